@@ -1,0 +1,49 @@
+"""What can go wrong for a user. Each message is one line that says what was wrong and what to do next."""
+
+from __future__ import annotations
+
+
+class SynergyError(Exception):
+    """A failure with a message made for people; the command line prints it and exits with `exit_code`."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, next_step: str = "") -> None:
+        self.what, self.next_step = what, next_step
+        super().__init__(f"{what} · {next_step}" if next_step else what)
+
+
+class UsageError(SynergyError):
+    """The request itself is wrong: an unknown name, an option out of range, a file that cannot be what it should."""
+
+    exit_code = 2
+
+
+class SubjectError(SynergyError):
+    """The language model cannot be found, read or understood."""
+
+
+class TaskError(UsageError):
+    """The prompts cannot be read or used."""
+
+
+class MeasureError(SynergyError):
+    """The data carry no number: every response too short, no valid pair."""
+
+
+class CacheError(SynergyError):
+    """The cache cannot be used: locked, read-only, damaged, or from a newer version."""
+
+
+class JobError(SynergyError):
+    """A job failed, stopped, or is not in a state in which this can be done."""
+
+
+class QueryError(UsageError):
+    """The SQL is not something the cache answers."""
+
+
+class Cancelled(SynergyError):
+    """The job was asked to stop; what was finished is kept."""
+
+    exit_code = 130

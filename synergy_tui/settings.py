@@ -1,0 +1,84 @@
+"""Flags > environment > config.toml > defaults, and the places on disk. The only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from synergy_tui.errors import UsageError
+
+APP = "synergy-tui"
+KNOWN = ("cache", "data")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """cache: the results and jobs. data: subjects fetched and converted, shared by all caches."""
+
+    cache: Path
+    data: Path
+
+
+def load(cache: str | Path | None = None) -> Settings:
+    """The settings in force; `cache` is the command's --cache flag. Raises UsageError on a config.toml that
+    does not parse or names something unknown."""
+    import platformdirs
+
+    config_path = Path(platformdirs.user_config_dir(APP)) / "config.toml"
+    config = _read_config(config_path)
+    user_data = Path(platformdirs.user_data_dir(APP))
+
+    def chosen(flag: str | Path | None, name: str, default: Path) -> Path:
+        value = flag or os.environ.get(f"SYNERGY_TUI_{name.upper()}") or config.get(name) or default
+        return Path(value).expanduser().resolve()
+
+    return Settings(
+        cache=chosen(cache, "cache", user_data / "cache"),
+        data=chosen(None, "data", user_data),
+    )
+
+
+def _read_config(path: Path) -> dict[str, str]:
+    try:
+        config = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", "mend or remove it") from None
+    for key, value in config.items():
+        if key not in KNOWN or not isinstance(value, str):
+            raise UsageError(
+                f"{path} has no use for {key} = {value!r}", f"known, each a path in quotes: {', '.join(KNOWN)}"
+            )
+    return config
+
+
+def shipped(name: str) -> Path:
+    """A file or folder of data/, from the installed package or, failing that, from the checkout."""
+    packaged = Path(str(files("synergy_tui"))) / "_data" / name
+    return packaged if packaged.exists() else Path(__file__).parent.parent / "data" / name
+
+
+def worker_environment(cache: Path) -> dict[str, str]:
+    """What a worker process inherits, with the threads and caches it needs set where the user has not set them."""
+    wanted = {
+        # OpenMP threads that spin while a core is contended stall a run seven times over.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "GOMP_SPINCOUNT": "2000",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "JAX_COMPILATION_CACHE_DIR": str(cache / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_ETAG_TIMEOUT": "8",
+        "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONUNBUFFERED": "1",
+    }
+    # The checkout or package that runs now is the one the worker runs, whatever its working folder holds.
+    home = str(Path(__file__).parent.parent)
+    path = os.pathsep.join(part for part in (home, os.environ.get("PYTHONPATH", "")) if part)
+    return {**wanted, **os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
