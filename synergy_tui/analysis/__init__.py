@@ -1,0 +1,8 @@
+"""atoms → unit scores, rankings, profiles, intervals and confounds. NumPy and SciPy; knows arrays only.
+
+scores.py     pair and unit atoms → unit scores and rankings
+profile.py    a ranking → layer profile, contrast and curvature
+bootstrap.py  the two-way bootstrap behind every interval
+confounds.py  what speaks against reading the map as a finding
+areas.py      divergence curves → areas, their test against controls, the verdict
+"""

@@ -1,0 +1,37 @@
+"""A ranking → layer profile, contrast and curvature (METHOD section 3). Units are in the order of their layers."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from synergy_tui.analysis.scores import mean_over
+
+
+def depth(layers: int) -> Float[np.ndarray, " layers"]:
+    """Normalised depth ℓ/(L−1); 0 for a single layer."""
+    return np.arange(layers) / max(layers - 1, 1)
+
+
+def profile(scaled: Float[np.ndarray, "*replicates units"], layers: int) -> Float[np.ndarray, "*replicates layers"]:
+    """Mean over each layer's units."""
+    return mean_over(scaled.reshape(*scaled.shape[:-1], layers, -1), axis=-1)
+
+
+def contrast(layer_profile: Float[np.ndarray, "*replicates layers"]) -> Float[np.ndarray, "*replicates"]:
+    """Mean of the layers with depth in [1/3, 2/3] minus the mean of the others; NaN below three layers."""
+    layers = layer_profile.shape[-1]
+    if layers < 3:
+        return np.full(layer_profile.shape[:-1], np.nan)
+    # ℓ/(L−1) in thirds, in whole numbers: rounding must not move a layer across the border.
+    place = 3 * np.arange(layers)
+    middle = (place >= layers - 1) & (place <= 2 * (layers - 1))
+    return mean_over(layer_profile[..., middle], axis=-1) - mean_over(layer_profile[..., ~middle], axis=-1)
+
+
+def curvature(layer_profile: Float[np.ndarray, " layers"]) -> float:
+    """Quadratic coefficient of the least-squares parabola over depth; NaN below three layers with a value."""
+    known = np.isfinite(layer_profile)
+    if known.sum() < 3:
+        return float("nan")
+    return float(np.polyfit(depth(len(layer_profile))[known], layer_profile[known], 2)[0])

@@ -1,0 +1,1 @@
+"""subject + prompts → responses with the activity of every unit at every step."""

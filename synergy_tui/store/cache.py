@@ -1,0 +1,173 @@
+"""A cache folder: who may read or write its catalogue when, and what a locked, read-only or foreign one says.
+
+DuckDB lets one process write and then no other even read, so nobody keeps the catalogue open: a connection lives for
+one question or one transaction.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from synergy_tui.errors import CacheError
+from synergy_tui.store import schema
+
+READ_PATIENCE, WRITE_PATIENCE = 3.0, 30.0
+"""Seconds to wait for the catalogue before saying who holds it. A writer of ours holds it for about 0.1."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A usable cache folder. Made by `open`, which checks it."""
+
+    folder: Path
+
+    @classmethod
+    def open(cls, folder: Path, patience: float = READ_PATIENCE) -> Cache:
+        """The cache in `folder`: made when missing, its views renewed after a move or an update.
+
+        Raises CacheError when the folder cannot be written at first use, is from a newer version, or is no cache.
+        """
+        cache = cls(folder.resolve())
+        if not cache.catalogue.exists():
+            cache._create()
+        with cache.read(patience) as con:
+            cache._check_version(con)
+            (views,) = con.execute("SELECT views FROM meta").fetchone() or ("",)
+        if views != schema.views_hash(cache.folder) and os.access(cache.catalogue, os.W_OK):
+            cache.renew_views()
+        return cache
+
+    @property
+    def catalogue(self) -> Path:
+        """The DuckDB file."""
+        return self.folder / "cache.duckdb"
+
+    @property
+    def jobs(self) -> Path:
+        """Folder of the job folders."""
+        return self.folder / "jobs"
+
+    def pairs_folder(self, decomposition: str) -> Path:
+        """Partition of a decomposition's pairs."""
+        return self.folder / "pairs" / f"decomposition={decomposition}"
+
+    def series_folder(self, capture: str) -> Path:
+        """Partition of a capture's series."""
+        return self.folder / "series" / f"capture={capture}"
+
+    @contextmanager
+    def read(self, patience: float = READ_PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection for one question. Raises CacheError when another process holds the catalogue."""
+        con = self._connect(read_only=True, patience=patience)
+        try:
+            yield con
+        finally:
+            con.close()
+
+    @contextmanager
+    def write(self, patience: float = WRITE_PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection inside one transaction: committed when the block ends well, rolled back when it raises."""
+        try:
+            with FileLock(self.folder / "cache.lock").acquire(timeout=patience):
+                con = self._connect(read_only=False, patience=patience)
+                try:
+                    con.execute("BEGIN")
+                    yield con
+                    con.execute("COMMIT")
+                finally:
+                    con.close()
+        except Timeout:
+            raise CacheError(
+                f"another synergy-tui process has been writing {self.folder} for {patience:.0f} s", "try again"
+            ) from None
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def renew_views(self) -> None:
+        """Points the views at the folder as it is now."""
+        with self.write() as con:
+            schema.create_views(con, self.folder)
+
+    def _create(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with FileLock(self.folder / "create.lock").acquire(timeout=WRITE_PATIENCE):
+                if self.catalogue.exists():
+                    return
+                for path, columns in schema.empty_bulk(self.folder).items():
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    pq.write_table(columns.empty_table(), path)
+                nothing = self.jobs / schema.NOTHING
+                nothing.mkdir(parents=True, exist_ok=True)
+                (nothing / "status.json").write_text("{}\n")
+                # Made under another name, so that a catalogue that is there is always whole.
+                unfinished = self.folder / "cache.duckdb.new"
+                for leftover in self.folder.glob("cache.duckdb.new*"):
+                    leftover.unlink()
+                con = duckdb.connect(str(unfinished))
+                schema.create(con, self.folder)
+                con.close()
+                unfinished.rename(self.catalogue)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _connect(self, read_only: bool, patience: float) -> duckdb.DuckDBPyConnection:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                return duckdb.connect(str(self.catalogue), read_only=read_only)
+            except duckdb.IOException as error:
+                text = str(error)
+                if "lock" not in text:
+                    if isinstance(error, duckdb.IOException) and re.search(r"version|newer", text):
+                        raise CacheError(
+                            f"{self.catalogue} was written by a newer DuckDB", "update synergy-tui, or use --cache"
+                        ) from None
+                    raise self._unreadable(text) from None
+                if time.monotonic() > deadline:
+                    raise CacheError(
+                        f"{self.catalogue} is open for writing in {_holder(text)}", "close it there, then try again"
+                    ) from None
+                time.sleep(0.02)
+            except duckdb.Error as error:
+                raise self._unreadable(str(error)) from None
+
+    def _check_version(self, con: duckdb.DuckDBPyConnection) -> None:
+        try:
+            row = con.execute("SELECT version FROM meta").fetchone()
+        except duckdb.CatalogException:
+            row = None
+        if row is None:
+            raise CacheError(f"{self.catalogue} is a DuckDB file but no synergy-tui cache", "use --cache")
+        if row[0] > schema.VERSION:
+            raise CacheError(
+                f"the cache {self.folder} has schema {row[0]}, this synergy-tui knows {schema.VERSION}",
+                "update synergy-tui, or use --cache with another folder",
+            )
+
+    def _unreadable(self, text: str) -> CacheError:
+        return CacheError(
+            f"{self.catalogue} cannot be read: {text.splitlines()[0]}",
+            "restore it from a copy, or use --cache with another folder",
+        )
+
+    def _unwritable(self, error: OSError) -> CacheError:
+        return CacheError(
+            f"the cache {self.folder} cannot be written: {error.strerror or error}",
+            "free space or mend its permissions, or use --cache with another folder",
+        )
+
+
+def _holder(text: str) -> str:
+    found = re.search(r"held in (\S+) \(PID (\d+)\)", text)
+    return f"{Path(found[1]).name} (PID {found[2]})" if found else "another process"

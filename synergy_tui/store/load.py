@@ -1,0 +1,113 @@
+"""Rows and files → arrays and plain dicts. Each call is one short read of the catalogue."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from synergy_tui.errors import CacheError, UsageError
+from synergy_tui.store.cache import Cache
+from synergy_tui.store.publish import KEYS
+
+
+def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
+    """The id of the `kind` (capture, decomposition, ablation) that `run` means: an id or unique prefix of that kind, or
+    of its relative: a capture stands for its newest decomposition, a decomposition for its capture. `latest`: the
+    newest of the kind. Raises UsageError when there is none or several."""
+    with cache.read() as con:
+        newest = f"FROM {KEYS[kind]} ORDER BY created DESC, {kind} LIMIT 1"
+        if latest:
+            row = con.execute(f"SELECT {kind} {newest}").fetchone()
+            if row is None:
+                raise UsageError(f"there is no {kind} in this cache yet", "synergy-tui run smollm2 makes one")
+            return row[0]
+        if not run:
+            raise UsageError(f"name a {kind}, or use --latest", "synergy-tui cache info lists them")
+        found: list[tuple[str, str]] = []
+        for key, table in KEYS.items():
+            rows = con.execute(f"SELECT {key} FROM {table} WHERE starts_with({key}, ?)", [run]).fetchall()
+            found += [(key, row[0]) for row in rows]
+        found = [(key, one) for key, one in found if one == run] or found
+        if not found:
+            raise UsageError(f"no run {run!r} in this cache", "synergy-tui cache info lists them")
+        if len(found) > 1:
+            several = ", ".join(one for _, one in found[:5])
+            raise UsageError(f"{run!r} may mean {several}", "give more of the id")
+        key, one = found[0]
+        if key == kind:
+            return one
+        # The tables of a decomposition and an ablation name what they were made from.
+        related = {
+            ("capture", "decomposition"): f"SELECT decomposition FROM decompositions WHERE capture = ? "
+            f"ORDER BY created DESC, decomposition LIMIT 1",
+            ("decomposition", "capture"): "SELECT capture FROM decompositions WHERE decomposition = ?",
+            ("ablation", "capture"): "SELECT capture FROM ablations WHERE ablation = ?",
+            ("ablation", "decomposition"): "SELECT decomposition FROM ablations WHERE ablation = ?",
+        }.get((key, kind))
+        row = con.execute(related, [one]).fetchone() if related else None
+        if row is None:
+            step = f"synergy-tui decompose {one}" if kind == "decomposition" else "synergy-tui cache info lists them"
+            raise UsageError(f"{key} {one} has no {kind}", step)
+        return row[0]
+
+
+def rows(cache: Cache, query: str, *parameters: Any) -> list[dict[str, Any]]:
+    """Rows of a query of our own as dicts."""
+    with cache.read() as con:
+        return con.sql(query, params=list(parameters)).to_arrow_table().to_pylist()
+
+
+def one(cache: Cache, kind: str, value: str) -> dict[str, Any]:
+    """The row of a capture, decomposition or ablation. Raises UsageError when it is not there."""
+    found = rows(cache, f"SELECT * FROM {KEYS[kind]} WHERE {kind} = $1", value)
+    if not found:
+        raise UsageError(f"no {kind} {value} in this cache", "synergy-tui cache info lists them")
+    return {key: _parsed(key, item) for key, item in found[0].items()}
+
+
+def series(cache: Cache, capture: str, prompts: list[int] | None = None) -> np.ndarray:
+    """[prompts, units, steps] float32, NaN past a response's end; all prompts or the given ones, in their order.
+    Raises CacheError when the file is damaged."""
+    table = _bulk(cache.series_folder(capture) / "series.parquet", ["prompt", "unit_index", "step", "value"])
+    prompt, unit, step, value = (column.to_numpy() for column in table.columns)
+    if prompts is None:
+        prompts = np.unique(prompt).tolist()
+    units, steps = (int(unit.max()) + 1, int(step.max()) + 1) if len(value) else (0, 0)
+    out = np.full((len(prompts), units, steps), np.nan, np.float32)
+    for place, number in enumerate(prompts):
+        rows_ = slice(*np.searchsorted(prompt, [number, number + 1]))
+        length = (rows_.stop - rows_.start) // max(units, 1)
+        out[place, :, :length] = value[rows_].reshape(units, length)
+    return out
+
+
+def pairs(cache: Cache, decomposition: str, columns: list[str] | None = None) -> pa.Table:
+    """The bulk file of a decomposition. Raises CacheError when it is damaged."""
+    return _bulk(cache.pairs_folder(decomposition) / "pairs.parquet", columns)
+
+
+def unit_scores(cache: Cache, decomposition: str, score: str, shape: tuple[int, int], what: str = "scaled") -> np.ndarray:
+    """[layers, units per layer] of one score: `value`, `scaled`, `low` or `high`; NaN where there is none."""
+    out = np.full(shape[0] * shape[1], np.nan)
+    query = f"SELECT unit_index, {what} AS v FROM unit_scores WHERE decomposition = $1 AND score = $2"
+    for row in rows(cache, query, decomposition, score):
+        if row["v"] is not None:
+            out[row["unit_index"]] = row["v"]
+    return out.reshape(shape)
+
+
+def _bulk(path: Any, columns: list[str] | None) -> pa.Table:
+    try:
+        return pq.ParquetFile(path).read(columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        raise CacheError(
+            f"{path} is missing or damaged: {str(error).splitlines()[0]}", "synergy-tui cache check"
+        ) from None
+
+
+def _parsed(key: str, value: Any) -> Any:
+    return json.loads(value) if key in ("versions", "reasons") and value else value

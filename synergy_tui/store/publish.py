@@ -1,0 +1,103 @@
+"""Finished results → files, then one small transaction: visible at once or not at all. Publishing twice is once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from synergy_tui.errors import UsageError
+from synergy_tui.store.bulk import write_parquet
+from synergy_tui.store.cache import Cache
+from synergy_tui.store.schema import PAIR_FILE, SERIES_FILE, TABLES
+
+KEYS = {"capture": "captures", "decomposition": "decompositions", "ablation": "ablations"}
+"""A result's key and the table it is the key of. Its rows in all other tables carry the same key."""
+
+Rows = Mapping[str, pa.Table | Sequence[Mapping[str, Any]]]
+
+
+def publish_capture(cache: Cache, capture: str, rows: Rows, series: Iterable[pa.Table]) -> None:
+    """`rows`: subjects, captures, prompts, responses, units. `series`: tables of schema.SERIES_FILE, in order."""
+    write_parquet(cache.series_folder(capture) / "series.parquet", series, SERIES_FILE)
+    _publish(cache, "capture", capture, rows)
+
+
+def publish_decomposition(cache: Cache, decomposition: str, rows: Rows, pairs: Iterable[pa.Table]) -> None:
+    """`rows`: decompositions, unit_scores, layer_profiles, contrasts, confounds. `pairs`: tables of
+    schema.PAIR_FILE, in order."""
+    write_parquet(cache.pairs_folder(decomposition) / "pairs.parquet", pairs, PAIR_FILE)
+    _publish(cache, "decomposition", decomposition, rows)
+
+
+def publish_ablation(cache: Cache, ablation: str, rows: Rows) -> None:
+    """`rows`: ablations, ablation_curves, ablation_prompts, ablation_areas."""
+    _publish(cache, "ablation", ablation, rows)
+
+
+def delete(cache: Cache, run: str) -> dict[str, int]:
+    """Removes a capture or a decomposition with all that was made from it, or one ablation: rows, then files.
+    Returns the results removed by kind. Raises UsageError for an unknown id."""
+    with cache.write() as con:
+        doomed = _descendants(con, run)
+        for key, ids in doomed.items():
+            for name, (_, columns) in TABLES.items():
+                if ids and any(column == key for column, _, _ in columns):
+                    con.execute(f"DELETE FROM {name} WHERE list_contains(?, {key})", [ids])
+    for decomposition in doomed["decomposition"]:
+        shutil.rmtree(cache.pairs_folder(decomposition), ignore_errors=True)
+    for capture in doomed["capture"]:
+        shutil.rmtree(cache.series_folder(capture), ignore_errors=True)
+    for ids in doomed.values():
+        for job in ids:
+            shutil.rmtree(cache.jobs / job, ignore_errors=True)
+    return {key: len(ids) for key, ids in doomed.items()}
+
+
+def _publish(cache: Cache, key: str, value: str, rows: Rows) -> None:
+    with cache.write() as con:
+        if con.execute(f"SELECT 1 FROM {KEYS[key]} WHERE {key} = ?", [value]).fetchone():
+            return
+        for table, content in rows.items():
+            _insert(con, table, content)
+
+
+def _insert(con: duckdb.DuckDBPyConnection, table: str, content: pa.Table | Sequence[Mapping[str, Any]]) -> None:
+    if not isinstance(content, pa.Table):
+        content = pa.Table.from_pylist([_plain(row) for row in content])
+    if not len(content):
+        return
+    if table in KEYS.values():
+        content = content.append_column("created", pa.array([_now()] * len(content), pa.timestamp("us")))
+    con.register("incoming", content)
+    conflict = "OR IGNORE " if table == "subjects" else ""  # the same subject captured again is the same row
+    con.execute(f"INSERT {conflict}INTO {table} BY NAME SELECT * FROM incoming")
+    con.unregister("incoming")
+
+
+def _descendants(con: duckdb.DuckDBPyConnection, run: str) -> dict[str, list[str]]:
+    def ids(query: str) -> list[str]:
+        return [row[0] for row in con.execute(query, [run]).fetchall()]
+
+    found = {
+        "capture": ids("SELECT capture FROM captures WHERE capture = $1"),
+        "decomposition": ids("SELECT decomposition FROM decompositions WHERE $1 IN (decomposition, capture)"),
+        "ablation": ids("SELECT ablation FROM ablations WHERE $1 IN (ablation, decomposition, capture)"),
+    }
+    if not any(found.values()):
+        raise UsageError(f"no run {run} in this cache", "synergy-tui cache info lists them")
+    return found
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Mappings become JSON; everything else is Arrow's to take."""
+    return {key: json.dumps(value, sort_keys=True) if isinstance(value, dict) else value for key, value in row.items()}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

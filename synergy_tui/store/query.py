@@ -1,0 +1,81 @@
+"""SQL from users: SELECT and EXPLAIN only, on a read-only connection that reaches no file outside the cache, for a
+limited time and number of rows."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from synergy_tui.errors import QueryError
+from synergy_tui.store.cache import Cache
+
+MAX_ROWS, MAX_SECONDS = 10_000, 60.0
+
+_ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """table: at most the asked number of rows. more: whether the query had others."""
+
+    table: pa.Table
+    more: bool
+
+
+def ask(cache: Cache, sql: str, max_rows: int = MAX_ROWS, max_seconds: float = MAX_SECONDS) -> Answer:
+    """The answer to one SELECT or EXPLAIN. Raises QueryError when the SQL does not parse, is something else, reaches
+    for files outside the cache, fails, or takes too long."""
+    with cache.read() as con:
+        _lock_in(con, cache)
+        statement = _single(con, sql)
+        timer = threading.Timer(max_seconds, con.interrupt)
+        timer.start()
+        try:
+            if statement.type is duckdb.StatementType.EXPLAIN:
+                plan = con.execute(statement).fetchall()
+                table = pa.table({"plan": [row[-1] for row in plan]})
+            else:
+                # Asking for one row more than shown tells whether there are others, and never reads a billion.
+                table = con.sql(statement.query).limit(max_rows + 1).to_arrow_table()
+        except duckdb.InterruptException:
+            raise QueryError(
+                f"the query took longer than {max_seconds:.0f} s", "narrow it, or allow more with --timeout"
+            ) from None
+        except duckdb.Error as error:
+            raise QueryError(_one_line(error), _hint(error)) from None
+        finally:
+            timer.cancel()
+    return Answer(table.slice(0, max_rows), len(table) > max_rows)
+
+
+def _lock_in(con: duckdb.DuckDBPyConnection, cache: Cache) -> None:
+    """From here on the connection sees the cache folder alone and its settings stay. The order matters."""
+    folder = str(cache.folder).replace("'", "''")
+    con.execute(f"SET allowed_directories = ['{folder}/']")
+    con.execute("SET enable_external_access = false")
+    con.execute("SET lock_configuration = true")
+
+
+def _single(con: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
+    try:
+        statements = con.extract_statements(sql)
+    except duckdb.Error as error:
+        raise QueryError(_one_line(error), "see the tables with: SHOW TABLES") from None
+    if len(statements) != 1:
+        raise QueryError(f"one statement at a time, this is {len(statements)}", "ask them one by one")
+    if statements[0].type not in _ALLOWED:
+        raise QueryError(f"the cache answers SELECT and EXPLAIN, not {statements[0].type.name}", "write a SELECT")
+    return statements[0]
+
+
+def _one_line(error: duckdb.Error) -> str:
+    return " ".join(line.strip() for line in str(error).splitlines() if line.strip())[:400]
+
+
+def _hint(error: duckdb.Error) -> str:
+    if isinstance(error, duckdb.PermissionException):
+        return "SQL reads the cache and nothing else on this disk"
+    return "see the tables with: SHOW TABLES, their columns with: DESCRIBE heads"

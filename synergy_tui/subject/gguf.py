@@ -1,0 +1,95 @@
+"""The header of a GGUF file → architecture, sizes, and whether the file is whole. The gguf library parses every string
+of the vocabulary into arrays, 4 s for SmolLM2; the few numbers needed before a job starts take 0.05 s here."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from synergy_tui.errors import SubjectError
+
+_NUMBERS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
+_STRING, _ARRAY = 8, 9
+_LIMIT = 1 << 24
+"""Largest count or string length believed: a damaged or hostile header must not ask for all memory."""
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Scalar metadata by key. Raises SubjectError when the file is missing, no GGUF, or shorter than its tensors say."""
+    try:
+        with open(path, "rb") as file:
+            metadata, last_offset = _parse(file)
+            size = path.stat().st_size
+            start = _aligned(file.tell(), int(metadata.get("general.alignment", 32)))
+    except OSError as error:
+        raise SubjectError(f"{path} cannot be read: {error.strerror}", "check the path") from None
+    except (struct.error, UnicodeDecodeError, ValueError, EOFError) as error:
+        raise SubjectError(f"{path} is no whole GGUF file: {error or 'its header ends early'}", "fetch it again") from None
+    if size <= start + last_offset:
+        raise SubjectError(f"{path} is truncated: {size:,} bytes, its tensors need more", "fetch it again")
+    return metadata
+
+
+def _parse(file: BinaryIO) -> tuple[dict[str, Any], int]:
+    if file.read(4) != b"GGUF":
+        raise ValueError("it does not begin with GGUF")
+    version, tensors, entries = _number(file, 4), _number(file, 10), _number(file, 10)
+    if version not in (2, 3) or max(tensors, entries) > _LIMIT:
+        raise ValueError(f"version {version} with {tensors:,} tensors")
+    metadata: dict[str, Any] = {}
+    for _ in range(entries):
+        key = _string(file)
+        value = _value(file, _number(file, 4))
+        if value is not None:
+            metadata[key] = value
+    offsets = [0]
+    for _ in range(tensors):
+        _string(file)
+        for _ in range(_number(file, 4)):
+            _number(file, 10)
+        _number(file, 4)
+        offsets.append(_number(file, 10))
+    return metadata, max(offsets)
+
+
+def _value(file: BinaryIO, kind: int) -> Any:
+    """A scalar; arrays are read over and come out as None."""
+    if kind == _STRING:
+        return _string(file)
+    if kind != _ARRAY:
+        return _number(file, kind)
+    kind, count = _number(file, 4), _number(file, 10)
+    if count > _LIMIT:
+        raise ValueError(f"an array of {count:,} values")
+    if kind in _NUMBERS:
+        file.seek(count * struct.calcsize(_NUMBERS[kind]), 1)
+    else:
+        for _ in range(count):
+            _value(file, kind)
+    return None
+
+
+def _string(file: BinaryIO) -> str:
+    length = _number(file, 10)
+    if length > _LIMIT:
+        raise ValueError(f"a string of {length:,} bytes")
+    return _exactly(file, length).decode("utf-8", "replace")
+
+
+def _number(file: BinaryIO, kind: int) -> Any:
+    if kind not in _NUMBERS:
+        raise ValueError(f"a value of unknown kind {kind}")
+    form = _NUMBERS[kind]
+    return struct.unpack(form, _exactly(file, struct.calcsize(form)))[0]
+
+
+def _exactly(file: BinaryIO, length: int) -> bytes:
+    content = file.read(length)
+    if len(content) != length:
+        raise EOFError
+    return content
+
+
+def _aligned(place: int, alignment: int) -> int:
+    return -(-place // alignment) * alignment

@@ -1,0 +1,195 @@
+"""source → model, tokenizer and geometry, checked by a dry forward pass."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from synergy_tui.errors import SubjectError
+from synergy_tui.subject import builtin
+from synergy_tui.subject.families import family_of
+from synergy_tui.subject.sources import BUILT_IN, Source, file_list_hash, weights_files
+from synergy_tui.subject.taps import HeadTap
+
+_NOT_THE_MODEL = ("_name_or_path", "transformers_version", "dtype")
+"""Entries of a configuration that differ between two loads of the same model."""
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A loaded language model. projections: the layers' output projections; heads: query heads per layer."""
+
+    source: Source
+    model: Any
+    tokenizer: Any
+    projections: list[Any]
+    heads: int
+    head_dim: int
+    ends: tuple[int, ...]
+    record: dict[str, Any]
+
+    @property
+    def layers(self) -> int:
+        """Number of layers."""
+        return len(self.projections)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.model.device
+
+    @property
+    def context(self) -> int | None:
+        """Most tokens of a prompt with its response."""
+        return getattr(self.model.config, "max_position_embeddings", None)
+
+
+def load(source: Source, data: Path, device: str, dtype: str, report: builtin.Report = lambda *_: None) -> Subject:
+    """Loads a subject. Raises SubjectError when its files are not whole, do not fit its configuration, or its geometry
+    is not what its family says. No remote code, no pickle weights."""
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    folder = Path(source.place)
+    if source.kind == "built-in":
+        folder = builtin.obtain(BUILT_IN[source.place], data, report)
+    report("load", source.name)
+    if source.kind == "gguf":
+        model, tokenizer = from_gguf(folder, DTYPES[dtype])
+        files = [folder]
+    else:
+        if source.kind == "hub":
+            folder = _snapshot(source)
+        model, tokenizer = _from_folder(folder, DTYPES[dtype])
+        files = weights_files(folder)
+    model = model.to(device).eval().requires_grad_(False)
+    projections = family_of(model.config.model_type).output_projections(model)
+    heads = model.config.num_attention_heads
+    head_dim = _check_geometry(model, projections, heads)
+    return Subject(
+        source=source,
+        model=model,
+        tokenizer=tokenizer,
+        projections=projections,
+        heads=heads,
+        head_dim=head_dim,
+        ends=_ends(model, tokenizer),
+        record=_record(source, model, len(projections), heads, head_dim, files),
+    )
+
+
+def from_gguf(path: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
+    """(model, tokenizer) of a GGUF file, de-quantised. Raises SubjectError."""
+    try:
+        with _quiet():
+            model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=dtype)
+            tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    except Exception as error:  # the loader raises what its parsers raise: KeyError, ValueError, RuntimeError, …
+        raise SubjectError(f"{path} cannot be loaded: {_first_line(error)}", "fetch it again") from error
+    # De-quantised weights are ordinary ones; the mark would keep them from being saved.
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    return model, tokenizer
+
+
+def _from_folder(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
+    try:
+        with _quiet():
+            model, info = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=dtype,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except Exception as error:  # the loader raises what its parsers raise: KeyError, ValueError, RuntimeError, …
+        raise SubjectError(f"{folder} cannot be loaded: {_first_line(error)}", "check its files") from error
+    for what in ("missing_keys", "mismatched_keys"):
+        if info.get(what):
+            name = sorted(map(str, info[what]))[0]
+            raise SubjectError(
+                f"the weights in {folder} do not fit its configuration: {name} is {what.split('_')[0]}",
+                "fetch the model and its config.json from one place",
+            )
+    return model, tokenizer
+
+
+def _snapshot(source: Source) -> Path:
+    from huggingface_hub import snapshot_download
+
+    wanted = ["*.json", "*.safetensors", "tokenizer.model", "*.jinja", "*.txt"]
+    try:
+        return Path(snapshot_download(source.place, revision=source.revision, allow_patterns=wanted))
+    except Exception as error:  # one of a dozen HTTP and file errors
+        raise SubjectError(f"{source.place} cannot be fetched: {_first_line(error)}", "check the connection") from error
+
+
+def _check_geometry(model: Any, projections: list[Any], heads: int) -> int:
+    """Head width, after a forward pass over two tokens that must meet every projection once with heads × width."""
+    width = projections[0].weight.shape[1]
+    if any(projection.weight.shape[1] != width for projection in projections) or width % heads:
+        raise SubjectError(f"output projections of width {width} do not hold {heads} heads", "describe it as an issue")
+    tokens = torch.zeros((1, 2), dtype=torch.long, device=model.device)
+    try:
+        with torch.inference_mode(), HeadTap(projections, heads, last=False) as tap:
+            model(input_ids=tokens, use_cache=False)
+            norms = tap.norms()
+    except RuntimeError as error:
+        raise SubjectError(f"a dry forward pass failed: {_first_line(error)}", "check the model's files") from error
+    if norms.shape != (len(projections), 1, 2, heads) or not torch.isfinite(norms).all():
+        raise SubjectError(
+            f"a dry forward pass gave head norms {list(norms.shape)}, finite: {bool(torch.isfinite(norms).all())}",
+            "check the model's files; in float16 try --dtype float32",
+        )
+    return width // heads
+
+
+def _ends(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """Ids of the tokens that end a response."""
+    said = [getattr(model.generation_config, "eos_token_id", None), tokenizer.eos_token_id]
+    ids = [one for part in said for one in (part if isinstance(part, list | tuple) else [part]) if one is not None]
+    return tuple(dict.fromkeys(ids))
+
+
+def _record(source: Source, model: Any, layers: int, heads: int, head_dim: int, files: list[Path]) -> dict[str, Any]:
+    """The row of store's table subjects."""
+    config = {key: value for key, value in model.config.to_dict().items() if key not in _NOT_THE_MODEL}
+    config_hash = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
+    weights_hash = file_list_hash(files)
+    return {
+        "subject": hashlib.sha256(f"{config_hash}{weights_hash}{source.revision}".encode()).hexdigest()[:12],
+        "name": source.name,
+        "source": source.kind,
+        "place": source.place,
+        "revision": source.revision,
+        "model_type": model.config.model_type,
+        "layers": layers,
+        "heads": heads,
+        "head_dim": head_dim,
+        "parameters": sum(one.numel() for one in model.parameters()),
+        "config_hash": config_hash,
+        "weights_hash": weights_hash,
+    }
+
+
+@contextlib.contextmanager
+def _quiet():
+    """The loaders draw progress bars on stderr, which is a job's log."""
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+        yield
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,1 @@
+"""Prompts: shipped sets and the user's own files."""
