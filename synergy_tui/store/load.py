@@ -111,3 +111,68 @@ def _bulk(path: Any, columns: list[str] | None) -> pa.Table:
 
 def _parsed(key: str, value: Any) -> Any:
     return json.loads(value) if key in ("versions", "reasons") and value else value
+
+
+def atlas(cache: Cache, decomposition: str, ranking: str) -> dict[str, Any]:
+    """What a map of one decomposition is drawn from: run (rows of decompositions, captures and subjects in one), ranking,
+    values [layers, units] scaled, profile and contrasts with intervals, confounds."""
+    query = """SELECT d.*, c.tasks, c.layers, c.units_per_layer, c.prompts, c.steps, c.dtype, s.name
+      FROM decompositions d JOIN captures c USING (capture) JOIN subjects s USING (subject) WHERE decomposition = $1"""
+    (run,) = rows(cache, query, decomposition)
+    contrasts = rows(
+        cache, "SELECT ranking, contrast, low, high, curvature FROM contrasts WHERE decomposition = $1", decomposition
+    )
+    return {
+        "run": {key: _parsed(key, value) for key, value in run.items()},
+        "ranking": ranking,
+        "values": unit_scores(cache, decomposition, ranking, (run["layers"], run["units_per_layer"])),
+        "profile": rows(
+            cache,
+            "SELECT layer, depth, value, low, high FROM layer_profiles WHERE decomposition = $1 AND ranking = $2 ORDER BY layer",
+            decomposition,
+            ranking,
+        ),
+        "contrasts": {row.pop("ranking"): row for row in contrasts},
+        "confounds": {
+            row["name"]: row["value"]
+            for row in rows(cache, "SELECT name, value FROM confounds WHERE decomposition = $1", decomposition)
+        },
+    }
+
+
+def ablation(cache: Cache, ablation_id: str) -> dict[str, Any]:
+    """One ablation: its row, and `orders` by name, each with its curves (one per seed, and per target when it is
+    layer-matched) and the areas under them."""
+    row = one(cache, "ablation", ablation_id)
+    curves = rows(
+        cache,
+        "SELECT * EXCLUDE (ablation) FROM ablation_curves WHERE ablation = $1 ORDER BY target, seed, fraction",
+        ablation_id,
+    )
+    areas = rows(cache, "SELECT * EXCLUDE (ablation) FROM ablation_areas WHERE ablation = $1 ORDER BY upper", ablation_id)
+    orders: dict[str, dict[str, Any]] = {name: {"curves": []} for name in row["orders"]}
+    by_key: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for point in curves:
+        key = (point["removal_order"], point["target"], point["seed"])
+        if key not in by_key:
+            by_key[key] = {"seed": point["seed"], "target": point["target"], "areas": {}}
+            orders[key[0]]["curves"].append(by_key[key])
+        for name in ("fraction", "removed", "divergence", "top1", "perplexity_ratio"):
+            by_key[key].setdefault(name, []).append(point[name])
+    for found in areas:
+        curve = by_key[found["removal_order"], found["target"], found["seed"]]
+        curve["areas"][f"{found['upper']:g}"] = found["area"]
+    return row | {"orders": orders}
+
+
+def overview(cache: Cache) -> list[dict[str, Any]]:
+    """Captures with their decompositions and ablations, newest first."""
+    return rows(
+        cache,
+        """SELECT c.capture, s.name AS subject, c.tasks, c.valid_prompts || '/' || c.prompts AS prompts, c.steps,
+          c.layers || ' × ' || c.units_per_layer AS heads, d.decomposition, d.estimator || '·' || d.redundancy || ' τ' || d.lag
+          AS method, string_agg(a.ablation, ' ') AS ablations, strftime(c.created, '%Y-%m-%d %H:%M') AS created
+        FROM captures c JOIN subjects s USING (subject) LEFT JOIN decompositions d USING (capture)
+        LEFT JOIN ablations a ON a.decomposition = d.decomposition
+        GROUP BY ALL ORDER BY max(c.created) DESC, c.capture, d.decomposition""",
+    )

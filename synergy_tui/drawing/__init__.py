@@ -1,0 +1,8 @@
+"""Arrays → text for a terminal. Knows no database and no screen: the commands print it, an app can place it.
+
+scale.py     values → colours and shades, the one place that knows them
+atlas.py     layer × unit map with the layer profile beside it, and the reading under it
+curves.py    ablation curves
+progress.py  a job's stages as they pass
+tables.py    rows → aligned columns, CSV, JSON
+"""

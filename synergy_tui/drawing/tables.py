@@ -1,0 +1,71 @@
+"""Rows → aligned columns, CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+
+def as_json(content: Any, indent: int | None = 2) -> str:
+    """JSON in which NaN and infinities are null and dates are text."""
+    return json.dumps(_plain(content), indent=indent, ensure_ascii=False)
+
+
+def as_csv(table: pa.Table) -> str:
+    """CSV with a line of column names; no value is an empty field."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(table.column_names)
+    for row in table.to_pylist():
+        writer.writerow(["" if value is None else value for value in row.values()])
+    return out.getvalue()
+
+
+def as_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = (), width: int = 0) -> str:
+    """Aligned columns, numbers to the right, cut at `width` when it is given. Control characters of the content are shown,
+    not sent: a prompt must not drive the terminal."""
+    columns = columns or (list(rows[0]) if rows else [])
+    cells = [[_cell(row[name]) for name in columns] for row in rows]
+    numeric = [all(isinstance(row[name], int | float | None) for row in rows) for name in columns]
+    widths = [max([len(name), *(len(row[place]) for row in cells)]) for place, name in enumerate(columns)]
+    widths = [min(one, 60) for one in widths]
+
+    def line(parts: Sequence[str]) -> str:
+        aligned = [
+            part[:size].rjust(size) if right else part[:size].ljust(size)
+            for part, size, right in zip(parts, widths, numeric, strict=True)
+        ]
+        text = "  ".join(aligned).rstrip()
+        return text[:width] if width else text
+
+    return "\n".join([line(columns), line(["─" * size for size in widths]), *map(line, cells)])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = str(value)
+    return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def _plain(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {str(key): _plain(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_plain(value) for value in content]
+    if isinstance(content, float) and not math.isfinite(content):
+        return None
+    if isinstance(content, datetime):
+        return content.isoformat(sep=" ")
+    if content is None or isinstance(content, str | int | float | bool):
+        return content
+    return str(content)

@@ -1,0 +1,55 @@
+"""A command in the foreground follows its jobs: it shows their stages, ends when the last one does or when a worker dies,
+and Ctrl-C cancels. Losing the terminal ends the command alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from synergy_tui.errors import Cancelled, JobError
+from synergy_tui.jobs.folder import ENDED, JobFolder
+
+POLL = 0.1
+CANCEL_PATIENCE = 5.0
+
+
+def follow(jobs: Sequence[JobFolder], show: Callable[[str, dict[str, Any]], None]) -> None:
+    """Returns when all jobs are done. Raises JobError with the first failure, Cancelled after Ctrl-C or a cancel."""
+    try:
+        watch(jobs, show)
+    except KeyboardInterrupt:
+        _cancel(jobs)
+        raise Cancelled(
+            f"cancelled; finished parts of {', '.join(job.id for job in jobs)} are kept",
+            f"synergy-tui jobs resume {jobs[0].id} goes on",
+        ) from None
+
+
+def watch(jobs: Sequence[JobFolder], show: Callable[[str, dict[str, Any]], None]) -> None:
+    """The same, but an interrupt ends the watching alone."""
+    for job in jobs:
+        while True:
+            status = job.status()
+            show(job.id, status)
+            if status["state"] in ENDED:
+                break
+            time.sleep(POLL)
+        _raise_unless_done(job, status)
+
+
+def _raise_unless_done(job: JobFolder, status: dict[str, Any]) -> None:
+    if status["state"] == "cancelled":
+        raise Cancelled(f"job {job.id} was cancelled", f"synergy-tui jobs resume {job.id} goes on")
+    if status["state"] == "failed":
+        error = JobError(f"job {job.id} ({status['kind']}) failed: {status['error']}")
+        error.exit_code = status.get("exit_code", error.exit_code)
+        raise error
+
+
+def _cancel(jobs: Sequence[JobFolder]) -> None:
+    for job in jobs:
+        job.cancel_flag.touch()
+    deadline = time.monotonic() + CANCEL_PATIENCE
+    while time.monotonic() < deadline and any(job.status()["state"] not in ENDED for job in jobs):
+        time.sleep(POLL)

@@ -1,0 +1,93 @@
+"""A run as a folder of Parquet that travels: tables/*.parquet and the bulk files. Read like a cache, never written; the
+sample result that ships with the package is one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from synergy_tui.errors import CacheError, UsageError
+from synergy_tui.store import schema
+from synergy_tui.store.cache import READ_PATIENCE, WRITE_PATIENCE, Cache
+
+
+@dataclass(frozen=True)
+class Archive(Cache):
+    """An exported run, opened like a cache. Writing raises CacheError."""
+
+    @classmethod
+    def open(cls, folder: Path, patience: float = READ_PATIENCE) -> Archive:
+        """The archive in `folder`. Raises CacheError when it is none, or from a newer version."""
+        archive = cls(folder.resolve())
+        if not is_archive(archive.folder):
+            raise CacheError(f"{folder} holds no exported run", "give a folder that synergy-tui export made")
+        with archive.read() as con:
+            archive._check_version(con)
+        return archive
+
+    @contextmanager
+    def read(self, patience: float = READ_PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that sees the run's tables and views."""
+        con = duckdb.connect()
+        here = str(self.folder).replace("'", "''")
+        try:
+            for name in schema.TABLES:
+                con.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{here}/tables/{name}.parquet')")
+            for name, (_, select, _) in schema.views(self.folder).items():
+                if name != "jobs":
+                    con.execute(f"CREATE VIEW {name} AS {select}")
+            yield con
+        except duckdb.IOException as error:
+            raise CacheError(f"{self.folder} is not whole: {str(error).splitlines()[0]}", "export it again") from None
+        finally:
+            con.close()
+
+    @contextmanager
+    def write(self, patience: float = WRITE_PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Raises CacheError: an exported run stays as it is."""
+        raise CacheError(f"{self.folder} is an exported run and stays as it is", "use --cache with a cache folder")
+        yield  # pragma: no cover
+
+
+def is_archive(folder: Path) -> bool:
+    """Whether a folder holds an exported run."""
+    return (folder / "tables" / "meta.parquet").exists()
+
+
+def open_any(folder: Path) -> Cache:
+    """The cache or the exported run in `folder`."""
+    return Archive.open(folder) if is_archive(folder) else Cache.open(folder)
+
+
+def export(cache: Cache, decomposition: str, folder: Path) -> None:
+    """Writes a decomposition with its capture, and its ablations, to a new folder. Raises UsageError when the folder is
+    there already, OSError when it cannot be written."""
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty", "give a folder that is not there yet")
+    with cache.read() as con:
+        row = con.execute("SELECT capture FROM decompositions WHERE decomposition = ?", [decomposition]).fetchone()
+        if row is None:
+            raise UsageError(f"no decomposition {decomposition} in this cache", "synergy-tui cache info lists them")
+        capture = row[0]
+        (folder / "tables").mkdir(parents=True)
+        for name, (_, columns) in schema.TABLES.items():
+            keys = {column for column, _, _ in columns}
+            if "decomposition" in keys:
+                which = f"decomposition = '{decomposition}'"
+            elif "capture" in keys:
+                which = f"capture = '{capture}'"
+            elif "ablation" in keys:
+                which = f"ablation IN (SELECT ablation FROM ablations WHERE decomposition = '{decomposition}')"
+            elif name == "subjects":
+                which = f"subject IN (SELECT subject FROM captures WHERE capture = '{capture}')"
+            else:
+                which = "true"
+            target = str(folder / "tables" / f"{name}.parquet").replace("'", "''")
+            con.execute(f"COPY (SELECT * FROM {name} WHERE {which}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+    shutil.copytree(cache.pairs_folder(decomposition), Archive(folder).pairs_folder(decomposition))
+    shutil.copytree(cache.series_folder(capture), Archive(folder).series_folder(capture))
