@@ -240,8 +240,8 @@ def ablate(
 
     console = _console()
     console.print(curves.draw(found["orders"], min(console.width, 100)))
-    console.print(tables.as_text(curves.rows(found["orders"])), highlight=False)
-    console.print(f"\n{found['verdict']}", highlight=False)
+    click.echo(tables.as_text(curves.rows(found["orders"])))
+    click.echo(f"\n{found['verdict']}")
     sql = "SELECT removal_order, fraction, avg(divergence) FROM ablation_curves"
     _print_next(folder, [f"synergy-tui sql \"{sql} WHERE ablation = '{job.id}' GROUP BY ALL ORDER BY ALL\""])
 
@@ -295,9 +295,11 @@ def sql(query: str, as_csv: bool, max_rows: int, timeout: float, cache: Path | N
 
     answer = ask(_cache(_folder(cache)[1]), query, max_rows, timeout)
     if as_json:
-        _print_json(answer.table.to_pylist())
+        _print_json(answer.as_dicts())
+    elif as_csv:
+        click.echo(tables.as_csv(answer.columns, answer.rows), nl=False)
     else:
-        click.echo(tables.as_csv(answer.table) if as_csv else tables.as_text(answer.table.to_pylist(), answer.table.column_names))
+        click.echo(tables.as_text(answer.as_dicts(), answer.columns))
     if answer.more:
         _say(f"These are the first {max_rows:,} rows; there are more (--max-rows).")
 

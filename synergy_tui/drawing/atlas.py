@@ -28,13 +28,13 @@ class Atlas(NamedTuple):
 
 def draw(atlas: Atlas, console: Console) -> None:
     """Prints title, map with profile, reading and doubts."""
-    console.print(title(atlas.run))
+    console.print(title(atlas.run), soft_wrap=True)
     for line in map_lines(atlas, console.width, console.color_system is not None):
         console.print(line, no_wrap=True, overflow="crop")
     console.print()
     for sentence in reading(atlas):
-        console.print(sentence)
-    console.print(Text("doubts  ", "bold") + Text(doubts(atlas)))
+        console.print(sentence, soft_wrap=True)
+    console.print(Text("doubts  ", "bold") + Text(doubts(atlas)), soft_wrap=True)
 
 
 def title(run: dict[str, Any]) -> Text:

@@ -20,7 +20,9 @@ def draw(orders: dict[str, dict[str, Any]], width: int, height: int = 14) -> Tex
     for name, curves in _lines(orders).items():
         points = _mean(curves)
         signal = figure.signal([0.0, *points], [0.0, *(one["divergence"] for one in points.values())], marker="braille")
-        figure.draw(signal.lines().label(name))
+        signal.lines()
+        signal.label(name)
+        figure.draw(signal)
     figure.title("behaviour divergence, nats per token")
     figure.label("fraction of units removed")
     return Text.from_ansi(str(figure.build()))

@@ -6,11 +6,9 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
-
-import pyarrow as pa
 
 
 def as_json(content: Any, indent: int | None = 2) -> str:
@@ -18,13 +16,12 @@ def as_json(content: Any, indent: int | None = 2) -> str:
     return json.dumps(_plain(content), indent=indent, ensure_ascii=False)
 
 
-def as_csv(table: pa.Table) -> str:
+def as_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """CSV with a line of column names; no value is an empty field."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.column_names)
-    for row in table.to_pylist():
-        writer.writerow(["" if value is None else value for value in row.values()])
+    writer.writerow(columns)
+    writer.writerows(["" if value is None else value for value in row] for row in rows)
     return out.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Pair and series files: written under a temporary name, renamed when whole."""
+"""Pair and series files: what is in them, and how they are written: under a temporary name, renamed when whole."""
 
 from __future__ import annotations
 
@@ -10,7 +10,43 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from synergy_tui.store.schema import NOTHING
+from synergy_tui.terms import ATOMS
+
+PAIR_FILE = pa.schema(
+    [
+        ("x", pa.int32()),
+        ("y", pa.int32()),
+        *((name, pa.int16()) for name in ("x_layer", "x_unit", "y_layer", "y_unit")),
+        *((atom, pa.float32()) for atom in ATOMS),
+        ("offset", pa.float32()),
+        ("valid_prompts", pa.int32()),
+        ("reason", pa.int8()),
+    ]
+)
+"""Bulk file of a decomposition: one row per pair, ordered by x, y. Layers are kept in it because runs of equal values
+cost nothing there and a join over millions of pairs does."""
+
+SERIES_FILE = pa.schema(
+    [
+        ("prompt", pa.int32()),
+        ("unit_index", pa.int32()),
+        ("layer", pa.int16()),
+        ("unit", pa.int16()),
+        ("step", pa.int32()),
+        ("value", pa.float32()),
+    ]
+)
+"""Bulk file of a capture: one row per prompt, unit and step of its response, in this order."""
+
 COMPRESSION = "zstd"
+
+
+def write_empty(folder: Path) -> None:
+    """Files without rows in a cache folder, which the views' globs need."""
+    for name, columns in (("pairs/decomposition", PAIR_FILE), ("series/capture", SERIES_FILE)):
+        kind = name.partition("/")[0]
+        write_parquet(folder / f"{name}={NOTHING}" / f"{kind}.parquet", [], columns)
 
 
 def write_parquet(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> int:

@@ -12,9 +12,9 @@ import duckdb
 import pyarrow as pa
 
 from synergy_tui.errors import UsageError
-from synergy_tui.store.bulk import write_parquet
+from synergy_tui.store.bulk import PAIR_FILE, SERIES_FILE, write_parquet
 from synergy_tui.store.cache import Cache
-from synergy_tui.store.schema import PAIR_FILE, SERIES_FILE, TABLES
+from synergy_tui.store.schema import TABLES
 
 KEYS = {"capture": "captures", "decomposition": "decompositions", "ablation": "ablations"}
 """A result's key and the table it is the key of. Its rows in all other tables carry the same key."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from synergy_tui.errors import QueryError
 from synergy_tui.store.cache import Cache
@@ -19,10 +19,15 @@ _ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
 @dataclass(frozen=True)
 class Answer:
-    """table: at most the asked number of rows. more: whether the query had others."""
+    """rows: at most the asked number. more: whether the query had others."""
 
-    table: pa.Table
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
     more: bool
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """Rows by column name."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
 def ask(cache: Cache, sql: str, max_rows: int = MAX_ROWS, max_seconds: float = MAX_SECONDS) -> Answer:
@@ -34,12 +39,11 @@ def ask(cache: Cache, sql: str, max_rows: int = MAX_ROWS, max_seconds: float = M
         timer = threading.Timer(max_seconds, con.interrupt)
         timer.start()
         try:
-            if statement.type is duckdb.StatementType.EXPLAIN:
-                plan = con.execute(statement).fetchall()
-                table = pa.table({"plan": [row[-1] for row in plan]})
-            else:
-                # Asking for one row more than shown tells whether there are others, and never reads a billion.
-                table = con.sql(statement.query).limit(max_rows + 1).to_arrow_table()
+            # A result is read as it comes, so a billion rows cost no more than those asked for; one more tells that
+            # there are others. (Plain rows: pyarrow costs this command 0.1 s of its 0.4.)
+            result = con.execute(statement)
+            columns = [name for name, *_ in result.description or ()]
+            rows = result.fetchmany(max_rows + 1)
         except duckdb.InterruptException:
             raise QueryError(
                 f"the query took longer than {max_seconds:.0f} s", "narrow it, or allow more with --timeout"
@@ -48,7 +52,7 @@ def ask(cache: Cache, sql: str, max_rows: int = MAX_ROWS, max_seconds: float = M
             raise QueryError(_one_line(error), _hint(error)) from None
         finally:
             timer.cancel()
-    return Answer(table.slice(0, max_rows), len(table) > max_rows)
+    return Answer(columns, rows[:max_rows], len(rows) > max_rows)
 
 
 def _lock_in(con: duckdb.DuckDBPyConnection, cache: Cache) -> None:

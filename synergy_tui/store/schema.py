@@ -6,7 +6,6 @@ import hashlib
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from synergy_tui.terms import ATOMS, MEASURES, RANKINGS, column
 
@@ -221,32 +220,6 @@ TABLES: dict[str, tuple[str, Columns]] = {
     ),
 }
 
-PAIR_FILE = pa.schema(
-    [
-        ("x", pa.int32()),
-        ("y", pa.int32()),
-        *((name, pa.int16()) for name in ("x_layer", "x_unit", "y_layer", "y_unit")),
-        *((atom, pa.float32()) for atom in ATOMS),
-        ("offset", pa.float32()),
-        ("valid_prompts", pa.int32()),
-        ("reason", pa.int8()),
-    ]
-)
-"""Bulk file of a decomposition: one row per pair, ordered by x, y. Layers are kept in it because runs of equal values
-cost nothing there and a join over millions of pairs does."""
-
-SERIES_FILE = pa.schema(
-    [
-        ("prompt", pa.int32()),
-        ("unit_index", pa.int32()),
-        ("layer", pa.int16()),
-        ("unit", pa.int16()),
-        ("step", pa.int32()),
-        ("value", pa.float32()),
-    ]
-)
-"""Bulk file of a capture: one row per prompt, unit and step of its response, in this order."""
-
 JOB_COLUMNS: Columns = [
     ("id", "VARCHAR", "Id of the job; what it makes has the same."),
     ("kind", "VARCHAR", "capture, decompose or ablate."),
@@ -365,14 +338,6 @@ def create_views(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
 def views_hash(folder: Path) -> str:
     """Changes when the views' definition does, or the folder they point into."""
     return hashlib.sha256(repr(views(folder)).encode()).hexdigest()[:16]
-
-
-def empty_bulk(folder: Path) -> dict[Path, pa.Schema]:
-    """Files without rows that the views' globs need, and their schemas."""
-    return {
-        folder / "pairs" / f"decomposition={NOTHING}" / "pairs.parquet": PAIR_FILE,
-        folder / "series" / f"capture={NOTHING}" / "series.parquet": SERIES_FILE,
-    }
 
 
 def _quoted(text: str) -> str:

@@ -17,10 +17,9 @@ from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import versions
 from synergy_tui.phiid.engine import PairAtoms, PairBlock, PairEngine, UnitSums, merge
 from synergy_tui.store import load
-from synergy_tui.store.bulk import whole
+from synergy_tui.store.bulk import PAIR_FILE, whole
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_decomposition
-from synergy_tui.store.schema import PAIR_FILE
 from synergy_tui.terms import ATOMS, INVALID_REASONS, RANKINGS
 
 
