@@ -51,7 +51,8 @@ def _read_config(path: Path) -> dict[str, str]:
     for key, value in config.items():
         if key not in KNOWN or not isinstance(value, str):
             raise UsageError(
-                f"{path} has no use for {key} = {value!r}", f"known, each a path in quotes: {', '.join(KNOWN)}"
+                f"{path} has no use for {key} = {value!r}",
+                f"known, each a path in quotes: {', '.join(KNOWN)}",
             )
     return config
 

@@ -1,8 +1,9 @@
 """Behaviour divergence: KL(intact ‖ ablated) over the full vocabulary on the intact model's own tokens.
 
-With logits W h, intact h_p and ablated h_q: KL = LSE_q − LSE_p − c·(h_q − h_p), c = Wᵀ softmax(W h_p). So the intact model
-leaves one vector of the model's width per token instead of a distribution over the vocabulary, and of full-vocabulary
-logits no more than one chunk is ever in memory. (An output bias cancels; it is in the logits of both.)
+With logits W h, intact h_p and ablated h_q: KL = LSE_q − LSE_p − c·(h_q − h_p), c = Wᵀ softmax(W h_p). So the intact
+model leaves one vector of the model's width per token instead of a distribution over the vocabulary, and of
+full-vocabulary logits no more than one chunk is ever in memory. (An output bias cancels; it is in the logits of
+both.)
 """
 
 from __future__ import annotations
@@ -53,7 +54,11 @@ class IntactBehaviour:
 
     @torch.inference_mode()
     def __init__(
-        self, subject: Subject, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], batch: int
+        self,
+        subject: Subject,
+        prompts: Sequence[Sequence[int]],
+        responses: Sequence[Sequence[int]],
+        batch: int,
     ) -> None:
         self._subject, self._count = subject, len(prompts)
         self._head = subject.model.get_output_embeddings()
@@ -74,21 +79,21 @@ class IntactBehaviour:
                     out[:, prompt] = steps[:, batch.rows == row].mean(dim=1).cpu().numpy()
         return Divergence(*out)
 
-    def _intact(
-        self, which: list[int], prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]
-    ) -> _Batch:
+    def _intact(self, which: list[int], prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]) -> _Batch:
         device = self._subject.device
         whole = [[*prompts[one], *responses[one]] for one in which]
         longest = max(map(len, whole)) - 1
         ids = torch.zeros((len(which), longest), dtype=torch.long)
-        rows, places, next_tokens = [], [], []
+        row_of: list[int] = []
+        place_of: list[int] = []
+        token_of: list[int] = []
         for row, one in enumerate(which):
             ids[row, : len(whole[row]) - 1] = torch.tensor(whole[row][:-1])
             start = len(prompts[one]) - 1
-            rows += [row] * len(responses[one])
-            places += range(start, start + len(responses[one]))
-            next_tokens += responses[one]
-        rows, places, next_tokens = (torch.tensor(part, device=device) for part in (rows, places, next_tokens))
+            row_of += [row] * len(responses[one])
+            place_of += range(start, start + len(responses[one]))
+            token_of += responses[one]
+        rows, places, next_tokens = (torch.tensor(part, device=device) for part in (row_of, place_of, token_of))
         ids = ids.to(device)
         hidden = self._hidden(ids, rows, places)
         slopes, sums, best, chosen = [], [], [], []
@@ -100,7 +105,16 @@ class IntactBehaviour:
             best.append(logits.argmax(dim=-1))
             chosen.append(logits.gather(1, next_tokens[part, None])[:, 0])
         return _Batch(
-            which, ids, rows, places, next_tokens, hidden, torch.cat(slopes), torch.cat(sums), torch.cat(best), torch.cat(chosen)
+            which,
+            ids,
+            rows,
+            places,
+            next_tokens,
+            hidden,
+            torch.cat(slopes),
+            torch.cat(sums),
+            torch.cat(best),
+            torch.cat(chosen),
         )
 
     def _against(self, batch: _Batch, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -12,8 +12,8 @@ from synergy_tui.terms import TARGETED_ORDERS
 
 @dataclass(frozen=True)
 class RemovalOrder:
-    """All units of a model, first removed first. seed: the control's number, None for a targeted order. target: the order
-    whose counts per layer a layer-matched one keeps."""
+    """All units of a model, first removed first. seed: the control's number, None for a targeted order. target: the
+    order whose counts per layer a layer-matched one keeps."""
 
     name: str
     units: Int[np.ndarray, " units"]
@@ -26,7 +26,11 @@ class RemovalOrder:
 
 
 def make(
-    names: list[str], raw: Float[np.ndarray, " units"], layer_of: Int[np.ndarray, " units"], seeds: int, seed: int
+    names: list[str],
+    raw: Float[np.ndarray, " units"],
+    layer_of: Int[np.ndarray, " units"],
+    seeds: int,
+    seed: int,
 ) -> list[RemovalOrder]:
     """The orders named, controls once per seed; layer-matched once per seed and targeted order (synergy-first when none
     is named). Units without a value go last. Seeds are seed, seed + 1, …"""

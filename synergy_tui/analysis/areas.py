@@ -31,8 +31,8 @@ class AreaTest:
 
 
 def area(fractions: np.ndarray, divergence: np.ndarray, upper: float) -> float:
-    """Area over [0, upper] by trapezoids from (0, 0), the last one cut at `upper`; NaN when the curve does not reach it or
-    has no value there. Nats per token × fraction."""
+    """Area over [0, upper] by trapezoids from (0, 0), the last one cut at `upper`; NaN when the curve does not reach
+    it or has no value there. Nats per token × fraction."""
     order = np.argsort(fractions)
     x = np.concatenate([[0.0], np.asarray(fractions, float)[order]])
     y = np.concatenate([[0.0], np.asarray(divergence, float)[order]])
@@ -76,7 +76,8 @@ def verdict(order: str, tests: dict[str, AreaTest]) -> str:
     if missing:
         return f"{head}: inconclusive, no control {' and '.join(missing)}."
     if few:
-        return f"{head}: inconclusive, too few controls ({min(tests[name].seeds for name in few)} of {ENOUGH_SEEDS} seeds)."
+        fewest = min(tests[name].seeds for name in few)
+        return f"{head}: inconclusive, too few controls ({fewest} of {ENOUGH_SEEDS} seeds)."
     passed = all(_p(test, upward) < ALPHA for test in tests.values())
     return f"{head}: {claim}." if passed else f"{head}: not {claim}."
 

@@ -1,5 +1,5 @@
-"""The two-way bootstrap behind every interval: each replicate draws prompts, recomputes unit values and the ranking, then
-draws units within each layer for the profile. Prompts alone would give intervals 2–4 times too narrow."""
+"""The two-way bootstrap behind every interval: each replicate draws prompts, recomputes unit values and the ranking,
+then draws units within each layer for the profile. Prompts alone would give intervals 2–4 times too narrow."""
 
 from __future__ import annotations
 
@@ -51,9 +51,7 @@ def intervals(
         resampled = profile(_draw_units(value, layers, chance), layers)
         by_layer.append(resampled)
         contrasts.append(contrast(resampled))
-    return Intervals(
-        _ends(np.concatenate(by_unit)), _ends(np.concatenate(by_layer)), _ends(np.concatenate(contrasts))
-    )
+    return Intervals(_ends(np.concatenate(by_unit)), _ends(np.concatenate(by_layer)), _ends(np.concatenate(contrasts)))
 
 
 def _draws(

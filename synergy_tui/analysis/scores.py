@@ -14,8 +14,8 @@ from synergy_tui.terms import ATOMS, RANKINGS, RTR, STS
 
 @dataclass(frozen=True)
 class UnitValues:
-    """What rankings are made of, per unit (with any number of leading replicate axes): mean atoms over the unit's pairs,
-    mean independence offset, mean balance. NaN for a unit without a valid pair."""
+    """What rankings are made of, per unit (with any number of leading replicate axes): mean atoms over the unit's
+    pairs, mean independence offset, mean balance. NaN for a unit without a valid pair."""
 
     atoms: Float[np.ndarray, "*replicates units 16"]
     offset: Float[np.ndarray, "*replicates units"]
@@ -43,11 +43,14 @@ def unit_values(
     offset: Float[np.ndarray, " pairs"],
     unit_balance: Float[np.ndarray, "prompts units"],
 ) -> UnitValues:
-    """Unit value = mean over all its partners, whichever side of the pair it is on, of the pair's mean over prompts; the
-    unit itself is x, so `xtx` is its own. Balance is a ratio per prompt and pair, averaged."""
+    """Unit value = mean over all its partners, whichever side of the pair it is on, of the pair's mean over prompts;
+    the unit itself is x, so `xtx` is its own. Balance is a ratio per prompt and pair, averaged."""
     units = unit_balance.shape[1]
     swapped = [ATOMS.index(name.translate(_SWAP)) for name in ATOMS]
-    both = np.concatenate([mean, offset[:, None]], axis=1), np.concatenate([mean[:, swapped], offset[:, None]], axis=1)
+    both = (
+        np.concatenate([mean, offset[:, None]], axis=1),
+        np.concatenate([mean[:, swapped], offset[:, None]], axis=1),
+    )
     total, count = np.zeros((units, 17)), np.zeros(units)
     valid = np.isfinite(mean[:, 0])
     for side in (0, 1):

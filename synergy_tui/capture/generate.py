@@ -18,8 +18,8 @@ from synergy_tui.subject.taps import HeadTap
 
 @dataclass(frozen=True)
 class Response:
-    """tokens: generated ids, the end token included. ended: whether the subject ended it by itself. activity: head norms
-    at the position that predicts each token; units are layer × heads + head."""
+    """tokens: generated ids, the end token included. ended: whether the subject ended it by itself. activity: head
+    norms at the position that predicts each token; units are layer × heads + head."""
 
     tokens: list[int]
     ended: bool
@@ -31,7 +31,9 @@ def encode(subject: Subject, texts: Sequence[str], chat: bool) -> list[list[int]
     tokenizer = subject.tokenizer
     if chat and tokenizer.chat_template:
         texts = [
-            tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True)
+            tokenizer.apply_chat_template(
+                [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
+            )
             for text in texts
         ]
         return [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
@@ -45,14 +47,17 @@ def check_context(subject: Subject, prompts: Sequence[Sequence[int]], names: Seq
             raise TaskError(f"prompt {name} has no tokens", "give it some text")
         if subject.context and len(tokens) + steps > subject.context:
             raise TaskError(
-                f"prompt {name} has {len(tokens)} tokens; with {steps} steps that is over the context of {subject.context}",
+                f"prompt {name} has {len(tokens)} tokens, with {steps} steps over the context of {subject.context}",
                 "shorten it, or ask for fewer --steps",
             )
 
 
 @torch.inference_mode()
 def generate(
-    subject: Subject, prompts: Sequence[Sequence[int]], steps: int, each_step: Callable[[int], None] = lambda _: None
+    subject: Subject,
+    prompts: Sequence[Sequence[int]],
+    steps: int,
+    each_step: Callable[[int], None] = lambda _: None,
 ) -> list[Response]:
     """Greedy responses of at most `steps` tokens to a batch of prompts, padded on the left. `each_step` is told the
     number of responses still growing; what it raises ends the batch. Nothing is copied to the host in the loop but one

@@ -1,4 +1,4 @@
-"""One decomposition as text: the layer × unit map, the layer profile on the same rows, what it says and what to doubt."""
+"""One decomposition as text: the layer × unit map with the layer profile on its rows, what it says, what to doubt."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PROFILE_WIDTH = 22
 
 
 class Atlas(NamedTuple):
-    """What is drawn. run: rows of captures, decompositions and subjects in one. values [layers, units]: a scaled ranking.
-    profile: dicts with value, low, high per layer. contrasts: ranking → dict. confounds: name → number."""
+    """What is drawn. run: rows of captures, decompositions and subjects in one. values [layers, units]: a scaled
+    ranking. profile: dicts with value, low, high per layer. contrasts: ranking → dict. confounds: name → number."""
 
     run: dict[str, Any]
     ranking: str
@@ -59,9 +59,9 @@ def map_lines(atlas: Atlas, width: int, coloured: bool) -> list[Text]:
     for layer in range(layers):
         line = Text(f"{layer:>{margin - 1}} ")
         for value in atlas.values[layer]:
-            line.append(scale.NOTHING.center(cell) if math.isnan(value) else " " * cell, _style(value)) if coloured else (
-                line.append(scale.shade(value) * cell)
-            )
+            line.append(
+                scale.NOTHING.center(cell) if math.isnan(value) else " " * cell, _style(value)
+            ) if coloured else (line.append(scale.shade(value) * cell))
         if with_profile:
             line.append("  ").append_text(_bar(atlas.profile[layer], centre, coloured))
         lines.append(line)
@@ -87,7 +87,11 @@ def reading(atlas: Atlas) -> list[Text]:
     follows = atlas.confounds.get("synergy~autocorrelation")
     second = "Synergy cannot be compared with autocorrelation here."
     if follows is not None:
-        strong = "the map may show each head's memory of itself rather than coupling" if abs(follows) > 0.5 else "not strongly"
+        strong = (
+            "the map may show each head's memory of itself rather than coupling"
+            if abs(follows) > 0.5
+            else "not strongly"
+        )
         second = f"Unit synergy follows autocorrelation with r {follows:+.2f}: {strong}."
     excess = atlas.contrasts["excess"]
     third = "Against independence (excess) nothing can be said."

@@ -46,12 +46,16 @@ class StagePrinter:
             if self._console.is_terminal:
                 self._draw(key, stage, ended)
             elif ended:
-                self._console.print(f" {stage['name']:<9} {stage['detail']}  {_done(stage)}", highlight=False, soft_wrap=True)
+                self._console.print(
+                    f" {stage['name']:<9} {stage['detail']}  {_done(stage)}", highlight=False, soft_wrap=True
+                )
 
     def _draw(self, key: tuple[str, int], stage: dict[str, Any], ended: bool) -> None:
         task = self._seen.get(key)
         if task is None:
-            task = self._seen[key] = self._progress.add_task("", total=None, stage="", detail="", figures="", ended=False)
+            task = self._seen[key] = self._progress.add_task(
+                "", total=None, stage="", detail="", figures="", ended=False
+            )
         total = stage["total"] or None
         self._progress.update(
             task,

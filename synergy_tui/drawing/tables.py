@@ -26,8 +26,8 @@ def as_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def as_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = (), width: int = 0) -> str:
-    """Aligned columns, numbers to the right, cut at `width` when it is given. Control characters of the content are shown,
-    not sent: a prompt must not drive the terminal."""
+    """Aligned columns, numbers to the right, cut at `width` when it is given. Control characters of the content are
+    shown, not sent: a prompt must not drive the terminal."""
     columns = columns or (list(rows[0]) if rows else [])
     cells = [[_cell(row[name]) for name in columns] for row in rows]
     numeric = [all(isinstance(row[name], int | float | None) for row in rows) for name in columns]

@@ -9,7 +9,7 @@ from synergy_tui.errors import UsageError
 
 
 def choose(device: str | None) -> str:
-    """The device asked for, or cuda where the NVIDIA driver shows a GPU, else cpu. Raises UsageError for other words."""
+    """The device asked for, or cuda where the driver shows a GPU, else cpu. Raises UsageError for other words."""
     if device is None:
         return "cuda" if any(Path("/proc/driver/nvidia/gpus").glob("*")) else "cpu"
     if device == "cpu" or device == "cuda" or (device.startswith("cuda:") and device[5:].isdigit()):

@@ -1,5 +1,5 @@
-"""One job's folder: spec.json (what to do, fully resolved), status.json (how far it is), log.txt, shards/. The folder is
-the truth about a job; nothing about it is kept in memory or in the catalogue."""
+"""One job's folder: spec.json (what to do, fully resolved), status.json (how far it is), log.txt, shards/. The
+folder is the truth about a job; nothing about it is kept in memory or in the catalogue."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A command in the foreground follows its jobs: it shows their stages, ends when the last one does or when a worker dies,
-and Ctrl-C cancels. Losing the terminal ends the command alone."""
+"""A command in the foreground follows its jobs: it shows their stages, ends when the last one does or when a worker
+dies, and Ctrl-C cancels. Losing the terminal ends the command alone."""
 
 from __future__ import annotations
 

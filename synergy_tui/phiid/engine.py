@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +24,7 @@ from synergy_tui.phiid.windows import ILL_CONDITIONED, Windows, make_windows, re
 from synergy_tui.terms import ATOMS, INVALID_REASONS, RTR, STS
 
 LARGEST_TILE = 96
-"""Units on a tile's side. Twenty [96, 96] float64 arrays stay in a core's second-level cache (measured best of 32–136)."""
+"""Units on a tile's side: twenty [96, 96] float64 arrays stay in a core's second-level cache (best of 32–136)."""
 
 PAIRS_PER_BLOCK = 250_000
 
@@ -81,7 +82,7 @@ class PairBlock:
 class PairAtoms:
     """The decomposition of a series.
 
-    pairs: i < j, x = i, y = j · mean: atoms in the order of ATOMS, mean over valid prompts, nats, NaN where no prompt is
+    pairs: i < j, x = i, y = j · mean: atoms in the order of ATOMS, over valid prompts, nats, NaN where no prompt is
     valid · offset: the independence offset 2·min(AIS), likewise · valid_prompts: how many prompts each mean is over ·
     reason, reasons: see PairBlock · unit_prompt: mean over a unit's valid pairs with the unit as x (so `xtx` is always
     the unit's own), NaN where it has none · unit_offset: likewise · unit_balance: mean of sts/(sts + rtr) over the
@@ -194,9 +195,7 @@ class PairEngine:
                 tile.add_to(sums)
                 reasons += tile.reasons
                 found.append((tile.pairs, tile.mean, tile.offset, tile.valid_prompts, tile.reason))
-        pairs, mean, offset, valid_prompts, reason = (
-            np.concatenate(parts) for parts in zip(*found, strict=True)
-        )
+        pairs, mean, offset, valid_prompts, reason = (np.concatenate(parts) for parts in zip(*found, strict=True))
         order = np.lexsort((pairs[:, 1], pairs[:, 0]))
         return PairBlock(
             pairs[order],
@@ -213,9 +212,7 @@ class PairEngine:
         left, top = np.arange(side) + row * side, np.arange(side) + column * side
         wanted = (left[:, None] < top[None, :]) & (top < self.units)[None, :]
         if self._wanted is not None:
-            inside = self._wanted[
-                np.isin(self._wanted[:, 0], left) & np.isin(self._wanted[:, 1], top)
-            ]
+            inside = self._wanted[np.isin(self._wanted[:, 0], left) & np.isin(self._wanted[:, 1], top)]
             chosen = np.zeros_like(wanted)
             chosen[inside[:, 0] - row * side, inside[:, 1] - column * side] = True
             wanted &= chosen
@@ -241,9 +238,11 @@ class PairEngine:
             raw["reasons"][ILL_CONDITIONED] += (~good).sum()
             p, a, b, cumulative = p[good], a[good], b[good], cumulative[:, good]
             values = np.stack(atoms_from_cumulative(cumulative) + _beside(cumulative))
-            np.add.at(raw["sums"], (slice(None), a, b), values)
-            np.add.at(raw["by_row"], (p, slice(None), a), values.T)
-            np.add.at(raw["by_column"], (p, slice(None), b), values.T)
+            # A pair may be ill-conditioned for several prompts, so these add up place by place.
+            for k, value in enumerate(values):
+                np.add.at(raw["sums"][k], (a, b), value)
+                np.add.at(raw["by_row"][:, k], (p, a), value)
+                np.add.at(raw["by_column"][:, k], (p, b), value)
 
 
 class _Tile:
@@ -296,7 +295,7 @@ def _tile_sums(windows: Windows, row: Array, column: Array, wanted: Array, side:
     def cut(array: Array, start: Array) -> Array:
         return lax.dynamic_slice_in_dim(array, start, side, axis=1)
 
-    def one_prompt(carry: tuple[list[Array], Array, Array], one: tuple[Windows, Windows]):
+    def one_prompt(carry: tuple[list[Array], Array, Array], one: tuple[Windows, Windows]) -> Any:
         total, reason, reasons = carry
         x, y = one
         shape = (side, side)
@@ -328,9 +327,8 @@ def _tile_sums(windows: Windows, row: Array, column: Array, wanted: Array, side:
         jnp.zeros((side, side), jnp.int8),
         jnp.zeros(len(INVALID_REASONS) + 1, jnp.int64),
     )
-    sides = tuple(Windows(*(cut(array, at) for array in windows)) for at in (row, column))
-    (total, reason, reasons), (by_row, by_column, ill) = lax.scan(one_prompt, start, sides)
-
+    x_side, y_side = (Windows(*(cut(array, at) for array in windows)) for at in (row, column))
+    (total, reason, reasons), (by_row, by_column, ill) = lax.scan(one_prompt, start, (x_side, y_side))
 
     def atoms(sums: list[Array]) -> list[Array]:
         return atoms_from_cumulative(sums) + sums[_OFFSET:]
@@ -391,7 +389,8 @@ def _checked_series(series: np.ndarray, lag: int) -> np.ndarray:
     prompts, units, steps = series.shape
     if prompts == 0 or units < 2:
         raise UsageError(
-            f"a series of {prompts} prompts and {units} units has no pairs", "give at least one prompt and two units"
+            f"a series of {prompts} prompts and {units} units has no pairs",
+            "give at least one prompt and two units",
         )
     if isinstance(lag, bool) or not isinstance(lag, int | np.integer) or lag < 1:
         raise UsageError(f"lag {lag!r} is no whole number of steps above 0", "use --lag 1")

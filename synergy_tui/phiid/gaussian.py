@@ -98,13 +98,21 @@ def from_windows(windows: Float[Array, "m 4 n"]) -> tuple[Array, Array]:
     def one_to_one(p: int, f: int) -> Array:
         return 0.5 * (single[p] + single[f] - log_det(p, f))
 
+    def with_futures(p: int) -> Array:
+        return 0.5 * (single[p] + future - log_det(_FUTURE_X, _FUTURE_Y, p))
+
+    def with_pasts(f: int) -> Array:
+        return 0.5 * (past + single[f] - log_det(_PAST_X, _PAST_Y, f))
+
     cumulative = assemble(
         one_to_one(_PAST_X, _FUTURE_X),
         one_to_one(_PAST_X, _FUTURE_Y),
         one_to_one(_PAST_Y, _FUTURE_X),
         one_to_one(_PAST_Y, _FUTURE_Y),
-        *(0.5 * (single[p] + future - log_det(_FUTURE_X, _FUTURE_Y, p)) for p in (_PAST_X, _PAST_Y)),
-        *(0.5 * (past + single[f] - log_det(_PAST_X, _PAST_Y, f)) for f in (_FUTURE_X, _FUTURE_Y)),
+        with_futures(_PAST_X),
+        with_futures(_PAST_Y),
+        with_pasts(_FUTURE_X),
+        with_pasts(_FUTURE_Y),
         0.5 * (past + future - log_det(_PAST_X, _PAST_Y, _FUTURE_X, _FUTURE_Y)),
     )
     return jnp.stack(cumulative), factor

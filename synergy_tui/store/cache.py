@@ -87,7 +87,8 @@ class Cache:
                     con.close()
         except Timeout:
             raise CacheError(
-                f"another synergy-tui process has been writing {self.folder} for {patience:.0f} s", "try again"
+                f"another synergy-tui process has been writing {self.folder} for {patience:.0f} s",
+                "try again",
             ) from None
         except OSError as error:
             raise self._unwritable(error) from None
@@ -130,12 +131,14 @@ class Cache:
                 if "lock" not in text:
                     if isinstance(error, duckdb.IOException) and re.search(r"version|newer", text):
                         raise CacheError(
-                            f"{self.catalogue} was written by a newer DuckDB", "update synergy-tui, or use --cache"
+                            f"{self.catalogue} was written by a newer DuckDB",
+                            "update synergy-tui, or use --cache",
                         ) from None
                     raise self._unreadable(text) from None
                 if time.monotonic() > deadline:
                     raise CacheError(
-                        f"{self.catalogue} is open for writing in {_holder(text)}", "close it there, then try again"
+                        f"{self.catalogue} is open for writing in {_holder(text)}",
+                        "close it there, then try again",
                     ) from None
                 time.sleep(0.02)
             except duckdb.Error as error:

@@ -15,7 +15,11 @@ _BULK = (("pairs", "decomposition", "decompositions"), ("series", "capture", "ca
 
 def sizes(cache: Cache) -> dict[str, int]:
     """Bytes of the catalogue, the bulk files and the job folders."""
-    parts = {"catalogue": cache.folder / "cache.duckdb", "pairs": cache.folder / "pairs", "series": cache.folder / "series"}
+    parts = {
+        "catalogue": cache.folder / "cache.duckdb",
+        "pairs": cache.folder / "pairs",
+        "series": cache.folder / "series",
+    }
     parts["jobs"] = cache.jobs
     return {
         name: sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())

@@ -42,8 +42,8 @@ def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
             return one
         # The tables of a decomposition and an ablation name what they were made from.
         related = {
-            ("capture", "decomposition"): f"SELECT decomposition FROM decompositions WHERE capture = ? "
-            f"ORDER BY created DESC, decomposition LIMIT 1",
+            ("capture", "decomposition"): "SELECT decomposition FROM decompositions WHERE capture = ? "
+            "ORDER BY created DESC, decomposition LIMIT 1",
             ("decomposition", "capture"): "SELECT capture FROM decompositions WHERE decomposition = ?",
             ("ablation", "capture"): "SELECT capture FROM ablations WHERE ablation = ?",
             ("ablation", "decomposition"): "SELECT decomposition FROM ablations WHERE ablation = ?",
@@ -74,11 +74,10 @@ def series(cache: Cache, capture: str, prompts: list[int] | None = None) -> np.n
     Raises CacheError when the file is damaged."""
     table = _bulk(cache.series_folder(capture) / "series.parquet", ["prompt", "unit_index", "step", "value"])
     prompt, unit, step, value = (column.to_numpy() for column in table.columns)
-    if prompts is None:
-        prompts = np.unique(prompt).tolist()
+    wanted = np.unique(prompt).tolist() if prompts is None else prompts
     units, steps = (int(unit.max()) + 1, int(step.max()) + 1) if len(value) else (0, 0)
-    out = np.full((len(prompts), units, steps), np.nan, np.float32)
-    for place, number in enumerate(prompts):
+    out = np.full((len(wanted), units, steps), np.nan, np.float32)
+    for place, number in enumerate(wanted):
         rows_ = slice(*np.searchsorted(prompt, [number, number + 1]))
         length = (rows_.stop - rows_.start) // max(units, 1)
         out[place, :, :length] = value[rows_].reshape(units, length)
@@ -90,7 +89,9 @@ def pairs(cache: Cache, decomposition: str, columns: list[str] | None = None) ->
     return _bulk(cache.pairs_folder(decomposition) / "pairs.parquet", columns)
 
 
-def unit_scores(cache: Cache, decomposition: str, score: str, shape: tuple[int, int], what: str = "scaled") -> np.ndarray:
+def unit_scores(
+    cache: Cache, decomposition: str, score: str, shape: tuple[int, int], what: str = "scaled"
+) -> np.ndarray:
     """[layers, units per layer] of one score: `value`, `scaled`, `low` or `high`; NaN where there is none."""
     out = np.full(shape[0] * shape[1], np.nan)
     query = f"SELECT unit_index, {what} AS v FROM unit_scores WHERE decomposition = $1 AND score = $2"
@@ -114,13 +115,15 @@ def _parsed(key: str, value: Any) -> Any:
 
 
 def atlas(cache: Cache, decomposition: str, ranking: str) -> dict[str, Any]:
-    """What a map of one decomposition is drawn from: run (rows of decompositions, captures and subjects in one), ranking,
-    values [layers, units] scaled, profile and contrasts with intervals, confounds."""
+    """What a map of one decomposition is drawn from: run (rows of decompositions, captures and subjects in one),
+    ranking, values [layers, units] scaled, profile and contrasts with intervals, confounds."""
     query = """SELECT d.*, c.tasks, c.layers, c.units_per_layer, c.prompts, c.steps, c.dtype, s.name
       FROM decompositions d JOIN captures c USING (capture) JOIN subjects s USING (subject) WHERE decomposition = $1"""
     (run,) = rows(cache, query, decomposition)
     contrasts = rows(
-        cache, "SELECT ranking, contrast, low, high, curvature FROM contrasts WHERE decomposition = $1", decomposition
+        cache,
+        "SELECT ranking, contrast, low, high, curvature FROM contrasts WHERE decomposition = $1",
+        decomposition,
     )
     return {
         "run": {key: _parsed(key, value) for key, value in run.items()},
@@ -128,7 +131,8 @@ def atlas(cache: Cache, decomposition: str, ranking: str) -> dict[str, Any]:
         "values": unit_scores(cache, decomposition, ranking, (run["layers"], run["units_per_layer"])),
         "profile": rows(
             cache,
-            "SELECT layer, depth, value, low, high FROM layer_profiles WHERE decomposition = $1 AND ranking = $2 ORDER BY layer",
+            """SELECT layer, depth, value, low, high FROM layer_profiles
+            WHERE decomposition = $1 AND ranking = $2 ORDER BY layer""",
             decomposition,
             ranking,
         ),
@@ -149,7 +153,11 @@ def ablation(cache: Cache, ablation_id: str) -> dict[str, Any]:
         "SELECT * EXCLUDE (ablation) FROM ablation_curves WHERE ablation = $1 ORDER BY target, seed, fraction",
         ablation_id,
     )
-    areas = rows(cache, "SELECT * EXCLUDE (ablation) FROM ablation_areas WHERE ablation = $1 ORDER BY upper", ablation_id)
+    areas = rows(
+        cache,
+        "SELECT * EXCLUDE (ablation) FROM ablation_areas WHERE ablation = $1 ORDER BY upper",
+        ablation_id,
+    )
     orders: dict[str, dict[str, Any]] = {name: {"curves": []} for name in row["orders"]}
     by_key: dict[tuple[Any, ...], dict[str, Any]] = {}
     for point in curves:
@@ -170,9 +178,9 @@ def overview(cache: Cache) -> list[dict[str, Any]]:
     return rows(
         cache,
         """SELECT c.capture, s.name AS subject, c.tasks, c.valid_prompts || '/' || c.prompts AS prompts, c.steps,
-          c.layers || ' × ' || c.units_per_layer AS heads, d.decomposition, d.estimator || '·' || d.redundancy || ' τ' || d.lag
-          AS method, string_agg(a.ablation, ' ') AS ablations, strftime(c.created, '%Y-%m-%d %H:%M') AS created
-        FROM captures c JOIN subjects s USING (subject) LEFT JOIN decompositions d USING (capture)
-        LEFT JOIN ablations a ON a.decomposition = d.decomposition
-        GROUP BY ALL ORDER BY max(c.created) DESC, c.capture, d.decomposition""",
+        c.layers || ' × ' || c.units_per_layer AS heads, d.decomposition, d.estimator || '·' || d.redundancy || ' τ'
+        || d.lag AS method, string_agg(a.ablation, ' ') AS ablations, strftime(c.created, '%Y-%m-%d %H:%M') AS
+        created FROM captures c JOIN subjects s USING (subject) LEFT JOIN decompositions d USING (capture) LEFT JOIN
+        ablations a ON a.decomposition = d.decomposition GROUP BY ALL ORDER BY max(c.created) DESC, c.capture,
+        d.decomposition""",
     )

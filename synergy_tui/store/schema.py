@@ -147,7 +147,11 @@ TABLES: dict[str, tuple[str, Columns]] = {
         [
             ("decomposition", "VARCHAR", "decompositions.decomposition."),
             ("ranking", "VARCHAR", "The ranking."),
-            ("contrast", "DOUBLE", "Mean of layers with depth in [1/3, 2/3] minus the mean of the others, scaled."),
+            (
+                "contrast",
+                "DOUBLE",
+                "Mean of layers with depth in [1/3, 2/3] minus the mean of the others, scaled.",
+            ),
             ("low", "DOUBLE", "Lower end of the two-way bootstrap's 95 % interval."),
             ("high", "DOUBLE", "Upper end of it."),
             ("curvature", "DOUBLE", "Quadratic coefficient of the profile over depth; shown, not tested."),

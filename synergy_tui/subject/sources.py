@@ -85,7 +85,8 @@ def resolve(subject: str, revision: str | None = None) -> Source:
     if re.fullmatch(r"[\w.-]+/[\w.-]+", subject) and not subject.startswith((".", "~")):
         return _hub(subject, revision)
     raise SubjectError(
-        f"no subject {subject!r}", f"give {', '.join(BUILT_IN)}, a model folder, a .gguf file, or a hub id (owner/name)"
+        f"no subject {subject!r}",
+        f"give {', '.join(BUILT_IN)}, a model folder, a .gguf file, or a hub id (owner/name)",
     )
 
 
@@ -144,14 +145,23 @@ def _gguf(path: Path) -> Source:
 
 def _hub(subject: str, revision: str | None) -> Source:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
 
     try:
         config = hf_hub_download(subject, "config.json", revision=revision, etag_timeout=8)
     except GatedRepoError:
-        raise SubjectError(f"{subject} asks you to accept its terms first", "accept them, then: hf auth login") from None
+        raise SubjectError(
+            f"{subject} asks you to accept its terms first", "accept them, then: hf auth login"
+        ) from None
     except RepositoryNotFoundError:
-        raise SubjectError(f"the hub has no model {subject}", "check its name; private ones need: hf auth login") from None
+        raise SubjectError(
+            f"the hub has no model {subject}", "check its name; private ones need: hf auth login"
+        ) from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
         raise SubjectError(
             f"the hub does not answer for {subject}, and it is not on this disk",
@@ -167,22 +177,26 @@ def read_geometry(config: dict[str, Any], where: str) -> dict[str, Any]:
     architectures = [str(name) for name in config.get("architectures") or []]
     if architectures and not any(name.endswith("ForCausalLM") for name in architectures):
         raise SubjectError(
-            f"{where} is a {architectures[0]}: it does not write text token by token", "give a causal language model"
+            f"{where} is a {architectures[0]}: it does not write text token by token",
+            "give a causal language model",
         )
     family_of(model_type)
-    numbers = {
-        "layers": config.get("num_hidden_layers"),
-        "heads": config.get("num_attention_heads"),
-        "hidden": config.get("hidden_size"),
-    }
-    for name, value in numbers.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise SubjectError(f"the configuration of {where} has no usable number of {name}: {value!r}", "mend it")
-    if not config.get("head_dim") and numbers["hidden"] % numbers["heads"]:
+    layers, heads, hidden = (
+        _positive(config.get(key), key, where) for key in ("num_hidden_layers", "num_attention_heads", "hidden_size")
+    )
+    if not config.get("head_dim") and hidden % heads:
         raise SubjectError(
-            f"the configuration of {where} does not fit: width {numbers['hidden']} for {numbers['heads']} heads", "mend it"
+            f"the configuration of {where} does not fit: width {hidden} for {heads} heads",
+            "fetch its config.json again",
         )
-    return {"model_type": model_type, **numbers, "context": config.get("max_position_embeddings")}
+    context = config.get("max_position_embeddings")
+    return {"model_type": model_type, "layers": layers, "heads": heads, "hidden": hidden, "context": context}
+
+
+def _positive(value: Any, key: str, where: str) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise SubjectError(f"the configuration of {where} has no usable {key}: {value!r}", "fetch its config.json again")
 
 
 def _read_config(path: Path) -> dict[str, Any]:

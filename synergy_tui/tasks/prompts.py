@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import random
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -66,9 +67,8 @@ def load(name: str) -> TaskSet:
     if not prompts:
         raise TaskError(f"{path} has no prompts", "write one per line")
     if len({one.id for one in prompts}) < len(prompts):
-        seen: set[str] = set()
-        twice = next(one.id for one in prompts if one.id in seen or seen.add(one.id))
-        raise TaskError(f"{path} has two prompts with the id {twice!r}", "give each its own")
+        twice, _ = Counter(one.id for one in prompts).most_common(1)[0]
+        raise TaskError(f"{path} has several prompts with the id {twice!r}", "give each its own")
     return TaskSet(name if name in SHIPPED else path.name, prompts)
 
 
@@ -99,7 +99,9 @@ def _json_lines(path: Path, content: str) -> Iterable[Any]:
             try:
                 yield json.loads(line)
             except ValueError as error:
-                raise TaskError(f"{path} line {number} is no JSON: {error}", "write one object or string per line") from None
+                raise TaskError(
+                    f"{path} line {number} is no JSON: {error}", "write one object or string per line"
+                ) from None
 
 
 def _csv(path: Path, content: str) -> Iterable[dict[str, Any]]:

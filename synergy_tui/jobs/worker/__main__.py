@@ -78,8 +78,9 @@ def _wait_for(other: JobFolder, progress: Progress) -> None:
         if status["state"] == "done":
             return
         if status["state"] in ("failed", "cancelled"):
+            ended = "was cancelled" if status["state"] == "cancelled" else "failed"
             raise JobError(
-                f"it waited for job {other.id}, which {'was cancelled' if status['state'] == 'cancelled' else 'failed'}",
+                f"it waited for job {other.id}, which {ended}",
                 f"synergy-tui jobs resume {other.id} continues both",
             )
         time.sleep(POLL)

@@ -53,18 +53,23 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
         lambda name, detail: progress.stage(name, detail=detail),
     )
     if subject.record["subject"] != capture["subject"]:
-        raise SubjectError(f"{subject.source.name} is not what capture {spec['capture']} was made from", "capture it anew")
+        raise SubjectError(
+            f"{subject.source.name} is not what capture {spec['capture']} was made from", "capture it anew"
+        )
     progress.detail(f"{subject.source.name}  {subject.layers} layers × {subject.heads} heads")
     texts = load.rows(
         cache,
-        "SELECT prompt, p.tokens AS asked, r.tokens AS answered FROM prompts p JOIN responses r USING (capture, prompt) "
-        "WHERE capture = $1 AND list_contains($2, prompt) ORDER BY prompt",
+        """SELECT prompt, p.tokens AS asked, r.tokens AS answered
+        FROM prompts p JOIN responses r USING (capture, prompt)
+        WHERE capture = $1 AND list_contains($2, prompt) ORDER BY prompt""",
         spec["capture"],
         spec["prompts"],
     )
     detail = f"{len(conditions)} conditions × {len(texts)} prompts"
     progress.stage("ablate", len(conditions), "conditions", detail, (0.1, 0.98))
-    intact = IntactBehaviour(subject, [row["asked"] for row in texts], [row["answered"] for row in texts], spec["batch"])
+    intact = IntactBehaviour(
+        subject, [row["asked"] for row in texts], [row["answered"] for row in texts], spec["batch"]
+    )
     tables = []
     for condition in conditions:
         table = shards.read(job, condition.shard)
@@ -84,7 +89,11 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
 
 
 def _rows(
-    ablation: str, spec: dict[str, Any], conditions: list[_Condition], tables: list[pa.Table], layer_of: np.ndarray
+    ablation: str,
+    spec: dict[str, Any],
+    conditions: list[_Condition],
+    tables: list[pa.Table],
+    layer_of: np.ndarray,
 ) -> dict[str, Any]:
     """Rows of ablations, ablation_curves, ablation_prompts and ablation_areas."""
     curves, by_prompt = [], []
@@ -178,13 +187,19 @@ def _verdict(
             if control in names
         }
         sentences.append(areas.verdict(name, tests))
-        full = max(
-            orders.full_layers(condition.order.first(condition.fraction), layer_of)
-            for condition in conditions
-            if condition.order.name == name and condition.fraction <= areas.PRIMARY
-        ) if any(condition.fraction <= areas.PRIMARY for condition in conditions) else 0
+        full = (
+            max(
+                orders.full_layers(condition.order.first(condition.fraction), layer_of)
+                for condition in conditions
+                if condition.order.name == name and condition.fraction <= areas.PRIMARY
+            )
+            if any(condition.fraction <= areas.PRIMARY for condition in conditions)
+            else 0
+        )
         if full and "layer-matched" in names:
-            sentences.append(f"In {full} layers it takes every unit, so its layer-matched control has no freedom there.")
+            sentences.append(
+                f"In {full} layers it takes every unit, so its layer-matched control has no freedom there."
+            )
     return " ".join(sentences) or "No targeted order, no verdict."
 
 
@@ -192,6 +207,7 @@ def _table(rows: list[dict[str, Any]]) -> pa.Table:
     """Arrow at once, so that a column that begins with NULL keeps its type."""
     types = {"target": pa.string(), "seed": pa.int32()}
     columns = {
-        name: pa.array([row[name] for row in rows], types.get(name), from_pandas=True) for name in (rows[0] if rows else ())
+        name: pa.array([row[name] for row in rows], types.get(name), from_pandas=True)
+        for name in (rows[0] if rows else ())
     }
     return pa.table(columns)

@@ -66,7 +66,13 @@ def _batches(
     order = sorted(range(len(tokens)), key=lambda number: (len(tokens[number]), number))
     count = -(-len(order) // spec["batch"])
     batches = [part.tolist() for part in np.array_split(order, count)]
-    progress.stage("capture", len(tokens) * spec["steps"], "tok", f"{len(tokens)} prompts × {spec['steps']} steps", (0.1, 0.98))
+    progress.stage(
+        "capture",
+        len(tokens) * spec["steps"],
+        "tok",
+        f"{len(tokens)} prompts × {spec['steps']} steps",
+        (0.1, 0.98),
+    )
     for number, batch in enumerate(batches):
         name = f"batch-{number:04d}"
         table = shards.read(job, name)
@@ -149,7 +155,13 @@ def _publish(
         for one, ok in zip(rows, valid, strict=True)
     ]
     table_of_units = [
-        {"capture": capture, "unit_index": index, "layer": layer, "unit": head, "depth": layer / max(subject.layers - 1, 1)}
+        {
+            "capture": capture,
+            "unit_index": index,
+            "layer": layer,
+            "unit": head,
+            "depth": layer / max(subject.layers - 1, 1),
+        }
         for index, (layer, head) in enumerate(units)
     ]
     publish_capture(

@@ -28,7 +28,9 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     cache = Cache.open(job.cache)
     capture = load.one(cache, "capture", spec["capture"])
     responses = load.rows(
-        cache, "SELECT prompt, steps, valid FROM responses WHERE capture = $1 ORDER BY prompt", spec["capture"]
+        cache,
+        "SELECT prompt, steps, valid FROM responses WHERE capture = $1 ORDER BY prompt",
+        spec["capture"],
     )
     valid = [row["prompt"] for row in responses if row["valid"]]
     if not valid:
@@ -51,7 +53,13 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
         blocks.append(block)
     atoms = merge(blocks)
 
-    progress.stage("analyse", len(RANKINGS), "rankings", f"{len(RANKINGS)} rankings, {spec['replicates']:,} replicates", (0.8, 0.97))
+    progress.stage(
+        "analyse",
+        len(RANKINGS),
+        "rankings",
+        f"{len(RANKINGS)} rankings, {spec['replicates']:,} replicates",
+        (0.8, 0.97),
+    )
     lengths = np.array([row["steps"] for row in responses if row["valid"]])
     rows = _analysis(job.id, capture, spec, series, lengths, atoms, progress)
     rows["decompositions"] = [
@@ -91,14 +99,25 @@ def _analysis(
     values = scores.unit_values(atoms.pairs, atoms.mean, atoms.offset, atoms.unit_balance)
     autocorrelations, norms = confounds.autocorrelation(series, spec["lag"]), confounds.mean_norm(series)
     columns = {name: values.atoms[:, place] for place, name in enumerate(ATOMS)}
-    columns |= {"tdmi": values.tdmi, "offset": values.offset, "autocorrelation": autocorrelations, "norm": norms}
+    columns |= {
+        "tdmi": values.tdmi,
+        "offset": values.offset,
+        "autocorrelation": autocorrelations,
+        "norm": norms,
+    }
     tables = [_score_table(decomposition, name, column) for name, column in columns.items()]
     rankings, profiles, contrasts = {}, [], []
     for name in RANKINGS:
         raw = rankings[name] = scores.ranking(name, values)
         scaled = scores.scaled(raw)
         ends = bootstrap.intervals(
-            name, atoms.unit_prompt, atoms.unit_offset, atoms.unit_balance, layers, spec["seed"], spec["replicates"]
+            name,
+            atoms.unit_prompt,
+            atoms.unit_offset,
+            atoms.unit_balance,
+            layers,
+            spec["seed"],
+            spec["replicates"],
         )
         tables.append(_score_table(decomposition, name, raw, scaled, *ends.units))
         by_layer = profile.profile(scaled, layers)
@@ -131,7 +150,9 @@ def _analysis(
         "layer_profiles": pa.concat_tables(profiles),
         "contrasts": pa.concat_tables(contrasts),
         "confounds": _table(
-            decomposition=[decomposition] * len(doubts), name=list(doubts), value=np.array(list(doubts.values()))
+            decomposition=[decomposition] * len(doubts),
+            name=list(doubts),
+            value=np.array(list(doubts.values())),
         ),
     }
 
@@ -165,13 +186,15 @@ def _pair_table(block: PairBlock, layer: np.ndarray, unit: np.ndarray) -> pa.Tab
     return _table(**columns).select(PAIR_FILE.names).cast(PAIR_FILE)
 
 
-# A block's shard is its pairs (Parquet) and its unit sums (.npz, no pickle). The pairs come last: with them it is whole.
+# A block's shard is its pairs (Parquet) and its unit sums (.npz, no pickle). The pairs come last: with them it is
+# whole.
 
 
 def _write(job: JobFolder, number: int, block: PairBlock) -> None:
-    with whole(_sums(job, number)) as unfinished:
-        with open(unfinished, "wb") as file:
-            np.savez(file, **block.sums.arrays(), reasons=np.array([block.reasons[name] for name in INVALID_REASONS]))
+    arrays: dict[str, Any] = block.sums.arrays()
+    reasons = np.array([block.reasons[name] for name in INVALID_REASONS])
+    with whole(_sums(job, number)) as unfinished, open(unfinished, "wb") as file:
+        np.savez(file, reasons=reasons, **arrays)
     columns: dict[str, Any] = {"x": block.pairs[:, 0], "y": block.pairs[:, 1]}
     columns |= {name: block.mean[:, place] for place, name in enumerate(ATOMS)}
     columns |= {"offset": block.offset, "valid_prompts": block.valid_prompts, "reason": block.reason}

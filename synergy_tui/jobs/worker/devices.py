@@ -1,5 +1,5 @@
-"""python -m synergy_tui.jobs.worker.devices torch|jax: what a library sees of this machine, as JSON. A process of its own
-for each, because both on one GPU disturb each other."""
+"""python -m synergy_tui.jobs.worker.devices torch|jax: what a library sees of this machine, as JSON. A process of
+its own for each, because both on one GPU disturb each other."""
 
 from __future__ import annotations
 
@@ -20,14 +20,23 @@ def _torch() -> dict[str, Any]:
     for number in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(number)
         devices.append({"name": torch.cuda.get_device_name(number), "free": free, "total": total})
-    return {"version": torch.__version__, "cuda": torch.version.cuda, "devices": devices, "threads": torch.get_num_threads()}
+    return {
+        "version": torch.__version__,
+        "cuda": torch.version.cuda,
+        "devices": devices,
+        "threads": torch.get_num_threads(),
+    }
 
 
 def _jax() -> dict[str, Any]:
     import jax
 
     found = jax.devices()
-    return {"version": jax.__version__, "backend": jax.default_backend(), "devices": [one.device_kind for one in found]}
+    return {
+        "version": jax.__version__,
+        "backend": jax.default_backend(),
+        "devices": [one.device_kind for one in found],
+    }
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -46,14 +47,24 @@ class Progress:
                 self._finish_stage()
         self._write()
 
-    def stage(self, name: str, total: int = 0, unit: str = "", detail: str = "", share: tuple[float, float] = (0, 0)) -> None:
+    def stage(
+        self, name: str, total: int = 0, unit: str = "", detail: str = "", share: tuple[float, float] = (0, 0)
+    ) -> None:
         """Begins a stage of `total` parts called `unit`; `share`: the part of the whole job it stands for."""
         self.check()
         with self._changed:
             self._finish_stage()
             self._began = time.monotonic()
             self._share = share
-            one = {"name": name, "detail": detail, "done": 0, "total": total, "unit": unit, "seconds": 0.0, "rate": None}
+            one = {
+                "name": name,
+                "detail": detail,
+                "done": 0,
+                "total": total,
+                "unit": unit,
+                "seconds": 0.0,
+                "rate": None,
+            }
             self._status["stages"] = [*self._status["stages"], one]
             self._status |= {"stage": name, "progress": share[0]}
         self._write()
@@ -106,8 +117,6 @@ class Progress:
         with self._changed:
             self._status["heartbeat"] = time.time()
             self._written = time.monotonic()
-            try:
+            # A full disk must not end work that may yet be finished when there is room again.
+            with contextlib.suppress(OSError):
                 self.job.write_status(self._status)
-            except OSError:
-                # A full disk must not end work that may yet be finished when there is room again.
-                pass

@@ -1,0 +1,71 @@
+"""The commands: parse, call one function, print. What costs more than a few milliseconds is imported in them.
+
+measure.py  run, capture, decompose, ablate: start jobs and show what they made
+look.py     show, sql, export, subjects, doctor
+jobs.py     jobs list, show, watch, logs, cancel, resume, clean
+cache.py    cache info, check, delete
+common.py   the options and the printing they share
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from synergy_tui import __version__
+from synergy_tui.cli import cache, jobs, look, measure
+from synergy_tui.cli.common import say
+from synergy_tui.errors import SynergyError
+
+
+@click.group(
+    invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, message="synergy-tui %(version)s")
+@click.option("--cache", type=click.Path(path_type=Path), help="Cache folder.")
+@click.pass_context
+def commands(context: click.Context, cache: Path | None) -> None:
+    """Where in this language model is information integrated, where is it merely repeated, and does it matter?
+
+    \b
+    Try:  synergy-tui run smollm2 --prompts 12 --steps 48
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(look.show, cache=cache)
+
+
+for command in (
+    *(measure.run, measure.capture, measure.decompose, measure.ablate),
+    *(look.show, look.sql, look.export, look.subjects, look.doctor),
+    *(jobs.jobs, cache.cache),
+):
+    commands.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command `synergy-tui`. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. `--debug` anywhere lets
+    errors through with their traceback."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    try:
+        commands.main([one for one in arguments if one != "--debug"], prog_name="synergy-tui", standalone_mode=False)
+    except SynergyError as error:
+        if debug:
+            raise
+        say(f"synergy-tui: {error}")
+        return error.exit_code
+    except click.ClickException as error:
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        where = context.command_path if context else "synergy-tui"
+        say(f"synergy-tui: {' '.join(error.format_message().split())} · {where} --help")
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone, as in `| head`. What is still buffered must not complain at shut-down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -1,0 +1,71 @@
+"""cache info, check, delete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from synergy_tui.cli.common import open_cache, options, print_json
+from synergy_tui.errors import SynergyError
+
+
+@click.group()
+def cache() -> None:
+    """Look at, check and tidy the cache."""
+
+
+@cache.command()
+@options()
+def info(cache: Path | None, as_json: bool) -> None:
+    """The runs in the cache and the disk they take.
+
+    \b
+    Example:  synergy-tui cache info
+    """
+    from synergy_tui.drawing import tables
+    from synergy_tui.store import check, load
+
+    opened = open_cache(cache)
+    found, sizes = load.overview(opened), check.sizes(opened)
+    if as_json:
+        return print_json({"folder": str(opened.folder), "runs": found, "bytes": sizes})
+    click.echo(f"{opened.folder}: " + ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in sizes.items()))
+    click.echo(tables.as_text(found) if found else "There are no runs. Try: synergy-tui run smollm2")
+
+
+@cache.command("check")
+@options()
+def check_(cache: Path | None, as_json: bool) -> None:
+    """Read every file, tell what is damaged or left over, and point the views at the folder as it is now.
+
+    \b
+    Example:  synergy-tui cache check
+    """
+    from synergy_tui.store import check
+
+    opened = open_cache(cache)
+    problems = check.check(opened)
+    if as_json:
+        print_json({"folder": str(opened.folder), "problems": problems})
+    else:
+        click.echo("\n".join(problems) if problems else f"{opened.folder} is whole.")
+    if problems:
+        raise SynergyError(f"{len(problems)} problems found", "synergy-tui cache delete RUN removes a damaged run")
+
+
+@cache.command()
+@click.argument("run")
+@options()
+def delete(run: str, cache: Path | None, as_json: bool) -> None:
+    """Remove a run with everything made from it.
+
+    \b
+    Example:  synergy-tui cache delete c3f9a1b2
+    """
+    from synergy_tui.store import publish
+
+    removed = publish.delete(open_cache(cache), run)
+    if as_json:
+        return print_json(removed)
+    click.echo("Removed " + ", ".join(f"{count} {kind}s" for kind, count in removed.items() if count) + ".")

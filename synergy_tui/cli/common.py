@@ -1,0 +1,142 @@
+"""The options and the printing that commands share."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from synergy_tui import terms
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from synergy_tui.drawing.progress import StagePrinter
+    from synergy_tui.jobs.folder import JobFolder
+    from synergy_tui.settings import Settings
+    from synergy_tui.store.cache import Cache
+
+
+def options(*, run: bool = False) -> Callable[[Any], Any]:
+    """--cache and --json, and for commands about a run RUN and --latest."""
+
+    def decorate(command: Any) -> Any:
+        if run:
+            command = click.option("--latest", is_flag=True, help="The newest finished one.")(command)
+            command = click.argument("run", required=False)(command)
+        command = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+        return click.option("--cache", type=click.Path(path_type=Path), help="Cache folder.")(command)
+
+    return decorate
+
+
+def settings_in_force(cache: Path | None) -> Settings:
+    """The settings; --cache may stand before or after the command's name."""
+    from synergy_tui.settings import load
+
+    return load(cache or click.get_current_context().find_root().params.get("cache"))
+
+
+def open_cache(cache: Path | None) -> Cache:
+    """The cache, or the exported run, in the folder in force."""
+    from synergy_tui.store.archive import open_any
+
+    return open_any(settings_in_force(cache).cache)
+
+
+def printer() -> StagePrinter:
+    """Draws jobs' stages on stderr."""
+    from rich.console import Console
+
+    from synergy_tui.drawing.progress import StagePrinter
+
+    return StagePrinter(Console(stderr=True))
+
+
+def console() -> Console:
+    """Standard output with the colours it has."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def print_json(content: Any) -> None:
+    """JSON on standard output."""
+    from synergy_tui.drawing.tables import as_json
+
+    click.echo(as_json(content))
+
+
+def say(text: str) -> None:
+    """A message for people, on stderr."""
+    click.echo(text, err=True)
+
+
+def print_run(cache: Cache, decomposition: str, as_json: bool, ranking: str = terms.RANKINGS[0]) -> None:
+    """One decomposition: its map, profile, reading, doubts, and what to try next."""
+    from synergy_tui.store import load
+
+    found = load.atlas(cache, decomposition, ranking)
+    row = found["run"]
+    if as_json:
+        return print_json(
+            {
+                "subject": row["name"],
+                "capture": row["capture"],
+                "decomposition": decomposition,
+                "units": row["layers"] * row["units_per_layer"],
+                "layers": row["layers"],
+                "ranking": ranking,
+                "profile": [one["value"] for one in found["profile"]],
+                "contrast": found["contrasts"][ranking],
+                "prompts": row["prompts"],
+                "valid_prompts": row["valid_prompts"],
+                "pairs": row["pairs"],
+                "valid_pairs": row["valid_pairs"],
+                "reasons": row["reasons"],
+                "confounds": found["confounds"],
+            }
+        )
+    from synergy_tui.drawing.atlas import Atlas, draw
+
+    draw(Atlas(**found), console())
+    heads = "SELECT layer, unit, rank, sts, rtr FROM heads"
+    print_next(
+        cache,
+        [
+            f"synergy-tui ablate {decomposition} --seeds 3 --fractions 0.1,0.25 --prompts 4",
+            f"synergy-tui show {decomposition} --ranking excess",
+            f"synergy-tui sql \"{heads} WHERE decomposition = '{decomposition}' ORDER BY rank DESC LIMIT 10\"",
+        ],
+    )
+
+
+def print_next(cache: Cache, lines: list[str]) -> None:
+    """Commands that work when they are pasted, for this cache and this run."""
+    from synergy_tui.settings import load
+    from synergy_tui.store.archive import Archive
+
+    where = "" if cache.folder == load().cache else f" --cache {shlex.quote(str(cache.folder))}"
+    if isinstance(cache, Archive):
+        lines = [line for line in lines if not line.startswith("synergy-tui ablate ")]
+    click.echo("\ntry next")
+    for line in lines:
+        click.echo(f"  {line}{where}")
+
+
+def print_jobs(jobs: Sequence[JobFolder], as_json: bool) -> None:
+    """Jobs that go on by themselves."""
+    if as_json:
+        return print_json({"job": jobs[-1].id, **{job.spec()["kind"]: job.id for job in jobs}})
+    click.echo("\n".join(job.id for job in jobs))
+    say(f"Follow it: synergy-tui jobs watch {jobs[-1].id}")
+
+
+def ask_before(seconds: float, limit: float) -> None:
+    """Asks a person at a terminal whether to start something longer than `limit`. Raises click.Abort on a no."""
+    if seconds > limit and sys.stdin.isatty() and sys.stderr.isatty():
+        click.confirm("Start?", abort=True, err=True)

@@ -1,0 +1,139 @@
+"""show, sql, export, subjects, doctor: what is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from synergy_tui import terms
+from synergy_tui.cli.common import console, open_cache, options, print_json, print_run, say, settings_in_force
+from synergy_tui.errors import UsageError
+
+
+@click.command()
+@click.option("--ranking", default=terms.RANKINGS[0], show_default=True, help=f"One of {', '.join(terms.RANKINGS)}.")
+@click.option("--sample", is_flag=True, help="The result that ships with synergy-tui.")
+@options(run=True)
+def show(
+    run: str | None = None,
+    latest: bool = False,
+    ranking: str = terms.RANKINGS[0],
+    sample: bool = False,
+    cache: Path | None = None,
+    as_json: bool = False,
+) -> None:
+    """Draw the synergy map of RUN: the newest one, or the sample result while there is none.
+
+    \b
+    Example:  synergy-tui show --sample --ranking excess
+    """
+    from synergy_tui.settings import shipped
+    from synergy_tui.store import load
+    from synergy_tui.store.archive import Archive
+
+    if ranking not in terms.RANKINGS:
+        raise UsageError(f"no ranking {ranking!r}", f"known: {', '.join(terms.RANKINGS)}")
+    opened = Archive.open(shipped("sample")) if sample else open_cache(cache)
+    if not run and not sample and not load.overview(opened):
+        opened, sample = Archive.open(shipped("sample")), True
+    if sample:
+        say("This is the sample result that ships with synergy-tui. Your own: synergy-tui run smollm2\n")
+    print_run(opened, load.find(opened, "decomposition", run, latest or not run), as_json, ranking)
+
+
+@click.command()
+@click.argument("query")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--max-rows", type=click.IntRange(1), default=10_000, show_default=True, help="Most rows printed.")
+@click.option("--timeout", type=click.FloatRange(0.1), default=60.0, show_default=True, help="Seconds.")
+@options()
+def sql(query: str, as_csv: bool, max_rows: int, timeout: float, cache: Path | None, as_json: bool) -> None:
+    """Ask the cache in SQL: one SELECT or EXPLAIN, DuckDB's dialect. SHOW TABLES and DESCRIBE heads tell what is there.
+
+    \b
+    Example:  synergy-tui sql "SELECT layer, avg(rank) FROM latest_heads GROUP BY layer ORDER BY layer"
+    """
+    from synergy_tui.drawing import tables
+    from synergy_tui.store.query import ask
+
+    answer = ask(open_cache(cache), query, max_rows, timeout)
+    if as_json:
+        print_json(answer.as_dicts())
+    elif as_csv:
+        click.echo(tables.as_csv(answer.columns, answer.rows), nl=False)
+    else:
+        click.echo(tables.as_text(answer.as_dicts(), answer.columns))
+    if answer.more:
+        say(f"These are the first {max_rows:,} rows; there are more (--max-rows).")
+
+
+@click.command()
+@click.argument("run")
+@click.argument("folder", type=click.Path(path_type=Path))
+@options()
+def export(run: str, folder: Path, cache: Path | None, as_json: bool) -> None:
+    """Write RUN with its capture and ablations to a new FOLDER of Parquet, which --cache opens anywhere.
+
+    \b
+    Example:  synergy-tui export d3f9a1b2 ./my-run
+    """
+    from synergy_tui.store import archive, load
+
+    opened = open_cache(cache)
+    found = load.find(opened, "decomposition", run)
+    archive.export(opened, found, folder)
+    size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
+    if as_json:
+        return print_json({"decomposition": found, "folder": str(folder), "bytes": size})
+    click.echo(f"{found} is in {folder} ({size / 1e6:.1f} MB). Look at it: synergy-tui show --cache {folder}")
+
+
+@click.command()
+@options()
+def subjects(cache: Path | None, as_json: bool) -> None:
+    """Subjects at hand: built-in ones and those captured before.
+
+    \b
+    Example:  synergy-tui subjects
+    """
+    from synergy_tui.drawing import tables
+    from synergy_tui.store import load
+    from synergy_tui.subject.sources import BUILT_IN
+
+    data = settings_in_force(cache).data
+    found = [
+        {
+            "subject": one.name,
+            "name": one.title,
+            "heads": f"{one.geometry['layers']} × {one.geometry['heads']}",
+            "licence": one.licence,
+            "here": (data / "subjects" / one.name / "config.json").exists(),
+        }
+        for one in BUILT_IN.values()
+    ]
+    query = "SELECT * FROM subjects WHERE source <> 'built-in' ORDER BY name"
+    for row in load.rows(open_cache(cache), query):
+        heads = f"{row['layers']} × {row['heads']}"
+        found.append({"subject": row["place"], "name": row["name"], "heads": heads, "licence": "", "here": True})
+    if as_json:
+        return print_json(found)
+    click.echo(tables.as_text([one | {"here": "yes" if one["here"] else "at first use"} for one in found]))
+
+
+@click.command()
+@options()
+def doctor(cache: Path | None, as_json: bool) -> None:
+    """Versions, devices with their free memory, the cache, the colours of this terminal.
+
+    \b
+    Example:  synergy-tui doctor
+    """
+    from synergy_tui.drawing import doctor as drawn
+    from synergy_tui.jobs import examine
+
+    found = examine.examine(settings_in_force(cache).cache)
+    found["terminal"] = drawn.terminal(console())
+    if as_json:
+        return print_json(found)
+    click.echo(drawn.as_text(found))

@@ -1,0 +1,227 @@
+"""run, capture, decompose, ablate: start jobs, follow them, show what they made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from synergy_tui import terms
+from synergy_tui.cli.common import (
+    ask_before,
+    console,
+    open_cache,
+    options,
+    print_jobs,
+    print_json,
+    print_next,
+    print_run,
+    printer,
+    say,
+    settings_in_force,
+)
+from synergy_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from synergy_tui.jobs.folder import JobFolder
+    from synergy_tui.jobs.plan import Plan
+
+WORTH_ASKING = 1800.0
+"""Seconds above which a person at a terminal is asked before jobs start."""
+
+_DTYPE = click.Choice(["float32", "bfloat16", "float16"])
+
+
+def _job_options(command: Any) -> Any:
+    """What every command that starts a job takes."""
+    for option in (
+        click.option("--yes", is_flag=True, help="Do not ask before a long job."),
+        click.option("--detach", is_flag=True, help="Return at once with the id; the job goes on."),
+        click.option("--seed", default=0, show_default=True, help="Seed of everything drawn."),
+        click.option("--device", help="cpu, cuda or cuda:N; default: a GPU when there is one."),
+    ):
+        command = option(command)
+    return command
+
+
+def _capture_options(command: Any) -> Any:
+    """What `run` and `capture` share."""
+    count = click.IntRange(1)
+    for option in (
+        click.option("--revision", help="Revision of a hub model."),
+        click.option("--no-chat", "chat", is_flag=True, flag_value=False, default=True, help="No chat template."),
+        click.option("--dtype", type=_DTYPE, default="float32", show_default=True, help="Number type of the model."),
+        click.option("--batch", type=count, default=20, show_default=True, help="Prompts at a time."),
+        click.option("--min-steps", type=count, default=20, show_default=True, help="Shorter responses are left out."),
+        click.option("--steps", type=count, default=100, show_default=True, help="Most tokens generated."),
+        click.option("--prompts", type=count, help="How many, evenly from the categories; default: all."),
+        click.option("--tasks", default="cognitive", show_default=True, help="Task set, or a .jsonl, .csv, .txt file."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("subject")
+@_capture_options
+@_job_options
+@options()
+def run(subject: str, detach: bool, yes: bool, cache: Path | None, as_json: bool, **chosen: Any) -> None:
+    """Capture SUBJECT, decompose it, show its synergy map.
+
+    SUBJECT is smollm2, a model folder, a .gguf file, or a hub id.
+
+    \b
+    Example:  synergy-tui run smollm2 --tasks cognitive --prompts 12 --steps 48
+    """
+    from synergy_tui.jobs import plan
+
+    settings = settings_in_force(cache)
+    first = plan.capture(settings.data, subject, **chosen)
+    more = {"device": chosen["device"], "seed": chosen["seed"]}
+    then = plan.decompose("", first.units, len(first.spec["prompts"]), lag=1, **more)
+    jobs = _start(cache, [first, then], yes)
+    if detach:
+        return print_jobs(jobs, as_json)
+    _follow(jobs)
+    print_run(open_cache(cache), jobs[-1].id, as_json)
+
+
+@click.command()
+@click.argument("subject")
+@_capture_options
+@_job_options
+@options()
+def capture(subject: str, detach: bool, yes: bool, cache: Path | None, as_json: bool, **chosen: Any) -> None:
+    """Record the activity of every head of SUBJECT over prompts.
+
+    \b
+    Example:  synergy-tui capture smollm2 --prompts 8 --steps 40 --batch 2
+    """
+    from synergy_tui.jobs import plan
+    from synergy_tui.store import load
+
+    jobs = _start(cache, [plan.capture(settings_in_force(cache).data, subject, **chosen)], yes)
+    if detach:
+        return print_jobs(jobs, as_json)
+    _follow(jobs)
+    opened = open_cache(cache)
+    found = load.one(opened, "capture", jobs[0].id)
+    if as_json:
+        return print_json(found | {"units": found["layers"] * found["units_per_layer"]})
+    click.echo(f"capture {jobs[0].id}: {found['valid_prompts']} of {found['prompts']} responses long enough")
+    print_next(opened, [f"synergy-tui decompose {jobs[0].id}"])
+
+
+@click.command()
+@click.option("--lag", type=click.IntRange(1), default=1, show_default=True, help="Lag τ in steps.")
+@_job_options
+@options(run=True)
+def decompose(
+    run: str | None, latest: bool, detach: bool, yes: bool, cache: Path | None, as_json: bool, **chosen: Any
+) -> None:
+    """Decompose all pairs of a capture's heads with ΦID (Gaussian, MMI), and score the heads.
+
+    \b
+    Example:  synergy-tui decompose --latest --lag 2
+    """
+    from synergy_tui.jobs import plan
+    from synergy_tui.store import load
+
+    opened = open_cache(cache)
+    capture_id = load.find(opened, "capture", run, latest)
+    jobs = _start(cache, [plan.decompose_finished(opened, capture_id, **chosen)], yes)
+    if detach:
+        return print_jobs(jobs, as_json)
+    _follow(jobs)
+    print_run(opened, jobs[0].id, as_json)
+
+
+@click.command()
+@click.option("--orders", default=",".join(terms.REMOVAL_ORDERS), show_default=True, help="Removal orders.")
+@click.option("--seeds", type=click.IntRange(1), default=20, show_default=True, help="Seeds of each control.")
+@click.option("--fractions", default="0.05,0.1,0.15,0.2,0.25", show_default=True, help="Fractions of heads removed.")
+@click.option("--ranking", default=terms.RANKINGS[0], show_default=True, help="Ranking behind the targeted orders.")
+@click.option("--prompts", type=click.IntRange(1), default=12, show_default=True, help="Prompts replayed.")
+@click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Prompts at a time.")
+@click.option("--dtype", type=_DTYPE, help="Number type of the model; default: the capture's.")
+@_job_options
+@options(run=True)
+def ablate(
+    run: str | None,
+    latest: bool,
+    orders: str,
+    fractions: str,
+    detach: bool,
+    yes: bool,
+    cache: Path | None,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
+    """Remove heads in order of their synergy, and of controls, and measure what the subject does without them.
+
+    \b
+    Example:  synergy-tui ablate --latest --seeds 3 --fractions 0.1,0.25 --prompts 4
+    """
+    from synergy_tui.jobs import plan
+    from synergy_tui.store import load
+
+    opened = open_cache(cache)
+    chosen |= {"orders": _words(orders), "fractions": _numbers(fractions)}
+    decomposition = load.find(opened, "decomposition", run, latest)
+    jobs = _start(cache, [plan.ablate(opened, settings_in_force(cache).data, decomposition, **chosen)], yes)
+    if detach:
+        return print_jobs(jobs, as_json)
+    _follow(jobs)
+    found = load.ablation(opened, jobs[0].id)
+    if as_json:
+        return print_json(found)
+    from synergy_tui.drawing import curves, tables
+
+    screen = console()
+    screen.print(curves.draw(found["orders"], min(screen.width, 100)))
+    click.echo(tables.as_text(curves.rows(found["orders"])))
+    click.echo(f"\n{found['verdict']}")
+    sql = "SELECT removal_order, fraction, avg(divergence) FROM ablation_curves"
+    print_next(
+        opened, [f"synergy-tui sql \"{sql} WHERE ablation = '{jobs[0].id}' GROUP BY ALL ORDER BY removal_order\""]
+    )
+
+
+def _start(cache: Path | None, plans: Sequence[Plan], yes: bool) -> list[JobFolder]:
+    """Announces what the plans cost, then submits them, each after the one before; a decomposition that follows a
+    capture takes its id."""
+    from synergy_tui.jobs.submit import submit
+    from synergy_tui.store.cache import Cache
+
+    folder = Cache.open(settings_in_force(cache).cache).folder
+    for one in plans:
+        say(f" {one.kind:<9} will take {one.cost}")
+    if not yes:
+        ask_before(sum(one.cost.seconds or 0 for one in plans), WORTH_ASKING)
+    jobs: list[JobFolder] = []
+    for one in plans:
+        before = jobs[-1].id if jobs else None
+        spec = one.spec | {"capture": before} if before else one.spec
+        jobs.append(submit(folder, one.kind, spec, after=before))
+    return jobs
+
+
+def _follow(jobs: Sequence[JobFolder]) -> None:
+    from synergy_tui.jobs.follow import follow
+
+    with printer() as shown:
+        follow(jobs, shown.show)
+
+
+def _words(text: str) -> list[str]:
+    return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise UsageError(f"--fractions {text!r} are no numbers", "give them as 0.1,0.25") from None

@@ -1,0 +1,184 @@
+"""What somebody asks for → a job's spec, fully resolved, and what it will cost. Checks all that can be checked without
+loading a model; commands and forms share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synergy_tui import terms
+from synergy_tui.errors import UsageError
+from synergy_tui.jobs import cost
+from synergy_tui.jobs.cost import Cost
+from synergy_tui.jobs.devices import choose, cores
+from synergy_tui.store import load
+from synergy_tui.store.cache import Cache
+from synergy_tui.subject.sources import BUILT_IN, resolve
+from synergy_tui.tasks import prompts as tasks_room
+
+REPLICATES = 1000
+
+_PREPARATION = 25.0
+"""Seconds to convert a built-in subject, beside its download at 10 MB/s."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """kind: the job's kind. spec: for jobs.submit. units: of the decomposition that may follow."""
+
+    kind: str
+    spec: dict[str, Any]
+    cost: Cost
+    units: int
+
+
+def capture(
+    data: Path,
+    subject: str,
+    *,
+    revision: str | None = None,
+    tasks: str = "cognitive",
+    prompts: int | None = None,
+    steps: int = 100,
+    min_steps: int = 20,
+    batch: int = 20,
+    dtype: str = "float32",
+    chat: bool = True,
+    device: str | None = None,
+    seed: int = 0,
+) -> Plan:
+    """A capture of `subject` over prompts. `data`: folder of the built-in subjects. Raises UsageError, TaskError or
+    SubjectError."""
+    if steps < min_steps:
+        raise UsageError(
+            f"--steps {steps} is below --min-steps {min_steps}: no response would be analysed",
+            "raise the one or lower the other",
+        )
+    chosen = tasks_room.select(tasks_room.load(tasks), prompts, seed)
+    device = choose(device)
+    source = resolve(subject, revision)
+    ready = source.kind != "built-in" or (data / "subjects" / source.place / "config.json").exists()
+    preparation = 0.0 if ready else _PREPARATION + BUILT_IN[source.place].download / 1e7
+    spec = {
+        "subject": source.as_dict(),
+        "data": str(data),
+        "tasks": chosen.name,
+        "tasks_hash": chosen.hash,
+        "prompts": [one.as_dict() for one in chosen.prompts],
+        "steps": steps,
+        "min_steps": min_steps,
+        "batch": batch,
+        "dtype": dtype,
+        "chat": chat,
+        "device": device,
+        "seed": seed,
+    }
+    price = cost.capture(source.geometry, len(chosen.prompts), steps, device, cores(), preparation)
+    return Plan("capture", spec, price, source.geometry["layers"] * source.geometry["heads"])
+
+
+def decompose(capture_id: str, units: int, prompts: int, *, lag: int, device: str | None, seed: int) -> Plan:
+    """A decomposition of a capture that need not be there yet."""
+    device = choose(device)
+    spec = {
+        "capture": capture_id,
+        "estimator": "gaussian",
+        "redundancy": "mmi",
+        "lag": lag,
+        "replicates": REPLICATES,
+        "seed": seed,
+        "device": device,
+    }
+    return Plan("decompose", spec, cost.decompose(units, prompts, device, cores()), units)
+
+
+def decompose_finished(cache: Cache, capture_id: str, *, lag: int, device: str | None, seed: int) -> Plan:
+    """A decomposition of a capture in the cache. Raises UsageError when the lag leaves no window."""
+    row = load.one(cache, "capture", capture_id)
+    if lag >= row["steps"]:
+        raise UsageError(f"lag {lag} in responses of {row['steps']} steps leaves no window", "use a smaller --lag")
+    units = row["layers"] * row["units_per_layer"]
+    return decompose(capture_id, units, row["valid_prompts"], lag=lag, device=device, seed=seed)
+
+
+def ablate(
+    cache: Cache,
+    data: Path,
+    decomposition: str,
+    *,
+    orders: list[str],
+    seeds: int,
+    fractions: list[float],
+    ranking: str,
+    prompts: int,
+    batch: int,
+    dtype: str | None,
+    device: str | None,
+    seed: int,
+) -> Plan:
+    """Removal orders of a decomposition, replayed on its capture's responses. Raises UsageError for unknown words,
+    fractions outside (0, 1], or more prompts than the capture has."""
+    known(orders, terms.REMOVAL_ORDERS, "removal order")
+    known([ranking], terms.RANKINGS, "ranking")
+    if not fractions or min(fractions) <= 0 or max(fractions) > 1:
+        raise UsageError(f"fractions {fractions} are not all above 0 and at most 1", "give them as 0.1,0.25")
+    device = choose(device)
+    capture_id = load.find(cache, "capture", decomposition)
+    row = load.one(cache, "capture", capture_id)
+    (subject,) = load.rows(cache, "SELECT * FROM subjects WHERE subject = $1", row["subject"])
+    texts = load.rows(
+        cache,
+        """SELECT prompt, category, len(p.tokens) + steps AS tokens
+        FROM prompts p JOIN responses r USING (capture, prompt) WHERE capture = $1 AND valid ORDER BY prompt""",
+        capture_id,
+    )
+    if prompts > len(texts):
+        raise UsageError(
+            f"capture {capture_id} has {len(texts)} prompts long enough, not {prompts}", "ask for fewer --prompts"
+        )
+    chosen = _evenly(texts, prompts)
+    targeted = sum(name in terms.TARGETED_ORDERS for name in orders)
+    sets = targeted + seeds * ("random" in orders) + seeds * max(targeted, 1) * ("layer-matched" in orders)
+    tokens = sum(one["tokens"] for one in chosen)
+    shares = sorted(set(fractions))
+    spec = {
+        "decomposition": decomposition,
+        "capture": capture_id,
+        "subject": {
+            "name": subject["name"],
+            "kind": subject["source"],
+            "place": subject["place"],
+            "revision": subject["revision"],
+        },
+        "data": str(data),
+        "prompts": sorted(one["prompt"] for one in chosen),
+        "orders": orders,
+        "fractions": shares,
+        "seeds": seeds,
+        "ranking": ranking,
+        "batch": batch,
+        "dtype": dtype or row["dtype"],
+        "device": device,
+        "seed": seed,
+    }
+    price = cost.ablate(subject, sets * len(shares), tokens, device, cores())
+    return Plan("ablate", spec, price, row["layers"] * row["units_per_layer"])
+
+
+def known(words: list[str], vocabulary: tuple[str, ...], what: str) -> None:
+    """Raises UsageError when there is no word, or one that the vocabulary lacks."""
+    for word in words or [""]:
+        if word not in vocabulary:
+            raise UsageError(f"no {what} {word!r}", f"known: {', '.join(vocabulary)}")
+
+
+def _evenly(texts: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+    """The first of each category, then the second of each, until there are `count`."""
+    seen: dict[str, int] = {}
+    places = []
+    for one in texts:
+        seen[one["category"]] = seen.get(one["category"], -1) + 1
+        places.append(seen[one["category"]])
+    order = sorted(range(len(texts)), key=lambda number: (places[number], number))
+    return [texts[number] for number in order[:count]]
