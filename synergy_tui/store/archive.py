@@ -88,6 +88,10 @@ def export(cache: Cache, decomposition: str, folder: Path) -> None:
             else:
                 which = "true"
             target = str(folder / "tables" / f"{name}.parquet").replace("'", "''")
-            con.execute(f"COPY (SELECT * FROM {name} WHERE {which}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+            # Where the run was kept is nobody's business, and no longer true.
+            content = "* REPLACE ('' AS folder, '' AS views)" if name == "meta" else "*"
+            con.execute(
+                f"COPY (SELECT {content} FROM {name} WHERE {which}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
+            )
     shutil.copytree(cache.pairs_folder(decomposition), Archive(folder).pairs_folder(decomposition))
     shutil.copytree(cache.series_folder(capture), Archive(folder).series_folder(capture))

@@ -1,0 +1,145 @@
+"""What tests share: a cache of their own, tiny subjects with random weights, and the command run as users run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import psutil
+import pytest
+
+REFERENCE = Path(__file__).parent / "reference"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """No test touches the user's cache or configuration. Built-in subjects stay where the user keeps them: they are
+    fetched once, not once per test run."""
+    home = tmp_path_factory.mktemp("home")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("SYNERGY_TUI_CACHE", str(home / "cache"))
+    patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    patch.setenv("JAX_COMPILATION_CACHE_DIR", str(home / "compiled"))
+    yield home
+    patch.undo()
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """Folder of an empty cache."""
+    return tmp_path / "cache"
+
+
+class Command:
+    """`synergy-tui` in a process of its own, on one cache."""
+
+    def __init__(self, cache: Path) -> None:
+        self.cache = cache
+
+    def __call__(self, *arguments: str, code: int = 0, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        got = subprocess.run(self._line(arguments), capture_output=True, text=True, timeout=timeout, env=os.environ)
+        assert got.returncode == code, f"{arguments}: {got.returncode}\n{got.stdout}\n{got.stderr}"
+        return got
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self(*arguments, "--json").stdout)
+
+    def start(self, *arguments: str, **how: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self._line(arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ, **how
+        )
+
+    def wait(self, job: str, *states: str, timeout: float = 120) -> dict[str, Any]:
+        """The job's status once it is in one of the states."""
+        from synergy_tui.jobs.folder import JobFolder
+
+        def reached() -> dict[str, Any] | None:
+            status = JobFolder(self.cache / "jobs" / job).status()
+            return status if status["state"] in states else None
+
+        return until(reached, timeout)
+
+    def _line(self, arguments: tuple[str, ...]) -> list[str]:
+        return [sys.executable, "-m", "synergy_tui", *arguments, "--cache", str(self.cache)]
+
+
+@pytest.fixture
+def command(cache: Path) -> Command:
+    return Command(cache)
+
+
+T = TypeVar("T")
+
+
+def until(reached: Callable[[], T | None], timeout: float = 60) -> T:
+    """What `reached` gives once it gives something."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if found := reached():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not happen in time")
+
+
+def worker_of(cache: Path, job: str) -> psutil.Process:
+    """The living worker of a job."""
+    note = json.loads((cache / "jobs" / job / "started.json").read_text())
+    return psutil.Process(note["pid"])
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama of 4 layers × 4 heads with grouped queries and random weights, as a model folder."""
+    return make_tiny(tmp_path_factory.mktemp("tiny") / "tiny-llama")
+
+
+def make_tiny(folder: Path, model_type: str = "llama", **changes: Any) -> Path:
+    """A tiny model with random weights and a byte-level tokenizer, saved as users have models."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+
+    torch.manual_seed(0)
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={token: n for n, token in enumerate([*alphabet, "<end>"])}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    config = AutoConfig.for_model(
+        model_type,
+        **{
+            "vocab_size": len(alphabet) + 1,
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "head_dim": 8,
+            "max_position_embeddings": 256,
+            "eos_token_id": len(alphabet),
+            "bos_token_id": None,
+            "pad_token_id": None,
+            "initializer_range": 0.3,
+        }
+        | changes,
+    )
+    model = AutoModelForCausalLM.from_config(config)
+    model.save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>").save_pretrained(folder)
+    return folder
+
+
+def ar1(chance: np.random.Generator, shape: tuple[int, ...], phi: float, burn: int = 200) -> np.ndarray:
+    """Independent stationary AR(1) series over the last axis."""
+    noise = chance.normal(size=(*shape[:-1], shape[-1] + burn))
+    out = np.empty_like(noise)
+    out[..., 0] = noise[..., 0]
+    for step in range(1, out.shape[-1]):
+        out[..., step] = phi * out[..., step - 1] + noise[..., step]
+    return out[..., burn:]
