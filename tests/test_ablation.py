@@ -1,0 +1,114 @@
+"""Removal orders, behaviour divergence against the plain way, areas and their test."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from synergy_tui.ablation import orders
+from synergy_tui.ablation.divergence import IntactBehaviour
+from synergy_tui.analysis.areas import area, area_test, verdict
+from synergy_tui.capture.generate import encode, generate
+from synergy_tui.subject.loading import load
+from synergy_tui.subject.sources import resolve
+from synergy_tui.subject.taps import HeadsRemoved
+
+LAYER_OF = np.repeat(np.arange(6), 4)
+RAW = np.random.default_rng(0).normal(size=24)
+
+
+def test_targeted_orders_follow_the_ranking_with_unknown_units_last():
+    raw = RAW.copy()
+    raw[5] = np.nan
+    synergy, redundancy = orders.make(["synergy-first", "redundancy-first"], raw, LAYER_OF, 1, 0)
+    assert synergy.units[0] == np.nanargmax(raw)
+    assert redundancy.units[0] == np.nanargmin(raw)
+    assert synergy.units[-1] == redundancy.units[-1] == 5
+    assert sorted(synergy.units) == list(range(24))
+
+
+def test_layer_matched_sets_keep_every_fractions_count_per_layer():
+    made = orders.make(["synergy-first", "redundancy-first", "layer-matched"], RAW, LAYER_OF, 5, 0)
+    targets = {one.name: one for one in made if one.seed is None}
+    matched = [one for one in made if one.name == "layer-matched"]
+    assert [(one.target, one.seed) for one in matched] == [
+        (target, seed) for target in ("synergy-first", "redundancy-first") for seed in range(5)
+    ]
+    for one in matched:
+        for fraction in (0.1, 0.25, 0.5, 1.0):
+            mine, theirs = (LAYER_OF[order.first(fraction)] for order in (one, targets[one.target]))
+            np.testing.assert_array_equal(np.bincount(mine, minlength=6), np.bincount(theirs, minlength=6))
+    assert len({tuple(one.units) for one in matched}) == 10
+
+
+def test_controls_depend_on_their_seed_alone():
+    again = [orders.make(["random"], RAW * scale, LAYER_OF, 3, 7) for scale in (1, -2)]
+    for one, other in zip(*again, strict=True):
+        np.testing.assert_array_equal(one.units, other.units)
+
+
+def test_full_layers_have_no_freedom():
+    assert orders.full_layers(np.array([0, 1, 2, 3, 8, 9]), LAYER_OF) == 1
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_divergence_is_that_of_the_plain_way(tiny, tmp_path, batch):
+    """One prompt at a time, all logits kept, KL by its definition."""
+    subject = load(resolve(str(tiny)), tmp_path, "cpu", "float32")
+    prompts = encode(subject, ["one", "a longer prompt", "three", "and yet another one"], chat=True)
+    responses = [one.tokens for one in generate(subject, prompts, 25)]
+    removed = {0: [1], 2: [0, 3], 3: [2]}
+    found = IntactBehaviour(subject, prompts, responses, batch).under(removed)
+    for number, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
+        ids = torch.tensor([[*prompt, *response]])
+        steps = slice(len(prompt) - 1, ids.shape[1] - 1)
+        with torch.inference_mode():
+            p = subject.model(ids).logits[0, steps].double().log_softmax(-1)
+            with HeadsRemoved(subject.projections, subject.heads, removed):
+                q = subject.model(ids).logits[0, steps].double().log_softmax(-1)
+        chosen = torch.tensor(response)[:, None]
+        assert found.divergence[number] == pytest.approx((p.exp() * (p - q)).sum(-1).mean().item(), abs=1e-5)
+        assert found.top1[number] == pytest.approx((p.argmax(-1) == q.argmax(-1)).double().mean().item())
+        assert found.surprisal_change[number] == pytest.approx((p - q).gather(1, chosen).mean().item(), abs=1e-5)
+
+
+def test_removing_nothing_changes_nothing_and_leaves_the_subject_intact(tiny, tmp_path):
+    subject = load(resolve(str(tiny)), tmp_path, "cpu", "float32")
+    prompts = encode(subject, ["one", "two"], chat=True)
+    responses = [one.tokens for one in generate(subject, prompts, 10)]
+    ids = torch.arange(12)[None]
+    with torch.inference_mode():
+        before = subject.model(ids).logits
+        intact = IntactBehaviour(subject, prompts, responses, 2)
+        np.testing.assert_array_equal(intact.under({}).divergence, 0)
+        intact.under({1: [0, 1, 2, 3]})
+        assert torch.equal(subject.model(ids).logits, before)
+
+
+def test_area_is_by_trapezoids_from_the_origin():
+    fractions, divergence = np.array([0.5, 0.1, 0.25]), np.array([5.0, 1.0, 2.5])
+    for upper in (0.1, 0.2, 0.25, 0.4):
+        assert area(fractions, divergence, upper) == pytest.approx(10 * upper**2 / 2)
+    assert np.isnan(area(fractions, divergence, 1.0))
+    assert np.isnan(area(fractions, np.array([5.0, np.nan, 2.5]), 0.25))
+
+
+def test_area_test_keeps_its_level_under_the_null():
+    chance = np.random.default_rng(0)
+    draws = np.exp(chance.normal(size=(4000, 21)))
+    p = np.array([area_test(row[0], row[1:]).p for row in draws])
+    assert 0.04 < (p < 0.05).mean() < 0.06
+    assert 0.04 < (p > 0.95).mean() < 0.06
+
+
+def test_verdict_says_what_is_missing_before_it_says_anything_else():
+    strong, weak = area_test(9.0, np.full(20, 1.0) * np.exp(np.random.default_rng(0).normal(0, 0.2, 20))), None
+    weak = area_test(1.0, np.exp(np.random.default_rng(1).normal(0, 0.2, 20)))
+    few = area_test(9.0, np.array([1.0, 1.1, 0.9]))
+    both = {"random": strong, "layer-matched": strong}
+    assert verdict("synergy-first", both).endswith(": disproportionate.")
+    assert verdict("synergy-first", both | {"layer-matched": weak}).endswith(": not disproportionate.")
+    assert "too few controls (3 of 20 seeds)" in verdict("synergy-first", both | {"random": few})
+    assert "no control layer-matched" in verdict("synergy-first", {"random": strong})
+    assert "does not reach" in verdict("synergy-first", {"random": area_test(float("nan"), np.ones(20))})
