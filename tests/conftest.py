@@ -121,7 +121,7 @@ def make_tiny(folder: Path, model_type: str = "llama", **changes: Any) -> Path:
             "num_attention_heads": 4,
             "num_key_value_heads": 2,
             "head_dim": 8,
-            "max_position_embeddings": 256,
+            "max_position_embeddings": 1024,
             "eos_token_id": len(alphabet),
             "bos_token_id": None,
             "pad_token_id": None,

@@ -59,7 +59,9 @@ def test_units_without_a_pair_have_no_value_in_any_ranking():
         assert np.isnan(raw[2]), name
 
 
-@pytest.mark.parametrize(("layers", "middle"), [(3, [1]), (4, [1, 2]), (7, [2, 3, 4]), (30, range(10, 20)), (31, range(10, 21))])
+@pytest.mark.parametrize(
+    ("layers", "middle"), [(3, [1]), (4, [1, 2]), (7, [2, 3, 4]), (30, range(10, 20)), (31, range(10, 21))]
+)
 def test_contrast_is_the_middle_third_of_depth_against_the_others(layers, middle):
     by_layer = np.random.default_rng(0).normal(size=layers)
     inside = np.isin(np.arange(layers), list(middle))
@@ -111,7 +113,8 @@ def test_autocorrelation_is_that_of_the_windows():
     series[1, :, 30:] = np.nan
     lengths = (50, 30, 50)
     expected = [
-        np.mean([np.corrcoef(s[u, : n - 2], s[u, 2:n])[0, 1] for s, n in zip(series, lengths, strict=True)]) for u in (0, 1)
+        np.mean([np.corrcoef(s[u, : n - 2], s[u, 2:n])[0, 1] for s, n in zip(series, lengths, strict=True)])
+        for u in (0, 1)
     ]
     np.testing.assert_allclose(confounds.autocorrelation(series, 2), expected)
 

@@ -92,7 +92,9 @@ def test_removing_a_head_removes_its_part_of_the_output_and_nothing_else(model_t
     before_input, before_output, _, output = kept
     part = before_input.clone()
     part[..., :8] = part[..., 16:24] = 0  # what heads 1 and 3 gave
-    torch.testing.assert_close(output, before_output - projection(part) + (projection.bias if projection.bias is not None else 0))
+    torch.testing.assert_close(
+        output, before_output - projection(part) + (projection.bias if projection.bias is not None else 0)
+    )
     assert not torch.equal(without, intact)
     assert torch.equal(after, intact)
 

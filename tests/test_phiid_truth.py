@@ -15,8 +15,8 @@ A = {name: place for place, name in enumerate(ATOMS)}
 
 
 def plain_atoms(pair: np.ndarray, lag: int, number=float) -> list:
-    """The sixteen atoms of one pair straight from the definition, in any arithmetic: determinants of sub-matrices of the
-    correlation matrix, minima, and the Möbius inversion by the definition of the lattice."""
+    """The sixteen atoms of one pair straight from the definition, in any arithmetic: determinants of sub-matrices of
+    the correlation matrix, minima, and the Möbius inversion by the definition of the lattice."""
     n = pair.shape[1] - lag
     windows = [[number(v) for v in row] for row in (*pair[:, :n], *pair[:, lag:])]
     means = [sum(row) / n for row in windows]

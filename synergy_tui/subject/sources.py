@@ -144,27 +144,31 @@ def _gguf(path: Path) -> Source:
 
 
 def _hub(subject: str, revision: str | None) -> Source:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
+    # Asked first, because it does not retry: a hub that is not there would otherwise be known after half a minute.
+    reachable = True
     try:
-        config = hf_hub_download(subject, "config.json", revision=revision, etag_timeout=8)
+        revision = HfApi().model_info(subject, revision=revision, timeout=8).sha
     except GatedRepoError:
         raise SubjectError(
             f"{subject} asks you to accept its terms first", "accept them, then: hf auth login"
         ) from None
+    except RevisionNotFoundError:
+        raise SubjectError(f"{subject} has no revision {revision!r}", "check it on the hub") from None
     except RepositoryNotFoundError:
         raise SubjectError(
             f"the hub has no model {subject}", "check its name; private ones need: hf auth login"
         ) from None
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
+    except Exception:  # whatever the HTTP library in use raises for a network that is not there
+        reachable = False
+    try:
+        config = hf_hub_download(subject, "config.json", revision=revision, local_files_only=not reachable)
+    except (HfHubHTTPError, OSError, ValueError):
+        what = "does not answer for" if not reachable else "gives no config.json of"
         raise SubjectError(
-            f"the hub does not answer for {subject}, and it is not on this disk",
+            f"the hub {what} {subject}, and it is not on this disk",
             "check the connection, or give a model folder or a .gguf file",
         ) from None
     return Source(subject, "hub", subject, revision, read_geometry(_read_config(Path(config)), subject))

@@ -1,0 +1,291 @@
+"""The cache: one database for SQL, safe from strangers, readable beside writers, whole after anything."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from synergy_tui.errors import CacheError, QueryError
+from synergy_tui.store import check, load, publish, schema
+from synergy_tui.store.archive import Archive, export
+from synergy_tui.store.bulk import PAIR_FILE
+from synergy_tui.store.cache import Cache
+from synergy_tui.store.query import ask
+from synergy_tui.terms import ATOMS
+
+
+def filled(folder: Path, capture: str = "c1", decomposition: str = "d1") -> Cache:
+    """A cache with one small run of 2 × 3 units, published as workers do."""
+    cache = Cache.open(folder)
+    units = [
+        {"capture": capture, "unit_index": i, "layer": i // 3, "unit": i % 3, "depth": float(i // 3)} for i in range(6)
+    ]
+    rows = {
+        "subjects": [{"subject": "s1", "name": "Tiny", "source": "folder", "place": "/x", "layers": 2, "heads": 3}],
+        "captures": [
+            {
+                "capture": capture,
+                "subject": "s1",
+                "tasks": "t",
+                "layers": 2,
+                "units_per_layer": 3,
+                "prompts": 1,
+                "steps": 2,
+            }
+        ],
+        "prompts": [{"capture": capture, "prompt": 0, "id": "a", "category": "", "text": "hi", "tokens": [1, 2]}],
+        "responses": [{"capture": capture, "prompt": 0, "text": "ho", "tokens": [3, 4], "steps": 2, "valid": True}],
+        "units": units,
+    }
+    index = np.repeat(np.arange(6), 2)
+    series = pa.table(
+        {"prompt": [0] * 12, "unit_index": index, "layer": index // 3, "unit": index % 3, "step": [0, 1] * 6,
+         "value": np.arange(12.0)}
+    )  # fmt: skip
+    publish.publish_capture(cache, capture, rows, [series])
+    x, y = np.triu_indices(6, 1)
+    pairs = {"x": x, "y": y, "x_layer": x // 3, "x_unit": x % 3, "y_layer": y // 3, "y_unit": y % 3}
+    pairs |= {atom: np.full(15, number / 16) for number, atom in enumerate(ATOMS)}
+    pairs |= {"offset": np.zeros(15), "valid_prompts": np.ones(15, int), "reason": np.zeros(15, int)}
+    scores = [
+        {"decomposition": decomposition, "unit_index": i, "score": score, "value": i / 10, "scaled": scaled}
+        for i in range(6)
+        for score, scaled in (("sts", None), ("rank-difference", i / 5))
+    ]
+    result = {
+        "decompositions": [{"decomposition": decomposition, "capture": capture, "estimator": "gaussian", "pairs": 15}],
+        "unit_scores": pa.Table.from_pylist(scores),
+    }
+    publish.publish_decomposition(cache, decomposition, result, [pa.table(pairs).select(PAIR_FILE.names)])
+    return cache
+
+
+def test_views_make_one_database_of_catalogue_and_bulk(cache):
+    opened = filled(cache)
+    one = lambda sql: ask(opened, sql).rows  # noqa: E731
+    assert one("SELECT count(*), avg(tdmi), max(y_layer) FROM pairs WHERE decomposition = 'd1'") == [(15, 7.5, 1)]
+    assert one("SELECT layer, unit, sum(value) FROM series GROUP BY ALL ORDER BY ALL")[:2] == [(0, 0, 1.0), (0, 1, 5.0)]
+    assert one("SELECT layer, round(avg(rank), 3) FROM latest_heads GROUP BY layer ORDER BY layer") == [
+        (0, 0.2),
+        (1, 0.8),
+    ]
+    assert one("SELECT subject, sts FROM heads WHERE unit = 2 AND layer = 1") == [("Tiny", 0.5)]
+    assert load.series(opened, "c1").shape == (1, 6, 2)
+    assert load.series(opened, "c1")[0, 3].tolist() == [6, 7]
+
+
+def test_a_plain_duckdb_connection_sees_the_same(cache):
+    filled(cache)
+    with duckdb.connect(str(cache / "cache.duckdb"), read_only=True) as con:
+        assert con.execute("SELECT count(*) FROM pairs").fetchone() == (15,)
+        assert con.execute("SELECT count(*) FROM latest_heads").fetchone() == (6,)
+
+
+def test_every_table_view_and_column_has_a_comment(cache):
+    with Cache.open(cache).read() as con:
+        columns = con.execute(
+            "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal"
+        ).fetchall()
+        tables = con.execute(
+            "SELECT table_name, comment FROM duckdb_tables() UNION ALL "
+            "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"
+        ).fetchall()
+    assert len(tables) == len(schema.TABLES) + 5
+    assert [row for row in columns + tables if not row[-1]] == []
+
+
+def test_publishing_twice_is_once(cache):
+    filled(cache)
+    filled(cache)
+    assert ask(Cache.open(cache), "SELECT count(*) FROM unit_scores").rows == [(12,)]
+
+
+def test_what_fails_half_way_is_not_visible(cache):
+    opened = filled(cache)
+    rows = {"decompositions": [{"decomposition": "d2", "capture": "c1"}], "unit_scores": [{"no such column": 1}]}
+    with pytest.raises(duckdb.Error):
+        publish.publish_decomposition(opened, "d2", rows, [])
+    assert ask(opened, "SELECT decomposition FROM decompositions").rows == [("d1",)]
+    assert "belonged to no run" in check.check(opened)[0]
+    assert check.check(opened) == []
+
+
+def test_a_run_is_deleted_whole(cache):
+    opened = filled(cache)
+    filled(cache, "c2", "d2")
+    assert publish.delete(opened, "c1") == {"capture": 1, "decomposition": 1, "ablation": 0}
+    for table in ("captures", "prompts", "units", "decompositions", "unit_scores"):
+        assert ask(
+            opened, f"SELECT count(*) FROM {table} WHERE list_contains(['c1', 'd1'], {table_key(table)})"
+        ).rows == [(0,)]
+    assert not opened.series_folder("c1").exists()
+    assert not opened.pairs_folder("d1").exists()
+    assert ask(opened, "SELECT count(*) FROM pairs").rows == [(15,)]
+
+
+def table_key(table: str) -> str:
+    return "decomposition" if table in ("decompositions", "unit_scores") else "capture"
+
+
+def test_a_moved_cache_finds_its_files_again(cache, tmp_path):
+    filled(cache)
+    cache.rename(tmp_path / "it's elsewhere")
+    moved = Cache.open(tmp_path / "it's elsewhere")
+    assert ask(moved, "SELECT count(*) FROM pairs").rows == [(15,)]
+
+
+def test_damaged_and_missing_files_are_found(cache):
+    opened = filled(cache)
+    file = opened.pairs_folder("d1") / "pairs.parquet"
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    (opened.series_folder("c1") / "series.parquet").unlink()
+    found = check.check(opened)
+    assert len(found) == 2
+    assert "pairs of d1 are damaged" in found[0]
+    assert "series of c1 are missing" in found[1]
+    with pytest.raises(CacheError, match="missing or damaged"):
+        load.series(opened, "c1")
+
+
+HOLDER = """
+import sys, duckdb
+con = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def held(cache):
+    """The catalogue open for writing in another process, until it is told to let go."""
+    filled(cache)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(cache / "cache.duckdb")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    holder.stdout.readline()
+    yield holder
+    holder.kill()
+    holder.wait()
+
+
+def test_a_locked_catalogue_is_told_with_its_holder(cache, held):
+    with pytest.raises(CacheError, match=rf"\(PID {held.pid}\)"):
+        Cache.open(cache, patience=0.1)
+
+
+def test_readers_and_writers_wait_for_a_lock_to_go(cache, held):
+    threading.Timer(0.5, held.stdin.close).start()
+    opened = Cache.open(cache)
+    with opened.write() as con:
+        con.execute("DELETE FROM confounds")
+
+
+def test_readers_get_through_while_results_are_published(cache):
+    """Two processes publish as fast as they can; every read in between is answered and sees whole results alone."""
+    opened = filled(cache)
+    script = textwrap.dedent(
+        """
+        import sys
+        from pathlib import Path
+        from synergy_tui.store import publish
+        from synergy_tui.store.cache import Cache
+        cache = Cache.open(Path(sys.argv[1]))
+        for number in range(12):
+            name = f"a{sys.argv[2]}{number}"
+            rows = {"ablations": [{"ablation": name, "capture": "c1"}],
+                    "ablation_curves": [{"ablation": name, "fraction": f / 10} for f in range(10)]}
+            publish.publish_ablation(cache, name, rows)
+        """
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", script, str(cache), tag]) for tag in "xy"]
+    reads = 0
+    while any(writer.poll() is None for writer in writers):
+        curves = "(SELECT count(*) FROM ablation_curves)"
+        assert ask(opened, f"SELECT {curves} = 10 * (SELECT count(*) FROM ablations)").rows == [(True,)]
+        reads += 1
+    assert [writer.wait() for writer in writers] == [0, 0]
+    assert reads > 5
+    assert ask(opened, "SELECT count(*) FROM ablations").rows == [(24,)]
+
+
+def test_a_newer_cache_is_refused(cache):
+    opened = Cache.open(cache)
+    with opened.write() as con:
+        con.execute("UPDATE meta SET version = 99")
+    with pytest.raises(CacheError, match="schema 99"):
+        Cache.open(cache)
+
+
+def test_files_that_are_no_cache_are_refused(cache, tmp_path):
+    cache.mkdir()
+    (cache / "cache.duckdb").write_bytes(b"not a database" * 100)
+    with pytest.raises(CacheError, match="cannot be read"):
+        Cache.open(cache)
+    other = tmp_path / "other"
+    other.mkdir()
+    duckdb.connect(str(other / "cache.duckdb")).close()
+    with pytest.raises(CacheError, match="no synergy-tui cache"):
+        Cache.open(other)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELEC 1", "syntax error"),
+        ("SELECT 1; SELECT 2", "one statement at a time"),
+        ("", "one statement at a time"),
+        ("SELECT nothing FROM heads", "nothing"),
+        ("DROP TABLE units", "not DROP"),
+        ("DELETE FROM units", "not DELETE"),
+        ("INSERT INTO units VALUES (1)", "not INSERT"),
+        ("COPY units TO 'x.csv'", "not COPY"),
+        ("ATTACH 'x.db' AS x", "not ATTACH"),
+        ("INSTALL httpfs", "not LOAD"),
+        ("SET threads = 1", "not SET"),
+        ("PRAGMA version", "not PRAGMA"),
+        ("SELECT * FROM read_csv('/etc/passwd')", "Permission"),
+        ("SELECT * FROM read_text('/etc/passwd')", "Permission"),
+        ("SELECT * FROM '/etc/passwd'", "/etc/passwd"),
+        ("SELECT * FROM glob('/etc/*')", "Permission"),
+        ("SELECT * FROM read_parquet('../*.parquet')", "Permission"),
+        ("EXPLAIN ANALYZE COPY units TO 'x.csv'", "Permission"),
+        ("SELECT count(*) FROM range(100000000000000)", "took longer than"),
+    ],
+)
+def test_sql_that_is_no_question_to_the_cache_is_refused(cache, sql, said):
+    opened = filled(cache)
+    before = sorted(path.relative_to(cache) for path in cache.rglob("*"))
+    with pytest.raises(QueryError, match=said):
+        ask(opened, sql, max_seconds=0.5)
+    assert sorted(path.relative_to(cache) for path in cache.rglob("*")) == before
+    assert ask(opened, "SELECT count(*) FROM units").rows == [(6,)]
+
+
+def test_a_huge_answer_is_cut_and_says_so(cache):
+    answer = ask(Cache.open(cache), "SELECT * FROM range(100000000000)", max_rows=10)
+    assert (len(answer.rows), answer.more) == (10, True)
+
+
+def test_an_exported_run_opens_like_a_cache_and_stays_as_it_is(cache, tmp_path):
+    opened = filled(cache)
+    filled(cache, "c2", "d2")
+    export(opened, "d1", tmp_path / "out")
+    archive = Archive.open(tmp_path / "out")
+    assert ask(archive, "SELECT count(*) FROM pairs").rows == [(15,)]
+    assert ask(archive, "SELECT capture FROM captures").rows == [("c1",)]
+    assert load.find(archive, "decomposition", None, latest=True) == "d1"
+    with pytest.raises(CacheError, match="stays as it is"), archive.write():
+        pass
+    assert str(cache) not in " ".join(map(str, ask(archive, "SELECT * FROM meta").rows))

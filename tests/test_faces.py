@@ -1,0 +1,279 @@
+"""The command line as people meet it: light, documented, honest about what is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from conftest import Command, make_tiny
+from safetensors.numpy import save_file
+
+from synergy_tui.cli import commands
+from synergy_tui.settings import shipped
+
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+HEAVY = ("torch", "transformers", "jax", "scipy")
+
+
+def every_command(group: click.Group = commands, path: tuple[str, ...] = ()):
+    for name, one in group.commands.items():
+        if isinstance(one, click.Group):
+            yield from every_command(one, (*path, name))
+        else:
+            yield (*path, name), one
+
+
+COMMANDS = dict(every_command())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["sql", "SELECT 1"], ["show", "--sample"], ["jobs", "list"], ["cache", "info"], ["subjects"]],
+)
+def test_commands_that_only_look_load_no_heavy_library(arguments, cache):
+    code = (
+        "import sys\nfrom synergy_tui.cli import main\n"
+        f"assert main({[*arguments, '--cache', str(cache)] if arguments != ['--help'] else arguments!r}) == 0\n"
+        f"sys.exit(any(name in sys.modules for name in {HEAVY!r}))"
+    )
+    got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert got.returncode == 0, got.stderr
+
+
+def test_planning_a_capture_loads_no_heavy_library(tiny, tmp_path):
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom synergy_tui.jobs import plan, submit, follow\n"
+        f"plan.capture(Path({str(tmp_path)!r}), {str(tiny)!r})\n"
+        f"sys.exit(any(name in sys.modules for name in {HEAVY!r}))"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example_and_json(path):
+    one = COMMANDS[path]
+    assert f"Example:  synergy-tui {' '.join(path)}" in one.help
+    assert any("--json" in option.opts for option in one.params)
+    assert all(option.help for option in one.params if isinstance(option, click.Option))
+
+
+def test_the_readme_names_every_command_and_no_option_that_is_not_there():
+    known = {option for one in COMMANDS.values() for parameter in one.params for option in parameter.opts}
+    known |= {"--help", "--version", "--debug", "--cache"}
+    for line in re.findall(r"^ *(synergy-tui .*)$", README, re.M):
+        for option in re.findall(r"(?<= )--[a-z-]+", line.partition("#")[0]):
+            assert option in known, line
+    for path in COMMANDS:
+        assert f"synergy-tui {path[0]}" in README, path
+
+
+def test_no_arguments_draw_the_sample_where_there_is_no_run_yet(command):
+    got = subprocess.run(
+        [sys.executable, "-m", "synergy_tui", "--cache", str(command.cache)], capture_output=True, text=True, check=True
+    )
+    assert "sample result" in got.stderr
+    assert "SmolLM2-135M-Instruct" in got.stdout
+    assert "doubts" in got.stdout
+    assert got.stdout.count("[0.") == 30  # an interval for each layer
+
+
+# What goes wrong → what is said. {name} is filled from the fixture `things`. Exit code 1: it failed; 2: wrong usage.
+BAD_INPUT = {
+    "no such subject": ("run nothing-here", 1, "no subject 'nothing-here' · give smollm2"),
+    "a hub that does not answer": ("run owner/model", 1, "the hub does not answer for owner/model"),
+    "a folder without a model": ("run {empty_folder}", 1, "has no config.json"),
+    "an empty weights file": ("run {empty_weights}", 1, "model.safetensors is empty"),
+    "a truncated weights file": ("run {cut_weights}", 1, "is truncated"),
+    "weights that are no safetensors": ("run {text_weights}", 1, "no safetensors file"),
+    "pickle weights": ("run {pickle}", 1, "as pickle"),
+    "a configuration that does not fit itself": ("run {misfit}", 1, "does not fit: width 32 for 5 heads"),
+    "weights that do not fit the configuration": ("run {other_layers}", 1, "do not fit its configuration"),
+    "a configuration that is no JSON": ("run {bad_config}", 1, "config.json cannot be read"),
+    "an encoder-only model": ("run {encoder}", 1, "does not write text token by token"),
+    "an unknown architecture": ("run {unknown}", 1, "no family knows the architecture 'martian'"),
+    "a missing .gguf": ("run {missing}.gguf", 1, "cannot be read: No such file"),
+    "an empty .gguf": ("run {empty}.gguf", 1, "no whole GGUF file"),
+    "a truncated .gguf": ("run {cut}.gguf", 1, "no whole GGUF file"),
+    "a missing prompt file": ("run {tiny} --tasks {missing}.jsonl", 2, "no task set"),
+    "an empty prompt file": ("run {tiny} --tasks {empty}.txt", 2, "has no prompts"),
+    "a prompt file that is no text": ("run {tiny} --tasks {binary}.txt", 2, "no UTF-8 text"),
+    "a JSONL file with a broken line": ("run {tiny} --tasks {broken}.jsonl", 2, "line 2 is no JSON"),
+    "a CSV file without prompts": ("run {tiny} --tasks {columns}.csv", 2, "no column text"),
+    "more prompts than there are": ("run {tiny} --prompts 61", 2, "has 60 prompts, not 61"),
+    "a prompt longer than the context": ("run {tiny} --tasks {long}.txt", 2, "over the context of 1024"),
+    "fewer steps than are analysed": ("run {tiny} --steps 10", 2, "--steps 10 is below --min-steps 20"),
+    "responses that all end early": ("run {silent} --prompts 2", 1, "every response ended before 20 steps"),
+    "heads that never change": ("run {constant} --prompts 2 --steps 30", 1, "no valid pair"),
+    "an unknown device": ("run {tiny} --device tpu", 2, "no device 'tpu'"),
+    "an unknown option": ("run {tiny} --stepz 3", 2, "No such option"),
+    "an unknown run": ("decompose zzz", 2, "no run 'zzz'"),
+    "no run at all": ("decompose", 2, "name a capture, or use --latest"),
+    "nothing yet for --latest": ("decompose --latest", 2, "there is no capture in this cache yet"),
+    "an unknown ranking": ("show --sample --ranking best", 2, "no ranking 'best' · known: rank-difference"),
+    "an unknown job": ("jobs resume zzz", 2, "no job zzz"),
+    "SQL with a syntax error": ("sql 'SELEC 1'", 2, "syntax error"),
+    "SQL that is not a SELECT": ("sql 'DROP TABLE units'", 2, "answers SELECT and EXPLAIN, not DROP"),
+    "SQL that reaches for files": ("""sql "FROM read_csv('/etc/passwd')" """, 2, "reads the cache and nothing else"),
+}
+
+
+@pytest.fixture(scope="module")
+def things(tmp_path_factory, tiny) -> dict[str, str]:
+    """Paths by the names BAD_INPUT uses."""
+    here = tmp_path_factory.mktemp("bad")
+    config = json.loads((tiny / "config.json").read_text())
+
+    def model(name: str, weights: bytes | None = None, **changes: object) -> Path:
+        folder = here / name
+        folder.mkdir()
+        for file in tiny.iterdir():
+            (folder / file.name).write_bytes(file.read_bytes())
+        (folder / "config.json").write_text(json.dumps(config | changes))
+        if weights is not None:
+            (folder / "model.safetensors").write_bytes(weights)
+        return folder
+
+    whole = (tiny / "model.safetensors").read_bytes()
+    (here / "empty_folder").mkdir()
+    model("empty_weights", b"")
+    model("cut_weights", whole[: len(whole) // 2])
+    model("text_weights", b"these are no weights at all" * 9)
+    model("misfit", num_attention_heads=5, head_dim=None)
+    model("other_layers", num_hidden_layers=6)
+    model("encoder", architectures=["BertForMaskedLM"], model_type="bert")
+    model("unknown", architectures=["MartianForCausalLM"], model_type="martian")
+    model("bad_config")
+    (here / "bad_config" / "config.json").write_text("{")
+    model("pickle")
+    (here / "pickle" / "model.safetensors").rename(here / "pickle" / "pytorch_model.bin")
+    model("silent", generation_config=None)
+    # Every token ends the silent subject's response; all weights of the constant one are zero.
+    (here / "silent" / "generation_config.json").write_text(json.dumps({"eos_token_id": list(range(257))}))
+    model("constant")
+    from safetensors.numpy import load_file
+
+    zeros = {name: value * 0 for name, value in load_file(tiny / "model.safetensors").items()}
+    save_file(zeros, here / "constant" / "model.safetensors", metadata={"format": "pt"})
+    (here / "empty.gguf").write_bytes(b"")
+    (here / "cut.gguf").write_bytes(b"GGUF\x03\x00\x00\x00\x05\x00\x00\x00")
+    (here / "empty.txt").write_text("\n \n")
+    (here / "binary.txt").write_bytes(bytes(range(128, 256)))
+    (here / "broken.jsonl").write_text('{"text": "fine"}\n{"text": \n')
+    (here / "columns.csv").write_text("a,b\n1,2\n")
+    (here / "long.txt").write_text("word " * 300)
+    names = ("missing", "empty", "cut", "binary", "broken", "columns", "long")
+    return {path.name: str(path) for path in here.iterdir()} | {n: str(here / n) for n in names} | {"tiny": str(tiny)}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_gets_one_line_that_says_what_and_what_next(case, things, command):
+    line, code, said = BAD_INPUT[case]
+    got = command(*shlex.split(line.format_map(things)), code=code)
+    assert got.stdout == ""
+    errors = [one for one in got.stderr.splitlines() if one.startswith("synergy-tui: ")]
+    assert len(errors) == 1, got.stderr
+    assert said in errors[0]
+    assert " · " in errors[0]
+    assert "Traceback" not in got.stderr
+    captured = 1 if case == "heads that never change" else 0  # its capture is one; what fails is the decomposition
+    for table, expected in {"captures": captured, "decompositions": 0, "pairs": 0, "units": 16 * captured}.items():
+        assert command.json("sql", f"SELECT count(*) AS n FROM {table}") == [{"n": expected}]
+
+
+def test_a_cache_that_cannot_be_used_is_told(command, tmp_path):
+    import duckdb
+
+    newer = Command(tmp_path / "newer")
+    newer("cache", "info")
+    with duckdb.connect(str(newer.cache / "cache.duckdb")) as con:
+        con.execute("UPDATE meta SET version = 99")
+    assert "update synergy-tui" in newer("sql", "SELECT 1", code=1).stderr
+
+    nowhere = Command(Path("/proc/nowhere"))
+    assert "cannot be written" in nowhere("cache", "info", code=1).stderr
+
+    with duckdb.connect(str(tmp_path / "x.duckdb")):
+        pass
+    command("cache", "info")
+    con = duckdb.connect(str(command.cache / "cache.duckdb"))
+    assert "(PID " in command("sql", "SELECT 1", code=1).stderr
+    con.close()
+    command("sql", "SELECT 1")
+
+
+def test_a_run_and_everything_it_says_to_try_next(tiny, command):
+    """From nothing to a map; the last lines are commands that work when pasted."""
+    out = command("run", str(tiny), "--prompts", "6", "--steps", "40").stdout
+    lines = [line.strip() for line in out.partition("try next")[2].splitlines() if line.strip()]
+    assert len(lines) == 3
+    for line in lines:
+        name, *arguments = shlex.split(line)
+        assert name == "synergy-tui"
+        got = subprocess.run([sys.executable, "-m", "synergy_tui", *arguments], capture_output=True, text=True)
+        assert got.returncode == 0, got.stderr
+
+
+def test_run_and_ablate_as_json(tiny, command):
+    found = command.json("run", str(tiny), "--prompts", "6", "--steps", "40")
+    assert {"subject", "capture", "decomposition", "units", "layers", "profile", "valid_prompts"} <= found.keys()
+    assert (found["units"], found["layers"], len(found["profile"])) == (16, 4, 4)
+    counted = command.json("sql", f"SELECT count(*) AS n FROM pairs WHERE decomposition = '{found['decomposition']}'")
+    assert counted == [{"n": 120}]
+    orders = "synergy-first,redundancy-first,random,layer-matched"
+    ablated = command.json(
+        "ablate", found["capture"][:6], "--orders", orders, "--seeds", "2", "--fractions", "0.25,0.1", "--prompts", "3"
+    )
+    assert list(ablated["orders"]) == orders.split(",")
+    assert ablated["fractions"] == [0.1, 0.25]
+    counts = {name: len(order["curves"]) for name, order in ablated["orders"].items()}
+    assert counts == {"synergy-first": 1, "redundancy-first": 1, "random": 2, "layer-matched": 4}
+    for order in ablated["orders"].values():
+        for curve in order["curves"]:
+            assert curve["removed"] == [2, 4]
+            assert len(curve["divergence"]) == 2
+            assert all(value > 0 for value in curve["divergence"])
+            assert set(curve["areas"]) == {"0.1", "0.25"}
+    assert "too few controls (2 of 20 seeds)" in ablated["verdict"]
+
+
+def test_the_same_command_gives_the_same_numbers(tiny, command):
+    runs = [command.json("run", str(tiny), "--prompts", "5", "--steps", "30", "--seed", "3") for _ in range(2)]
+    for run in runs:
+        run.pop("capture")
+        run.pop("decomposition")
+    assert runs[0] == runs[1]
+
+
+def test_every_capture_is_recorded_with_what_made_it(tiny, command):
+    capture = command.json("capture", str(tiny), "--prompts", "2", "--steps", "30", "--seed", "4")["capture"]
+    query = f"SELECT * FROM captures JOIN subjects USING (subject) WHERE capture = '{capture}'"
+    (row,) = command.json("sql", query)
+    assert row.pop("revision") is None  # a folder has none
+    assert row.pop("chat_template") is None  # nor has this tokenizer
+    assert [name for name, value in row.items() if value is None] == []
+    assert {"torch", "transformers", "python", "synergy-tui"} <= json.loads(row["versions"]).keys()
+
+
+def test_the_sample_is_the_result_of_this_code(command):
+    """The shipped sample has this version's tables, and its profile is what its unit scores give."""
+    found = command.json("show", "--sample")
+    assert (found["units"], found["layers"], found["valid_pairs"]) == (270, 30, 36315)
+    query = "SELECT layer, avg(rank) AS mean FROM latest_heads GROUP BY layer ORDER BY layer"
+    got = subprocess.run(
+        [sys.executable, "-m", "synergy_tui", "sql", query, "--json", "--cache", str(shipped("sample"))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [row["mean"] for row in json.loads(got.stdout)] == pytest.approx(found["profile"])
+
+
+def test_another_family_of_llamas_shape_runs_end_to_end(tmp_path, command):
+    folder = make_tiny(tmp_path / "qwen", "qwen3", num_hidden_layers=3)
+    assert command.json("run", str(folder), "--prompts", "3", "--steps", "30")["layers"] == 3
