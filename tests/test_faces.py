@@ -207,6 +207,12 @@ def test_a_cache_that_cannot_be_used_is_told(command, tmp_path):
     command("sql", "SELECT 1")
 
 
+def test_the_bench_compares_equal_results(command):
+    found = command.json("bench", "phiid")
+    assert found["largest difference"] < 1e-9
+    assert found["engine / numpy"] > 0
+
+
 def test_a_run_and_everything_it_says_to_try_next(tiny, command):
     """From nothing to a map; the last lines are commands that work when pasted."""
     out = command("run", str(tiny), "--prompts", "6", "--steps", "40").stdout

@@ -1,4 +1,4 @@
-"""show, sql, export, subjects, doctor: what is there."""
+"""show, sql, export, subjects, doctor, bench: what is there."""
 
 from __future__ import annotations
 
@@ -137,3 +137,28 @@ def doctor(cache: Path | None, as_json: bool) -> None:
     if as_json:
         return print_json(found)
     click.echo(drawn.as_text(found))
+
+
+@click.command()
+@click.argument("name", type=click.Choice(["phiid"]))
+@options()
+def bench(name: str, cache: Path | None, as_json: bool) -> None:
+    """Measure on this machine: what is compared is interleaved in one run, so trust the ratios.
+
+    \b
+    Example:  synergy-tui bench phiid
+    """
+    from synergy_tui.jobs import examine
+
+    found = examine.measure(name, settings_in_force(cache).cache)
+    if as_json:
+        return print_json(found)
+    for what, value in found.items():
+        shown = (
+            f"{value / 1e6:,.0f} MB"
+            if what.endswith("memory")
+            else f"{value:.3g}"
+            if isinstance(value, float)
+            else value
+        )
+        click.echo(f"{what:<42} {shown}")

@@ -28,13 +28,13 @@ class Atlas(NamedTuple):
 
 def draw(atlas: Atlas, console: Console) -> None:
     """Prints title, map with profile, reading and doubts."""
-    console.print(title(atlas.run), soft_wrap=True)
+    console.print(title(atlas.run), soft_wrap=not console.is_terminal)
     for line in map_lines(atlas, console.width, console.color_system is not None):
         console.print(line, no_wrap=True, overflow="crop")
     console.print()
     for sentence in reading(atlas):
-        console.print(sentence, soft_wrap=True)
-    console.print(Text("doubts  ", "bold") + Text(doubts(atlas)), soft_wrap=True)
+        console.print(sentence, soft_wrap=not console.is_terminal)
+    console.print(Text.assemble(("doubts  ", "bold"), doubts(atlas)), soft_wrap=not console.is_terminal)
 
 
 def title(run: dict[str, Any]) -> Text:
@@ -55,6 +55,7 @@ def map_lines(atlas: Atlas, width: int, coloured: bool) -> list[Text]:
     cell = max(1, min(3, room // units))
     with_profile = room >= units * cell
     centre = float(np.nanmean(atlas.values)) if np.isfinite(atlas.values).any() else 0.5
+    reach = max((abs(row["value"] - centre) for row in atlas.profile if row["value"] is not None), default=0.0)
     lines = [_legend(atlas.ranking, coloured), _numbers(units, cell, margin, with_profile)]
     for layer in range(layers):
         line = Text(f"{layer:>{margin - 1}} ")
@@ -63,7 +64,7 @@ def map_lines(atlas: Atlas, width: int, coloured: bool) -> list[Text]:
                 scale.NOTHING.center(cell) if math.isnan(value) else " " * cell, _style(value)
             ) if coloured else (line.append(scale.shade(value) * cell))
         if with_profile:
-            line.append("  ").append_text(_bar(atlas.profile[layer], centre, coloured))
+            line.append("  ").append_text(_bar(atlas.profile[layer], centre, reach, coloured))
         lines.append(line)
     return lines
 
@@ -150,13 +151,13 @@ def _numbers(units: int, cell: int, margin: int, with_profile: bool) -> Text:
     return Text(" " * margin + line + "  " + head, "dim")
 
 
-def _bar(row: dict[str, Any], centre: float, coloured: bool) -> Text:
-    """A layer's mean as a bar from the mean of all units, and in numbers."""
+def _bar(row: dict[str, Any], centre: float, reach: float, coloured: bool) -> Text:
+    """A layer's mean as a bar from the mean of all units, the farthest layer's filling its side, and in numbers."""
     half = PROFILE_WIDTH // 2
     value = row["value"]
     if value is None:
         return Text(" " * half + "│" + " " * half + "   n/a", "dim")
-    length = min(half, round(abs(value - centre) * 2 * half))
+    length = round(half * abs(value - centre) / reach) if reach else 0
     bar = "━" * max(length - 1, 0) + "●" if length else ""
     warm = value >= centre
     style = f"color({scale.COLOURS[-2 if warm else 1]})" if coloured else ""

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 
@@ -18,9 +19,9 @@ class StagePrinter:
         self._ended: set[tuple[str, int]] = set()
         self._progress = Progress(
             TextColumn(" {task.fields[stage]:<9}"),
-            TextColumn("{task.fields[detail]:<38}"),
-            _Bar(bar_width=24),
-            _Figures(),
+            TextColumn("{task.fields[detail]:<34}", table_column=Column(no_wrap=True)),
+            _Bar(bar_width=24 if console.width >= 100 else 8),
+            _Figures(table_column=Column(no_wrap=True)),
             console=console,
             auto_refresh=False,
         )
@@ -99,6 +100,8 @@ def _rate(stage: dict[str, Any]) -> str:
 
 
 def _whole(number: float) -> str:
+    if number >= 10_000:
+        return f"{number / 1000:,.0f}k"
     return f"{number:,.0f}" if number >= 10 else f"{number:.1f}"
 
 

@@ -33,6 +33,17 @@ def examine(cache: Path) -> dict[str, Any]:
     return found | {name: _answer(child) for name, child in children.items()}
 
 
+def measure(name: str, cache: Path) -> dict[str, Any]:
+    """Runs one measurement of bench/ in a process of its own. Raises SynergyError when it fails."""
+    command = [sys.executable, "-m", "synergy_tui.bench", name]
+    got = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=worker_environment(cache)
+    )
+    if got.returncode:
+        raise SynergyError(f"bench {name} failed: {got.stderr.strip().splitlines()[-1:]}", "synergy-tui doctor")
+    return json.loads(got.stdout)
+
+
 def _start(library: str, cache: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "synergy_tui.jobs.worker.devices", library],

@@ -56,7 +56,7 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
         raise SubjectError(
             f"{subject.source.name} is not what capture {spec['capture']} was made from", "capture it anew"
         )
-    progress.detail(f"{subject.source.name}  {subject.layers} layers × {subject.heads} heads")
+    progress.detail(f"{subject.source.name}  {subject.layers} × {subject.heads} heads")
     texts = load.rows(
         cache,
         """SELECT prompt, p.tokens AS asked, r.tokens AS answered

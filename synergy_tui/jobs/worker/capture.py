@@ -41,7 +41,7 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
         spec["dtype"],
         lambda name, detail: progress.stage(name, detail=detail),
     )
-    progress.detail(f"{subject.source.name}  {subject.layers} layers × {subject.heads} heads")
+    progress.detail(f"{subject.source.name}  {subject.layers} × {subject.heads} heads")
     prompts = spec["prompts"]
     tokens = encode(subject, [one["text"] for one in prompts], spec["chat"])
     check_context(subject, tokens, [one["id"] for one in prompts], spec["steps"])
