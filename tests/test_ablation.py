@@ -21,7 +21,7 @@ RAW = np.random.default_rng(0).normal(size=24)
 def test_targeted_orders_follow_the_ranking_with_unknown_units_last():
     raw = RAW.copy()
     raw[5] = np.nan
-    synergy, redundancy = orders.make(["synergy-first", "redundancy-first"], raw, LAYER_OF, 1, 0)
+    synergy, redundancy = orders.make(["synergy-first", "redundancy-first"], raw, raw, LAYER_OF, 1, 0)
     assert synergy.units[0] == np.nanargmax(raw)
     assert redundancy.units[0] == np.nanargmin(raw)
     assert synergy.units[-1] == redundancy.units[-1] == 5
@@ -29,7 +29,7 @@ def test_targeted_orders_follow_the_ranking_with_unknown_units_last():
 
 
 def test_layer_matched_sets_keep_every_fractions_count_per_layer():
-    made = orders.make(["synergy-first", "redundancy-first", "layer-matched"], RAW, LAYER_OF, 5, 0)
+    made = orders.make(["synergy-first", "redundancy-first", "layer-matched"], RAW, RAW, LAYER_OF, 5, 0)
     targets = {one.name: one for one in made if one.seed is None}
     matched = [one for one in made if one.name == "layer-matched"]
     assert [(one.target, one.seed) for one in matched] == [
@@ -43,9 +43,28 @@ def test_layer_matched_sets_keep_every_fractions_count_per_layer():
 
 
 def test_controls_depend_on_their_seed_alone():
-    again = [orders.make(["random"], RAW * scale, LAYER_OF, 3, 7) for scale in (1, -2)]
+    again = [orders.make(["random"], RAW * scale, RAW, LAYER_OF, 3, 7) for scale in (1, -2)]
     for one, other in zip(*again, strict=True):
         np.testing.assert_array_equal(one.units, other.units)
+
+
+def test_equal_ranks_are_not_ordered_by_their_layer():
+    ties, tie_break = np.zeros(24), np.arange(24.0)
+    synergy, redundancy = orders.make(["synergy-first", "redundancy-first"], ties, tie_break, LAYER_OF, 1, 0)
+    assert synergy.units.tolist() == list(range(23, -1, -1))
+    assert redundancy.units.tolist() == list(range(24))
+
+
+def test_units_without_a_value_go_last_in_controls_too():
+    raw = RAW.copy()
+    raw[[2, 9, 17]] = np.nan
+    for order in orders.make(["synergy-first", "random", "layer-matched"], raw, RAW, LAYER_OF, 4, 0):
+        assert set(order.units[-3:]) == {2, 9, 17}, order
+
+
+def test_the_number_removed_is_rounded_half_up():
+    (order,) = orders.make(["synergy-first"], np.arange(270.0), np.arange(270.0), np.repeat(np.arange(30), 9), 1, 0)
+    assert [len(order.first(fraction)) for fraction in (0.05, 0.15, 0.25, 1.0)] == [14, 41, 68, 270]
 
 
 def test_full_layers_have_no_freedom():
@@ -73,6 +92,29 @@ def test_divergence_is_that_of_the_plain_way(tiny, tmp_path, batch):
         assert found.surprisal_change[number] == pytest.approx((p - q).gather(1, chosen).mean().item(), abs=1e-5)
 
 
+def test_divergence_of_a_bf16_model_is_no_noisier_than_its_hidden_states(tiny, tmp_path):
+    """Logits rounded to bf16 would drown a small divergence; the output embedding is applied in fp32."""
+    subject = load(resolve(str(tiny)), tmp_path, "cpu", "bfloat16")
+    prompts = encode(subject, ["one", "a longer prompt"], chat=True)
+    responses = [one.tokens for one in generate(subject, prompts, 25)]
+    removed = {2: [1]}
+    found = IntactBehaviour(subject, prompts, responses, 1).under(removed)
+    weight = subject.model.get_output_embeddings().weight.double()
+    for number, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
+        ids = torch.tensor([[*prompt, *response[:-1]]])
+
+        def log_p(ids=ids, start=len(prompt) - 1):
+            hidden = subject.model.base_model(input_ids=ids, use_cache=False).last_hidden_state[0, start:]
+            return (hidden.double() @ weight.T).log_softmax(-1)
+
+        with torch.inference_mode():
+            p = log_p()
+            with HeadsRemoved(subject.projections, subject.heads, removed):
+                q = log_p()
+        expected = (p.exp() * (p - q)).sum(-1).mean().item()
+        assert found.divergence[number] == pytest.approx(expected, rel=1e-3, abs=1e-5)
+
+
 def test_removing_nothing_changes_nothing_and_leaves_the_subject_intact(tiny, tmp_path):
     subject = load(resolve(str(tiny)), tmp_path, "cpu", "float32")
     prompts = encode(subject, ["one", "two"], chat=True)
@@ -92,6 +134,7 @@ def test_area_is_by_trapezoids_from_the_origin():
         assert area(fractions, divergence, upper) == pytest.approx(10 * upper**2 / 2)
     assert np.isnan(area(fractions, divergence, 1.0))
     assert np.isnan(area(fractions, np.array([5.0, np.nan, 2.5]), 0.25))
+    assert np.isnan(area(np.array([0.5, 1.0]), np.array([1.0, 2.0]), 0.25))  # no point of its own below 0.25
 
 
 def test_area_test_keeps_its_level_under_the_null():
@@ -103,12 +146,23 @@ def test_area_test_keeps_its_level_under_the_null():
 
 
 def test_verdict_says_what_is_missing_before_it_says_anything_else():
-    strong, weak = area_test(9.0, np.full(20, 1.0) * np.exp(np.random.default_rng(0).normal(0, 0.2, 20))), None
-    weak = area_test(1.0, np.exp(np.random.default_rng(1).normal(0, 0.2, 20)))
+    chance = np.random.default_rng(0)
+    strong, weak = (area_test(value, np.exp(chance.normal(0, 0.2, 20))) for value in (9.0, 1.0))
     few = area_test(9.0, np.array([1.0, 1.1, 0.9]))
     both = {"random": strong, "layer-matched": strong}
-    assert verdict("synergy-first", both).endswith(": disproportionate.")
-    assert verdict("synergy-first", both | {"layer-matched": weak}).endswith(": not disproportionate.")
-    assert "too few controls (3 of 20 seeds)" in verdict("synergy-first", both | {"random": few})
-    assert "no control layer-matched" in verdict("synergy-first", {"random": strong})
-    assert "does not reach" in verdict("synergy-first", {"random": area_test(float("nan"), np.ones(20))})
+    assert verdict("synergy-first", 9.0, both).endswith(": disproportionate.")
+    assert verdict("synergy-first", 9.0, both | {"layer-matched": weak}).endswith(": not disproportionate.")
+    assert verdict("redundancy-first", 9.0, both).endswith(": not less than its controls.")
+    assert "too few controls (3 of 20 seeds)" in verdict("synergy-first", 9.0, both | {"random": few})
+    assert "no control layer-matched" in verdict("synergy-first", 9.0, {"random": strong})
+    assert "has no area over" in verdict("synergy-first", float("nan"), both)
+    assert "no controls" in verdict("synergy-first", 9.0, {})
+    assert "not positive" in verdict("synergy-first", 9.0, both | {"random": area_test(9.0, np.array([1.0, -0.1]))})
+
+
+@pytest.mark.parametrize("rounding", [0.0, 1e-12, 1e-9])
+def test_controls_that_are_all_the_same_set_give_no_verdict(rounding):
+    same = 0.01 * (1 + rounding * np.random.default_rng(0).normal(size=20))
+    strong = area_test(9.0, np.exp(np.random.default_rng(1).normal(0, 0.2, 20)))
+    said = verdict("synergy-first", 0.01, {"random": strong, "layer-matched": area_test(0.01, same)})
+    assert "inconclusive, the layer-matched sets do not differ" in said

@@ -91,7 +91,9 @@ def test_intervals_cover_and_widen_with_units_drawn():
         sts = unit_effect + chance.normal(0, 1.0, (prompts, layers * units)) + 5
         atoms = np.zeros((prompts, layers * units, 16))
         atoms[..., STS] = sts
-        ends = bootstrap.intervals("difference", atoms, np.zeros_like(sts), np.ones_like(sts), layers, replicates=200)
+        ends = bootstrap.intervals(
+            "difference", atoms, np.zeros_like(sts), np.ones_like(sts), np.ones(sts.shape, int), layers, replicates=200
+        )
         value = scores.scaled(sts.mean(axis=0))
         true.append(profile.contrast(profile.profile(value, layers)[None])[0])
         found.append(ends.contrast)
@@ -101,11 +103,46 @@ def test_intervals_cover_and_widen_with_units_drawn():
 
 
 def test_intervals_are_the_same_for_the_same_seed_and_missing_for_one_prompt(atoms):
-    parts = (atoms.unit_prompt, atoms.unit_offset, atoms.unit_balance, 4)
+    parts = (atoms.unit_prompt, atoms.unit_offset, atoms.unit_balance, atoms.unit_pairs, 4)
     one, two = (bootstrap.intervals("rank-difference", *parts, seed=5, replicates=50) for _ in range(2))
     np.testing.assert_array_equal(one.units, two.units)
-    single = bootstrap.intervals("difference", *(part[:1] for part in parts[:3]), 4, replicates=50)
+    single = bootstrap.intervals("difference", *(part[:1] for part in parts[:4]), 4, replicates=50)
     assert np.isnan(single.contrast).all()
+
+
+def test_prompts_without_a_pair_are_not_drawn():
+    """One prompt with a value among ten: there is no spread to tell, so there is no interval."""
+    atoms = np.full((10, 9, 16), np.nan)
+    atoms[3] = np.random.default_rng(0).normal(size=(9, 16))
+    pairs = np.zeros((10, 9), int)
+    pairs[3] = 8
+    ends = bootstrap.intervals("difference", atoms, atoms[..., 0], atoms[..., 0], pairs, 9, replicates=50)
+    assert np.isnan(ends.units).all()
+    assert np.isnan(ends.contrast).all()
+
+
+def test_intervals_stay_with_the_published_value_where_pairs_are_missing():
+    chance = np.random.default_rng(2)
+    series = ar1(chance, (12, 12, 60), 0.6) + 0.7 * ar1(chance, (12, 1, 60), 0.3)
+    for prompt, steps in enumerate(chance.integers(8, 60, 12)):
+        series[prompt, :, steps:] = np.nan
+    series[:8, 3] = 1.0
+    series[2, 7, 2] = np.inf
+    found = decompose(series)
+    values = scores.unit_values(found.pairs, found.mean, found.offset, found.unit_balance)
+    parts = (found.unit_prompt, found.unit_offset, found.unit_balance, found.unit_pairs)
+    for name in ("difference", "excess", "tdmi-share"):
+        scaled = scores.scaled(scores.ranking(name, values))
+        low, high = bootstrap.intervals(name, *parts, 4, replicates=400).units
+        assert ((low <= scaled + 1e-9) & (scaled <= high + 1e-9)).mean() >= 0.9
+
+
+def test_a_constant_unit_has_no_autocorrelation():
+    series = ar1(np.random.default_rng(0), (2, 2, 30), 0.5)
+    series[:, 1] = 0.1
+    found = confounds.autocorrelation(series, 1)
+    assert np.isfinite(found[0])
+    assert np.isnan(found[1])
 
 
 def test_autocorrelation_is_that_of_the_windows():
@@ -122,7 +159,9 @@ def test_autocorrelation_is_that_of_the_windows():
 def test_confounds_name_what_speaks_against_the_map(values, atoms):
     raw = {name: scores.ranking(name, values) for name in RANKINGS}
     norms = np.arange(12.0)
-    found = confounds.confounds(values, values.sts * 2 + 1, norms, raw, np.array([40.0, 60.0]), 3)
+    halves = (np.arange(12.0), np.arange(12.0)[::-1])
+    found = confounds.confounds(values, values.sts * 2 + 1, norms, raw, halves, np.array([40.0, 60.0]), 3)
+    assert found["split-half Spearman"] == pytest.approx(-1)
     assert found["synergy~autocorrelation"] == pytest.approx(1)
     assert found["synergy~redundancy"] == pytest.approx(np.corrcoef(values.sts, values.rtr)[0, 1])
     assert found["prompts too short"] == 3
@@ -133,3 +172,6 @@ def test_core_is_the_top_quarter():
     raw = np.array([3.0, 1.0, np.nan, 9.0, 5.0, 2.0, 0.0, 4.0, 8.0])
     assert confounds.core(raw).tolist() == [3, 8]
     assert confounds.core_overlap(raw, -raw) == 0
+    nothing = np.full(9, np.nan)
+    assert len(confounds.core(nothing)) == 0
+    assert np.isnan(confounds.core_overlap(nothing, raw))

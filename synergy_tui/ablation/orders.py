@@ -21,28 +21,32 @@ class RemovalOrder:
     target: str | None = None
 
     def first(self, fraction: float) -> Int[np.ndarray, " removed"]:
-        """The units removed at a fraction of all."""
-        return self.units[: round(fraction * len(self.units))]
+        """The units removed at a fraction of all, the number rounded half up."""
+        return self.units[: int(np.floor(fraction * len(self.units) + 0.5))]
 
 
 def make(
     names: list[str],
     raw: Float[np.ndarray, " units"],
+    tie_break: Float[np.ndarray, " units"],
     layer_of: Int[np.ndarray, " units"],
     seeds: int,
     seed: int,
 ) -> list[RemovalOrder]:
-    """The orders named, controls once per seed; layer-matched once per seed and targeted order (synergy-first when none
-    is named). Units without a value go last. Seeds are seed, seed + 1, …"""
-    targeted = [RemovalOrder(name, _targeted(name, raw)) for name in names if name in TARGETED_ORDERS]
+    """The orders named, controls once per seed; layer-matched once per seed and targeted order (synergy-first when
+    none is named). Equal ranks are ordered by `tie_break`, not by their layer. Units without a value go last in
+    every order, controls too: they must not spare the controls alone. Seeds are seed, seed + 1, …"""
+    known = np.isfinite(raw)
+    targeted = [RemovalOrder(name, _targeted(name, raw, tie_break)) for name in names if name in TARGETED_ORDERS]
     made = list(targeted)
     if "random" in names:
         for number in range(seed, seed + seeds):
-            made.append(RemovalOrder("random", np.random.default_rng(number).permutation(len(raw)), number))
+            units = np.random.default_rng(number).permutation(len(raw))
+            made.append(RemovalOrder("random", units[np.argsort(~known[units], kind="stable")], number))
     if "layer-matched" in names:
-        for target in targeted or [RemovalOrder("synergy-first", _targeted("synergy-first", raw))]:
+        for target in targeted or [RemovalOrder("synergy-first", _targeted("synergy-first", raw, tie_break))]:
             for number in range(seed, seed + seeds):
-                units = _within_layers(target.units, layer_of, np.random.default_rng(number))
+                units = _within_layers(target.units, layer_of, known, np.random.default_rng(number))
                 made.append(RemovalOrder("layer-matched", units, number, target.name))
     return made
 
@@ -53,16 +57,19 @@ def full_layers(removed: Int[np.ndarray, " removed"], layer_of: Int[np.ndarray, 
     return int((np.bincount(layer_of[removed], minlength=len(size)) == size).sum())
 
 
-def _targeted(name: str, raw: np.ndarray) -> np.ndarray:
-    # argsort puts NaN last, which is where a unit without a value belongs in either direction.
-    return np.argsort(-raw if name == "synergy-first" else raw, kind="stable")
+def _targeted(name: str, raw: np.ndarray, tie_break: np.ndarray) -> np.ndarray:
+    # lexsort puts NaN last, which is where a unit without a value belongs in either direction.
+    sign = -1 if name == "synergy-first" else 1
+    return np.lexsort((sign * tie_break, sign * raw))
 
 
-def _within_layers(order: np.ndarray, layer_of: np.ndarray, chance: np.random.Generator) -> np.ndarray:
-    """The order with units permuted within each layer: every fraction keeps its count per layer."""
-    out = np.empty_like(order)
+def _within_layers(
+    order: np.ndarray, layer_of: np.ndarray, known: np.ndarray, chance: np.random.Generator
+) -> np.ndarray:
+    """The order with known units permuted within each layer: every fraction keeps its count per layer."""
+    out = order.copy()
     layers = layer_of[order]
     for layer in np.unique(layers):
-        places = np.flatnonzero(layers == layer)
+        places = np.flatnonzero((layers == layer) & known[order])
         out[places] = chance.permutation(order[places])
     return out

@@ -18,10 +18,15 @@ ENOUGH_SEEDS = 20
 ALPHA = 0.05
 
 
+SAME = 1e-6
+"""Control areas whose logarithms spread less than this are the same set over and over: rounding, no control."""
+
+
 @dataclass(frozen=True)
 class AreaTest:
-    """A targeted order's primary area against one control's. ratio: to the geometric mean of the controls' areas. p:
-    one-sided, that the target is above; below: that it is below. NaN below two seeds."""
+    """A targeted order's primary area against one control's. ratio: to the geometric mean of the controls' areas, NaN
+    where one is not positive. p: one-sided, that the target is above; below: that it is below; both NaN where the
+    controls do not differ. seeds: controls with an area."""
 
     ratio: float
     t: float
@@ -31,12 +36,13 @@ class AreaTest:
 
 
 def area(fractions: np.ndarray, divergence: np.ndarray, upper: float) -> float:
-    """Area over [0, upper] by trapezoids from (0, 0), the last one cut at `upper`; NaN when the curve does not reach
-    it or has no value there. Nats per token × fraction."""
+    """Area over [0, upper] by trapezoids from (0, 0), the last one cut at `upper`; NaN when the curve has no point in
+    (0, upper], does not reach it, or has no value on the way. Nats per token × fraction."""
     order = np.argsort(fractions)
     x = np.concatenate([[0.0], np.asarray(fractions, float)[order]])
     y = np.concatenate([[0.0], np.asarray(divergence, float)[order]])
-    if x[-1] < upper - 1e-9:
+    reached = x <= upper + 1e-9
+    if reached.sum() < 2 or x[-1] < upper - 1e-9:
         return float("nan")
     inside = x < upper
     x_cut, y_cut = np.append(x[inside], upper), np.append(y[inside], np.interp(upper, x, y))
@@ -45,42 +51,40 @@ def area(fractions: np.ndarray, divergence: np.ndarray, upper: float) -> float:
 
 def area_test(target: float, controls: np.ndarray) -> AreaTest:
     """t = (ln A − mean)/(sd·√(1 + 1/k)) on log areas, Student with k − 1 degrees of freedom."""
-    k = len(controls)
+    k, nothing = len(controls), float("nan")
     if not (target > 0 and k and (controls > 0).all()):
-        return AreaTest(float("nan"), float("nan"), float("nan"), float("nan"), k)
+        return AreaTest(nothing, nothing, nothing, nothing, k)
     logs = np.log(controls)
     ratio = float(target / np.exp(logs.mean()))
     spread = logs.std(ddof=1) if k > 1 else 0.0
-    if spread == 0:
-        return AreaTest(ratio, float("nan"), float("nan"), float("nan"), k)
+    if spread < SAME:
+        return AreaTest(ratio, nothing, nothing, nothing, k)
     t = float((np.log(target) - logs.mean()) / (spread * np.sqrt(1 + 1 / k)))
     return AreaTest(ratio, t, float(student.sf(t, k - 1)), float(student.cdf(t, k - 1)), k)
 
 
-def verdict(order: str, tests: dict[str, AreaTest]) -> str:
-    """One sentence on a targeted order from its tests by control. Synergy-first is tested upwards (disproportionate),
-    redundancy-first downwards (dispensable)."""
+def verdict(order: str, own: float, tests: dict[str, AreaTest]) -> str:
+    """One sentence on a targeted order from its primary area and its tests by control. Synergy-first is tested upwards
+    (disproportionate), redundancy-first downwards (less than its controls). What is missing comes before any result."""
     upward = order == "synergy-first"
-    claim = "disproportionate" if upward else "less than its controls"
+    if not np.isfinite(own):
+        return f"{order}: inconclusive, its curve has no area over [0, {PRIMARY}]."
     if not tests:
         return f"{order}: inconclusive, no controls; add random and layer-matched."
-    told = ", ".join(
-        f"{test.ratio:.2f}× {name}" + (f" (p {_p(test, upward):.3f})" if np.isfinite(_p(test, upward)) else "")
-        for name, test in tests.items()
-    )
-    missing = [name for name in ("random", "layer-matched") if name not in tests]
-    few = [name for name, test in tests.items() if test.seeds < ENOUGH_SEEDS]
-    head = f"{order}: area over [0, {PRIMARY}] is {told}"
     if not all(np.isfinite(test.ratio) for test in tests.values()):
-        return f"{order}: inconclusive, its curve does not reach {PRIMARY} of the units."
-    if missing:
+        return f"{order}: inconclusive, an area is not positive or has no value."
+    p = {name: test.p if upward else test.below for name, test in tests.items()}
+    told = (f"{test.ratio:.2f}× {name}{_told(p[name])}" for name, test in tests.items())
+    head = f"{order}: area over [0, {PRIMARY}] is {', '.join(told)}"
+    if missing := [name for name in ("random", "layer-matched") if name not in tests]:
         return f"{head}: inconclusive, no control {' and '.join(missing)}."
-    if few:
-        fewest = min(tests[name].seeds for name in few)
-        return f"{head}: inconclusive, too few controls ({fewest} of {ENOUGH_SEEDS} seeds)."
-    passed = all(_p(test, upward) < ALPHA for test in tests.values())
-    return f"{head}: {claim}." if passed else f"{head}: not {claim}."
+    if few := [test.seeds for test in tests.values() if test.seeds < ENOUGH_SEEDS]:
+        return f"{head}: inconclusive, too few controls ({min(few)} of {ENOUGH_SEEDS} seeds)."
+    if same := [name for name, value in p.items() if not np.isfinite(value)]:
+        return f"{head}: inconclusive, the {' and '.join(same)} sets do not differ from each other (no freedom)."
+    claim = "disproportionate" if upward else "less than its controls"
+    return f"{head}: {claim if all(value < ALPHA for value in p.values()) else f'not {claim}'}."
 
 
-def _p(test: AreaTest, upward: bool) -> float:
-    return test.p if upward else test.below
+def _told(p: float) -> str:
+    return f" (p {p:.3f})" if np.isfinite(p) else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from synergy_tui.analysis.profile import contrast, profile
 from synergy_tui.analysis.scores import UnitValues, ranking, scaled
@@ -17,7 +17,7 @@ REPLICATES = 1000
 INTERVAL = (2.5, 97.5)
 
 _ELEMENTS = 4_000_000
-"""Most replicates × units held at once: 32 MB per array."""
+"""Most replicates × units × atoms held at once: 32 MB."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,24 @@ def intervals(
     unit_prompt: Float[np.ndarray, "prompts units 16"],
     unit_offset: Float[np.ndarray, "prompts units"],
     unit_balance: Float[np.ndarray, "prompts units"],
+    unit_pairs: Int[np.ndarray, "prompts units"],
     layers: int,
     seed: int = 0,
     replicates: int = REPLICATES,
 ) -> Intervals:
     """Percentile intervals of one ranking, all on the scaled value; NaN with a single prompt, which has no spread."""
+    # A prompt without any valid pair is no prompt to draw: with it a single one would seem to have no spread at all.
+    drawn = unit_pairs.any(axis=1)
+    unit_prompt, unit_offset, unit_balance, unit_pairs = (
+        part[drawn] for part in (unit_prompt, unit_offset, unit_balance, unit_pairs)
+    )
     prompts, units = unit_offset.shape
     if prompts < 2:
         nothing = np.full((2, units), np.nan)
         return Intervals(nothing, np.full((2, layers), np.nan), np.full(2, np.nan))
     chance = np.random.default_rng(seed)
     by_unit, by_layer, contrasts = [], [], []
-    for values in _draws(unit_prompt, unit_offset, unit_balance, chance, replicates):
+    for values in _draws(unit_prompt, unit_offset, unit_balance, unit_pairs, chance, replicates):
         value = scaled(ranking(name, values))
         by_unit.append(value.astype(np.float32))
         resampled = profile(_draw_units(value, layers, chance), layers)
@@ -58,6 +64,7 @@ def _draws(
     unit_prompt: np.ndarray,
     unit_offset: np.ndarray,
     unit_balance: np.ndarray,
+    unit_pairs: np.ndarray,
     chance: np.random.Generator,
     replicates: int,
 ) -> Iterator[UnitValues]:
@@ -65,22 +72,24 @@ def _draws(
     synergy, the redundancy and the sum, so those alone are recomputed."""
     prompts, units = unit_offset.shape
     parts = [unit_prompt[..., STS], unit_prompt[..., RTR], unit_prompt.sum(axis=2), unit_offset, unit_balance]
-    at_once = max(1, _ELEMENTS // units)
+    at_once = max(1, _ELEMENTS // (units * unit_prompt.shape[2]))
     for start in range(0, replicates, at_once):
         count = min(at_once, replicates - start)
         weights = chance.multinomial(prompts, np.full(prompts, 1 / prompts), size=count).astype(float)
-        sts, rtr, tdmi, offset, balance = (_weighted(weights, part) for part in parts)
+        sts, rtr, tdmi, offset, balance = (_weighted(weights, part, unit_pairs) for part in parts)
         atoms = np.zeros((*sts.shape, unit_prompt.shape[2]))
         atoms[..., STS], atoms[..., RTR] = sts, rtr
         atoms[..., STS - 1] = tdmi - sts - rtr  # the rest of the sum, wherever it stands
         yield UnitValues(atoms, offset, balance)
 
 
-def _weighted(weights: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """[replicates, units]: weighted mean over prompts of a [prompts, units] array, NaN entries left out."""
-    finite = np.isfinite(part)
-    total = weights @ np.where(finite, part, 0.0)
-    count = weights @ finite
+def _weighted(weights: np.ndarray, part: np.ndarray, unit_pairs: np.ndarray) -> np.ndarray:
+    """[replicates, units]: mean over the drawn prompts of a [prompts, units] array, a prompt counting as often as the
+    unit has valid pairs in it: the published value is a mean over pairs, and where pairs are missing the two must stay
+    close. (With all pairs valid they are the same.)"""
+    counts = np.where(np.isfinite(part), unit_pairs, 0).astype(float)
+    total = weights @ np.where(counts > 0, part * counts, 0.0)
+    count = weights @ counts
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 

@@ -22,7 +22,8 @@ def autocorrelation(series: Float[np.ndarray, "prompts units steps"], lag: int) 
             continue
         past, future = (_centred(prompt[:, part]) for part in (slice(0, length - lag), slice(lag, length)))
         scale = np.sqrt((past**2).sum(axis=1) * (future**2).sum(axis=1))
-        np.divide((past * future).sum(axis=1), scale, out=found[number], where=scale > 0)
+        varies = (np.ptp(prompt[:, : length - lag], axis=1) > 0) & (np.ptp(prompt[:, lag:length], axis=1) > 0)
+        np.divide((past * future).sum(axis=1), scale, out=found[number], where=varies & (scale > 0))
     return mean_over(found, axis=0)
 
 
@@ -36,11 +37,12 @@ def confounds(
     autocorrelations: Float[np.ndarray, " units"],
     norms: Float[np.ndarray, " units"],
     rankings: dict[str, Float[np.ndarray, " units"]],
+    halves: tuple[Float[np.ndarray, " units"], Float[np.ndarray, " units"]],
     lengths: Float[np.ndarray, " prompts"],
     left_out: int,
 ) -> dict[str, float]:
-    """Named numbers of the doubts line. `rankings`: raw values by name, the default first. `lengths`: of the valid
-    prompts; `left_out`: prompts too short to be analysed."""
+    """Named numbers of the doubts line. `rankings`: raw values by name, the default first. `halves`: the default
+    ranking on every other prompt. `lengths`: of the valid prompts; `left_out`: prompts too short to be analysed."""
     names = list(rankings)
     overlaps = [core_overlap(rankings[a], rankings[b]) for i, a in enumerate(names) for b in names[i + 1 :]]
     agreements = [spearman(rankings[a], rankings[b]) for i, a in enumerate(names) for b in names[i + 1 :]]
@@ -52,6 +54,7 @@ def confounds(
         "rankings: mean core overlap": float(np.mean(overlaps)),
         "rankings: least core overlap": float(np.min(overlaps)),
         "rankings: mean Spearman": float(np.mean(agreements)),
+        "split-half Spearman": spearman(*halves),
         "prompts valid": float(len(lengths)),
         "prompts too short": float(left_out),
         "shortest response": float(np.min(lengths)),
@@ -77,13 +80,13 @@ def core(raw: Float[np.ndarray, " units"]) -> np.ndarray:
     """Indices of the top quarter of a ranking, most synergistic first; units without a value are in no core."""
     order = np.argsort(-raw, kind="stable")
     known = int(np.isfinite(raw).sum())
-    return order[: max(1, round(CORE * known))]
+    return order[: max(min(known, 1), round(CORE * known))]
 
 
 def core_overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Share of the core of one ranking that is in the core of the other."""
+    """Share of the core of one ranking that is in the core of the other; NaN where either has no value at all."""
     first, second = set(core(a)), set(core(b))
-    return len(first & second) / max(len(first), 1)
+    return len(first & second) / len(first) if first and second else float("nan")
 
 
 def _centred(rows: np.ndarray) -> np.ndarray:

@@ -65,6 +65,15 @@ def unit_values(
 _SWAP = str.maketrans("xy", "yx")
 
 
+def values_over(
+    unit_prompt: Float[np.ndarray, "prompts units 16"],
+    unit_offset: Float[np.ndarray, "prompts units"],
+    unit_balance: Float[np.ndarray, "prompts units"],
+) -> UnitValues:
+    """Unit values over some of the prompts, for comparing parts of a run."""
+    return UnitValues(*(mean_over(part, axis=0) for part in (unit_prompt, unit_offset, unit_balance)))
+
+
 def ranking(name: str, values: UnitValues) -> Float[np.ndarray, "*replicates units"]:
     """Raw values of a ranking. Raises KeyError for a name that terms.RANKINGS does not have."""
     return _RANKINGS[name](values)
@@ -72,8 +81,8 @@ def ranking(name: str, values: UnitValues) -> Float[np.ndarray, "*replicates uni
 
 def scaled(raw: Float[np.ndarray, "*replicates units"]) -> Float[np.ndarray, "*replicates units"]:
     """Min–max scaled to [0, 1] over the units; NaN where all are equal."""
-    low, high = np.nanmin(raw, axis=-1, keepdims=True), np.nanmax(raw, axis=-1, keepdims=True)
-    span = high - low
+    low = np.where(np.isnan(raw), np.inf, raw).min(axis=-1, keepdims=True)
+    span = np.where(np.isnan(raw), -np.inf, raw).max(axis=-1, keepdims=True) - low
     return np.divide(raw - low, span, out=np.full_like(raw, np.nan), where=span > 0)
 
 

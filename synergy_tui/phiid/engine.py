@@ -86,7 +86,7 @@ class PairAtoms:
     valid · offset: the independence offset 2·min(AIS), likewise · valid_prompts: how many prompts each mean is over ·
     reason, reasons: see PairBlock · unit_prompt: mean over a unit's valid pairs with the unit as x (so `xtx` is always
     the unit's own), NaN where it has none · unit_offset: likewise · unit_balance: mean of sts/(sts + rtr) over the
-    pairs where that sum is positive.
+    pairs where that sum is positive · unit_pairs: valid pairs of each unit in each prompt.
     """
 
     pairs: Int[np.ndarray, "pairs 2"]
@@ -98,6 +98,7 @@ class PairAtoms:
     unit_prompt: Float[np.ndarray, "prompts units 16"]
     unit_offset: Float[np.ndarray, "prompts units"]
     unit_balance: Float[np.ndarray, "prompts units"]
+    unit_pairs: Int[np.ndarray, "prompts units"]
 
 
 def decompose(
@@ -140,6 +141,7 @@ def merge(blocks: Iterable[PairBlock]) -> PairAtoms:
         unit_prompt=_mean(total.atoms, total.pairs[:, :, None]),
         unit_offset=_mean(total.offset, total.pairs),
         unit_balance=_mean(total.balance, total.balance_pairs),
+        unit_pairs=total.pairs,
     )
 
 

@@ -31,7 +31,7 @@ class _Condition(NamedTuple):
 
     @property
     def shard(self) -> str:
-        parts = [self.order.name, self.order.target, self.order.seed, f"{self.fraction:g}"]
+        parts = [self.order.name, self.order.target, self.order.seed, repr(self.fraction)]
         return "-".join(str(part) for part in parts if part is not None)
 
 
@@ -40,9 +40,12 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     cache = Cache.open(job.cache)
     capture = load.one(cache, "capture", spec["capture"])
     shape = (capture["layers"], capture["units_per_layer"])
-    raw = load.unit_scores(cache, spec["decomposition"], spec["ranking"], shape, "value").ravel()
+    raw, difference = (
+        load.unit_scores(cache, spec["decomposition"], name, shape, "value").ravel()
+        for name in (spec["ranking"], "difference")
+    )
     layer_of = np.arange(raw.size) // shape[1]
-    made = orders.make(spec["orders"], raw, layer_of, spec["seeds"], spec["seed"])
+    made = orders.make(spec["orders"], raw, difference, layer_of, spec["seeds"], spec["seed"])
     conditions = [_Condition(order, fraction) for order in made for fraction in spec["fractions"]]
 
     subject = loading.load(
@@ -128,7 +131,7 @@ def _rows(
         "seeds": spec["seeds"],
         "prompts": len(spec["prompts"]),
         "seed": spec["seed"],
-        "verdict": _verdict(spec["orders"], all_areas, conditions, layer_of),
+        "verdict": _verdict(spec["orders"], curves, all_areas, conditions, layer_of),
         "versions": versions("torch", "transformers", "scipy"),
     }
     return {
@@ -165,7 +168,11 @@ def _areas(ablation: str, conditions: list[_Condition], curves: list[dict[str, A
 
 
 def _verdict(
-    names: list[str], all_areas: list[dict[str, Any]], conditions: list[_Condition], layer_of: np.ndarray
+    names: list[str],
+    curves: list[dict[str, Any]],
+    all_areas: list[dict[str, Any]],
+    conditions: list[_Condition],
+    layer_of: np.ndarray,
 ) -> str:
     def primary(name: str, target: str | None) -> np.ndarray:
         chosen = [
@@ -180,26 +187,19 @@ def _verdict(
         if name not in names:
             continue
         own = primary(name, None)
+        area = float(own[0]) if len(own) else float("nan")
         controls = {"random": primary("random", None), "layer-matched": primary("layer-matched", name)}
-        tests = {
-            control: areas.area_test(float(own[0]) if len(own) else float("nan"), found)
-            for control, found in controls.items()
-            if control in names
-        }
-        sentences.append(areas.verdict(name, tests))
-        full = (
-            max(
-                orders.full_layers(condition.order.first(condition.fraction), layer_of)
-                for condition in conditions
-                if condition.order.name == name and condition.fraction <= areas.PRIMARY
-            )
-            if any(condition.fraction <= areas.PRIMARY for condition in conditions)
-            else 0
-        )
+        tests = {control: areas.area_test(area, found) for control, found in controls.items() if control in names}
+        sentences.append(areas.verdict(name, area, tests))
+        removed = [
+            c.order.first(c.fraction) for c in conditions if c.order.name == name and c.fraction <= areas.PRIMARY
+        ]
+        full = max((orders.full_layers(units, layer_of) for units in removed), default=0)
         if full and "layer-matched" in names:
-            sentences.append(
-                f"In {full} layers it takes every unit, so its layer-matched control has no freedom there."
-            )
+            sentences.append(f"It takes every unit of {full} layers, where its layer-matched control has no freedom.")
+    lost = sum(np.isnan(c["divergence"]) for c in curves)
+    if lost:
+        sentences.append(f"{lost} conditions gave no finite divergence and count as missing.")
     return " ".join(sentences) or "No targeted order, no verdict."
 
 

@@ -73,7 +73,7 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
             "preprocess": "raw",
             "pairs": len(atoms.pairs),
             "valid_pairs": int((atoms.valid_prompts > 0).sum()),
-            "valid_prompts": len(valid),
+            "valid_prompts": int(atoms.unit_pairs.any(axis=1).sum()),
             "reasons": atoms.reasons,
             "replicates": spec["replicates"],
             "seed": spec["seed"],
@@ -115,6 +115,7 @@ def _analysis(
             atoms.unit_prompt,
             atoms.unit_offset,
             atoms.unit_balance,
+            atoms.unit_pairs,
             layers,
             spec["seed"],
             spec["replicates"],
@@ -143,8 +144,14 @@ def _analysis(
             )
         )
         progress.advance()
-    left_out = capture["prompts"] - capture["valid_prompts"]
-    doubts = confounds.confounds(values, autocorrelations, norms, rankings, lengths, left_out)
+    halves = [
+        scores.values_over(atoms.unit_prompt[half::2], atoms.unit_offset[half::2], atoms.unit_balance[half::2])
+        for half in (0, 1)
+    ]
+    first, second = (scores.ranking(RANKINGS[0], half) for half in halves)
+    used = atoms.unit_pairs.any(axis=1)
+    left_out = capture["prompts"] - int(used.sum())
+    doubts = confounds.confounds(values, autocorrelations, norms, rankings, (first, second), lengths[used], left_out)
     return {
         "unit_scores": pa.concat_tables(tables),
         "layer_profiles": pa.concat_tables(profiles),
