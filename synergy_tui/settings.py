@@ -33,12 +33,25 @@ def load(cache: str | Path | None = None) -> Settings:
 
     def chosen(flag: str | Path | None, name: str, default: Path) -> Path:
         value = flag or os.environ.get(f"SYNERGY_TUI_{name.upper()}") or config.get(name) or default
-        return Path(value).expanduser().resolve()
+        return user_path(value).resolve()
 
     return Settings(
         cache=chosen(cache, "cache", user_data / "cache"),
         data=chosen(None, "data", user_data),
     )
+
+
+def user_path(text: str | Path) -> Path:
+    """A path as a user gave it, `~` and all. Raises UsageError for one that no file system can have."""
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:
+        shown = str(text)[:60].encode("unicode_escape").decode()
+        raise UsageError(
+            f"{shown} is no usable path: {getattr(error, 'strerror', None) or error}", "check it"
+        ) from None
+    return path
 
 
 def _read_config(path: Path) -> dict[str, str]:

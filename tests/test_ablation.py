@@ -101,9 +101,9 @@ def test_divergence_of_a_bf16_model_is_no_noisier_than_its_hidden_states(tiny, t
     found = IntactBehaviour(subject, prompts, responses, 1).under(removed)
     weight = subject.model.get_output_embeddings().weight.double()
     for number, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
-        ids = torch.tensor([[*prompt, *response[:-1]]])
+        ids, first = torch.tensor([[*prompt, *response[:-1]]]), len(prompt) - 1
 
-        def log_p(ids=ids, start=len(prompt) - 1):
+        def log_p(ids=ids, start=first):
             hidden = subject.model.base_model(input_ids=ids, use_cache=False).last_hidden_state[0, start:]
             return (hidden.double() @ weight.T).log_softmax(-1)
 

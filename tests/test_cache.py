@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from synergy_tui.errors import CacheError, QueryError
+from synergy_tui.errors import CacheError, QueryError, UsageError
 from synergy_tui.store import check, load, publish, schema
 from synergy_tui.store.archive import Archive, export
 from synergy_tui.store.bulk import PAIR_FILE
@@ -114,6 +114,9 @@ def test_what_fails_half_way_is_not_visible(cache):
     with pytest.raises(duckdb.Error):
         publish.publish_decomposition(opened, "d2", rows, [])
     assert ask(opened, "SELECT decomposition FROM decompositions").rows == [("d1",)]
+    stray = opened.pairs_folder("d3")
+    stray.mkdir()
+    (stray / "pairs.parquet").write_bytes(b"")
     assert "belonged to no run" in check.check(opened)[0]
     assert check.check(opened) == []
 
@@ -140,6 +143,42 @@ def test_a_moved_cache_finds_its_files_again(cache, tmp_path):
     cache.rename(tmp_path / "it's elsewhere")
     moved = Cache.open(tmp_path / "it's elsewhere")
     assert ask(moved, "SELECT count(*) FROM pairs").rows == [(15,)]
+
+
+def test_a_moved_cache_on_a_read_only_disk_is_read_where_it_is(cache, tmp_path, monkeypatch):
+    filled(cache)
+    cache.rename(tmp_path / "moved")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert ask(Cache.open(tmp_path / "moved"), "SELECT count(*) FROM pairs").rows == [(15,)]
+
+
+@pytest.mark.parametrize("name", ["br [x]", "qm?", "st*r"])
+def test_a_folder_that_is_a_pattern_cannot_be_a_cache(tmp_path, name):
+    with pytest.raises(CacheError, match="without"):
+        Cache.open(tmp_path / name)
+
+
+def test_a_check_leaves_a_publication_in_progress_alone(cache):
+    """The bulk file waits outside the cache until the catalogue is held: a check meanwhile finds nothing to remove."""
+    opened = filled(cache)
+    found: list[list[str]] = []
+
+    def pairs():
+        found.append(check.check(opened))
+        yield from ()
+
+    publish.publish_decomposition(opened, "d2", {"decompositions": [{"decomposition": "d2", "capture": "c1"}]}, pairs())
+    assert found == [[]]
+    assert check.check(opened) == []
+    assert (opened.pairs_folder("d2") / "pairs.parquet").exists()
+
+
+def test_a_bulk_file_of_something_else_is_found(cache):
+    opened = filled(cache)
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"x": [1]}), opened.pairs_folder("d1") / "pairs.parquet")
+    assert "other columns" in check.check(opened)[0]
 
 
 def test_damaged_and_missing_files_are_found(cache):
@@ -260,7 +299,13 @@ def test_files_that_are_no_cache_are_refused(cache, tmp_path):
         ("SELECT * FROM '/etc/passwd'", "/etc/passwd"),
         ("SELECT * FROM glob('/etc/*')", "Permission"),
         ("SELECT * FROM read_parquet('../*.parquet')", "Permission"),
-        ("EXPLAIN ANALYZE COPY units TO 'x.csv'", "Permission"),
+        ("EXPLAIN ANALYZE COPY units TO 'x.csv'", "not EXPLAIN of anything but a SELECT"),
+        ("/* x */ EXPLAIN -- y\n ANALYZE SELECT 1", "not EXPLAIN of anything but a SELECT"),
+        ("EXPLAIN COPY (SELECT 1) TO '{cache}/cache.duckdb' (FORMAT csv)", "not EXPLAIN of anything but a SELECT"),
+        ("EXPLAIN ANALYZE COPY (SELECT 1) TO '{cache}/cache.duckdb' (FORMAT csv)", "anything but a SELECT"),
+        ("EXPLAIN (ANALYZE, FORMAT json) DELETE FROM units", "anything but a SELECT"),
+        ("EXPLAIN ANALYZE CREATE TEMP TABLE t AS SELECT 1", "anything but a SELECT"),
+        ("SELECT '\ud800'", "surrogates"),
         ("SELECT count(*) FROM range(100000000000000)", "took longer than"),
     ],
 )
@@ -268,9 +313,18 @@ def test_sql_that_is_no_question_to_the_cache_is_refused(cache, sql, said):
     opened = filled(cache)
     before = sorted(path.relative_to(cache) for path in cache.rglob("*"))
     with pytest.raises(QueryError, match=said):
-        ask(opened, sql, max_seconds=0.5)
+        ask(opened, sql.replace("{cache}", str(cache)), max_seconds=0.5)
     assert sorted(path.relative_to(cache) for path in cache.rglob("*")) == before
     assert ask(opened, "SELECT count(*) FROM units").rows == [(6,)]
+
+
+def test_explain_of_a_select_is_answered(cache):
+    (row,) = ask(Cache.open(cache), "EXPLAIN SELECT count(*) FROM units").rows
+    assert "units" in row[1]
+
+
+def test_columns_of_one_name_are_told_apart(cache):
+    assert ask(Cache.open(cache), "SELECT 1 AS a, 2 AS a").as_dicts() == [{"a": 1, "a_2": 2}]
 
 
 def test_a_huge_answer_is_cut_and_says_so(cache):
@@ -288,4 +342,9 @@ def test_an_exported_run_opens_like_a_cache_and_stays_as_it_is(cache, tmp_path):
     assert load.find(archive, "decomposition", None, latest=True) == "d1"
     with pytest.raises(CacheError, match="stays as it is"), archive.write():
         pass
+    with pytest.raises(UsageError, match="is there already"):
+        export(opened, "d1", tmp_path / "out")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CacheError, match="cannot be written"):
+        export(opened, "d1", tmp_path / "file" / "out")
     assert str(cache) not in " ".join(map(str, ask(archive, "SELECT * FROM meta").rows))

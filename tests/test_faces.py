@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -94,6 +95,20 @@ BAD_INPUT = {
     "pickle weights": ("run {pickle}", 1, "as pickle"),
     "a configuration that does not fit itself": ("run {misfit}", 1, "does not fit: width 32 for 5 heads"),
     "weights that do not fit the configuration": ("run {other_layers}", 1, "do not fit its configuration"),
+    "a configuration of a billion layers": ("run {huge}", 1, "no usable num_hidden_layers: 1000000000"),
+    "a configuration of the wrong types": ("run {types}", 1, "does not write text token by token"),
+    "a configuration nested without end": ("run {deep}", 1, "config.json cannot be read"),
+    "a weights header of the wrong types": ("run {offsets}", 1, "no safetensors file"),
+    "an end token that is none": ("run {endless}", 1, "is no token id"),
+    "a chat template that fails": ("run {template}", 1, "its chat template fails: ZeroDivisionError"),
+    "a .gguf nested without end": ("run {nested}.gguf", 1, "no whole GGUF file"),
+    "a path of nobody": ("run ~nobody-there/x", 2, "is no usable path"),
+    "a path longer than paths are": ("run {long_name}", 2, "is no usable path"),
+    "half a character in a prompt": ("run {tiny} --tasks {surrogate}.jsonl", 2, "half a character"),
+    "a prompt nested without end": ("run {tiny} --tasks {nest}.jsonl", 2, "line 1 is no JSON"),
+    "a CSV file with an open quote": ("run {tiny} --tasks {quote}.csv", 2, "is no CSV"),
+    "more rows than can be counted": ("sql 'SELECT 1' --max-rows 99999999999999999999999", 2, "Invalid value"),
+    "no limit of time": ("sql 'SELECT 1' --timeout inf", 2, "Invalid value"),
     "a configuration that is no JSON": ("run {bad_config}", 1, "config.json cannot be read"),
     "an encoder-only model": ("run {encoder}", 1, "does not write text token by token"),
     "an unknown architecture": ("run {unknown}", 1, "no family knows the architecture 'martian'"),
@@ -160,6 +175,23 @@ def things(tmp_path_factory, tiny) -> dict[str, str]:
 
     zeros = {name: value * 0 for name, value in load_file(tiny / "model.safetensors").items()}
     save_file(zeros, here / "constant" / "model.safetensors", metadata={"format": "pt"})
+    model("huge", num_hidden_layers=10**9)
+    model("types", architectures=5)
+    model("deep")
+    (here / "deep" / "config.json").write_text("[" * 100_000)
+    header = json.dumps({"a": {"data_offsets": ["x", "y"]}}).encode()
+    model("offsets", len(header).to_bytes(8, "little") + header)
+    model("endless")
+    (here / "endless" / "generation_config.json").write_text(json.dumps({"eos_token_id": ["x"]}))
+    model("template")
+    (here / "template" / "chat_template.jinja").write_text("{{ 1 / 0 }}")
+    array = (9).to_bytes(4, "little") + (1).to_bytes(8, "little")
+    key = (1).to_bytes(8, "little") + b"k" + (9).to_bytes(4, "little")
+    nested = b"GGUF" + (3).to_bytes(4, "little") + (0).to_bytes(8, "little") + (1).to_bytes(8, "little")
+    (here / "nested.gguf").write_bytes(nested + key + array * 100_000)
+    (here / "surrogate.jsonl").write_text('{"text": "a\\ud800b"}\n')
+    (here / "nest.jsonl").write_text("[" * 100_000)
+    (here / "quote.csv").write_text('text\n"never closed\n')
     (here / "empty.gguf").write_bytes(b"")
     (here / "cut.gguf").write_bytes(b"GGUF\x03\x00\x00\x00\x05\x00\x00\x00")
     (here / "empty.txt").write_text("\n \n")
@@ -167,8 +199,13 @@ def things(tmp_path_factory, tiny) -> dict[str, str]:
     (here / "broken.jsonl").write_text('{"text": "fine"}\n{"text": \n')
     (here / "columns.csv").write_text("a,b\n1,2\n")
     (here / "long.txt").write_text("word " * 300)
-    names = ("missing", "empty", "cut", "binary", "broken", "columns", "long")
-    return {path.name: str(path) for path in here.iterdir()} | {n: str(here / n) for n in names} | {"tiny": str(tiny)}
+    names = ("missing", "empty", "cut", "binary", "broken", "columns", "long", "nested", "surrogate", "nest", "quote")
+    return (
+        {path.name: str(path) for path in here.iterdir()}
+        | {n: str(here / n) for n in names}
+        | {"tiny": str(tiny)}
+        | {"long_name": "x" * 300}
+    )
 
 
 @pytest.mark.parametrize("case", BAD_INPUT)
@@ -211,6 +248,38 @@ def test_the_bench_compares_equal_results(command):
     found = command.json("bench", "phiid")
     assert found["largest difference"] < 1e-9
     assert found["engine / numpy"] > 0
+
+
+@pytest.mark.parametrize("what", ["prompts", "subject", "csv", "header"])
+def test_nobodys_data_drives_the_terminal(what, tiny, tmp_path, command):
+    escape = "\x1b]0;owned\x07\x1b[31m"
+    if what == "prompts":
+        (tmp_path / "p.jsonl").write_text(json.dumps({"id": escape, "text": f"{escape} hello"}) + "\n")
+        command("capture", str(tiny), "--tasks", str(tmp_path / "p.jsonl"), "--steps", "24")
+        got = command("sql", "SELECT id, text FROM prompts")
+    elif what == "subject":
+        folder = tmp_path / f"bad{escape}name"
+        folder.mkdir()
+        for file in tiny.iterdir():
+            (folder / file.name).write_bytes(file.read_bytes())
+        got = command("run", str(folder), "--prompts", "2", "--steps", "30")
+    elif what == "csv":
+        (tmp_path / "p.csv").write_text(f"{escape},b\n1,2\n")
+        got = command("run", str(tiny), "--tasks", str(tmp_path / "p.csv"), code=2)
+    else:
+        got = command("sql", f'SELECT 1 AS "{escape}"')
+    assert "owned" in got.stdout + got.stderr
+    assert "\x1b" not in got.stdout + got.stderr
+
+
+def test_output_that_cannot_be_written_is_told():
+    line = [sys.executable, "-m", "synergy_tui", "show", "--sample"]
+    with open("/dev/full", "w") as full:
+        got = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert got.returncode == 1
+    assert "Traceback" not in got.stderr
+    plain = subprocess.run(line, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert plain.returncode == 0
 
 
 def test_a_run_and_everything_it_says_to_try_next(tiny, command):

@@ -166,6 +166,47 @@ def test_garbage_in_a_job_folder_is_told_and_harms_no_other(command, tiny):
     assert not bad.exists()
 
 
+@pytest.mark.parametrize(
+    ("spec", "status"),
+    [
+        ("{}", "{}"),
+        ('{"kind": "capture", "after": "../../etc"}', '{"state": "failed"}'),
+        ('{"kind": "capture"}', '{"state": 5}'),
+        ('{"kind": "capture"}', '{"state": "failed", "stages": [1, 2]}'),
+        ("[1, 2]", '{"state": "failed"}'),
+        ("[" * 100_000, '{"state": "failed"}'),
+    ],
+)
+def test_a_hostile_job_folder_is_one_damaged_job(command, spec, status):
+    bad = command.cache / "jobs" / "cbad"
+    bad.mkdir(parents=True)
+    (bad / "spec.json").write_text(spec)
+    (bad / "status.json").write_text(status)
+    assert [row["id"] for row in command.json("jobs", "list")] == ["cbad"]
+    for verb in ("show", "resume"):
+        assert "is damaged" in command("jobs", verb, "cbad", code=1).stderr
+    command("jobs", "clean", "cbad")
+
+
+def test_cancel_ends_a_worker_that_does_not_hear(command, started):
+    """As one does not while a library loads a model; here it sleeps."""
+    worker_of(command.cache, started.id).suspend()
+    begun = time.monotonic()
+    submit.cancel(started)
+    assert time.monotonic() - begun < 2.5
+    assert started.status()["state"] == "cancelled"
+    command("jobs", "resume", started.id)
+    command.wait(started.id, "done")
+
+
+def test_a_full_disk_is_told_as_one(command, started, monkeypatch):
+    worker_of(command.cache, started.id).kill()
+    command.wait(started.id, "failed")
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr(folder.shutil, "disk_usage", lambda _: usage)
+    assert "the disk is full" in started.status()["error"]
+
+
 def test_status_is_told_while_it_runs(command, started):
     status = json.loads(command("jobs", "show", started.id, "--json").stdout)["status"]
     assert status["state"] == "running"

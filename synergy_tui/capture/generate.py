@@ -27,17 +27,21 @@ class Response:
 
 
 def encode(subject: Subject, texts: Sequence[str], chat: bool) -> list[list[int]]:
-    """Token ids of prompts, in the chat template when the tokenizer has one and `chat` is set."""
+    """Token ids of prompts, in the chat template when the tokenizer has one and `chat` is set. Raises
+    SubjectError when the template fails."""
     tokenizer = subject.tokenizer
     if chat and tokenizer.chat_template:
-        texts = [
-            tokenizer.apply_chat_template(
-                [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
-            )
-            for text in texts
-        ]
-        return [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+        asked = [_templated(tokenizer, text) for text in texts]
+        return [tokenizer(text, add_special_tokens=False)["input_ids"] for text in asked]
     return [tokenizer(text)["input_ids"] for text in texts]
+
+
+def _templated(tokenizer: Any, text: str) -> str:
+    asked = [{"role": "user", "content": text}]
+    try:
+        return tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+    except Exception as error:  # a template is a program of the model's and may raise anything
+        raise SubjectError(f"its chat template fails: {type(error).__name__}: {error}", "use --no-chat") from error
 
 
 def check_context(subject: Subject, prompts: Sequence[Sequence[int]], names: Sequence[str], steps: int) -> None:

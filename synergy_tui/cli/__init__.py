@@ -9,6 +9,8 @@ common.py   the options and the printing they share
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -51,13 +53,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     errors through with their traceback."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show ΦID still gets its numbers
     try:
         commands.main([one for one in arguments if one != "--debug"], prog_name="synergy-tui", standalone_mode=False)
+        sys.stdout.flush()
     except SynergyError as error:
         if debug:
             raise
         say(f"synergy-tui: {error}")
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         where = context.command_path if context else "synergy-tui"
@@ -65,7 +74,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
-        # The reader of our output has gone, as in `| head`. What is still buffered must not complain at shut-down.
+    except OSError as error:
+        if debug:
+            raise
+        if error.errno != errno.EPIPE:
+            say(f"synergy-tui: {error.strerror or error} · free space, or check where the output goes")
+        # What is still buffered must not complain at shut-down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0 if error.errno == errno.EPIPE else 1
+    except Exception as error:  # the last resort: a user never sees a traceback unasked
+        if debug:
+            raise
+        say(f"synergy-tui: unexpected {type(error).__name__}: {error} · run it again with --debug and report it")
+        return 1
     return 0

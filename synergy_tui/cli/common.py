@@ -73,7 +73,9 @@ def print_json(content: Any) -> None:
 
 def say(text: str) -> None:
     """A message for people, on stderr."""
-    click.echo(text, err=True)
+    from synergy_tui.drawing.tables import printable
+
+    click.echo("\n".join(printable(line) for line in text.split("\n")), err=True)
 
 
 def print_run(cache: Cache, decomposition: str, as_json: bool, ranking: str = terms.RANKINGS[0]) -> None:

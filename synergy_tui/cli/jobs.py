@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synergy_tui.cli.common import options, print_json, printer, settings_in_force
-from synergy_tui.errors import JobError
+from synergy_tui.errors import JobError, UsageError
 
 if TYPE_CHECKING:
     from synergy_tui.jobs.folder import JobFolder
@@ -30,7 +30,7 @@ def list_(cache: Path | None, as_json: bool) -> None:
     from synergy_tui.drawing import tables
     from synergy_tui.jobs import folder
 
-    found = [_row(job) for job in folder.every(settings_in_force(cache).cache)]
+    found = [_row(job) for job in folder.every(_place(cache))]
     if as_json:
         return print_json(found)
     if not found:
@@ -133,7 +133,7 @@ def clean(job: str | None, cache: Path | None, as_json: bool) -> None:
     """
     from synergy_tui.jobs import folder, submit
 
-    place = settings_in_force(cache).cache
+    place = _place(cache)
     all_done = [one for one in folder.every(place) if _row(one)["state"] == "done"]
     doomed = [folder.find(place, job)] if job else all_done
     for one in doomed:
@@ -146,7 +146,15 @@ def clean(job: str | None, cache: Path | None, as_json: bool) -> None:
 def _job(cache: Path | None, job: str) -> JobFolder:
     from synergy_tui.jobs import folder
 
-    return folder.find(settings_in_force(cache).cache, job)
+    return folder.find(_place(cache), job)
+
+
+def _place(cache: Path | None) -> Path:
+    """The cache folder. Jobs are told without the catalogue, which somebody may hold."""
+    place = settings_in_force(cache).cache
+    if place.exists() and not place.is_dir():
+        raise UsageError(f"{place} is no folder", "use --cache with a cache folder")
+    return place
 
 
 def _row(job: JobFolder) -> dict[str, Any]:

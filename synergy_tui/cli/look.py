@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -45,8 +46,10 @@ def show(
 @click.command()
 @click.argument("query")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@click.option("--max-rows", type=click.IntRange(1), default=10_000, show_default=True, help="Most rows printed.")
-@click.option("--timeout", type=click.FloatRange(0.1), default=60.0, show_default=True, help="Seconds.")
+@click.option(
+    "--max-rows", type=click.IntRange(1, 1_000_000_000), default=10_000, show_default=True, help="Most rows printed."
+)
+@click.option("--timeout", type=click.FloatRange(0.1, 86_400), default=60.0, show_default=True, help="Seconds.")
 @options()
 def sql(query: str, as_csv: bool, max_rows: int, timeout: float, cache: Path | None, as_json: bool) -> None:
     """Ask the cache in SQL: one SELECT or EXPLAIN, DuckDB's dialect. SHOW TABLES and DESCRIBE heads tell what is there.
@@ -61,7 +64,12 @@ def sql(query: str, as_csv: bool, max_rows: int, timeout: float, cache: Path | N
     if as_json:
         print_json(answer.as_dicts())
     elif as_csv:
-        click.echo(tables.as_csv(answer.columns, answer.rows), nl=False)
+        lines = tables.as_csv(answer.columns, answer.rows)
+        if sys.stdout.isatty():
+            lines = "".join(f"{tables.printable(line)}\n" for line in lines.splitlines())
+        click.echo(lines, nl=False)
+    elif answer.columns == ["explain_key", "explain_value"]:
+        click.echo("\n".join(str(plan) for _, plan in answer.rows))
     else:
         click.echo(tables.as_text(answer.as_dicts(), answer.columns))
     if answer.more:

@@ -22,7 +22,7 @@ from synergy_tui.cli.common import (
     say,
     settings_in_force,
 )
-from synergy_tui.errors import UsageError
+from synergy_tui.errors import SynergyError, UsageError
 
 if TYPE_CHECKING:
     from synergy_tui.jobs.folder import JobFolder
@@ -193,7 +193,7 @@ def ablate(
 def _start(cache: Path | None, plans: Sequence[Plan], yes: bool) -> list[JobFolder]:
     """Announces what the plans cost, then submits them, each after the one before; a decomposition that follows a
     capture takes its id."""
-    from synergy_tui.jobs.submit import submit
+    from synergy_tui.jobs.submit import cancel, submit
     from synergy_tui.store.cache import Cache
 
     folder = Cache.open(settings_in_force(cache).cache).folder
@@ -205,7 +205,12 @@ def _start(cache: Path | None, plans: Sequence[Plan], yes: bool) -> list[JobFold
     for one in plans:
         before = jobs[-1].id if jobs else None
         spec = one.spec | {"capture": before} if before else one.spec
-        jobs.append(submit(folder, one.kind, spec, after=before))
+        try:
+            jobs.append(submit(folder, one.kind, spec, after=before))
+        except SynergyError:
+            for started in reversed(jobs):  # half a chain is not what was asked for
+                cancel(started)
+            raise
     return jobs
 
 

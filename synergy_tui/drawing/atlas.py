@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from synergy_tui.drawing import scale
+from synergy_tui.drawing.tables import printable
 
 PROFILE_WIDTH = 22
 
@@ -40,8 +41,8 @@ def draw(atlas: Atlas, console: Console) -> None:
 def title(run: dict[str, Any]) -> Text:
     """Subject, prompts, method and how many prompts count."""
     return Text.assemble(
-        (str(run["name"]), "bold"),
-        f" · {run['tasks']} {run['prompts']}×{run['steps']}",
+        (printable(str(run["name"])), "bold"),
+        f" · {printable(str(run['tasks']))} {run['prompts']}×{run['steps']}",
         f" · {run['estimator']}·{run['redundancy']} τ{run['lag']}",
         f" · {run['valid_prompts']} of {run['prompts']} prompts long enough",
     )

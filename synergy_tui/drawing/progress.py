@@ -9,6 +9,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColum
 from rich.table import Column
 from rich.text import Text
 
+from synergy_tui.drawing.tables import printable
+
 
 class StagePrinter:
     """Draws the statuses it is shown, in the order of their jobs, on stderr."""
@@ -48,7 +50,7 @@ class StagePrinter:
                 self._draw(key, stage, ended)
             elif ended:
                 self._console.print(
-                    f" {stage['name']:<9} {stage['detail']}  {_done(stage)}", highlight=False, soft_wrap=True
+                    f" {stage['name']:<9} {printable(stage['detail'])}  {_done(stage)}", highlight=False, soft_wrap=True
                 )
 
     def _draw(self, key: tuple[str, int], stage: dict[str, Any], ended: bool) -> None:
@@ -61,7 +63,7 @@ class StagePrinter:
         self._progress.update(
             task,
             stage=stage["name"],
-            detail=stage["detail"],
+            detail=printable(stage["detail"]),
             total=total,
             completed=stage["done"],
             figures=_done(stage) if ended else _running(stage),

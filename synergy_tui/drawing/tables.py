@@ -29,9 +29,10 @@ def as_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = (), width: 
     """Aligned columns, numbers to the right, cut at `width` when it is given. Control characters of the content are
     shown, not sent: a prompt must not drive the terminal."""
     columns = columns or (list(rows[0]) if rows else [])
+    heads = [printable(name) for name in columns]
     cells = [[_cell(row[name]) for name in columns] for row in rows]
     numeric = [all(isinstance(row[name], int | float | None) for row in rows) for name in columns]
-    widths = [max([len(name), *(len(row[place]) for row in cells)]) for place, name in enumerate(columns)]
+    widths = [max([len(name), *(len(row[place]) for row in cells)]) for place, name in enumerate(heads)]
     widths = [min(one, 60) for one in widths]
 
     def line(parts: Sequence[str]) -> str:
@@ -42,7 +43,7 @@ def as_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = (), width: 
         text = "  ".join(aligned).rstrip()
         return text[:width] if width else text
 
-    return "\n".join([line(columns), line(["─" * size for size in widths]), *map(line, cells)])
+    return "\n".join([line(heads), line(["─" * size for size in widths]), *map(line, cells)])
 
 
 def _cell(value: Any) -> str:
@@ -50,7 +51,11 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.6g}"
-    text = str(value)
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """The text with its control characters shown, not sent: nobody's data may drive the terminal."""
     return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +18,12 @@ import psutil
 from filelock import FileLock, Timeout
 
 from synergy_tui.errors import JobError, UsageError
+from synergy_tui.terms import JOB_STATES
 
 ENDED = ("done", "failed", "cancelled")
+
+_FULL = 4_000_000
+"""Free bytes below which a worker that left no word has most likely met a full disk."""
 
 
 @dataclass(frozen=True)
@@ -59,19 +64,40 @@ class JobFolder:
 
     def spec(self) -> dict[str, Any]:
         """What to do. Raises JobError when it cannot be read."""
-        return self._read("spec.json")
+        spec = self._read("spec.json")
+        after = spec.setdefault("after", None)
+        # Ids become paths: nothing outside the cache may be named.
+        if not isinstance(spec.get("kind"), str) or not (after is None or _is_id(after)):
+            raise self._damaged("spec.json: it has no usable kind or predecessor")
+        return spec
 
     def status(self) -> dict[str, Any]:
         """How far it is. A running or queued job without a living worker comes out as `failed` with the next step.
         Raises JobError when it cannot be read."""
-        status = self._read("status.json")
-        if status.get("state") not in ENDED and not self._alive():
+        status = self._whole_status()
+        if status["state"] not in ENDED and not self._alive():
             # It may have ended between the two looks.
-            status = self._read("status.json")
-            if status.get("state") not in ENDED:
-                error = f"its worker is gone · synergy-tui jobs resume {self.id}"
-                status |= {"state": "failed", "error": error, "lost": True}
+            status = self._whole_status()
+            if status["state"] not in ENDED:
+                status |= self._lost()
         return status
+
+    def _whole_status(self) -> dict[str, Any]:
+        status = self._read("status.json") | {"id": self.id}
+        stages = status.setdefault("stages", [])
+        if status.get("state") not in JOB_STATES or not all(isinstance(one, dict) for one in stages):
+            raise self._damaged("status.json: it has no usable state or stages")
+        return status
+
+    def _lost(self) -> dict[str, Any]:
+        """What a status becomes whose worker ended without a word."""
+        if self.cancel_flag.exists():
+            return {"state": "cancelled", "stage": "cancelled", "error": None, "lost": True}
+        why = "its worker is gone"
+        if shutil.disk_usage(self.path).free < _FULL:
+            why = "the disk is full: free space"
+        error = f"{why} · synergy-tui jobs resume {self.id}"
+        return {"state": "failed", "stage": "failed", "error": error, "lost": True}
 
     def write_status(self, status: dict[str, Any]) -> None:
         """Replaces the status at once: a reader sees the old one or the new one. One line, so that SQL reads it even
@@ -81,13 +107,14 @@ class JobFolder:
     def _read(self, name: str) -> dict[str, Any]:
         try:
             content = json.loads((self.path / name).read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise JobError(
-                f"job {self.id} is damaged: {name}: {error}", f"remove it: synergy-tui jobs clean {self.id}"
-            ) from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise self._damaged(f"{name}: {error}") from None
         if not isinstance(content, dict):
-            raise JobError(f"job {self.id} is damaged: {name}", f"remove it: synergy-tui jobs clean {self.id}")
+            raise self._damaged(f"{name}: it is no object")
         return content
+
+    def _damaged(self, what: str) -> JobError:
+        return JobError(f"job {self.id} is damaged: {what}", f"remove it: synergy-tui jobs clean {self.id}")
 
     def started(self, pid: int) -> None:
         """Notes the process of a worker just started. In a file of its own: the status is the worker's to write."""
@@ -97,16 +124,26 @@ class JobFolder:
             since = None
         write_json(self.path / "started.json", {"pid": pid, "since": since})
 
+    def end_worker(self) -> None:
+        """Kills the worker's process, if the one noted is still that. Its finished shards are on the disk."""
+        process = self._worker()
+        if process is not None:
+            process.kill()
+
+    def _worker(self) -> psutil.Process | None:
+        try:
+            note = self._read("started.json")
+            process = psutil.Process(note["pid"])
+            living = process.create_time() == note["since"] and process.status() != psutil.STATUS_ZOMBIE
+            return process if living else None
+        except (JobError, psutil.Error, KeyError, TypeError, ValueError):
+            return None
+
     def _alive(self) -> bool:
         if self.worker_lock_taken():
             return True
         # Between its start and its taking of the lock a worker is known by its process alone.
-        try:
-            note = self._read("started.json")
-            process = psutil.Process(note["pid"])
-            return process.create_time() == note["since"] and process.status() != psutil.STATUS_ZOMBIE
-        except (JobError, psutil.Error, KeyError, TypeError, ValueError):
-            return False
+        return self._worker() is not None
 
     def worker_lock_taken(self) -> bool:
         """Whether a living worker has the job."""
@@ -128,9 +165,13 @@ def new(cache: Path, kind: str, spec: dict[str, Any], after: str | None = None) 
             break
         except FileExistsError:
             continue
-    job.shards.mkdir()
-    write_json(job.path / "spec.json", {"kind": kind, "after": after, **spec}, indent=1)
-    job.write_status(queued(job.id, kind, after))
+    try:
+        job.shards.mkdir()
+        job.write_status(queued(job.id, kind, after))
+        write_json(job.path / "spec.json", {"kind": kind, "after": after, **spec}, indent=1)
+    except BaseException:
+        shutil.rmtree(job.path, ignore_errors=True)
+        raise
     return job
 
 
@@ -154,7 +195,7 @@ def queued(job: str, kind: str, after: str | None) -> dict[str, Any]:
 
 def find(cache: Path, job: str) -> JobFolder:
     """The job with this id or unique prefix. Raises UsageError when there is none or several."""
-    if not re.fullmatch(r"[a-z0-9]+", job or ""):
+    if not _is_id(job):
         raise UsageError(f"{job!r} is no job id", "synergy-tui jobs list")
     found = [one for one in every(cache) if one.id.startswith(job)]
     found = [one for one in found if one.id == job] or found
@@ -167,8 +208,12 @@ def find(cache: Path, job: str) -> JobFolder:
 
 def every(cache: Path) -> Iterator[JobFolder]:
     """All jobs of a cache, oldest first."""
-    folders = [path for path in (cache / "jobs").glob("*") if (path / "spec.json").exists()]
+    folders = [path for path in (cache / "jobs").glob("*") if (path / "spec.json").exists() and not path.is_symlink()]
     return (JobFolder(path) for path in sorted(folders, key=lambda path: path.stat().st_ctime))
+
+
+def _is_id(text: Any) -> bool:
+    return isinstance(text, str) and re.fullmatch(r"[a-z0-9]+", text) is not None
 
 
 def write_json(path: Path, content: dict[str, Any], indent: int | None = None) -> None:

@@ -3,15 +3,16 @@ dies, and Ctrl-C cancels. Losing the terminal ends the command alone."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from synergy_tui.errors import Cancelled, JobError
 from synergy_tui.jobs.folder import ENDED, JobFolder
+from synergy_tui.jobs.submit import cancel
 
 POLL = 0.1
-CANCEL_PATIENCE = 5.0
 
 
 def follow(jobs: Sequence[JobFolder], show: Callable[[str, dict[str, Any]], None]) -> None:
@@ -48,8 +49,7 @@ def _raise_unless_done(job: JobFolder, status: dict[str, Any]) -> None:
 
 
 def _cancel(jobs: Sequence[JobFolder]) -> None:
-    for job in jobs:
-        job.cancel_flag.touch()
-    deadline = time.monotonic() + CANCEL_PATIENCE
-    while time.monotonic() < deadline and any(job.status()["state"] not in ENDED for job in jobs):
-        time.sleep(POLL)
+    # The last first: none may start because the one before it has ended.
+    for job in reversed(jobs):
+        with contextlib.suppress(JobError):  # it has ended by itself
+            cancel(job)

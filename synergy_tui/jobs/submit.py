@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from synergy_tui.errors import JobError
 from synergy_tui.jobs import folder
 from synergy_tui.jobs.folder import ENDED, JobFolder
 from synergy_tui.settings import worker_environment
+
+PATIENCE = 1.2
+"""Seconds a worker has to hear that it is cancelled; it asks at every step and every part."""
 
 
 def submit(cache: Path, kind: str, spec: dict[str, Any], after: str | None = None) -> JobFolder:
@@ -63,14 +67,19 @@ def resume(cache: Path, job: JobFolder) -> list[JobFolder]:
 
 
 def cancel(job: JobFolder) -> dict[str, Any]:
-    """Asks a job to stop; finished shards stay. Returns its status as it is now. Raises JobError when it has ended."""
+    """Stops a job within about two seconds; finished shards stay. A worker that does not hear, because it is inside a
+    library that loads a model, is ended. Returns the status. Raises JobError when the job has ended already."""
     status = job.status()
     if status["state"] in ENDED and not status.get("lost"):
         raise JobError(f"job {job.id} is {status['state']} already")
     job.cancel_flag.touch()
+    deadline = time.monotonic() + PATIENCE
+    while (status := job.status())["state"] not in ENDED:
+        if time.monotonic() > deadline:
+            job.end_worker()
+        time.sleep(0.05)
     if status.get("lost"):
-        status |= {"state": "cancelled", "error": None}
-        job.write_status(status)
+        job.write_status({key: value for key, value in status.items() if key != "lost"})
     return status
 
 
@@ -81,10 +90,15 @@ def remove(job: JobFolder) -> None:
             shutil.rmtree(job.path)
     except Timeout:
         raise JobError(f"job {job.id} has a living worker", f"synergy-tui jobs cancel {job.id} first") from None
+    except OSError as error:
+        raise JobError(
+            f"job {job.id} cannot be removed: {error.strerror}", "mend the permissions of the cache"
+        ) from None
 
 
 def _waits_for(one: JobFolder, job: str) -> bool:
     try:
-        return one.spec()["after"] == job and one.status()["state"] in ("failed", "cancelled")
+        waits = one.spec()["after"] == job and one.id != job
+        return waits and one.status()["state"] in ("failed", "cancelled")
     except JobError:
         return False

@@ -4,6 +4,7 @@ sample result that ships with the package is one."""
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,16 +66,27 @@ def open_any(folder: Path) -> Cache:
 
 
 def export(cache: Cache, decomposition: str, folder: Path) -> None:
-    """Writes a decomposition with its capture, and its ablations, to a new folder. Raises UsageError when the folder is
-    there already, OSError when it cannot be written."""
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty", "give a folder that is not there yet")
+    """Writes a decomposition with its capture, and its ablations, to a new folder that appears whole. Raises UsageError
+    when the folder is there already, CacheError when it cannot be written."""
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UsageError(f"{folder} is there already", "give a folder that is not")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+            unfinished = Path(scratch) / "run"
+            _write(cache, decomposition, unfinished)
+            unfinished.replace(folder)
+    except (OSError, duckdb.IOException) as error:
+        what = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
+        raise CacheError(f"{folder} cannot be written: {what}", "give another folder") from None
+
+
+def _write(cache: Cache, decomposition: str, folder: Path) -> None:
+    (folder / "tables").mkdir(parents=True)
     with cache.read() as con:
-        row = con.execute("SELECT capture FROM decompositions WHERE decomposition = ?", [decomposition]).fetchone()
-        if row is None:
-            raise UsageError(f"no decomposition {decomposition} in this cache", "synergy-tui cache info lists them")
-        capture = row[0]
-        (folder / "tables").mkdir(parents=True)
+        (capture,) = con.execute(
+            "SELECT capture FROM decompositions WHERE decomposition = ?", [decomposition]
+        ).fetchone()
         for name, (_, columns) in schema.TABLES.items():
             keys = {column for column, _, _ in columns}
             if "decomposition" in keys:
@@ -87,9 +99,9 @@ def export(cache: Cache, decomposition: str, folder: Path) -> None:
                 which = f"subject IN (SELECT subject FROM captures WHERE capture = '{capture}')"
             else:
                 which = "true"
-            target = str(folder / "tables" / f"{name}.parquet").replace("'", "''")
             # Where the run was kept is nobody's business, and no longer true.
             content = "* REPLACE ('' AS folder, '' AS views)" if name == "meta" else "*"
+            target = str(folder / "tables" / f"{name}.parquet").replace("'", "''")
             con.execute(
                 f"COPY (SELECT {content} FROM {name} WHERE {which}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
             )

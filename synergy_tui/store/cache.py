@@ -37,6 +37,9 @@ class Cache:
         Raises CacheError when the folder cannot be written at first use, is from a newer version, or is no cache.
         """
         cache = cls(folder.resolve())
+        if any(char in str(cache.folder) for char in "*?[]"):
+            # DuckDB finds the bulk files by a pattern, in which these mean something else.
+            raise CacheError(f"a cache cannot be in {cache.folder}", "use a path without * ? [ ]")
         if not cache.catalogue.exists():
             cache._create()
         with cache.read(patience) as con:
@@ -56,6 +59,11 @@ class Cache:
         """Folder of the job folders."""
         return self.folder / "jobs"
 
+    @property
+    def unfinished(self) -> Path:
+        """Bulk files on their way into the cache."""
+        return self.folder / "unfinished"
+
     def pairs_folder(self, decomposition: str) -> Path:
         """Partition of a decomposition's pairs."""
         return self.folder / "pairs" / f"decomposition={decomposition}"
@@ -69,6 +77,7 @@ class Cache:
         """A read-only connection for one question. Raises CacheError when another process holds the catalogue."""
         con = self._connect(read_only=True, patience=patience)
         try:
+            self._follow_a_move(con)
             yield con
         finally:
             con.close()
@@ -90,13 +99,24 @@ class Cache:
                 f"another synergy-tui process has been writing {self.folder} for {patience:.0f} s",
                 "try again",
             ) from None
-        except OSError as error:
+        except (OSError, duckdb.IOException) as error:
             raise self._unwritable(error) from None
 
     def renew_views(self) -> None:
         """Points the views at the folder as it is now."""
         with self.write() as con:
             schema.create_views(con, self.folder)
+
+    def _follow_a_move(self, con: duckdb.DuckDBPyConnection) -> None:
+        """A cache that was moved and cannot be written has its views for this connection alone."""
+        try:
+            # To the end: an unread result would own the connection.
+            rows = con.execute("SELECT folder FROM meta").fetchall()
+        except duckdb.Error:
+            return  # no cache of ours, as `open` will say
+        if rows and rows[0][0] != str(self.folder):
+            for name, (_, select, _) in schema.views(self.folder).items():
+                con.execute(f"CREATE TEMP VIEW {name} AS {select}")
 
     def _create(self) -> None:
         try:
@@ -118,7 +138,7 @@ class Cache:
                 schema.create(con, self.folder)
                 con.close()
                 unfinished.rename(self.catalogue)
-        except OSError as error:
+        except (OSError, duckdb.IOException) as error:
             raise self._unwritable(error) from None
 
     def _connect(self, read_only: bool, patience: float) -> duckdb.DuckDBPyConnection:
@@ -163,9 +183,10 @@ class Cache:
             "restore it from a copy, or use --cache with another folder",
         )
 
-    def _unwritable(self, error: OSError) -> CacheError:
+    def _unwritable(self, error: Exception) -> CacheError:
+        what = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
         return CacheError(
-            f"the cache {self.folder} cannot be written: {error.strerror or error}",
+            f"the cache {self.folder} cannot be written: {what}",
             "free space or mend its permissions, or use --cache with another folder",
         )
 

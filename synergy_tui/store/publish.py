@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -24,15 +26,17 @@ Rows = Mapping[str, pa.Table | Sequence[Mapping[str, Any]]]
 
 def publish_capture(cache: Cache, capture: str, rows: Rows, series: Iterable[pa.Table]) -> None:
     """`rows`: subjects, captures, prompts, responses, units. `series`: tables of schema.SERIES_FILE, in order."""
-    write_parquet(cache.series_folder(capture) / "series.parquet", series, SERIES_FILE)
-    _publish(cache, "capture", capture, rows)
+    unfinished = _write(cache, capture, series, SERIES_FILE)
+    _publish(cache, "capture", capture, rows, (unfinished, cache.series_folder(capture) / "series.parquet"))
 
 
 def publish_decomposition(cache: Cache, decomposition: str, rows: Rows, pairs: Iterable[pa.Table]) -> None:
     """`rows`: decompositions, unit_scores, layer_profiles, contrasts, confounds. `pairs`: tables of
     schema.PAIR_FILE, in order."""
-    write_parquet(cache.pairs_folder(decomposition) / "pairs.parquet", pairs, PAIR_FILE)
-    _publish(cache, "decomposition", decomposition, rows)
+    unfinished = _write(cache, decomposition, pairs, PAIR_FILE)
+    _publish(
+        cache, "decomposition", decomposition, rows, (unfinished, cache.pairs_folder(decomposition) / "pairs.parquet")
+    )
 
 
 def publish_ablation(cache: Cache, ablation: str, rows: Rows) -> None:
@@ -59,8 +63,20 @@ def delete(cache: Cache, run: str) -> dict[str, int]:
     return {key: len(ids) for key, ids in doomed.items()}
 
 
-def _publish(cache: Cache, key: str, value: str, rows: Rows) -> None:
+def _write(cache: Cache, result: str, tables: Iterable[pa.Table], columns: pa.Schema) -> Path:
+    path = cache.unfinished / f"{result}.parquet"
+    write_parquet(path, tables, columns)
+    return path
+
+
+def _publish(cache: Cache, key: str, value: str, rows: Rows, move: tuple[Path, Path] | None = None) -> None:
+    """Rows in one transaction; the bulk file takes its place while the catalogue is held, so that nobody, a tidying
+    `cache check` included, meets the one without the other."""
     with cache.write() as con:
+        if move:
+            unfinished, place = move
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(unfinished, place)
         if con.execute(f"SELECT 1 FROM {KEYS[key]} WHERE {key} = ?", [value]).fetchone():
             return
         for table, content in rows.items():

@@ -4,6 +4,7 @@ limited time and number of rows."""
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +15,11 @@ from synergy_tui.store.cache import Cache
 
 MAX_ROWS, MAX_SECONDS = 10_000, 60.0
 
-_ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
-
 
 @dataclass(frozen=True)
 class Answer:
-    """rows: at most the asked number. more: whether the query had others."""
+    """rows: at most the asked number. columns: their names, numbered where a name comes twice. more: whether the query
+    had other rows."""
 
     columns: list[str]
     rows: list[tuple[Any, ...]]
@@ -42,7 +42,7 @@ def ask(cache: Cache, sql: str, max_rows: int = MAX_ROWS, max_seconds: float = M
             # A result is read as it comes, so a billion rows cost no more than those asked for; one more tells that
             # there are others. (Plain rows: pyarrow costs this command 0.1 s of its 0.4.)
             result = con.execute(statement)
-            columns = [name for name, *_ in result.description or ()]
+            columns = _distinct([name for name, *_ in result.description or ()])
             rows = result.fetchmany(max_rows + 1)
         except duckdb.InterruptException:
             raise QueryError(
@@ -55,6 +55,16 @@ def ask(cache: Cache, sql: str, max_rows: int = MAX_ROWS, max_seconds: float = M
     return Answer(columns, rows[:max_rows], len(rows) > max_rows)
 
 
+def _distinct(names: list[str]) -> list[str]:
+    """Names of columns, the second `a` as `a_2`: a join must not hide one behind the other."""
+    seen: Counter[str] = Counter()
+    out = []
+    for name in names:
+        seen[name] += 1
+        out.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return out
+
+
 def _lock_in(con: duckdb.DuckDBPyConnection, cache: Cache) -> None:
     """From here on the connection sees the cache folder alone and its settings stay. The order matters."""
     folder = str(cache.folder).replace("'", "''")
@@ -65,21 +75,39 @@ def _lock_in(con: duckdb.DuckDBPyConnection, cache: Cache) -> None:
 
 def _single(con: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
     try:
+        sql.encode()
         statements = con.extract_statements(sql)
-    except duckdb.Error as error:
+    except (duckdb.Error, UnicodeError) as error:
         raise QueryError(_one_line(error), "see the tables with: SHOW TABLES") from None
     if len(statements) != 1:
         raise QueryError(f"one statement at a time, this is {len(statements)}", "ask them one by one")
-    if statements[0].type not in _ALLOWED:
-        raise QueryError(f"the cache answers SELECT and EXPLAIN, not {statements[0].type.name}", "write a SELECT")
+    explained = statements[0].type is duckdb.StatementType.EXPLAIN
+    # EXPLAIN ANALYZE runs what it explains, and a plain one explains anything: what follows must be a SELECT by itself.
+    inner = _kinds(con, _after_explain(sql)) if explained else [statements[0].type]
+    if inner != [duckdb.StatementType.SELECT]:
+        kind = statements[0].type.name + (" of anything but a SELECT" if explained else "")
+        raise QueryError(f"the cache answers SELECT and EXPLAIN, not {kind}", "write a SELECT")
     return statements[0]
 
 
-def _one_line(error: duckdb.Error) -> str:
+def _after_explain(sql: str) -> str:
+    """What stands behind the keyword EXPLAIN, comments before it passed over."""
+    words = [start for start, kind in duckdb.tokenize(sql) if kind != duckdb.token_type.comment]
+    return sql.encode()[words[1] :].decode("utf-8", "replace") if len(words) > 1 else ""
+
+
+def _kinds(con: duckdb.DuckDBPyConnection, sql: str) -> list[duckdb.StatementType]:
+    try:
+        return [one.type for one in con.extract_statements(sql)]
+    except duckdb.Error:
+        return []
+
+
+def _one_line(error: Exception) -> str:
     return " ".join(line.strip() for line in str(error).splitlines() if line.strip())[:400]
 
 
-def _hint(error: duckdb.Error) -> str:
+def _hint(error: Exception) -> str:
     if isinstance(error, duckdb.PermissionException):
         return "SQL reads the cache and nothing else on this disk"
     return "see the tables with: SHOW TABLES, their columns with: DESCRIBE heads"

@@ -36,7 +36,7 @@ def read_header(path: Path) -> dict[str, Any]:
             start = _aligned(file.tell(), int(metadata.get("general.alignment", 32)))
     except OSError as error:
         raise SubjectError(f"{path} cannot be read: {error.strerror}", "check the path") from None
-    except (struct.error, UnicodeDecodeError, ValueError, EOFError) as error:
+    except (struct.error, ArithmeticError, TypeError, ValueError, EOFError) as error:
         raise SubjectError(
             f"{path} is no whole GGUF file: {error or 'its header ends early'}", "fetch it again"
         ) from None
@@ -74,8 +74,8 @@ def _value(file: BinaryIO, kind: int) -> Any:
     if kind != _ARRAY:
         return _number(file, kind)
     kind, count = _number(file, 4), _number(file, 10)
-    if count > _LIMIT:
-        raise ValueError(f"an array of {count:,} values")
+    if count > _LIMIT or kind == _ARRAY:
+        raise ValueError(f"an array of {count:,} values of kind {kind}")
     if kind in _NUMBERS:
         file.seek(count * struct.calcsize(_NUMBERS[kind]), 1)
     else:

@@ -160,6 +160,8 @@ def _ends(model: Any, tokenizer: Any) -> tuple[int, ...]:
     """Ids of the tokens that end a response."""
     said = [getattr(model.generation_config, "eos_token_id", None), tokenizer.eos_token_id]
     ids = [one for part in said for one in (part if isinstance(part, list | tuple) else [part]) if one is not None]
+    if bad := [one for one in ids if not isinstance(one, int)]:
+        raise SubjectError(f"the end token {bad[0]!r} is no token id", "mend generation_config.json")
     return tuple(dict.fromkeys(ids))
 
 
@@ -192,4 +194,5 @@ def _quiet():
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    """The first two lines: some libraries put a mere heading in the first."""
+    return " ".join(" ".join((str(error).strip().splitlines() or [type(error).__name__])[:2]).split())[:300]

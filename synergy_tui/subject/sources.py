@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from synergy_tui.errors import SubjectError
+from synergy_tui.settings import user_path
 from synergy_tui.subject.families import family_of
 from synergy_tui.subject.gguf import read_header
 
@@ -77,7 +78,7 @@ def resolve(subject: str, revision: str | None = None) -> Source:
     if subject in BUILT_IN:
         known = BUILT_IN[subject]
         return Source(known.title, "built-in", known.name, None, known.geometry)
-    path = Path(subject).expanduser()
+    path = user_path(subject)
     if path.suffix == ".gguf" or path.is_file():
         return _gguf(path)
     if path.is_dir():
@@ -116,8 +117,10 @@ def _folder(path: Path) -> Source:
         raise SubjectError(f"{path} has no weights (*.safetensors)", "fetch the whole model folder")
     index = path / "model.safetensors.index.json"
     if index.exists():
-        named = set(_read_config(index).get("weight_map", {}).values())
-        if missing := sorted(named - {file.name for file in files}):
+        weight_map = _read_config(index).get("weight_map")
+        if not isinstance(weight_map, dict):
+            raise SubjectError(f"{index} has no weight_map", "fetch the whole model folder")
+        if missing := sorted(set(map(str, weight_map.values())) - {file.name for file in files}):
             raise SubjectError(f"{path} lacks the weights file {missing[0]}", "fetch the whole model folder")
     for file in files:
         _check_safetensors(file)
@@ -178,29 +181,35 @@ def read_geometry(config: dict[str, Any], where: str) -> dict[str, Any]:
     """Layers, heads and sizes from a configuration. Raises SubjectError when it is no language model of a known family,
     or its numbers do not fit each other."""
     model_type = str(config.get("model_type", ""))
-    architectures = [str(name) for name in config.get("architectures") or []]
+    given = config.get("architectures") or []
+    architectures = [str(name) for name in (given if isinstance(given, list) else [given])]
     if architectures and not any(name.endswith("ForCausalLM") for name in architectures):
         raise SubjectError(
             f"{where} is a {architectures[0]}: it does not write text token by token",
             "give a causal language model",
         )
     family_of(model_type)
-    layers, heads, hidden = (
-        _positive(config.get(key), key, where) for key in ("num_hidden_layers", "num_attention_heads", "hidden_size")
-    )
+    layers, heads, hidden = (_bounded(config.get(key), key, where) for key in _LARGEST)
     if not config.get("head_dim") and hidden % heads:
         raise SubjectError(
             f"the configuration of {where} does not fit: width {hidden} for {heads} heads",
             "fetch its config.json again",
         )
     context = config.get("max_position_embeddings")
+    if not isinstance(context, int) or context < 1:
+        context = None
     return {"model_type": model_type, "layers": layers, "heads": heads, "hidden": hidden, "context": context}
 
 
-def _positive(value: Any, key: str, where: str) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+_LARGEST = {"num_hidden_layers": 10_000, "num_attention_heads": 10_000, "hidden_size": 1_000_000}
+"""What no model comes near: a damaged or hostile configuration must not ask for all memory."""
+
+
+def _bounded(value: Any, key: str, where: str) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LARGEST[key]:
         return value
-    raise SubjectError(f"the configuration of {where} has no usable {key}: {value!r}", "fetch its config.json again")
+    shown = repr(value)[:40]
+    raise SubjectError(f"the configuration of {where} has no usable {key}: {shown}", "fetch its config.json again")
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -208,7 +217,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         config = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise SubjectError(f"{path.parent} has no {path.name}", "give a model folder in transformers' format") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SubjectError(f"{path} cannot be read: {error}", "fetch it again") from None
     if not isinstance(config, dict):
         raise SubjectError(f"{path} is no configuration", "fetch it again")
@@ -217,20 +226,20 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _check_safetensors(path: Path) -> None:
     """Raises SubjectError when the file is shorter than its header says."""
-    size = path.stat().st_size
+    size = 0
     try:
+        size = path.stat().st_size
         with open(path, "rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > min(size, 100_000_000):
                 raise ValueError("its header is longer than the file")
             header = json.loads(file.read(length))
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
+        needed = 8 + length + max(ends, default=0)
     except OSError as error:
-        raise SubjectError(f"{path} cannot be read: {error.strerror}", "check its permissions") from None
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SubjectError(f"{path} cannot be read: {error.strerror}", "fetch it again") from None
+    except (struct.error, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         what = "empty" if size == 0 else f"no safetensors file ({error})"
         raise SubjectError(f"{path} is {what}", "fetch it again") from None
-    if size < 8 + length + max(ends, default=0):
-        raise SubjectError(
-            f"{path} is truncated: {size:,} of {8 + length + max(ends, default=0):,} bytes", "fetch it again"
-        )
+    if size < needed:
+        raise SubjectError(f"{path} is truncated: {size:,} of {needed:,} bytes", "fetch it again")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from synergy_tui.errors import TaskError
-from synergy_tui.settings import shipped
+from synergy_tui.settings import shipped, user_path
 
 SHIPPED = ("cognitive",)
 
@@ -50,7 +50,7 @@ class TaskSet:
 def load(name: str) -> TaskSet:
     """A shipped set by name, or a .jsonl, .csv or text file: one prompt per line, or a column `text` (or `prompt`) and
     perhaps `id` and `category`. Raises TaskError when it is missing, empty, or cannot be read as that."""
-    path = shipped(f"prompts/{name}.jsonl") if name in SHIPPED else Path(name).expanduser()
+    path = shipped(f"prompts/{name}.jsonl") if name in SHIPPED else user_path(name)
     if not path.is_file():
         raise TaskError(f"no task set {name!r}", f"give {', '.join(SHIPPED)}, or a .jsonl, .csv or .txt file")
     try:
@@ -94,31 +94,33 @@ def select(tasks: TaskSet, count: int | None, seed: int = 0) -> TaskSet:
 
 
 def _json_lines(path: Path, content: str) -> Iterable[Any]:
-    for number, line in enumerate(content.splitlines(), 1):
+    # Not splitlines(): JSON may hold U+2028 within a line.
+    for number, line in enumerate(content.split("\n"), 1):
         if line.strip():
             try:
                 yield json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise TaskError(
                     f"{path} line {number} is no JSON: {error}", "write one object or string per line"
                 ) from None
 
 
 def _csv(path: Path, content: str) -> Iterable[dict[str, Any]]:
-    reader = csv.DictReader(io.StringIO(content))
-    if not {"text", "prompt"} & set(reader.fieldnames or ()):
-        raise TaskError(
-            f"{path} has no column text (or prompt); it has {', '.join(reader.fieldnames or ['none'])}",
-            "name the prompts' column text in the first line",
-        )
+    reader = csv.DictReader(io.StringIO(content), strict=True)
     try:
+        names = reader.fieldnames or ()
+        if not {"text", "prompt"} & set(names):
+            raise TaskError(
+                f"{path} has no column text (or prompt); it has {', '.join(names) or 'none'}",
+                "name the prompts' column text in the first line",
+            )
         yield from reader
     except csv.Error as error:
         raise TaskError(f"{path} line {reader.line_num} is no CSV: {error}", "mend the line") from None
 
 
 def _plain(_: Path, content: str) -> Iterable[str]:
-    return (line for line in content.splitlines() if line.strip())
+    return (line for line in content.split("\n") if line.strip())
 
 
 def _prompt(path: Path, number: int, row: Any) -> Prompt:
@@ -127,4 +129,9 @@ def _prompt(path: Path, number: int, row: Any) -> Prompt:
     text = (row.get("text") or row.get("prompt")) if isinstance(row, dict) else None
     if not isinstance(text, str) or not text.strip():
         raise TaskError(f"prompt {number} of {path} has no text", "give it a text, or take it out")
-    return Prompt(str(row.get("id") or f"{number:03d}"), str(row.get("category") or ""), text.strip())
+    prompt = Prompt(str(row.get("id") or f"{number:03d}"), str(row.get("category") or ""), text.strip())
+    try:
+        "".join(prompt.as_dict().values()).encode()
+    except UnicodeEncodeError:
+        raise TaskError(f"prompt {number} of {path} holds half a character (a lone surrogate)", "mend it") from None
+    return prompt

@@ -43,7 +43,7 @@ def _work(job: JobFolder) -> int:
     with Progress(job, before) as progress:
         try:
             progress.state("queued", stage="queued")
-            if spec["after"]:
+            if spec["after"] and spec["after"] != job.id:
                 _wait_for(JobFolder(job.path.parent / spec["after"]), progress)
             with _device(job, spec["device"], progress):
                 progress.state("running", stage="starting")
