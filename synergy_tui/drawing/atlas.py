@@ -117,6 +117,7 @@ def doubts(atlas: Atlas) -> str:
             f"synergy~redundancy r {told('synergy~redundancy')}",
             f"synergy~autocorrelation r {told('synergy~autocorrelation')}",
             f"rankings share {told('rankings: mean core overlap', '.0%')} of the core",
+            f"split-half ρ {told('split-half Spearman')}",
             f"{told('prompts too short', '.0f')} prompts too short",
         ]
     )
