@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -127,7 +128,18 @@ def print_next(cache: Cache, lines: list[str]) -> None:
         lines = [line for line in lines if not line.startswith("synergy-tui ablate ")]
     click.echo("\ntry next")
     for line in lines:
-        click.echo(f"  {line}{where}")
+        click.echo(f"  {_program()}{line.removeprefix('synergy-tui')}{where}")
+
+
+def _program() -> str:
+    """How this program was called, where its plain name would not find it: in an environment that is not active."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m synergy_tui"
+    found = shutil.which("synergy-tui")
+    if found and called.exists() and Path(found).samefile(called):
+        return "synergy-tui"
+    return shlex.quote(str(called))
 
 
 def print_jobs(jobs: Sequence[JobFolder], as_json: bool) -> None:
