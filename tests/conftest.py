@@ -26,6 +26,8 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     patch = pytest.MonkeyPatch()
     patch.setenv("SYNERGY_TUI_CACHE", str(home / "cache"))
     patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    # A hub that nobody answers for, with and without a network: port 9 is closed.
+    patch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     patch.setenv("JAX_COMPILATION_CACHE_DIR", str(home / "compiled"))
     yield home
     patch.undo()

@@ -22,7 +22,11 @@ Report = Callable[[str, str], None]
 """Told the name and detail of each stage."""
 
 
-def obtain(subject: BuiltIn, data: Path, report: Report) -> Path:
+Convert = Callable[[Path, Path], None]
+"""Writes a GGUF file as a model folder."""
+
+
+def obtain(subject: BuiltIn, data: Path, report: Report, convert: Convert) -> Path:
     """Folder of the converted subject, made at first use; two processes that want it make it once.
 
     Raises SubjectError when it cannot be fetched, is not what it should be, or cannot be converted.
@@ -49,20 +53,6 @@ def obtain(subject: BuiltIn, data: Path, report: Report) -> Path:
             "free space, or set SYNERGY_TUI_DATA",
         ) from None
     return folder
-
-
-def convert(gguf: Path, folder: Path) -> None:
-    """Writes a GGUF model as a folder in transformers' format, fp32: de-quantised weights are exact in it."""
-    from safetensors.torch import save_model
-
-    from synergy_tui.subject.loading import from_gguf
-
-    model, tokenizer = from_gguf(gguf)
-    folder.mkdir(parents=True)
-    model.config.save_pretrained(folder)
-    model.generation_config.save_pretrained(folder)
-    save_model(model, str(folder / "model.safetensors"), metadata={"format": "pt"})
-    tokenizer.save_pretrained(folder)
 
 
 def _fetch(subject: BuiltIn, scratch: Path) -> Path:

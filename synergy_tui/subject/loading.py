@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors.torch import save_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from synergy_tui.errors import SubjectError
@@ -62,7 +63,7 @@ def load(source: Source, data: Path, device: str, dtype: str, report: builtin.Re
     transformers.logging.disable_progress_bar()
     folder = Path(source.place)
     if source.kind == "built-in":
-        folder = builtin.obtain(BUILT_IN[source.place], data, report)
+        folder = builtin.obtain(BUILT_IN[source.place], data, report, convert)
     report("load", source.name)
     if source.kind == "gguf":
         model, tokenizer = from_gguf(folder, DTYPES[dtype])
@@ -100,6 +101,16 @@ def from_gguf(path: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     return model, tokenizer
+
+
+def convert(gguf: Path, folder: Path) -> None:
+    """Writes a GGUF model as a folder in transformers' format, fp32: de-quantised weights are exact in it."""
+    model, tokenizer = from_gguf(gguf)
+    folder.mkdir(parents=True)
+    model.config.save_pretrained(folder)
+    model.generation_config.save_pretrained(folder)
+    save_model(model, str(folder / "model.safetensors"), metadata={"format": "pt"})
+    tokenizer.save_pretrained(folder)
 
 
 def _from_folder(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
