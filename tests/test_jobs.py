@@ -15,7 +15,7 @@ import pytest
 from conftest import Command, until, worker_of
 
 from synergy_tui.errors import JobError
-from synergy_tui.jobs import folder, submit
+from synergy_tui.jobs import folder, plan, submit
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
@@ -121,6 +121,14 @@ def test_what_waited_for_a_job_that_failed_goes_on_with_it(command, tiny):
     assert f"jobs resume {capture.id} continues both" in waiting["error"]
     command("jobs", "resume", capture.id)
     command.wait(ids["decompose"], "done")
+
+
+def test_a_job_goes_on_when_the_one_before_it_was_tidied_away(command, tiny):
+    capture = command.json("capture", str(tiny), "--prompts", "3", "--steps", "40")["capture"]
+    command("jobs", "clean", capture)
+    spec = plan.decompose(capture, 16, 3, lag=1, device="cpu", seed=0).spec
+    job = submit.submit(command.cache, "decompose", spec, after=capture)
+    command.wait(job.id, "done")
 
 
 def test_a_damaged_shard_is_made_again(command, started):

@@ -208,8 +208,8 @@ def find(cache: Path, job: str) -> JobFolder:
 
 def every(cache: Path) -> Iterator[JobFolder]:
     """All jobs of a cache, oldest first."""
-    folders = [path for path in (cache / "jobs").glob("*") if (path / "spec.json").exists() and not path.is_symlink()]
-    return (JobFolder(path) for path in sorted(folders, key=lambda path: path.stat().st_ctime))
+    specs = [path for path in (cache / "jobs").glob("*/spec.json") if not path.parent.is_symlink()]
+    return (JobFolder(path.parent) for path in sorted(specs, key=lambda path: (path.stat().st_mtime_ns, path)))
 
 
 def _is_id(text: Any) -> bool:

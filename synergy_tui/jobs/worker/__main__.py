@@ -74,7 +74,8 @@ def _work(job: JobFolder) -> int:
 def _wait_for(other: JobFolder, progress: Progress) -> None:
     while True:
         progress.check()
-        status = other.status()
+        # Done jobs may be tidied away; whether their result is there is for the work itself to find.
+        status = other.status() if other.path.exists() else {"state": "done"}
         if status["state"] == "done":
             return
         if status["state"] in ("failed", "cancelled"):
