@@ -75,10 +75,12 @@ def test_the_readme_names_every_command_and_no_option_that_is_not_there():
 
 
 def test_no_arguments_draw_the_sample_where_there_is_no_run_yet(command):
-    got = subprocess.run(
-        [sys.executable, "-m", "synergy_tui", "--cache", str(command.cache)], capture_output=True, text=True, check=True
-    )
+    place = {**os.environ, "SYNERGY_TUI_CACHE": str(command.cache)}
+    got = subprocess.run([sys.executable, "-m", "synergy_tui"], capture_output=True, text=True, check=True, env=place)
     assert "sample result" in got.stderr
+    assert got.stdout.startswith("sample result")
+    # A cache that is named is not answered with somebody else's result.
+    assert "no decomposition in this cache" in command("show", code=2).stderr
     assert "SmolLM2-135M-Instruct" in got.stdout
     assert "doubts" in got.stdout
     assert got.stdout.count("[0.") == 30  # an interval for each layer

@@ -68,7 +68,7 @@ def verdict(order: str, own: float, tests: dict[str, AreaTest]) -> str:
     (disproportionate), redundancy-first downwards (less than its controls). What is missing comes before any result."""
     upward = order == "synergy-first"
     if not np.isfinite(own):
-        return f"{order}: inconclusive, its curve has no area over [0, {PRIMARY}]."
+        return f"{order}: inconclusive, its curve has no area over [0, {PRIMARY}]; give fractions up to {PRIMARY}."
     if not tests:
         return f"{order}: inconclusive, no controls; add random and layer-matched."
     if not all(np.isfinite(test.ratio) for test in tests.values()):

@@ -79,7 +79,9 @@ def say(text: str) -> None:
     click.echo("\n".join(printable(line) for line in text.split("\n")), err=True)
 
 
-def print_run(cache: Cache, decomposition: str, as_json: bool, ranking: str = terms.RANKINGS[0]) -> None:
+def print_run(
+    cache: Cache, decomposition: str, as_json: bool, ranking: str = terms.RANKINGS[0], sample: bool = False
+) -> None:
     """One decomposition: its map, profile, reading, doubts, and what to try next."""
     from synergy_tui.store import load
 
@@ -89,6 +91,7 @@ def print_run(cache: Cache, decomposition: str, as_json: bool, ranking: str = te
         return print_json(
             {
                 "subject": row["name"],
+                "sample": sample,
                 "capture": row["capture"],
                 "decomposition": decomposition,
                 "units": row["layers"] * row["units_per_layer"],
@@ -106,13 +109,14 @@ def print_run(cache: Cache, decomposition: str, as_json: bool, ranking: str = te
         )
     from synergy_tui.drawing.atlas import Atlas, draw
 
-    draw(Atlas(**found), console())
+    draw(Atlas(**found, sample=sample), console())
     heads = "SELECT layer, unit, rank, sts, rtr FROM heads"
+    few = min(4, row["valid_prompts"])
     print_next(
         cache,
         [
-            f"synergy-tui ablate {decomposition} --seeds 3 --fractions 0.1,0.25 --prompts 4",
-            f"synergy-tui show {decomposition} --ranking excess",
+            f"synergy-tui ablate {decomposition} --seeds 3 --fractions 0.1,0.25 --prompts {few}",
+            f"synergy-tui show {decomposition} --ranking {'difference' if ranking == 'excess' else 'excess'}",
             f"synergy-tui sql \"{heads} WHERE decomposition = '{decomposition}' ORDER BY rank DESC LIMIT 10\"",
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,19 @@ def list_(cache: Path | None, as_json: bool) -> None:
         return print_json(found)
     if not found:
         return click.echo("There are no jobs. Try: synergy-tui run smollm2")
-    columns = ("id", "kind", "state", "stage", "progress", "after", "error")
-    click.echo(tables.as_text([{name: row.get(name) for name in columns} for row in found]))
+    rows = [
+        {
+            "id": row["id"],
+            "kind": row.get("kind"),
+            "state": row["state"],
+            "done": f"{row.get('progress') or 0:.0%}",
+            "made": time.strftime("%Y-%m-%d %H:%M", time.localtime(row.get("created") or 0)),
+            "after": row.get("after"),
+            "error": row.get("error"),
+        }
+        for row in found
+    ]
+    click.echo(tables.as_text(rows))
 
 
 @jobs.command()

@@ -24,7 +24,7 @@ def show(
     cache: Path | None = None,
     as_json: bool = False,
 ) -> None:
-    """Draw the synergy map of RUN: the newest one, or the sample result while there is none.
+    """Draw the synergy map of RUN: the newest one, or the sample result while there is none and no cache is named.
 
     \b
     Example:  synergy-tui show --sample --ranking excess
@@ -36,11 +36,12 @@ def show(
     if ranking not in terms.RANKINGS:
         raise UsageError(f"no ranking {ranking!r}", f"known: {', '.join(terms.RANKINGS)}")
     opened = Archive.open(shipped("sample")) if sample else open_cache(cache)
-    if not run and not sample and not load.overview(opened):
+    asked = run or latest or cache or click.get_current_context().find_root().params.get("cache")
+    if not asked and not sample and not load.overview(opened):
         opened, sample = Archive.open(shipped("sample")), True
     if sample:
         say("This is the sample result that ships with synergy-tui. Your own: synergy-tui run smollm2\n")
-    print_run(opened, load.find(opened, "decomposition", run, latest or not run), as_json, ranking)
+    print_run(opened, load.find(opened, "decomposition", run, latest or not run), as_json, ranking, sample)
 
 
 @click.command()
@@ -94,7 +95,7 @@ def export(run: str, folder: Path, cache: Path | None, as_json: bool) -> None:
     size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
     if as_json:
         return print_json({"decomposition": found, "folder": str(folder), "bytes": size})
-    click.echo(f"{found} is in {folder} ({size / 1e6:.1f} MB). Look at it: synergy-tui show --cache {folder}")
+    click.echo(f"{found} is in {folder} ({size / 1e6:.1f} MB). Look at it: synergy-tui show --cache {folder.resolve()}")
 
 
 @click.command()

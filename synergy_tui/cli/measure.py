@@ -22,7 +22,7 @@ from synergy_tui.cli.common import (
     say,
     settings_in_force,
 )
-from synergy_tui.errors import SynergyError, UsageError
+from synergy_tui.errors import CacheError, SynergyError, UsageError
 
 if TYPE_CHECKING:
     from synergy_tui.jobs.folder import JobFolder
@@ -184,7 +184,7 @@ def ablate(
     screen.print(curves.draw(found["orders"], min(screen.width, 100)))
     click.echo(tables.as_text(curves.rows(found["orders"])))
     click.echo(f"\n{found['verdict']}")
-    sql = "SELECT removal_order, fraction, avg(divergence) FROM ablation_curves"
+    sql = "SELECT removal_order, target, fraction, avg(divergence) FROM ablation_curves"
     print_next(
         opened, [f"synergy-tui sql \"{sql} WHERE ablation = '{jobs[0].id}' GROUP BY ALL ORDER BY removal_order\""]
     )
@@ -194,9 +194,13 @@ def _start(cache: Path | None, plans: Sequence[Plan], yes: bool) -> list[JobFold
     """Announces what the plans cost, then submits them, each after the one before; a decomposition that follows a
     capture takes its id."""
     from synergy_tui.jobs.submit import cancel, submit
+    from synergy_tui.store.archive import is_archive
     from synergy_tui.store.cache import Cache
 
-    folder = Cache.open(settings_in_force(cache).cache).folder
+    folder = settings_in_force(cache).cache
+    if is_archive(folder):
+        raise CacheError(f"{folder} is an exported run and stays as it is", "use --cache with a cache folder")
+    folder = Cache.open(folder).folder
     for one in plans:
         say(f" {one.kind:<9} will take {one.cost}")
     if not yes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,9 @@ from synergy_tui.drawing import scale
 from synergy_tui.drawing.tables import printable
 
 PROFILE_WIDTH = 22
+
+FEW_PROMPTS = 10
+"""Below this a map is shown with a warning: halves of such a run hardly agree."""
 
 
 class Atlas(NamedTuple):
@@ -25,12 +27,14 @@ class Atlas(NamedTuple):
     profile: list[dict[str, Any]]
     contrasts: dict[str, dict[str, Any]]
     confounds: dict[str, float | None]
+    excess: np.ndarray
+    sample: bool = False
 
 
 def draw(atlas: Atlas, console: Console) -> None:
     """Prints title, map with profile, reading and doubts."""
-    console.print(title(atlas.run), soft_wrap=not console.is_terminal)
-    for line in map_lines(atlas, console.width, console.color_system is not None):
+    console.print(title(atlas.run, atlas.sample), soft_wrap=not console.is_terminal)
+    for line in map_lines(atlas, console.width, scale.palette(console.color_system)):
         console.print(line, no_wrap=True, overflow="crop")
     console.print()
     for sentence in reading(atlas):
@@ -38,9 +42,10 @@ def draw(atlas: Atlas, console: Console) -> None:
     console.print(Text.assemble(("doubts  ", "bold"), doubts(atlas)), soft_wrap=not console.is_terminal)
 
 
-def title(run: dict[str, Any]) -> Text:
+def title(run: dict[str, Any], sample: bool) -> Text:
     """Subject, prompts, method and how many prompts count."""
     return Text.assemble(
+        "sample result · " if sample else "",
         (printable(str(run["name"])), "bold"),
         f" · {printable(str(run['tasks']))} {run['prompts']}×{run['steps']}",
         f" · {run['estimator']}·{run['redundancy']} τ{run['lag']}",
@@ -48,8 +53,8 @@ def title(run: dict[str, Any]) -> Text:
     )
 
 
-def map_lines(atlas: Atlas, width: int, coloured: bool) -> list[Text]:
-    """The legend, the unit numbers, and a row per layer with its profile."""
+def map_lines(atlas: Atlas, width: int, colours: tuple[str, ...]) -> list[Text]:
+    """The legend, the unit numbers, and a row per layer with its profile; shades where there are no `colours`."""
     layers, units = atlas.values.shape
     margin = len(str(layers - 1)) + 2
     room = width - margin - PROFILE_WIDTH - 22
@@ -57,51 +62,48 @@ def map_lines(atlas: Atlas, width: int, coloured: bool) -> list[Text]:
     with_profile = room >= units * cell
     centre = float(np.nanmean(atlas.values)) if np.isfinite(atlas.values).any() else 0.5
     reach = max((abs(row["value"] - centre) for row in atlas.profile if row["value"] is not None), default=0.0)
-    lines = [_legend(atlas.ranking, coloured), _numbers(units, cell, margin, with_profile)]
+    lines = [_legend(atlas.ranking, colours), _numbers(units, cell, margin, with_profile)]
     for layer in range(layers):
         line = Text(f"{layer:>{margin - 1}} ")
         for value in atlas.values[layer]:
-            line.append(
-                scale.NOTHING.center(cell) if math.isnan(value) else " " * cell, _style(value)
-            ) if coloured else (line.append(scale.shade(value) * cell))
+            line.append(*scale.paint(value, cell, colours))
         if with_profile:
-            line.append("  ").append_text(_bar(atlas.profile[layer], centre, reach, coloured))
+            line.append("  ").append_text(_bar(atlas.profile[layer], centre, reach, colours))
         lines.append(line)
     return lines
 
 
 def reading(atlas: Atlas) -> list[Text]:
-    """Three sentences: what the profile shows, what it follows, what has not been asked yet."""
+    """What the profile shows, what it follows, what independent heads would show, what has not been asked yet."""
     main = atlas.contrasts[atlas.ranking]
     if main["contrast"] is None:
         first = "There are fewer than three layers, so there is no contrast between middle and ends."
+    elif main["low"] is None:
+        first = f"Contrast of the middle layers {main['contrast']:+.2f}; one prompt gives no interval."
     else:
         how = (
             "above the others"
-            if (main["low"] or 0) > 0
+            if main["low"] > 0
             else "below the others"
-            if (main["high"] or 0) < 0
+            if main["high"] < 0
             else "not told apart from the others"
         )
-        first = f"Middle layers are {how} in {atlas.ranking}: contrast {_interval(main)} of its scale."
-        if main["low"] is None:
-            first = f"Contrast of the middle layers {main['contrast']:+.2f}; one prompt gives no interval."
+        first = f"The middle third of layers is {how} in {atlas.ranking}: contrast {_interval(main)} of its scale."
+    if atlas.run["valid_prompts"] < FEW_PROMPTS:
+        first = f"Only {atlas.run['valid_prompts']} prompts: take nothing here for stable. {first}"
     follows = atlas.confounds.get("synergy~autocorrelation")
     second = "Synergy cannot be compared with autocorrelation here."
     if follows is not None:
-        strong = (
-            "the map may show each head's memory of itself rather than coupling"
-            if abs(follows) > 0.5
-            else "not strongly"
+        memory = "so the map may show each head's memory of itself rather than coupling"
+        second = (
+            f"Unit synergy follows autocorrelation with r {follows:+.2f}, {memory if abs(follows) > 0.5 else 'weakly'}."
         )
-        second = f"Unit synergy follows autocorrelation with r {follows:+.2f}: {strong}."
+    above, known = int((atlas.excess > 0).sum()), int(np.isfinite(atlas.excess).sum())
+    third = f"{above} of {known} heads have more synergy than independent heads would (excess above 0)"
     excess = atlas.contrasts["excess"]
-    third = "Against independence (excess) nothing can be said."
-    if excess["contrast"] is not None:
-        third = (
-            f"Beyond what independent heads would show (excess) the contrast is {_interval(excess)}; "
-            "no surrogates have been drawn, so this is a map and not yet a finding."
-        )
+    if atlas.ranking != "excess" and excess["contrast"] is not None:
+        third += f"; the contrast in excess is {_interval(excess)}"
+    third += ". No surrogates have been drawn: this is a map and not yet a finding."
     return [Text(first), Text(second), Text(third)]
 
 
@@ -116,7 +118,8 @@ def doubts(atlas: Atlas) -> str:
         [
             f"synergy~redundancy r {told('synergy~redundancy')}",
             f"synergy~autocorrelation r {told('synergy~autocorrelation')}",
-            f"rankings share {told('rankings: mean core overlap', '.0%')} of the core",
+            f"excess~autocorrelation r {told('excess~autocorrelation')}",
+            f"rankings agree on {told('rankings: mean core overlap', '.0%')} of the top quarter",
             f"split-half ρ {told('split-half Spearman')}",
             f"{told('prompts too short', '.0f')} prompts too short",
         ]
@@ -129,17 +132,11 @@ def _interval(row: dict[str, Any]) -> str:
     return f"{row['contrast']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
 
 
-def _style(value: float) -> str:
-    name = scale.colour(value)
-    return f"on {name}" if name else ""
-
-
-def _legend(ranking: str, coloured: bool) -> Text:
-    line = Text(f"{ranking}, scaled   redundant ")
-    steps = len(scale.COLOURS) if coloured else len(scale.SHADES)
+def _legend(ranking: str, colours: tuple[str, ...]) -> Text:
+    line = Text(f"{ranking}, min–max scaled   redundant ")
+    steps = len(colours) or len(scale.SHADES)
     for step in range(steps):
-        value = (step + 0.5) / steps
-        line.append("  ", _style(value)) if coloured else line.append(scale.shade(value) * 2)
+        line.append(*scale.paint((step + 0.5) / steps, 2, colours))
     return line.append(" synergistic")
 
 
@@ -153,7 +150,7 @@ def _numbers(units: int, cell: int, margin: int, with_profile: bool) -> Text:
     return Text(" " * margin + line + "  " + head, "dim")
 
 
-def _bar(row: dict[str, Any], centre: float, reach: float, coloured: bool) -> Text:
+def _bar(row: dict[str, Any], centre: float, reach: float, colours: tuple[str, ...]) -> Text:
     """A layer's mean as a bar from the mean of all units, the farthest layer's filling its side, and in numbers."""
     half = PROFILE_WIDTH // 2
     value = row["value"]
@@ -162,7 +159,7 @@ def _bar(row: dict[str, Any], centre: float, reach: float, coloured: bool) -> Te
     length = round(half * abs(value - centre) / reach) if reach else 0
     bar = "━" * max(length - 1, 0) + "●" if length else ""
     warm = value >= centre
-    style = f"color({scale.COLOURS[-2 if warm else 1]})" if coloured else ""
+    style = colours[-2 if warm else 1] if colours else ""
     left, right = ("", bar) if warm else (bar[::-1], "")
     line = Text.assemble((f"{left:>{half}}", style), "│", (f"{right:<{half}}", style), f" {value:4.2f}")
     if row["low"] is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from statistics import fmean
+from string import ascii_uppercase
 from typing import Any
 
 import plotext
@@ -12,20 +13,22 @@ Curve = dict[str, Any]
 
 
 def draw(orders: dict[str, dict[str, Any]], width: int, height: int = 14) -> Text:
-    """Behaviour divergence over the fraction removed. `orders` as `ablate --json` prints them."""
+    """Behaviour divergence over the fraction removed, each line in a letter of its own that the last row explains:
+    it can be read without colour. `orders` as `ablate --json` prints them."""
     figure = plotext.figure
     figure.clear()
     figure.theme("simple")
     figure.plot_size(width, height)
-    for name, curves in _lines(orders).items():
+    lines = _lines(orders)
+    for letter, curves in zip(ascii_uppercase, lines.values(), strict=False):
         points = _mean(curves)
-        signal = figure.signal([0.0, *points], [0.0, *(one["divergence"] for one in points.values())], marker="braille")
+        signal = figure.signal([0.0, *points], [0.0, *(one["divergence"] for one in points.values())], marker=letter)
         signal.lines()
-        signal.label(name)
         figure.draw(signal)
     figure.title("behaviour divergence, nats per token")
     figure.label("fraction of units removed")
-    return Text.from_ansi(str(figure.build()))
+    names = "\n".join(f"{letter} {name}" for letter, name in zip(ascii_uppercase, lines, strict=False))
+    return Text.from_ansi(str(figure.build())).append(f"\n{names}\n")
 
 
 def rows(orders: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import math
 
-COLOURS = (25, 32, 74, 117, 153, 252, 223, 222, 215, 208, 166)
-"""Indices of the 256-colour palette, picked by hand: terminals round other scales to fewer and uneven steps."""
+COLOURS = tuple(f"color({number})" for number in (25, 32, 74, 117, 153, 252, 223, 222, 215, 208, 166))
+"""From the 256-colour palette, picked by hand: terminals round other scales to fewer and uneven steps."""
+
+SIXTEEN = ("blue", "cyan", "white", "yellow", "red")
+"""Where there are sixteen colours: few steps, but no colour stands for two values."""
 
 SHADES = " ░▒▓█"
 """Without colour ink alone is left, and it grows with the value."""
@@ -15,16 +18,20 @@ NOTHING = "·"
 """Where there is no value."""
 
 
-def colour(value: float) -> str | None:
-    """Background of a cell as rich names it; None for NaN."""
+def palette(system: str | None) -> tuple[str, ...]:
+    """The scale for a terminal, by what rich calls its colour system; empty where there is no colour."""
+    if system is None:
+        return ()
+    return SIXTEEN if system in ("standard", "windows") else COLOURS
+
+
+def paint(value: float, width: int, colours: tuple[str, ...]) -> tuple[str, str]:
+    """(text, style) of a cell of this width."""
     if math.isnan(value):
-        return None
-    return f"color({COLOURS[_step(value, len(COLOURS))]})"
-
-
-def shade(value: float) -> str:
-    """Glyph of a cell without colour."""
-    return NOTHING if math.isnan(value) else SHADES[_step(value, len(SHADES))]
+        return NOTHING.center(width), ""
+    if colours:
+        return " " * width, f"on {colours[_step(value, len(colours))]}"
+    return SHADES[_step(value, len(SHADES))] * width, ""
 
 
 def _step(value: float, steps: int) -> int:

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+WIDEST = 80
+"""Columns of text that a cell has before it is cut with an ellipsis; CSV and JSON have everything."""
+
 
 def as_json(content: Any, indent: int | None = 2) -> str:
     """JSON in which NaN and infinities are null and dates are text."""
@@ -33,17 +36,21 @@ def as_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = (), width: 
     cells = [[_cell(row[name]) for name in columns] for row in rows]
     numeric = [all(isinstance(row[name], int | float | None) for row in rows) for name in columns]
     widths = [max([len(name), *(len(row[place]) for row in cells)]) for place, name in enumerate(heads)]
-    widths = [min(one, 60) for one in widths]
+    widths = [min(one, WIDEST) for one in widths]
 
     def line(parts: Sequence[str]) -> str:
         aligned = [
-            part[:size].rjust(size) if right else part[:size].ljust(size)
+            _cut(part, size).rjust(size) if right else _cut(part, size).ljust(size)
             for part, size, right in zip(parts, widths, numeric, strict=True)
         ]
         text = "  ".join(aligned).rstrip()
         return text[:width] if width else text
 
     return "\n".join([line(heads), line(["─" * size for size in widths]), *map(line, cells)])
+
+
+def _cut(text: str, size: int) -> str:
+    return text if len(text) <= size else text[: size - 1] + "…"
 
 
 def _cell(value: Any) -> str:

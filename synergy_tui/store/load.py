@@ -116,7 +116,8 @@ def _parsed(key: str, value: Any) -> Any:
 
 def atlas(cache: Cache, decomposition: str, ranking: str) -> dict[str, Any]:
     """What a map of one decomposition is drawn from: run (rows of decompositions, captures and subjects in one),
-    ranking, values [layers, units] scaled, profile and contrasts with intervals, confounds."""
+    ranking, values [layers, units] scaled, excess [layers, units] in nats, profile and contrasts with intervals,
+    confounds."""
     query = """SELECT d.*, c.tasks, c.layers, c.units_per_layer, c.prompts, c.steps, c.dtype, s.name
       FROM decompositions d JOIN captures c USING (capture) JOIN subjects s USING (subject) WHERE decomposition = $1"""
     (run,) = rows(cache, query, decomposition)
@@ -125,10 +126,12 @@ def atlas(cache: Cache, decomposition: str, ranking: str) -> dict[str, Any]:
         "SELECT ranking, contrast, low, high, curvature FROM contrasts WHERE decomposition = $1",
         decomposition,
     )
+    shape = (run["layers"], run["units_per_layer"])
     return {
         "run": {key: _parsed(key, value) for key, value in run.items()},
         "ranking": ranking,
-        "values": unit_scores(cache, decomposition, ranking, (run["layers"], run["units_per_layer"])),
+        "values": unit_scores(cache, decomposition, ranking, shape),
+        "excess": unit_scores(cache, decomposition, "excess", shape, "value"),
         "profile": rows(
             cache,
             """SELECT layer, depth, value, low, high FROM layer_profiles

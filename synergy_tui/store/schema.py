@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from synergy_tui.terms import ATOMS, MEASURES, RANKINGS, column
+from synergy_tui.terms import ATOMS, INVALID_REASONS, MEASURES, RANKINGS, column
 
 VERSION = 1
 
@@ -267,7 +267,9 @@ FROM read_parquet('{here}/pairs/*/*.parquet', hive_partitioning = true,
                 "offset": "Independence offset 2·min(AIS), nats: what sts would be without coupling.",
                 "tdmi": "Time-delayed mutual information: the sum of the atoms, nats.",
                 "valid_prompts": "Prompts the means are over.",
-                "reason": "0, or the code of the gravest reason that made a prompt invalid.",
+                "reason": "Gravest reason that made a prompt invalid: 0 none, "
+                + ", ".join(f"{code} {name}" for code, name in enumerate(INVALID_REASONS, 1))
+                + ".",
             },
         ),
         "series": (
