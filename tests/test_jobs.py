@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import signal
 import subprocess
 import sys
 import time
 
 import numpy as np
+import psutil
 import pytest
 from conftest import Command, until, worker_of
 
@@ -84,14 +83,16 @@ def test_ctrl_c_cancels_keeps_the_shards_and_exits_130(command, tiny):
 
 def test_losing_the_terminal_leaves_the_job_running_to_its_end(command, tiny):
     """The command runs in a terminal of its own, which closes while the capture runs."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execv(sys.executable, command._line(("run", str(tiny), *LONG)))
+    line = [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", *command._line(("run", str(tiny), *LONG))]
+    terminal = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     jobs = until(lambda: len(found := list(folder.every(command.cache))) == 2 and found)
     capture = next(job for job in jobs if job.spec()["kind"] == "capture")
     until(lambda: list(capture.shards.glob("*.parquet")))
-    os.close(terminal)
-    os.waitpid(child, 0)
+    followers = psutil.Process(terminal.pid).children()
+    assert len(followers) == 1
+    terminal.kill()
+    terminal.wait()
+    assert psutil.wait_procs(followers, timeout=10)[1] == []  # the command itself ends with its terminal
     for job in jobs:
         command.wait(job.id, "done")
     assert command.json("show", "--latest")["capture"] == capture.id

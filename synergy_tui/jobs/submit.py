@@ -77,6 +77,8 @@ def cancel(job: JobFolder) -> dict[str, Any]:
     while (status := job.status())["state"] not in ENDED:
         if time.monotonic() > deadline:
             job.end_worker()
+        if time.monotonic() > deadline + 10:
+            raise JobError(f"the worker of job {job.id} does not end", f"end process {status['pid']} yourself")
         time.sleep(0.05)
     if status.get("lost"):
         job.write_status({key: value for key, value in status.items() if key != "lost"})
