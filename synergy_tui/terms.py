@@ -15,8 +15,6 @@ autocorrelation and the mean of its activity."""
 RANKINGS = ("rank-difference", "difference", "balance", "tdmi-share", "excess")
 """Orders of units, synergistic last. The first is the default because it is the published one."""
 
-UNIT_KINDS = ("head",)
-
 REMOVAL_ORDERS = ("synergy-first", "redundancy-first", "random", "layer-matched")
 """Targeted orders first, then the controls."""
 

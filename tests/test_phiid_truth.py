@@ -9,7 +9,8 @@ from conftest import ar1
 
 from synergy_tui.errors import MeasureError, UsageError
 from synergy_tui.phiid import ATOMS, decompose
-from synergy_tui.phiid.engine import PairEngine, merge
+from synergy_tui.phiid.engine import PairEngine
+from synergy_tui.phiid.result import merge
 
 A = {name: place for place, name in enumerate(ATOMS)}
 

@@ -19,7 +19,8 @@ FEW_PROMPTS = 10
 
 class Atlas(NamedTuple):
     """What is drawn. run: rows of captures, decompositions and subjects in one. values [layers, units]: a scaled
-    ranking. profile: dicts with value, low, high per layer. contrasts: ranking → dict. confounds: name → number."""
+    ranking. profile: dicts with value, low, high per layer. contrasts: ranking → dict. confounds: name → number.
+    excess [layers, units]: nats. sample: whether it is the shipped result."""
 
     run: dict[str, Any]
     ranking: str

@@ -28,8 +28,8 @@ def as_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return out.getvalue()
 
 
-def as_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = (), width: int = 0) -> str:
-    """Aligned columns, numbers to the right, cut at `width` when it is given. Control characters of the content are
+def as_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = ()) -> str:
+    """Aligned columns, numbers to the right, cut at WIDEST. Control characters of the content are
     shown, not sent: a prompt must not drive the terminal."""
     columns = columns or (list(rows[0]) if rows else [])
     heads = [printable(name) for name in columns]
@@ -43,8 +43,7 @@ def as_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = (), width: 
             _cut(part, size).rjust(size) if right else _cut(part, size).ljust(size)
             for part, size, right in zip(parts, widths, numeric, strict=True)
         ]
-        text = "  ".join(aligned).rstrip()
-        return text[:width] if width else text
+        return "  ".join(aligned).rstrip()
 
     return "\n".join([line(heads), line(["─" * size for size in widths]), *map(line, cells)])
 

@@ -4,6 +4,7 @@ lattice.py   what the sixteen atoms are made of, and the Möbius inversion that 
 windows.py   series → standardised past and future windows, with a reason where a unit has none
 gaussian.py  windows → the sixteen cumulative informations of one pair
 engine.py    all pairs of a series, tile by tile, on every core or device
+result.py    what comes out: blocks of pairs, and the decomposition they make
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from synergy_tui.terms import ATOMS
 
 if TYPE_CHECKING:
-    from synergy_tui.phiid.engine import PairAtoms, PairBlock, PairEngine, decompose, merge
+    from synergy_tui.phiid.engine import PairEngine, decompose
+    from synergy_tui.phiid.result import PairAtoms, PairBlock, merge
 
 __all__ = ["ATOMS", "PairAtoms", "PairBlock", "PairEngine", "decompose", "merge"]
 

@@ -4,10 +4,9 @@ device. Memory grows with the units and one block of pairs, never with all pairs
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,9 +16,10 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from synergy_tui.errors import MeasureError, UsageError
+from synergy_tui.errors import UsageError
 from synergy_tui.phiid import gaussian
 from synergy_tui.phiid.lattice import SWAP, atoms_from_cumulative
+from synergy_tui.phiid.result import PairAtoms, PairBlock, UnitSums, mean_of, merge
 from synergy_tui.phiid.windows import ILL_CONDITIONED, Windows, make_windows, response_lengths
 from synergy_tui.terms import ATOMS, INVALID_REASONS, RTR, STS
 
@@ -30,75 +30,6 @@ PAIRS_PER_BLOCK = 250_000
 
 ILL_CHUNK = 1024
 """Ill-conditioned pairs recomputed at a time: one compiled shape."""
-
-
-@dataclass(frozen=True)
-class UnitSums:
-    """Sums over the valid pairs of each unit, per prompt, the unit itself taken as x. They add up over blocks."""
-
-    atoms: Float[np.ndarray, "prompts units 16"]
-    offset: Float[np.ndarray, "prompts units"]
-    balance: Float[np.ndarray, "prompts units"]
-    pairs: Int[np.ndarray, "prompts units"]
-    balance_pairs: Int[np.ndarray, "prompts units"]
-
-    @classmethod
-    def zeros(cls, prompts: int, units: int) -> UnitSums:
-        """No pair summed yet."""
-        shape = (prompts, units)
-        return cls(
-            np.zeros((*shape, 16)),
-            np.zeros(shape),
-            np.zeros(shape),
-            np.zeros(shape, np.int64),
-            np.zeros(shape, np.int64),
-        )
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The five arrays by name, for keeping a block."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
-
-    def __iadd__(self, other: UnitSums) -> UnitSums:
-        for name, mine in self.arrays().items():
-            mine += getattr(other, name)
-        return self
-
-
-@dataclass(frozen=True)
-class PairBlock:
-    """A run of pairs in ascending order (i, j): means over their valid prompts, nats. `reason`: 0, or the code of the
-    gravest reason that made a prompt invalid (terms.INVALID_REASONS). `reasons` counts pairs × prompts."""
-
-    pairs: Int[np.ndarray, "n 2"]
-    mean: Float[np.ndarray, "n 16"]
-    offset: Float[np.ndarray, " n"]
-    valid_prompts: Int[np.ndarray, " n"]
-    reason: Int[np.ndarray, " n"]
-    reasons: dict[str, int]
-    sums: UnitSums
-
-
-@dataclass(frozen=True)
-class PairAtoms:
-    """The decomposition of a series.
-
-    pairs: i < j, x = i, y = j · mean: atoms in the order of ATOMS, over valid prompts, nats, NaN where no prompt is
-    valid · offset: the independence offset 2·min(AIS), likewise · valid_prompts: how many prompts each mean is over ·
-    reason, reasons: see PairBlock · unit_prompt: mean over a unit's valid pairs with the unit as x (so `xtx` is always
-    the unit's own), NaN where it has none · unit_offset: likewise · unit_balance: mean of sts/(sts + rtr) over the
-    pairs where that sum is positive · unit_pairs: valid pairs of each unit in each prompt.
-    """
-
-    pairs: Int[np.ndarray, "pairs 2"]
-    mean: Float[np.ndarray, "pairs 16"]
-    offset: Float[np.ndarray, " pairs"]
-    valid_prompts: Int[np.ndarray, " pairs"]
-    reason: Int[np.ndarray, " pairs"]
-    reasons: dict[str, int]
-    unit_prompt: Float[np.ndarray, "prompts units 16"]
-    unit_offset: Float[np.ndarray, "prompts units"]
-    unit_balance: Float[np.ndarray, "prompts units"]
-    unit_pairs: Int[np.ndarray, "prompts units"]
 
 
 def decompose(
@@ -115,34 +46,6 @@ def decompose(
     """
     engine = PairEngine(series, estimator=estimator, redundancy=redundancy, lag=lag, pairs=pairs)
     return merge(engine.blocks())
-
-
-def merge(blocks: Iterable[PairBlock]) -> PairAtoms:
-    """One decomposition from its blocks, in order. Raises MeasureError when no pair is valid in any prompt."""
-    blocks = list(blocks)
-    total = UnitSums.zeros(*blocks[0].sums.pairs.shape)
-    for block in blocks:
-        total += block.sums
-    reasons = {name: sum(block.reasons[name] for block in blocks) for name in INVALID_REASONS}
-    valid_prompts = np.concatenate([block.valid_prompts for block in blocks])
-    if not valid_prompts.any():
-        commonest = max(reasons, key=lambda name: reasons[name])
-        raise MeasureError(
-            f"no valid pair: {reasons[commonest]:,} of pairs × prompts are {commonest}",
-            "capture longer responses, or look at the series for constant or copied units",
-        )
-    return PairAtoms(
-        pairs=np.concatenate([block.pairs for block in blocks]),
-        mean=np.concatenate([block.mean for block in blocks]),
-        offset=np.concatenate([block.offset for block in blocks]),
-        valid_prompts=valid_prompts,
-        reason=np.concatenate([block.reason for block in blocks]),
-        reasons=reasons,
-        unit_prompt=_mean(total.atoms, total.pairs[:, :, None]),
-        unit_offset=_mean(total.offset, total.pairs),
-        unit_balance=_mean(total.balance, total.balance_pairs),
-        unit_pairs=total.pairs,
-    )
 
 
 class PairEngine:
@@ -168,7 +71,7 @@ class PairEngine:
         padded = np.pad(series, padding, constant_values=np.nan)
         with _float64():
             # Numbers go to the devices as float64 only inside this context: the caller's JAX settings stay as they are.
-            windows = jax.jit(make_windows, static_argnames="lag")(padded, response_lengths(series), lag=lag)
+            windows = _make_windows(padded, response_lengths(series), lag=lag)
             self._on_device = [jax.device_put(windows, device) for device in jax.local_devices()]
         self._stripes = _stripes(rows, self._tile, self.units)
 
@@ -255,7 +158,7 @@ class _Tile:
         self.pairs = np.stack([i + left, j + top], axis=1).astype(np.int32)
         sums = raw["sums"][:, i, j]
         self.valid_prompts = np.rint(sums[_COUNT]).astype(np.int32)
-        means = _mean(sums[:_BALANCE].T, self.valid_prompts[:, None])
+        means = mean_of(sums[:_BALANCE].T, self.valid_prompts[:, None])
         self.mean, self.offset = means[:, :_OFFSET], means[:, _OFFSET]
         self.reason = raw["reason"][i, j]
         self.reasons = raw["reasons"]
@@ -273,6 +176,8 @@ class _Tile:
             sums.balance_pairs[:, units] += np.rint(side[:, :, _BALANCE_COUNT]).astype(np.int64)
             sums.pairs[:, units] += np.rint(side[:, :, _COUNT]).astype(np.int64)
 
+
+_make_windows = jax.jit(make_windows, static_argnames="lag")
 
 _OFFSET, _BALANCE, _BALANCE_COUNT, _COUNT = range(16, 20)
 """What is summed beside the sixteen atoms."""
@@ -368,11 +273,6 @@ def _stripes(rows: int, tile: int, units: int) -> list[tuple[int, int]]:
             stripes.append((first, row + 1))
             first, pairs = row + 1, 0
     return stripes
-
-
-def _mean(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """sums/counts, NaN where nothing was counted."""
-    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
 
 
 @contextmanager

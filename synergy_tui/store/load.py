@@ -84,11 +84,6 @@ def series(cache: Cache, capture: str, prompts: list[int] | None = None) -> np.n
     return out
 
 
-def pairs(cache: Cache, decomposition: str, columns: list[str] | None = None) -> pa.Table:
-    """The bulk file of a decomposition. Raises CacheError when it is damaged."""
-    return _bulk(cache.pairs_folder(decomposition) / "pairs.parquet", columns)
-
-
 def unit_scores(
     cache: Cache, decomposition: str, score: str, shape: tuple[int, int], what: str = "scaled"
 ) -> np.ndarray:

@@ -15,7 +15,8 @@ from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.worker import shards
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import versions
-from synergy_tui.phiid.engine import PairAtoms, PairBlock, PairEngine, UnitSums, merge
+from synergy_tui.phiid.engine import PairEngine
+from synergy_tui.phiid.result import PairAtoms, PairBlock, UnitSums, merge
 from synergy_tui.store import load
 from synergy_tui.store.bulk import PAIR_FILE, whole
 from synergy_tui.store.cache import Cache

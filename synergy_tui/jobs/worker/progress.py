@@ -69,7 +69,7 @@ class Progress:
             self._status |= {"stage": name, "progress": share[0]}
         self._write()
 
-    def advance(self, parts: float = 1, detail: str | None = None) -> None:
+    def advance(self, parts: float = 1) -> None:
         """Counts finished parts of the stage. Raises Cancelled when the job was asked to stop."""
         self.check()
         with self._changed:
@@ -77,8 +77,6 @@ class Progress:
             one["done"] += parts
             one["seconds"] = time.monotonic() - self._began
             one["rate"] = one["done"] / one["seconds"] if one["seconds"] > 0 else None
-            if detail is not None:
-                one["detail"] = detail
             first, last = self._share
             if one["total"]:
                 self._status["progress"] = first + (last - first) * min(one["done"] / one["total"], 1.0)
