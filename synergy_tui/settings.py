@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from synergy_tui.errors import UsageError
 
 APP = "synergy-tui"
-KNOWN = ("cache", "data")
+PATHS = ("cache", "data")
+COLOURS = ("none", "16", "256", "truecolor")
+THEMES = ("dark", "light")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """cache: the results and jobs. data: subjects fetched and converted, shared by all caches."""
+    """cache: the results and jobs. data: subjects fetched and converted, shared by all caches. state: where the explorer
+    keeps its last view. theme, colour, ascii: how it looks, None where the terminal decides. keys: action id → key."""
 
     cache: Path
     data: Path
+    state: Path
+    theme: str | None = None
+    colour: str | None = None
+    ascii: bool = False
+    keys: dict[str, str] = field(default_factory=dict)
 
 
 def load(cache: str | Path | None = None) -> Settings:
@@ -38,6 +47,11 @@ def load(cache: str | Path | None = None) -> Settings:
     return Settings(
         cache=chosen(cache, "cache", user_data / "cache"),
         data=chosen(None, "data", user_data),
+        state=Path(platformdirs.user_state_dir(APP)),
+        theme=config.get("theme"),
+        colour="none" if os.environ.get("NO_COLOR") else config.get("colour"),
+        ascii=config.get("ascii", False),
+        keys=config.get("keys", {}),
     )
 
 
@@ -54,7 +68,7 @@ def user_path(text: str | Path) -> Path:
     return path
 
 
-def _read_config(path: Path) -> dict[str, str]:
+def _read_config(path: Path) -> dict[str, Any]:
     try:
         config = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -62,12 +76,25 @@ def _read_config(path: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}", "mend or remove it") from None
     for key, value in config.items():
-        if key not in KNOWN or not isinstance(value, str):
-            raise UsageError(
-                f"{path} has no use for {key} = {value!r}",
-                f"known, each a path in quotes: {', '.join(KNOWN)}",
-            )
+        wanted = _wanted(key, value)
+        if wanted:
+            raise UsageError(f"{path} has no use for {key} = {value!r}", wanted)
     return config
+
+
+def _wanted(key: str, value: Any) -> str:
+    """What a setting should be, where it is something else."""
+    if key in PATHS:
+        return "" if isinstance(value, str) else f"{key} is a path in quotes"
+    if key in ("theme", "colour"):
+        words = THEMES if key == "theme" else COLOURS
+        return "" if value in words else f"{key} is one of {', '.join(words)}"
+    if key == "ascii":
+        return "" if isinstance(value, bool) else "ascii is true or false"
+    if key == "keys":
+        whole = isinstance(value, dict) and all(isinstance(one, str) and one for one in value.values())
+        return "" if whole else "keys is a table of action = \"key\", with the ids that the explorer's help shows"
+    return f"known: {', '.join((*PATHS, 'theme', 'colour', 'ascii', 'keys'))}"
 
 
 def shipped(name: str) -> Path:

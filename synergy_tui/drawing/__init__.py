@@ -2,6 +2,7 @@
 
 scale.py     values → colours and shades, the one place that knows them
 atlas.py     layer × unit map with the layer profile beside it, and the reading under it
+plots.py     lines over an axis
 curves.py    ablation curves
 progress.py  a job's stages as they pass
 tables.py    rows → aligned columns, CSV, JSON

@@ -40,7 +40,7 @@ def draw(atlas: Atlas, console: Console) -> None:
     console.print()
     for sentence in reading(atlas):
         console.print(sentence, soft_wrap=not console.is_terminal)
-    console.print(Text.assemble(("doubts  ", "bold"), doubts(atlas)), soft_wrap=not console.is_terminal)
+    console.print(Text.assemble(("doubts  ", "bold"), doubts(atlas.confounds)), soft_wrap=not console.is_terminal)
 
 
 def title(run: dict[str, Any], sample: bool) -> Text:
@@ -69,7 +69,8 @@ def map_lines(atlas: Atlas, width: int, colours: tuple[str, ...]) -> list[Text]:
         for value in atlas.values[layer]:
             line.append(*scale.paint(value, cell, colours))
         if with_profile:
-            line.append("  ").append_text(_bar(atlas.profile[layer], centre, reach, colours))
+            sides = (colours[1], colours[-2]) if colours else ("", "")
+            line.append("  ").append_text(bar(atlas.profile[layer], centre, reach, sides))
         lines.append(line)
     return lines
 
@@ -108,11 +109,11 @@ def reading(atlas: Atlas) -> list[Text]:
     return [Text(first), Text(second), Text(third)]
 
 
-def doubts(atlas: Atlas) -> str:
+def doubts(confounds: dict[str, float | None]) -> str:
     """The line that separates a map from a finding."""
 
     def told(name: str, form: str = "+.2f") -> str:
-        value = atlas.confounds.get(name)
+        value = confounds.get(name)
         return "n/a" if value is None else format(value, form)
 
     return "   ".join(
@@ -151,18 +152,23 @@ def _numbers(units: int, cell: int, margin: int, with_profile: bool) -> Text:
     return Text(" " * margin + line + "  " + head, "dim")
 
 
-def _bar(row: dict[str, Any], centre: float, reach: float, colours: tuple[str, ...]) -> Text:
-    """A layer's mean as a bar from the mean of all units, the farthest layer's filling its side, and in numbers."""
+def bar(row: dict[str, Any], centre: float, reach: float, sides: tuple[str, str]) -> Text:
+    """A layer's mean as a bar from the centre, the farthest layer's filling its side, and in numbers. sides: the styles
+    of the redundant and the synergistic one."""
     half = PROFILE_WIDTH // 2
     value = row["value"]
     if value is None:
         return Text(" " * half + "│" + " " * half + "   n/a", "dim")
-    length = round(half * abs(value - centre) / reach) if reach else 0
-    bar = "━" * max(length - 1, 0) + "●" if length else ""
+    length = min(round(half * abs(value - centre) / reach), half) if reach else 0
+    drawn = "━" * max(length - 1, 0) + "●" if length else ""
     warm = value >= centre
-    style = colours[-2 if warm else 1] if colours else ""
-    left, right = ("", bar) if warm else (bar[::-1], "")
-    line = Text.assemble((f"{left:>{half}}", style), "│", (f"{right:<{half}}", style), f" {value:4.2f}")
+    left, right = ("", drawn) if warm else (drawn[::-1], "")
+    line = Text.assemble((f"{left:>{half}}", sides[0]), "│", (f"{right:<{half}}", sides[1]), f" {_number(value)}")
     if row["low"] is not None:
         line.append(f"  [{row['low']:.2f}, {row['high']:.2f}]", "dim")
     return line
+
+
+def _number(value: float) -> str:
+    """Four columns where they say enough."""
+    return f"{value:4.2f}" if 0.005 <= abs(value) < 100 or value == 0 else f"{value:.1e}"

@@ -6,8 +6,9 @@ from statistics import fmean
 from string import ascii_uppercase
 from typing import Any
 
-import plotext
 from rich.text import Text
+
+from synergy_tui.drawing.plots import Line, plot
 
 Curve = dict[str, Any]
 
@@ -15,32 +16,26 @@ Curve = dict[str, Any]
 def draw(orders: dict[str, dict[str, Any]], width: int, height: int = 14) -> Text:
     """Behaviour divergence over the fraction removed, each line in a letter of its own that the last row explains:
     it can be read without colour. `orders` as `ablate --json` prints them."""
-    figure = plotext.figure
-    figure.clear()
-    figure.theme("simple")
-    figure.plot_size(width, height)
-    lines = _lines(orders)
+    lines = by_line(orders)
+    drawn = []
     for letter, curves in zip(ascii_uppercase, lines.values(), strict=False):
-        points = _mean(curves)
-        signal = figure.signal([0.0, *points], [0.0, *(one["divergence"] for one in points.values())], marker=letter)
-        signal.lines()
-        figure.draw(signal)
-    figure.title("behaviour divergence, nats per token")
-    figure.label("fraction of units removed")
+        points = mean(curves)
+        drawn.append(Line([0.0, *points], [0.0, *(one["divergence"] for one in points.values())], letter))
+    text = plot(drawn, width, height, "behaviour divergence, nats per token", "fraction of units removed")
     names = "\n".join(f"{letter} {name}" for letter, name in zip(ascii_uppercase, lines, strict=False))
-    return Text.from_ansi(str(figure.build())).append(f"\n{names}\n")
+    return text.append(f"\n{names}\n")
 
 
 def rows(orders: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """One row per order and fraction, means over seeds."""
     return [
         {"order": name, "fraction": fraction, **point}
-        for name, curves in _lines(orders).items()
-        for fraction, point in _mean(curves).items()
+        for name, curves in by_line(orders).items()
+        for fraction, point in mean(curves).items()
     ]
 
 
-def _lines(orders: dict[str, dict[str, Any]]) -> dict[str, list[Curve]]:
+def by_line(orders: dict[str, dict[str, Any]]) -> dict[str, list[Curve]]:
     """Curves by the name of their line; layer-matched has one line per target."""
     out: dict[str, list[Curve]] = {}
     for name, order in orders.items():
@@ -49,7 +44,8 @@ def _lines(orders: dict[str, dict[str, Any]]) -> dict[str, list[Curve]]:
     return out
 
 
-def _mean(curves: list[Curve]) -> dict[float, dict[str, float]]:
+def mean(curves: list[Curve]) -> dict[float, dict[str, float]]:
+    """fraction → divergence, top1 and perplexity_ratio, mean over the curves of one line."""
     what = ("divergence", "top1", "perplexity_ratio")
     return {
         fraction: {name: fmean(curve[name][place] for curve in curves) for name in what}

@@ -66,7 +66,7 @@ def one(cache: Cache, kind: str, value: str) -> dict[str, Any]:
     found = rows(cache, f"SELECT * FROM {KEYS[kind]} WHERE {kind} = $1", value)
     if not found:
         raise UsageError(f"no {kind} {value} in this cache", "synergy-tui cache info lists them")
-    return {key: _parsed(key, item) for key, item in found[0].items()}
+    return {key: parsed(key, item) for key, item in found[0].items()}
 
 
 def series(cache: Cache, capture: str, prompts: list[int] | None = None) -> np.ndarray:
@@ -105,7 +105,7 @@ def _bulk(path: Any, columns: list[str] | None) -> pa.Table:
         ) from None
 
 
-def _parsed(key: str, value: Any) -> Any:
+def parsed(key: str, value: Any) -> Any:
     return json.loads(value) if key in ("versions", "reasons") and value else value
 
 
@@ -123,7 +123,7 @@ def atlas(cache: Cache, decomposition: str, ranking: str) -> dict[str, Any]:
     )
     shape = (run["layers"], run["units_per_layer"])
     return {
-        "run": {key: _parsed(key, value) for key, value in run.items()},
+        "run": {key: parsed(key, value) for key, value in run.items()},
         "ranking": ranking,
         "values": unit_scores(cache, decomposition, ranking, shape),
         "excess": unit_scores(cache, decomposition, "excess", shape, "value"),

@@ -1,0 +1,89 @@
+"""Lines over an axis → text, by plotext. Its figure is one for the whole process, so one drawing at a time."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.text import Text
+
+_figure = threading.Lock()
+
+
+class Line(NamedTuple):
+    """xs, ys: points, broken where a y is NaN. sign: a letter, `braille`, or `dot` for points that are not joined.
+    colour: of the 256, None for the terminal's own."""
+
+    xs: Sequence[float]
+    ys: Sequence[float]
+    sign: str = "braille"
+    colour: int | None = None
+
+
+def plot(
+    lines: Sequence[Line],
+    width: int,
+    height: int,
+    title: str = "",
+    below: str = "",
+    limits: tuple[float, float] | None = None,
+) -> Text:
+    """The lines in a box of this size. below: what the x axis counts. limits: of the y axis. Empty when nothing is
+    known or there is no room."""
+    import plotext  # 0.13 s: only who draws a curve pays
+
+    parts = [part for line in lines for part in _unbroken(line)]
+    if not parts or width < 16 or height < 5:
+        return Text()
+    with _figure:
+        figure = plotext.figure
+        figure.clear()
+        figure.theme("colorless" if all(line.colour is None for line in lines) else "simple")
+        figure.plot_size(width, height)
+        if limits:
+            figure.ruler("y").lim(*limits)
+        for part in parts:
+            symbol = "•" if part.sign == "dot" else part.sign
+            marker = plotext.marker(symbol) if part.colour is None else plotext.marker(symbol, part.colour)
+            signal = figure.signal(list(part.xs), list(part.ys), marker=marker)
+            if part.sign != "dot" and len(part.xs) > 1:
+                signal.lines()
+            figure.draw(signal)
+        if title:
+            figure.title(title)
+        if below:
+            figure.label(below)
+        return Text.from_ansi(str(figure.build()))
+
+
+def _unbroken(line: Line) -> list[Line]:
+    """The stretches of a line between missing values."""
+    out: list[Line] = []
+    xs: list[float] = []
+    ys: list[float] = []
+    for x, y in [*zip(line.xs, line.ys, strict=True), (0.0, math.nan)]:
+        if math.isfinite(y):
+            xs.append(float(x))
+            ys.append(float(y))
+        elif xs:
+            out.append(line._replace(xs=xs, ys=ys))
+            xs, ys = [], []
+    return out
+
+
+def spark(values: Sequence[float], width: int, signs: str = "▁▂▃▄▅▆▇█") -> str:
+    """Values in one row of blocks, averaged down to the width; blank where there is none."""
+    known = [value for value in values if math.isfinite(value)]
+    if not known or width < 1:
+        return ""
+    low, span = min(known), max(known) - min(known)
+    size = max(len(values) / width, 1.0)
+    out = ""
+    for place in range(min(width, len(values))):
+        part = [one for one in values[int(place * size) : max(int((place + 1) * size), int(place * size) + 1)]]
+        part = [one for one in part if math.isfinite(one)]
+        share = (sum(part) / len(part) - low) / span if part and span else 0.0
+        out += signs[min(int(share * len(signs)), len(signs) - 1)] if part else " "
+    return out

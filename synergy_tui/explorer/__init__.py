@@ -1,0 +1,36 @@
+"""The explorer: a Textual app over one cache. A face like the command line: it reads `store`, starts `jobs`, draws.
+
+app.py        the app: header, views, the runs at the left, what is selected, what is running
+actions.py    every action: id, key, word, tooltip; bindings and palette are made from it
+selection.py  what all views share: run, score, unit, partner, prompt, marks
+run.py        the cache → one run as arrays; its pairs, series, responses when they are asked for
+state.py      last view, selection, unsaved SQL and pinned sets between two starts
+watch.py      the jobs folder and the catalogue → what changed, from a thread
+views/        one file per view, on one shared selection
+widgets/      what views are made of: maps, lines of text, plots, tables
+dialogs/      what opens above a view and answers a question
+help.py       what `?` says
+remake.py     a view → the command, the Python and the SQL that remake it
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from synergy_tui.settings import Settings
+
+
+def explore(settings: Settings, run: str | None = None) -> int:
+    """Runs the explorer until the user leaves; returns the exit code. `run`: what to open, instead of what was open
+    last. Raises CacheError when the cache cannot be used."""
+    from textual import constants
+
+    constants.TEXTUAL_ANIMATIONS = "none"  # type: ignore[misc]  # every frame is a repaint over somebody's SSH
+    systems = {"none": "auto", "16": "standard", "256": "256", "truecolor": "truecolor", None: constants.COLOR_SYSTEM}
+    constants.COLOR_SYSTEM = systems[settings.colour]  # type: ignore[misc]
+    from synergy_tui.explorer.app import Explorer
+
+    app = Explorer(settings, run)
+    app.run()
+    return app.return_code or 0

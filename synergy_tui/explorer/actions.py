@@ -1,0 +1,145 @@
+"""Every action of the explorer: its id, key, word and tooltip. Bindings, the footer, the palette, the help and the keys
+in config.toml all come from this table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from textual.binding import Binding
+
+from synergy_tui.errors import UsageError
+
+
+class Action(NamedTuple):
+    """where: `app`, or the view it belongs to. key: comma-separated. call: the method it calls, action_… left out.
+    footer: whether the footer has room for it. palette: whether it makes sense without the key's immediacy."""
+
+    where: str
+    id: str
+    key: str
+    call: str
+    word: str
+    tooltip: str
+    footer: bool = False
+    palette: bool = True
+
+
+APP = (
+    Action("app", "view.atlas", "escape,g", "view('atlas')", "map", "The layer × unit map", footer=True),
+    Action("app", "view.unit", "u", "view('unit')", "unit", "The unit under the cursor: scores, ranks, partners"),
+    Action("app", "view.tokens", "t", "view('tokens')", "tokens", "A response, token by token", footer=True),
+    Action("app", "view.pairs", "p", "view('pairs')", "pairs", "The unit × unit matrix of an atom", footer=True),
+    Action("app", "view.ablation", "a", "view('ablation')", "ablate", "Remove units and see what changes", footer=True),
+    Action("app", "view.jobs", "J", "view('jobs')", "jobs", "What runs and what has run", footer=True),
+    Action("app", "view.sql", "s", "view('sql')", "SQL", "Ask the cache", footer=True),
+    Action("app", "score.choose", "m", "choose_score", "measure", "What the map shows: atom, score or ranking"),
+    Action("app", "score.next", "r", "next_ranking(1)", "ranking", "The next ranking", footer=True),
+    Action("app", "score.previous", "R", "next_ranking(-1)", "ranking back", "The ranking before"),
+    Action("app", "null.mask", "f", "mask", "above null", "Show only what is above its null"),
+    Action("app", "prompt.previous", "left_square_bracket", "prompt(-1)", "prompt back", "The prompt before"),
+    Action("app", "prompt.next", "right_square_bracket", "prompt(1)", "prompt on", "The next prompt"),
+    Action("app", "marks.rule", "M", "mark_by_rule", "mark by rule", "Mark by a rule: top 25 % of rank in layers 10–20"),
+    Action("app", "marks.undo", "z", "undo", "undo marks", "Take back the last change of the marks"),
+    Action("app", "marks.clear", "X", "clear_marks", "clear marks", "Unmark everything"),
+    Action("app", "marks.pin", "P", "pins", "pin marks", "Keep the marked set under a name, or apply one kept before"),
+    Action("app", "run.new", "n", "new", "new", "Start a capture or a decomposition", footer=True),
+    Action("app", "run.find", "slash", "find", "find", "Find a run"),
+    Action("app", "copy", "y", "copy", "copy/save", "Copy or save a value, table, SQL, command or the view", footer=True),
+    Action("app", "panel.runs", "f2", "panel('runs')", "runs", "Show or hide the runs"),
+    Action("app", "panel.profile", "f3", "panel('profile')", "profile", "Show or hide the layer profile"),
+    Action("app", "panel.unit", "f4", "panel('unit')", "unit panel", "Show or hide the panel of the unit"),
+    Action("app", "theme", "T", "theme", "dark/light", "Change between the dark and the light theme"),
+    Action("app", "help", "question_mark,f1", "help", "help", "What is under the cursor, and what to doubt", footer=True),
+    Action("app", "palette", "ctrl+p,colon", "command_palette", "palette", "Everything by name", palette=False),
+    Action("app", "quit", "q,ctrl+q", "quit", "quit", "Leave; jobs go on", footer=True),
+)
+
+MOVES = (
+    ("up", "up,k", "move(-1,0)", "up", "One up"),
+    ("down", "down,j", "move(1,0)", "down", "One down"),
+    ("left", "left,h", "move(0,-1)", "left", "One to the left"),
+    ("right", "right,l", "move(0,1)", "right", "One to the right"),
+    ("page-up", "pageup", "move(-10,0)", "ten up", "Ten up"),
+    ("page-down", "pagedown", "move(10,0)", "ten down", "Ten down"),
+    ("start", "home", "move(0,-999999)", "first", "To the first of the row"),
+    ("end", "end", "move(0,999999)", "last", "To the last of the row"),
+)
+
+
+def _moves(where: str) -> tuple[Action, ...]:
+    return tuple(Action(where, f"{where}.{name}", *rest, palette=False) for name, *rest in MOVES)
+
+
+ATLAS = (
+    *_moves("atlas"),
+    Action("atlas", "atlas.open", "enter", "open_unit", "unit", "Open the unit under the cursor", footer=True),
+    Action("atlas", "marks.unit", "space", "mark('unit')", "mark", "Mark or unmark the unit", footer=True),
+    Action("atlas", "marks.layer", "x", "mark('layer')", "mark layer", "Mark or unmark the layer"),
+    Action("atlas", "marks.column", "c", "mark('column')", "mark column", "Mark or unmark this unit of every layer"),
+    Action("atlas", "marks.rectangle", "v", "mark('rectangle')", "rectangle", "Begin a rectangle; again: mark it"),
+)
+
+UNIT = (
+    *(one for one in _moves("unit") if one.id in ("unit.up", "unit.down")),
+    Action("unit", "unit.open", "enter", "open_pair", "pair", "Take this partner to the pairs", footer=True),
+    Action("unit", "unit.atom", "o", "partner_atom", "partners by", "Rank partners by the next atom", footer=True),
+    Action("unit", "unit.back", "backspace", "back", "back", "Back to the unit looked at before"),
+)
+
+TOKENS = (
+    *_moves("tokens"),
+    Action("tokens", "tokens.atom", "r", "swap_atom", "synergy/redundancy", "Colour by the other atom", footer=True),
+    Action("tokens", "tokens.pair", "o", "swap_pair", "unit/pair", "Of the unit with all, or of the pair", footer=True),
+)
+
+PAIRS = (
+    *_moves("pairs"),
+    Action("pairs", "pairs.in", "plus,equals_sign", "zoom(1)", "in", "Zoom in", footer=True),
+    Action("pairs", "pairs.out", "minus", "zoom(-1)", "out", "Zoom out", footer=True),
+    Action("pairs", "pairs.atom", "r", "next_atom(1)", "atom", "The next atom", footer=True),
+    Action("pairs", "pairs.open", "enter", "take", "take", "Make this pair the selected one", footer=True),
+    Action("pairs", "pairs.swap", "o", "swap", "swap", "Change x and y"),
+)
+
+ABLATION = (
+    Action("ablation", "ablation.start", "f5", "start", "start", "Start with what the form says", footer=True),
+    Action("ablation", "ablation.next", "period", "other(1)", "next result", "The next ablation of this run", footer=True),
+    Action("ablation", "ablation.previous", "comma", "other(-1)", "previous", "The ablation before"),
+    Action("ablation", "ablation.stop", "delete", "stop", "stop", "Stop the one that runs; what is finished is kept"),
+)
+
+JOBS = (
+    Action("jobs", "jobs.open", "enter", "open_result", "open", "Open what the job made", footer=True),
+    Action("jobs", "jobs.cancel", "delete", "cancel", "cancel", "Stop the job; finished parts are kept", footer=True),
+    Action("jobs", "jobs.resume", "e", "resume", "resume", "Go on where the job stopped", footer=True),
+)
+
+SQL = (
+    Action("sql", "sql.run", "f5,ctrl+r", "run_query", "run", "Ask", footer=True),
+    Action("sql", "sql.stop", "f6", "stop_query", "stop", "Stop the query", footer=True),
+    Action("sql", "sql.complete", "ctrl+n", "complete", "complete", "Complete the word: tables, columns, words of SQL"),
+    Action("sql", "sql.history", "f7", "history", "history", "What was asked before", footer=True),
+    Action("sql", "sql.ready", "f8", "ready", "ready-made", "Questions ready to be asked", footer=True),
+    Action("sql", "sql.map", "f9", "as_map", "as map", "Show a result with layer and unit as a map", footer=True),
+    Action("sql", "sql.leave", "escape", "leave", "leave", "Out of the editor, so that letters are keys again"),
+)
+
+ALL = (*APP, *ATLAS, *UNIT, *TOKENS, *PAIRS, *ABLATION, *JOBS, *SQL)
+
+
+def bindings(where: str) -> list[Binding]:
+    """The bindings of a view, or of the app."""
+    return [
+        Binding(one.key, one.call, one.word, show=one.footer, tooltip=one.tooltip, id=one.id)
+        for one in ALL
+        if one.where == where
+    ]
+
+
+def check_keys(keys: Iterable[str]) -> None:
+    """Raises UsageError for an id that config.toml gives a key to and no action has."""
+    known = {one.id for one in ALL}
+    for one in keys:
+        if one not in known:
+            raise UsageError(f"config.toml gives a key to {one!r}, which is no action", "`?` in the explorer lists them")

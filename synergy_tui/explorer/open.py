@@ -1,0 +1,150 @@
+"""The cache → what there is to walk through: the tree of runs, and the run to begin with. May block."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from synergy_tui.errors import SynergyError, UsageError
+from synergy_tui.explorer.run import Place
+from synergy_tui.jobs import folder
+from synergy_tui.jobs.folder import ENDED, JobFolder
+from synergy_tui.settings import Settings, shipped
+from synergy_tui.store import load
+from synergy_tui.store.archive import Archive, open_any
+from synergy_tui.store.cache import Cache
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A line of the tree: what it says, where it leads (None: nowhere), what is under it."""
+
+    text: str
+    place: Place | None
+    branches: tuple[Branch, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunTree:
+    """Subjects with their captures and decompositions, the newest first, and the sample. captures: ids by the branch
+    that stands for them. ids: of all decompositions."""
+
+    branches: tuple[Branch, ...]
+    ids: frozenset[str]
+    newest: Place | None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What the explorer starts with. error: why what was asked for is not what is shown."""
+
+    cache: Cache
+    tree: RunTree
+    place: Place | None
+    error: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def first(settings: Settings, asked: str | None, last: str | None) -> Opened:
+    """The cache with its tree, and the run to show: the one asked for, the one shown last, the newest, or the sample.
+    Raises CacheError when the cache cannot be used, UsageError when the run asked for is not there."""
+    cache = open_any(settings.cache)
+    found = tree(cache)
+    if asked:
+        return Opened(cache, found, Place(cache, load.find(cache, "decomposition", asked)))
+    if last and last in found.ids:
+        return Opened(cache, found, next(one for one in places(found) if one.id == last))
+    return Opened(cache, found, found.newest or sample())
+
+
+def places(found: RunTree) -> list[Place]:
+    """Every place of a tree, from the top."""
+    out: list[Place] = []
+
+    def walk(branches: tuple[Branch, ...]) -> None:
+        for one in branches:
+            if one.place is not None:
+                out.append(one.place)
+            walk(one.branches)
+
+    walk(found.branches)
+    return out
+
+
+def sample() -> Place | None:
+    """The result that ships with the package."""
+    with contextlib.suppress(SynergyError):
+        archive = Archive.open(shipped("sample"))
+        return Place(archive, load.find(archive, "decomposition", None, latest=True), sample=True)
+    return None
+
+
+def tree(cache: Cache) -> RunTree:
+    """What is in the cache, with the jobs that are making more."""
+    rows = load.overview(cache)
+    growing = _growing(cache)
+    branches, newest = _subjects(cache, rows, growing, False)
+    ids = {row["decomposition"] for row in rows if row["decomposition"]}
+    first_run = sample() if not isinstance(cache, Archive) else None
+    if first_run is not None:
+        shipped_branches, _ = _subjects(first_run.cache, load.overview(first_run.cache), [], True)
+        branches += tuple(Branch(f"sample · {one.text}", one.place, one.branches) for one in shipped_branches)
+        ids |= {first_run.id}
+    return RunTree(branches, frozenset(ids), newest)
+
+
+def _subjects(
+    cache: Cache, rows: list[dict[str, Any]], growing: list[dict[str, Any]], sample: bool
+) -> tuple[tuple[Branch, ...], Place | None]:
+    by_subject: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for row in rows:
+        by_subject.setdefault(row["subject"], {}).setdefault(row["capture"], []).append(row)
+    newest: Place | None = None
+    out = []
+    for one in growing:
+        if one["kind"] == "capture":
+            place = Place(cache, one["id"], job=one["job"])
+            out.append(Branch(f"{one['name']} · capturing", place))
+    for subject, captures in by_subject.items():
+        inner = []
+        for capture, found in captures.items():
+            runs = []
+            for row in sorted(found, key=lambda row: row["decomposition"] or ""):
+                if row["decomposition"]:
+                    place = Place(cache, row["decomposition"], sample)
+                    newest = newest or place
+                    runs.append(Branch(f"{row['method']}  {row['decomposition']}", place))
+            for one in growing:
+                if one["kind"] == "decompose" and one["capture"] == capture:
+                    runs.append(Branch(f"decomposing  {one['id']}", Place(cache, one["id"], job=one["job"])))
+            row = found[0]
+            text = f"{row['tasks']} {row['prompts'].split('/')[-1]}×{row['steps']}  {capture}"
+            inner.append(Branch(text, None, tuple(runs)))
+        out.append(Branch(subject, None, tuple(inner)))
+    return tuple(out), newest
+
+
+def _growing(cache: Cache) -> list[dict[str, Any]]:
+    """Captures and decompositions under way."""
+    out = []
+    for job in folder.every(cache.folder):
+        with contextlib.suppress(SynergyError, OSError, KeyError):
+            if job.status()["state"] in ENDED:
+                continue
+            spec = job.spec()
+            subject = spec["subject"]["name"] if "subject" in spec else ""
+            out.append(
+                {"id": job.id, "kind": spec["kind"], "name": subject, "capture": spec.get("capture"), "job": job}
+            )
+    return out
+
+
+def job_place(cache: Cache, job: JobFolder) -> Place:
+    """Where a finished or running job leads. Raises UsageError when it leads nowhere."""
+    status, kind = job.status(), job.spec()["kind"]
+    if status["state"] not in ENDED and kind in ("capture", "decompose"):
+        return Place(cache, job.id, job=job)
+    if status["state"] != "done":
+        raise UsageError(f"job {job.id} is {status['state']} and has made nothing", "resume it with e")
+    return Place(cache, load.find(cache, "decomposition", job.id))

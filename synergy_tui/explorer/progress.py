@@ -1,0 +1,54 @@
+"""A job's status → the few words that tell how far it is: for the header, the jobs, the forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def brief(status: dict[str, Any]) -> str:
+    """One job in one breath: kind, bar, share, time left."""
+    if status["state"] == "queued":
+        return f"{status['kind']} queued"
+    left = time_left(status)
+    text = f"{status['kind']} {bar(status['progress'], 10)} {status['progress']:.0%}"
+    return f"{text} {left}" if left else text
+
+
+def bar(share: float, width: int) -> str:
+    """A bar of this many columns."""
+    full = round(min(max(share, 0.0), 1.0) * width)
+    return "█" * full + "░" * (width - full)
+
+
+def rate(status: dict[str, Any]) -> str:
+    """Parts a second of the stage under way."""
+    stage = _stage(status)
+    if not stage or not stage.get("rate"):
+        return ""
+    return f"{_short(stage['rate'])} {stage['unit']}/s"
+
+
+def time_left(status: dict[str, Any]) -> str:
+    """Of the stage under way, as minutes and seconds; nothing where nobody knows."""
+    stage = _stage(status)
+    if not stage or not stage.get("rate") or not stage.get("total") or status["state"] != "running":
+        return ""
+    seconds = max(stage["total"] - stage["done"], 0) / stage["rate"]
+    return span(seconds)
+
+
+def span(seconds: float) -> str:
+    """A time as people read it."""
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d}"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d}"
+
+
+def _stage(status: dict[str, Any]) -> dict[str, Any] | None:
+    stages = status.get("stages") or []
+    return stages[-1] if stages and isinstance(stages[-1], dict) else None
+
+
+def _short(value: float) -> str:
+    return f"{value / 1000:.3g}k" if value >= 1000 else f"{value:.3g}"

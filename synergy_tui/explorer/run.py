@@ -1,0 +1,190 @@
+"""The cache → one run as arrays. A run is loaded whole but for its pairs, series and responses, which are read when
+somebody looks at them. Everything here may block and is called in threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.store import load, walk
+from synergy_tui.store.cache import Cache
+from synergy_tui.terms import ATOMS, MEASURES, RANKINGS
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run is: the cache and the id of its decomposition. sample: whether it is the shipped one. job: the job
+    that is making it, while it is not there yet."""
+
+    cache: Cache
+    id: str
+    sample: bool = False
+    job: JobFolder | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number per unit. values [units]: as stored, nats for atoms. shown [units]: what the map colours, which is the
+    scaled value of a ranking. low, high [units]: 95 % interval of what is shown, NaN where there is none.
+    centre: the value the colours part at, None for a scale without a middle. kind: ranking, atom or measure."""
+
+    name: str
+    kind: str
+    values: np.ndarray
+    shown: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    centre: float | None
+
+    @property
+    def unit(self) -> str:
+        """What it is counted in."""
+        plain = self.name in ATOMS or self.name in ("tdmi", "offset", "excess", "difference", "divergence")
+        return "nats" if plain and self.kind != "ranking" else ""
+
+    def colour(self) -> np.ndarray:
+        """[units] in [0, 1]: place on the colour scale, NaN where there is no value."""
+        known = self.shown[np.isfinite(self.shown)]
+        if not len(known):
+            return np.full(len(self.shown), np.nan)
+        if self.centre is not None:
+            reach = float(np.abs(known - self.centre).max()) or 1.0
+            return 0.5 + (self.shown - self.centre) / (2 * reach)
+        span = float(known.max() - known.min())
+        return (self.shown - known.min()) / span if span else np.where(np.isfinite(self.shown), 0.5, np.nan)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A decomposition with all its scores. row: decomposition, capture and subject in one. scores by name, rankings
+    first. profiles: ranking → rows of layer, value, low, high. partial: share of the units known so far, None when the
+    run is whole."""
+
+    place: Place
+    row: dict[str, Any]
+    layers: int
+    per_layer: int
+    scores: dict[str, Score]
+    profiles: dict[str, list[dict[str, Any]]]
+    contrasts: dict[str, dict[str, Any]]
+    confounds: dict[str, float | None]
+    ablations: list[dict[str, Any]]
+    partial: float | None = None
+
+    @property
+    def units(self) -> int:
+        """Units in all."""
+        return self.layers * self.per_layer
+
+    def name(self, unit: int) -> str:
+        """A unit as people name it: layer.unit."""
+        return f"{unit // self.per_layer}.{unit % self.per_layer}"
+
+    def values(self) -> dict[str, np.ndarray]:
+        """Raw values by score."""
+        return {name: one.values for name, one in self.scores.items()}
+
+    def above_null(self) -> np.ndarray:
+        """[units] bool: whether a unit has more synergy than its null. The null is what `excess` subtracts."""
+        excess = self.scores.get("excess")
+        if excess is None:
+            return np.ones(self.units, bool)
+        with np.errstate(invalid="ignore"):
+            return excess.values > 0
+
+    def profile(self, score: str) -> list[dict[str, Any]]:
+        """Mean per layer of what the map shows, with the stored interval where there is one."""
+        if score in self.profiles:
+            return self.profiles[score]
+        shown = self.scores[score].shown.reshape(self.layers, self.per_layer)
+        known = np.isfinite(shown)
+        sums, counts = np.where(known, shown, 0).sum(axis=1), known.sum(axis=1)
+        return [
+            {"layer": layer, "value": float(sums[layer] / counts[layer]) if counts[layer] else None, "low": None}
+            for layer in range(self.layers)
+        ]
+
+    def place_in(self, score: str, unit: int) -> tuple[int, int] | None:
+        """(place, of how many) of a unit in a score, the highest first; None when it has no value."""
+        values = self.scores[score].values
+        if not np.isfinite(values[unit]):
+            return None
+        return int((values > values[unit]).sum()) + 1, int(np.isfinite(values).sum())
+
+
+def open_run(place: Place) -> Run:
+    """Raises UsageError when it is no longer there, CacheError when the cache cannot be read."""
+    if place.job is not None:
+        return _growing(place, place.job)
+    found = walk.run(place.cache, place.id)
+    row = found["run"]
+    scores = {}
+    for name in _ordered(found["scores"]):
+        scores[name] = _score(name, found["scores"][name])
+    return Run(
+        place,
+        row,
+        row["layers"],
+        row["units_per_layer"],
+        scores,
+        found["profiles"],
+        found["contrasts"],
+        found["confounds"],
+        found["ablations"],
+    )
+
+
+def _score(name: str, columns: dict[str, np.ndarray]) -> Score:
+    value, scaled = columns["value"], columns["scaled"]
+    if np.isfinite(scaled).any():
+        known = scaled[np.isfinite(scaled)]
+        centre = float(known.mean()) if len(known) else 0.5
+        return Score(name, "ranking", value, scaled, columns["low"], columns["high"], centre)
+    nothing = np.full(len(value), np.nan)
+    known = value[np.isfinite(value)]
+    # Where both signs occur, zero is what the colours part at.
+    centre = 0.0 if len(known) and known.min() < 0 < known.max() else None
+    return Score(name, "atom" if name in ATOMS else "measure", value, value, nothing, nothing, centre)
+
+
+def _ordered(names: Any) -> list[str]:
+    first = [name for name in (*RANKINGS, *MEASURES) if name in names]
+    atoms = [name for name in ATOMS if name in names]
+    return [*first, *sorted(set(names) - set(first) - set(atoms)), *atoms]
+
+
+def _growing(place: Place, job: JobFolder) -> Run:
+    """A map of what a running job has finished."""
+    spec, status = job.spec(), job.status()
+    if spec["kind"] == "capture":
+        geometry = spec["subject"]["geometry"]
+        layers, per_layer = geometry["layers"], geometry["heads"]
+        name, tasks, prompts, steps = spec["subject"]["name"], spec["tasks"], len(spec["prompts"]), spec["steps"]
+    else:
+        capture = load.one(place.cache, "capture", spec["capture"])
+        layers, per_layer = capture["layers"], capture["units_per_layer"]
+        (subject,) = load.rows(place.cache, "SELECT name FROM subjects WHERE subject = $1", capture["subject"])
+        name, tasks, prompts, steps = subject["name"], capture["tasks"], capture["prompts"], capture["steps"]
+    means, share = walk.partial_map(job.shards, spec["kind"], layers * per_layer)
+    nothing = np.full(layers * per_layer, np.nan)
+    scores = {
+        score: _score(score, {"value": value, "scaled": nothing, "low": nothing, "high": nothing})
+        for score, value in means.items()
+    }
+    row = {
+        "name": name,
+        "tasks": tasks,
+        "prompts": prompts,
+        "steps": steps,
+        "valid_prompts": None,
+        "capture": spec.get("capture", job.id),
+        "estimator": spec.get("estimator", ""),
+        "redundancy": spec.get("redundancy", ""),
+        "lag": spec.get("lag", ""),
+        "state": status["state"],
+    }
+    return Run(place, row, layers, per_layer, scores, {}, {}, {}, [], share)
+

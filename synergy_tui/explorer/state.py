@@ -1,0 +1,68 @@
+"""Last view, selection, unsaved SQL and pinned sets between two starts: one small JSON file of the user's. What cannot
+be read or written is let go: nothing measured is in it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+from synergy_tui.jobs.folder import write_json
+
+FILE = "explorer.json"
+MOST_HISTORY, MOST_CACHES = 200, 50
+
+
+class State:
+    """What the explorer remembers. `here`: of this cache alone. `shared`: pins, history and theme, of all."""
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self._path = folder / FILE
+        self._cache = str(cache)
+        self._written = ""
+        content: Any = {}
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            content = json.loads(self._path.read_text("utf-8"))
+        content = content if isinstance(content, dict) else {}
+        self._caches = _dict(content.get("caches"))
+        self.here: dict[str, Any] = _dict(self._caches.get(self._cache))
+        self.pins: dict[str, list[str]] = {
+            name: [one for one in units if isinstance(one, str)]
+            for name, units in _dict(content.get("pins")).items()
+            if isinstance(units, list)
+        }
+        history = content.get("history")
+        self.history: list[str] = [one for one in history if isinstance(one, str)] if isinstance(history, list) else []
+        self.theme: str | None = content.get("theme") if isinstance(content.get("theme"), str) else None
+
+    def text(self, name: str) -> str | None:
+        """A word kept for this cache."""
+        value = self.here.get(name)
+        return value if isinstance(value, str) else None
+
+    def number(self, name: str) -> int:
+        """A number kept for this cache, 0 when there is none."""
+        value = self.here.get(name)
+        return value if isinstance(value, int) and 0 <= value < 2**31 else 0
+
+    def asked(self, sql: str) -> None:
+        """Adds to the history, the newest last."""
+        self.history = [one for one in self.history if one != sql][-MOST_HISTORY + 1 :] + [sql]
+
+    def save(self) -> None:
+        """Writes it when it has changed. May block."""
+        caches = {name: one for name, one in self._caches.items() if name != self._cache}
+        caches = dict(list(caches.items())[-MOST_CACHES + 1 :]) | {self._cache: self.here}
+        content = {"caches": caches, "pins": self.pins, "history": self.history, "theme": self.theme}
+        text = json.dumps(content, sort_keys=True)
+        if text == self._written:
+            return
+        with contextlib.suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(self._path, content)
+            self._written = text
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

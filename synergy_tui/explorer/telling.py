@@ -1,0 +1,113 @@
+"""One unit, one score, one run → words and numbers, the same in every view."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from synergy_tui.explorer.help import MEANINGS, doubt_of
+from synergy_tui.terms import RANKINGS
+
+if TYPE_CHECKING:
+    from synergy_tui.explorer.run import Run, Score
+    from synergy_tui.explorer.widgets.ink import Ink
+
+
+def number(value: float | None, signed: bool = False) -> str:
+    """A number in few columns; n/a where there is none."""
+    if value is None or not math.isfinite(value):
+        return "n/a"
+    sign = "+" if signed else ""
+    if value and not 0.001 <= abs(value) < 10_000:
+        return f"{value:{sign}.2e}"
+    return f"{value:{sign}.3g}"
+
+
+def wrapped(text: str, width: int) -> list[Text]:
+    """Words in lines."""
+    return [Text(" " + line) for line in textwrap.wrap(text, max(width - 2, 20))] or [Text()]
+
+
+def readout(run: Run, unit: int, name: str) -> Text:
+    """What is under the cursor, as numbers: never a colour alone."""
+    score = run.scores[name]
+    line = Text.assemble((f" {run.name(unit):<6}", "bold"), f" {name} ", (number(float(score.shown[unit])), "bold"))
+    if math.isfinite(score.low[unit]):
+        line.append(f" [{score.low[unit]:.2f}, {score.high[unit]:.2f}]")
+    if score.kind == "ranking":
+        line.append(f"  raw {number(float(score.values[unit]), True)}")
+    for word in ("sts", "rtr", "excess"):
+        if word in run.scores and word != name:
+            line.append(f"  {word} {number(float(run.scores[word].values[unit]), word == 'excess')}")
+    line.append(" nats" if "sts" in run.scores else "")
+    return line
+
+
+def contrast(run: Run, name: str) -> Text:
+    """The middle layers against the others, with what explains it."""
+    found = run.contrasts.get(name)
+    if found is None or found["contrast"] is None:
+        return Text()
+    line = Text(f" contrast {found['contrast']:+.2f}")
+    if found["low"] is not None:
+        line.append(f" [{found['low']:+.2f}, {found['high']:+.2f}]")
+    above = int(run.above_null().sum())
+    return line.append(f"   {above} of {run.units} above null   middle third of layers minus the others")
+
+
+def panel(run: Run, unit: int, ink: Ink) -> list[Text]:
+    """A unit's numbers in a column."""
+    lines = [Text.assemble((f"Head {run.name(unit)}", "bold"), f"  of {run.layers} × {run.per_layer}"), Text()]
+    for name, score in run.scores.items():
+        if name in RANKINGS:
+            lines.append(_ranked(run, unit, name, score))
+    lines.append(Text())
+    for name, word in (("sts", "synergy"), ("rtr", "redundancy"), ("tdmi", "TDMI"), ("offset", "offset")):
+        if name in run.scores:
+            lines.append(_line(word, float(run.scores[name].values[unit]), "nats"))
+    for name in ("autocorrelation", "norm"):
+        if name in run.scores:
+            lines.append(_line(name, float(run.scores[name].values[unit]), ""))
+    others = [name for name, one in run.scores.items() if one.kind == "atom" and name not in ("sts", "rtr")]
+    if others:
+        lines.append(Text())
+        for place in range(0, len(others), 2):
+            pair = others[place : place + 2]
+            cells = [f"{name} {number(float(run.scores[name].values[unit])):>8}" for name in pair]
+            lines.append(Text("   ".join(cells), ink.dim))
+    return lines
+
+
+def _ranked(run: Run, unit: int, name: str, score: Score) -> Text:
+    found = run.place_in(name, unit)
+    line = Text(f"{name:<16}")
+    line.append(f"{number(float(score.shown[unit])):>6}", "bold")
+    return line.append(f"  {found[0]}/{found[1]}" if found else "")
+
+
+def _line(word: str, value: float, unit: str) -> Text:
+    return Text.assemble(f"{word:<16}", (f"{number(value):>8}", "bold"), f" {unit}")
+
+
+def about_unit(run: Run, unit: int, name: str) -> list[str]:
+    """What is under the cursor and what to doubt about it, in sentences."""
+    score = run.scores[name]
+    value = number(float(score.shown[unit]))
+    found = run.place_in(name, unit)
+    where = f", place {found[0]} of {found[1]} from the synergistic side" if found and score.kind == "ranking" else ""
+    sentences = [f"Head {run.name(unit)} has {name} {value}{where}.", f"{name}: {MEANINGS.get(name, 'a score.')}"]
+    excess = run.scores.get("excess")
+    if excess is not None and math.isfinite(excess.values[unit]):
+        above = excess.values[unit] > 0
+        sentences.append(
+            f"Its synergy is {number(float(excess.values[unit]), True)} nats "
+            + ("above" if above else "below")
+            + " what its null gives: "
+            + ("more than its own memory explains." if above else "its memory of itself explains it.")
+        )
+    if not math.isfinite(score.shown[unit]):
+        sentences.append("It has no value: none of its pairs was valid. pairs.reason in SQL tells why.")
+    return [*sentences, *doubt_of(run, name)]

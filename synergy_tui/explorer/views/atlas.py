@@ -1,0 +1,255 @@
+"""The layer × unit map: the home. Cursor, marks, the unit's numbers at the right."""
+
+from __future__ import annotations
+
+import numpy as np
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from synergy_tui.drawing import scale
+from synergy_tui.explorer import actions, telling
+from synergy_tui.explorer.run import Run
+from synergy_tui.explorer.views.base import View
+from synergy_tui.explorer.widgets.lines import Lines
+from synergy_tui.explorer.widgets.map import LayerMap, Picture
+
+JUMP_PATIENCE = 1.2
+"""Seconds after which a digit begins a new jump."""
+
+
+class AtlasView(View):
+    """The map with its legend and readout."""
+
+    BINDINGS = actions.bindings("atlas")
+    HELP = (
+        "Each cell is a unit, each row a layer, early layers at the top. The bar beside a row is the layer's mean. "
+        "Warm is synergistic, cool is redundant; the number under the cursor is always written below the map."
+    )
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            with Vertical(classes="pane", id="map-pane"):
+                yield LayerMap(self.explorer.ink, id="map")
+                yield Lines(id="legend", height=1)
+                yield Lines(id="readout", height=2)
+            yield Lines(id="unit-panel")
+
+    def on_mount(self) -> None:
+        self._typed = ""
+        self._anchor: tuple[int, int] | None = None
+        self._drawn: tuple[object, ...] = ()
+
+    @property
+    def map(self) -> LayerMap:
+        """The map."""
+        return self.query_one(LayerMap)
+
+    @property
+    def pane(self) -> Vertical:
+        """The box around the map."""
+        return self.query_one("#map-pane", Vertical)
+
+    def focus_main(self) -> None:
+        self.map.focus()
+
+    def show(self) -> None:
+        run = self.run
+        self.map.ink = self.ink
+        if run is None or not run.scores:
+            self.map.picture = None
+            self.map.refresh()
+            self.pane.border_title = ""
+            waiting = "Nothing is finished yet: the map fills in as parts arrive." if run else self.empty()
+            self.query_one("#readout", Lines).show(telling.wrapped(waiting, self.map.content_size.width), self.ink)
+            self.query_one("#legend", Lines).show([])
+            self.query_one("#unit-panel", Lines).show([])
+            self._drawn = ()
+            return
+        selection = self.selection
+        cursor = divmod(selection.unit, run.per_layer)
+        drawn = (run, selection.score, selection.masked, selection.marks, self._anchor, self.ink)
+        if self._same(drawn):
+            self.map.point(cursor)
+        else:
+            self._drawn = drawn
+            self.map.show(_picture(run, selection.score, selection.masked, selection.marks), cursor, self._anchor)
+            self.pane.border_title = self._title(run)
+            self.query_one("#legend", Lines).show([self._legend(run)], self.ink)
+        self._tell(run)
+
+    def _same(self, drawn: tuple[object, ...]) -> bool:
+        # By identity: comparing runs would compare arrays.
+        return len(self._drawn) == len(drawn) and all(
+            one is other or (not isinstance(one, Run) and one == other)
+            for one, other in zip(self._drawn, drawn, strict=True)
+        )
+
+    def _title(self, run: Run) -> str:
+        score = run.scores[self.selection.score]
+        what = "min–max scaled" if score.kind == "ranking" else score.unit
+        title = f"{self.selection.score}{', ' + what if what else ''}"
+        return self.ink.plain(title + (" · above null only" if self.selection.masked else ""))
+
+    def _legend(self, run: Run) -> Text:
+        score = run.scores[self.selection.score]
+        colours = self.ink.colours(score.centre is not None)
+        line = Text(" ")
+        known = score.shown[np.isfinite(score.shown)]
+        if not len(known):
+            return line.append("no unit has a value", "bold")
+        if score.centre is not None:
+            reach = float(np.abs(known - score.centre).max())
+            ends = (score.centre - reach, score.centre + reach)
+        else:
+            ends = (float(known.min()), float(known.max()))
+        if self.map.content_size.width < 45 and score.kind == "ranking":
+            words = ("", "")
+        else:
+            words = ("redundant ", " synergistic") if score.kind == "ranking" else ("", "")
+        line.append(f"{words[0]}{telling.number(ends[0])} ")
+        steps = len(colours) or len(self.ink.shades)
+        for step in range(steps):
+            line.append(*scale.paint((step + 0.5) / steps, 2, colours, self.ink.shades))
+        line.append(f" {telling.number(ends[1])}{words[1]}")
+        if self.selection.marks:
+            line.append(f"   {self.ink.dot} {len(self.selection.marks)} marked", "bold")
+        if self.selection.masked:
+            line.append(f"   {self.ink.masked} not above its null", "bold")
+        return line
+
+    def _tell(self, run: Run) -> None:
+        readout = telling.readout(run, self.selection.unit, self.selection.score)
+        if self._typed:
+            readout.append(f"   go to {self._typed}", self.ink.warm)
+        second = telling.contrast(run, self.selection.score)
+        self.query_one("#readout", Lines).show([readout, second], self.ink)
+        panel = self.query_one("#unit-panel", Lines)
+        panel.border_title = f"Head {run.name(self.selection.unit)}"
+        panel.show(telling.panel(run, self.selection.unit, self.ink), self.ink)
+
+    def toggle_profile(self) -> None:
+        """Shows or hides the layer profile."""
+        self.map.with_profile = not self.map.with_profile
+        self.map.on_resize()
+
+    # The cursor
+
+    def action_move(self, layers: int, units: int) -> None:
+        """Moves the cursor; it stops at the edges."""
+        run = self.run
+        if run is None:
+            return
+        layer, unit = divmod(self.selection.unit, run.per_layer)
+        layer = min(max(layer + layers, 0), run.layers - 1)
+        unit = min(max(unit + units, 0), run.per_layer - 1)
+        self._typed = ""
+        self.selection.unit = layer * run.per_layer + unit
+        self.show()
+
+    def on_layer_map_pointed(self, message: LayerMap.Pointed) -> None:
+        run = self.run
+        if run is not None:
+            self.selection.unit = message.layer * run.per_layer + message.unit
+            self.show()
+
+    def on_key(self, event: events.Key) -> None:
+        """Digits and a point go straight to a unit: 14.5"""
+        run, char = self.run, event.character or ""
+        if run is None or char not in "0123456789." or not char or len(self._typed) > 8:
+            return
+        event.stop()
+        self._typed += char
+        layer, _, unit = self._typed.partition(".")
+        wanted = (int(layer or 0), int(unit or 0) if unit.isdigit() else self.selection.unit % run.per_layer)
+        if wanted[0] < run.layers and wanted[1] < run.per_layer:
+            self.selection.unit = wanted[0] * run.per_layer + wanted[1]
+        else:
+            self.app.bell() if False else self.explorer.say(f"There is no unit {self._typed}.", "warning")
+            self._typed = ""
+        typed = self._typed
+        self.set_timer(JUMP_PATIENCE, lambda: self._forget(typed))
+        self.show()
+
+    def _forget(self, typed: str) -> None:
+        if self._typed == typed:
+            self._typed = ""
+            self.show()
+
+    def action_open_unit(self) -> None:
+        """To the view of the unit."""
+        self.explorer.action_view("unit")
+
+    # Marks
+
+    def action_mark(self, what: str) -> None:
+        """Marks the unit, its layer, its column, or a rectangle from where it began."""
+        run = self.run
+        if run is None:
+            return
+        layer, unit = divmod(self.selection.unit, run.per_layer)
+        if what == "rectangle" and self._anchor is None:
+            self._anchor = (layer, unit)
+            self.show()
+            return
+        if what == "rectangle" or self._anchor is not None:
+            assert self._anchor is not None
+            (top, bottom), (left, right) = (sorted(pair) for pair in zip(self._anchor, (layer, unit), strict=True))
+            units = [one * run.per_layer + two for one in range(top, bottom + 1) for two in range(left, right + 1)]
+            self._anchor = None
+        elif what == "layer":
+            units = list(range(layer * run.per_layer, (layer + 1) * run.per_layer))
+        elif what == "column":
+            units = list(range(unit, run.units, run.per_layer))
+        else:
+            units = [self.selection.unit]
+        self.selection.toggle(frozenset(units))
+        self.show()
+
+    # For copying and for `?`
+
+    def value(self) -> str:
+        run = self.run
+        return telling.readout(run, self.selection.unit, self.selection.score).plain.strip() if run else ""
+
+    def table(self) -> tuple[list[str], list[tuple[object, ...]]]:
+        run = self.run
+        if run is None:
+            return [], []
+        names = list(run.scores)
+        columns = ["layer", "unit", *names]
+        values = [run.scores[name].values for name in names]
+        rows = [
+            (unit // run.per_layer, unit % run.per_layer, *(_known(one[unit]) for one in values))
+            for unit in range(run.units)
+        ]
+        return columns, rows
+
+    def about(self) -> list[str]:
+        run = self.run
+        return telling.about_unit(run, self.selection.unit, self.selection.score) if run else []
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _picture(run: Run, name: str, masked: bool, marks: frozenset[int]) -> Picture:
+    score, shape = run.scores[name], (run.layers, run.per_layer)
+    profile = run.profile(name)
+    means = [row["value"] for row in profile if row["value"] is not None]
+    centre = score.centre if score.centre is not None else (sum(means) / len(means) if means else 0.0)
+    marked = np.zeros(run.units, bool)
+    marked[list(marks)] = True
+    hidden = ~run.above_null() if masked else np.zeros(run.units, bool)
+    reach = max((abs(value - centre) for value in means), default=0.0)
+    return Picture(
+        score.colour().reshape(shape),
+        hidden.reshape(shape),
+        marked.reshape(shape),
+        score.centre is not None,
+        profile,
+        centre,
+        reach,
+    )

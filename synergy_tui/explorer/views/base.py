@@ -1,0 +1,74 @@
+"""What every view is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual.containers import Container
+
+if TYPE_CHECKING:
+    from synergy_tui.explorer.app import Explorer
+    from synergy_tui.explorer.run import Run
+    from synergy_tui.explorer.selection import Selection
+    from synergy_tui.explorer.widgets.ink import Ink
+
+
+class View(Container):
+    """A view on the app's selection. `show` is called when it comes to the front and whenever the selection or the run
+    changes; it must not block."""
+
+    HELP = ""
+    """What `?` says about the view itself."""
+
+    @property
+    def explorer(self) -> Explorer:
+        """The app."""
+        return cast("Explorer", self.app)
+
+    @property
+    def run(self) -> Run | None:
+        """The run in front."""
+        return self.explorer.shown
+
+    @property
+    def selection(self) -> Selection:
+        """What is selected."""
+        return self.explorer.selection
+
+    @property
+    def ink(self) -> Ink:
+        """The colours and signs in force."""
+        return self.explorer.ink
+
+    def show(self) -> None:
+        """Brings the view up to the selection."""
+
+    def noticed(self) -> None:
+        """Jobs or the catalogue changed."""
+
+    def focus_main(self) -> None:
+        """Gives the keys to the view."""
+        for widget in self.query("*"):
+            if widget.focusable:
+                widget.focus()
+                return
+
+    def value(self) -> str:
+        """What is under the cursor, as one line that can be copied."""
+        return ""
+
+    def table(self) -> tuple[list[str], list[tuple[object, ...]]]:
+        """What the view shows, as columns and rows."""
+        return [], []
+
+    def about(self) -> list[str]:
+        """What is under the cursor, in sentences: for `?`."""
+        return []
+
+    def empty(self) -> str:
+        """What to press when there is nothing to show."""
+        if self.explorer.error:
+            return self.explorer.error
+        if self.explorer.cache is None:
+            return "Opening the cache …"
+        return "No run is open. Press n to start one, or choose one at the left (F2)."

@@ -1,0 +1,241 @@
+"""The unit × unit matrix of an atom, and the sixteen atoms of the pair under the cursor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from synergy_tui.drawing import scale
+from synergy_tui.explorer import actions, telling
+from synergy_tui.explorer.help import MEANINGS
+from synergy_tui.explorer.run import Run
+from synergy_tui.explorer.views.base import View
+from synergy_tui.explorer.widgets.lines import Lines
+from synergy_tui.explorer.widgets.matrix import Level, PairMatrix, levels
+from synergy_tui.terms import ATOMS
+
+SHOWN = (*ATOMS, "tdmi", "excess")
+
+REST = 0.1
+"""Seconds the cursor rests before the atoms of its pair are read."""
+
+
+class PairsView(View):
+    """Zoom with + and −; r goes through the atoms."""
+
+    BINDINGS = actions.bindings("pairs")
+    HELP = (
+        "Rows are x, columns are y; a cell is one pair, or the mean of many when zoomed out. xtx and yty, str and sts are "
+        "different questions: the panel has all sixteen atoms of the pair under the cursor. Lines part the layers."
+    )
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            with Vertical(classes="pane", id="pairs-pane"):
+                yield PairMatrix(self.explorer.ink, id="matrix")
+                yield Lines(id="pairs-legend", height=1)
+                yield Lines(id="pairs-readout", height=1)
+            yield Lines(id="pair-panel")
+
+    def on_mount(self) -> None:
+        self._asked: tuple[Any, ...] = ()
+        self._levels: list[Level] = []
+        self._depth = 0
+        self._pair: dict[str, float] = {}
+        self._drawn: tuple[Any, ...] = ()
+
+    @property
+    def matrix(self) -> PairMatrix:
+        """The matrix."""
+        return self.query_one(PairMatrix)
+
+    def focus_main(self) -> None:
+        self.matrix.focus()
+
+    def _atom(self) -> str:
+        return self.selection.atom if self.selection.atom in SHOWN else "sts"
+
+    def show(self) -> None:
+        run = self.run
+        self.matrix.ink = self.ink
+        readout = self.query_one("#pairs-readout", Lines)
+        if run is None or run.partial is not None:
+            self._asked, self._levels = (), []
+            self.matrix.show(None, (0, 0), 1)
+            self.query_one("#pairs-legend", Lines).show([])
+            readout.show([self.empty() if run is None else " This run is still growing."], self.ink)
+            return
+        if self.selection.partner is None or self.selection.partner == self.selection.unit:
+            self.selection.partner = (self.selection.unit + 1) % run.units if run.units > 1 else self.selection.unit
+        asked = (run, self._atom())
+        if not self._asked or self._asked[0] is not run or self._asked[1] != asked[1]:
+            if not self._asked or self._asked[0] is not run:
+                self._depth = 0 if run.units > 200 else 99
+            self._asked = asked
+            readout.show([f" reading {asked[1]} of {run.units * (run.units - 1) // 2:,} pairs …"], self.ink)
+            self.explorer.in_thread("matrix", lambda: (asked, _read(*asked)), self._there)
+        else:
+            self._draw(run)
+
+    def _there(self, found: tuple[tuple[Any, ...], list[Level]]) -> None:
+        asked, made = found
+        if self._asked and asked[0] is self._asked[0] and asked[1] == self._asked[1] and self.run is not None:
+            self._levels = made
+            self._drawn = ()
+            self._draw(self.run)
+
+    def _draw(self, run: Run) -> None:
+        if not self._levels:
+            return
+        self._depth = min(self._depth, len(self._levels) - 1)
+        level = self._levels[self._depth]
+        x, y = self.selection.unit, self.selection.partner or 0
+        cursor = (level.cell_of(x), level.cell_of(y))
+        drawn = (id(level), self.ink)
+        if drawn == self._drawn:
+            self.matrix.point(cursor)
+        else:
+            self._drawn = drawn
+            self.matrix.show(level, cursor, run.per_layer)
+            self._legend(level)
+        value = float(level.values[cursor])
+        row, column = self.matrix.name(cursor[0]), self.matrix.name(cursor[1])
+        line = Text.assemble(f" {row} with {column}   {self._atom()} ", (telling.number(value, True), "bold"), " nats")
+        if np.isnan(value):
+            line.append("   a unit with itself is no pair" if cursor[0] == cursor[1] else "   invalid: no value")
+        self.query_one("#pairs-readout", Lines).show([line], self.ink)
+        self.query_one("#pairs-pane").border_title = self.ink.plain(
+            f"{self._atom()} of {run.units * (run.units - 1) // 2:,} pairs, nats · {_grain(level, run)}"
+        )
+        self.set_timer(REST, self._ask_pair)
+
+    def _legend(self, level: Level) -> None:
+        reach = max(-level.low, level.high)
+        ends = (-reach, reach) if level.diverging else (level.low, level.high)
+        line = Text(f" {telling.number(ends[0])} ")
+        colours = self.ink.colours(level.diverging)
+        steps = len(colours) or len(self.ink.shades)
+        for step in range(steps):
+            line.append(*scale.paint((step + 0.5) / steps, 2, colours, self.ink.shades))
+        line.append(f" {telling.number(ends[1])}   {MEANINGS.get(self._atom(), '')}")
+        self.query_one("#pairs-legend", Lines).show([line], self.ink)
+
+    # The pair under the cursor
+
+    def _ask_pair(self) -> None:
+        run, x, y = self.run, self.selection.unit, self.selection.partner
+        if run is None or y is None or not self.is_attached or self.explorer.view is not self:
+            return
+        self.explorer.in_thread("pair", lambda: ((run, x, y), _pair(run, x, y)), self._pair_there)
+
+    def _pair_there(self, found: tuple[tuple[Any, int, int], dict[str, float]]) -> None:
+        (run, x, y), self._pair = found
+        if run is not self.run or (x, y) != (self.selection.unit, self.selection.partner):
+            return
+        lines = [Text(f"x {run.name(x)}   y {run.name(y)}", "bold"), Text()]
+        if not self._pair:
+            lines.append(Text("no pair"))
+        for past in "rxys":
+            for future in "rxys":
+                atom = f"{past}t{future}"
+                if atom in self._pair:
+                    chosen = "bold" if atom == self._atom() else ""
+                    lines.append(Text(f"{atom}  {telling.number(self._pair[atom], True):>10}", chosen))
+        for name in ("tdmi", "offset", "excess"):
+            if name in self._pair:
+                lines.append(Text(f"{name:<7}{telling.number(self._pair[name], True):>8}"))
+        if self._pair:
+            lines.append(Text(f"{int(self._pair['valid_prompts'])} prompts", self.ink.dim))
+        self.query_one("#pair-panel", Lines).show(lines, self.ink)
+
+    def action_move(self, rows: int, columns: int) -> None:
+        """Moves by cells of the present zoom."""
+        run = self.run
+        if run is None or not self._levels:
+            return
+        level = self._levels[self._depth]
+        last = len(level.edges) - 2
+        row = min(max(level.cell_of(self.selection.unit) + rows, 0), last)
+        column = min(max(level.cell_of(self.selection.partner or 0) + columns, 0), last)
+        self.selection.unit, self.selection.partner = int(level.edges[row]), int(level.edges[column])
+        self._draw(run)
+
+    def on_pair_matrix_pointed(self, message: PairMatrix.Pointed) -> None:
+        if self.run is not None and self._levels:
+            level = self._levels[self._depth]
+            self.selection.unit, self.selection.partner = int(level.edges[message.row]), int(level.edges[message.column])
+            self._draw(self.run)
+
+    def action_zoom(self, step: int) -> None:
+        """Nearer or farther."""
+        if self._levels and self.run is not None:
+            self._depth = min(max(self._depth + step, 0), len(self._levels) - 1)
+            self._draw(self.run)
+
+    def action_next_atom(self, step: int) -> None:
+        """The next of the sixteen, TDMI and excess."""
+        self.selection.atom = SHOWN[(SHOWN.index(self._atom()) + step) % len(SHOWN)]
+        self.show()
+
+    def action_swap(self) -> None:
+        """x becomes y."""
+        if self.selection.partner is not None and self.run is not None:
+            self.selection.unit, self.selection.partner = self.selection.partner, self.selection.unit
+            self.show()
+
+    def action_take(self) -> None:
+        """Looks at the pair token by token."""
+        self.explorer.action_view("tokens")
+
+    def value(self) -> str:
+        return self.query_one("#pairs-readout", Lines).plain.strip()
+
+    def table(self) -> tuple[list[str], list[tuple[object, ...]]]:
+        run = self.run
+        if run is None or not self._levels:
+            return [], []
+        level = self._levels[self._depth]
+        names = [self.matrix.name(cell) for cell in range(len(level.edges) - 1)]
+        rows = [
+            (names[row], names[column], float(level.values[row, column]))
+            for row in range(len(names))
+            for column in range(len(names))
+            if np.isfinite(level.values[row, column])
+        ]
+        return ["x", "y", self._atom()], rows
+
+    def about(self) -> list[str]:
+        run = self.run
+        if run is None:
+            return []
+        atom = self._atom()
+        sentences = [self.value() + ".", f"{atom}: {MEANINGS.get(atom, '')}"]
+        if self._pair and np.isfinite(self._pair.get("sts", np.nan)):
+            above = self._pair["excess"] > 0
+            sentences.append(
+                f"Two independent units with these autocorrelations would have sts {telling.number(self._pair['offset'])}: "
+                f"this pair is {'above' if above else 'below'} it."
+            )
+        return [*sentences, "Under MMI atoms may be negative, and cancel."]
+
+
+def _grain(level: Level, run: Run) -> str:
+    size = int(np.diff(level.edges).max())
+    return "single pairs" if size == 1 else "layers" if size == run.per_layer else f"{size} × {size} units a cell"
+
+
+def _read(run: Run, atom: str) -> list[Level]:
+    from synergy_tui.store import walk
+
+    matrix = walk.pair_matrix(run.place.cache, run.place.id, atom, run.units)
+    return levels(matrix, run.per_layer)
+
+
+def _pair(run: Run, x: int, y: int) -> dict[str, float]:
+    from synergy_tui.store import walk
+
+    return walk.pair(run.place.cache, run.place.id, x, y)

@@ -1,0 +1,225 @@
+"""A response token by token: at which words does a unit, or a pair, integrate?"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from synergy_tui.drawing.plots import Line
+from synergy_tui.explorer import actions, telling
+from synergy_tui.explorer.run import Run
+from synergy_tui.explorer.views.base import View
+from synergy_tui.explorer.widgets.lines import Lines
+from synergy_tui.explorer.widgets.plot import Plot
+from synergy_tui.explorer.widgets.tokentext import TokenText
+from synergy_tui.terms import ATOMS
+
+
+class _Response(NamedTuple):
+    """One response with the local atoms of what is selected. atoms [steps, 16]: nats, NaN where there is none."""
+
+    asked: str
+    category: str
+    pieces: list[str]
+    atoms: np.ndarray
+    partners: int
+    why: str
+
+
+class TokensView(View):
+    """The text above, the curve below."""
+
+    BINDINGS = actions.bindings("tokens")
+    HELP = (
+        "The response of one prompt. Each token's background is the local synergy (or, with r, the local redundancy) of "
+        "the selected unit with all its partners, or of the selected pair with o, at that step: which moments carry "
+        "the average. Local values may be negative: there the joint past misleads about the future. The first lag "
+        "tokens have no past and no value."
+    )
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="pane", id="tokens-pane"):
+            yield Lines(id="tokens-asked")
+            yield TokenText(self.explorer.ink, id="text")
+            yield Lines(id="tokens-readout", height=2)
+        with Vertical(classes="pane", id="tokens-curve"):
+            yield Plot(id="curve")
+
+    def on_mount(self) -> None:
+        self._pair = False
+        self._asked: tuple[Any, ...] = ()
+        self._response: _Response | None = None
+
+    @property
+    def text(self) -> TokenText:
+        """The response."""
+        return self.query_one(TokenText)
+
+    def focus_main(self) -> None:
+        self.text.focus()
+
+    def show(self) -> None:
+        run, selection = self.run, self.selection
+        self.text.ink = self.ink
+        if run is None or run.partial is not None:
+            self._clear(self.empty() if run is None else "This run is still growing.")
+            return
+        partner = self._partner(run)
+        prompt = min(selection.prompt, run.row["prompts"] - 1)
+        asked = (run, selection.unit, partner, prompt)
+        if not self._asked or asked[0] is not self._asked[0] or asked[1:] != self._asked[1:]:
+            self._asked = asked
+            self.explorer.in_thread("tokens", lambda: (asked, _read(*asked)), self._there)
+        elif self._response is not None:
+            self._draw(run, self._response)
+
+    def _partner(self, run: Run) -> int | None:
+        if not self._pair:
+            return None
+        partner = self.selection.partner
+        if partner is None or partner == self.selection.unit:
+            partner = (self.selection.unit + 1) % max(run.units, 1)
+        return partner
+
+    def _there(self, found: tuple[tuple[Any, ...], _Response]) -> None:
+        asked, response = found
+        if self._asked and asked[0] is self._asked[0] and asked[1:] == self._asked[1:] and self.run is not None:
+            self._response = response
+            self._draw(self.run, response)
+
+    def _clear(self, words: str) -> None:
+        self._asked, self._response = (), None
+        self.query_one("#tokens-asked", Lines).show(telling.wrapped(words, self.size.width), self.ink)
+        self.text.show([], np.zeros(0), 0)
+
+    def _atom(self) -> str:
+        return self.selection.atom if self.selection.atom in ATOMS else "sts"
+
+    def _draw(self, run: Run, response: _Response) -> None:
+        selection, atom = self.selection, self._atom()
+        values = response.atoms[:, ATOMS.index(atom)]
+        known = values[np.isfinite(values)]
+        reach = float(np.abs(known).max()) if len(known) and np.abs(known).max() > 0 else 1.0
+        selection.step = min(selection.step, max(len(response.pieces) - 1, 0))
+        partner = self._asked[2]
+        who = f"head {run.name(selection.unit)}"
+        who += " with all partners" if partner is None else f" with head {run.name(partner)}"
+        pane = self.query_one("#tokens-pane")
+        pane.border_title = self.ink.plain(f"local {_word(atom)} of {who}")
+        pane.border_subtitle = f"prompt {self._asked[3]} of {run.row['prompts']}  [ ]" if not self.ink.ascii else ""
+        from synergy_tui.drawing.tables import printable
+
+        question = printable(f"{response.category}: {response.asked}")
+        self.query_one("#tokens-asked", Lines).show(
+            [Text(question, self.ink.dim, overflow="ellipsis"), Text()], self.ink
+        )
+        self.text.show(response.pieces, 0.5 + values / (2 * reach), selection.step)
+        self._tell()
+        lines = [Line(range(len(values)), values.tolist(), "braille", 215 if atom != "rtr" else 74)]
+        if np.isfinite(values).any():
+            lines.append(Line([0, len(values) - 1], [0.0, 0.0], "braille", 240))
+        self.query_one(Plot).draw(lines, self.ink, f"local {atom}, nats", "step")
+
+    def _tell(self) -> None:
+        response = self._response
+        if response is None:
+            return
+        step, atom = self.selection.step, self._atom()
+        values = response.atoms[:, ATOMS.index(atom)]
+        lines = [Text(), Text()]
+        if len(values):
+            here = values[step] if step < len(values) else float("nan")
+            piece = response.pieces[step] if step < len(response.pieces) else ""
+            known = values[np.isfinite(values)]
+            mean = float(known.mean()) if len(known) else float("nan")
+            lines[0] = Text.assemble(
+                f" step {step}  {piece!r}  {atom} ",
+                (telling.number(float(here), True), "bold"),
+                f" nats   mean {telling.number(mean, True)}   ",
+                f"{response.partners} partners" if response.partners != 1 else "one pair",
+            )
+            others = [f"{name} {telling.number(float(response.atoms[step][ATOMS.index(name)]), True)}" for name in _BRIEF]
+            lines[1] = Text(" " + "   ".join(others), self.ink.dim)
+        if response.why:
+            lines[1] = Text(f" {response.why}", self.ink.warm)
+        self.query_one("#tokens-readout", Lines).show(lines, self.ink)
+
+    def action_move(self, rows: int, tokens: int) -> None:
+        """Along the tokens, or to the row above or below."""
+        if self._response is None:
+            return
+        self.selection.step = self.text.move(rows, tokens)
+        self._tell()
+
+    def on_token_text_pointed(self, message: TokenText.Pointed) -> None:
+        self.selection.step = message.step
+        self._tell()
+
+    def action_swap_atom(self) -> None:
+        """Synergy or redundancy."""
+        self.selection.atom = "rtr" if self._atom() == "sts" else "sts"
+        self.show()
+
+    def action_swap_pair(self) -> None:
+        """The unit with all its partners, or the pair."""
+        self._pair = not self._pair
+        self.show()
+
+    def value(self) -> str:
+        return self.query_one("#tokens-readout", Lines).plain.splitlines()[0].strip() if self._response else ""
+
+    def table(self) -> tuple[list[str], list[tuple[object, ...]]]:
+        if self._response is None:
+            return [], []
+        rows = [
+            (step, piece, *(float(one) if np.isfinite(one) else None for one in atoms))
+            for step, (piece, atoms) in enumerate(zip(self._response.pieces, self._response.atoms, strict=True))
+        ]
+        return ["step", "token", *ATOMS], rows
+
+    def about(self) -> list[str]:
+        if self._response is None:
+            return []
+        return [
+            self.value() + ".",
+            "Under MMI the source that is the lesser on average supplies its local information, so the local atoms "
+            "average to the atoms of this response.",
+            "One response is one draw: a peak at a word is a place to look, not a finding.",
+        ]
+
+
+_BRIEF = ("sts", "rtr", "xtx", "yty", "str", "rts")
+
+
+def _word(atom: str) -> str:
+    return {"sts": "synergy (sts)", "rtr": "redundancy (rtr)"}.get(atom, atom)
+
+
+def _read(run: Run, unit: int, partner: int | None, prompt: int) -> _Response:
+    from synergy_tui.errors import SynergyError
+    from synergy_tui.phiid.local import local_pair, local_unit
+    from synergy_tui.store import walk
+
+    place, row = run.place, run.row
+    found = next((one for one in walk.responses(place.cache, row["capture"]) if one["prompt"] == prompt), None)
+    if found is None:
+        return _Response("", "", [], np.full((0, 16), np.nan), 0, "this prompt has no response")
+    series = walk.series_of_prompt(place.cache, row["capture"], prompt)
+    atoms, partners, why = np.full((len(found["pieces"]), 16), np.nan), 0, ""
+    how = (row["estimator"], row["redundancy"], row["lag"])
+    try:
+        local = local_unit(series, unit, *how) if partner is None else local_pair(series[unit], series[partner], *how)
+        count = min(len(local.atoms), len(atoms) - row["lag"])
+        atoms[row["lag"] : row["lag"] + count] = local.atoms[:count]
+        partners = local.partners
+        if not partners:
+            why = "no valid pair: " + ", ".join(f"{name} {count}" for name, count in local.reasons.items() if count)
+    except SynergyError as error:
+        why = error.what
+    if not found["valid"]:
+        why = f"this response has {found['steps']} steps and is left out of the analysis"
+    return _Response(found["asked"], found["category"], list(found["pieces"]), atoms, partners, why)

@@ -1,0 +1,176 @@
+"""One unit: its scores with intervals and places, its strongest partners, its activity over the steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from synergy_tui.drawing.plots import Line
+from synergy_tui.explorer import actions, telling
+from synergy_tui.explorer.views.base import View
+from synergy_tui.explorer.widgets.lines import Lines
+from synergy_tui.explorer.widgets.plot import Plot
+from synergy_tui.explorer.widgets.table import ResultTable
+
+ORDERS = ("sts", "rtr", "excess", "tdmi")
+"""What partners can be put in order by."""
+
+OTHERS = 8
+"""Prompts drawn faintly beside the one chosen."""
+
+
+class UnitView(View):
+    """The unit under the cursor of the map."""
+
+    BINDINGS = actions.bindings("unit")
+    HELP = (
+        "Every score of one unit, with the place it takes among all units (1 is the most synergistic) and the 95 % "
+        "interval over prompts. Partners are the units it shares most with; the curve is the L2 norm of its output at "
+        "each generated token, of the chosen prompt ([ and ]) and, faintly, of others."
+    )
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            with Vertical(classes="pane", id="unit-scores"):
+                yield Lines(id="unit-lines")
+            with Vertical(id="unit-right"):
+                with Vertical(classes="pane", id="unit-partners"):
+                    yield ResultTable(self.explorer.ink, id="partners")
+                with Vertical(classes="pane", id="unit-activity"):
+                    yield Plot(id="activity")
+
+    def on_mount(self) -> None:
+        self._order = "sts"
+        self._asked: tuple[Any, ...] = ()
+        self._partners: dict[str, np.ndarray] = {}
+        self._series: dict[int, np.ndarray] = {}
+        self._before: list[int] = []
+
+    @property
+    def table_of_partners(self) -> ResultTable:
+        """The partners."""
+        return self.query_one(ResultTable)
+
+    def focus_main(self) -> None:
+        self.table_of_partners.focus()
+
+    def show(self) -> None:
+        run = self.run
+        self.table_of_partners.ink = self.ink
+        if run is None or run.partial is not None:
+            waiting = self.empty() if run is None else "This run is still growing; its units can be opened when it is done."
+            self.query_one("#unit-lines", Lines).show(telling.wrapped(waiting, 60), self.ink)
+            return
+        unit = self.selection.unit
+        self.query_one("#unit-scores").border_title = f"Head {run.name(unit)}"
+        self.query_one("#unit-lines", Lines).show(_scores(run, unit), self.ink)
+        asked = (run, unit)
+        if not self._asked or asked[0] is not self._asked[0] or asked[1] != self._asked[1]:
+            self._asked = asked
+            self._partners, self._series = {}, {}
+            self.table_of_partners.show([], [])
+            self.explorer.in_thread("unit", lambda: _read(run, unit), self._there)
+        else:
+            self._draw()
+
+    def _there(self, found: tuple[Any, int, dict[str, np.ndarray], dict[int, np.ndarray]]) -> None:
+        run, unit, partners, series = found
+        if self._asked and self._asked[0] is run and self._asked[1] == unit:
+            self._partners, self._series = partners, series
+            self._fill()
+            self._draw()
+
+    def _fill(self) -> None:
+        run = self.run
+        if run is None or not self._partners:
+            return
+        values = self._value(self._order)
+        known = np.flatnonzero(np.isfinite(values))
+        order = known[np.argsort(-values[known], kind="stable")]
+        rows = [
+            (run.name(int(self._partners["partner"][place])), *(round(float(self._value(name)[place]), 5) for name in ORDERS))
+            for place in order
+        ]
+        self._ordered = self._partners["partner"][order]
+        self.query_one("#unit-partners").border_title = f"Partners by {self._order}, nats"
+        invalid = len(values) - len(known)
+        self.query_one("#unit-partners").border_subtitle = f"{invalid} invalid" if invalid else ""
+        self.table_of_partners.show(["partner", *ORDERS], rows)
+
+    def _value(self, name: str) -> np.ndarray:
+        if name == "excess":
+            return self._partners["sts"] - self._partners["offset"]
+        return self._partners[name]
+
+    def _draw(self) -> None:
+        run = self.run
+        if run is None or not self._series:
+            return
+        chosen = self.selection.prompt
+        numbers = [one for one in self._series if one != chosen]
+        others = numbers[:: max(len(numbers) // OTHERS, 1)][:OTHERS]
+        lines = [Line(range(len(self._series[one])), self._series[one].tolist(), "dot", 240) for one in others]
+        if chosen in self._series:
+            lines.append(Line(range(len(self._series[chosen])), self._series[chosen].tolist(), "braille", 215))
+        pane = self.query_one("#unit-activity")
+        pane.border_title = f"Activity, prompt {chosen} of {run.row['prompts']}"
+        pane.border_subtitle = "[ and ]" if not self.ink.ascii else ""
+        self.query_one(Plot).draw(lines, self.ink, below="step")
+
+    def action_move(self, rows: int, _columns: int) -> None:
+        """Moves along the partners."""
+        self.table_of_partners.action_move(rows)
+
+    def action_partner_atom(self) -> None:
+        """Puts the partners in another order."""
+        self._order = ORDERS[(ORDERS.index(self._order) + 1) % len(ORDERS)]
+        self._fill()
+
+    def action_open_pair(self) -> None:
+        """Takes the partner under the cursor to the pairs."""
+        if self._partners and len(self._ordered):
+            self.selection.partner = int(self._ordered[self.table_of_partners.cursor_row])
+            self.explorer.action_view("pairs")
+
+    def action_back(self) -> None:
+        """To the map."""
+        self.explorer.action_view("atlas")
+
+    def value(self) -> str:
+        run = self.run
+        return telling.readout(run, self.selection.unit, self.selection.score).plain.strip() if run else ""
+
+    def table(self) -> tuple[list[str], list[tuple[object, ...]]]:
+        return list(self.table_of_partners.names), [tuple(row) for row in self.table_of_partners.rows]
+
+    def about(self) -> list[str]:
+        run = self.run
+        return telling.about_unit(run, self.selection.unit, self.selection.score) if run else []
+
+
+def _read(run: Any, unit: int) -> tuple[Any, int, dict[str, np.ndarray], dict[int, np.ndarray]]:
+    from synergy_tui.store import walk
+
+    place = run.place
+    partners = walk.partners(place.cache, place.id, unit)
+    return run, unit, partners, walk.series_of_unit(place.cache, run.row["capture"], unit)
+
+
+def _scores(run: Any, unit: int) -> list[Text]:
+    lines = [Text(f"{'':<17}{'shown':>7}  {'95 % interval':<15} {'raw':>9}  place", "underline")]
+    for name, score in run.scores.items():
+        value, raw = float(score.shown[unit]), float(score.values[unit])
+        interval = ""
+        if np.isfinite(score.low[unit]):
+            interval = f"[{score.low[unit]:.2f}, {score.high[unit]:.2f}]"
+        found = run.place_in(name, unit)
+        line = Text(f"{name:<17}")
+        line.append(f"{telling.number(value):>7}", "bold")
+        shown_raw = telling.number(raw, True) if score.kind == "ranking" else ""
+        line.append(f"  {interval:<15} {shown_raw:>9}  {f'{found[0]}/{found[1]}' if found else ''}")
+        lines.append(line)
+    return lines

@@ -1,0 +1,87 @@
+"""The colours, shades and signs in force: one object that widgets ask, made from the terminal and the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.style import Style
+
+from synergy_tui.drawing import scale
+
+
+@dataclass(frozen=True)
+class Ink:
+    """system: what rich calls the terminal's colours, None without colour. ascii: no sign beyond ASCII. dark: the
+    theme."""
+
+    system: str | None
+    ascii: bool = False
+    dark: bool = True
+
+    def colours(self, diverging: bool) -> tuple[str, ...]:
+        """The scale, empty where ink alone is left."""
+        return scale.palette(self.system, diverging)
+
+    @property
+    def shades(self) -> str:
+        """Ink that grows with the value."""
+        return scale.ASCII_SHADES if self.ascii else scale.SHADES
+
+    @property
+    def upper_half(self) -> str:
+        """Two values in one cell need it; without it or without colour there is one value a cell."""
+        return "" if self.ascii or self.system is None else "▀"
+
+    @property
+    def dot(self) -> str:
+        """The sign of a marked unit."""
+        return "*" if self.ascii else "•"
+
+    @property
+    def nothing(self) -> str:
+        """Where there is no value."""
+        return "?" if self.ascii else scale.NOTHING
+
+    @property
+    def masked(self) -> str:
+        """Where a value is not above its null."""
+        return "-" if self.ascii else "╌"
+
+    @property
+    def cursor(self) -> Style:
+        """A colour that no scale has."""
+        if self.system is None:
+            return Style(reverse=True)
+        return Style.parse("bold black on bright_magenta" if self.system == "standard" else "bold #000000 on color(201)")
+
+    @property
+    def dim(self) -> Style:
+        """Words that explain."""
+        if self.system is None:
+            return Style()
+        return Style.parse("color(245)" if self.system != "standard" else "bright_black")
+
+    @property
+    def warm(self) -> str:
+        """Of the synergistic side."""
+        return self._side(-2)
+
+    @property
+    def cool(self) -> str:
+        """Of the redundant side."""
+        return self._side(1)
+
+    def _side(self, place: int) -> str:
+        colours = self.colours(True)
+        return colours[place] if colours else ""
+
+    def plain(self, text: str) -> str:
+        """The text with the signs this terminal may lack replaced."""
+        return text.translate(_PLAIN) if self.ascii else text
+
+
+_PLAIN = str.maketrans(
+    {"×": "x", "▸": ">", "·": "-", "…": "~", "τ": "tau", "–": "-", "−": "-", "●": "o", "━": "=", "│": "|", "ρ": "rho"}
+    | {"↑": "^", "↓": "v", "←": "<", "→": ">", "█": "#", "░": ".", "▒": ":", "▓": "+", "•": "*", "‖": "|", "≥": ">="}
+    | {"┃": "|", "╌": "-", "↵": "/", "Φ": "Phi", "˙": "'"}
+)

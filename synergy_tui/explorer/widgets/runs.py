@@ -1,0 +1,131 @@
+"""The tree of runs with its search."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Input, Tree
+from textual.widgets.tree import TreeNode
+
+if TYPE_CHECKING:
+    from synergy_tui.explorer.app import Explorer
+    from synergy_tui.explorer.open import Branch, RunTree
+    from synergy_tui.explorer.run import Place
+
+
+class RunsPanel(Vertical):
+    """Subjects, captures, decompositions; enter opens one; `search` narrows them."""
+
+    BORDER_TITLE = "Runs"
+
+    def compose(self) -> ComposeResult:
+        yield Input(placeholder="find", id="find", select_on_focus=False)
+        tree: Tree[Place | None] = Tree("runs", id="tree")
+        tree.show_root = False
+        tree.guide_depth = 2
+        yield tree
+
+    def on_mount(self) -> None:
+        self._runs: RunTree | None = None
+        self._place: Place | None = None
+        field = self.query_one(Input)
+        field.cursor_blink = False
+
+    @property
+    def explorer(self) -> Explorer:
+        """The app."""
+        return cast("Explorer", self.app)
+
+    @property
+    def listing(self) -> Tree[Place | None]:
+        """The tree."""
+        return self.query_one(Tree)
+
+    def show(self, runs: RunTree) -> None:
+        """Draws the tree anew; the line of the open run stays under the cursor."""
+        if runs == self._runs:
+            return
+        self._runs = runs
+        self._draw()
+
+    def point(self, place: Place) -> None:
+        """Puts the cursor on a run."""
+        self._place = place
+        node = self._find(self.listing.root)
+        if node is not None:
+            self.listing.move_cursor(node)
+
+    def search(self) -> None:
+        """Into the search field."""
+        field = self.query_one(Input)
+        field.add_class("-shown")
+        field.focus()
+
+    def focus_tree(self) -> None:
+        """Into the tree."""
+        self.listing.focus()
+
+    def _draw(self) -> None:
+        tree, wanted = self.listing, self.query_one(Input).value.lower().split()
+        tree.clear()
+        for branch in self._runs.branches if self._runs else ():
+            self._add(tree.root, branch, wanted, "")
+        if self._place is not None:
+            self.call_after_refresh(self.point, self._place)
+
+    def _add(self, node: TreeNode[Place | None], branch: Branch, wanted: list[str], above: str) -> None:
+        from rich.text import Text
+
+        from synergy_tui.drawing.tables import printable
+
+        path = f"{above} {branch.text}".lower()
+        if wanted and not _reaches(branch, wanted, above):
+            return
+        label = Text(self.explorer.ink.plain(printable(branch.text)), no_wrap=True)
+        if branch.branches:
+            inner = node.add(label, branch.place, expand=True)
+            for one in branch.branches:
+                self._add(inner, one, wanted, path)
+        else:
+            node.add_leaf(label, branch.place)
+
+    def _find(self, node: TreeNode[Place | None]) -> TreeNode[Place | None] | None:
+        for child in node.children:
+            if child.data is not None and self._place is not None and child.data.id == self._place.id:
+                return child
+            found = self._find(child)
+            if found is not None:
+                return found
+        return None
+
+    @on(Input.Changed)
+    def _narrow(self) -> None:
+        self._draw()
+
+    @on(Input.Submitted)
+    def _to_tree(self) -> None:
+        self.focus_tree()
+
+    @on(Tree.NodeSelected)
+    def _open(self, event: Tree.NodeSelected[Place | None]) -> None:
+        if event.node.data is not None:
+            self.explorer.open_run(event.node.data)
+            self.remove_class("-open")
+            self.explorer.view.focus_main()
+
+    def key_escape(self) -> None:
+        """Out of the search, out of the drawer."""
+        field = self.query_one(Input)
+        field.value = ""
+        field.remove_class("-shown")
+        self.remove_class("-open")
+        self.explorer.view.focus_main()
+
+
+def _reaches(branch: Branch, wanted: list[str], above: str) -> bool:
+    """Whether a branch, with what is above it, or one under it has all the words."""
+    path = f"{above} {branch.text}".lower()
+    return all(word in path for word in wanted) or any(_reaches(one, wanted, path) for one in branch.branches)

@@ -1,0 +1,210 @@
+"""A run piece by piece, as somebody walks through it: each call is one short read, of no more than is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from synergy_tui.errors import CacheError, UsageError
+from synergy_tui.store import load
+from synergy_tui.store.cache import Cache
+from synergy_tui.terms import ATOMS
+
+_SWAP = str.maketrans("xy", "yx")
+
+
+def run(cache: Cache, decomposition: str) -> dict[str, Any]:
+    """All of a decomposition but its pairs, over one connection: `run` (decomposition, capture and subject in one row),
+    `scores` (name → value, scaled, low, high, each [units]), `profiles` (ranking → rows), `contrasts`, `confounds`,
+    `ablations` (rows, newest first). Raises UsageError when it is not there."""
+    with cache.read() as con:
+
+        def rows(query: str) -> list[dict[str, Any]]:
+            return con.sql(query, params=[decomposition]).to_arrow_table().to_pylist()
+
+        found = rows(
+            """SELECT d.*, c.tasks, c.layers, c.units_per_layer, c.prompts, c.steps, c.min_steps, c.dtype, c.device,
+            s.name, s.model_type, s.parameters FROM decompositions d JOIN captures c USING (capture)
+            JOIN subjects s USING (subject) WHERE decomposition = $1"""
+        )
+        if not found:
+            raise UsageError(f"{decomposition} is no longer in this cache", "choose another run")
+        row = {key: load.parsed(key, value) for key, value in found[0].items()}
+        columns = ("value", "scaled", "low", "high")
+        query = f"SELECT score, unit_index, {', '.join(columns)} FROM unit_scores WHERE decomposition = $1"
+        table = con.sql(query, params=[decomposition]).to_arrow_table()
+        scores = _by_score(table, row["layers"] * row["units_per_layer"], columns)
+        profiles: dict[str, list[dict[str, Any]]] = {}
+        for one in rows(
+            "SELECT ranking, layer, value, low, high FROM layer_profiles WHERE decomposition = $1 ORDER BY layer"
+        ):
+            profiles.setdefault(one.pop("ranking"), []).append(one)
+        contrasts = rows("SELECT ranking, contrast, low, high, curvature FROM contrasts WHERE decomposition = $1")
+        return {
+            "run": row,
+            "scores": scores,
+            "profiles": profiles,
+            "contrasts": {one.pop("ranking"): one for one in contrasts},
+            "confounds": {
+                one["name"]: one["value"] for one in rows("SELECT * FROM confounds WHERE decomposition = $1")
+            },
+            "ablations": rows(
+                """SELECT ablation, ranking, orders, prompts, seeds, verdict FROM ablations
+                WHERE decomposition = $1 ORDER BY created DESC, ablation"""
+            ),
+        }
+
+
+def _by_score(table: pa.Table, units: int, columns: tuple[str, ...]) -> dict[str, dict[str, np.ndarray]]:
+    names = table["score"].combine_chunks().dictionary_encode()
+    codes, index = names.indices.to_numpy(), table["unit_index"].to_numpy()
+    held = {column: table[column].to_numpy().astype(float) for column in columns}  # NULL → NaN
+    out = {}
+    for code, name in enumerate(names.dictionary.to_pylist()):
+        rows = codes == code
+        out[name] = {column: np.full(units, np.nan) for column in columns}
+        for column in columns:
+            out[name][column][index[rows]] = held[column][rows]
+    return out
+
+
+def partners(cache: Cache, decomposition: str, unit: int) -> dict[str, np.ndarray]:
+    """The pairs of one unit, from its side: `partner` [pairs], every atom with the unit as x, `offset`, `tdmi` in nats,
+    `valid_prompts`, `reason`."""
+    names = ("x", "y", *ATOMS, "offset", "valid_prompts", "reason")
+    path = _pairs(cache, decomposition)
+    query = f"SELECT {', '.join(names)} FROM read_parquet($1) WHERE x = $2 OR y = $2"
+    with cache.read() as con:
+        found = con.sql(query.replace('offset', '"offset"'), params=[str(path), unit]).to_arrow_table()
+    column = {name: found[name].to_numpy() for name in names}
+    second = column["y"] == unit
+    out = {"partner": np.where(second, column["x"], column["y"])}
+    for atom in ATOMS:
+        out[atom] = np.where(second, column[atom.translate(_SWAP)], column[atom])
+    out["tdmi"] = np.sum([out[atom] for atom in ATOMS], axis=0)
+    return out | {name: column[name] for name in ("offset", "valid_prompts", "reason")}
+
+
+def pair(cache: Cache, decomposition: str, x: int, y: int) -> dict[str, float]:
+    """Atoms, `tdmi`, `offset` and `excess` of one pair in nats, x the one named first; empty where there is no pair."""
+    query = "SELECT * FROM read_parquet($1) WHERE x = $2 AND y = $3"
+    with cache.read() as con:
+        path = str(_pairs(cache, decomposition))
+        found = con.sql(query, params=[path, min(x, y), max(x, y)]).to_arrow_table().to_pylist()
+    if not found:
+        return {}
+    row = {name: float("nan") if value is None else float(value) for name, value in found[0].items()}
+    out = {atom: row[atom.translate(_SWAP) if x > y else atom] for atom in ATOMS}
+    out["tdmi"] = sum(out.values())
+    return out | {
+        "offset": row["offset"],
+        "excess": out["sts"] - row["offset"],
+        "valid_prompts": row["valid_prompts"],
+    }
+
+
+def pair_matrix(cache: Cache, decomposition: str, atom: str, units: int) -> np.ndarray:
+    """[units, units] float32 of an atom in nats, or `excess` (sts − offset) or `tdmi`; the row is x, the column y, NaN
+    on the diagonal and for invalid pairs. Read in pieces, so that nobody waits for it."""
+    out = np.full((units, units), np.nan, np.float32)
+    if atom in ATOMS:
+        swapped = atom.translate(_SWAP)
+        columns = [atom] if swapped == atom else [atom, swapped]
+    else:
+        columns = {"excess": ["sts", "offset"], "tdmi": list(ATOMS)}[atom]
+    for batch in _batches(_pairs(cache, decomposition), ["x", "y", *columns]):
+        x, y, *values = (batch.column(place).to_numpy(zero_copy_only=False) for place in range(batch.num_columns))
+        if atom == "excess":
+            values = [values[0] - values[1]]
+        elif atom == "tdmi":
+            values = [np.sum(values, axis=0)]
+        out[x, y] = values[0]
+        out[y, x] = values[-1]
+    return out
+
+
+def series_of_prompt(cache: Cache, capture: str, prompt: int) -> np.ndarray:
+    """[units, steps] float64: activity of every unit over one response."""
+    return load.series(cache, capture, [prompt])[0].astype(float)
+
+
+def series_of_unit(cache: Cache, capture: str, unit: int) -> dict[int, np.ndarray]:
+    """prompt → [steps]: activity of one unit over every response."""
+    path = cache.series_folder(capture) / "series.parquet"
+    query = "SELECT prompt, value FROM read_parquet($1) WHERE unit_index = $2 ORDER BY prompt, step"
+    _there(path)
+    with cache.read() as con:
+        prompt, value = con.sql(query, params=[str(path), unit]).to_arrow_table().columns
+    numbers, starts = np.unique(prompt.to_numpy(), return_index=True)
+    return dict(zip(numbers.tolist(), np.split(value.to_numpy(), starts[1:]), strict=True))
+
+
+def responses(cache: Cache, capture: str) -> list[dict[str, Any]]:
+    """Prompts with their responses: prompt, id, category, asked, pieces, steps, ended, valid."""
+    return load.rows(
+        cache,
+        """SELECT p.prompt, p.id, p.category, p.text AS asked, r.pieces, r.steps, r.ended, r.valid
+        FROM prompts p JOIN responses r USING (capture, prompt) WHERE capture = $1 ORDER BY prompt""",
+        capture,
+    )
+
+
+def catalogue(cache: Cache) -> list[dict[str, Any]]:
+    """Tables and views with their columns, types and comments, for people who write SQL."""
+    query = """SELECT table_name AS name, column_name AS "column", data_type AS type, comment
+      FROM duckdb_columns() WHERE NOT internal AND schema_name = 'main' ORDER BY table_name, column_index"""
+    return load.rows(cache, query)
+
+
+def partial_map(shards: Path, kind: str, units: int) -> tuple[dict[str, np.ndarray], float]:
+    """What the finished parts of a running job say so far: unit means [units] by score, and the share of units that
+    have a value. A decomposition's blocks give sts, rtr and their difference, a capture's batches the mean norm."""
+    sums: dict[str, np.ndarray] = {}
+    counts = np.zeros(units)
+    for path in sorted(shards.glob("*.parquet")):
+        try:
+            table = pq.ParquetFile(path).read()
+        except (OSError, pa.ArrowException):
+            continue  # it is on its way
+        if kind == "capture" and "activity" in table.column_names:
+            for activity in table["activity"].combine_chunks():
+                values = np.asarray(activity.values, float).reshape(units, -1)
+                sums["norm"] = sums.get("norm", 0) + np.nansum(values, axis=1)
+                counts += np.isfinite(values).sum(axis=1)
+        elif kind == "decompose" and {"x", "y", "sts", "rtr"} <= set(table.column_names):
+            x, y = table["x"].to_numpy(), table["y"].to_numpy()
+            known = np.isfinite(table["sts"].to_numpy())
+            ends = np.concatenate([x[known], y[known]])
+            counts += np.bincount(ends, minlength=units)
+            for name in ("sts", "rtr"):
+                value = table[name].to_numpy()[known]
+                sums[name] = sums.get(name, 0) + np.bincount(ends, np.concatenate([value, value]), units)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = {name: total / counts for name, total in sums.items()}
+    if "sts" in means:
+        means["difference"] = means["sts"] - means["rtr"]
+    return means, float((counts > 0).mean()) if units else 0.0
+
+
+def _pairs(cache: Cache, decomposition: str) -> Path:
+    return _there(cache.pairs_folder(decomposition) / "pairs.parquet")
+
+
+def _there(path: Path) -> Path:
+    if not path.exists():
+        raise CacheError(f"{path} is missing", "synergy-tui cache check")
+    return path
+
+
+def _batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from pq.ParquetFile(path).iter_batches(65_536, columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        raise CacheError(
+            f"{path} is missing or damaged: {str(error).splitlines()[0]}", "synergy-tui cache check"
+        ) from None
