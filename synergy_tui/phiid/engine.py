@@ -20,7 +20,14 @@ from synergy_tui.errors import UsageError
 from synergy_tui.phiid import gaussian
 from synergy_tui.phiid.lattice import SWAP, atoms_from_cumulative
 from synergy_tui.phiid.result import PairAtoms, PairBlock, UnitSums, mean_of, merge
-from synergy_tui.phiid.windows import ILL_CONDITIONED, Windows, make_windows, response_lengths
+from synergy_tui.phiid.windows import (
+    CLEAR_DETERMINANT,
+    ILL_CONDITIONED,
+    SMALLEST_RATIO,
+    Windows,
+    make_windows,
+    response_lengths,
+)
 from synergy_tui.terms import ATOMS, INVALID_REASONS, RTR, STS
 
 LARGEST_TILE = 96
@@ -138,7 +145,7 @@ class PairEngine:
             )
             cumulative, factor = np.array(cumulative)[:, : len(p)], np.array(factor)[: len(p)]
             spectrum = np.linalg.svd(factor, compute_uv=False) ** 2
-            good = (spectrum[:, -1] >= gaussian.SMALLEST_RATIO * spectrum[:, 0]) & np.isfinite(cumulative).all(axis=0)
+            good = (spectrum[:, -1] >= SMALLEST_RATIO * spectrum[:, 0]) & np.isfinite(cumulative).all(axis=0)
             np.maximum.at(raw["reason"], (a[~good], b[~good]), np.int8(ILL_CONDITIONED))
             raw["reasons"][ILL_CONDITIONED] += (~good).sum()
             p, a, b, cumulative = p[good], a[good], b[good], cumulative[:, good]
@@ -220,7 +227,7 @@ def _tile_sums(windows: Windows, row: Array, column: Array, wanted: Array, side:
         )
         code = jnp.where(wanted, jnp.maximum(x.code[:, None], y.code[None, :]), 0)
         usable = wanted & (code == 0)
-        clear = determinant >= gaussian.CLEAR_DETERMINANT  # False where it is NaN
+        clear = determinant >= CLEAR_DETERMINANT  # False where it is NaN
         good = usable & clear
         values = [jnp.where(good, value, 0.0) for value in (*cumulative, *_beside(cumulative))]
         total = [old + new for old, new in zip(total, values, strict=True)]

@@ -9,12 +9,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-CLEAR_DETERMINANT = 1e-5
-"""Pairs whose det R is at least this are exact to about 1e-10 nats from their correlations (the smallest eigenvalue is
-then above 4e-6, the rounding of a correlation 2e-16). The others are recomputed from their windows."""
-
-SMALLEST_RATIO = 2.2e-10
-"""Smallest usable ratio of the extreme eigenvalues of R; below it a pair is invalid."""
+from synergy_tui.phiid.redundancy import Informations, mmi
 
 _PAST_X, _PAST_Y, _FUTURE_X, _FUTURE_Y = range(4)
 
@@ -53,31 +48,20 @@ def from_correlations(
     last_x = left_xx - step_x * step_x / future
     last_y = left_yx - step_y * step_y / future
 
-    cumulative = assemble(
-        ais_x,
-        information(left_xy),
-        information(left_yx),
-        ais_y,
-        information(last_x),
-        information(last_y),
-        information(next_x),
-        information(next_y),
-        information(next_x * next_y_after_x / future),
+    cumulative = mmi(
+        Informations(
+            ais_x,
+            information(left_xy),
+            information(left_yx),
+            ais_y,
+            information(last_x),
+            information(last_y),
+            information(next_x),
+            information(next_y),
+            information(next_x * next_y_after_x / future),
+        )
     )
     return cumulative, past * next_x * next_y_after_x
-
-
-def assemble(
-    x_x: Array, x_y: Array, y_x: Array, y_y: Array, x_f: Array, y_f: Array, p_x: Array, p_y: Array, p_f: Array
-) -> list[Array]:
-    """The nine informations (f: both futures, p: both pasts) and the seven MMI redundancies, in the order of ATOMS."""
-    least = jnp.minimum
-    r_x, r_y = least(x_x, y_x), least(x_y, y_y)
-    past_r = [least(r_x, r_y), r_x, r_y, least(x_f, y_f)]
-    past_x = [least(x_x, x_y), x_x, x_y, x_f]
-    past_y = [least(y_x, y_y), y_x, y_y, y_f]
-    past_s = [least(p_x, p_y), p_x, p_y, p_f]
-    return past_r + past_x + past_y + past_s
 
 
 def from_windows(windows: Float[Array, "m 4 n"]) -> tuple[Array, Array]:
@@ -104,16 +88,18 @@ def from_windows(windows: Float[Array, "m 4 n"]) -> tuple[Array, Array]:
     def with_pasts(f: int) -> Array:
         return 0.5 * (past + single[f] - log_det(_PAST_X, _PAST_Y, f))
 
-    cumulative = assemble(
-        one_to_one(_PAST_X, _FUTURE_X),
-        one_to_one(_PAST_X, _FUTURE_Y),
-        one_to_one(_PAST_Y, _FUTURE_X),
-        one_to_one(_PAST_Y, _FUTURE_Y),
-        with_futures(_PAST_X),
-        with_futures(_PAST_Y),
-        with_pasts(_FUTURE_X),
-        with_pasts(_FUTURE_Y),
-        0.5 * (past + future - log_det(_PAST_X, _PAST_Y, _FUTURE_X, _FUTURE_Y)),
+    cumulative = mmi(
+        Informations(
+            one_to_one(_PAST_X, _FUTURE_X),
+            one_to_one(_PAST_X, _FUTURE_Y),
+            one_to_one(_PAST_Y, _FUTURE_X),
+            one_to_one(_PAST_Y, _FUTURE_Y),
+            with_futures(_PAST_X),
+            with_futures(_PAST_Y),
+            with_pasts(_FUTURE_X),
+            with_pasts(_FUTURE_Y),
+            0.5 * (past + future - log_det(_PAST_X, _PAST_Y, _FUTURE_X, _FUTURE_Y)),
+        )
     )
     return jnp.stack(cumulative), factor
 
