@@ -19,8 +19,8 @@ THEMES = ("dark", "light")
 
 @dataclass(frozen=True)
 class Settings:
-    """cache: the results and jobs. data: subjects fetched and converted, shared by all caches. state: where the explorer
-    keeps its last view. theme, colour, ascii: how it looks, None where the terminal decides. keys: action id → key."""
+    """cache: the results and jobs. data: subjects fetched and converted, shared by all caches. state: where the
+    explorer keeps its last view. theme, colour, ascii: how it looks, None where the terminal decides. keys: by id."""
 
     cache: Path
     data: Path
@@ -93,7 +93,7 @@ def _wanted(key: str, value: Any) -> str:
         return "" if isinstance(value, bool) else "ascii is true or false"
     if key == "keys":
         whole = isinstance(value, dict) and all(isinstance(one, str) and one for one in value.values())
-        return "" if whole else "keys is a table of action = \"key\", with the ids that the explorer's help shows"
+        return "" if whole else 'keys is a table of action = "key", with the ids that the explorer\'s help shows'
     return f"known: {', '.join((*PATHS, 'theme', 'colour', 'ascii', 'keys'))}"
 
 

@@ -15,10 +15,12 @@ autocorrelation and the mean of its activity."""
 RANKINGS = ("rank-difference", "difference", "balance", "tdmi-share", "excess")
 """Orders of units, synergistic last. The first is the default because it is the published one."""
 
-REMOVAL_ORDERS = ("synergy-first", "redundancy-first", "random", "layer-matched")
-"""Targeted orders first, then the controls."""
+TARGETED_ORDERS = ("synergy-first", "redundancy-first", "marked")
+"""Orders that mean certain units; `marked` is a set that the user chose."""
 
-TARGETED_ORDERS = REMOVAL_ORDERS[:2]
+CONTROL_ORDERS = ("random", "layer-matched")
+
+REMOVAL_ORDERS = TARGETED_ORDERS + CONTROL_ORDERS
 
 JOB_KINDS = ("capture", "decompose", "ablate")
 

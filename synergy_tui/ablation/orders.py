@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,12 +33,18 @@ def make(
     layer_of: Int[np.ndarray, " units"],
     seeds: int,
     seed: int,
+    marked: Sequence[int] = (),
 ) -> list[RemovalOrder]:
     """The orders named, controls once per seed; layer-matched once per seed and targeted order (synergy-first when
-    none is named). Equal ranks are ordered by `tie_break`, not by their layer. Units without a value go last in
-    every order, controls too: they must not spare the controls alone. Seeds are seed, seed + 1, …"""
+    none is named). In the order of that name the `marked` units come first. Equal ranks are ordered by `tie_break`, not
+    by their layer. Units without a value go last in every order, controls too: they must not spare the controls alone.
+    Seeds are seed, seed + 1, …"""
     known = np.isfinite(raw)
-    targeted = [RemovalOrder(name, _targeted(name, raw, tie_break)) for name in names if name in TARGETED_ORDERS]
+    targeted = [
+        RemovalOrder(name, _marked(marked, raw, tie_break) if name == "marked" else _targeted(name, raw, tie_break))
+        for name in names
+        if name in TARGETED_ORDERS
+    ]
     made = list(targeted)
     if "random" in names:
         for number in range(seed, seed + seeds):
@@ -61,6 +68,12 @@ def _targeted(name: str, raw: np.ndarray, tie_break: np.ndarray) -> np.ndarray:
     # lexsort puts NaN last, which is where a unit without a value belongs in either direction.
     sign = -1 if name == "synergy-first" else 1
     return np.lexsort((sign * tie_break, sign * raw))
+
+
+def _marked(marked: Sequence[int], raw: np.ndarray, tie_break: np.ndarray) -> np.ndarray:
+    order = _targeted("synergy-first", raw, tie_break)
+    chosen = np.isin(order, np.array(marked, int))
+    return np.concatenate([order[chosen], order[~chosen]])
 
 
 def _within_layers(

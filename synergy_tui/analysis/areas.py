@@ -65,17 +65,19 @@ def area_test(target: float, controls: np.ndarray) -> AreaTest:
 
 def verdict(order: str, own: float, tests: dict[str, AreaTest]) -> str:
     """One sentence on a targeted order from its primary area and its tests by control. Synergy-first is tested upwards
-    (disproportionate), redundancy-first downwards (less than its controls). What is missing comes before any result."""
-    upward = order == "synergy-first"
+    (disproportionate), redundancy-first downwards (less than its controls), a marked set upwards, by its divergence
+    when all of it is removed. What is missing comes before any result."""
+    upward = order != "redundancy-first"
+    what = "divergence of the whole set" if order == "marked" else f"area over [0, {PRIMARY}]"
     if not np.isfinite(own):
-        return f"{order}: inconclusive, its curve has no area over [0, {PRIMARY}]; give fractions up to {PRIMARY}."
+        return f"{order}: inconclusive, its curve has no {what}; give fractions up to {PRIMARY}."
     if not tests:
         return f"{order}: inconclusive, no controls; add random and layer-matched."
     if not all(np.isfinite(test.ratio) for test in tests.values()):
-        return f"{order}: inconclusive, an area is not positive or has no value."
+        return f"{order}: inconclusive, the {what}, of it or of a control, is not positive or has no value."
     p = {name: test.p if upward else test.below for name, test in tests.items()}
     told = (f"{test.ratio:.2f}× {name}{_told(p[name])}" for name, test in tests.items())
-    head = f"{order}: area over [0, {PRIMARY}] is {', '.join(told)}"
+    head = f"{order}: {what} is {', '.join(told)}"
     if missing := [name for name in ("random", "layer-matched") if name not in tests]:
         return f"{head}: inconclusive, no control {' and '.join(missing)}."
     if few := [test.seeds for test in tests.values() if test.seeds < ENOUGH_SEEDS]:

@@ -1,7 +1,7 @@
 """The commands: parse, call one function, print. What costs more than a few milliseconds is imported in them.
 
 measure.py  run, capture, decompose, ablate: start jobs and show what they made
-look.py     show, sql, export, subjects, doctor, bench
+look.py     explore, show, sql, export, subjects, doctor, bench
 jobs.py     jobs list, show, watch, logs, cancel, resume, clean
 cache.py    cache info, check, delete
 common.py   the options and the printing they share
@@ -37,12 +37,13 @@ def commands(context: click.Context, cache: Path | None) -> None:
     Try:  synergy-tui run smollm2 --prompts 12 --steps 48
     """
     if context.invoked_subcommand is None:
-        context.invoke(look.show, cache=cache)
+        # A pipe gets the map as text.
+        context.invoke(look.explore if sys.stdin.isatty() and sys.stdout.isatty() else look.show, cache=cache)
 
 
 for command in (
     *(measure.run, measure.capture, measure.decompose, measure.ablate),
-    *(look.show, look.sql, look.export, look.subjects, look.doctor, look.bench),
+    *(look.explore, look.show, look.sql, look.export, look.subjects, look.doctor, look.bench),
     *(jobs.jobs, cache.cache),
 ):
     commands.add_command(command)

@@ -1,4 +1,4 @@
-"""show, sql, export, subjects, doctor, bench: what is there."""
+"""explore, show, sql, export, subjects, doctor, bench: what is there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from synergy_tui import terms
 from synergy_tui.cli.common import console, open_cache, options, print_json, print_run, say, settings_in_force
 from synergy_tui.errors import UsageError
+from synergy_tui.settings import COLOURS, THEMES
 
 
 @click.command()
@@ -42,6 +43,42 @@ def show(
     if sample:
         say("This is the sample result that ships with synergy-tui. Your own: synergy-tui run smollm2\n")
     print_run(opened, load.find(opened, "decomposition", run, latest or not run), as_json, ranking, sample)
+
+
+@click.command()
+@click.option("--color", "colour", type=click.Choice(COLOURS), help="Colours to draw with; default: what TERM says.")
+@click.option("--theme", type=click.Choice(THEMES), help="Dark or light; default: the last one.")
+@click.option("--ascii", is_flag=True, help="Signs of ASCII alone.")
+@click.option("--cache", type=click.Path(path_type=Path), help="Cache folder.")
+@click.option("--latest", is_flag=True, help="The newest finished one.")
+@click.argument("run", required=False)
+def explore(
+    run: str | None = None,
+    latest: bool = False,
+    colour: str | None = None,
+    theme: str | None = None,
+    ascii: bool = False,
+    cache: Path | None = None,
+) -> None:
+    """Walk through the maps by keyboard; `?` in it explains what is under the cursor. The same as no command at all.
+    Opens RUN, or what was open last, or the newest run, or the sample result while there is none.
+
+    \b
+    Example:  synergy-tui explore --latest --theme light
+    """
+    from dataclasses import replace
+
+    from synergy_tui.explorer import explore as open_explorer
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("the explorer needs a terminal", "synergy-tui show draws the map as text")
+    found = settings_in_force(cache)
+    chosen = {"colour": colour or found.colour, "theme": theme or found.theme, "ascii": ascii or found.ascii}
+    if latest:
+        from synergy_tui.store import load
+
+        run = load.find(open_cache(cache), "decomposition", None, latest=True)
+    sys.exit(open_explorer(replace(found, **chosen), run))
 
 
 @click.command()

@@ -140,7 +140,13 @@ def decompose(
 
 
 @click.command()
-@click.option("--orders", default=",".join(terms.REMOVAL_ORDERS), show_default=True, help="Removal orders.")
+@click.option(
+    "--orders",
+    default=",".join(one for one in terms.REMOVAL_ORDERS if one != "marked"),
+    show_default=True,
+    help="Removal orders; marked needs --units.",
+)
+@click.option("--units", default="", help="A set of your own, as layer.unit: 3.1,3.4,14.5.")
 @click.option("--seeds", type=click.IntRange(1), default=20, show_default=True, help="Seeds of each control.")
 @click.option("--fractions", default="0.05,0.1,0.15,0.2,0.25", show_default=True, help="Fractions of heads removed.")
 @click.option("--ranking", default=terms.RANKINGS[0], show_default=True, help="Ranking behind the targeted orders.")
@@ -153,6 +159,7 @@ def ablate(
     run: str | None,
     latest: bool,
     orders: str,
+    units: str,
     fractions: str,
     detach: bool,
     yes: bool,
@@ -171,6 +178,10 @@ def ablate(
     opened = open_cache(cache)
     chosen |= {"orders": _words(orders), "fractions": _numbers(fractions)}
     decomposition = load.find(opened, "decomposition", run, latest)
+    if units:
+        capture = load.one(opened, "capture", load.find(opened, "capture", decomposition))
+        chosen["marked"] = plan.numbers_of(_words(units), capture["layers"], capture["units_per_layer"])
+        chosen["orders"] = ["marked", *(one for one in chosen["orders"] if one != "marked")]
     jobs = _start(cache, [plan.ablate(opened, settings_in_force(cache).data, decomposition, **chosen)], yes)
     if detach:
         return print_jobs(jobs, as_json)

@@ -38,12 +38,15 @@ def plot(
     if not parts or width < 16 or height < 5:
         return Text()
     with _figure:
+        # Left alone it would cut the plot at the size of the process's terminal, whatever it is drawn into.
+        plotext.terminal.limit(False, False)
         figure = plotext.figure
         figure.clear()
         figure.theme("colorless" if all(line.colour is None for line in lines) else "simple")
         figure.plot_size(width, height)
         if limits:
             figure.ruler("y").lim(*limits)
+        figure.ruler("x").ticks(_ticks([x for part in parts for x in part.xs]))
         for part in parts:
             symbol = "•" if part.sign == "dot" else part.sign
             marker = plotext.marker(symbol) if part.colour is None else plotext.marker(symbol, part.colour)
@@ -56,6 +59,18 @@ def plot(
         if below:
             figure.label(below)
         return Text.from_ansi(str(figure.build()))
+
+
+def _ticks(xs: Sequence[float]) -> list[float]:
+    """Round places along an axis, about six."""
+    low, high = min(xs), max(xs)
+    if high <= low:
+        return [low]
+    step = 10.0 ** math.floor(math.log10((high - low) / 5))
+    step *= next(times for times in (1, 2, 5, 10) if (high - low) / (step * times) <= 7)
+    first = math.ceil(low / step - 1e-9)
+    ticks = [round(number * step, 12) for number in range(first, math.floor(high / step + 1e-9) + 1)]
+    return [int(tick) if tick == int(tick) else tick for tick in ticks]
 
 
 def _unbroken(line: Line) -> list[Line]:
@@ -82,7 +97,7 @@ def spark(values: Sequence[float], width: int, signs: str = "▁▂▃▄▅▆�
     size = max(len(values) / width, 1.0)
     out = ""
     for place in range(min(width, len(values))):
-        part = [one for one in values[int(place * size) : max(int((place + 1) * size), int(place * size) + 1)]]
+        part = list(values[int(place * size) : max(int((place + 1) * size), int(place * size) + 1)])
         part = [one for one in part if math.isfinite(one)]
         share = (sum(part) / len(part) - low) / span if part and span else 0.0
         out += signs[min(int(share * len(signs)), len(signs) - 1)] if part else " "

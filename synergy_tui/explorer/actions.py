@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 from synergy_tui.errors import UsageError
 
@@ -39,20 +39,26 @@ APP = (
     Action("app", "null.mask", "f", "mask", "above null", "Show only what is above its null"),
     Action("app", "prompt.previous", "left_square_bracket", "prompt(-1)", "prompt back", "The prompt before"),
     Action("app", "prompt.next", "right_square_bracket", "prompt(1)", "prompt on", "The next prompt"),
-    Action("app", "marks.rule", "M", "mark_by_rule", "mark by rule", "Mark by a rule: top 25 % of rank in layers 10–20"),
+    Action(
+        "app", "marks.rule", "M", "mark_by_rule", "mark by rule", "Mark by a rule: top 25 % of rank in layers 10–20"
+    ),
     Action("app", "marks.undo", "z", "undo", "undo marks", "Take back the last change of the marks"),
     Action("app", "marks.clear", "X", "clear_marks", "clear marks", "Unmark everything"),
     Action("app", "marks.pin", "P", "pins", "pin marks", "Keep the marked set under a name, or apply one kept before"),
     Action("app", "run.new", "n", "new", "new", "Start a capture or a decomposition", footer=True),
     Action("app", "run.find", "slash", "find", "find", "Find a run"),
-    Action("app", "copy", "y", "copy", "copy/save", "Copy or save a value, table, SQL, command or the view", footer=True),
+    Action(
+        "app", "copy", "y", "copy", "copy/save", "Copy or save a value, table, SQL, command or the view", footer=True
+    ),
     Action("app", "panel.runs", "f2", "panel('runs')", "runs", "Show or hide the runs"),
     Action("app", "panel.profile", "f3", "panel('profile')", "profile", "Show or hide the layer profile"),
     Action("app", "panel.unit", "f4", "panel('unit')", "unit panel", "Show or hide the panel of the unit"),
     Action("app", "theme", "T", "theme", "dark/light", "Change between the dark and the light theme"),
-    Action("app", "help", "question_mark,f1", "help", "help", "What is under the cursor, and what to doubt", footer=True),
+    Action(
+        "app", "help", "question_mark,f1", "help", "help", "What is under the cursor, and what to doubt", footer=True
+    ),
     Action("app", "palette", "ctrl+p,colon", "command_palette", "palette", "Everything by name", palette=False),
-    Action("app", "quit", "q,ctrl+q", "quit", "quit", "Leave; jobs go on", footer=True),
+    Action("app", "quit", "q", "quit", "quit", "Leave; jobs go on", footer=True),
 )
 
 MOVES = (
@@ -68,7 +74,10 @@ MOVES = (
 
 
 def _moves(where: str) -> tuple[Action, ...]:
-    return tuple(Action(where, f"{where}.{name}", *rest, palette=False) for name, *rest in MOVES)
+    return tuple(
+        Action(where, f"{where}.{name}", key, call, word, tooltip, palette=False)
+        for name, key, call, word, tooltip in MOVES
+    )
 
 
 ATLAS = (
@@ -104,7 +113,9 @@ PAIRS = (
 
 ABLATION = (
     Action("ablation", "ablation.start", "f5", "start", "start", "Start with what the form says", footer=True),
-    Action("ablation", "ablation.next", "period", "other(1)", "next result", "The next ablation of this run", footer=True),
+    Action(
+        "ablation", "ablation.next", "period", "other(1)", "next result", "The next ablation of this run", footer=True
+    ),
     Action("ablation", "ablation.previous", "comma", "other(-1)", "previous", "The ablation before"),
     Action("ablation", "ablation.stop", "delete", "stop", "stop", "Stop the one that runs; what is finished is kept"),
 )
@@ -117,18 +128,20 @@ JOBS = (
 
 SQL = (
     Action("sql", "sql.run", "f5,ctrl+r", "run_query", "run", "Ask", footer=True),
-    Action("sql", "sql.stop", "f6", "stop_query", "stop", "Stop the query", footer=True),
-    Action("sql", "sql.complete", "ctrl+n", "complete", "complete", "Complete the word: tables, columns, words of SQL"),
-    Action("sql", "sql.history", "f7", "history", "history", "What was asked before", footer=True),
-    Action("sql", "sql.ready", "f8", "ready", "ready-made", "Questions ready to be asked", footer=True),
-    Action("sql", "sql.map", "f9", "as_map", "as map", "Show a result with layer and unit as a map", footer=True),
+    Action("sql", "sql.stop", "f8", "stop_query", "stop", "Stop the query", footer=True),
+    Action(
+        "sql", "sql.complete", "ctrl+n", "complete", "complete", "Complete a word: tables, columns, SQL", footer=True
+    ),
+    Action("sql", "sql.history", "f9", "history", "history", "What was asked before", footer=True),
+    Action("sql", "sql.ready", "ctrl+o", "ready", "ready-made", "Questions ready to be asked", footer=True),
+    Action("sql", "sql.map", "ctrl+g", "as_map", "as map", "Show a result with layer and unit as a map", footer=True),
     Action("sql", "sql.leave", "escape", "leave", "leave", "Out of the editor, so that letters are keys again"),
 )
 
 ALL = (*APP, *ATLAS, *UNIT, *TOKENS, *PAIRS, *ABLATION, *JOBS, *SQL)
 
 
-def bindings(where: str) -> list[Binding]:
+def bindings(where: str) -> list[BindingType]:
     """The bindings of a view, or of the app."""
     return [
         Binding(one.key, one.call, one.word, show=one.footer, tooltip=one.tooltip, id=one.id)
@@ -142,4 +155,13 @@ def check_keys(keys: Iterable[str]) -> None:
     known = {one.id for one in ALL}
     for one in keys:
         if one not in known:
-            raise UsageError(f"config.toml gives a key to {one!r}, which is no action", "`?` in the explorer lists them")
+            raise UsageError(
+                f"config.toml gives a key to {one!r}, which is no action", "`?` in the explorer lists them"
+            )
+
+
+def shown_key(key: str) -> str:
+    """A key as people know it."""
+    names = {"left_square_bracket": "[", "right_square_bracket": "]", "question_mark": "?", "slash": "/", "colon": ":"}
+    names |= {"plus": "+", "equals_sign": "=", "minus": "-", "period": ".", "comma": ",", "full_stop": "."}
+    return names.get(key, key.replace("ctrl+", "^"))

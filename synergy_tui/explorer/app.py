@@ -81,6 +81,7 @@ class Explorer(App[None]):
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (150, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
 
     class Loaded(Message):
         """A run is there, or why it is not."""
@@ -176,7 +177,7 @@ class Explorer(App[None]):
 
         self.cache, self.error = opened.cache, opened.error
         self.runs_panel.show(opened.tree)
-        self._watcher = Watch(opened.cache.folder, lambda seen: self.post_message(self.Noticed(seen)))
+        self._watcher = Watch(opened.cache.folder, self._notice)
         self._watcher.start()
         if opened.place is not None:
             self.open_run(opened.place)
@@ -184,7 +185,7 @@ class Explorer(App[None]):
             self.view.show()
         word = self.state.text("view")
         if word in VIEWS and word != "atlas":
-            self.action_view(word)
+            self.to_view(word)
         if self.ink.system == "standard":
             self.say("This terminal says it has 16 colours: TERM=xterm-256color or --color 256 shows the full scale.")
 
@@ -222,6 +223,9 @@ class Explorer(App[None]):
         self._head()
         self._doubts()
         self.view.show()
+
+    def _notice(self, seen: Seen) -> None:
+        self.post_message(self.Noticed(seen))
 
     def on_explorer_noticed(self, message: Noticed) -> None:
         before, self.seen = self.seen, message.seen
@@ -277,6 +281,15 @@ class Explorer(App[None]):
         self._doubts()
         self.view.show()
 
+    def show_made(self, made: Run) -> None:
+        """Shows something that is in no cache: the result of a query as a map."""
+        self._opening = None
+        self.shown = made
+        self.selection.enter(made.units)
+        self.selection.score = next(iter(made.scores))
+        self._head()
+        self._doubts()
+
     def in_thread(self, group: str, ask: Callable[[], T], then: Callable[[T], None]) -> None:
         """Asks something that may block, in a thread; a newer question of the same group wins. Errors are said."""
 
@@ -308,6 +321,11 @@ class Explorer(App[None]):
         from synergy_tui.drawing.tables import printable
 
         self.notify(self.ink.plain(printable(text)), severity=kind, markup=False, timeout=8 if kind == "error" else 5)
+
+    def look_soon(self) -> None:
+        """Something was started or stopped: looks at the jobs at once."""
+        if self._watcher is not None:
+            self._watcher.soon()
 
     def changed(self) -> None:
         """The selection changed: the view in front follows."""
@@ -364,19 +382,19 @@ class Explorer(App[None]):
 
     # Actions of every view
 
-    def action_view(self, name: str) -> None:
+    async def action_view(self, name: str) -> None:
         """Brings a view to the front; it is made when it is wanted first."""
         switcher = self.query_one("#views", ContentSwitcher)
         if not switcher.query(f"#{name}"):
-            switcher.mount(_view(name))
+            await switcher.mount(_view(name))
         switcher.current = name
         self.state.here["view"] = name
-        self.call_after_refresh(self._enter)
-
-    def _enter(self) -> None:
         self.view.show()
         self.view.focus_main()
-        self.refresh_bindings()
+
+    def to_view(self, name: str) -> None:
+        """The same, for who cannot wait for it."""
+        self.call_next(self.action_view, name)
 
     def action_next_ranking(self, step: int) -> None:
         """Goes through the rankings."""

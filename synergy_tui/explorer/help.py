@@ -37,8 +37,8 @@ DOUBTS = {
     "2·min(AIS). An r near 1 says that the map may show memory alone.",
     "excess~autocorrelation": "Excess takes the independent part away and still follows autocorrelation, the other way "
     "round: read differences in excess beside differences in memory.",
-    "rankings": "How much of the top quarter the rankings share. Where it is little, `the core` depends on the ranking.",
-    "split-half": "Spearman's ρ between the ranking from one half of the prompts and from the other. A model with random "
+    "rankings": "How much of the top quarter the rankings share. Where it is little, `the core` depends on it.",
+    "split-half": "Spearman's ρ between the ranking from either half of the prompts. A model with random "
     "weights can have a high one: reliable is not the same as learned.",
 }
 

@@ -141,13 +141,18 @@ def _score(name: str, columns: dict[str, np.ndarray]) -> Score:
     value, scaled = columns["value"], columns["scaled"]
     if np.isfinite(scaled).any():
         known = scaled[np.isfinite(scaled)]
-        centre = float(known.mean()) if len(known) else 0.5
-        return Score(name, "ranking", value, scaled, columns["low"], columns["high"], centre)
+        return Score(name, "ranking", value, scaled, columns["low"], columns["high"], float(known.mean()))
     nothing = np.full(len(value), np.nan)
     known = value[np.isfinite(value)]
     # Where both signs occur, zero is what the colours part at.
     centre = 0.0 if len(known) and known.min() < 0 < known.max() else None
     return Score(name, "atom" if name in ATOMS else "measure", value, value, nothing, nothing, centre)
+
+
+def made_score(name: str, values: np.ndarray) -> Score:
+    """A score of values that come from elsewhere, as a query."""
+    nothing = np.full(len(values), np.nan)
+    return _score(name, {"value": values, "scaled": nothing, "low": nothing, "high": nothing})
 
 
 def _ordered(names: Any) -> list[str]:
@@ -169,11 +174,7 @@ def _growing(place: Place, job: JobFolder) -> Run:
         (subject,) = load.rows(place.cache, "SELECT name FROM subjects WHERE subject = $1", capture["subject"])
         name, tasks, prompts, steps = subject["name"], capture["tasks"], capture["prompts"], capture["steps"]
     means, share = walk.partial_map(job.shards, spec["kind"], layers * per_layer)
-    nothing = np.full(layers * per_layer, np.nan)
-    scores = {
-        score: _score(score, {"value": value, "scaled": nothing, "low": nothing, "high": nothing})
-        for score, value in means.items()
-    }
+    scores = {score: made_score(score, value) for score, value in means.items()}
     row = {
         "name": name,
         "tasks": tasks,
@@ -187,4 +188,3 @@ def _growing(place: Place, job: JobFolder) -> Run:
         "state": status["state"],
     }
     return Run(place, row, layers, per_layer, scores, {}, {}, {}, [], share)
-

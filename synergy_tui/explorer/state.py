@@ -48,7 +48,7 @@ class State:
 
     def asked(self, sql: str) -> None:
         """Adds to the history, the newest last."""
-        self.history = [one for one in self.history if one != sql][-MOST_HISTORY + 1 :] + [sql]
+        self.history = [*[one for one in self.history if one != sql][-MOST_HISTORY + 1 :], sql]
 
     def save(self) -> None:
         """Writes it when it has changed. May block."""

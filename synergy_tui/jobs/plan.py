@@ -3,6 +3,7 @@ loading a model; commands and forms share it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,9 +117,11 @@ def ablate(
     dtype: str | None,
     device: str | None,
     seed: int,
+    marked: Sequence[int] = (),
 ) -> Plan:
-    """Removal orders of a decomposition, replayed on its capture's responses. Raises UsageError for unknown words,
-    fractions outside (0, 1], or more prompts than the capture has."""
+    """Removal orders of a decomposition, replayed on its capture's responses. marked: unit numbers of the order of that
+    name. Raises UsageError for unknown words, fractions outside (0, 1], units that are not there, or more prompts than
+    the capture has."""
     known(orders, terms.REMOVAL_ORDERS, "removal order")
     known([ranking], terms.RANKINGS, "ranking")
     if not fractions or min(fractions) <= 0 or max(fractions) > 1:
@@ -126,6 +129,7 @@ def ablate(
     device = choose(device)
     capture_id = load.find(cache, "capture", decomposition)
     row = load.one(cache, "capture", capture_id)
+    marked = _marked(marked, orders, row["layers"] * row["units_per_layer"])
     (subject,) = load.rows(cache, "SELECT * FROM subjects WHERE subject = $1", row["subject"])
     texts = load.rows(
         cache,
@@ -138,10 +142,9 @@ def ablate(
             f"capture {capture_id} has {len(texts)} prompts long enough, not {prompts}", "ask for fewer --prompts"
         )
     chosen = _evenly(texts, prompts)
-    targeted = sum(name in terms.TARGETED_ORDERS for name in orders)
-    sets = targeted + seeds * ("random" in orders) + seeds * max(targeted, 1) * ("layer-matched" in orders)
     tokens = sum(one["tokens"] for one in chosen)
     shares = sorted(set(fractions))
+    conditions = _conditions(orders, seeds, shares, len(marked) / (row["layers"] * row["units_per_layer"]))
     spec = {
         "decomposition": decomposition,
         "capture": capture_id,
@@ -156,14 +159,56 @@ def ablate(
         "orders": orders,
         "fractions": shares,
         "seeds": seeds,
+        "marked": list(marked),
         "ranking": ranking,
         "batch": batch,
         "dtype": dtype or row["dtype"],
         "device": device,
         "seed": seed,
     }
-    price = cost.ablate(subject, sets * len(shares), tokens, device, cores())
+    price = cost.ablate(subject, conditions, tokens, device, cores())
     return Plan("ablate", spec, price, row["layers"] * row["units_per_layer"])
+
+
+def shares_of(order: str, target: str | None, fractions: list[float], marked: float) -> list[float]:
+    """The fractions at which an order is measured. `marked`: share of all units in the marked set, 0 without one: the
+    set and its controls are measured whole, and a curve of it does not go beyond it."""
+    if "marked" in (order, target):
+        return [*(one for one in fractions if one < marked), marked]
+    return sorted({*fractions, marked}) if order == "random" and marked else fractions
+
+
+def numbers_of(names: list[str], layers: int, per_layer: int) -> list[int]:
+    """Units named layer.unit as numbers over all layers. Raises UsageError for one that is not there."""
+    out = []
+    for name in names:
+        layer, _, unit = name.partition(".")
+        if not (layer.isdigit() and unit.isdigit() and int(layer) < layers and int(unit) < per_layer):
+            raise UsageError(f"no unit {name!r} among {layers} layers × {per_layer}", "name units as layer.unit: 3.1")
+        out.append(int(layer) * per_layer + int(unit))
+    return out
+
+
+def _conditions(orders: list[str], seeds: int, fractions: list[float], marked: float) -> int:
+    """How many replays: every order, seed and fraction."""
+    targeted = [name for name in orders if name in terms.TARGETED_ORDERS]
+    count = sum(len(shares_of(name, None, fractions, marked)) for name in targeted)
+    if "random" in orders:
+        count += seeds * len(shares_of("random", None, fractions, marked))
+    if "layer-matched" in orders:
+        matched = (shares_of("layer-matched", name, fractions, marked) for name in targeted or ["synergy-first"])
+        count += seeds * sum(len(shares) for shares in matched)
+    return count
+
+
+def _marked(marked: Sequence[int], orders: list[str], units: int) -> list[int]:
+    if ("marked" in orders) != bool(marked):
+        raise UsageError(
+            "a marked set and the removal order `marked` go together", "mark units (--units 3.1,3.4), or leave it out"
+        )
+    if outside := [one for one in marked if not 0 <= one < units]:
+        raise UsageError(f"unit number {outside[0]} is not among the {units} of this run", "mark others")
+    return sorted(set(marked))
 
 
 def known(words: list[str], vocabulary: tuple[str, ...], what: str) -> None:

@@ -21,6 +21,9 @@ from synergy_tui.store.schema import TABLES
 KEYS = {"capture": "captures", "decomposition": "decompositions", "ablation": "ablations"}
 """A result's key and the table it is the key of. Its rows in all other tables carry the same key."""
 
+PATIENCE = 900.0
+"""Seconds a finished result waits for somebody's shell or long query to let go of the catalogue."""
+
 Rows = Mapping[str, pa.Table | Sequence[Mapping[str, Any]]]
 
 
@@ -72,7 +75,7 @@ def _write(cache: Cache, result: str, tables: Iterable[pa.Table], columns: pa.Sc
 def _publish(cache: Cache, key: str, value: str, rows: Rows, move: tuple[Path, Path] | None = None) -> None:
     """Rows in one transaction; the bulk file takes its place while the catalogue is held, so that nobody, a tidying
     `cache check` included, meets the one without the other."""
-    with cache.write() as con:
+    with cache.write(PATIENCE) as con:
         if move:
             unfinished, place = move
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ limited time and number of rows."""
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -30,14 +31,22 @@ class Answer:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def ask(cache: Cache, sql: str, max_rows: int = MAX_ROWS, max_seconds: float = MAX_SECONDS) -> Answer:
-    """The answer to one SELECT or EXPLAIN. Raises QueryError when the SQL does not parse, is something else, reaches
-    for files outside the cache, fails, or takes too long."""
+def ask(
+    cache: Cache,
+    sql: str,
+    max_rows: int = MAX_ROWS,
+    max_seconds: float = MAX_SECONDS,
+    stop: threading.Event | None = None,
+) -> Answer:
+    """The answer to one SELECT or EXPLAIN. `stop` ends it from another thread. Raises QueryError when the SQL does not
+    parse, is something else, reaches for files outside the cache, fails, takes too long or is stopped."""
     with cache.read() as con:
         _lock_in(con, cache)
         statement = _single(con, sql)
-        timer = threading.Timer(max_seconds, con.interrupt)
-        timer.start()
+        stop = stop or threading.Event()
+        ended = threading.Event()
+        watch = threading.Thread(target=_interrupt, args=(con, stop, ended, max_seconds), daemon=True)
+        watch.start()
         try:
             # A result is read as it comes, so a billion rows cost no more than those asked for; one more tells that
             # there are others. (Plain rows: pyarrow costs this command 0.1 s of its 0.4.)
@@ -45,14 +54,27 @@ def ask(cache: Cache, sql: str, max_rows: int = MAX_ROWS, max_seconds: float = M
             columns = _distinct([name for name, *_ in result.description or ()])
             rows = result.fetchmany(max_rows + 1)
         except duckdb.InterruptException:
+            if stop.is_set():
+                raise QueryError("the query was stopped", "ask again when you like") from None
             raise QueryError(
                 f"the query took longer than {max_seconds:.0f} s", "narrow it, or allow more with --timeout"
             ) from None
         except duckdb.Error as error:
             raise QueryError(_one_line(error), _hint(error)) from None
         finally:
-            timer.cancel()
+            ended.set()
+            watch.join()  # it must not interrupt a connection that is closed
     return Answer(columns, rows[:max_rows], len(rows) > max_rows)
+
+
+def _interrupt(
+    con: duckdb.DuckDBPyConnection, stop: threading.Event, ended: threading.Event, max_seconds: float
+) -> None:
+    """Interrupts until the query has ended: once may come before it has begun."""
+    deadline = time.monotonic() + max_seconds
+    while not ended.wait(0.02):
+        if stop.is_set() or time.monotonic() > deadline:
+            con.interrupt()
 
 
 def _distinct(names: list[str]) -> list[str]:

@@ -78,9 +78,10 @@ def partners(cache: Cache, decomposition: str, unit: int) -> dict[str, np.ndarra
     `valid_prompts`, `reason`."""
     names = ("x", "y", *ATOMS, "offset", "valid_prompts", "reason")
     path = _pairs(cache, decomposition)
-    query = f"SELECT {', '.join(names)} FROM read_parquet($1) WHERE x = $2 OR y = $2"
+    columns = ", ".join(f'"{name}"' for name in names)
+    query = f"SELECT {columns} FROM read_parquet($1) WHERE x = $2 OR y = $2"
     with cache.read() as con:
-        found = con.sql(query.replace('offset', '"offset"'), params=[str(path), unit]).to_arrow_table()
+        found = con.sql(query, params=[str(path), unit]).to_arrow_table()
     column = {name: found[name].to_numpy() for name in names}
     second = column["y"] == unit
     out = {"partner": np.where(second, column["x"], column["y"])}
@@ -92,7 +93,8 @@ def partners(cache: Cache, decomposition: str, unit: int) -> dict[str, np.ndarra
 
 def pair(cache: Cache, decomposition: str, x: int, y: int) -> dict[str, float]:
     """Atoms, `tdmi`, `offset` and `excess` of one pair in nats, x the one named first; empty where there is no pair."""
-    query = "SELECT * FROM read_parquet($1) WHERE x = $2 AND y = $3"
+    columns = ", ".join(f'"{name}"' for name in (*ATOMS, "offset", "valid_prompts"))
+    query = f"SELECT {columns} FROM read_parquet($1) WHERE x = $2 AND y = $3"
     with cache.read() as con:
         path = str(_pairs(cache, decomposition))
         found = con.sql(query, params=[path, min(x, y), max(x, y)]).to_arrow_table().to_pylist()
@@ -189,6 +191,39 @@ def partial_map(shards: Path, kind: str, units: int) -> tuple[dict[str, np.ndarr
     if "sts" in means:
         means["difference"] = means["sts"] - means["rtr"]
     return means, float((counts > 0).mean()) if units else 0.0
+
+
+def partial_curves(shards: Path) -> list[dict[str, Any]]:
+    """What the finished conditions of a running ablation say: removal_order, target, seed, fraction, divergence (nats
+    per token, mean over prompts)."""
+    out = []
+    for path in sorted(shards.glob("*.parquet")):
+        try:
+            table = pq.ParquetFile(path).read()
+        except (OSError, pa.ArrowException):
+            continue  # it is on its way
+        told = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+        if "fraction" in told and "divergence" in table.column_names:
+            out.append(
+                {
+                    "removal_order": told["removal_order"],
+                    "target": told.get("target"),
+                    "seed": told.get("seed"),
+                    "fraction": float(told["fraction"]),
+                    "divergence": float(np.mean(table["divergence"].to_numpy())),
+                }
+            )
+    return out
+
+
+def curves(cache: Cache, ablation: str) -> list[dict[str, Any]]:
+    """The same of a finished one."""
+    return load.rows(
+        cache,
+        """SELECT removal_order, target, CAST(seed AS VARCHAR) AS seed, fraction, divergence FROM ablation_curves
+        WHERE ablation = $1 ORDER BY removal_order, target, seed, fraction""",
+        ablation,
+    )
 
 
 def _pairs(cache: Cache, decomposition: str) -> Path:

@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from synergy_tui.drawing import scale
 from synergy_tui.explorer import actions, telling
 from synergy_tui.explorer.run import Run
-from synergy_tui.explorer.views.base import View
+from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.map import LayerMap, Picture
 
@@ -179,7 +179,7 @@ class AtlasView(View):
 
     def action_open_unit(self) -> None:
         """To the view of the unit."""
-        self.explorer.action_view("unit")
+        self.explorer.to_view("unit")
 
     # Marks
 
@@ -213,7 +213,7 @@ class AtlasView(View):
         run = self.run
         return telling.readout(run, self.selection.unit, self.selection.score).plain.strip() if run else ""
 
-    def table(self) -> tuple[list[str], list[tuple[object, ...]]]:
+    def table(self) -> Table:
         run = self.run
         if run is None:
             return [], []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from textual.containers import Container
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from synergy_tui.explorer.run import Run
     from synergy_tui.explorer.selection import Selection
     from synergy_tui.explorer.widgets.ink import Ink
+
+
+Table = tuple[Sequence[str], Sequence[Sequence[object]]]
+"""Names of columns, and rows."""
 
 
 class View(Container):
@@ -43,6 +48,10 @@ class View(Container):
     def show(self) -> None:
         """Brings the view up to the selection."""
 
+    def on_resize(self) -> None:
+        """Words are wrapped to the width."""
+        self.show()
+
     def noticed(self) -> None:
         """Jobs or the catalogue changed."""
 
@@ -57,7 +66,7 @@ class View(Container):
         """What is under the cursor, as one line that can be copied."""
         return ""
 
-    def table(self) -> tuple[list[str], list[tuple[object, ...]]]:
+    def table(self) -> Table:
         """What the view shows, as columns and rows."""
         return [], []
 

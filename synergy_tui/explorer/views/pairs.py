@@ -13,7 +13,7 @@ from synergy_tui.drawing import scale
 from synergy_tui.explorer import actions, telling
 from synergy_tui.explorer.help import MEANINGS
 from synergy_tui.explorer.run import Run
-from synergy_tui.explorer.views.base import View
+from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.matrix import Level, PairMatrix, levels
 from synergy_tui.terms import ATOMS
@@ -29,7 +29,7 @@ class PairsView(View):
 
     BINDINGS = actions.bindings("pairs")
     HELP = (
-        "Rows are x, columns are y; a cell is one pair, or the mean of many when zoomed out. xtx and yty, str and sts are "
+        "Rows are x, columns are y; a cell is one pair, or the mean of many when zoomed out. str and sts are "
         "different questions: the panel has all sixteen atoms of the pair under the cursor. Lines part the layers."
     )
 
@@ -103,7 +103,7 @@ class PairsView(View):
             self.matrix.show(level, cursor, run.per_layer)
             self._legend(level)
         value = float(level.values[cursor])
-        row, column = self.matrix.name(cursor[0]), self.matrix.name(cursor[1])
+        row, column = self.matrix.label(cursor[0]), self.matrix.label(cursor[1])
         line = Text.assemble(f" {row} with {column}   {self._atom()} ", (telling.number(value, True), "bold"), " nats")
         if np.isnan(value):
             line.append("   a unit with itself is no pair" if cursor[0] == cursor[1] else "   invalid: no value")
@@ -132,9 +132,9 @@ class PairsView(View):
             return
         self.explorer.in_thread("pair", lambda: ((run, x, y), _pair(run, x, y)), self._pair_there)
 
-    def _pair_there(self, found: tuple[tuple[Any, int, int], dict[str, float]]) -> None:
+    def _pair_there(self, found: tuple[tuple[Run | None, int, int], dict[str, float]]) -> None:
         (run, x, y), self._pair = found
-        if run is not self.run or (x, y) != (self.selection.unit, self.selection.partner):
+        if run is not self.run or run is None or (x, y) != (self.selection.unit, self.selection.partner):
             return
         lines = [Text(f"x {run.name(x)}   y {run.name(y)}", "bold"), Text()]
         if not self._pair:
@@ -167,7 +167,10 @@ class PairsView(View):
     def on_pair_matrix_pointed(self, message: PairMatrix.Pointed) -> None:
         if self.run is not None and self._levels:
             level = self._levels[self._depth]
-            self.selection.unit, self.selection.partner = int(level.edges[message.row]), int(level.edges[message.column])
+            self.selection.unit, self.selection.partner = (
+                int(level.edges[message.row]),
+                int(level.edges[message.column]),
+            )
             self._draw(self.run)
 
     def action_zoom(self, step: int) -> None:
@@ -189,17 +192,17 @@ class PairsView(View):
 
     def action_take(self) -> None:
         """Looks at the pair token by token."""
-        self.explorer.action_view("tokens")
+        self.explorer.to_view("tokens")
 
     def value(self) -> str:
         return self.query_one("#pairs-readout", Lines).plain.strip()
 
-    def table(self) -> tuple[list[str], list[tuple[object, ...]]]:
+    def table(self) -> Table:
         run = self.run
         if run is None or not self._levels:
             return [], []
         level = self._levels[self._depth]
-        names = [self.matrix.name(cell) for cell in range(len(level.edges) - 1)]
+        names = [self.matrix.label(cell) for cell in range(len(level.edges) - 1)]
         rows = [
             (names[row], names[column], float(level.values[row, column]))
             for row in range(len(names))
@@ -217,8 +220,8 @@ class PairsView(View):
         if self._pair and np.isfinite(self._pair.get("sts", np.nan)):
             above = self._pair["excess"] > 0
             sentences.append(
-                f"Two independent units with these autocorrelations would have sts {telling.number(self._pair['offset'])}: "
-                f"this pair is {'above' if above else 'below'} it."
+                f"Two independent units with these autocorrelations would have sts "
+                f"{telling.number(self._pair['offset'])}: this pair is {'above' if above else 'below'} it."
             )
         return [*sentences, "Under MMI atoms may be negative, and cancel."]
 

@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from synergy_tui.drawing.plots import Line
 from synergy_tui.explorer import actions, telling
 from synergy_tui.explorer.run import Run
-from synergy_tui.explorer.views.base import View
+from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.plot import Plot
 from synergy_tui.explorer.widgets.tokentext import TokenText
@@ -35,7 +35,7 @@ class TokensView(View):
 
     BINDINGS = actions.bindings("tokens")
     HELP = (
-        "The response of one prompt. Each token's background is the local synergy (or, with r, the local redundancy) of "
+        "One response. Each token's background is the local synergy (or, with r, the local redundancy) of "
         "the selected unit with all its partners, or of the selected pair with o, at that step: which moments carry "
         "the average. Local values may be negative: there the joint past misleads about the future. The first lag "
         "tokens have no past and no value."
@@ -122,7 +122,8 @@ class TokensView(View):
         lines = [Line(range(len(values)), values.tolist(), "braille", 215 if atom != "rtr" else 74)]
         if np.isfinite(values).any():
             lines.append(Line([0, len(values) - 1], [0.0, 0.0], "braille", 240))
-        self.query_one(Plot).draw(lines, self.ink, f"local {atom}, nats", "step")
+        self.query_one("#tokens-curve").border_title = f"local {atom} by step, nats"
+        self.query_one(Plot).draw(lines, self.ink)
 
     def _tell(self) -> None:
         response = self._response
@@ -142,7 +143,9 @@ class TokensView(View):
                 f" nats   mean {telling.number(mean, True)}   ",
                 f"{response.partners} partners" if response.partners != 1 else "one pair",
             )
-            others = [f"{name} {telling.number(float(response.atoms[step][ATOMS.index(name)]), True)}" for name in _BRIEF]
+            others = [
+                f"{name} {telling.number(float(response.atoms[step][ATOMS.index(name)]), True)}" for name in _BRIEF
+            ]
             lines[1] = Text(" " + "   ".join(others), self.ink.dim)
         if response.why:
             lines[1] = Text(f" {response.why}", self.ink.warm)
@@ -172,7 +175,7 @@ class TokensView(View):
     def value(self) -> str:
         return self.query_one("#tokens-readout", Lines).plain.splitlines()[0].strip() if self._response else ""
 
-    def table(self) -> tuple[list[str], list[tuple[object, ...]]]:
+    def table(self) -> Table:
         if self._response is None:
             return [], []
         rows = [

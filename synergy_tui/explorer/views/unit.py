@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 
 from synergy_tui.drawing.plots import Line
 from synergy_tui.explorer import actions, telling
-from synergy_tui.explorer.views.base import View
+from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.plot import Plot
 from synergy_tui.explorer.widgets.table import ResultTable
@@ -62,7 +62,9 @@ class UnitView(View):
         run = self.run
         self.table_of_partners.ink = self.ink
         if run is None or run.partial is not None:
-            waiting = self.empty() if run is None else "This run is still growing; its units can be opened when it is done."
+            waiting = (
+                self.empty() if run is None else "This run is still growing; its units can be opened when it is done."
+            )
             self.query_one("#unit-lines", Lines).show(telling.wrapped(waiting, 60), self.ink)
             return
         unit = self.selection.unit
@@ -92,7 +94,10 @@ class UnitView(View):
         known = np.flatnonzero(np.isfinite(values))
         order = known[np.argsort(-values[known], kind="stable")]
         rows = [
-            (run.name(int(self._partners["partner"][place])), *(round(float(self._value(name)[place]), 5) for name in ORDERS))
+            (
+                run.name(int(self._partners["partner"][place])),
+                *(round(float(self._value(name)[place]), 5) for name in ORDERS),
+            )
             for place in order
         ]
         self._ordered = self._partners["partner"][order]
@@ -117,9 +122,9 @@ class UnitView(View):
         if chosen in self._series:
             lines.append(Line(range(len(self._series[chosen])), self._series[chosen].tolist(), "braille", 215))
         pane = self.query_one("#unit-activity")
-        pane.border_title = f"Activity, prompt {chosen} of {run.row['prompts']}"
+        pane.border_title = f"Activity by step, prompt {chosen} of {run.row['prompts']}"
         pane.border_subtitle = "[ and ]" if not self.ink.ascii else ""
-        self.query_one(Plot).draw(lines, self.ink, below="step")
+        self.query_one(Plot).draw(lines, self.ink)
 
     def action_move(self, rows: int, _columns: int) -> None:
         """Moves along the partners."""
@@ -134,17 +139,17 @@ class UnitView(View):
         """Takes the partner under the cursor to the pairs."""
         if self._partners and len(self._ordered):
             self.selection.partner = int(self._ordered[self.table_of_partners.cursor_row])
-            self.explorer.action_view("pairs")
+            self.explorer.to_view("pairs")
 
     def action_back(self) -> None:
         """To the map."""
-        self.explorer.action_view("atlas")
+        self.explorer.to_view("atlas")
 
     def value(self) -> str:
         run = self.run
         return telling.readout(run, self.selection.unit, self.selection.score).plain.strip() if run else ""
 
-    def table(self) -> tuple[list[str], list[tuple[object, ...]]]:
+    def table(self) -> Table:
         return list(self.table_of_partners.names), [tuple(row) for row in self.table_of_partners.rows]
 
     def about(self) -> list[str]:
@@ -161,7 +166,7 @@ def _read(run: Any, unit: int) -> tuple[Any, int, dict[str, np.ndarray], dict[in
 
 
 def _scores(run: Any, unit: int) -> list[Text]:
-    lines = [Text(f"{'':<17}{'shown':>7}  {'95 % interval':<15} {'raw':>9}  place", "underline")]
+    lines = [Text(f"{'':<17}{'shown':>9}  {'95 % interval':<15} {'raw':>9}  place", "underline")]
     for name, score in run.scores.items():
         value, raw = float(score.shown[unit]), float(score.values[unit])
         interval = ""
@@ -169,7 +174,7 @@ def _scores(run: Any, unit: int) -> list[Text]:
             interval = f"[{score.low[unit]:.2f}, {score.high[unit]:.2f}]"
         found = run.place_in(name, unit)
         line = Text(f"{name:<17}")
-        line.append(f"{telling.number(value):>7}", "bold")
+        line.append(f"{telling.number(value):>9}", "bold")
         shown_raw = telling.number(raw, True) if score.kind == "ranking" else ""
         line.append(f"  {interval:<15} {shown_raw:>9}  {f'{found[0]}/{found[1]}' if found else ''}")
         lines.append(line)

@@ -52,7 +52,9 @@ class Ink:
         """A colour that no scale has."""
         if self.system is None:
             return Style(reverse=True)
-        return Style.parse("bold black on bright_magenta" if self.system == "standard" else "bold #000000 on color(201)")
+        return Style.parse(
+            "bold black on bright_magenta" if self.system == "standard" else "bold #000000 on color(201)"
+        )
 
     @property
     def dim(self) -> Style:

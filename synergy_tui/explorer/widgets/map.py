@@ -121,14 +121,13 @@ class LayerMap(Widget, can_focus=True):
         return self._rows * (2 if self.stacked else 1), max(self._room(self.profile_width) // self.cell, 1)
 
     def _follow(self) -> bool:
-        """Brings the cursor into sight; whether the view had to move. It moves by half its size, not by a row at a time:
-        a repaint is dear."""
+        """Brings the cursor into sight; whether the view had to move. It moves by half its size, not by a row at a
+        time: a repaint is dear."""
         if self.picture is None:
             return False
         before, moved = self._first, []
-        for place, first, room, count in zip(
-            self.cursor, self._first, self._in_sight(), self.picture.colour.shape, strict=True
-        ):
+        counts = self.picture.colour.shape
+        for place, first, room, count in zip(self.cursor, self._first, self._in_sight(), counts, strict=True):
             if count <= room:
                 first = 0
             elif not first <= place < first + room:

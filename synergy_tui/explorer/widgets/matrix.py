@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -18,6 +19,9 @@ from synergy_tui.drawing import scale
 from synergy_tui.explorer.widgets.ink import Ink
 
 GAP = -1
+
+LARGEST = 6
+"""Columns of a cell beyond which a small matrix grows no more."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,11 @@ def levels(matrix: np.ndarray, per_layer: int, finest: int = 1) -> list[Level]:
 def _level(edges: np.ndarray, values: np.ndarray, per_layer: int) -> Level:
     known = values[np.isfinite(values)]
     # A few extremes must not drain the colours from all others.
-    low, high = (float(one) for one in np.quantile(known[:: max(len(known) // 200_000, 1)], [0.005, 0.995])) if len(known) else (0, 0)
+    low, high = (
+        (float(one) for one in np.quantile(known[:: max(len(known) // 200_000, 1)], [0.005, 0.995]))
+        if len(known)
+        else (0, 0)
+    )
     wide = len(edges) > 1 and int(np.diff(edges).max()) * 3 <= per_layer
     gaps = frozenset(np.flatnonzero(edges[:-1] % per_layer == 0)[1:].tolist()) if wide else frozenset()
     return Level(edges, values, gaps, low, high)
@@ -116,7 +124,8 @@ class PairMatrix(Widget, can_focus=True):
             return
         regions = [region for one in (before, cursor) if (region := self._region(one))]
         for row in {before[0], cursor[0]} & set(self._rows):
-            regions.append(Region(0, 1 + self._rows.index(row) // self._stack, self._margin, 1))
+            first = self._rows.index(row) * self.cell // self._stack
+            regions.append(Region(0, 1 + first, self._margin, 1 + self.cell // self._stack))
         self.refresh(Region(0, 0, self.content_size.width, 1) if before[1] != cursor[1] else regions[0], *regions)
 
     @property
@@ -129,11 +138,12 @@ class PairMatrix(Widget, can_focus=True):
 
     @property
     def cell(self) -> int:
-        """Columns of a cell."""
+        """Columns of a cell, and lines of half a row: a half-block is about square."""
         if self.level is None:
             return 1
-        cells = len(self.level.edges) - 1
-        return 2 if (cells + len(self.level.gaps)) * 2 <= self.content_size.width - self._margin else 1
+        many = len(self.level.edges) - 1 + len(self.level.gaps)
+        rows = (self.content_size.height - 1) * self._stack
+        return max(min((self.content_size.width - self._margin) // many, rows // many, LARGEST), 1)
 
     def _lay_out(self, anew: bool) -> bool:
         """Which cells are in sight, gaps among them; whether that changed."""
@@ -143,7 +153,7 @@ class PairMatrix(Widget, can_focus=True):
         before = (self._rows, self._columns)
         cells = len(level.edges) - 1
         room = (
-            max(self.content_size.height - 1, 1) * self._stack,
+            max((self.content_size.height - 1) * self._stack // self.cell, 1),
             max((self.content_size.width - self._margin) // self.cell, 1),
         )
         sides = []
@@ -170,18 +180,24 @@ class PairMatrix(Widget, can_focus=True):
     def _region(self, cell: tuple[int, int]) -> Region | None:
         if cell[0] not in self._rows or cell[1] not in self._columns:
             return None
-        row, column = self._rows.index(cell[0]), self._columns.index(cell[1])
-        return Region(self._margin + column * self.cell, 1 + row // self._stack, self.cell, 1)
+        size = self.cell
+        row, column = self._rows.index(cell[0]) * size, self._columns.index(cell[1]) * size
+        first, last = row // self._stack, (row + size - 1) // self._stack
+        return Region(self._margin + column, 1 + first, size, last - first + 1)
 
     def on_resize(self) -> None:
         self._lay_out(True)
         self.refresh()
 
     def on_click(self, event: events.Click) -> None:
-        column, row = (event.x - self._margin) // self.cell, (event.y - 1) * self._stack
+        column, row = (event.x - self._margin) // self.cell, (event.y - 1) * self._stack // self.cell
         if self.level is None or row < 0 or event.x < self._margin:
             return
-        if row < len(self._rows) and column < len(self._columns) and GAP not in (self._rows[row], self._columns[column]):
+        if (
+            row < len(self._rows)
+            and column < len(self._columns)
+            and GAP not in (self._rows[row], self._columns[column])
+        ):
             self.focus()
             self.post_message(self.Pointed(self._rows[row], self._columns[column]))
 
@@ -192,7 +208,7 @@ class PairMatrix(Widget, can_focus=True):
         segments = self._heading() if y == 0 else self._line((y - 1) * self._stack)
         return Strip(segments).apply_style(base).adjust_cell_length(width, base)
 
-    def name(self, cell: int) -> str:
+    def label(self, cell: int) -> str:
         """What a cell stands for: a unit, or several."""
         assert self.level is not None
         first, last = int(self.level.edges[cell]), int(self.level.edges[cell + 1]) - 1
@@ -210,26 +226,31 @@ class PairMatrix(Widget, can_focus=True):
             here = column == self.cursor[1]
             if column == GAP or not (here or self._starts_layer(column)):
                 continue
-            word = self.name(column) if here else str(int(self.level.edges[column]) // self.per_layer)  # type: ignore[union-attr]
+            word = self.label(column) if here else str(int(self.level.edges[column]) // self.per_layer)  # type: ignore[union-attr]
             at = place * self.cell
             if at >= free or here:
                 text[at : at + len(word) + 1] = list(word + " ")
                 free = at + len(word) + 1
-        return [Segment("x ↓ y → "[: self._margin] if not self.ink.ascii else "x v y > ", self.ink.dim), Segment("".join(text), self.ink.dim)]
+        return [
+            Segment("x ↓ y → "[: self._margin] if not self.ink.ascii else "x v y > ", self.ink.dim),
+            Segment("".join(text), self.ink.dim),
+        ]
 
     def _starts_layer(self, cell: int) -> bool:
         assert self.level is not None
         return int(self.level.edges[cell]) % self.per_layer == 0
 
     def _line(self, first: int) -> list[Segment]:
-        rows = self._rows[first : first + self._stack]
+        places = [place // self.cell for place in range(first, first + self._stack)]
+        rows = [self._rows[place] for place in places if place < len(self._rows)]
+        starting = [rows[n] for n, place in enumerate(range(first, first + len(rows))) if place % self.cell == 0]
         if not rows:
             return []
-        known = [row for row in rows if row != GAP]
-        here = self.cursor[0] in rows
+        known = [row for row in starting if row != GAP]
+        here = self.cursor[0] in known
         label = ""
         if here:
-            label = self.name(self.cursor[0])
+            label = self.label(self.cursor[0])
         elif starts := [row for row in known if self._starts_layer(row)]:
             label = str(int(self.level.edges[starts[0]]) // self.per_layer)  # type: ignore[union-attr]
         style = Style(bold=True) if here else self.ink.dim
@@ -268,7 +289,7 @@ class PairMatrix(Widget, can_focus=True):
             return Segment("X" * self.cell, style)
         return Segment(text, Style.parse(colour) if colour else Style())
 
-    def _colour(self, row: int, column: int) -> object:
+    def _colour(self, row: int, column: int) -> Color | None:
         if row == GAP:
             return None
         value = self._scaled(row, column)

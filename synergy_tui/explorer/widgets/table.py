@@ -61,9 +61,7 @@ class ResultTable(ScrollView, can_focus=True):
         """Other rows; `keep` leaves the cursor where it is."""
         self.names, self.rows = [printable(name) for name in names], rows
         sample = rows[:MEASURED]
-        self._right = [
-            all(isinstance(row[place], int | float | None) for row in sample) for place in range(len(names))
-        ]
+        self._right = [all(isinstance(row[place], int | float | None) for row in sample) for place in range(len(names))]
         self._widths = [
             min(max([cell_len(name), *(cell_len(cell(row[place])) for row in sample)]), WIDEST)
             for place, name in enumerate(self.names)
@@ -119,7 +117,9 @@ class ResultTable(ScrollView, can_focus=True):
             if right and cell_len(text) <= size:
                 parts.append(text.rjust(size))
             else:
-                parts.append(set_cell_size(text, size) if cell_len(text) <= size else set_cell_size(text, size - 1) + "…")
+                parts.append(
+                    set_cell_size(text, size) if cell_len(text) <= size else set_cell_size(text, size - 1) + "…"
+                )
         return self.ink.plain("  ".join(parts)) + "  "
 
 

@@ -97,7 +97,9 @@ class TokenText(Widget, can_focus=True):
         width = max(self.content_size.width, 10)
         self._placed, row, column = [], 0, 0
         for step, piece in enumerate(self._pieces):
-            shown = self.ink.plain(printable(piece.replace("\n", "\0")).replace("\\x00", "↵" if not self.ink.ascii else "/"))
+            shown = self.ink.plain(
+                printable(piece.replace("\n", "\0")).replace("\\x00", "↵" if not self.ink.ascii else "/")
+            )
             shown = shown or "∅"
             for part in _parts(shown, width):
                 size = cell_len(part)

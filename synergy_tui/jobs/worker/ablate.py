@@ -14,6 +14,7 @@ from synergy_tui.ablation.orders import RemovalOrder
 from synergy_tui.analysis import areas
 from synergy_tui.errors import SubjectError
 from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.plan import shares_of
 from synergy_tui.jobs.worker import shards
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import versions
@@ -34,6 +35,11 @@ class _Condition(NamedTuple):
         parts = [self.order.name, self.order.target, self.order.seed, repr(self.fraction)]
         return "-".join(str(part) for part in parts if part is not None)
 
+    def told(self) -> dict[str, str]:
+        """What the shard is of."""
+        order = {"removal_order": self.order.name, "target": self.order.target, "seed": self.order.seed}
+        return {name: str(value) for name, value in (order | {"fraction": self.fraction}).items() if value is not None}
+
 
 def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     """Replays the capture's responses under every condition that is missing, publishes."""
@@ -45,8 +51,13 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
         for name in (spec["ranking"], "difference")
     )
     layer_of = np.arange(raw.size) // shape[1]
-    made = orders.make(spec["orders"], raw, difference, layer_of, spec["seeds"], spec["seed"])
-    conditions = [_Condition(order, fraction) for order in made for fraction in spec["fractions"]]
+    marked = spec.get("marked", [])
+    made = orders.make(spec["orders"], raw, difference, layer_of, spec["seeds"], spec["seed"], marked)
+    conditions = [
+        _Condition(order, fraction)
+        for order in made
+        for fraction in shares_of(order.name, order.target, spec["fractions"], len(marked) / raw.size)
+    ]
 
     subject = loading.load(
         Source(**spec["subject"]),
@@ -82,7 +93,8 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
                 removed.setdefault(int(layer_of[unit]), []).append(int(unit) % shape[1])
             found = intact.under(removed)
             table = pa.table({"prompt": [row["prompt"] for row in texts], **found._asdict()})
-            shards.write(job, condition.shard, table)
+            # Who looks at the folder while it grows need not know how shards are named.
+            shards.write(job, condition.shard, table.replace_schema_metadata(condition.told()))
             progress.advance()
         else:
             progress.skip(1)
@@ -186,11 +198,16 @@ def _verdict(
     for name in TARGETED_ORDERS:
         if name not in names:
             continue
-        own = primary(name, None)
-        area = float(own[0]) if len(own) else float("nan")
-        controls = {"random": primary("random", None), "layer-matched": primary("layer-matched", name)}
-        tests = {control: areas.area_test(area, found) for control, found in controls.items() if control in names}
-        sentences.append(areas.verdict(name, area, tests))
+        whole = max(one.fraction for one in conditions if one.order.name == name)
+
+        def at(order: str, target: str | None, name: str = name, whole: float = whole) -> np.ndarray:
+            return _divergences(curves, order, target, whole) if name == "marked" else primary(order, target)
+
+        own = at(name, None)
+        value = float(own[0]) if len(own) else float("nan")
+        controls = {"random": at("random", None), "layer-matched": at("layer-matched", name)}
+        tests = {control: areas.area_test(value, found) for control, found in controls.items() if control in names}
+        sentences.append(areas.verdict(name, value, tests))
         removed = [
             c.order.first(c.fraction) for c in conditions if c.order.name == name and c.fraction <= areas.PRIMARY
         ]
@@ -201,6 +218,14 @@ def _verdict(
     if lost:
         sentences.append(f"{lost} conditions gave no finite divergence and count as missing.")
     return " ".join(sentences) or "No targeted order, no verdict."
+
+
+def _divergences(curves: list[dict[str, Any]], name: str, target: str | None, fraction: float) -> np.ndarray:
+    """Of one order at one fraction, over its seeds."""
+    key = (name, target, fraction)
+    return np.array(
+        [one["divergence"] for one in curves if (one["removal_order"], one["target"], one["fraction"]) == key]
+    )
 
 
 def _table(rows: list[dict[str, Any]]) -> pa.Table:

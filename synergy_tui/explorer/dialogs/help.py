@@ -1,0 +1,79 @@
+"""What `?` opens: what is under the cursor, what the view shows, what to doubt, and every key."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+
+from synergy_tui.drawing import scale
+from synergy_tui.drawing.tables import printable
+from synergy_tui.explorer import actions
+from synergy_tui.explorer.dialogs.base import Dialog
+from synergy_tui.explorer.help import DOUBTS
+from synergy_tui.explorer.widgets.lines import Lines
+
+if TYPE_CHECKING:
+    from synergy_tui.explorer.app import Explorer
+
+WIDTH = 70
+
+
+class Help(Dialog[None]):
+    """One page that scrolls."""
+
+    def __init__(self, app: Explorer) -> None:
+        super().__init__()
+        self._of = app
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as box:
+            box.border_title = "Help"
+            box.border_subtitle = "escape closes"
+            with VerticalScroll(classes="scroll", id="help-scroll"):
+                yield Lines(id="help-lines")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one("#help-lines", Lines).show(self._lines(), self._of.ink)
+        self.query_one("#help-scroll").focus()
+
+    def _lines(self) -> list[Text]:
+        app, view = self._of, self._of.view
+        lines: list[Text] = []
+
+        def say(title: str, sentences: list[str]) -> None:
+            if sentences:
+                lines.append(Text(title, "bold"))
+                for sentence in sentences:
+                    lines.extend(Text(f"  {line}") for line in textwrap.wrap(printable(sentence), WIDTH))
+                lines.append(Text())
+
+        say("Under the cursor", view.about())
+        say("This view", [view.HELP])
+        confounds = app.shown.confounds if app.shown else {}
+        doubts = [text for name, text in DOUBTS.items() if any(key.startswith(name) for key in confounds)]
+        say("The doubts line", doubts)
+        lines.append(Text("Colours", "bold"))
+        for diverging, words in ((True, "redundant … synergistic, or below … above zero"), (False, "little … much")):
+            colours = app.ink.colours(diverging)
+            line = Text("  ")
+            steps = len(colours) or len(app.ink.shades)
+            for step in range(steps):
+                line.append(*scale.paint((step + 0.5) / steps, 2, colours, app.ink.shades))
+            lines.append(line.append(f"  {words}"))
+        lines.append(Text(f"  {app.ink.nothing} no value   {app.ink.masked} not above its null   {app.ink.dot} marked"))
+        lines.append(Text())
+        for where, title in ((view.id, "Keys of this view"), ("app", "Keys everywhere")):
+            lines.append(Text(title, "bold"))
+            for one in actions.ALL:
+                if one.where == where:
+                    key = app.settings.keys.get(one.id, one.key)
+                    names = " ".join(actions.shown_key(part) for part in key.split(","))
+                    lines.append(Text.assemble(f"  {names:<12}", one.tooltip, (f"  {one.id}", app.ink.dim)))
+            lines.append(Text())
+        say("Other keys", ['config.toml: [keys] with lines such as  "view.sql" = "S"  gives an action another key.'])
+        return lines

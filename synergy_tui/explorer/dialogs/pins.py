@@ -1,0 +1,60 @@
+"""Marked sets kept under a name, and applied to another run."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Input, OptionList
+from textual.widgets.option_list import Option
+
+from synergy_tui.drawing.tables import printable
+from synergy_tui.explorer.dialogs.base import Dialog
+from synergy_tui.explorer.state import State
+
+
+class Pins(Dialog[list[str]]):
+    """Answers the units (layer.unit) of a set to apply; keeps a new one by itself. An empty name changes nothing."""
+
+    def __init__(self, state: State, marked: list[str]) -> None:
+        super().__init__()
+        self._state, self._marked = state, marked
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as box:
+            box.border_title = "Marked sets"
+            what = f"name for the {len(self._marked)} marked units" if self._marked else "nothing is marked"
+            yield Input(placeholder=f"{what}; enter keeps them", disabled=not self._marked, compact=True)
+            names = list(self._state.pins)
+            options = [
+                Option(
+                    Text(printable(f"{name}  {len(self._state.pins[name])} units: {self._brief(name)}"), no_wrap=True)
+                )
+                for name in names
+            ]
+            yield OptionList(*options or [Option("No set is kept yet.", disabled=True)])
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one(Input).cursor_blink = False
+        if not self._marked:
+            self.query_one(OptionList).focus()
+
+    def _brief(self, name: str) -> str:
+        units = self._state.pins[name]
+        return " ".join(units[:8]) + (" …" if len(units) > 8 else "")
+
+    @on(Input.Submitted)
+    def _keep(self, event: Input.Submitted) -> None:
+        name = event.value.strip()[:60]
+        if name:
+            self._state.pins[name] = self._marked
+            self.explorer.say(f"Kept {len(self._marked)} units as {name}. P in any run applies them.")
+            self.dismiss(None)
+
+    @on(OptionList.OptionSelected)
+    def _apply(self, event: OptionList.OptionSelected) -> None:
+        names = list(self._state.pins)
+        if event.option_index < len(names):
+            self.dismiss(self._state.pins[names[event.option_index]])

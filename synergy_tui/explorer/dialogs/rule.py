@@ -1,0 +1,72 @@
+"""Mark by a rule: the units it names are counted while it is typed."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Input
+
+from synergy_tui.errors import UsageError
+from synergy_tui.explorer.dialogs.base import Dialog
+from synergy_tui.explorer.run import Run
+from synergy_tui.explorer.selection import by_rule
+from synergy_tui.explorer.widgets.lines import Lines
+
+EXAMPLES = (
+    "top 25 % of rank in layers 10-20",
+    "bottom 10 % of rank",
+    "top 20 of sts",
+    "excess > 0",
+    "all in layer 3",
+)
+
+
+class AskRule(Dialog[tuple[str, frozenset[int]]]):
+    """Answers the rule and the units it names."""
+
+    def __init__(self, run: Run, rule: str) -> None:
+        super().__init__()
+        self._run, self._rule = run, rule
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as box:
+            box.border_title = "Mark by rule"
+            yield Input(self._rule, placeholder=EXAMPLES[0], compact=True)
+            yield Lines(id="rule-says")
+            yield Lines(id="rule-examples")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one(Input).cursor_blink = False
+        examples = [Text(f"  {one}") for one in EXAMPLES]
+        head = Text("For example, with any score the map can show:", self.explorer.ink.dim)
+        self.query_one("#rule-examples", Lines).show([Text(), head, *examples], self.explorer.ink)
+        self._tell(self._rule)
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        self._tell(event.value)
+
+    def _tell(self, rule: str) -> None:
+        says = self.query_one("#rule-says", Lines)
+        if not rule.strip():
+            says.show(["Type a rule; enter marks the units it names."])
+            return
+        try:
+            units = by_rule(rule, self._run.values(), self._run.per_layer)
+        except UsageError as error:
+            says.show([Text(str(error), self.explorer.ink.warm)], self.explorer.ink)
+            return
+        layers = len({unit // self._run.per_layer for unit in units})
+        says.show([Text(f"{len(units)} of {self._run.units} units in {layers} layers", "bold")])
+
+    @on(Input.Submitted)
+    def _done(self, event: Input.Submitted) -> None:
+        rule = event.value.strip() or EXAMPLES[0]
+        try:
+            self.dismiss((rule, by_rule(rule, self._run.values(), self._run.per_layer)))
+        except UsageError as error:
+            self._tell(rule)
+            self.explorer.say(str(error), "error")

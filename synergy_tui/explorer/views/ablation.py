@@ -1,0 +1,318 @@
+"""The ablation of a run: the set, the controls and what they will cost; curves that grow; the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
+from textual.widgets import Input, Label
+
+from synergy_tui.drawing.plots import Line
+from synergy_tui.errors import SynergyError, UsageError
+from synergy_tui.explorer import actions, telling
+from synergy_tui.explorer.dialogs.new import start
+from synergy_tui.explorer.run import Run
+from synergy_tui.explorer.views.base import Table, View
+from synergy_tui.explorer.widgets.lines import Lines
+from synergy_tui.explorer.widgets.plot import Plot
+from synergy_tui.jobs.folder import ENDED
+
+REST = 0.4
+FIELDS = (
+    ("orders", "", "synergy-first, redundancy-first, marked"),
+    ("controls", "random,layer-matched", "random, layer-matched"),
+    ("seeds", "20", "of each control; 20 for a verdict"),
+    ("fractions", "0.05,0.1,0.15,0.2,0.25", "of all units"),
+    ("prompts", "8", "replayed"),
+    ("ranking", "", "behind the targeted orders"),
+)
+COLOURS = {"synergy-first": 208, "redundancy-first": 32, "marked": 213, "random": 246, "layer-matched": 109}
+
+
+class Curve:
+    """One order's divergence over the fraction removed, over its seeds."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.points: dict[float, list[float]] = {0.0: [0.0]}
+
+    def at(self, quantile: float) -> tuple[list[float], list[float]]:
+        """Fractions, and the quantile over seeds at each."""
+        shares = sorted(self.points)
+        return shares, [float(np.nanquantile(self.points[one], quantile)) for one in shares]
+
+
+class AblationView(View):
+    """The form at the left, the curves at the right, the verdict below."""
+
+    BINDINGS = actions.bindings("ablation")
+    HELP = (
+        "Heads are removed in order (their output set to zero) and the model replays its own answers: the curve is how "
+        "far its next-token distribution moves, KL(intact ‖ ablated) in nats per token. A targeted order means nothing "
+        "alone: random sets and layer-matched sets, which take as many heads from each layer, are its controls. Fewer "
+        "than 20 seeds of each give no verdict."
+    )
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            with Vertical(classes="pane", id="ablation-form"):
+                for name, value, hint in FIELDS:
+                    with Horizontal(classes="field"):
+                        yield Label(name)
+                        yield Input(value, placeholder=hint, id=f"ablation-{name}", compact=True)
+                yield Lines(id="ablation-cost")
+            with Vertical(classes="pane", id="ablation-curves"):
+                yield Plot(id="ablation-plot")
+                yield Lines(id="ablation-legend")
+        with Vertical(classes="pane", id="ablation-verdict"):
+            yield Lines(id="verdict")
+
+    def on_mount(self) -> None:
+        self._timer: Timer | None = None
+        self._place = 0
+        self._shown: str | None = None
+        self._curves: list[Curve] = []
+        self._verdict = ""
+        self._run: Run | None = None
+        self.can_focus = True
+        self.query_one("#ablation-form").border_title = "Remove"
+        self.query_one("#ablation-form").border_subtitle = "tab to the fields · F5 starts"
+        for field in self.query(Input):
+            field.cursor_blink = False
+
+    def focus_main(self) -> None:
+        self.focus()
+
+    # The form
+
+    def show(self) -> None:
+        run = self.run
+        if run is None or run.partial is not None:
+            words = self.empty() if run is None else "This run is still growing; units can be removed when it is done."
+            self.query_one("#verdict", Lines).show(telling.wrapped(words, self.size.width), self.ink)
+            return
+        if run is not self._run:
+            same = self._run is not None and self._run.place == run.place
+            self._run = run
+            if not same:
+                self._place = 0
+        orders = self.query_one("#ablation-orders", Input)
+        if not orders.value or orders.value in ("marked", "synergy-first,redundancy-first"):
+            with self.prevent(Input.Changed):
+                orders.value = "marked" if self.selection.marks else "synergy-first,redundancy-first"
+        ranking = self.query_one("#ablation-ranking", Input)
+        if not ranking.value:
+            with self.prevent(Input.Changed):
+                ranking.value = run.row.get("ranking") or "rank-difference"
+        self._count()
+        self._read()
+
+    @on(Input.Changed)
+    def _changed(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(REST, self._count)
+
+    def _count(self) -> None:
+        run = self.run
+        if run is not None and run.partial is None:
+            values, marks = self._values(), self.selection.marks
+            self._ask(lambda: self._plan(run, values, marks), self._told)
+
+    def _ask(self, ask: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        def work() -> None:
+            try:
+                found: Any = ask()
+            except SynergyError as error:
+                found = error
+            self.app.call_from_thread(then, found)
+
+        self.run_worker(work, thread=True, exclusive=True, group="ablation-plan")
+
+    def _values(self) -> dict[str, str]:
+        return {name: self.query_one(f"#ablation-{name}", Input).value.strip() for name, _, _ in FIELDS}
+
+    def _plan(self, run: Run, values: dict[str, str], marks: frozenset[int]) -> Any:
+        from synergy_tui.explorer.dialogs.new import whole
+        from synergy_tui.jobs import plan
+
+        if run.place.sample:
+            raise UsageError("the sample result cannot be ablated: it is read-only", "start a run of your own with n")
+        try:
+            fractions = [float(part) for part in values["fractions"].split(",") if part.strip()]
+        except ValueError:
+            raise UsageError(f"fractions {values['fractions']!r} are no numbers", "give them as 0.1,0.25") from None
+        orders = [word.strip() for part in ("orders", "controls") for word in values[part].split(",") if word.strip()]
+        return plan.ablate(
+            run.place.cache,
+            self.explorer.settings.data,
+            run.place.id,
+            orders=orders,
+            seeds=whole(values, "seeds"),
+            fractions=fractions,
+            ranking=values["ranking"],
+            prompts=min(whole(values, "prompts"), max(run.row["valid_prompts"], 1)),
+            batch=8,
+            dtype=None,
+            device=None,
+            seed=0,
+            marked=sorted(marks) if "marked" in orders else (),
+        )
+
+    def _told(self, found: Any) -> None:
+        lines = [Text()]
+        if isinstance(found, SynergyError):
+            lines += [Text(line.plain, self.ink.warm) for line in telling.wrapped(str(found), 40)]
+        else:
+            lines += [Text(f" {found.cost}", "bold"), *self._set()]
+        self.query_one("#ablation-cost", Lines).show(lines, self.ink)
+
+    def _set(self) -> list[Text]:
+        """The marked set and its share per layer."""
+        run, marks = self.run, self.selection.marks
+        if run is None or not marks:
+            return [Text(" nothing is marked: space, M in the map", self.ink.dim)]
+        per_layer = np.bincount([unit // run.per_layer for unit in marks], minlength=run.layers)
+        full = int((per_layer == run.per_layer).sum())
+        blocks = self.ink.shades if self.ink.ascii else " ▁▂▃▄▅▆▇█"
+        bars = "".join(blocks[round(one / run.per_layer * (len(blocks) - 1))] for one in per_layer)
+        lines = [
+            Text(f" {len(marks)} marked, {len(marks) / run.units:.1%}, by layer:"),
+            Text(f" {bars[:60]}", self.ink.warm),
+        ]
+        return [*lines, Text(f" {full} whole layers: no matched control there", self.ink.warm)] if full else lines
+
+    def action_start(self) -> None:
+        """Starts what the form says."""
+        run = self.run
+        if run is None or run.partial is not None:
+            return
+        values, marks = self._values(), self.selection.marks
+
+        def then(found: Any) -> None:
+            if isinstance(found, SynergyError):
+                self.explorer.say(str(found), "error")
+            else:
+                start(self.explorer, [found])
+                self.focus()
+
+        self._ask(lambda: self._plan(run, values, marks), then)
+
+    # The curves
+
+    def noticed(self) -> None:
+        if self._job() is not None or (self._shown or "").startswith("job:"):
+            self._read()
+
+    def _job(self) -> str | None:
+        """The job that is ablating this run."""
+        seen, run = self.explorer.seen, self.run
+        if seen is None or run is None:
+            return None
+        for one in reversed(seen.jobs):
+            if one["kind"] == "ablate" and one["state"] not in ENDED:
+                return str(one["id"])
+        return None
+
+    def _read(self) -> None:
+        run = self.run
+        if run is None:
+            return
+        job, place = self._job(), self._place
+        self.explorer.in_thread("ablation", lambda: _curves(run, job, place), self._there)
+
+    def _there(self, found: tuple[Run, str, list[Curve], str, str]) -> None:
+        run, shown, curves, verdict, title = found
+        if self.run is None or run.place != self.run.place:
+            return
+        self._shown, self._curves, self._verdict = shown, curves, verdict
+        self.query_one("#ablation-curves").border_title = self.ink.plain(title or "Nothing has been removed yet")
+        self.query_one("#verdict", Lines).show(telling.wrapped(verdict, self.size.width - 4), self.ink)
+        lines, legend = [], Text(" ")
+        for place, curve in enumerate(curves):
+            colour = COLOURS.get(curve.name.split(" ")[0], 252)
+            letter = chr(ord("A") + place % 26)
+            middle = curve.at(0.5)
+            many = max(len(values) for values in curve.points.values()) > 1
+            lines.append(Line(*middle, "braille" if self.ink.system else letter, colour))
+            if many:  # the band of the control: what 90 % of its seeds do
+                lines += [Line(*curve.at(quantile), "dot", colour) for quantile in (0.05, 0.95)]
+            sign = "━" if self.ink.system and not self.ink.ascii else letter
+            legend.append(f"{sign} ", f"color({colour})" if self.ink.system else "").append(f"{curve.name}  ")
+        legend.append("dots: 5–95 % of the seeds" if any(line.sign == "dot" for line in lines) else "", self.ink.dim)
+        self.query_one("#ablation-legend", Lines).show([legend] if curves else [], self.ink)
+        self.query_one("#ablation-curves").border_subtitle = "divergence, nats per token, by fraction removed"
+        self.query_one(Plot).draw(lines, self.ink)
+
+    def action_other(self, step: int) -> None:
+        """Another ablation of the run."""
+        if self.run is not None and self.run.ablations:
+            self._place = (self._place + step) % len(self.run.ablations)
+            self._read()
+
+    def action_stop(self) -> None:
+        """Stops the one that runs."""
+        from synergy_tui.jobs import folder
+        from synergy_tui.jobs.submit import cancel
+
+        job = self._job()
+        if job is None:
+            self.explorer.say("No ablation is running.")
+            return
+        cache = self.explorer.settings.cache
+
+        def then(_: Any) -> None:
+            self.explorer.say(f"Stopped {job}. Its finished conditions are kept: e in the jobs (J) goes on.")
+
+        self.explorer.in_thread("jobs", lambda: cancel(folder.find(cache, job)), then)
+
+    def value(self) -> str:
+        return self._verdict
+
+    def table(self) -> Table:
+        rows: list[tuple[object, ...]] = []
+        for curve in self._curves:
+            for share, values in sorted(curve.points.items()):
+                rows.append((curve.name, share, len(values), float(np.mean(values))))
+        return ["order", "fraction", "seeds", "divergence"], rows
+
+    def about(self) -> list[str]:
+        return [self._verdict] if self._verdict else []
+
+
+def _curves(run: Run, job: str | None, place: int) -> tuple[Run, str, list[Curve], str, str]:
+    from synergy_tui.store import walk
+
+    if job is not None:
+        shards = run.place.cache.folder / "jobs" / job / "shards"
+        points = walk.partial_curves(shards)
+        title = f"{job}, growing: {len(points)} conditions so far"
+        return run, f"job:{job}", _by_name(points), "The verdict comes when all conditions are there.", title
+    ablations = run.ablations
+    if not ablations:
+        return (
+            run,
+            "",
+            [],
+            "Nothing has been removed from this run yet. Mark units, or take the orders as they are; F5 starts.",
+            "",
+        )
+    row = ablations[place % len(ablations)]
+    count = f"  {place % len(ablations) + 1} of {len(ablations)}  . and ," if len(ablations) > 1 else ""
+    title = f"{row['ablation']} by {row['ranking']}, {row['prompts']} prompts{count}"
+    return run, row["ablation"], _by_name(walk.curves(run.place.cache, row["ablation"])), row["verdict"], title
+
+
+def _by_name(points: Sequence[dict[str, Any]]) -> list[Curve]:
+    out: dict[str, Curve] = {}
+    for one in points:
+        name = f"{one['removal_order']} ({one['target']})" if one["target"] else one["removal_order"]
+        if np.isfinite(one["divergence"] if one["divergence"] is not None else np.nan):
+            out.setdefault(name, Curve(name)).points.setdefault(one["fraction"], []).append(one["divergence"])
+    return sorted(out.values(), key=lambda curve: (curve.name.startswith(("random", "layer")), curve.name))

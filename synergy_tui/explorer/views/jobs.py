@@ -1,0 +1,180 @@
+"""What runs and what has run: state, progress, rate, time left, the end of the log."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from synergy_tui.drawing.tables import printable
+from synergy_tui.errors import SynergyError
+from synergy_tui.explorer import actions, progress, telling
+from synergy_tui.explorer.views.base import Table, View
+from synergy_tui.explorer.widgets.lines import Lines
+from synergy_tui.explorer.widgets.table import ResultTable
+
+COLUMNS = ("job", "kind", "state", "progress", "stage", "rate", "left", "made")
+TAIL = 4_000
+"""Bytes of the log's end that are read."""
+
+
+class JobsView(View):
+    """All jobs of the cache, the newest first."""
+
+    BINDINGS = actions.bindings("jobs")
+    HELP = (
+        "Jobs are processes of their own: leaving the explorer or losing the line does not end them. A cancelled or "
+        "failed job keeps its finished parts; e goes on from there. One job runs per device, the others wait."
+    )
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="pane", id="jobs-pane"):
+            yield ResultTable(self.explorer.ink, id="jobs-table")
+        with Vertical(classes="pane", id="job-pane"):
+            yield Lines(id="job-lines")
+
+    def on_mount(self) -> None:
+        self._jobs: list[dict[str, Any]] = []
+        self.query_one("#jobs-pane").border_title = "Jobs"
+
+    @property
+    def listing(self) -> ResultTable:
+        """The table."""
+        return self.query_one(ResultTable)
+
+    def focus_main(self) -> None:
+        self.listing.focus()
+
+    def show(self) -> None:
+        self.listing.ink = self.ink
+        self.noticed()
+
+    def noticed(self) -> None:
+        seen = self.explorer.seen
+        self._jobs = list(reversed(seen.jobs)) if seen else []
+        rows = [self._row(one) for one in self._jobs]
+        if rows != list(self.listing.rows):
+            self.listing.show(COLUMNS, rows, keep=True)
+        self._tell()
+
+    def _row(self, job: dict[str, Any]) -> tuple[str, ...]:
+        import time
+
+        bar = self.ink.plain(progress.bar(job.get("progress") or 0.0, 12))
+        made = time.strftime("%m-%d %H:%M", time.localtime(job["created"])) if job.get("created") else ""
+        return (
+            str(job["id"]),
+            str(job["kind"]),
+            str(job["state"]),
+            f"{bar} {job.get('progress') or 0.0:4.0%}",
+            str(job.get("stage", "")),
+            progress.rate(job),
+            progress.time_left(job),
+            made,
+        )
+
+    @property
+    def job(self) -> dict[str, Any] | None:
+        """The job under the cursor."""
+        return self._jobs[self.listing.cursor_row] if self.listing.cursor_row < len(self._jobs) else None
+
+    @on(ResultTable.Moved)
+    def _moved(self) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        job, lines = self.job, self.query_one("#job-lines", Lines)
+        pane = self.query_one("#job-pane")
+        if job is None:
+            pane.border_title = ""
+            words = "No job has been started in this cache. Press n to start one."
+            lines.show(telling.wrapped(words, self.size.width), self.ink)
+            return
+        pane.border_title = f"{job['kind']} {job['id']}"
+        told = []
+        for stage in job.get("stages", []):
+            done = "done" if stage.get("ended") else f"{stage.get('done', 0):,.0f} of {stage.get('total') or 0:,.0f}"
+            told.append(Text(f" {stage['name']:<10} {printable(str(stage.get('detail', '')))}  {done}"))
+        if job.get("error"):
+            told.append(Text(f" {printable(str(job['error']))}", self.ink.warm))
+        self._head = told
+        lines.show(told, self.ink)
+        log = self.explorer.settings.cache / "jobs" / str(job["id"]) / "log.txt"
+        self.explorer.in_thread("log", lambda: (job["id"], _tail(log)), self._log_there)
+
+    def _log_there(self, found: tuple[str, list[str]]) -> None:
+        job, tail = found
+        if self.job is None or self.job["id"] != job:
+            return
+        room = max(self.query_one("#job-pane").content_size.height - len(self._head) - 1, 0)
+        log = [Text(f" {line}", self.ink.dim) for line in tail[-room:]] if room else []
+        self.query_one("#job-lines", Lines).show([*self._head, Text(), *log], self.ink)
+
+    def _folder(self) -> Any:
+        from synergy_tui.jobs import folder
+
+        job = self.job
+        return folder.find(self.explorer.settings.cache, str(job["id"])) if job else None
+
+    def action_cancel(self) -> None:
+        """Stops the job."""
+        from synergy_tui.jobs.submit import cancel
+
+        self._do("Cancelled", lambda job: cancel(job))
+
+    def action_resume(self) -> None:
+        """Goes on with the job."""
+        from synergy_tui.jobs.submit import resume
+
+        self._do("Resumed", lambda job: resume(self.explorer.settings.cache, job))
+
+    def _do(self, word: str, what: Any) -> None:
+        job = self.job
+        if job is None:
+            return
+
+        def then(_: Any) -> None:
+            self.explorer.say(f"{word} {job['id']}.")
+            self.explorer.look_soon()
+
+        self.explorer.in_thread("jobs", lambda: what(self._folder()), then)
+
+    def action_open_result(self) -> None:
+        """Opens what the job made or is making."""
+        from synergy_tui.explorer import open as opening
+
+        cache, job = self.explorer.cache, self.job
+        if cache is None or job is None:
+            return
+
+        def then(place: Any) -> None:
+            self.explorer.to_view("ablation" if job["kind"] == "ablate" else "atlas")
+            self.explorer.open_run(place)
+
+        self.explorer.in_thread("jobs", lambda: opening.job_place(cache, self._folder()), then)
+
+    def value(self) -> str:
+        return str(self.job["id"]) if self.job else ""
+
+    def table(self) -> Table:
+        return list(COLUMNS), [tuple(row) for row in self.listing.rows]
+
+    def about(self) -> list[str]:
+        job = self.job
+        if job is None:
+            return []
+        sentences = [f"{job['kind']} {job['id']} is {job['state']}."]
+        return [*sentences, str(job["error"])] if job.get("error") else sentences
+
+
+def _tail(path: Path) -> list[str]:
+    with contextlib.suppress(OSError, SynergyError), open(path, "rb") as file:
+        file.seek(0, 2)
+        file.seek(max(file.tell() - TAIL, 0))
+        return [printable(line) for line in file.read().decode("utf-8", "replace").splitlines()]
+    return []

@@ -1,0 +1,316 @@
+"""The cache in SQL: an editor that knows the catalogue, a table of any length, the schema with its comments."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
+from textual.widgets import Tree
+
+from synergy_tui.errors import SynergyError, UsageError
+from synergy_tui.explorer import actions
+from synergy_tui.explorer.dialogs.choose import Choose
+from synergy_tui.explorer.views.base import Table, View
+from synergy_tui.explorer.widgets.editor import SQLEditor
+from synergy_tui.explorer.widgets.lines import Lines
+from synergy_tui.explorer.widgets.table import ResultTable
+
+if TYPE_CHECKING:
+    from synergy_tui.explorer.run import Run
+    from synergy_tui.store.query import Answer
+
+MOST_ROWS, MOST_SECONDS = 20_000, 600.0
+LARGEST = (1_000, 4_096)
+"""Layers and units beyond which a result is no map."""
+
+READY = {
+    "The most synergistic heads of this run": """SELECT layer, unit, rank, sts, rtr, excess
+FROM heads WHERE decomposition = '{run}' ORDER BY rank DESC LIMIT 20""",
+    "Mean of every layer": """SELECT layer, avg(rank) AS rank, avg(sts) AS sts, avg(rtr) AS rtr, avg(excess) AS excess
+FROM heads WHERE decomposition = '{run}' GROUP BY layer ORDER BY layer""",
+    "Heads above their null": """SELECT layer, unit, excess, autocorrelation
+FROM heads WHERE decomposition = '{run}' AND excess > 0 ORDER BY excess DESC""",
+    "Does synergy follow memory, in every run?": """SELECT subject, decomposition,
+  corr(sts, autocorrelation) AS synergy_autocorrelation, corr(sts, rtr) AS synergy_redundancy
+FROM heads GROUP BY ALL""",
+    "The strongest pairs": """SELECT x_layer, x_unit, y_layer, y_unit, sts, rtr, "offset"
+FROM pairs WHERE decomposition = '{run}' ORDER BY sts DESC LIMIT 50""",
+    "Synergy between layers": """SELECT x_layer, y_layer, avg(sts) AS sts, avg(rtr) AS rtr
+FROM pairs WHERE decomposition = '{run}' GROUP BY ALL ORDER BY ALL""",
+    "Why pairs have no value": """SELECT reason, count(*) AS pairs FROM pairs WHERE decomposition = '{run}'
+GROUP BY reason ORDER BY reason""",
+    "Mean activity as a map": """SELECT layer, unit, avg(value) AS norm FROM series
+WHERE capture = '{capture}' GROUP BY ALL ORDER BY ALL""",
+    "What the confounds are": """SELECT name, value FROM confounds WHERE decomposition = '{run}'""",
+    "The answers of this run": """SELECT prompt, category, p.text AS asked, r.text AS answered, steps
+FROM prompts p JOIN responses r USING (capture, prompt) WHERE capture = '{capture}' ORDER BY prompt""",
+    "Jobs": "SELECT id, kind, state, stage, progress, error FROM jobs",
+}
+
+
+class SQLView(View):
+    """F5 asks; a result with layer and unit becomes a map with ctrl+g."""
+
+    BINDINGS = actions.bindings("sql")
+    HELP = (
+        "One SELECT or EXPLAIN in DuckDB's dialect, on this cache and nothing else on the disk. `heads` has every score "
+        "of every unit, `pairs` the sixteen atoms, `series` the activity. Columns have comments, shown "
+        "in the schema. No more than 20,000 rows are fetched, and the table says when there are others."
+    )
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            with Vertical(id="sql-left"):
+                with Vertical(classes="pane", id="sql-editor-pane"):
+                    yield SQLEditor(id="editor")
+                with Vertical(classes="pane", id="sql-result-pane"):
+                    yield Lines(id="sql-says", height=1)
+                    yield ResultTable(self.explorer.ink, id="result")
+            with Vertical(classes="pane", id="sql-schema-pane"):
+                schema: Tree[str] = Tree("schema", id="schema")
+                schema.show_root = False
+                schema.guide_depth = 2
+                yield schema
+                yield Lines(id="sql-comment")
+
+    def on_mount(self) -> None:
+        self._stop: threading.Event | None = None
+        self._began = 0.0
+        self._timer: Timer | None = None
+        self._answer: Answer | None = None
+        self._catalogue: list[dict[str, Any]] = []
+        self.query_one("#sql-editor-pane").border_title = "SQL"
+        self.query_one("#sql-editor-pane").border_subtitle = "F5 run · ctrl+o ready-made · ctrl+n complete · esc out"
+        self.query_one("#sql-schema-pane").border_title = "Schema"
+        self.editor.text = self.explorer.state.text("sql") or ""
+        self._say("Ask in SQL, or take a ready-made question with ctrl+o.")
+
+    @property
+    def editor(self) -> SQLEditor:
+        """Where SQL is written."""
+        return self.query_one(SQLEditor)
+
+    @property
+    def result(self) -> ResultTable:
+        """The table."""
+        return self.query_one(ResultTable)
+
+    @property
+    def query_text(self) -> str:
+        """What is in the editor."""
+        return self.editor.text.strip()
+
+    def focus_main(self) -> None:
+        self.editor.focus()
+
+    def show(self) -> None:
+        self.result.ink = self.ink
+        cache = self.explorer.cache
+        if cache is None:
+            self._say(self.empty())
+        elif not self._catalogue:
+            from synergy_tui.store import walk
+
+            self.explorer.in_thread("catalogue", lambda: walk.catalogue(cache), self._schema)
+
+    def _schema(self, found: list[dict[str, Any]]) -> None:
+        self._catalogue = found
+        tree = self.query_one(Tree)
+        tree.clear()
+        tables: dict[str, Any] = {}
+        for row in found:
+            node = tables.get(row["name"])
+            if node is None:
+                node = tables[row["name"]] = tree.root.add(Text(row["name"]), "", expand=row["name"] == "heads")
+            node.add_leaf(Text.assemble(row["column"], (f" {row['type'].lower()}", self.ink.dim)), row["comment"] or "")
+        self.editor.know([*tables, *dict.fromkeys(row["column"] for row in found)])
+
+    @on(Tree.NodeHighlighted)
+    def _comment(self, event: Tree.NodeHighlighted[str]) -> None:
+        from synergy_tui.explorer import telling
+
+        lines = telling.wrapped(event.node.data or "", self.query_one("#sql-schema-pane").content_size.width)
+        self.query_one("#sql-comment", Lines).show(lines[:6], self.ink)
+
+    @on(Tree.NodeSelected)
+    def _insert(self, event: Tree.NodeSelected[str]) -> None:
+        self.editor.insert(str(event.node.label).split(" ")[0])
+        self.editor.focus()
+
+    def _say(self, text: str) -> None:
+        from synergy_tui.drawing.tables import printable
+
+        self.query_one("#sql-says", Lines).show([f" {printable(text)}"], self.ink)
+
+    # Asking
+
+    def action_run_query(self) -> None:
+        """Asks what is in the editor."""
+        cache, sql = self.explorer.cache, self.query_text
+        if cache is None or not sql:
+            self._say("There is nothing to ask: write a SELECT, or ctrl+o for ready-made questions.")
+            return
+        if self._stop is not None:
+            self._say("A query is running; F8 stops it.")
+            return
+        place = self.run.place if self.run is not None and self.run.place.sample else None
+        source = place.cache if place is not None and f"'{place.id}'" in sql else cache
+        self._stop, self._began = threading.Event(), time.monotonic()
+        self._timer = self.set_interval(0.5, self._tick)
+        self.explorer.state.asked(sql)
+        self.explorer.state.here["sql"] = sql
+        stop = self._stop
+
+        def work() -> None:
+            from synergy_tui.store.query import ask
+
+            try:
+                found: Answer | SynergyError = ask(source, sql, MOST_ROWS, MOST_SECONDS, stop)
+            except SynergyError as error:
+                found = error
+            self.app.call_from_thread(self._answered, found)
+
+        self._tick()
+        self.run_worker(work, thread=True, group="query")
+
+    def _tick(self) -> None:
+        if self._stop is not None:
+            self._say(f"asking … {time.monotonic() - self._began:.1f} s   F8 stops it")
+
+    def _answered(self, found: Answer | SynergyError) -> None:
+        seconds = time.monotonic() - self._began
+        self._stop = None
+        if self._timer is not None:
+            self._timer.stop()
+        if isinstance(found, SynergyError):
+            self._say(str(found))
+            return
+        self._answer = found
+        more = f", the first {MOST_ROWS:,} of more" if found.more else ""
+        self._say(f"{len(found.rows):,} rows{more}   {seconds:.2f} s")
+        self.result.show(found.columns, found.rows)
+
+    def action_stop_query(self) -> None:
+        """Stops the query."""
+        if self._stop is not None:
+            self._stop.set()
+
+    def on_unmount(self) -> None:
+        if self._stop is not None:
+            self._stop.set()
+
+    @on(SQLEditor.Changed)
+    def _edited(self) -> None:
+        self.explorer.state.here["sql"] = self.editor.text
+
+    # Help with writing
+
+    def action_complete(self) -> None:
+        """Takes what is suggested, or lists what fits."""
+        if self.editor.suggestion:
+            self.editor.insert(self.editor.suggestion)
+            return
+        fits = self.editor.fitting()
+        if fits:
+            self.app.push_screen(Choose("Complete", {one: one for one in fits}), self._completed)
+
+    def _completed(self, word: str | None) -> None:
+        if word:
+            self.editor.complete(word)
+
+    def action_history(self) -> None:
+        """Earlier questions, the newest first."""
+        asked = list(reversed(self.explorer.state.history))
+        if asked:
+            lines = {one: " ".join(one.split()) for one in asked}
+            self.app.push_screen(Choose("Asked before", lines), self._take)
+        else:
+            self._say("Nothing has been asked yet.")
+
+    def action_ready(self) -> None:
+        """Questions ready to be asked."""
+        run = self.run
+        names = {"run": run.place.id if run else "", "capture": run.row["capture"] if run else ""}
+        self._ready = {name: sql.format(**names) for name, sql in READY.items()}
+        self.app.push_screen(Choose("Ready-made questions", {name: name for name in READY}), self._take_ready)
+
+    def _take_ready(self, name: str | None) -> None:
+        if name:
+            self._take(self._ready[name])
+            self.action_run_query()
+
+    def _take(self, sql: str | None) -> None:
+        if sql:
+            self.editor.text = sql
+            self.editor.focus()
+
+    def action_leave(self) -> None:
+        """Out of the editor; from the table, to the map."""
+        if self.editor.has_focus:
+            self.result.focus()
+        else:
+            self.explorer.to_view("atlas")
+
+    # The result as a map
+
+    def action_as_map(self) -> None:
+        """Shows numbers by layer and unit as a map."""
+        if self._answer is None:
+            self._say("Ask something first.")
+            return
+        try:
+            made = as_run(self._answer, self.explorer)
+        except UsageError as error:
+            self._say(str(error))
+            return
+        self.explorer.show_made(made)
+        self.explorer.to_view("atlas")
+
+    def value(self) -> str:
+        rows = self.result.rows
+        return "\t".join(str(one) for one in rows[self.result.cursor_row]) if rows else ""
+
+    def table(self) -> Table:
+        return (self._answer.columns, list(self._answer.rows)) if self._answer is not None else ([], [])
+
+
+def as_run(answer: Answer, app: Any) -> Run:
+    """A result with the columns layer and unit, and numbers beside them, as something the map can show. Raises
+    UsageError when it has not, or has two rows for a unit."""
+    from synergy_tui.explorer.run import Place, Run, made_score
+
+    names = [name.lower() for name in answer.columns]
+    if "layer" not in names or "unit" not in names:
+        raise UsageError("a map needs the columns layer and unit", "SELECT layer, unit, … FROM heads")
+    at = (names.index("layer"), names.index("unit"))
+    numbers = [
+        place
+        for place in range(len(names))
+        if place not in at and all(isinstance(row[place], int | float | None) for row in answer.rows)
+    ]
+    if not answer.rows or not numbers:
+        raise UsageError("there is no number beside layer and unit", "add a column with numbers")
+    places = [(row[at[0]], row[at[1]]) for row in answer.rows]
+    if any(not isinstance(one, int) or isinstance(one, bool) or one < 0 for place in places for one in place):
+        raise UsageError("layer and unit must be whole numbers", "choose other columns")
+    layers, per_layer = (max(place[side] for place in places) + 1 for side in (0, 1))
+    if layers > LARGEST[0] or per_layer > LARGEST[1]:
+        raise UsageError(f"{layers} layers × {per_layer} units are too many for a map", f"at most {LARGEST}")
+    if len(set(places)) < len(places):
+        raise UsageError("several rows have the same layer and unit", "narrow it to one run, or GROUP BY layer, unit")
+    scores = {}
+    for place in numbers:
+        values = np.full(layers * per_layer, np.nan)
+        for (layer, unit), row in zip(places, answer.rows, strict=True):
+            values[layer * per_layer + unit] = np.nan if row[place] is None else row[place]
+        scores[answer.columns[place]] = made_score(answer.columns[place], values)
+    described = {"name": "result of a query", "tasks": f"{len(answer.rows):,} rows", "prompts": 0, "steps": 0}
+    described |= {"estimator": "", "redundancy": "", "lag": "", "capture": "", "valid_prompts": None}
+    return Run(Place(app.cache, ""), described, layers, per_layer, scores, {}, {}, {}, [])
