@@ -73,12 +73,12 @@ def explore(
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the explorer needs a terminal", "synergy-tui show draws the map as text")
     found = settings_in_force(cache)
-    chosen = {"colour": colour or found.colour, "theme": theme or found.theme, "ascii": ascii or found.ascii}
+    found = replace(found, colour=colour or found.colour, theme=theme or found.theme, ascii=ascii or found.ascii)
     if latest:
         from synergy_tui.store import load
 
         run = load.find(open_cache(cache), "decomposition", None, latest=True)
-    sys.exit(open_explorer(replace(found, **chosen), run))
+    sys.exit(open_explorer(found, run))
 
 
 @click.command()
@@ -186,7 +186,7 @@ def doctor(cache: Path | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name", type=click.Choice(["phiid"]))
+@click.argument("name", type=click.Choice(["explorer", "phiid"]))
 @options()
 def bench(name: str, cache: Path | None, as_json: bool) -> None:
     """Measure on this machine: what is compared is interleaved in one run, so trust the ratios.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 from rich.console import Console
 from rich.text import Text
 
 from synergy_tui.drawing import scale
 from synergy_tui.drawing.tables import printable
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PROFILE_WIDTH = 22
 
@@ -56,6 +58,8 @@ def title(run: dict[str, Any], sample: bool) -> Text:
 
 def map_lines(atlas: Atlas, width: int, colours: tuple[str, ...]) -> list[Text]:
     """The legend, the unit numbers, and a row per layer with its profile; shades where there are no `colours`."""
+    import numpy as np  # 0.1 s that the explorer's first paint does not have
+
     layers, units = atlas.values.shape
     margin = len(str(layers - 1)) + 2
     room = width - margin - PROFILE_WIDTH - 22
@@ -100,7 +104,7 @@ def reading(atlas: Atlas) -> list[Text]:
         second = (
             f"Unit synergy follows autocorrelation with r {follows:+.2f}, {memory if abs(follows) > 0.5 else 'weakly'}."
         )
-    above, known = int((atlas.excess > 0).sum()), int(np.isfinite(atlas.excess).sum())
+    above, known = int((atlas.excess > 0).sum()), int((atlas.excess == atlas.excess).sum())
     third = f"{above} of {known} heads have more synergy than independent heads would (excess above 0)"
     excess = atlas.contrasts["excess"]
     if atlas.ranking != "excess" and excess["contrast"] is not None:

@@ -159,29 +159,35 @@ class Explorer(App[None]):
     def _open_cache(self) -> None:
         """The cache, what is in it, and the run to begin with."""
         from synergy_tui.explorer import open as opening
+        from synergy_tui.explorer.run import open_run
 
         try:
-            opened = opening.first(self.settings, self._asked, self.state.text("run"))
+            cache, place = opening.first(self.settings, self._asked, self.state.text("run"))
         except SynergyError as error:
             self.call_from_thread(self._no_cache, str(error))
             return
-        self.call_from_thread(self._cache_open, opened)
+        self.call_from_thread(self._cache_open, cache, place)
+        if place is not None:
+            try:
+                self.post_message(self.Loaded(place, open_run(place)))
+            except SynergyError as error:
+                self.post_message(self.Loaded(place, None, str(error)))
+        # The map first: the tree is not what people wait for.
+        with contextlib.suppress(SynergyError):
+            self.call_from_thread(self.runs_panel.show, opening.tree(cache))
 
     def _no_cache(self, error: str) -> None:
         self.error = error
         self._head()
         self.view.show()
 
-    def _cache_open(self, opened: Any) -> None:
+    def _cache_open(self, cache: Cache, place: Place | None) -> None:
         from synergy_tui.explorer.watch import Watch
 
-        self.cache, self.error = opened.cache, opened.error
-        self.runs_panel.show(opened.tree)
-        self._watcher = Watch(opened.cache.folder, self._notice)
+        self.cache, self._opening = cache, place
+        self._watcher = Watch(cache.folder, self._notice)
         self._watcher.start()
-        if opened.place is not None:
-            self.open_run(opened.place)
-        else:
+        if place is None:
             self.view.show()
         word = self.state.text("view")
         if word in VIEWS and word != "atlas":
@@ -230,14 +236,10 @@ class Explorer(App[None]):
     def on_explorer_noticed(self, message: Noticed) -> None:
         before, self.seen = self.seen, message.seen
         self._head()
-        if before is not None and before.catalogue != message.seen.catalogue:
-            self.refresh_tree()
-        elif before is None or {one["id"]: one["state"] for one in before.jobs} != {
-            one["id"]: one["state"] for one in message.seen.jobs
-        }:
-            self.refresh_tree()
-            if before is not None:
-                self._tell_ended(before, message.seen)
+        if before is not None:
+            if before.catalogue != message.seen.catalogue or _states(before) != _states(message.seen):
+                self.refresh_tree()
+            self._tell_ended(before, message.seen)
         self.view.noticed()
         shown = self.shown
         if shown is not None and shown.place.job is not None:
@@ -253,7 +255,7 @@ class Explorer(App[None]):
         return place
 
     def _tell_ended(self, before: Seen, now: Seen) -> None:
-        was = {one["id"]: one["state"] for one in before.jobs}
+        was = _states(before)
         for one in now.jobs:
             if one["state"] in ("done", "failed") and was.get(one["id"]) not in (None, one["state"]):
                 failed = one["state"] == "failed"
@@ -593,6 +595,10 @@ class Explorer(App[None]):
                 raise SynergyError(f"{path} cannot be written: {error.strerror}", "give another name") from None
 
         self.in_thread("save", ask, lambda where: self.say(f"Saved {where}"))
+
+
+def _states(seen: Seen) -> dict[str, str]:
+    return {one["id"]: one["state"] for one in seen.jobs}
 
 
 def _view(name: str) -> View:

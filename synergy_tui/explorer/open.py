@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from synergy_tui.errors import SynergyError, UsageError
@@ -27,49 +27,23 @@ class Branch:
 
 @dataclass(frozen=True)
 class RunTree:
-    """Subjects with their captures and decompositions, the newest first, and the sample. captures: ids by the branch
-    that stands for them. ids: of all decompositions."""
+    """Subjects with their captures and decompositions, the newest first, and the sample. ids: of all decompositions."""
 
     branches: tuple[Branch, ...]
     ids: frozenset[str]
-    newest: Place | None
 
 
-@dataclass(frozen=True)
-class Opened:
-    """What the explorer starts with. error: why what was asked for is not what is shown."""
-
-    cache: Cache
-    tree: RunTree
-    place: Place | None
-    error: str = ""
-    notes: list[str] = field(default_factory=list)
-
-
-def first(settings: Settings, asked: str | None, last: str | None) -> Opened:
-    """The cache with its tree, and the run to show: the one asked for, the one shown last, the newest, or the sample.
-    Raises CacheError when the cache cannot be used, UsageError when the run asked for is not there."""
+def first(settings: Settings, asked: str | None, last: str | None) -> tuple[Cache, Place | None]:
+    """The cache, and the run to show: the one asked for, the one shown last, the newest, or the sample. Raises
+    CacheError when the cache cannot be used, UsageError when the run asked for is not there."""
     cache = open_any(settings.cache)
-    found = tree(cache)
     if asked:
-        return Opened(cache, found, Place(cache, load.find(cache, "decomposition", asked)))
-    if last and last in found.ids:
-        return Opened(cache, found, next(one for one in places(found) if one.id == last))
-    return Opened(cache, found, found.newest or sample())
-
-
-def places(found: RunTree) -> list[Place]:
-    """Every place of a tree, from the top."""
-    out: list[Place] = []
-
-    def walk(branches: tuple[Branch, ...]) -> None:
-        for one in branches:
-            if one.place is not None:
-                out.append(one.place)
-            walk(one.branches)
-
-    walk(found.branches)
-    return out
+        return cache, Place(cache, load.find(cache, "decomposition", asked))
+    with contextlib.suppress(UsageError):
+        return cache, Place(cache, load.one(cache, "decomposition", last or "")["decomposition"])
+    with contextlib.suppress(UsageError):
+        return cache, Place(cache, load.find(cache, "decomposition", None, latest=True))
+    return cache, sample()
 
 
 def sample() -> Place | None:
@@ -84,23 +58,22 @@ def tree(cache: Cache) -> RunTree:
     """What is in the cache, with the jobs that are making more."""
     rows = load.overview(cache)
     growing = _growing(cache)
-    branches, newest = _subjects(cache, rows, growing, False)
+    branches = _subjects(cache, rows, growing, False)
     ids = {row["decomposition"] for row in rows if row["decomposition"]}
     first_run = sample() if not isinstance(cache, Archive) else None
     if first_run is not None:
-        shipped_branches, _ = _subjects(first_run.cache, load.overview(first_run.cache), [], True)
+        shipped_branches = _subjects(first_run.cache, load.overview(first_run.cache), [], True)
         branches += tuple(Branch(f"sample · {one.text}", one.place, one.branches) for one in shipped_branches)
         ids |= {first_run.id}
-    return RunTree(branches, frozenset(ids), newest)
+    return RunTree(branches, frozenset(ids))
 
 
 def _subjects(
     cache: Cache, rows: list[dict[str, Any]], growing: list[dict[str, Any]], sample: bool
-) -> tuple[tuple[Branch, ...], Place | None]:
+) -> tuple[Branch, ...]:
     by_subject: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for row in rows:
         by_subject.setdefault(row["subject"], {}).setdefault(row["capture"], []).append(row)
-    newest: Place | None = None
     out = []
     for one in growing:
         if one["kind"] == "capture":
@@ -113,7 +86,6 @@ def _subjects(
             for row in sorted(found, key=lambda row: row["decomposition"] or ""):
                 if row["decomposition"]:
                     place = Place(cache, row["decomposition"], sample)
-                    newest = newest or place
                     runs.append(Branch(f"{row['method']}  {row['decomposition']}", place))
             for one in growing:
                 if one["kind"] == "decompose" and one["capture"] == capture:
@@ -122,7 +94,7 @@ def _subjects(
             text = f"{row['tasks']} {row['prompts'].split('/')[-1]}×{row['steps']}  {capture}"
             inner.append(Branch(text, None, tuple(runs)))
         out.append(Branch(subject, None, tuple(inner)))
-    return tuple(out), newest
+    return tuple(out)
 
 
 def _growing(cache: Cache) -> list[dict[str, Any]]:

@@ -45,9 +45,14 @@ class Score:
         plain = self.name in ATOMS or self.name in ("tdmi", "offset", "excess", "difference", "divergence")
         return "nats" if plain and self.kind != "ranking" else ""
 
+    @property
+    def known(self) -> np.ndarray:
+        """What is shown, without what is missing."""
+        return self.shown[np.isfinite(self.shown)]
+
     def colour(self) -> np.ndarray:
         """[units] in [0, 1]: place on the colour scale, NaN where there is no value."""
-        known = self.shown[np.isfinite(self.shown)]
+        known = self.known
         if not len(known):
             return np.full(len(self.shown), np.nan)
         if self.centre is not None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from synergy_tui.errors import UsageError
 from synergy_tui.terms import RANKINGS
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MOST_UNDO = 100
 
@@ -57,6 +59,8 @@ def by_rule(rule: str, scores: dict[str, np.ndarray], per_layer: int) -> frozens
     """The units that a rule names: `top 25 % of rank`, `bottom 10 of sts in layers 10-20`, `excess > 0`, `all`.
     scores: [units] by name; `rank` is the default ranking. Units without a value are never marked. Raises UsageError
     for anything else."""
+    import numpy as np
+
     text = " ".join(rule.lower().replace("–", "-").replace("%", " % ").split())
     layers, where = None, re.fullmatch(r"(.+?) in layers? (\d+)(?: ?(?:-|to) ?(\d+))?", text)
     if where:

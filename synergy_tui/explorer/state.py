@@ -8,8 +8,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from synergy_tui.jobs.folder import write_json
-
 FILE = "explorer.json"
 MOST_HISTORY, MOST_CACHES = 200, 50
 
@@ -58,6 +56,8 @@ class State:
         text = json.dumps(content, sort_keys=True)
         if text == self._written:
             return
+        from synergy_tui.jobs.folder import write_json  # psutil and filelock: not before the first paint
+
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             write_json(self._path, content)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from synergy_tui.drawing.plots import spark
 from synergy_tui.explorer.help import MEANINGS, doubt_of
 from synergy_tui.terms import RANKINGS
 
@@ -31,14 +32,16 @@ def wrapped(text: str, width: int) -> list[Text]:
     return [Text(" " + line) for line in textwrap.wrap(text, max(width - 2, 20))] or [Text()]
 
 
-def readout(run: Run, unit: int, name: str) -> Text:
-    """What is under the cursor, as numbers: never a colour alone."""
+def readout(run: Run, unit: int, name: str, brief: bool = False) -> Text:
+    """What is under the cursor, as numbers: never a colour alone. brief: without what the panel of the unit says."""
     score = run.scores[name]
     line = Text.assemble((f" {run.name(unit):<6}", "bold"), f" {name} ", (number(float(score.shown[unit])), "bold"))
     if math.isfinite(score.low[unit]):
         line.append(f" [{score.low[unit]:.2f}, {score.high[unit]:.2f}]")
     if score.kind == "ranking":
         line.append(f"  raw {number(float(score.values[unit]), True)}")
+    if brief:
+        return line.append(f" {score.unit}")
     for word in ("sts", "rtr", "excess"):
         if word in run.scores and word != name:
             line.append(f"  {word} {number(float(run.scores[word].values[unit]), word == 'excess')}")
@@ -49,13 +52,15 @@ def readout(run: Run, unit: int, name: str) -> Text:
 def contrast(run: Run, name: str) -> Text:
     """The middle layers against the others, with what explains it."""
     found = run.contrasts.get(name)
-    if found is None or found["contrast"] is None:
-        return Text()
-    line = Text(f" contrast {found['contrast']:+.2f}")
-    if found["low"] is not None:
-        line.append(f" [{found['low']:+.2f}, {found['high']:+.2f}]")
-    above = int(run.above_null().sum())
-    return line.append(f"   {above} of {run.units} above null   middle third of layers minus the others")
+    line = Text(" ")
+    if "excess" in run.scores:
+        line.append(f"{int(run.above_null().sum())} of {run.units} units above null")
+    if found is not None and found["contrast"] is not None:
+        line.append(f"   contrast {found['contrast']:+.2f}")
+        if found["low"] is not None:
+            line.append(f" [{found['low']:+.2f}, {found['high']:+.2f}]")
+        line.append(", middle third of layers minus the others")
+    return line
 
 
 def panel(run: Run, unit: int, ink: Ink) -> list[Text]:
@@ -71,25 +76,35 @@ def panel(run: Run, unit: int, ink: Ink) -> list[Text]:
     for name in ("autocorrelation", "norm"):
         if name in run.scores:
             lines.append(_line(name, float(run.scores[name].values[unit]), ""))
-    others = [name for name, one in run.scores.items() if one.kind == "atom" and name not in ("sts", "rtr")]
-    if others:
-        lines.append(Text())
-        for place in range(0, len(others), 2):
-            pair = others[place : place + 2]
-            cells = [f"{name} {number(float(run.scores[name].values[unit])):>8}" for name in pair]
-            lines.append(Text("   ".join(cells), ink.dim))
     return lines
+
+
+def company(
+    run: Run, unit: int, partners: list[tuple[int, float]], activity: list[float], prompt: int, ink: Ink
+) -> list[Text]:
+    """What is read once the cursor rests: a unit's strongest partners by synergy, and its activity in one row. It names
+    the unit, so that it stays true while the cursor moves on."""
+    lines = [Text(), Text(f"strongest partners of {run.name(unit)}, sts", ink.dim)]
+    strongest = max((value for _, value in partners), default=0.0)
+    for partner, value in partners:
+        bar = ("#" if ink.ascii else "▇") * max(round(5 * value / strongest), 0) if strongest > 0 else ""
+        lines.append(Text(f"{run.name(partner):>7} {bar:<5} {number(value)}"))
+    lines += [Text(), Text(f"activity of {run.name(unit)}, prompt {prompt}", ink.dim)]
+    signs = "._-=+*#%" if ink.ascii else "▁▂▃▄▅▆▇█"
+    return [*lines, Text(spark(activity, 26, signs))]
+
+
+# One style a line: over SSH every change of style costs more than the number.
 
 
 def _ranked(run: Run, unit: int, name: str, score: Score) -> Text:
     found = run.place_in(name, unit)
-    line = Text(f"{name:<16}")
-    line.append(f"{number(float(score.shown[unit])):>6}", "bold")
-    return line.append(f"  {found[0]}/{found[1]}" if found else "")
+    place = f"  {found[0]}/{found[1]}" if found else ""
+    return Text(f"{name:<16}{number(float(score.shown[unit])):>6}{place}")
 
 
 def _line(word: str, value: float, unit: str) -> Text:
-    return Text.assemble(f"{word:<16}", (f"{number(value):>8}", "bold"), f" {unit}")
+    return Text(f"{word:<16}{number(value):>8} {unit}")
 
 
 def about_unit(run: Run, unit: int, name: str) -> list[str]:

@@ -81,8 +81,7 @@ class AblationView(View):
         self._verdict = ""
         self._run: Run | None = None
         self.can_focus = True
-        self.query_one("#ablation-form").border_title = "Remove"
-        self.query_one("#ablation-form").border_subtitle = "tab to the fields · F5 starts"
+        self.head("#ablation-form", "Remove", "tab to the fields · F5 starts")
         for field in self.query(Input):
             field.cursor_blink = False
 
@@ -232,7 +231,8 @@ class AblationView(View):
         if self.run is None or run.place != self.run.place:
             return
         self._shown, self._curves, self._verdict = shown, curves, verdict
-        self.query_one("#ablation-curves").border_title = self.ink.plain(title or "Nothing has been removed yet")
+        below = "divergence, nats per token, by fraction removed" if curves else ""
+        self.head("#ablation-curves", title or "Nothing has been removed yet", below)
         self.query_one("#verdict", Lines).show(telling.wrapped(verdict, self.size.width - 4), self.ink)
         lines, legend = [], Text(" ")
         for place, curve in enumerate(curves):
@@ -247,7 +247,6 @@ class AblationView(View):
             legend.append(f"{sign} ", f"color({colour})" if self.ink.system else "").append(f"{curve.name}  ")
         legend.append("dots: 5–95 % of the seeds" if any(line.sign == "dot" for line in lines) else "", self.ink.dim)
         self.query_one("#ablation-legend", Lines).show([legend] if curves else [], self.ink)
-        self.query_one("#ablation-curves").border_subtitle = "divergence, nats per token, by fraction removed"
         self.query_one(Plot).draw(lines, self.ink)
 
     def action_other(self, step: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from typing import TYPE_CHECKING
+
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
@@ -10,13 +12,18 @@ from textual.containers import Horizontal, Vertical
 
 from synergy_tui.drawing import scale
 from synergy_tui.explorer import actions, telling
-from synergy_tui.explorer.run import Run
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.map import LayerMap, Picture
 
+if TYPE_CHECKING:
+    from synergy_tui.explorer.run import Run
+
 JUMP_PATIENCE = 1.2
 """Seconds after which a digit begins a new jump."""
+
+REST = 0.3
+"""Seconds the cursor rests before partners and activity are read."""
 
 
 class AtlasView(View):
@@ -40,16 +47,12 @@ class AtlasView(View):
         self._typed = ""
         self._anchor: tuple[int, int] | None = None
         self._drawn: tuple[object, ...] = ()
+        self._rested: tuple[Run, int, int, list[Text]] | None = None
 
     @property
     def map(self) -> LayerMap:
         """The map."""
         return self.query_one(LayerMap)
-
-    @property
-    def pane(self) -> Vertical:
-        """The box around the map."""
-        return self.query_one("#map-pane", Vertical)
 
     def focus_main(self) -> None:
         self.map.focus()
@@ -60,7 +63,7 @@ class AtlasView(View):
         if run is None or not run.scores:
             self.map.picture = None
             self.map.refresh()
-            self.pane.border_title = ""
+            self.head("#map-pane", "")
             waiting = "Nothing is finished yet: the map fills in as parts arrive." if run else self.empty()
             self.query_one("#readout", Lines).show(telling.wrapped(waiting, self.map.content_size.width), self.ink)
             self.query_one("#legend", Lines).show([])
@@ -75,32 +78,32 @@ class AtlasView(View):
         else:
             self._drawn = drawn
             self.map.show(_picture(run, selection.score, selection.masked, selection.marks), cursor, self._anchor)
-            self.pane.border_title = self._title(run)
+            self.head("#map-pane", self._title(run))
             self.query_one("#legend", Lines).show([self._legend(run)], self.ink)
         self._tell(run)
 
     def _same(self, drawn: tuple[object, ...]) -> bool:
-        # By identity: comparing runs would compare arrays.
+        # The run, which comes first, by identity: comparing runs would compare arrays.
         return len(self._drawn) == len(drawn) and all(
-            one is other or (not isinstance(one, Run) and one == other)
-            for one, other in zip(self._drawn, drawn, strict=True)
+            one is other or (place > 0 and one == other)
+            for place, (one, other) in enumerate(zip(self._drawn, drawn, strict=True))
         )
 
     def _title(self, run: Run) -> str:
         score = run.scores[self.selection.score]
         what = "min–max scaled" if score.kind == "ranking" else score.unit
         title = f"{self.selection.score}{', ' + what if what else ''}"
-        return self.ink.plain(title + (" · above null only" if self.selection.masked else ""))
+        return title + (" · above null only" if self.selection.masked else "")
 
     def _legend(self, run: Run) -> Text:
         score = run.scores[self.selection.score]
         colours = self.ink.colours(score.centre is not None)
         line = Text(" ")
-        known = score.shown[np.isfinite(score.shown)]
+        known = score.known
         if not len(known):
             return line.append("no unit has a value", "bold")
         if score.centre is not None:
-            reach = float(np.abs(known - score.centre).max())
+            reach = float(abs(known - score.centre).max())
             ends = (score.centre - reach, score.centre + reach)
         else:
             ends = (float(known.min()), float(known.max()))
@@ -120,14 +123,32 @@ class AtlasView(View):
         return line
 
     def _tell(self, run: Run) -> None:
-        readout = telling.readout(run, self.selection.unit, self.selection.score)
+        panel = self.query_one("#unit-panel", Lines)
+        readout = telling.readout(run, self.selection.unit, self.selection.score, panel.display)
         if self._typed:
             readout.append(f"   go to {self._typed}", self.ink.warm)
         second = telling.contrast(run, self.selection.score)
         self.query_one("#readout", Lines).show([readout, second], self.ink)
-        panel = self.query_one("#unit-panel", Lines)
-        panel.border_title = f"Head {run.name(self.selection.unit)}"
-        panel.show(telling.panel(run, self.selection.unit, self.ink), self.ink)
+        lines = telling.panel(run, self.selection.unit, self.ink)
+        who = (run, self.selection.unit, self.selection.prompt)
+        if self._rested is not None and self._rested[0] is run:
+            lines += self._rested[3]
+        if panel.display and run.partial is None and run.place.id and (self._rested or ())[1:3] != who[1:]:
+            self.set_timer(REST, lambda: self._rest(who))
+        panel.show(lines, self.ink)
+
+    def _rest(self, who: tuple[Run, int, int]) -> None:
+        """The cursor has come to rest: reads what takes longer than a key may."""
+        run, unit, prompt = who
+        if run is self.run and (unit, prompt) == (self.selection.unit, self.selection.prompt):
+            self.explorer.in_thread("rest", lambda: (who, _company(*who)), self._rested_there)
+
+    def _rested_there(self, found: tuple[tuple[Run, int, int], tuple[list[tuple[int, float]], list[float]]]) -> None:
+        who, (partners, activity) = found
+        run, unit, prompt = who
+        if run is self.run and unit == self.selection.unit:
+            self._rested = (*who, telling.company(run, unit, partners, activity, prompt, self.ink))
+            self._tell(run)
 
     def toggle_profile(self) -> None:
         """Shows or hides the layer profile."""
@@ -231,11 +252,27 @@ class AtlasView(View):
         return telling.about_unit(run, self.selection.unit, self.selection.score) if run else []
 
 
+def _company(run: Run, unit: int, prompt: int) -> tuple[list[tuple[int, float]], list[float]]:
+    """A unit's four strongest partners by sts, nats, and its activity over one response."""
+    import numpy as np
+
+    from synergy_tui.store import walk
+
+    found = walk.partners(run.place.cache, run.place.id, unit)
+    known = np.flatnonzero(np.isfinite(found["sts"]))
+    order = known[np.argsort(-found["sts"][known], kind="stable")][:4]
+    partners = [(int(found["partner"][place]), float(found["sts"][place])) for place in order]
+    series = walk.series_of_unit(run.place.cache, run.row["capture"], unit)
+    return partners, series[prompt].tolist() if prompt in series else []
+
+
 def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return float(value) if math.isfinite(value) else None
 
 
 def _picture(run: Run, name: str, masked: bool, marks: frozenset[int]) -> Picture:
+    import numpy as np  # not at the top: the first paint does without it
+
     score, shape = run.scores[name], (run.layers, run.per_layer)
     profile = run.profile(name)
     means = [row["value"] for row in profile if row["value"] is not None]

@@ -62,6 +62,13 @@ class View(Container):
                 widget.focus()
                 return
 
+    def head(self, pane: str, title: str, below: str = "") -> None:
+        """The words on a pane's border. Setting them repaints all of it, so only when they are others."""
+        widget = self.query_one(pane)
+        title, below = self.ink.plain(title), self.ink.plain(below)
+        if (str(widget.border_title or ""), str(widget.border_subtitle or "")) != (title, below):
+            widget.border_title, widget.border_subtitle = title, below
+
     def value(self) -> str:
         """What is under the cursor, as one line that can be copied."""
         return ""

@@ -40,7 +40,7 @@ class JobsView(View):
 
     def on_mount(self) -> None:
         self._jobs: list[dict[str, Any]] = []
-        self.query_one("#jobs-pane").border_title = "Jobs"
+        self.head("#jobs-pane", "Jobs")
 
     @property
     def listing(self) -> ResultTable:
@@ -89,13 +89,12 @@ class JobsView(View):
 
     def _tell(self) -> None:
         job, lines = self.job, self.query_one("#job-lines", Lines)
-        pane = self.query_one("#job-pane")
         if job is None:
-            pane.border_title = ""
+            self.head("#job-pane", "")
             words = "No job has been started in this cache. Press n to start one."
             lines.show(telling.wrapped(words, self.size.width), self.ink)
             return
-        pane.border_title = f"{job['kind']} {job['id']}"
+        self.head("#job-pane", f"{job['kind']} {job['id']}")
         told = []
         for stage in job.get("stages", []):
             done = "done" if stage.get("ended") else f"{stage.get('done', 0):,.0f} of {stage.get('total') or 0:,.0f}"

@@ -108,9 +108,8 @@ class PairsView(View):
         if np.isnan(value):
             line.append("   a unit with itself is no pair" if cursor[0] == cursor[1] else "   invalid: no value")
         self.query_one("#pairs-readout", Lines).show([line], self.ink)
-        self.query_one("#pairs-pane").border_title = self.ink.plain(
-            f"{self._atom()} of {run.units * (run.units - 1) // 2:,} pairs, nats · {_grain(level, run)}"
-        )
+        count = run.units * (run.units - 1) // 2
+        self.head("#pairs-pane", f"{self._atom()} of {count:,} pairs, nats · {_grain(level, run)}")
         self.set_timer(REST, self._ask_pair)
 
     def _legend(self, level: Level) -> None:

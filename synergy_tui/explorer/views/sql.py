@@ -60,8 +60,8 @@ class SQLView(View):
 
     BINDINGS = actions.bindings("sql")
     HELP = (
-        "One SELECT or EXPLAIN in DuckDB's dialect, on this cache and nothing else on the disk. `heads` has every score "
-        "of every unit, `pairs` the sixteen atoms, `series` the activity. Columns have comments, shown "
+        "One SELECT or EXPLAIN in DuckDB's dialect, on this cache and nothing else. `heads` has every score of "
+        "every unit, `pairs` the sixteen atoms, `series` the activity. Columns have comments, shown "
         "in the schema. No more than 20,000 rows are fetched, and the table says when there are others."
     )
 
@@ -86,9 +86,8 @@ class SQLView(View):
         self._timer: Timer | None = None
         self._answer: Answer | None = None
         self._catalogue: list[dict[str, Any]] = []
-        self.query_one("#sql-editor-pane").border_title = "SQL"
-        self.query_one("#sql-editor-pane").border_subtitle = "F5 run · ctrl+o ready-made · ctrl+n complete · esc out"
-        self.query_one("#sql-schema-pane").border_title = "Schema"
+        self.head("#sql-editor-pane", "SQL", "F5 run · ctrl+o ready-made · ctrl+n complete · esc out")
+        self.head("#sql-schema-pane", "Schema")
         self.editor.text = self.explorer.state.text("sql") or ""
         self._say("Ask in SQL, or take a ready-made question with ctrl+o.")
 

@@ -108,9 +108,9 @@ class TokensView(View):
         partner = self._asked[2]
         who = f"head {run.name(selection.unit)}"
         who += " with all partners" if partner is None else f" with head {run.name(partner)}"
-        pane = self.query_one("#tokens-pane")
-        pane.border_title = self.ink.plain(f"local {_word(atom)} of {who}")
-        pane.border_subtitle = f"prompt {self._asked[3]} of {run.row['prompts']}  [ ]" if not self.ink.ascii else ""
+        self.head(
+            "#tokens-pane", f"local {_word(atom)} of {who}", f"prompt {self._asked[3]} of {run.row['prompts']}  [ and ]"
+        )
         from synergy_tui.drawing.tables import printable
 
         question = printable(f"{response.category}: {response.asked}")
@@ -122,7 +122,7 @@ class TokensView(View):
         lines = [Line(range(len(values)), values.tolist(), "braille", 215 if atom != "rtr" else 74)]
         if np.isfinite(values).any():
             lines.append(Line([0, len(values) - 1], [0.0, 0.0], "braille", 240))
-        self.query_one("#tokens-curve").border_title = f"local {atom} by step, nats"
+        self.head("#tokens-curve", f"local {atom} by step, nats")
         self.query_one(Plot).draw(lines, self.ink)
 
     def _tell(self) -> None:

@@ -68,7 +68,7 @@ class UnitView(View):
             self.query_one("#unit-lines", Lines).show(telling.wrapped(waiting, 60), self.ink)
             return
         unit = self.selection.unit
-        self.query_one("#unit-scores").border_title = f"Head {run.name(unit)}"
+        self.head("#unit-scores", f"Head {run.name(unit)}")
         self.query_one("#unit-lines", Lines).show(_scores(run, unit), self.ink)
         asked = (run, unit)
         if not self._asked or asked[0] is not self._asked[0] or asked[1] != self._asked[1]:
@@ -101,9 +101,8 @@ class UnitView(View):
             for place in order
         ]
         self._ordered = self._partners["partner"][order]
-        self.query_one("#unit-partners").border_title = f"Partners by {self._order}, nats"
         invalid = len(values) - len(known)
-        self.query_one("#unit-partners").border_subtitle = f"{invalid} invalid" if invalid else ""
+        self.head("#unit-partners", f"Partners by {self._order}, nats", f"{invalid} invalid" if invalid else "")
         self.table_of_partners.show(["partner", *ORDERS], rows)
 
     def _value(self, name: str) -> np.ndarray:
@@ -121,9 +120,7 @@ class UnitView(View):
         lines = [Line(range(len(self._series[one])), self._series[one].tolist(), "dot", 240) for one in others]
         if chosen in self._series:
             lines.append(Line(range(len(self._series[chosen])), self._series[chosen].tolist(), "braille", 215))
-        pane = self.query_one("#unit-activity")
-        pane.border_title = f"Activity by step, prompt {chosen} of {run.row['prompts']}"
-        pane.border_subtitle = "[ and ]" if not self.ink.ascii else ""
+        self.head("#unit-activity", f"Activity by step, prompt {chosen} of {run.row['prompts']}", "[ and ]")
         self.query_one(Plot).draw(lines, self.ink)
 
     def action_move(self, rows: int, _columns: int) -> None:

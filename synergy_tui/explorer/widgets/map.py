@@ -3,10 +3,12 @@ cells."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -19,6 +21,9 @@ from textual.widget import Widget
 from synergy_tui.drawing import scale
 from synergy_tui.drawing.atlas import PROFILE_WIDTH, bar
 from synergy_tui.explorer.widgets.ink import Ink
+
+if TYPE_CHECKING:
+    import numpy as np
 
 INTERVAL_WIDTH = 21
 """Columns of a profile's numbers, beside its bar."""
@@ -68,8 +73,10 @@ class LayerMap(Widget, can_focus=True):
         before, self.cursor = self.cursor, cursor
         if self._follow() or self.corner is not None:
             self.refresh()
-        else:
-            self.refresh(*(region for one in (before, cursor) if (region := self._region(*one))))
+            return
+        cells = [region for one in (before, cursor) if (region := self._region(*one))]
+        labels = [Region(0, one.y, self._margin, 1) for one in cells] if before[0] != cursor[0] else []
+        self.refresh(*cells, *labels)
 
     @property
     def cell(self) -> int:
@@ -169,7 +176,7 @@ class LayerMap(Widget, can_focus=True):
         if self.picture is None:
             return Strip.blank(width, base)
         segments = self._heading() if y == 0 else self._row(y - 1)
-        return Strip(segments).apply_style(base).adjust_cell_length(width, base)
+        return Strip(segments).simplify().apply_style(base).adjust_cell_length(width, base)
 
     def _heading(self) -> list[Segment]:
         assert self.picture is not None
@@ -240,7 +247,7 @@ class LayerMap(Widget, can_focus=True):
         """A cell's text and colour, before marks and cursor."""
         assert self.picture is not None
         value = float(self.picture.colour[layer, unit])
-        if np.isnan(value):
+        if math.isnan(value):
             return self.ink.nothing.center(self.cell), self.ink.dim
         if self.picture.masked[layer, unit]:
             return self.ink.masked.center(self.cell), self.ink.dim
@@ -257,7 +264,7 @@ class LayerMap(Widget, can_focus=True):
         lower = self._half_colour(layer + 1, unit) if below else None
         here = {0: (layer, unit), 1: (layer + 1, unit)}
         marked = [bool(self.picture.marked[one]) if one[0] < layers else False for one in here.values()]
-        style = Style(color=upper, bgcolor=lower)
+        style = two_colours(upper, lower)
         sign, cell = self.ink.upper_half, self.cell
         if upper is None:
             style, sign = Style(color=lower), "▄" if lower is not None else " "
@@ -276,13 +283,13 @@ class LayerMap(Widget, can_focus=True):
             return [dotted, Segment(sign * (cell - 1), style)] if cell > 1 else [dotted]
         return [Segment(sign * cell, style)]
 
-    def _half_colour(self, layer: int, unit: int) -> Any:
+    def _half_colour(self, layer: int, unit: int) -> Color | None:
         assert self.picture is not None
         value = float(self.picture.colour[layer, unit])
-        if np.isnan(value) or self.picture.masked[layer, unit]:
+        if math.isnan(value) or self.picture.masked[layer, unit]:
             return None
         colours = self.ink.colours(self.picture.diverging)
-        return Style.parse(colours[scale.step(value, len(colours))]).color
+        return Color.parse(colours[scale.step(value, len(colours))])
 
     def _contrast(self, style: Style) -> Style:
         """Black or white, whichever is seen on a colour."""
@@ -307,6 +314,12 @@ class LayerMap(Widget, can_focus=True):
         plain = Text(self.ink.plain(line.plain), spans=list(line.spans))
         shown = [one for one in plain.render(self.app.console) if one.text]
         return [Segment("  "), *Strip(shown).crop(0, self.profile_width - 2)]
+
+
+@lru_cache(1024)
+def two_colours(upper: Color | None, lower: Color | None) -> Style:
+    """A style of two colours; making one costs more than drawing a cell."""
+    return Style(color=upper, bgcolor=lower)
 
 
 def _tens(first: int, last: int) -> list[int]:

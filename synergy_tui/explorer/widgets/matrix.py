@@ -17,6 +17,7 @@ from textual.widget import Widget
 
 from synergy_tui.drawing import scale
 from synergy_tui.explorer.widgets.ink import Ink
+from synergy_tui.explorer.widgets.map import two_colours
 
 GAP = -1
 
@@ -206,7 +207,7 @@ class PairMatrix(Widget, can_focus=True):
         if self.level is None:
             return Strip.blank(width, base)
         segments = self._heading() if y == 0 else self._line((y - 1) * self._stack)
-        return Strip(segments).apply_style(base).adjust_cell_length(width, base)
+        return Strip(segments).simplify().apply_style(base).adjust_cell_length(width, base)
 
     def label(self, cell: int) -> str:
         """What a cell stands for: a unit, or several."""
@@ -272,8 +273,8 @@ class PairMatrix(Widget, can_focus=True):
         if upper is None and lower is None:
             return Segment(" " * self.cell)
         if upper is None:
-            return Segment("▄" * self.cell, Style(color=lower))
-        return Segment(self.ink.upper_half * self.cell, Style(color=upper, bgcolor=lower))
+            return Segment("▄" * self.cell, two_colours(lower, None))
+        return Segment(self.ink.upper_half * self.cell, two_colours(upper, lower))
 
     def _one(self, row: int, column: int) -> Segment:
         """A cell of its own, where two can't share one."""
@@ -297,7 +298,7 @@ class PairMatrix(Widget, can_focus=True):
             return None
         assert self.level is not None
         colours = self.ink.colours(self.level.diverging)
-        return Style.parse(colours[scale.step(value, len(colours))]).color
+        return Color.parse(colours[scale.step(value, len(colours))])
 
     def _scaled(self, row: int, column: int) -> float:
         """A cell's place on the colour scale: around zero where both signs occur."""
