@@ -26,6 +26,9 @@ class Action(NamedTuple):
 
 
 APP = (
+    Action(
+        "app", "help", "question_mark,f1", "help", "help", "What is under the cursor, and what to doubt", footer=True
+    ),
     Action("app", "view.atlas", "escape,g", "view('atlas')", "map", "The layer × unit map", footer=True),
     Action("app", "view.unit", "u", "view('unit')", "unit", "The unit under the cursor: scores, ranks, partners"),
     Action("app", "view.tokens", "t", "view('tokens')", "tokens", "A response, token by token", footer=True),
@@ -54,9 +57,6 @@ APP = (
     Action("app", "panel.profile", "f3", "panel('profile')", "profile", "Show or hide the layer profile"),
     Action("app", "panel.unit", "f4", "panel('unit')", "unit panel", "Show or hide the panel of the unit"),
     Action("app", "theme", "T", "theme", "dark/light", "Change between the dark and the light theme"),
-    Action(
-        "app", "help", "question_mark,f1", "help", "help", "What is under the cursor, and what to doubt", footer=True
-    ),
     Action("app", "palette", "ctrl+p,colon", "command_palette", "palette", "Everything by name", palette=False),
     Action("app", "quit", "q", "quit", "quit", "Leave; jobs go on", footer=True),
 )

@@ -246,13 +246,18 @@ class Explorer(App[None]):
             self.open_run(self._finished(shown.place), quietly=True)
 
     def _finished(self, place: Place) -> Place:
-        """A job's place, or that of its result once it is done."""
+        """A job's place, or that of its result once it is done: of a capture, the decomposition that follows it."""
         from synergy_tui.explorer.run import Place
+        from synergy_tui.jobs.folder import JobFolder
 
-        status = next((one for one in self.seen.jobs if one["id"] == place.id), None) if self.seen else None
-        if status and status["state"] == "done" and status["kind"] == "decompose":
+        jobs = {one["id"]: one for one in self.seen.jobs} if self.seen else {}
+        status = jobs.get(place.id)
+        if status is None or status["state"] != "done":
+            return place
+        if status["kind"] == "decompose":
             return Place(place.cache, place.id)
-        return place
+        then = next((one["id"] for one in jobs.values() if one.get("after") == place.id), None)
+        return Place(place.cache, then, job=JobFolder(place.cache.jobs / then)) if then else place
 
     def _tell_ended(self, before: Seen, now: Seen) -> None:
         was = _states(before)

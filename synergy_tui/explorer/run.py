@@ -76,7 +76,6 @@ class Run:
     profiles: dict[str, list[dict[str, Any]]]
     contrasts: dict[str, dict[str, Any]]
     confounds: dict[str, float | None]
-    ablations: list[dict[str, Any]]
     partial: float | None = None
 
     @property
@@ -138,7 +137,6 @@ def open_run(place: Place) -> Run:
         found["profiles"],
         found["contrasts"],
         found["confounds"],
-        found["ablations"],
     )
 
 
@@ -192,4 +190,4 @@ def _growing(place: Place, job: JobFolder) -> Run:
         "lag": spec.get("lag", ""),
         "state": status["state"],
     }
-    return Run(place, row, layers, per_layer, scores, {}, {}, {}, [], share)
+    return Run(place, row, layers, per_layer, scores, {}, {}, {}, share)

@@ -20,8 +20,7 @@ _SWAP = str.maketrans("xy", "yx")
 
 def run(cache: Cache, decomposition: str) -> dict[str, Any]:
     """All of a decomposition but its pairs, over one connection: `run` (decomposition, capture and subject in one row),
-    `scores` (name → value, scaled, low, high, each [units]), `profiles` (ranking → rows), `contrasts`, `confounds`,
-    `ablations` (rows, newest first). Raises UsageError when it is not there."""
+    `scores` (name → value, scaled, low, high, each [units]), `profiles` (ranking → rows), `contrasts`, `confounds`. Raises UsageError when it is not there."""
     with cache.read() as con:
 
         def rows(query: str) -> list[dict[str, Any]]:
@@ -53,10 +52,6 @@ def run(cache: Cache, decomposition: str) -> dict[str, Any]:
             "confounds": {
                 one["name"]: one["value"] for one in rows("SELECT * FROM confounds WHERE decomposition = $1")
             },
-            "ablations": rows(
-                """SELECT ablation, ranking, orders, prompts, seeds, verdict FROM ablations
-                WHERE decomposition = $1 ORDER BY created DESC, ablation"""
-            ),
         }
 
 
@@ -214,6 +209,16 @@ def partial_curves(shards: Path) -> list[dict[str, Any]]:
                 }
             )
     return out
+
+
+def ablations(cache: Cache, decomposition: str) -> list[dict[str, Any]]:
+    """The ablations of a decomposition, newest first: ablation, ranking, orders, prompts, seeds, verdict."""
+    return load.rows(
+        cache,
+        """SELECT ablation, ranking, orders, prompts, seeds, verdict FROM ablations
+        WHERE decomposition = $1 ORDER BY created DESC, ablation""",
+        decomposition,
+    )
 
 
 def curves(cache: Cache, ablation: str) -> list[dict[str, Any]]:

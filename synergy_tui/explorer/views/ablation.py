@@ -251,9 +251,8 @@ class AblationView(View):
 
     def action_other(self, step: int) -> None:
         """Another ablation of the run."""
-        if self.run is not None and self.run.ablations:
-            self._place = (self._place + step) % len(self.run.ablations)
-            self._read()
+        self._place += step
+        self._read()
 
     def action_stop(self) -> None:
         """Stops the one that runs."""
@@ -293,7 +292,7 @@ def _curves(run: Run, job: str | None, place: int) -> tuple[Run, str, list[Curve
         points = walk.partial_curves(shards)
         title = f"{job}, growing: {len(points)} conditions so far"
         return run, f"job:{job}", _by_name(points), "The verdict comes when all conditions are there.", title
-    ablations = run.ablations
+    ablations = walk.ablations(run.place.cache, run.place.id)
     if not ablations:
         return (
             run,

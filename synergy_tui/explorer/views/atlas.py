@@ -61,13 +61,10 @@ class AtlasView(View):
         run = self.run
         self.map.ink = self.ink
         if run is None or not run.scores:
-            self.map.picture = None
-            self.map.refresh()
             self.head("#map-pane", "")
-            waiting = "Nothing is finished yet: the map fills in as parts arrive." if run else self.empty()
-            self.query_one("#readout", Lines).show(telling.wrapped(waiting, self.map.content_size.width), self.ink)
-            self.query_one("#legend", Lines).show([])
-            self.query_one("#unit-panel", Lines).show([])
+            self.map.say("Nothing is finished yet: the map fills in as parts arrive." if run else self.empty())
+            for name in ("readout", "legend", "unit-panel"):
+                self.query_one(f"#{name}", Lines).show([])
             self._drawn = ()
             return
         selection = self.selection

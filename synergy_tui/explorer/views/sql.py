@@ -312,4 +312,4 @@ def as_run(answer: Answer, app: Any) -> Run:
         scores[answer.columns[place]] = made_score(answer.columns[place], values)
     described = {"name": "result of a query", "tasks": f"{len(answer.rows):,} rows", "prompts": 0, "steps": 0}
     described |= {"estimator": "", "redundancy": "", "lag": "", "capture": "", "valid_prompts": None}
-    return Run(Place(app.cache, ""), described, layers, per_layer, scores, {}, {}, {}, [])
+    return Run(Place(app.cache, ""), described, layers, per_layer, scores, {}, {}, {})

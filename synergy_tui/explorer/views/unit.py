@@ -163,7 +163,7 @@ def _read(run: Any, unit: int) -> tuple[Any, int, dict[str, np.ndarray], dict[in
 
 
 def _scores(run: Any, unit: int) -> list[Text]:
-    lines = [Text(f"{'':<17}{'shown':>9}  {'95 % interval':<15} {'raw':>9}  place", "underline")]
+    lines = [Text(f"{'':<17}{'shown':>9}  {'95 % interval':<14} {'place':<9} {'raw':>9}", "underline")]
     for name, score in run.scores.items():
         value, raw = float(score.shown[unit]), float(score.values[unit])
         interval = ""
@@ -173,6 +173,7 @@ def _scores(run: Any, unit: int) -> list[Text]:
         line = Text(f"{name:<17}")
         line.append(f"{telling.number(value):>9}", "bold")
         shown_raw = telling.number(raw, True) if score.kind == "ranking" else ""
-        line.append(f"  {interval:<15} {shown_raw:>9}  {f'{found[0]}/{found[1]}' if found else ''}")
+        place = f"{found[0]}/{found[1]}" if found else ""
+        line.append(f"  {interval:<14} {place:<9} {shown_raw:>9}")
         lines.append(line)
     return lines

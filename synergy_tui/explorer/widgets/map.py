@@ -4,6 +4,7 @@ cells."""
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -57,10 +58,16 @@ class LayerMap(Widget, can_focus=True):
         super().__init__(id=id)
         self.ink = ink
         self.with_profile = True
+        self.note = ""
         self.picture: Picture | None = None
         self.cursor = (0, 0)
         self.corner: tuple[int, int] | None = None
         self._first = (0, 0)  # the first layer and unit in sight
+
+    def say(self, note: str) -> None:
+        """Words in the place of a map."""
+        self.picture, self.note = None, note
+        self.refresh()
 
     def show(self, picture: Picture, cursor: tuple[int, int], corner: tuple[int, int] | None = None) -> None:
         """Draws another picture."""
@@ -114,10 +121,10 @@ class LayerMap(Widget, can_focus=True):
     def _profile_fits(self, cell: int) -> int:
         if not self.with_profile or self.picture is None:
             return 0
-        taken = self._margin + self.picture.colour.shape[1] * cell + 2
+        taken = self._margin + self.picture.colour.shape[1] * cell + 1
         for width in (PROFILE_WIDTH + INTERVAL_WIDTH, PROFILE_WIDTH + 6):
             if taken + width <= self.content_size.width:
-                return width + 2
+                return width + 1
         return 0
 
     def _room(self, profile: int) -> int:
@@ -174,7 +181,9 @@ class LayerMap(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width, base = self.content_size.width, self.rich_style
         if self.picture is None:
-            return Strip.blank(width, base)
+            words = textwrap.wrap(self.note, max(width - 4, 10))
+            text = f"  {words[y - 1]}" if 0 < y <= len(words) else ""
+            return Strip([Segment(self.ink.plain(text))]).apply_style(base).adjust_cell_length(width, base)
         segments = self._heading() if y == 0 else self._row(y - 1)
         return Strip(segments).simplify().apply_style(base).adjust_cell_length(width, base)
 
@@ -192,8 +201,8 @@ class LayerMap(Widget, can_focus=True):
         half = PROFILE_WIDTH // 2
         if self.profile_width:
             sides = f"{'redundant':>{half}}│{'synergistic':<{half}}" if self.picture.diverging else "mean of the layer"
-            text += more.ljust(2) + self.ink.plain(sides)
-            if self.profile_width > PROFILE_WIDTH + 8:
+            text += more.ljust(1)[:1] + self.ink.plain(sides)
+            if self.profile_width > PROFILE_WIDTH + 7:
                 text = text.ljust(len(text) - len(sides) + PROFILE_WIDTH + 1) + " mean  95 % interval"
         else:
             text += more
@@ -313,7 +322,7 @@ class LayerMap(Widget, can_focus=True):
         line: Text = bar(row, self.picture.centre, self.picture.reach, (self.ink.cool, self.ink.warm))
         plain = Text(self.ink.plain(line.plain), spans=list(line.spans))
         shown = [one for one in plain.render(self.app.console) if one.text]
-        return [Segment("  "), *Strip(shown).crop(0, self.profile_width - 2)]
+        return [Segment(" "), *Strip(shown).crop(0, self.profile_width - 1)]
 
 
 @lru_cache(1024)
