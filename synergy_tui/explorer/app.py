@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -152,6 +154,16 @@ class Explorer(App[None]):
     def _start(self) -> None:
         self._open_cache()
         self.set_interval(5.0, self._keep)
+        self.set_interval(2.0, self._terminal_there)
+
+    def _terminal_there(self) -> None:
+        """A terminal that is not the controlling one goes without a signal; reading from it would spin for ever."""
+        if self.is_headless:
+            return
+        try:
+            termios.tcgetattr(sys.__stdin__ or 0)
+        except (termios.error, OSError, ValueError):
+            self._leave(129)
 
     # What is open
 

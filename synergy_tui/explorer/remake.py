@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,7 +54,7 @@ def sql(app: Explorer) -> str:
             "SELECT removal_order, target, fraction, avg(divergence) AS divergence FROM ablation_curves JOIN ablations "
             f"USING (ablation) WHERE {here} GROUP BY ALL ORDER BY ALL"
         )
-    score = column(selection.score)
+    score = _quoted(column(selection.score))
     return f"SELECT layer, unit, {score} FROM heads WHERE {here} ORDER BY layer, unit"
 
 
@@ -92,6 +93,11 @@ def file_name(app: Explorer, ending: str) -> Path:
         if not path.exists():
             return path
     return Path(f"{stem}.{ending}")
+
+
+def _quoted(name: str) -> str:
+    """A column as SQL takes it; `offset` is a word of its own there."""
+    return name if re.fullmatch("[a-z_]+", name) and name != "offset" else '"' + name.replace('"', '""') + '"'
 
 
 def _cache(app: Explorer) -> str:

@@ -20,7 +20,8 @@ _SWAP = str.maketrans("xy", "yx")
 
 def run(cache: Cache, decomposition: str) -> dict[str, Any]:
     """All of a decomposition but its pairs, over one connection: `run` (decomposition, capture and subject in one row),
-    `scores` (name → value, scaled, low, high, each [units]), `profiles` (ranking → rows), `contrasts`, `confounds`. Raises UsageError when it is not there."""
+    `scores` (name → value, scaled, low, high, each [units]), `profiles` (ranking → rows), `contrasts`, `confounds`.
+    Raises UsageError when it is not there."""
     with cache.read() as con:
 
         def rows(query: str) -> list[dict[str, Any]]:

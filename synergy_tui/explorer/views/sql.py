@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -292,7 +293,7 @@ def as_run(answer: Answer, app: Any) -> Run:
     numbers = [
         place
         for place in range(len(names))
-        if place not in at and all(isinstance(row[place], int | float | None) for row in answer.rows)
+        if place not in at and all(isinstance(row[place], int | float | Decimal | None) for row in answer.rows)
     ]
     if not answer.rows or not numbers:
         raise UsageError("there is no number beside layer and unit", "add a column with numbers")
@@ -308,7 +309,7 @@ def as_run(answer: Answer, app: Any) -> Run:
     for place in numbers:
         values = np.full(layers * per_layer, np.nan)
         for (layer, unit), row in zip(places, answer.rows, strict=True):
-            values[layer * per_layer + unit] = np.nan if row[place] is None else row[place]
+            values[layer * per_layer + unit] = np.nan if row[place] is None else float(row[place])
         scores[answer.columns[place]] = made_score(answer.columns[place], values)
     described = {"name": "result of a query", "tasks": f"{len(answer.rows):,} rows", "prompts": 0, "steps": 0}
     described |= {"estimator": "", "redundancy": "", "lag": "", "capture": "", "valid_prompts": None}

@@ -80,7 +80,7 @@ class ResultTable(ScrollView, can_focus=True):
         """Puts the cursor on a row; repaints the two it concerns."""
         before = self.cursor_row
         self.cursor_row = min(max(row, 0), max(len(self.rows) - 1, 0))
-        height = max(self.content_size.height - 1, 1)
+        height = max(self.scrollable_content_region.height - 1, 1)
         top = self.scroll_offset.y
         if not top <= self.cursor_row < top + height:
             target = self.cursor_row if self.cursor_row < top else self.cursor_row - height + 1

@@ -1,0 +1,79 @@
+"""The explorer driven without a terminal: keys in, the screen's text and colours out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from synergy_tui.explorer.app import Explorer
+from synergy_tui.explorer.widgets.ink import Ink
+from synergy_tui.settings import Settings, load
+
+Script = Callable[[Explorer, Pilot[Any]], Awaitable[None]]
+
+
+def drive(
+    script: Script, cache: Path, size: tuple[int, int] = (120, 40), run: str | None = None, **settings: Any
+) -> Explorer:
+    """Opens the explorer on a cache, waits until something is there, and runs the script. An exception in it, or in
+    the app, is the test's."""
+    app = make(cache, run, **settings)
+
+    async def go() -> None:
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await settle(app, pilot)
+            await script(app, pilot)
+
+    asyncio.run(go())
+    return app
+
+
+def make(cache: Path, run: str | None = None, **settings: Any) -> Explorer:
+    """An explorer with the colours of a 256-colour terminal, whatever the test runs in."""
+    base: Settings = load(cache)
+    app = Explorer(replace(base, state=cache.parent / "state", **settings), run)
+    if not settings.get("colour"):
+        app.ink = Ink("256", app.ink.ascii, app.ink.dark)
+    return app
+
+
+async def settle(app: Explorer, pilot: Pilot[Any], rest: float = 0.16, timeout: float = 20) -> None:
+    """Returns when nothing is loading and the screen has stayed the same for `rest` seconds."""
+    before, same = "", 0
+    for _ in range(int(timeout / 0.04)):
+        await pilot.pause(0.04)
+        busy = any(not worker.is_finished for worker in app.workers if worker.group != "query")
+        opening = app.cache is None and not app.error
+        now = app.plain_screen()
+        same = same + 1 if now == before and not busy and not opening else 0
+        before = now
+        if same * 0.04 >= rest:
+            return
+    raise AssertionError(f"the screen does not come to rest:\n{before}")
+
+
+async def type_in(pilot: Pilot[Any], text: str) -> None:
+    """Types a text, letter by letter."""
+    names = {" ": "space", ".": "full_stop", ",": "comma", "%": "percent_sign", ">": "greater_than_sign", "-": "minus"}
+    names |= {"'": "apostrophe", "*": "asterisk", "(": "left_parenthesis", ")": "right_parenthesis", "/": "slash"}
+    names |= {"=": "equals_sign", "_": "underscore"}
+    for letter in text:
+        await pilot.press(names.get(letter, letter))
+
+
+def colours(app: Explorer) -> list[str]:
+    """Every pair of colours on the screen with the number of cells it has, the most frequent first."""
+    count: Counter[str] = Counter()
+    for strip in app.screen._compositor.render_strips():
+        for segment in strip:
+            style = segment.style
+            parts = (style.color, style.bgcolor) if style else (None, None)
+            names = ["none" if one is None else one.get_truecolor().hex for one in parts]
+            count[" on ".join(names)] += len(segment.text)
+    return [f"{number:>5} {name}" for name, number in sorted(count.items(), key=lambda item: (-item[1], item[0]))]

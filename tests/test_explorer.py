@@ -1,0 +1,740 @@
+"""What the explorer does: every action by its key, marks, jumps, what comes back, what is copied, bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from driving import drive, make, settle, type_in
+from textual.widgets import Input, OptionList
+
+from synergy_tui.bench.made import make_run
+from synergy_tui.errors import UsageError
+from synergy_tui.explorer import actions
+from synergy_tui.explorer.app import Explorer
+from synergy_tui.explorer.dialogs.choose import Choose
+from synergy_tui.explorer.dialogs.help import Help
+from synergy_tui.explorer.dialogs.pins import Pins
+from synergy_tui.explorer.dialogs.rule import AskRule
+from synergy_tui.explorer.selection import Selection, by_rule
+from synergy_tui.explorer.widgets.runs import RunsPanel
+from synergy_tui.explorer.widgets.table import ResultTable
+from synergy_tui.store.cache import Cache
+
+
+@pytest.fixture
+def made(cache: Path) -> Path:
+    """A cache with a run of 6 layers × 4 units."""
+    make_run(Cache.open(cache), 6, 4)
+    return cache
+
+
+# Actions: each is pressed where it belongs and must do what it says.
+
+Check = Callable[[Explorer], bool]
+
+
+def _on(name: str) -> Check:
+    return lambda app: app.view.id == name
+
+
+def _dialog(kind: type) -> Check:
+    return lambda app: isinstance(app.screen, kind)
+
+
+APP: list[tuple[str, tuple[str, ...], Check]] = [
+    ("view.unit", (), _on("unit")),
+    ("view.tokens", (), _on("tokens")),
+    ("view.pairs", (), _on("pairs")),
+    ("view.ablation", (), _on("ablation")),
+    ("view.jobs", (), _on("jobs")),
+    ("view.atlas", (), _on("atlas")),
+    ("view.sql", (), _on("sql")),
+    ("view.atlas", ("escape",), _on("atlas")),
+    ("score.next", (), lambda app: app.selection.score == "difference"),
+    ("score.previous", (), lambda app: app.selection.score == "rank-difference"),
+    ("score.choose", (), _dialog(Choose)),
+    ("null.mask", ("escape",), lambda app: app.selection.masked),
+    ("prompt.next", (), lambda app: app.selection.prompt == 1),
+    ("prompt.previous", (), lambda app: app.selection.prompt == 0),
+    ("marks.unit", (), lambda app: app.selection.marks == {0}),
+    ("marks.undo", (), lambda app: not app.selection.marks),
+    ("marks.layer", (), lambda app: app.selection.marks == {0, 1, 2, 3}),
+    ("marks.column", (), lambda app: app.selection.marks == {0, 1, 2, 3, 4, 8, 12, 16, 20}),
+    ("marks.clear", (), lambda app: not app.selection.marks),
+    ("marks.rectangle", (), lambda app: "_" in app.plain_screen()),
+    ("marks.rectangle", ("down", "right"), lambda app: app.selection.marks == {0, 1, 4, 5}),
+    ("marks.rule", (), _dialog(AskRule)),
+    ("marks.pin", ("escape",), _dialog(Pins)),
+    ("run.new", ("escape",), _dialog(Choose)),
+    ("run.find", ("escape",), lambda app: isinstance(app.focused, Input)),
+    ("copy", ("escape",), lambda app: "Copy or save" in app.plain_screen()),
+    ("panel.runs", ("escape",), lambda app: not app.query_one(RunsPanel).display),
+    ("panel.runs", (), lambda app: app.query_one(RunsPanel).display),
+    ("panel.profile", (), lambda app: "95 % interval" not in app.plain_screen()),
+    ("panel.unit", (), lambda app: not app.query_one("#unit-panel").display),
+    ("theme", (), lambda app: app.theme == "synergy-light" and not app.ink.dark),
+    ("help", (), _dialog(Help)),
+    ("palette", ("escape",), lambda app: type(app.screen).__name__ == "CommandPalette"),
+    ("atlas.down", ("escape", "escape"), lambda app: app.selection.unit == 9),
+    ("atlas.up", (), lambda app: app.selection.unit == 5),
+    ("atlas.right", (), lambda app: app.selection.unit == 6),
+    ("atlas.left", (), lambda app: app.selection.unit == 5),
+    ("atlas.end", (), lambda app: app.selection.unit == 7),
+    ("atlas.start", (), lambda app: app.selection.unit == 4),
+    ("atlas.page-down", (), lambda app: app.selection.unit == 20),
+    ("atlas.page-up", (), lambda app: app.selection.unit == 0),
+    ("atlas.open", (), _on("unit")),
+]
+
+UNIT: list[tuple[str, tuple[str, ...], Check]] = [
+    ("unit.down", ("u",), lambda app: app.view.query_one(ResultTable).cursor_row == 1),
+    ("unit.up", (), lambda app: app.view.query_one(ResultTable).cursor_row == 0),
+    ("unit.atom", (), lambda app: "Partners by rtr" in app.plain_screen()),
+    ("unit.open", (), lambda app: app.view.id == "pairs" and app.selection.partner is not None),
+    ("unit.back", ("u",), _on("atlas")),
+]
+
+TOKENS: list[tuple[str, tuple[str, ...], Check]] = [
+    ("tokens.right", ("t",), lambda app: app.selection.step == 1),
+    ("tokens.left", (), lambda app: app.selection.step == 0),
+    ("tokens.page-down", (), lambda app: app.selection.step > 0),
+    ("tokens.page-up", (), lambda app: app.selection.step == 0),
+    ("tokens.down", (), lambda app: app.selection.step > 0),
+    ("tokens.up", (), lambda app: app.selection.step == 0),
+    ("tokens.end", (), lambda app: app.selection.step == 39),
+    ("tokens.start", (), lambda app: app.selection.step == 0),
+    ("tokens.atom", (), lambda app: "local redundancy" in app.plain_screen()),
+    ("tokens.pair", (), lambda app: "one pair" in app.plain_screen()),
+]
+
+PAIRS: list[tuple[str, tuple[str, ...], Check]] = [
+    ("pairs.down", ("p",), lambda app: app.selection.unit == 1),
+    ("pairs.up", (), lambda app: app.selection.unit == 0),
+    ("pairs.right", (), lambda app: app.selection.partner == 2),
+    ("pairs.left", (), lambda app: app.selection.partner == 1),
+    ("pairs.end", (), lambda app: app.selection.partner == 23),
+    ("pairs.start", (), lambda app: app.selection.partner == 0),
+    ("pairs.page-down", (), lambda app: app.selection.unit == 10),
+    ("pairs.page-up", (), lambda app: app.selection.unit == 0),
+    ("pairs.out", (), lambda app: "units a cell" in app.plain_screen()),
+    ("pairs.in", (), lambda app: "single pairs" in app.plain_screen()),
+    ("pairs.atom", (), lambda app: app.selection.atom == "tdmi"),
+    ("pairs.swap", ("right",), lambda app: (app.selection.unit, app.selection.partner) == (2, 0)),
+    ("pairs.open", (), _on("tokens")),
+]
+
+ABLATION: list[tuple[str, tuple[str, ...], Check]] = [
+    ("ablation.next", ("a",), lambda app: "Nothing has been removed" in app.plain_screen()),
+    ("ablation.previous", (), lambda app: "Nothing has been removed" in app.plain_screen()),
+    ("ablation.stop", (), lambda app: "No ablation is running" in app.plain_screen()),
+    # The made-up subject is nowhere, which its worker will say; that it starts is what counts here.
+    ("ablation.start", (), lambda app: any(one["kind"] == "ablate" for one in app.seen.jobs)),
+]
+
+JOBS: list[tuple[str, tuple[str, ...], Check]] = [
+    ("jobs.cancel", ("J",), lambda app: app.seen.jobs[0]["state"] in ("cancelled", "failed")),
+    ("jobs.resume", (), lambda app: "Resumed" in app.plain_screen() or app.seen.jobs[0]["state"] != "cancelled"),
+    ("jobs.open", (), lambda app: "has made nothing" in app.plain_screen() or app.view.id == "ablation"),
+]
+
+SQL: list[tuple[str, tuple[str, ...], Check]] = [
+    ("sql.ready", ("escape", "escape", "escape", "s"), _dialog(Choose)),
+    ("sql.run", ("enter",), lambda app: "rows" in app.plain_screen()),
+    ("sql.history", (), _dialog(Choose)),
+    ("sql.complete", ("escape",), lambda app: isinstance(app.screen, Choose)),
+    ("sql.stop", ("escape",), lambda app: app.view._stop is None),
+    ("sql.leave", (), lambda app: isinstance(app.focused, ResultTable)),
+    ("sql.map", (), lambda app: app.view.id == "atlas" and app.shown.row["name"] == "result of a query"),
+]
+
+SCRIPTS = {"app": APP, "unit": UNIT, "tokens": TOKENS, "pairs": PAIRS, "ablation": [*ABLATION, *JOBS], "sql": SQL}
+
+
+@pytest.mark.parametrize("where", SCRIPTS)
+def test_every_action_does_what_it_says(made: Path, where: str) -> None:
+    keys = {one.id: one.key.split(",")[0] for one in actions.ALL}
+
+    async def press(app, pilot):
+        if where == "pairs":
+            app.selection.atom = "sts"
+        for name, before, check in SCRIPTS[where]:
+            for key in before:
+                await pilot.press(key)
+                await settle(app, pilot)
+            key = "period" if name == "ablation.next" else keys[name]
+            await pilot.press(key)
+            await _until(app, pilot, lambda check=check: check(app), f"{name} ({key})")
+
+    drive(press, made)
+
+
+async def _until(app: Explorer, pilot: Any, reached: Callable[[], bool], what: str, timeout: float = 20) -> None:
+    for _ in range(int(timeout / 0.04)):
+        await pilot.pause(0.04)
+        if reached():
+            return
+    raise AssertionError(f"{what} did nothing:\n{app.plain_screen()}")
+
+
+def test_every_action_is_tried_and_explained() -> None:
+    tried = {name for script in SCRIPTS.values() for name, _, _ in script}
+    assert {one.id for one in actions.ALL} - tried == {"quit"}  # which has a test of its own
+    assert len({one.id for one in actions.ALL}) == len(actions.ALL)
+    for one in actions.ALL:
+        assert one.word, one
+        assert one.tooltip, one
+        immediate = one.id == "palette" or one.call.startswith("move(")
+        assert one.footer or one.palette or immediate, one
+
+
+def test_no_two_actions_share_a_key_where_both_could_be_meant() -> None:
+    views = {one.where for one in actions.ALL} - {"app"}
+    for view in views:
+        keys = [key for one in actions.ALL if one.where == view for key in one.key.split(",")]
+        assert len(keys) == len(set(keys)), view
+    keys = [key for one in actions.APP for key in one.key.split(",")]
+    assert len(keys) == len(set(keys))
+
+
+def test_only_q_and_ctrl_q_leave(made: Path) -> None:
+    async def press(app, pilot):
+        for key in ("escape", "escape", "escape", "enter", "escape", "delete", "backspace"):
+            await pilot.press(key)
+        assert app.is_running
+        await pilot.press("q")
+
+    assert drive(press, made).return_code == 0
+
+
+def test_keys_can_be_given_to_other_actions(made: Path) -> None:
+    async def press(app, pilot):
+        await pilot.press("S")
+        await settle(app, pilot)
+        assert app.view.id == "sql"
+
+    drive(press, made, keys={"view.sql": "S"})
+    with pytest.raises(UsageError, match=r"view\.qsl"):
+        make(made, keys={"view.qsl": "S"})
+
+
+def test_digits_jump_to_a_unit_and_a_place_that_is_not_there_is_told(made: Path) -> None:
+    async def press(app, pilot):
+        await type_in(pilot, "4.2")
+        await settle(app, pilot)
+        assert app.selection.unit == 4 * 4 + 2
+        await _until(app, pilot, lambda: "go to" not in app.plain_screen(), "the end of the jump")
+        await type_in(pilot, "9")
+        await pilot.pause(0.1)
+        assert "There is no unit 9" in app.plain_screen()
+        assert app.selection.unit == 4 * 4 + 2
+
+    drive(press, made)
+
+
+def test_the_mouse_points(made: Path) -> None:
+    async def press(app, pilot):
+        await pilot.click("#map", offset=(3 + 3 * 1 + 1, 4))
+        await settle(app, pilot)
+        assert app.selection.unit == 3 * 4 + 1
+
+    drive(press, made)
+
+
+def test_the_map_shows_the_numbers_of_the_cache(made: Path) -> None:
+    """The number under the cursor is the stored one, for every unit."""
+    with Cache.open(made).read() as con:
+        stored = con.execute("SELECT scaled FROM unit_scores WHERE score = 'excess' ORDER BY unit_index").fetchall()
+
+    async def press(app, pilot):
+        app.choose("excess")
+        for unit, (value,) in enumerate(stored):
+            app.selection.unit = unit
+            app.changed()
+            await pilot.pause()
+            assert f"excess {value:.3g}" in app.view.value()
+
+    drive(press, made)
+
+
+def test_rules_mark_what_they_say() -> None:
+    scores = {"rank-difference": np.arange(40.0), "sts": np.where(np.arange(40) < 30, np.arange(40) / 100, np.nan)}
+    assert by_rule("top 25 % of rank", scores, 4) == set(range(30, 40))
+    assert by_rule("top 25 % of rank in layers 2–3", scores, 4) == {14, 15}
+    assert by_rule("bottom 3 of sts", scores, 4) == {0, 1, 2}
+    assert by_rule("top 3 of synergy", scores, 4) == {27, 28, 29}
+    assert by_rule("sts > 0.275", scores, 4) == {28, 29}
+    assert by_rule("sts <= 0", scores, 4) == {0}
+    assert by_rule("all in layer 9", scores, 4) == {36, 37, 38, 39}
+    assert by_rule("all in layers 0-99999999999999", scores, 4) == set(range(40))
+    assert by_rule("top 0 % of rank", scores, 4) == set()
+    for rule in ("", "best", "top of rank", "top 5 of beauty", "sts > x", "drop table", "top 1e9 % of rank"):
+        with pytest.raises(UsageError):
+            by_rule(rule, scores, 4)
+
+
+def test_marks_can_be_undone_step_by_step() -> None:
+    selection = Selection()
+    selection.toggle(frozenset({1, 2}))
+    selection.toggle(frozenset({2}))
+    selection.toggle(frozenset({3}))
+    assert selection.marks == {1, 3}
+    assert selection.undo()
+    assert selection.marks == {1}
+    assert selection.undo()
+    assert selection.marks == {1, 2}
+    assert selection.undo()
+    assert not selection.marks
+    assert not selection.undo()
+
+
+def test_a_pinned_set_is_applied_to_another_run(made: Path) -> None:
+    make_run(Cache.open(made), 3, 4, name="other")
+
+    async def press(app, pilot):
+        for key in ("x", "P"):
+            await pilot.press(key)
+        await settle(app, pilot)
+        await type_in(pilot, "mine")
+        await pilot.press("enter")
+        app.selection.mark(frozenset(range(16, 24)))
+        await pilot.press("P")
+        await settle(app, pilot)
+        await type_in(pilot, "late")
+        await pilot.press("enter")
+        other = next(
+            node.data for node in app.runs_panel.listing._tree_nodes.values() if node.data and node.data.id == "dother"
+        )
+        app.open_run(other)
+        await settle(app, pilot)
+        assert app.shown.layers == 3
+        assert not app.selection.marks
+        for name, expected in (("mine", {0, 1, 2, 3}), ("late", set())):
+            await pilot.press("P")
+            await settle(app, pilot)
+            listing = app.screen.query_one(OptionList)
+            listing.highlighted = list(app.state.pins).index(name)
+            listing.focus()
+            await pilot.press("enter")
+            await settle(app, pilot)
+            assert app.selection.marks == expected
+        assert "8 of 8 units do not exist" in app.plain_screen()
+
+    drive(press, made, run="d6x4")
+
+
+def test_what_was_looked_at_comes_back(made: Path) -> None:
+    async def walk(app, pilot):
+        for key in ("down", "right", "r", "s"):
+            await pilot.press(key)
+        await settle(app, pilot)
+        await type_in(pilot, "SELECT 41")
+        for key in ("escape", "q"):
+            await pilot.press(key)
+
+    async def again(app, pilot):
+        assert app.selection.unit == 5
+        assert app.selection.score == "difference"
+        assert app.view.id == "sql"
+        assert app.view.query_text == "SELECT 41"
+
+    drive(walk, made)
+    drive(again, made)
+
+
+def test_a_damaged_state_is_let_go(made: Path) -> None:
+    state = made.parent / "state" / "explorer.json"
+    for content in (
+        "{",
+        "[]",
+        '{"caches": 3, "pins": {"a": 1}, "history": 2}',
+        json.dumps({"caches": {str(made): {"unit": -4}}}),
+    ):
+        state.parent.mkdir(exist_ok=True)
+        state.write_text(content)
+
+        async def nothing(app, pilot):
+            assert app.shown is not None
+            assert app.selection.unit == 0
+
+        drive(nothing, made)
+
+
+def test_copied_commands_remake_the_view(made: Path, tmp_path: Path) -> None:
+    """What `y` gives runs: the command, the Python and the SQL, in every view."""
+    from synergy_tui.explorer import remake
+
+    texts: list[tuple[str, str, str]] = []
+
+    async def press(app, pilot):
+        for key in ("escape", "m", "u", "p", "t", "a"):
+            await pilot.press(key)
+            await settle(app, pilot)
+            if key == "m":
+                await type_in(pilot, "autocorrelation")
+                await pilot.press("enter")
+                await settle(app, pilot)
+            texts.append((remake.command(app), remake.python(app), remake.sql(app)))
+
+    drive(press, made)
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for command, _, _ in texts:
+        got = subprocess.run(shlex.split(command), capture_output=True, text=True, env=environment)
+        assert got.returncode == 0, (command, got.stderr)
+    for _, python, _ in {text[1]: text for text in texts}.values():
+        got = subprocess.run([sys.executable, "-c", python + "print(len(rows))"], capture_output=True, text=True)
+        assert got.returncode == 0, (python, got.stderr)
+
+
+def test_the_view_is_saved_and_nothing_is_replaced(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "atlas-d6x4.csv").write_text("mine")
+
+    async def press(app, pilot):
+        for word in ("csv", "svg", "txt"):
+            await pilot.press("y")
+            await settle(app, pilot)
+            listing = app.screen.query_one(OptionList)
+            listing.highlighted = app.screen._choices.index(("save", word))
+            await pilot.press("enter")
+            await pilot.pause(0.2)
+            await pilot.press("enter")
+            await settle(app, pilot)
+        app.save(tmp_path / "atlas-d6x4.csv", "other")
+        await settle(app, pilot)
+        assert "is there already" in app.plain_screen()
+
+    drive(press, made)
+    assert (tmp_path / "atlas-d6x4.csv").read_text() == "mine"
+    lines = (tmp_path / "atlas-d6x4-2.csv").read_text().splitlines()
+    assert len(lines) == 25
+    assert lines[0].startswith("layer,unit,rank-difference")
+    assert (tmp_path / "atlas-d6x4.svg").read_text().startswith("<svg")
+    assert "rank-difference" in (tmp_path / "atlas-d6x4.txt").read_text()
+
+
+def test_a_result_of_sql_becomes_a_map(made: Path) -> None:
+    async def press(app, pilot):
+        await pilot.press("s")
+        await settle(app, pilot)
+        for sql, expected in (
+            ("SELECT 2 AS layer, 1 AS unit, 7.5 AS beauty", "beauty 7.5"),
+            ("SELECT 1 AS layer", "columns layer and unit"),
+            ("SELECT 1 AS layer, 2 AS unit", "no number beside"),
+            ("SELECT 1 AS layer, 2 AS unit, x FROM range(2) t(x)", "same layer and unit"),
+            ("SELECT 5000000 AS layer, 2 AS unit, 3 AS x", "too many for a map"),
+            ("SELECT -1 AS layer, 2 AS unit, 3 AS x", "whole numbers"),
+        ):
+            app.view.editor.text = sql
+            await pilot.press("f5")
+            await _until(app, pilot, lambda: app.view._stop is None, sql)
+            await pilot.press("ctrl+g")
+            await settle(app, pilot)
+            if "beauty" in sql:
+                assert app.view.id == "atlas"
+                await type_in(pilot, "2.1")
+            await settle(app, pilot)
+            assert expected in app.plain_screen(), sql
+            await pilot.press("s")
+            await settle(app, pilot)
+
+    drive(press, made)
+
+
+def test_a_long_query_is_stopped_and_the_keys_go_on(made: Path) -> None:
+    async def press(app, pilot):
+        await pilot.press("s")
+        await settle(app, pilot)
+        app.view.editor.text = "SELECT count(*) FROM range(9000000) a, range(9000000) b WHERE a.range * b.range = 3"
+        await pilot.press("f5")
+        await pilot.pause(0.3)
+        for key in ("escape", "escape", "down", "right"):
+            await pilot.press(key)
+        assert app.selection.unit == 5
+        await pilot.press("s")
+        await pilot.press("f8")
+        await _until(app, pilot, lambda: app.view._stop is None, "stop")
+        assert "the query was stopped" in app.plain_screen()
+
+    drive(press, made)
+
+
+def test_many_rows_are_cut_and_said_so(made: Path) -> None:
+    async def press(app, pilot):
+        await pilot.press("s")
+        await settle(app, pilot)
+        app.view.editor.text = "SELECT range, repeat('x', 300) AS long FROM range(10000000)"
+        await pilot.press("f5")
+        await _until(app, pilot, lambda: app.view._stop is None, "run")
+        await settle(app, pilot)
+        assert "20,000 rows, the first 20,000 of more" in app.plain_screen()
+        for key in ("escape", "end"):
+            await pilot.press(key)
+        await settle(app, pilot)
+        assert "19999" in app.plain_screen()
+
+    drive(press, made)
+
+
+def test_sql_can_do_no_harm(made: Path) -> None:
+    async def press(app, pilot):
+        await pilot.press("s")
+        await settle(app, pilot)
+        for sql in (
+            "DROP TABLE units",
+            "COPY units TO '/tmp/x'",
+            "SELECT * FROM read_csv('/etc/passwd')",
+            "SELEC 1",
+            "SELECT 1; SELECT 2",
+        ):
+            app.view.editor.text = sql
+            await pilot.press("f5")
+            await _until(app, pilot, lambda: app.view._stop is None, sql)
+            assert not app.view.result.rows, sql
+
+    drive(press, made)
+
+
+def test_the_palette_has_every_action_of_the_view(made: Path) -> None:
+    async def press(app, pilot):
+        await pilot.press("p")
+        await settle(app, pilot)
+        names = [one.title for one in app.get_system_commands(app.screen)]
+        wanted = [one.id for one in actions.ALL if one.palette and one.where in ("app", "pairs")]
+        assert all(any(f"({name})" in title for title in names) for name in wanted)
+        await pilot.press("ctrl+p")
+        await type_in(pilot, "pairs.atom")
+        await settle(app, pilot)
+        await pilot.press("enter")
+        await settle(app, pilot)
+        assert app.selection.atom == "tdmi"
+
+    drive(press, made)
+
+
+# Bad input: a message in place, never a crash.
+
+
+def test_a_first_start_opens_on_the_sample_and_says_so(cache: Path) -> None:
+    async def look(app, pilot):
+        assert app.shown.place.sample
+        assert "sample result" in app.plain_screen().splitlines()[0]
+
+    drive(look, cache)
+
+
+def test_a_run_deleted_under_the_cursor(made: Path, command: Any) -> None:
+    async def look(app, pilot):
+        for view in ("escape", "u", "p", "t"):
+            await pilot.press(view)
+            await settle(app, pilot)
+        command("cache", "delete", "d6x4")
+        await _until(app, pilot, lambda: app.shown is None, "deletion")
+        for view in ("escape", "u", "p", "t", "a"):
+            await pilot.press(view)
+            await settle(app, pilot)
+            assert "deleted" in app.plain_screen()
+            for key in ("down", "right", "space", "enter", "r", "m", "M", "y", "question_mark", "escape", "escape"):
+                await pilot.press(key)
+
+    drive(look, made)
+
+
+SHAPES = {
+    "NaN everywhere": {"layers": 5, "per_layer": 4, "nothing": True},
+    "one layer": {"layers": 1, "per_layer": 8},
+    "one unit a layer": {"layers": 8, "per_layer": 1},
+    "one unit": {"layers": 1, "per_layer": 1, "pairs": False},
+    "200 layers": {"layers": 200, "per_layer": 2},
+    "60 layers of 128 experts": {"layers": 60, "per_layer": 128, "pairs": False},
+    "one step": {"layers": 3, "per_layer": 3, "steps": 1},
+    "hostile text": {
+        "layers": 3,
+        "per_layer": 3,
+        "text": (
+            "\x1b]0;title\x07",
+            "\x1b[2J",
+            "漢字かな",
+            "שלום ",
+            "مرحبا",
+            "\n\n",
+            "",
+            "e\u0301\u0301",
+            "\u202eabc",
+            "👩‍👩‍👧 ",
+            "[bold]",
+            "x" * 500,
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("size", [(120, 40), (20, 5)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_odd_runs_are_shown(cache: Path, shape: str, size: tuple[int, int]) -> None:
+    make_run(Cache.open(cache), **SHAPES[shape])
+
+    async def look(app, pilot):
+        for view in ("escape", "u", "p", "t"):
+            await pilot.press(view)
+            await settle(app, pilot)
+            text = app.plain_screen()
+            assert "\x1b" not in text
+            assert "\u202e" not in text
+            await pilot.press("end", "down", "right", "question_mark", "escape", "home", "up")
+            if view == "escape":
+                await pilot.press("r", "f", "space", "x", "c", "v", "right", "v", "plus")
+        await settle(app, pilot)
+        assert app.shown is not None
+
+    drive(look, cache, size)
+
+
+def test_a_locked_cache_is_told_with_its_holder(made: Path) -> None:
+    import duckdb
+
+    holder = "import duckdb, sys, time; con = duckdb.connect(sys.argv[1]); print('held', flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", holder, str(made / "cache.duckdb")], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    try:
+
+        async def look(app, pilot):
+            await _until(app, pilot, lambda: "open for writing" in app.error, "the lock")
+            assert str(process.pid) in app.plain_screen()
+            for view in ("u", "p", "t", "a", "J", "s"):
+                await pilot.press(view)
+                await pilot.pause(0.2)
+                await pilot.press("escape")
+
+        drive(look, made)
+    finally:
+        process.kill()
+        process.wait()
+    assert duckdb
+
+
+def test_a_lost_cache_is_told(made: Path) -> None:
+    async def look(app, pilot):
+        shutil.rmtree(made)
+        for view in ("u", "p", "t", "a", "J", "s"):
+            await pilot.press(view)
+            await pilot.pause(0.3)
+            await pilot.press("escape")
+        await settle(app, pilot)
+        assert app.is_running
+
+    drive(look, made)
+
+
+def test_a_failed_job_shows_why(made: Path) -> None:
+    job = made / "jobs" / "cfailed00"
+    (job / "shards").mkdir(parents=True)
+    status = {"state": "failed", "kind": "capture", "stage": "failed", "progress": 0.4, "stages": [], "created": 1.0}
+    (job / "status.json").write_text(json.dumps(status | {"error": "the disk is full \x1b[31m"}))
+    (job / "spec.json").write_text(json.dumps({"kind": "capture"}))
+    (job / "log.txt").write_text("first line\nlast \x1b[2J line\n")
+    (made / "jobs" / "cdamaged0").mkdir()
+    (made / "jobs" / "cdamaged0" / "spec.json").write_text("{")
+    (made / "jobs" / "cdamaged0" / "status.json").write_text("[")
+
+    async def look(app, pilot):
+        await pilot.press("J")
+        await settle(app, pilot)
+        for key in ("down", "up", "delete", "enter", "e", "down"):
+            await pilot.press(key)
+            await pilot.pause(0.2)
+        text = app.plain_screen()
+        assert "\x1b" not in text
+        assert "the disk is full" in text
+        assert "last" in text
+
+    drive(look, made)
+
+
+SIZES = ((20, 5), (40, 12), (80, 24), (120, 40), (200, 60))
+ALPHABET = [key for one in actions.ALL for key in one.key.split(",") if one.id not in ("quit", "ablation.start")]
+ALPHABET += [
+    "tab",
+    "shift+tab",
+    "space",
+    "enter",
+    "escape",
+    "backspace",
+    "1",
+    "2",
+    ".",
+    "z",
+    "up",
+    "down",
+    "left",
+    "right",
+]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_random_keys_and_clicks_never_crash_it(made: Path, size: tuple[int, int]) -> None:
+    """A short form; FUZZ=2000 presses as many."""
+    count, chance = int(os.environ.get("FUZZ", "150")), random.Random(f"{size}")
+
+    async def press(app, pilot):
+        for number in range(count):
+            if number % 25 == 0:
+                await pilot.press("escape", "escape", chance.choice("utpaJs"))
+            if chance.random() < 0.15:
+                await pilot.click(offset=(chance.randrange(size[0]), chance.randrange(size[1])))
+            elif chance.random() < 0.03:
+                await pilot.resize_terminal(*chance.choice(SIZES))
+            else:
+                await pilot.press(chance.choice(ALPHABET))
+            assert app.is_running, number
+        await pilot.press("escape", "escape", "escape")
+        await settle(app, pilot)
+
+    drive(press, made, size)
+
+
+def test_the_process_stays_light(made: Path) -> None:
+    """No torch, jax, transformers or scipy after a walk through every view, local atoms included."""
+    script = """
+import asyncio, sys
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+from driving import drive, settle
+async def walk(app, pilot):
+    for key in ("u", "p", "t", "a", "J", "s", "escape", "escape", "n", "escape"):
+        await pilot.press(key)
+        await settle(app, pilot)
+drive(walk, Path(sys.argv[1]))
+print([name for name in ("torch", "jax", "transformers", "scipy") if name in sys.modules])
+"""
+    got = subprocess.run(
+        [sys.executable, "-c", script, str(made), str(Path(__file__).parent)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert got.returncode == 0, got.stderr
+    assert got.stdout.strip() == "[]"
+
+
+def test_threads_end_with_the_app(made: Path) -> None:
+    async def nothing(app, pilot):
+        assert any(thread.name == "watch" for thread in threading.enumerate())
+
+    drive(nothing, made)
+    for thread in threading.enumerate():
+        if thread.name == "watch":
+            thread.join(5)
+            assert not thread.is_alive()

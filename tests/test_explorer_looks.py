@@ -1,0 +1,85 @@
+"""Every view in three sizes and both themes against snapshots: the text once, the colours for each theme.
+
+UPDATE_SNAPSHOTS=1 pytest tests/test_explorer_looks.py writes them anew; look at the difference before you commit it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from driving import colours, drive, settle, type_in
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+SIZES = ((80, 24), (120, 40), (200, 60))
+KEYS = {"atlas": "escape", "unit": "u", "tokens": "t", "pairs": "p", "ablation": "a", "jobs": "J", "sql": "s"}
+QUESTION = "SELECT layer, unit, sts FROM heads WHERE decomposition = 'RUN' ORDER BY sts DESC, layer LIMIT 5"
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_every_view_looks_as_it_did(cache: Path, size: tuple[int, int], theme: str) -> None:
+    seen: dict[str, tuple[str, list[str]]] = {}
+
+    async def look(app, pilot):
+        app.selection.unit = 14 * 9 + 5
+        for name, key in KEYS.items():
+            await pilot.press(key)
+            await settle(app, pilot, rest=0.6)
+            if name == "sql":
+                await type_in(pilot, QUESTION.replace("RUN", app.shown.place.id))
+                await pilot.press("f5")
+                await settle(app, pilot)
+            text = app.plain_screen()
+            if name == "sql":  # how long it took is not how it looks
+                text = "\n".join(
+                    line.split(" rows   ")[0] if " rows   " in line else line for line in text.splitlines()
+                )
+            seen[name] = (text, colours(app))
+            await pilot.press("escape")
+
+    drive(look, cache, size, theme=theme)
+    wrong = [name for name, found in seen.items() if not _same(name, size, theme, *found)]
+    assert not wrong, f"{wrong} look different; see tests/snapshots/*.new"
+
+
+def _same(name: str, size: tuple[int, int], theme: str, text: str, found: list[str]) -> bool:
+    stem = f"{name}-{size[0]}x{size[1]}"
+    same = True
+    for path, content in ((SNAPSHOTS / f"{stem}.txt", text), (SNAPSHOTS / f"{stem}-{theme}.colours", "\n".join(found))):
+        if os.environ.get("UPDATE_SNAPSHOTS"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(content + "\n", "utf-8")
+        elif not path.exists() or path.read_text("utf-8") != content + "\n":
+            path.with_name(path.name + ".new").write_text(content + "\n", "utf-8")
+            same = False
+    return same
+
+
+def test_ascii_is_ascii(cache: Path) -> None:
+    async def look(app, pilot):
+        for key in KEYS.values():
+            await pilot.press(key)
+            await settle(app, pilot)
+            odd = {char for char in app.plain_screen() if ord(char) > 126}
+            # Tree guides and scroll bars are the library's.
+            assert not odd - set("▼▶│├└─▁▂▃▄▅▆▇█▉▊▋▌▍▎▏⏎⏴⏵ ╭╮╰╯┌┐┘"), (key, odd)
+            await pilot.press("escape")
+
+    drive(look, cache, ascii=True)
+
+
+def test_without_colour_values_are_ink_and_a_number(cache: Path) -> None:
+    async def look(app, pilot):
+        text = app.plain_screen()
+        assert "▓" in text
+        assert "░" in text
+        for strip in app.screen._compositor.render_strips():
+            for segment in strip:
+                style = segment.style
+                for one in (style.color, style.bgcolor) if style else ():
+                    triplet = one.get_truecolor() if one else (0, 0, 0)
+                    assert max(triplet) - min(triplet) < 90, f"a colour without colour: {one}"
+
+    drive(look, cache, colour="none")

@@ -1,0 +1,84 @@
+"""The explorer in a real pseudo-terminal: how it ends, what it sends, what goes on without it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import until
+
+from synergy_tui.bench.explorer import Terminal
+from synergy_tui.bench.made import make_run
+from synergy_tui.store.cache import Cache
+
+
+@pytest.fixture
+def opened(cache: Path, tmp_path: Path) -> Any:
+    """The explorer at 200 × 50 in 256 colours, on a run of 16 layers × 16 units."""
+    make_run(Cache.open(cache), 16, 16)
+    terminal = Terminal(["explore", "--cache", str(cache)], tmp_path)
+    terminal.wait_for("above null")
+    terminal.settle(1.0)
+    yield terminal
+    if terminal.process.poll() is None:
+        terminal.close()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_and_gives_the_terminal_back(opened: Terminal, number: signal.Signals, code: int) -> None:
+    opened.process.send_signal(number)
+    assert opened.process.wait(10) == code
+    time.sleep(0.2)
+    said = b"".join(chunk for _, chunk in opened.chunks)
+    for off in (b"\x1b[?1049l", b"\x1b[?1000l", b"\x1b[?25h"):
+        assert off in said[-2000:], off
+
+
+def test_q_ends_it_with_zero(opened: Terminal) -> None:
+    opened.press("q")
+    assert opened.process.wait(10) == 0
+
+
+def test_a_closed_terminal_ends_it_and_its_jobs_go_on(cache: Path, tiny: Path, tmp_path: Path, command: Any) -> None:
+    job = command.json("run", str(tiny), "--prompts", "4", "--steps", "24", "--detach", "--yes")["capture"]
+    terminal = Terminal(["explore", "--cache", str(cache)], tmp_path)
+    terminal.wait_for("capture")
+    os.close(terminal._master)
+    terminal.process.wait(10)
+    assert command.wait(job, "done", "failed")["state"] == "done"
+    again = Terminal(["explore", "--cache", str(cache)], tmp_path)
+    again.wait_for(tiny.name)
+    again.close()
+
+
+def test_idle_sends_nothing_and_a_move_little(opened: Terminal) -> None:
+    opened.settle(1.5)
+    before = opened.sent()
+    time.sleep(3)
+    assert opened.sent() == before
+    for key in "jjllkkhhjl":
+        _, count = opened.press(key)
+        assert 0 < count < 2048, key
+
+
+def test_sixteen_colours_are_told(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run(Cache.open(cache), 4, 4)
+    terminal = Terminal(["explore", "--cache", str(cache), "--color", "16"], tmp_path)
+    terminal.wait_for("16 colours")
+    terminal.close()
+
+
+def test_without_a_terminal_there_is_a_word(command: Any) -> None:
+    assert "show draws the map as text" in command("explore", code=2).stderr
+
+
+def test_a_first_start_has_the_sample(cache: Path, tmp_path: Path) -> None:
+    terminal = Terminal(["--cache", str(cache)], tmp_path, 80, 24)
+    terminal.wait_for("sample result")
+    terminal.wait_for("above null")
+    terminal.close()
+    assert until(lambda: (cache / "cache.duckdb").exists())
