@@ -12,8 +12,36 @@ MEASURES = ("tdmi", "offset", "autocorrelation", "norm")
 """What a unit has beside atoms and rankings: mean TDMI and independence offset over its pairs (nats), the lag-τ
 autocorrelation and the mean of its activity."""
 
-RANKINGS = ("rank-difference", "difference", "balance", "tdmi-share", "excess")
-"""Orders of units, synergistic last. The first is the default because it is the published one."""
+RANKINGS = ("rank-difference", "difference", "balance", "tdmi-share", "excess", "z")
+"""Orders of units, synergistic last. The first is the default because it is the published one; the last needs
+surrogates."""
+
+ESTIMATORS = ("gaussian", "discrete")
+REDUNDANCIES = ("mmi", "ccs")
+POOLS = ("mean", "pooled")
+PRECISIONS = ("float64", "float32")
+
+PREPROCESSING = ("log", "rank-normal", "difference", "detrend", "drop")
+"""Steps that may come before a decomposition, in this order; without any the series is raw. `drop` takes a number."""
+
+NULLS = ("prompt-shuffle", "window-roll")
+"""Surrogate data that keep each unit's windows exactly. The first is the default."""
+
+UNCALIBRATED_NULLS = ("series-shift", "phase")
+"""For comparison only: they break a unit's information about its own future and call independent units synergistic."""
+
+TESTS = {
+    "p": "Two-sided p of sts against surrogates, the larger one where two nulls were run.",
+    "q": "Benjamini–Hochberg q over the units of p.",
+    "rtr-p": "Upper-tail p of rtr, likewise.",
+    "rtr-q": "Benjamini–Hochberg q of it.",
+    "tdmi-p": "Upper-tail p of tdmi, likewise.",
+    "tdmi-q": "Benjamini–Hochberg q of it.",
+}
+"""What nulls say about a unit, and what it means."""
+
+COUPLED = 0.05
+"""The q below which a pair or unit is called coupled."""
 
 TARGETED_ORDERS = ("synergy-first", "redundancy-first", "marked")
 """Orders that mean certain units; `marked` is a set that the user chose."""

@@ -21,7 +21,7 @@ def atoms():
 
 @pytest.fixture(scope="module")
 def values(atoms):
-    return scores.unit_values(atoms.pairs, atoms.mean, atoms.offset, atoms.unit_balance)
+    return scores.unit_values(atoms.unit, atoms.unit_offset, atoms.unit_balance, spread=np.full(12, 0.1))
 
 
 def test_a_unit_is_the_mean_over_its_partners_on_either_side(atoms, values):
@@ -40,7 +40,8 @@ def test_rankings_are_what_they_are_defined_as(values):
     np.testing.assert_allclose(raw["rank-difference"], order(values.sts) - order(values.rtr))
     np.testing.assert_allclose(raw["difference"], values.sts - values.rtr)
     np.testing.assert_allclose(raw["tdmi-share"], (values.sts - values.rtr) / values.tdmi)
-    np.testing.assert_allclose(raw["excess"], values.sts - values.offset)
+    np.testing.assert_allclose(raw["excess"], values.sts - values.expected)
+    np.testing.assert_allclose(raw["z"], raw["excess"] / 0.1)
     assert ((raw["balance"] > 0) & (raw["balance"] < 1)).all()
     for value in raw.values():
         scaled = scores.scaled(value)
@@ -49,13 +50,13 @@ def test_rankings_are_what_they_are_defined_as(values):
 
 
 def test_units_without_a_pair_have_no_value_in_any_ranking():
-    mean, offset = np.full((3, 16), np.nan), np.full(3, np.nan)
-    mean[0], offset[0] = np.arange(16.0), 1.0
-    balance = np.array([[0.5, 0.7, np.nan]])
-    values = scores.unit_values(np.array([[0, 1], [0, 2], [1, 2]]), mean, offset, balance)
+    series = ar1(np.random.default_rng(1), (3, 3, 40), 0.5)
+    series[:, 2] = 1.0
+    found = decompose(series)
+    values = scores.unit_values(found.unit, found.unit_offset, found.unit_balance, spread=np.ones(3))
     for name in RANKINGS:
         raw = scores.ranking(name, values)
-        assert np.isfinite(raw[:2]).all()
+        assert np.isfinite(raw[:2]).all(), name
         assert np.isnan(raw[2]), name
 
 
@@ -103,7 +104,7 @@ def test_intervals_cover_and_widen_with_units_drawn():
 
 
 def test_intervals_are_the_same_for_the_same_seed_and_missing_for_one_prompt(atoms):
-    parts = (atoms.unit_prompt, atoms.unit_offset, atoms.unit_balance, atoms.unit_pairs, 4)
+    parts = (atoms.unit_prompt, atoms.unit_prompt_offset, atoms.unit_balance, atoms.unit_pairs, 4)
     one, two = (bootstrap.intervals("rank-difference", *parts, seed=5, replicates=50) for _ in range(2))
     np.testing.assert_array_equal(one.units, two.units)
     single = bootstrap.intervals("difference", *(part[:1] for part in parts[:4]), 4, replicates=50)
@@ -129,8 +130,8 @@ def test_intervals_stay_with_the_published_value_where_pairs_are_missing():
     series[:8, 3] = 1.0
     series[2, 7, 2] = np.inf
     found = decompose(series)
-    values = scores.unit_values(found.pairs, found.mean, found.offset, found.unit_balance)
-    parts = (found.unit_prompt, found.unit_offset, found.unit_balance, found.unit_pairs)
+    values = scores.unit_values(found.unit, found.unit_offset, found.unit_balance)
+    parts = (found.unit_prompt, found.unit_prompt_offset, found.unit_balance, found.unit_pairs)
     for name in ("difference", "excess", "tdmi-share"):
         scaled = scores.scaled(scores.ranking(name, values))
         low, high = bootstrap.intervals(name, *parts, 4, replicates=400).units

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
 import threading
+import zipfile
 from pathlib import Path
 
 import duckdb
@@ -54,6 +56,7 @@ def filled(folder: Path, capture: str = "c1", decomposition: str = "d1") -> Cach
     x, y = np.triu_indices(6, 1)
     pairs = {"x": x, "y": y, "x_layer": x // 3, "x_unit": x % 3, "y_layer": y // 3, "y_unit": y % 3}
     pairs |= {atom: np.full(15, number / 16) for number, atom in enumerate(ATOMS)}
+    pairs |= {name: np.zeros(15) for name, _ in schema.PAIR_EXTRAS}
     pairs |= {"offset": np.zeros(15), "valid_prompts": np.ones(15, int), "reason": np.zeros(15, int)}
     scores = [
         {"decomposition": decomposition, "unit_index": i, "score": score, "value": i / 10, "scaled": scaled}
@@ -265,6 +268,50 @@ def test_a_newer_cache_is_refused(cache):
         con.execute("UPDATE meta SET version = 99")
     with pytest.raises(CacheError, match="schema 99"):
         Cache.open(cache)
+
+
+@pytest.fixture
+def version_1(tmp_path):
+    """A cache and an exported run as version 1 of the schema wrote them."""
+    with zipfile.ZipFile(Path(__file__).parent / "version-1.zip") as file:
+        file.extractall(tmp_path)
+    return tmp_path
+
+
+def test_a_cache_of_version_1_is_brought_to_this_one_with_all_it_holds(version_1):
+    with duckdb.connect(str(version_1 / "cache" / "cache.duckdb"), read_only=True) as con:
+        assert con.execute("SELECT version FROM meta").fetchone() == (1,)
+        before = con.execute("SELECT * FROM unit_scores ORDER BY ALL").fetchall()
+    opened = Cache.open(version_1 / "cache")
+    assert ask(opened, "SELECT version FROM meta").rows == [(schema.VERSION,)]
+    assert ask(opened, "SELECT * FROM unit_scores ORDER BY ALL").rows == before
+    assert ask(opened, "SELECT precision, nulls, surrogates FROM decompositions").rows == [("float64", [], 0)]
+    assert ask(opened, "SELECT count(*), count(sts), count(p) FROM pairs").rows == [(15, 15, 0)]
+    assert ask(opened, "SELECT count(*), count(rank), count(p) FROM heads").rows == [(6, 6, 0)]
+    assert check.check(opened) == []
+    # It has the tables, columns and comments of a new one, and takes new runs beside the old.
+    new = Cache.open(version_1 / "new")
+    query = "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() ORDER BY ALL"
+    assert ask(opened, query).rows == ask(new, query).rows
+    filled(version_1 / "cache", "c2", "d2")
+    assert ask(opened, "SELECT decomposition, count(*), count(p) FROM pairs GROUP BY ALL ORDER BY ALL").rows == [
+        ("d1", 15, 0),
+        ("d2", 15, 15),
+    ]
+
+
+def test_an_old_cache_that_cannot_be_written_says_so(version_1, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(CacheError, match="older version and cannot be written"):
+        Cache.open(version_1 / "cache")
+
+
+def test_a_run_exported_by_version_1_is_read(version_1):
+    archive = Archive.open(version_1 / "export")
+    assert ask(archive, "SELECT count(*), count(z) FROM pairs").rows == [(15, 0)]
+    assert ask(archive, "SELECT count(*), count(rank), count(q) FROM heads").rows == [(6, 6, 0)]
+    assert ask(archive, "SELECT surrogates FROM decompositions").rows == [(None,)]
+    assert ask(archive, "SELECT count(*) FROM unit_nulls").rows == [(0,)]
 
 
 def test_files_that_are_no_cache_are_refused(cache, tmp_path):

@@ -27,7 +27,7 @@ def response() -> np.ndarray:
 
 
 @pytest.mark.parametrize("lag", [1, 3])
-@pytest.mark.parametrize(("estimator", "redundancy"), COMBINATIONS[:1])
+@pytest.mark.parametrize(("estimator", "redundancy"), COMBINATIONS)
 def test_local_atoms_average_to_the_atoms(response, estimator, redundancy, lag):
     whole = decompose(response[None], estimator=estimator, redundancy=redundancy, lag=lag)
     for (i, j), expected in zip(whole.pairs, whole.mean, strict=True):

@@ -185,7 +185,7 @@ def test_balance_and_offset_of_units_follow_their_definition():
         ]
         offsets.append(2 * min(self_information))
     assert found.unit_balance[0, 0] == pytest.approx(np.mean(ratios), abs=1e-12)
-    assert found.unit_offset[0, 0] == pytest.approx(np.mean(offsets), abs=1e-12)
+    assert found.unit_prompt_offset[0, 0] == pytest.approx(np.mean(offsets), abs=1e-12)
 
 
 def test_many_tiles_and_blocks_give_what_one_tile_gives(monkeypatch):
@@ -195,14 +195,14 @@ def test_many_tiles_and_blocks_give_what_one_tile_gives(monkeypatch):
     x[0, 7] = 1.0
     x[1, 9] = x[1, 20]
     whole = decompose(x)
-    monkeypatch.setattr(engine, "LARGEST_TILE", 5)
+    monkeypatch.setitem(engine.LARGEST_TILE, ("gaussian", "mmi"), 5)
     monkeypatch.setattr(engine, "PAIRS_PER_BLOCK", 60)
     tiled = PairEngine(x)
     assert len(tiled) > 2
     parts = merge([tiled.block(number) for number in range(len(tiled))])
     np.testing.assert_array_equal(parts.pairs, whole.pairs)
     assert parts.pairs.tolist() == [[i, j] for i in range(23) for j in range(i + 1, 23)]
-    for name in ("mean", "offset", "unit_prompt", "unit_offset", "unit_balance"):
+    for name in ("mean", "spread", "offset", "unit", "unit_offset", "unit_prompt", "unit_balance"):
         np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), atol=1e-12, err_msg=name)
     assert parts.reasons == whole.reasons
     np.testing.assert_array_equal(parts.reason, whole.reason)
@@ -223,7 +223,7 @@ def test_chosen_pairs_are_the_same_as_among_all():
         (np.zeros((2, 1, 30)), {}, "no pairs"),
         (np.zeros((2, 3, 30)), {"lag": 30}, "leaves no window"),
         (np.zeros((2, 3, 30)), {"lag": 0}, "lag 0"),
-        (np.zeros((2, 3, 30)), {"estimator": "kraskov"}, "no estimator kraskov"),
+        (np.zeros((2, 3, 30)), {"estimator": "kraskov"}, "no 'kraskov' among gaussian, discrete"),
         (np.ones((2, 3, 30)), {"pairs": np.array([[1, 0]])}, "i < j"),
         (np.array([[["a"] * 9] * 2]), {}, "of numbers"),
     ],

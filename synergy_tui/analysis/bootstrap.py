@@ -32,26 +32,29 @@ class Intervals:
 def intervals(
     name: str,
     unit_prompt: Float[np.ndarray, "prompts units 16"],
-    unit_offset: Float[np.ndarray, "prompts units"],
+    unit_expected: Float[np.ndarray, "prompts units"],
     unit_balance: Float[np.ndarray, "prompts units"],
     unit_pairs: Int[np.ndarray, "prompts units"],
     layers: int,
     seed: int = 0,
     replicates: int = REPLICATES,
+    spread: Float[np.ndarray, " units"] | None = None,
 ) -> Intervals:
-    """Percentile intervals of one ranking, all on the scaled value; NaN with a single prompt, which has no spread."""
+    """Percentile intervals of one ranking, all on the scaled value; NaN with a single prompt, which has no spread, and
+    so where prompts are pooled. `unit_expected`, `spread`: see UnitValues; a surrogate mean is the same in every
+    prompt."""
     # A prompt without any valid pair is no prompt to draw: with it a single one would seem to have no spread at all.
     drawn = unit_pairs.any(axis=1)
-    unit_prompt, unit_offset, unit_balance, unit_pairs = (
-        part[drawn] for part in (unit_prompt, unit_offset, unit_balance, unit_pairs)
+    unit_prompt, unit_expected, unit_balance, unit_pairs = (
+        part[drawn] for part in (unit_prompt, unit_expected, unit_balance, unit_pairs)
     )
-    prompts, units = unit_offset.shape
+    prompts, units = unit_expected.shape
     if prompts < 2:
         nothing = np.full((2, units), np.nan)
         return Intervals(nothing, np.full((2, layers), np.nan), np.full(2, np.nan))
     chance = np.random.default_rng(seed)
     by_unit, by_layer, contrasts = [], [], []
-    for values in _draws(unit_prompt, unit_offset, unit_balance, unit_pairs, chance, replicates):
+    for values in _draws(unit_prompt, unit_expected, unit_balance, unit_pairs, chance, replicates, spread):
         value = scaled(ranking(name, values))
         by_unit.append(value.astype(np.float32))
         resampled = profile(_draw_units(value, layers, chance), layers)
@@ -62,25 +65,26 @@ def intervals(
 
 def _draws(
     unit_prompt: np.ndarray,
-    unit_offset: np.ndarray,
+    unit_expected: np.ndarray,
     unit_balance: np.ndarray,
     unit_pairs: np.ndarray,
     chance: np.random.Generator,
     replicates: int,
+    spread: np.ndarray | None,
 ) -> Iterator[UnitValues]:
     """Unit values of replicates that draw prompts with replacement, some at a time. Of the atoms a ranking needs the
     synergy, the redundancy and the sum, so those alone are recomputed."""
-    prompts, units = unit_offset.shape
-    parts = [unit_prompt[..., STS], unit_prompt[..., RTR], unit_prompt.sum(axis=2), unit_offset, unit_balance]
+    prompts, units = unit_expected.shape
+    parts = [unit_prompt[..., STS], unit_prompt[..., RTR], unit_prompt.sum(axis=2), unit_expected, unit_balance]
     at_once = max(1, _ELEMENTS // (units * unit_prompt.shape[2]))
     for start in range(0, replicates, at_once):
         count = min(at_once, replicates - start)
         weights = chance.multinomial(prompts, np.full(prompts, 1 / prompts), size=count).astype(float)
-        sts, rtr, tdmi, offset, balance = (_weighted(weights, part, unit_pairs) for part in parts)
+        sts, rtr, tdmi, expected, balance = (_weighted(weights, part, unit_pairs) for part in parts)
         atoms = np.zeros((*sts.shape, unit_prompt.shape[2]))
         atoms[..., STS], atoms[..., RTR] = sts, rtr
         atoms[..., STS - 1] = tdmi - sts - rtr  # the rest of the sum, wherever it stands
-        yield UnitValues(atoms, offset, balance)
+        yield UnitValues(atoms, expected, balance, spread)
 
 
 def _weighted(weights: np.ndarray, part: np.ndarray, unit_pairs: np.ndarray) -> np.ndarray:

@@ -9,17 +9,20 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import rankdata
 
-from synergy_tui.terms import ATOMS, RANKINGS, RTR, STS
+from synergy_tui.terms import RANKINGS, RTR, STS
 
 
 @dataclass(frozen=True)
 class UnitValues:
     """What rankings are made of, per unit (with any number of leading replicate axes): mean atoms over the unit's
-    pairs, mean independence offset, mean balance. NaN for a unit without a valid pair."""
+    pairs; `expected`, what its synergy would be without coupling: its surrogate mean, or the independence offset until
+    there are surrogates; mean balance; `spread`, the standard deviation over surrogates, None without. NaN for a unit
+    without a valid pair."""
 
     atoms: Float[np.ndarray, "*replicates units 16"]
-    offset: Float[np.ndarray, "*replicates units"]
+    expected: Float[np.ndarray, "*replicates units"]
     balance: Float[np.ndarray, "*replicates units"]
+    spread: Float[np.ndarray, "*replicates units"] | None = None
 
     @property
     def sts(self) -> Float[np.ndarray, "*replicates units"]:
@@ -38,40 +41,24 @@ class UnitValues:
 
 
 def unit_values(
-    pairs: np.ndarray,
-    mean: Float[np.ndarray, "pairs 16"],
-    offset: Float[np.ndarray, " pairs"],
+    unit: Float[np.ndarray, "units 16"],
+    expected: Float[np.ndarray, " units"],
     unit_balance: Float[np.ndarray, "prompts units"],
+    spread: Float[np.ndarray, " units"] | None = None,
 ) -> UnitValues:
-    """Unit value = mean over all its partners, whichever side of the pair it is on, of the pair's mean over prompts;
-    the unit itself is x, so `xtx` is its own. Balance is a ratio per prompt and pair, averaged."""
-    units = unit_balance.shape[1]
-    swapped = [ATOMS.index(name.translate(_SWAP)) for name in ATOMS]
-    both = (
-        np.concatenate([mean, offset[:, None]], axis=1),
-        np.concatenate([mean[:, swapped], offset[:, None]], axis=1),
-    )
-    total, count = np.zeros((units, 17)), np.zeros(units)
-    valid = np.isfinite(mean[:, 0])
-    for side in (0, 1):
-        who = pairs[valid, side]
-        count += np.bincount(who, minlength=units)
-        for column in range(17):
-            total[:, column] += np.bincount(who, weights=both[side][valid, column], minlength=units)
-    values = np.divide(total, count[:, None], out=np.full_like(total, np.nan), where=count[:, None] > 0)
-    return UnitValues(values[:, :16], values[:, 16], mean_over(unit_balance, axis=0))
-
-
-_SWAP = str.maketrans("xy", "yx")
+    """Values of a decomposition's units. Balance is a ratio per prompt and pair, averaged."""
+    return UnitValues(unit, expected, mean_over(unit_balance, axis=0), spread)
 
 
 def values_over(
     unit_prompt: Float[np.ndarray, "prompts units 16"],
-    unit_offset: Float[np.ndarray, "prompts units"],
+    unit_expected: Float[np.ndarray, "prompts units"],
     unit_balance: Float[np.ndarray, "prompts units"],
+    spread: Float[np.ndarray, " units"] | None = None,
 ) -> UnitValues:
     """Unit values over some of the prompts, for comparing parts of a run."""
-    return UnitValues(*(mean_over(part, axis=0) for part in (unit_prompt, unit_offset, unit_balance)))
+    atoms, expected, balance = (mean_over(part, axis=0) for part in (unit_prompt, unit_expected, unit_balance))
+    return UnitValues(atoms, expected, balance, spread)
 
 
 def ranking(name: str, values: UnitValues) -> Float[np.ndarray, "*replicates units"]:
@@ -103,12 +90,18 @@ def _tdmi_share(values: UnitValues) -> np.ndarray:
     return np.divide(values.sts - values.rtr, tdmi, out=np.full(tdmi.shape, np.nan), where=tdmi > 0)
 
 
+def _standard_score(values: UnitValues) -> np.ndarray:
+    excess = values.sts - values.expected
+    spread = np.full(excess.shape, np.nan) if values.spread is None else np.broadcast_to(values.spread, excess.shape)
+    return np.divide(excess, spread, out=np.full(excess.shape, np.nan), where=spread > 0)
+
+
 _RANKINGS = {
     "rank-difference": lambda values: _ranks(values.sts) - _ranks(values.rtr),
     "difference": lambda values: values.sts - values.rtr,
     "balance": lambda values: values.balance,
     "tdmi-share": _tdmi_share,
-    # Until surrogates are there the independence offset stands in for their mean.
-    "excess": lambda values: values.sts - values.offset,
+    "excess": lambda values: values.sts - values.expected,
+    "z": _standard_score,
 }
 assert tuple(_RANKINGS) == RANKINGS

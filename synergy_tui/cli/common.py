@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from synergy_tui.store.cache import Cache
 
 
+_METHOD = ("estimator", "redundancy", "lag", "pool", "preprocess", "precision", "nulls", "surrogates")
+
+
 def options(*, run: bool = False) -> Callable[[Any], Any]:
     """--cache and --json, and for commands about a run RUN and --latest."""
 
@@ -79,34 +82,40 @@ def say(text: str) -> None:
     click.echo("\n".join(printable(line) for line in text.split("\n")), err=True)
 
 
+def run_as_json(
+    cache: Cache, decomposition: str, ranking: str = terms.RANKINGS[0], sample: bool = False
+) -> dict[str, Any]:
+    """One decomposition in the words of the command line's JSON."""
+    from synergy_tui.store import load
+
+    found = load.atlas(cache, decomposition, ranking)
+    row = found["run"]
+    copied = ("layers", "prompts", "valid_prompts", "pairs", "valid_pairs", "reasons", *_METHOD)
+    return {
+        "subject": row["name"],
+        "sample": sample,
+        "capture": row["capture"],
+        "decomposition": decomposition,
+        "units": row["layers"] * row["units_per_layer"],
+        **{name: row[name] for name in copied},
+        "ranking": ranking,
+        "profile": [one["value"] for one in found["profile"]],
+        "contrast": found["contrasts"][ranking],
+        "surrogate_contrasts": found["surrogate_contrasts"],
+        "confounds": found["confounds"],
+    }
+
+
 def print_run(
     cache: Cache, decomposition: str, as_json: bool, ranking: str = terms.RANKINGS[0], sample: bool = False
 ) -> None:
     """One decomposition: its map, profile, reading, doubts, and what to try next."""
     from synergy_tui.store import load
 
+    if as_json:
+        return print_json(run_as_json(cache, decomposition, ranking, sample))
     found = load.atlas(cache, decomposition, ranking)
     row = found["run"]
-    if as_json:
-        return print_json(
-            {
-                "subject": row["name"],
-                "sample": sample,
-                "capture": row["capture"],
-                "decomposition": decomposition,
-                "units": row["layers"] * row["units_per_layer"],
-                "layers": row["layers"],
-                "ranking": ranking,
-                "profile": [one["value"] for one in found["profile"]],
-                "contrast": found["contrasts"][ranking],
-                "prompts": row["prompts"],
-                "valid_prompts": row["valid_prompts"],
-                "pairs": row["pairs"],
-                "valid_pairs": row["valid_pairs"],
-                "reasons": row["reasons"],
-                "confounds": found["confounds"],
-            }
-        )
     from synergy_tui.drawing.atlas import Atlas, draw
 
     draw(Atlas(**found, sample=sample), console())

@@ -19,6 +19,7 @@ from synergy_tui.cli.common import (
     print_next,
     print_run,
     printer,
+    run_as_json,
     say,
     settings_in_force,
 )
@@ -81,7 +82,7 @@ def run(subject: str, detach: bool, yes: bool, cache: Path | None, as_json: bool
     settings = settings_in_force(cache)
     first = plan.capture(settings.data, subject, **chosen)
     more = {"device": chosen["device"], "seed": chosen["seed"]}
-    then = plan.decompose("", first.units, len(first.spec["prompts"]), lag=1, **more)
+    then = plan.decompose("", first.units, len(first.spec["prompts"]), **more)
     jobs = _start(cache, [first, then], yes)
     if detach:
         return print_jobs(jobs, as_json)
@@ -115,28 +116,55 @@ def capture(subject: str, detach: bool, yes: bool, cache: Path | None, as_json: 
     print_next(opened, [f"synergy-tui decompose {jobs[0].id}"])
 
 
+def _method_options(command: Any) -> Any:
+    """How `decompose` takes the pairs apart."""
+    shown: Any = {"show_default": True}
+    every_null = click.Choice([*terms.NULLS, *terms.UNCALIBRATED_NULLS])
+    null_help = "Null to draw of, more than once for several; default: prompt-shuffle, below five prompts window-roll. "
+    pool, number = click.Choice(terms.POOLS), click.Choice(terms.PRECISIONS)
+    redundancy, estimator = click.Choice(terms.REDUNDANCIES), click.Choice(terms.ESTIMATORS)
+    before = "Done first, in order: log, rank-normal, difference, detrend, drop=K."
+    each = "Lag τ in steps; 1,2,5 makes a decomposition of each."
+    for option in (
+        click.option("--precision", type=number, default="float64", **shown, help="Number type of the arithmetic."),
+        click.option("--null", "nulls", multiple=True, type=every_null, help=f"{null_help}The last two: uncalibrated."),
+        click.option("--surrogates", type=click.IntRange(0), default=0, **shown, help="Of each null; 200 are enough."),
+        click.option("--preprocess", default="raw", **shown, help=before),
+        click.option("--pool", type=pool, default="mean", **shown, help="Mean over prompts, or all as one."),
+        click.option("--lag", default="1", **shown, help=each),
+        click.option("--redundancy", type=redundancy, default="mmi", **shown, help="Redundancy function."),
+        click.option("--estimator", type=estimator, default="gaussian", **shown, help="Of the informations."),
+    ):
+        command = option(command)
+    return command
+
+
 @click.command()
-@click.option("--lag", type=click.IntRange(1), default=1, show_default=True, help="Lag τ in steps.")
+@_method_options
 @_job_options
 @options(run=True)
 def decompose(
-    run: str | None, latest: bool, detach: bool, yes: bool, cache: Path | None, as_json: bool, **chosen: Any
+    run: str | None, latest: bool, lag: str, detach: bool, yes: bool, cache: Path | None, as_json: bool, **chosen: Any
 ) -> None:
-    """Decompose all pairs of a capture's heads with ΦID (Gaussian, MMI), and score the heads.
+    """Decompose all pairs of a capture's heads with ΦID, test them against surrogates, and score the heads.
 
     \b
-    Example:  synergy-tui decompose --latest --lag 2
+    Example:  synergy-tui decompose --latest --lag 1,2,5 --surrogates 200
     """
     from synergy_tui.jobs import plan
     from synergy_tui.store import load
 
     opened = open_cache(cache)
     capture_id = load.find(opened, "capture", run, latest)
-    jobs = _start(cache, [plan.decompose_finished(opened, capture_id, **chosen)], yes)
+    plans = [plan.decompose_finished(opened, capture_id, lag=one, **chosen) for one in _lags(lag)]
+    jobs = _start(cache, plans, yes)
     if detach:
         return print_jobs(jobs, as_json)
     _follow(jobs)
-    print_run(opened, jobs[0].id, as_json)
+    if as_json and len(jobs) > 1:
+        return print_json([run_as_json(opened, job.id) for job in jobs])
+    for job in jobs:
+        print_run(opened, job.id, as_json)
 
 
 @click.command()
@@ -218,7 +246,8 @@ def _start(cache: Path | None, plans: Sequence[Plan], yes: bool) -> list[JobFold
         ask_before(sum(one.cost.seconds or 0 for one in plans), WORTH_ASKING)
     jobs: list[JobFolder] = []
     for one in plans:
-        before = jobs[-1].id if jobs else None
+        # What follows a capture decomposes it; decompositions of a finished one wait for nobody.
+        before = jobs[-1].id if jobs and not one.spec["capture"] else None
         spec = one.spec | {"capture": before} if before else one.spec
         try:
             jobs.append(submit(folder, one.kind, spec, after=before))
@@ -234,6 +263,13 @@ def _follow(jobs: Sequence[JobFolder]) -> None:
 
     with printer() as shown:
         follow(jobs, shown.show)
+
+
+def _lags(text: str) -> list[int]:
+    lags = [int(part) for part in text.split(",") if part.strip().isascii() and part.strip().isdigit()]
+    if len(lags) != len(text.split(",")) or min(lags, default=0) < 1:
+        raise UsageError(f"--lag {text!r} is no list of whole steps above 0", "give it as 1 or 1,2,5")
+    return list(dict.fromkeys(lags))
 
 
 def _words(text: str) -> list[str]:

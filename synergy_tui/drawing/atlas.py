@@ -9,6 +9,7 @@ from rich.text import Text
 
 from synergy_tui.drawing import scale
 from synergy_tui.drawing.tables import printable
+from synergy_tui.terms import COUPLED, UNCALIBRATED_NULLS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,8 @@ FEW_PROMPTS = 10
 class Atlas(NamedTuple):
     """What is drawn. run: rows of captures, decompositions and subjects in one. values [layers, units]: a scaled
     ranking. profile: dicts with value, low, high per layer. contrasts: ranking → dict. confounds: name → number.
-    excess [layers, units]: nats. sample: whether it is the shipped result."""
+    excess [layers, units]: nats. surrogate_contrasts: null → what its surrogates show. sample: whether it
+    is the shipped result."""
 
     run: dict[str, Any]
     ranking: str
@@ -31,6 +33,7 @@ class Atlas(NamedTuple):
     contrasts: dict[str, dict[str, Any]]
     confounds: dict[str, float | None]
     excess: np.ndarray
+    surrogate_contrasts: dict[str, dict[str, float]] = {}  # noqa: RUF012 - read only
     sample: bool = False
 
 
@@ -109,8 +112,24 @@ def reading(atlas: Atlas) -> list[Text]:
     excess = atlas.contrasts["excess"]
     if atlas.ranking != "excess" and excess["contrast"] is not None:
         third += f"; the contrast in excess is {_interval(excess)}"
-    third += ". No surrogates have been drawn: this is a map and not yet a finding."
+    third += _against_surrogates(atlas)
     return [Text(first), Text(second), Text(third)]
+
+
+def _against_surrogates(atlas: Atlas) -> str:
+    """Which null stands behind the excess, what it leaves, and what surrogate data alone would show."""
+    nulls = atlas.run.get("nulls") or []
+    if not nulls:
+        return ". No surrogates have been drawn: this is a map and not yet a finding."
+    coupled = atlas.confounds.get("units coupled")
+    text = f". Independence is {nulls[0]}, {atlas.run['surrogates']} surrogates"
+    text += f"; {coupled or 0:.0f} heads are coupled (q < {COUPLED}{', both nulls' if len(nulls) > 1 else ''})."
+    if set(nulls) & set(UNCALIBRATED_NULLS):
+        text += " Not calibrated: for comparison only."
+    for name, found in atlas.surrogate_contrasts.items():
+        if found["percentile_95"] is not None:
+            text += f" Data of {name} show a contrast up to {found['percentile_95']:+.2f} in 95 % of draws."
+    return text
 
 
 def doubts(confounds: dict[str, float | None]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 _DECODE = 20e9
 _REPLAY = 50e9
 _PAIR_PROMPTS = 9e6
+_TIMES = {("gaussian", "mmi"): 1.0, ("discrete", "mmi"): 4.0, ("gaussian", "ccs"): 12.0, ("discrete", "ccs"): 5.0}
 _START, _LOAD_BYTES_PER_SECOND = 5.0, 3e8
 _PAIR_BYTES, _VALUE_BYTES = 78.0, 4.2
 
@@ -35,11 +36,13 @@ def capture(geometry: dict[str, Any], prompts: int, steps: int, device: str, cor
     return Cost(None if device != "cpu" else work + load + fetch, prompts * steps * units * _VALUE_BYTES)
 
 
-def decompose(units: int, prompts: int, device: str, cores: int) -> Cost:
-    """All pairs of the units, with analysis."""
+def decompose(units: int, prompts: int, spec: dict[str, Any], cores: int) -> Cost:
+    """All pairs of the units with their surrogates, and the analysis."""
     pairs = units * (units - 1) / 2
-    seconds = _START + pairs * prompts / (_PAIR_PROMPTS * cores / 2)
-    return Cost(None if device != "cpu" else seconds, pairs * _PAIR_BYTES)
+    times = _TIMES[spec["estimator"], spec["redundancy"]] * (0.6 if spec["pool"] == "pooled" else 1)
+    draws = 1 + len(spec["nulls"]) * (1 + spec["surrogates"])
+    seconds = _START + draws * times * pairs * prompts / (_PAIR_PROMPTS * cores / 2)
+    return Cost(None if spec["device"] != "cpu" else seconds, pairs * _PAIR_BYTES)
 
 
 def ablate(geometry: dict[str, Any], conditions: int, tokens: int, device: str, cores: int) -> Cost:

@@ -20,6 +20,9 @@ from synergy_tui.tasks import prompts as tasks_room
 
 REPLICATES = 1000
 
+FEWEST_SURROGATES, FEWEST_PROMPTS = 20, 5
+"""Below these phiid.nulls draws nothing."""
+
 _PREPARATION = 25.0
 """Seconds to convert a built-in subject, beside its download at 10 MB/s."""
 
@@ -79,28 +82,85 @@ def capture(
     return Plan("capture", spec, price, source.geometry["layers"] * source.geometry["heads"])
 
 
-def decompose(capture_id: str, units: int, prompts: int, *, lag: int, device: str | None, seed: int) -> Plan:
-    """A decomposition of a capture that need not be there yet."""
-    device = choose(device)
+def decompose(
+    capture_id: str,
+    units: int,
+    prompts: int,
+    *,
+    estimator: str = terms.ESTIMATORS[0],
+    redundancy: str = terms.REDUNDANCIES[0],
+    lag: int = 1,
+    pool: str = terms.POOLS[0],
+    preprocess: str = "raw",
+    precision: str = terms.PRECISIONS[0],
+    surrogates: int = 0,
+    nulls: Sequence[str] = (),
+    device: str | None = None,
+    seed: int = 0,
+) -> Plan:
+    """A decomposition of a capture that need not be there yet. `surrogates`: draws of each of the nulls, 0 for none;
+    without a null named, of prompt-shuffle, or of window-roll where there are fewer than five prompts. Raises
+    UsageError for unknown words and for surrogates that cannot be drawn."""
+    for word, vocabulary, what in (
+        (estimator, terms.ESTIMATORS, "estimator"),
+        (redundancy, terms.REDUNDANCIES, "redundancy"),
+        (pool, terms.POOLS, "pool"),
+        (precision, terms.PRECISIONS, "precision"),
+    ):
+        known([word], vocabulary, what)
     spec = {
         "capture": capture_id,
-        "estimator": "gaussian",
-        "redundancy": "mmi",
+        "estimator": estimator,
+        "redundancy": redundancy,
         "lag": lag,
+        "pool": pool,
+        "preprocess": preprocess or "raw",
+        "precision": precision,
+        "nulls": _nulls(list(nulls), surrogates, prompts),
+        "surrogates": surrogates,
         "replicates": REPLICATES,
         "seed": seed,
-        "device": device,
+        "device": choose(device),
     }
-    return Plan("decompose", spec, cost.decompose(units, prompts, device, cores()), units)
+    return Plan("decompose", spec, cost.decompose(units, prompts, spec, cores()), units)
 
 
-def decompose_finished(cache: Cache, capture_id: str, *, lag: int, device: str | None, seed: int) -> Plan:
-    """A decomposition of a capture in the cache. Raises UsageError when the lag leaves no window."""
+def decompose_finished(cache: Cache, capture_id: str, *, lag: int = 1, preprocess: str = "raw", **chosen: Any) -> Plan:
+    """A decomposition of a capture in the cache, otherwise as `decompose`. Raises UsageError when the lag leaves no
+    window or the preprocessing is unknown."""
+    from synergy_tui.phiid.preparation import parse
+
     row = load.one(cache, "capture", capture_id)
-    if lag >= row["steps"]:
-        raise UsageError(f"lag {lag} in responses of {row['steps']} steps leaves no window", "use a smaller --lag")
+    words = parse(preprocess)
+    steps = row["steps"] - sum(int(word.partition("=")[2] or 1) for word in words if word.startswith(("drop", "diff")))
+    if lag >= steps:
+        left = "" if steps == row["steps"] else f", {max(steps, 0)} after {preprocess},"
+        raise UsageError(
+            f"lag {lag} in responses of {row['steps']} steps{left} leaves no window", "use a smaller --lag"
+        )
     units = row["layers"] * row["units_per_layer"]
-    return decompose(capture_id, units, row["valid_prompts"], lag=lag, device=device, seed=seed)
+    return decompose(capture_id, units, row["valid_prompts"], lag=lag, preprocess=",".join(words) or "raw", **chosen)
+
+
+def _nulls(names: list[str], surrogates: int, prompts: int) -> list[str]:
+    """The nulls to be run, the one behind excess first."""
+    if not surrogates:
+        if names:
+            raise UsageError(f"no surrogates to draw of {', '.join(names)}", "add --surrogates 200")
+        return []
+    if surrogates < FEWEST_SURROGATES:
+        raise UsageError(
+            f"{surrogates} surrogates are too few to tell a tail from", f"draw {FEWEST_SURROGATES} or more, or 0"
+        )
+    names = names or [terms.NULLS[0] if prompts >= FEWEST_PROMPTS else terms.NULLS[1]]
+    every = (*terms.NULLS, *terms.UNCALIBRATED_NULLS)
+    known(names, every, "null")
+    if terms.NULLS[0] in names and prompts < FEWEST_PROMPTS:
+        raise UsageError(
+            f"{terms.NULLS[0]} needs {FEWEST_PROMPTS} prompts long enough, and there are {prompts}",
+            f"use --null {terms.NULLS[1]}",
+        )
+    return [name for name in every if name in names]
 
 
 def ablate(
@@ -131,6 +191,8 @@ def ablate(
     row = load.one(cache, "capture", capture_id)
     marked = _marked(marked, orders, row["layers"] * row["units_per_layer"])
     (subject,) = load.rows(cache, "SELECT * FROM subjects WHERE subject = $1", row["subject"])
+    if subject["source"] == "import":
+        raise UsageError(f"capture {capture_id} was imported and has no model to ablate", "capture a subject instead")
     texts = load.rows(
         cache,
         """SELECT prompt, category, len(p.tokens) + steps AS tokens

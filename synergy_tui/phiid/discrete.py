@@ -1,59 +1,122 @@
-"""Discrete estimator: each window binarised at its own mean, plug-in probabilities of the sixteen joint states.
+"""Discrete estimator: bits of two units → the sixteen cumulative informations of the pair, in nats, from plug-in
+probabilities of the sixteen joint states.
 
-i(A;B) = ln p(ab) − ln p(a) p(b) at a state, in nats. A joint distribution or table of counts has the axes past x,
-past y, future x, future y. Arrays are NumPy's or JAX's. Source: Mediano et al., PNAS 122(39), 2025.
+A joint distribution, or table of counts, has the leading axes past x, past y, future x, future y. The arrays are
+NumPy's or JAX's. Source: Mediano et al., PNAS 122(39), 2025.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from synergy_tui.phiid import redundancy
-from synergy_tui.phiid.redundancy import Informations
+import numpy as np
+from jaxtyping import Float
 
-NO_SIGN = 1e-12
-"""An information no larger is zero. From counts of fewer than 10⁶ steps the smallest that is not is 10⁻¹²; from
-probabilities it allows for their rounding."""
+from synergy_tui.errors import UsageError
+from synergy_tui.phiid.lattice import atoms_from_cumulative
+from synergy_tui.phiid.redundancy import Informations, ccs, mmi
+from synergy_tui.phiid.windows import Windows
+from synergy_tui.terms import REDUNDANCIES
+
+NO_SIGN = {"float64": 1e-12, "float32": 1e-5}
+"""A local information no larger is zero. From counts of n steps the smallest that is not zero is above n⁻²; so this is
+the sign of whole numbers up to 10⁶ steps, in float32 up to 300. From probabilities it allows for their rounding."""
+
+_STATES = (0, 1, 2, 3)
+_X, _Y, _FX, _FY = _STATES
+_SIDES = Informations(
+    ((_X,), (_FX,)),
+    ((_X,), (_FY,)),
+    ((_Y,), (_FX,)),
+    ((_Y,), (_FY,)),
+    ((_X,), (_FX, _FY)),
+    ((_Y,), (_FX, _FY)),
+    ((_X, _Y), (_FX,)),
+    ((_X, _Y), (_FY,)),
+    ((_X, _Y), (_FX, _FY)),
+)
+"""The variables on both sides of each information."""
 
 
-def above_mean(window: Any, inside: Any) -> Any:
-    """True where a step's value is strictly above its window's mean over the steps `inside` (the last axis)."""
-    numbers = window.__array_namespace__()
-    count = numbers.maximum(inside.sum(axis=-1, keepdims=True), 1)
-    mean = numbers.where(inside, window, 0.0).sum(axis=-1, keepdims=True) / count
-    return inside & (window > mean)
+def counts(x: Windows, y: Windows, inside: Any) -> Any:
+    """Joint counts [2, 2, 2, 2, units of x, units of y] of all pairs of two sides in one prompt, by one product of
+    one-hot indicators. `inside`: the steps of the windows that are the response's."""
+    numbers = x.past.__array_namespace__()
+
+    def one_hot(side: Windows) -> Any:
+        """[past state, future state, units, n]."""
+        past, future = (numbers.stack([inside - bits, bits]) for bits in (side.past, side.future))
+        return past[:, None] * future[None, :]
+
+    left, right = one_hot(x), one_hot(y)
+    n = left.shape[-1]
+    product = left.reshape(-1, n) @ right.reshape(-1, n).T
+    return product.reshape(2, 2, len(x.past), 2, 2, len(y.past)).transpose(0, 3, 1, 4, 2, 5)
 
 
-def informations(joint: Any) -> Informations:
-    """Local informations at every state: joint [..., 2, 2, 2, 2] of probabilities or counts → nine of its shape. A
-    state that does not occur has 0."""
+def cumulative(joint: Any, redundancy: str) -> list[Any]:
+    """Sixteen cumulative informations of joint distributions or counts [2, 2, 2, 2, …], averaged over the states."""
     numbers = joint.__array_namespace__()
-    total = joint.sum(axis=(-4, -3, -2, -1), keepdims=True)
-
-    def marginal(*kept: int) -> Any:
-        others = tuple(axis - 4 for axis in range(4) if axis not in kept)
-        return joint.sum(axis=others, keepdims=True) if others else joint
-
-    def between(past: tuple[int, ...], future: tuple[int, ...]) -> Any:
-        together = numbers.broadcast_to(marginal(*past, *future) * total, joint.shape)
-        apart = numbers.broadcast_to(marginal(*past) * marginal(*future), joint.shape)
-        occurs = joint > 0
-        return numbers.log(numbers.where(occurs, together, 1.0) / numbers.where(occurs, apart, 1.0))
-
-    x, y, both = (0,), (1,), (0, 1)
-    fx, fy, futures = (2,), (3,), (2, 3)
-    singles = (between(x, fx), between(x, fy), between(y, fx), between(y, fy))
-    doubles = (between(x, futures), between(y, futures), between(both, fx), between(both, fy))
-    return Informations(*singles, *doubles, between(both, futures))
+    total = joint.sum(axis=_STATES)
+    total = numbers.where(total > 0, total, 1.0)
+    if redundancy == "mmi":
+        return mmi(_average_informations(joint, total))
+    local = local_informations(joint)
+    zero = NO_SIGN[str(joint.dtype)]
+    return [(joint * value).sum(axis=_STATES) / total for value in ccs(local, zero)]
 
 
-def cumulative(joint: Any, redundancy_name: str) -> list[Any]:
-    """Sixteen cumulative informations, averaged over the states: joint [..., 2, 2, 2, 2] → arrays [...]."""
-    states = (-4, -3, -2, -1)
-    numbers = joint.__array_namespace__()
-    total = joint.sum(axis=states, keepdims=True)
-    weights = joint / numbers.where(total > 0, total, 1)
-    local = informations(joint)
-    if redundancy_name == "ccs":
-        return [(weights * value).sum(axis=states) for value in redundancy.ccs(local, NO_SIGN)]
-    return redundancy.mmi(local.each(lambda value: (weights * value).sum(axis=states)))
+def local_informations(joint: Any) -> Informations:
+    """At every state, in the shape of `joint`: i(A;B) = ln p(ab) − ln p(a) − ln p(b). A state that does not occur has a
+    value of no meaning, which no average counts."""
+    log_total = _log(joint.sum(axis=_STATES, keepdims=True))
+    logs: dict[tuple[int, ...], Any] = {}
+
+    def log(kept: tuple[int, ...]) -> Any:
+        if kept not in logs:
+            logs[kept] = _log(joint.sum(axis=_others(kept), keepdims=True))
+        return logs[kept]
+
+    shape, spread = joint.shape, joint.__array_namespace__().broadcast_to
+    return Informations(
+        *(spread(log(past + future) - log(past) - log(future) + log_total, shape) for past, future in _SIDES)
+    )
+
+
+def _average_informations(joint: Any, total: Any) -> Informations:
+    """The same averaged, from entropies: a third of the logarithms."""
+    sums: dict[tuple[int, ...], Any] = {}
+
+    def log_sum(kept: tuple[int, ...]) -> Any:
+        """Σ c ln c over the states of the variables `kept`."""
+        if kept not in sums:
+            marginal = joint.sum(axis=_others(kept), keepdims=True)
+            sums[kept] = (marginal * _log(marginal)).sum(axis=_STATES)
+        return sums[kept]
+
+    return Informations(
+        *((log_sum(past + future) - log_sum(past) - log_sum(future)) / total + _log(total) for past, future in _SIDES)
+    )
+
+
+def _others(kept: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(axis for axis in _STATES if axis not in kept)
+
+
+def _log(count: Any) -> Any:
+    numbers = count.__array_namespace__()
+    return numbers.log(numbers.where(count > 0, count, 1.0))
+
+
+def decompose_joint(p: Float[np.ndarray, "2 2 2 2"], redundancy: str = "mmi") -> Float[np.ndarray, " 16"]:
+    """The sixteen atoms of an exact joint distribution of bits, axes past x, past y, future x, future y, in nats.
+    Raises UsageError when it is no distribution, or for an unknown redundancy."""
+    p = np.asarray(p, np.float64)
+    if p.shape != (2, 2, 2, 2) or not (p >= 0).all() or abs(p.sum() - 1) > 1e-9:
+        raise UsageError(
+            f"a joint distribution is [2, 2, 2, 2] of probabilities that sum to 1; this is {list(p.shape)} "
+            f"and sums to {p.sum():g}"
+        )
+    if redundancy not in REDUNDANCIES:
+        raise UsageError(f"no redundancy {redundancy!r}", f"known: {', '.join(REDUNDANCIES)}")
+    return np.array(atoms_from_cumulative(cumulative(p, redundancy)))

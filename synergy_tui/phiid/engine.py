@@ -7,31 +7,35 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
-from typing import Any
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Float, Int
 
 from synergy_tui.errors import UsageError
-from synergy_tui.phiid import gaussian
+from synergy_tui.phiid import gaussian, tiles
+from synergy_tui.phiid import redundancy as redundancies
 from synergy_tui.phiid.lattice import SWAP, atoms_from_cumulative
-from synergy_tui.phiid.result import PairAtoms, PairBlock, UnitSums, mean_of, merge
+from synergy_tui.phiid.local import local_redundancies
+from synergy_tui.phiid.result import PairAtoms, PairBlock, UnitSums, UnitTotals, mean_of, merge
+from synergy_tui.phiid.tiles import BALANCE, BALANCE_COUNT, COUNT, OFFSET, Method, Tile
 from synergy_tui.phiid.windows import (
     CLEAR_DETERMINANT,
     ILL_CONDITIONED,
     SMALLEST_RATIO,
     Windows,
+    make_bits,
     make_windows,
     response_lengths,
 )
-from synergy_tui.terms import ATOMS, INVALID_REASONS, RTR, STS
+from synergy_tui.terms import ESTIMATORS, INVALID_REASONS, POOLS, PRECISIONS, REDUNDANCIES
 
-LARGEST_TILE = 96
-"""Units on a tile's side: twenty [96, 96] float64 arrays stay in a core's second-level cache (best of 32–136)."""
+LARGEST_TILE = {("gaussian", "mmi"): 96, ("gaussian", "ccs"): 96, ("discrete", "mmi"): 64, ("discrete", "ccs"): 32}
+"""Units on a tile's side on a CPU: what a tile needs at a time stays in a core's second-level cache."""
+
+LARGEST_TILE_ELSEWHERE = 1024
 
 PAIRS_PER_BLOCK = 250_000
 
@@ -45,19 +49,23 @@ def decompose(
     redundancy: str = "mmi",
     lag: int = 1,
     pairs: Int[np.ndarray, "n 2"] | None = None,
+    pool: str = "mean",
+    precision: str = "float64",
 ) -> PairAtoms:
     """ΦID of all pairs (or of the given ones, i < j) of a series [prompts, units, steps], NaN past a response's end.
 
-    All values in nats, float64. Source: Mediano et al., PNAS 122(39), 2025; redundancy by minimum mutual information.
-    Raises UsageError on a series, lag or pair that cannot be decomposed, MeasureError when no pair is valid.
+    estimator: gaussian or discrete · redundancy: mmi or ccs · pool: `mean` decomposes every prompt and averages,
+    `pooled` decomposes once, the correlations averaged over prompts by their length (or the counts added up) ·
+    precision: float64 or float32. All values in nats. Source: Mediano et al., PNAS 122(39), 2025.
+    Raises UsageError on a series, word, lag or pair that cannot be decomposed, MeasureError when no pair is valid.
     """
-    engine = PairEngine(series, estimator=estimator, redundancy=redundancy, lag=lag, pairs=pairs)
+    engine = PairEngine(series, estimator, redundancy, lag, pairs, pool, precision)
     return merge(engine.blocks())
 
 
 class PairEngine:
     """Windows of one series on the devices, and the plan of blocks over its pairs. The plan depends on the number of
-    units alone, so a block is the same on any machine and can be computed by itself."""
+    units and the kind of device alone, so that a block can be computed by itself."""
 
     def __init__(
         self,
@@ -66,61 +74,94 @@ class PairEngine:
         redundancy: str = "mmi",
         lag: int = 1,
         pairs: Int[np.ndarray, "n 2"] | None = None,
+        pool: str = "mean",
+        precision: str = "float64",
     ) -> None:
         series = _checked_series(series, lag)
-        if (estimator, redundancy) != ("gaussian", "mmi"):
-            raise UsageError(f"no estimator {estimator} with redundancy {redundancy}", "known: gaussian with mmi")
+        for word, known in (
+            (estimator, ESTIMATORS),
+            (redundancy, REDUNDANCIES),
+            (pool, POOLS),
+            (precision, PRECISIONS),
+        ):
+            if word not in known:
+                raise UsageError(f"no {word!r} among {', '.join(known)}", "see synergy-tui decompose --help")
         self.prompts, self.units = series.shape[:2]
+        self.lag, self.precision = lag, precision
+        self.method = Method(estimator, redundancy, pool, CLEAR_DETERMINANT[precision])
         self._wanted = _checked_pairs(pairs, self.units)
-        rows = -(-self.units // LARGEST_TILE)
-        self._tile = -(-self.units // rows)
-        padding = ((0, 0), (0, rows * self._tile - self.units), (0, 0))
-        padded = np.pad(series, padding, constant_values=np.nan)
-        with _float64():
-            # Numbers go to the devices as float64 only inside this context: the caller's JAX settings stay as they are.
-            windows = _make_windows(padded, response_lengths(series), lag=lag)
-            self._on_device = [jax.device_put(windows, device) for device in jax.local_devices()]
-        self._stripes = _stripes(rows, self._tile, self.units)
+        cpu = jax.default_backend() == "cpu"
+        largest = LARGEST_TILE[estimator, redundancy] if cpu else LARGEST_TILE_ELSEWHERE
+        self._rows = -(-self.units // largest)
+        self._tile = -(-self.units // self._rows)
+        self._stripes = _stripes(self._rows, self._tile, self.units)
+        self.lengths = response_lengths(series)
+        self.steps = np.maximum(self.lengths - lag, 0).astype(np.int32)
+        self.windows = self.windows_of(series)
 
     def __len__(self) -> int:
         return len(self._stripes)
+
+    def windows_of(self, series: Float[np.ndarray, "prompts units steps"]) -> Windows:
+        """Windows of a series of the same shape and lengths, on the first device. Units are padded to whole tiles."""
+        padding = ((0, 0), (0, self._rows * self._tile - self.units), (0, 0))
+        padded = np.pad(np.asarray(series, self.precision), padding, constant_values=np.nan)
+        make = _make_bits if self.method.estimator == "discrete" else _make_windows
+        with self.arithmetic():
+            return make(padded, self.lengths, lag=self.lag)
+
+    @contextmanager
+    def arithmetic(self) -> Iterator[None]:
+        """Numbers are of this engine's precision only inside: the caller's JAX settings stay as they are."""
+        with jax.enable_x64(self.precision == "float64"):
+            yield
 
     def blocks(self) -> Iterator[PairBlock]:
         """All blocks in order."""
         return (self.block(k) for k in range(len(self)))
 
-    def block(self, k: int) -> PairBlock:
-        """The k-th block: all pairs whose smaller unit lies in its stripe of units."""
+    def block(self, k: int, windows: Windows | None = None, keep_prompts: bool = True) -> PairBlock:
+        """The k-th block: all pairs whose smaller unit lies in its stripe of units. With other `windows`, of surrogate
+        data, the same pairs of those; without `keep_prompts` nothing is known per prompt."""
         first, last = self._stripes[k]
-        rows = -(-self.units // self._tile)
-        places = [(i, j) for i in range(first, last) for j in range(i, rows)]
-        sums = UnitSums.zeros(self.prompts, self.units)
+        places = [(i, j) for i in range(first, last) for j in range(i, self._rows)]
+        here = self._everywhere(self.windows if windows is None else windows)
+        sums = UnitSums.zeros(
+            0 if not keep_prompts else 1 if self.method.pool == "pooled" else self.prompts, self.units
+        )
+        totals = UnitTotals.zeros(self.units)
         found: list[tuple[np.ndarray, ...]] = []
         reasons = np.zeros(len(INVALID_REASONS) + 1, np.int64)
 
-        devices = len(self._on_device)
-        # On CPU one device has all cores, and XLA leaves most of them idle inside a scan: a thread per core.
-        threads = devices if jax.default_backend() != "cpu" else max(devices, os.cpu_count() or 1)
-        with ThreadPoolExecutor(threads) as pool:
-            tiles = pool.map(lambda n_place: self._one_tile(n_place[0] % devices, *n_place[1]), enumerate(places))
-            for tile in tiles:
-                tile.add_to(sums)
-                reasons += tile.reasons
-                found.append((tile.pairs, tile.mean, tile.offset, tile.valid_prompts, tile.reason))
-        pairs, mean, offset, valid_prompts, reason = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-        return PairBlock(
-            pairs[order],
-            mean[order],
-            offset[order],
-            valid_prompts[order],
-            reason[order],
-            dict(zip(INVALID_REASONS, reasons[1:].tolist(), strict=True)),
-            sums,
-        )
+        def one(numbered: tuple[int, tuple[int, int]]) -> _TilePairs:
+            number, place = numbered
+            return self._one_tile(here[number % len(here)], *place, keep_prompts)
 
-    def _one_tile(self, device: int, row: int, column: int) -> _Tile:
-        windows, side = self._on_device[device], self._tile
+        for tile in self._threads().map(one, enumerate(places)):
+            tile.add_to(sums, totals)
+            reasons += tile.reasons
+            found.append((tile.pairs, tile.mean, tile.spread, tile.offset, tile.valid_prompts, tile.reason))
+        pairs, *columns = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+        counted = dict(zip(INVALID_REASONS, reasons[1:].tolist(), strict=True))
+        mean, spread, offset, valid_prompts, reason = (column[order] for column in columns)
+        return PairBlock(pairs[order], mean, spread, offset, valid_prompts, reason, counted, sums, totals)
+
+    def _everywhere(self, windows: Windows) -> list[Windows]:
+        devices = jax.local_devices()
+        with self.arithmetic():
+            return [windows] if len(devices) == 1 else [jax.device_put(windows, device) for device in devices]
+
+    def _threads(self) -> ThreadPoolExecutor:
+        # On CPU one device has all cores, and XLA leaves most of them idle inside a scan: a thread per core.
+        if not hasattr(self, "_pool"):
+            devices = len(jax.local_devices())
+            threads = devices if jax.default_backend() != "cpu" else max(devices, os.cpu_count() or 1)
+            self._pool = ThreadPoolExecutor(threads)
+        return self._pool
+
+    def _one_tile(self, windows: Windows, row: int, column: int, keep_prompts: bool) -> _TilePairs:
+        side = self._tile
         left, top = np.arange(side) + row * side, np.arange(side) + column * side
         wanted = (left[:, None] < top[None, :]) & (top < self.units)[None, :]
         if self._wanted is not None:
@@ -128,147 +169,160 @@ class PairEngine:
             chosen = np.zeros_like(wanted)
             chosen[inside[:, 0] - row * side, inside[:, 1] - column * side] = True
             wanted &= chosen
-        with _float64():
-            raw = _tile_sums(windows, np.int32(row * side), np.int32(column * side), wanted, side=side)
-            raw = {name: np.array(value) for name, value in raw.items()}
-            self._recompute_ill(windows, raw, row * side, column * side)
-        return _Tile(raw, wanted, row * side, column * side)
-
-    def _recompute_ill(self, windows: Windows, raw: dict[str, np.ndarray], left: int, top: int) -> None:
-        """Adds the ill-conditioned pairs to a tile's sums, from their windows rather than their correlations."""
-        prompt, i, j = np.nonzero(raw["ill"])
-        for start in range(0, len(prompt), ILL_CHUNK):
-            some = slice(start, start + ILL_CHUNK)
-            p, a, b = prompt[some], i[some], j[some]
-            cumulative, factor = _ill_conditioned(
-                windows, *(np.resize(part, ILL_CHUNK) for part in (p, a + left, b + top))
+        with self.arithmetic():
+            raw = tiles.tile_of(
+                windows,
+                self.steps,
+                np.int32(row * side),
+                np.int32(column * side),
+                wanted,
+                side=side,
+                method=self.method,
+                keep_prompts=keep_prompts,
             )
-            cumulative, factor = np.array(cumulative)[:, : len(p)], np.array(factor)[: len(p)]
-            spectrum = np.linalg.svd(factor, compute_uv=False) ** 2
-            good = (spectrum[:, -1] >= SMALLEST_RATIO * spectrum[:, 0]) & np.isfinite(cumulative).all(axis=0)
-            np.maximum.at(raw["reason"], (a[~good], b[~good]), np.int8(ILL_CONDITIONED))
-            raw["reasons"][ILL_CONDITIONED] += (~good).sum()
-            p, a, b, cumulative = p[good], a[good], b[good], cumulative[:, good]
-            values = np.stack(atoms_from_cumulative(cumulative) + _beside(cumulative))
-            # A pair may be ill-conditioned for several prompts, so these add up place by place.
-            for k, value in enumerate(values):
-                np.add.at(raw["sums"][k], (a, b), value)
-                np.add.at(raw["by_row"][:, k], (p, a), value)
-                np.add.at(raw["by_column"][:, k], (p, b), value)
+            ill = np.asarray(raw.ill)
+            raw = Tile(*(np.array(value, dtype=_wide(value)) for value in raw._replace(ill=ill[:0])))
+            if ill.any():
+                self._recompute_ill(windows, raw, ill, row * side, column * side)
+        return _TilePairs(raw, wanted, row * side, column * side)
+
+    def _recompute_ill(self, windows: Windows, raw: Tile, ill: np.ndarray, left: int, top: int) -> None:
+        """Adds the ill-conditioned pairs to a tile's sums, from their windows rather than their correlations."""
+        pooled = self.method.pool == "pooled"
+        prompt, i, j = np.nonzero(ill)
+        chunk = ILL_CHUNK if not pooled else max(ILL_CHUNK // self.prompts, 1)
+        for start in range(0, len(prompt), chunk):
+            p, a, b = (part[start : start + chunk] for part in (prompt, i, j))
+            x, y = (np.resize(part, chunk) for part in (a + left, b + top))
+            if pooled:
+                four, inside = _glued(windows, self.steps, x, y)
+                prompts = raw.prompts[a, b]
+            else:
+                four, inside = _four(windows, self.steps, np.resize(p, chunk), x, y)
+                prompts = np.ones(len(p), int)
+            values, good = self._from_windows(four, inside, prompts)
+            np.maximum.at(raw.reason, (a[~good], b[~good]), np.int8(ILL_CONDITIONED))
+            raw.reasons[ILL_CONDITIONED] += (~good).sum()
+            if pooled:
+                raw.prompts[a[~good], b[~good]] = 0
+            self._add(raw, p[good], a[good], b[good], values[:, good], pooled)
+
+    def _from_windows(self, four: Array, inside: Array, prompts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(cumulative informations [16, m], which are usable) of the first m = len(prompts) pairs' windows [·, 4, n],
+        which hold `prompts` prompts each in the steps `inside` [·, n]."""
+        count = len(prompts)
+        found, factor = _of_windows(four)
+        if self.method.redundancy == "mmi":
+            cumulative = np.array(redundancies.mmi(found))[:, :count]
+        else:
+            host, there = np.asarray(four[:count], np.float64), np.asarray(inside[:count])
+            nine = found.each(lambda value: np.asarray(value, np.float64)[:count])
+            shared = local_redundancies(host, there, there.sum(axis=1) - prompts)
+            cumulative = np.array(redundancies.cumulative(nine, shared))
+        spectrum = np.linalg.svd(np.asarray(factor)[:count], compute_uv=False) ** 2
+        good = spectrum[:, -1] >= SMALLEST_RATIO[self.precision] * spectrum[:, 0]
+        return cumulative, good & np.isfinite(cumulative).all(axis=0)
+
+    def _add(
+        self, raw: Tile, p: np.ndarray, a: np.ndarray, b: np.ndarray, cumulative: np.ndarray, pooled: bool
+    ) -> None:
+        """A pair may be ill-conditioned for several prompts, so these add up place by place."""
+        values = [*atoms_from_cumulative(cumulative), *tiles.beside(cumulative, self.method.redundancy)]
+        for k, value in enumerate(values):
+            np.add.at(raw.sums[k], (a, b), value)
+            if len(raw.by_row):
+                np.add.at(raw.by_row[:, k], (p, a), value)
+                np.add.at(raw.by_column[:, k], (p, b), value)
+        if not pooled:
+            np.add.at(raw.prompts, (a, b), 1)
+            for k, value in enumerate(tiles.spreading(cumulative)):
+                np.add.at(raw.squares[k], (a, b), value**2)
 
 
-class _Tile:
+@dataclass
+class _TilePairs:
     """One tile's raw sums, turned into pair means and unit sums."""
 
-    def __init__(self, raw: dict[str, np.ndarray], wanted: np.ndarray, left: int, top: int) -> None:
-        i, j = np.nonzero(wanted)
-        self.pairs = np.stack([i + left, j + top], axis=1).astype(np.int32)
-        sums = raw["sums"][:, i, j]
-        self.valid_prompts = np.rint(sums[_COUNT]).astype(np.int32)
-        means = mean_of(sums[:_BALANCE].T, self.valid_prompts[:, None])
-        self.mean, self.offset = means[:, :_OFFSET], means[:, _OFFSET]
-        self.reason = raw["reason"][i, j]
-        self.reasons = raw["reasons"]
-        self._sides = ((raw["by_row"], left, None), (raw["by_column"], top, SWAP))
+    raw: Tile
+    wanted: np.ndarray
+    left: int
+    top: int
 
-    def add_to(self, sums: UnitSums) -> None:
+    def __post_init__(self) -> None:
+        i, j = np.nonzero(self.wanted)
+        raw = self.raw
+        self.pairs = np.stack([i + self.left, j + self.top], axis=1).astype(np.int32)
+        self.valid_prompts = raw.prompts[i, j]
+        self.reason, self.reasons = raw.reason[i, j], raw.reasons
+        # What a pair's sums are over: its prompts, or the one decomposition of the pooled ones.
+        self.means = mean_of(raw.sums[:BALANCE], raw.sums[COUNT][None])
+        self.mean, self.offset = self.means[:OFFSET, i, j].T, self.means[OFFSET, i, j]
+        count = raw.sums[COUNT][i, j]
+        values = np.stack([*tiles.spreading_of_atoms(self.mean.T)])
+        squares = raw.squares[:, i, j] - count * values**2
+        self.spread = np.sqrt(np.maximum(mean_of(squares, np.where(count > 1, count - 1, 0)[None]), 0.0)).T
+
+    def add_to(self, sums: UnitSums, totals: UnitTotals) -> None:
         """Each unit's sums over its pairs; where it is the pair's y, x and y change sides."""
-        for side, start, swap in self._sides:
-            units = slice(start, min(start + side.shape[2], sums.pairs.shape[1]))
-            side = side[:, :, : units.stop - start].transpose(0, 2, 1)
-            atoms = side[:, :, :_OFFSET]
-            sums.atoms[:, units] += atoms if swap is None else atoms[:, :, swap]
-            sums.offset[:, units] += side[:, :, _OFFSET]
-            sums.balance[:, units] += side[:, :, _BALANCE]
-            sums.balance_pairs[:, units] += np.rint(side[:, :, _BALANCE_COUNT]).astype(np.int64)
-            sums.pairs[:, units] += np.rint(side[:, :, _COUNT]).astype(np.int64)
+        raw, units = self.raw, sums.pairs.shape[1]
+        side = raw.sums.shape[1]
+        valid = np.isfinite(self.means[0])
+        means = np.where(valid, self.means, 0.0)
+        for by_prompt, start, swap, axis in (
+            (raw.by_row, self.left, slice(None), 2),
+            (raw.by_column, self.top, SWAP, 1),
+        ):
+            where = slice(start, min(start + side, units))
+            inside = slice(0, where.stop - where.start)
+            mean = means.sum(axis=axis)[:, inside]
+            totals.atoms[where] += mean[:OFFSET][swap].T
+            totals.offset[where] += mean[OFFSET]
+            totals.pairs[where] += valid.sum(axis=axis - 1)[inside]
+            totals.balance[where] += raw.sums[BALANCE].sum(axis=axis - 1)[inside]
+            totals.balance_prompts[where] += raw.sums[BALANCE_COUNT].sum(axis=axis - 1)[inside]
+            if not len(sums.pairs):
+                continue
+            by = by_prompt[:, :, inside]
+            sums.atoms[:, where] += by[:, :OFFSET][:, swap].transpose(0, 2, 1)
+            sums.offset[:, where] += by[:, OFFSET]
+            sums.balance[:, where] += by[:, BALANCE]
+            sums.balance_pairs[:, where] += np.rint(by[:, BALANCE_COUNT]).astype(np.int64)
+            sums.pairs[:, where] += np.rint(by[:, COUNT]).astype(np.int64)
 
 
 _make_windows = jax.jit(make_windows, static_argnames="lag")
-
-_OFFSET, _BALANCE, _BALANCE_COUNT, _COUNT = range(16, 20)
-"""What is summed beside the sixteen atoms."""
-
-
-def _beside(cumulative: list[Array] | np.ndarray) -> list:
-    """[offset, balance, 1 where the balance is defined, 1] of pairs from their cumulative informations."""
-    numbers = np if isinstance(cumulative, np.ndarray) else jnp
-    sts, rtr = atoms_from_cumulative(cumulative)[STS], cumulative[RTR]
-    positive = sts + rtr > 0
-    balance = numbers.where(positive, sts / numbers.where(positive, sts + rtr, 1.0), 0.0)
-    own_x, own_y = cumulative[ATOMS.index("xtx")], cumulative[ATOMS.index("yty")]  # I(x;x') and I(y;y')
-    offset = 2 * numbers.minimum(own_x, own_y)
-    return [offset, balance, positive.astype(offset.dtype), numbers.ones_like(offset)]
-
-
-@partial(jax.jit, static_argnames="side")
-def _tile_sums(windows: Windows, row: Array, column: Array, wanted: Array, side: int) -> dict[str, Array]:
-    """Sums of one tile over prompts. sums [20, side, side]; by_row and by_column [prompts, 20, side]; ill [prompts,
-    side, side] marks what is left to _recompute_ill; reason [side, side]; reasons counts codes."""
-
-    def cut(array: Array, start: Array) -> Array:
-        return lax.dynamic_slice_in_dim(array, start, side, axis=1)
-
-    def one_prompt(carry: tuple[list[Array], Array, Array], one: tuple[Windows, Windows]) -> Any:
-        total, reason, reasons = carry
-        x, y = one
-        shape = (side, side)
-        own_x = jnp.broadcast_to(x.self_correlation[:, None], shape)
-        own_y = jnp.broadcast_to(y.self_correlation[None, :], shape)
-        cumulative, determinant = gaussian.from_correlations(
-            x.past @ y.past.T,
-            x.future @ y.future.T,
-            own_x,
-            x.past @ y.future.T,
-            x.future @ y.past.T,
-            own_y,
-            jnp.broadcast_to(gaussian.self_information(x.self_correlation)[:, None], shape),
-            jnp.broadcast_to(gaussian.self_information(y.self_correlation)[None, :], shape),
-        )
-        code = jnp.where(wanted, jnp.maximum(x.code[:, None], y.code[None, :]), 0)
-        usable = wanted & (code == 0)
-        clear = determinant >= CLEAR_DETERMINANT  # False where it is NaN
-        good = usable & clear
-        values = [jnp.where(good, value, 0.0) for value in (*cumulative, *_beside(cumulative))]
-        total = [old + new for old, new in zip(total, values, strict=True)]
-        reasons = reasons + jnp.stack([(code == k).sum(dtype=jnp.int64) for k in range(len(INVALID_REASONS) + 1)])
-        by_row = jnp.stack([value.sum(axis=1) for value in values])
-        by_column = jnp.stack([value.sum(axis=0) for value in values])
-        return (total, jnp.maximum(reason, code), reasons), (by_row, by_column, usable & ~clear)
-
-    start = (
-        [jnp.zeros((side, side))] * 20,
-        jnp.zeros((side, side), jnp.int8),
-        jnp.zeros(len(INVALID_REASONS) + 1, jnp.int64),
-    )
-    x_side, y_side = (Windows(*(cut(array, at) for array in windows)) for at in (row, column))
-    (total, reason, reasons), (by_row, by_column, ill) = lax.scan(one_prompt, start, (x_side, y_side))
-
-    def atoms(sums: list[Array]) -> list[Array]:
-        return atoms_from_cumulative(sums) + sums[_OFFSET:]
-
-    return {
-        "sums": jnp.stack(atoms(total)),
-        "by_row": jnp.stack(atoms(list(jnp.moveaxis(by_row, 1, 0))), axis=1),
-        "by_column": jnp.stack(atoms(list(jnp.moveaxis(by_column, 1, 0))), axis=1),
-        "ill": ill,
-        "reason": reason,
-        "reasons": reasons,
-    }
+_make_bits = jax.jit(make_bits, static_argnames="lag")
+_of_windows = jax.jit(gaussian.informations_of_windows)
 
 
 @jax.jit
-def _ill_conditioned(windows: Windows, prompt: Array, x: Array, y: Array) -> tuple[Array, Array]:
-    four = jnp.stack(
-        [
-            windows.past[prompt, x],
-            windows.past[prompt, y],
-            windows.future[prompt, x],
-            windows.future[prompt, y],
-        ],
-        axis=1,
-    )
-    return gaussian.from_windows(four)
+def _four(windows: Windows, steps: Array, prompt: Array, x: Array, y: Array) -> tuple[Array, Array]:
+    """Both windows of both units [m, 4, n] of pairs of one prompt each, and which of their steps are the response's."""
+    past, future = windows.past, windows.future
+    four = jnp.stack([past[prompt, x], past[prompt, y], future[prompt, x], future[prompt, y]], axis=1)
+    return four, jnp.arange(past.shape[2]) < steps[prompt][:, None]
+
+
+@jax.jit
+def _glued(windows: Windows, steps: Array, x: Array, y: Array) -> tuple[Array, Array]:
+    """The same [m, 4, prompts · n] of every prompt in which both units are valid, one after the other and weighted by
+    length: their correlations are the pooled ones."""
+    good = (windows.code[:, x] == 0) & (windows.code[:, y] == 0)
+    kept = jnp.where(good, steps[:, None], 0)
+    weight = jnp.sqrt(kept / jnp.maximum(kept.sum(axis=0), 1))[:, :, None]
+    inside = jnp.arange(windows.past.shape[2]) < kept[:, :, None]
+
+    def in_a_row(part: Array) -> Array:
+        return jnp.moveaxis(part, 0, 1).reshape(len(x), -1)
+
+    sides = (side[:, unit] * weight for side in (windows.past, windows.future) for unit in (x, y))
+    return jnp.stack([in_a_row(side) for side in sides], axis=1), in_a_row(inside)
+
+
+def _wide(value: Array) -> np.dtype:
+    """Sums of float32 are added up further in float64."""
+    dtype = np.dtype(value.dtype)
+    return np.dtype(np.float64) if dtype.kind == "f" else np.dtype(np.int64) if dtype == np.int32 else dtype
 
 
 def _stripes(rows: int, tile: int, units: int) -> list[tuple[int, int]]:
@@ -280,12 +334,6 @@ def _stripes(rows: int, tile: int, units: int) -> list[tuple[int, int]]:
             stripes.append((first, row + 1))
             first, pairs = row + 1, 0
     return stripes
-
-
-@contextmanager
-def _float64() -> Iterator[None]:
-    with jax.enable_x64(True):
-        yield
 
 
 def _checked_series(series: np.ndarray, lag: int) -> np.ndarray:
@@ -305,7 +353,7 @@ def _checked_series(series: np.ndarray, lag: int) -> np.ndarray:
         raise UsageError(f"lag {lag!r} is no whole number of steps above 0", "use --lag 1")
     if lag >= steps:
         raise UsageError(f"lag {lag} in a series of {steps} steps leaves no window", "use a smaller lag")
-    return series.astype(np.float64, copy=False)
+    return series
 
 
 def _checked_pairs(pairs: np.ndarray | None, units: int) -> np.ndarray | None:

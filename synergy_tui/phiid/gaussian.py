@@ -1,71 +1,167 @@
-"""Gaussian estimator with MMI redundancy: the sixteen cumulative informations of a pair, in nats.
+"""Gaussian estimator: windows of two units → the sixteen cumulative informations of the pair, in nats.
 
-I(A;B) = ½ ln(|R_A||R_B| / |R_AB|) with R the 4×4 correlation matrix of past x, y and future x', y'. Redundancies are
-minima of the informations they are made of. Order of the sixteen: terms.ATOMS (see lattice.py).
+I(A;B) = ½ ln(|R_A||R_B| / |R_AB|) with R the 4×4 correlation matrix of past x, y and future x', y'. Determinants are
+products of variances, conditioned one variable at a time (LDLᵀ), which keeps digits that expanded determinants lose.
+Source: Mediano et al., PNAS 122(39), 2025.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
-from synergy_tui.phiid.redundancy import Informations, mmi
+from synergy_tui.phiid.redundancy import Informations, ccs_redundancies
+from synergy_tui.phiid.windows import Windows
 
 _PAST_X, _PAST_Y, _FUTURE_X, _FUTURE_Y = range(4)
 
 
-def information(squared: Array | float) -> Array:
-    """−½ ln of a residual variance or a ratio of determinants."""
-    return -0.5 * jnp.log(squared)
+class Correlations(NamedTuple):
+    """The six of pairs. xy: past x with past y · futures: future with future · xx, yy: past with own future · x_y: past
+    x with future y · y_x: past y with future x."""
+
+    xy: Array
+    futures: Array
+    xx: Array
+    x_y: Array
+    y_x: Array
+    yy: Array
 
 
-def self_information(correlation: Array) -> Array:
-    """Active information storage I(x; x') of a unit from its lag-τ autocorrelation."""
-    return information((1 - correlation) * (1 + correlation))
+class _Regressed(NamedTuple):
+    """One variable given two others: its coefficients on them, and the variance that is left."""
+
+    first: Array
+    second: Array
+    left: Array
 
 
-def from_correlations(
-    xy: Array, fxfy: Array, xx: Array, xy_next: Array, yx_next: Array, yy: Array, ais_x: Array, ais_y: Array
-) -> tuple[list[Array], Array]:
-    """(cumulative informations, det R) from the six correlations of pairs, element by element.
+class _Conditioned(NamedTuple):
+    """Each variable given the two of the other side; `both`: the future of y given that of x as well as both pasts,
+    on the former's residual."""
 
-    xy: past x with past y · fxfy: future with future · xx, yy: past with own future · xy_next: past x with future y ·
-    yx_next: past y with future x · ais_x, ais_y: self_information of xx and yy, which is per unit.
-    Variances are conditioned one variable at a time (LDLᵀ), which keeps digits that expanded determinants lose.
-    """
-    past, future = (1 - xy) * (1 + xy), (1 - fxfy) * (1 + fxfy)
-    left_xx, left_xy = (1 - xx) * (1 + xx), (1 - xy_next) * (1 + xy_next)
-    left_yx = (1 - yx_next) * (1 + yx_next)
+    future_x: _Regressed
+    future_y: _Regressed
+    past_x: _Regressed
+    past_y: _Regressed
+    slope: Array
+    both: Array
 
-    # Futures given both pasts.
-    step_x, step_y = yx_next - xy * xx, yy - xy * xy_next
-    next_x = left_xx - step_x * step_x / past
-    next_y = left_xy - step_y * step_y / past
-    between = fxfy - xx * xy_next - step_x * step_y / past
-    next_y_after_x = next_y - between * between / next_x
-    # Pasts given both futures.
-    step_x, step_y = xy_next - fxfy * xx, yy - fxfy * yx_next
-    last_x = left_xx - step_x * step_x / future
-    last_y = left_yx - step_y * step_y / future
 
-    cumulative = mmi(
-        Informations(
-            ais_x,
-            information(left_xy),
-            information(left_yx),
-            ais_y,
-            information(last_x),
-            information(last_y),
-            information(next_x),
-            information(next_y),
-            information(next_x * next_y_after_x / future),
-        )
+def correlations(x: Windows, y: Windows) -> Correlations:
+    """Of all pairs of the units of two sides, one prompt."""
+    shape = (len(x.past), len(y.past))
+    return Correlations(
+        x.past @ y.past.T,
+        x.future @ y.future.T,
+        jnp.broadcast_to(x.own[:, None], shape),
+        x.past @ y.future.T,
+        x.future @ y.past.T,
+        jnp.broadcast_to(y.own[None, :], shape),
     )
-    return cumulative, past * next_x * next_y_after_x
 
 
-def from_windows(windows: Float[Array, "m 4 n"]) -> tuple[Array, Array]:
-    """(cumulative informations [16, m], triangular factors [m, 4, 4]) of ill-conditioned pairs.
+def informations(r: Correlations) -> tuple[Informations, Array]:
+    """(nine informations, det R) of pairs, element by element."""
+    found, determinant = ratios(r)
+    return found.each(information), determinant
+
+
+def ratios(r: Correlations) -> tuple[Informations, Array]:
+    """The same before the logarithm: e^(−2I), ratios of determinants."""
+    past, futures = _left(r.xy), _left(r.futures)
+    given = _condition(r, past, futures)
+    found = Informations(
+        _left(r.xx),
+        _left(r.x_y),
+        _left(r.y_x),
+        _left(r.yy),
+        given.past_x.left,
+        given.past_y.left,
+        given.future_x.left,
+        given.future_y.left,
+        given.future_x.left * given.both / futures,
+    )
+    return found, past * given.future_x.left * given.both
+
+
+def ccs_sums(r: Correlations, x: Windows, y: Windows, steps: Array, scale: Array) -> list[Array]:
+    """Seven local redundancies under CCS, summed over the first `steps` steps of the windows of one prompt, for all
+    pairs of two sides: step by step, so that nothing larger than the pairs is held. `scale` brings windows of unit
+    length to unit variance.
+
+    A local information is its average plus ½(z_A² + z_B² − z_AB²), where z² are squared standardised residuals.
+    """
+    average, _ = informations(r)
+    past, futures = _left(r.xy), _left(r.futures)
+    given = _condition(r, past, futures)
+
+    def one_step(total: list[Array], step: tuple[Array, ...]) -> tuple[list[Array], None]:
+        inside, *values = step
+        px, py, fx, fy = values
+        px, fx, py, fy = px[:, None] * scale, fx[:, None] * scale, py[None, :] * scale, fy[None, :] * scale
+
+        def given_two(value: Array, one: Array, other: Array, by: _Regressed) -> tuple[Array, Array]:
+            rest = value - by.first * one - by.second * other
+            return rest, rest * rest / by.left
+
+        both_future = fx * fx + (fy - r.futures * fx) ** 2 / futures
+        rest_x, next_x = given_two(fx, px, py, given.future_x)
+        rest_y, next_y = given_two(fy, px, py, given.future_y)
+        last_x, last_y = given_two(px, fx, fy, given.past_x)[1], given_two(py, fx, fy, given.past_y)[1]
+        both_next = next_x + (rest_y - given.slope * rest_x) ** 2 / given.both
+        local = Informations(
+            average.x_x + 0.5 * (fx * fx - (fx - r.xx * px) ** 2 / _left(r.xx)),
+            average.x_y + 0.5 * (fy * fy - (fy - r.x_y * px) ** 2 / _left(r.x_y)),
+            average.y_x + 0.5 * (fx * fx - (fx - r.y_x * py) ** 2 / _left(r.y_x)),
+            average.y_y + 0.5 * (fy * fy - (fy - r.yy * py) ** 2 / _left(r.yy)),
+            average.x_f + 0.5 * (px * px - last_x),
+            average.y_f + 0.5 * (py * py - last_y),
+            average.p_x + 0.5 * (fx * fx - next_x),
+            average.p_y + 0.5 * (fy * fy - next_y),
+            average.p_f + 0.5 * (both_future - both_next),
+        )
+        shared = ccs_redundancies(local)
+        return [old + jnp.where(inside, new, 0.0) for old, new in zip(total, shared, strict=True)], None
+
+    inside = jnp.arange(x.past.shape[1]) < steps
+    columns = (inside, x.past.T, y.past.T, x.future.T, y.future.T)
+    total, _ = lax.scan(one_step, [jnp.zeros_like(r.xy)] * 7, columns)
+    return total
+
+
+def _condition(r: Correlations, past: Array, futures: Array) -> _Conditioned:
+    left_xx, left_xy, left_yx = _left(r.xx), _left(r.x_y), _left(r.y_x)
+
+    def given(first: Array, other: Array, between: Array, left: Array, variance: Array) -> tuple[_Regressed, Array]:
+        """Variable with correlations `first`, `other` to two that correlate `between`, `left` given the first."""
+        step = other - between * first
+        slope = step / variance
+        return _Regressed(first - slope * between, slope, left - step * slope), step
+
+    future_x, step_x = given(r.xx, r.y_x, r.xy, left_xx, past)
+    future_y, step_y = given(r.x_y, r.yy, r.xy, left_xy, past)
+    past_x, _ = given(r.xx, r.x_y, r.futures, left_xx, futures)
+    past_y, _ = given(r.y_x, r.yy, r.futures, left_yx, futures)
+    shared = r.futures - r.xx * r.x_y - step_x * step_y / past
+    slope = shared / future_x.left
+    return _Conditioned(future_x, future_y, past_x, past_y, slope, future_y.left - shared * slope)
+
+
+def _left(correlation: Array) -> Array:
+    return (1 - correlation) * (1 + correlation)
+
+
+def information(ratio: Array) -> Array:
+    """I from e^(−2I)."""
+    return -0.5 * jnp.log(ratio)
+
+
+def informations_of_windows(windows: Float[Array, "m 4 n"]) -> tuple[Informations, Array]:
+    """(nine informations [m], triangular factors [m, 4, 4]) of ill-conditioned pairs.
 
     Modified Gram–Schmidt on the standardised windows themselves: its factor has the error of the data (ε·√κ), not that
     of the correlation matrix (ε·κ). Every determinant is then a product of residual lengths of 4-vectors.
@@ -88,20 +184,18 @@ def from_windows(windows: Float[Array, "m 4 n"]) -> tuple[Array, Array]:
     def with_pasts(f: int) -> Array:
         return 0.5 * (past + single[f] - log_det(_PAST_X, _PAST_Y, f))
 
-    cumulative = mmi(
-        Informations(
-            one_to_one(_PAST_X, _FUTURE_X),
-            one_to_one(_PAST_X, _FUTURE_Y),
-            one_to_one(_PAST_Y, _FUTURE_X),
-            one_to_one(_PAST_Y, _FUTURE_Y),
-            with_futures(_PAST_X),
-            with_futures(_PAST_Y),
-            with_pasts(_FUTURE_X),
-            with_pasts(_FUTURE_Y),
-            0.5 * (past + future - log_det(_PAST_X, _PAST_Y, _FUTURE_X, _FUTURE_Y)),
-        )
+    found = Informations(
+        one_to_one(_PAST_X, _FUTURE_X),
+        one_to_one(_PAST_X, _FUTURE_Y),
+        one_to_one(_PAST_Y, _FUTURE_X),
+        one_to_one(_PAST_Y, _FUTURE_Y),
+        with_futures(_PAST_X),
+        with_futures(_PAST_Y),
+        with_pasts(_FUTURE_X),
+        with_pasts(_FUTURE_Y),
+        0.5 * (past + future - log_det(_PAST_X, _PAST_Y, _FUTURE_X, _FUTURE_Y)),
     )
-    return jnp.stack(cumulative), factor
+    return found, factor
 
 
 def _triangular(vectors: Float[Array, "m k n"]) -> Float[Array, "m k k"]:

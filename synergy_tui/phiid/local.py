@@ -9,24 +9,25 @@ rows are the atoms that phiid.decompose gives for the same response, in nats. So
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from synergy_tui.errors import UsageError
 from synergy_tui.phiid import discrete
 from synergy_tui.phiid.lattice import atoms_from_cumulative
-from synergy_tui.phiid.redundancy import REDUNDANCIES, Informations, ccs, mmi_local
+from synergy_tui.phiid.redundancy import Informations, ccs, ccs_redundancies, mmi_local
 from synergy_tui.phiid.windows import (
     CLEAR_DETERMINANT,
     ILL_CONDITIONED,
     MIN_STEPS,
-    NOT_FINITE,
     SMALLEST_RATIO,
+    make_bits,
     make_windows,
     response_lengths,
 )
-from synergy_tui.terms import INVALID_REASONS
+from synergy_tui.terms import INVALID_REASONS, REDUNDANCIES
 
 _AT_ONCE = 128
 """Partners at a time: sixty arrays [128, 100] stay in the second-level cache."""
@@ -92,20 +93,28 @@ def local_unit(
 def _gaussian(
     series: Float[np.ndarray, "units steps"], lag: int, redundancy: str
 ) -> tuple[list[np.ndarray], Int[np.ndarray, " partners"]]:
-    """(cumulative local informations, each [partners, n]; codes) of the last unit with each of the others.
-
-    A local entropy is ½ zᵀR⁻¹z + ½ ln |R| and constants that cancel. With the windows orthonormalised one after the
-    other, zᵀR⁻¹z is (n − 1) times the squares of the step's coordinates, and |R| the product of squared residuals.
-    """
+    """(cumulative local informations, each [partners, n]; codes) of the last unit with each of the others."""
     windows = make_windows(series[None], np.array([series.shape[1]]), lag)
     code = np.maximum(windows.code[0, :-1], windows.code[0, -1])
     y, fy = windows.past[0, :-1], windows.future[0, :-1]
     x, fx = (np.broadcast_to(part[0, -1], y.shape) for part in (windows.past, windows.future))
+    local, half_log_det = _local_informations(x, y, fx, fy, y.shape[1] - 1)
+    code = np.where((code == 0) & ~_well_conditioned(x, y, fx, fy, 2 * half_log_det), ILL_CONDITIONED, code)
+    average = local.each(lambda value: value.mean(axis=1, keepdims=True))
+    return ccs(local) if redundancy == "ccs" else mmi_local(average, local), code
 
-    def single(window: np.ndarray) -> _Basis:
-        return _Basis((window,), 0.5 * (window.shape[1] - 1) * window**2, np.zeros((len(window), 1)))
 
-    of_x, of_y, of_fx, of_fy = (single(window) for window in (x, y, fx, fy))
+def _local_informations(
+    x: np.ndarray, y: np.ndarray, fx: np.ndarray, fy: np.ndarray, freedom: Any
+) -> tuple[Informations, np.ndarray]:
+    """(nine local informations [pairs, n], ½ ln |R| [pairs]) of the windows [pairs, n] of pairs, each of unit length.
+
+    A local entropy is ½ zᵀR⁻¹z + ½ ln |R| and constants that cancel. With the windows orthonormalised one after the
+    other, zᵀR⁻¹z is `freedom` (n − 1) times the squares of the step's coordinates, and |R| the product of squared
+    residuals.
+    """
+    nothing = np.zeros((len(x), 1))
+    of_x, of_y, of_fx, of_fy = (_Basis((w,), 0.5 * freedom * w**2, nothing, freedom) for w in (x, y, fx, fy))
     past, future = of_x.with_(y), of_fx.with_(fy)
     past_fx = past.with_(fx)
     whole = past_fx.with_(fy)
@@ -124,19 +133,28 @@ def _gaussian(
         information(past, of_fy, past.with_(fy)),
         information(past, future, whole),
     )
-    code = np.where((code == 0) & ~_well_conditioned(x, y, fx, fy, 2 * whole.half_log_det[:, 0]), ILL_CONDITIONED, code)
-    average = local.each(lambda value: value.mean(axis=1, keepdims=True))
-    return ccs(local) if redundancy == "ccs" else mmi_local(average, local), code
+    return local, whole.half_log_det[:, 0]
+
+
+def local_redundancies(
+    windows: Float[np.ndarray, "pairs 4 n"], inside: Bool[np.ndarray, "pairs n"], freedom: Int[np.ndarray, " pairs"]
+) -> list[Float[np.ndarray, " pairs"]]:
+    """The seven of CCS averaged over each pair's steps `inside`, from its windows past x, y, future x, y: for pairs so
+    ill-conditioned that their correlations will not do. `freedom`: steps less windows, which is their variance."""
+    x, y, fx, fy = windows.transpose(1, 0, 2)
+    local, _ = _local_informations(x, y, fx, fy, freedom[:, None])
+    return [np.where(inside, value, 0.0).sum(axis=1) / inside.sum(axis=1) for value in ccs_redundancies(local)]
 
 
 @dataclass(frozen=True)
 class _Basis:
-    """Orthonormal vectors [partners, n] that span some windows, those windows' local entropy [partners, n] but for
-    constants, and ½ ln |R| [partners, 1] of them, in nats."""
+    """Orthonormal vectors [pairs, n] that span some windows, those windows' local entropy [pairs, n] but for constants,
+    and ½ ln |R| [pairs, 1] of them, in nats."""
 
     vectors: tuple[np.ndarray, ...]
     entropy: np.ndarray
     half_log_det: np.ndarray
+    freedom: Any
 
     def with_(self, window: np.ndarray) -> _Basis:
         """The basis of one window more."""
@@ -147,19 +165,19 @@ class _Basis:
         length = np.sqrt((rest**2).sum(axis=1, keepdims=True))
         safe = np.where(length > 0, length, 1.0)
         direction, log = rest / safe, np.log(safe)
-        entropy = self.entropy + 0.5 * (window.shape[1] - 1) * direction**2 + log
-        return _Basis((*self.vectors, direction), entropy, self.half_log_det + log)
+        entropy = self.entropy + 0.5 * self.freedom * direction**2 + log
+        return _Basis((*self.vectors, direction), entropy, self.half_log_det + log, self.freedom)
 
 
 def _well_conditioned(x: np.ndarray, y: np.ndarray, fx: np.ndarray, fy: np.ndarray, log_det: np.ndarray) -> np.ndarray:
     """Whether the extreme eigenvalues of R are closer than SMALLEST_RATIO allows; singular values of the windows
     themselves decide where the determinant does not."""
-    good = log_det >= np.log(CLEAR_DETERMINANT)
+    good = log_det >= np.log(CLEAR_DETERMINANT["float64"])
     doubtful = np.flatnonzero(~good)
     if len(doubtful):
         four = np.stack([part[doubtful] for part in (x, y, fx, fy)], axis=1)
         spectrum = np.linalg.svd(four, compute_uv=False) ** 2
-        good[doubtful] = spectrum[:, -1] >= SMALLEST_RATIO * spectrum[:, 0]
+        good[doubtful] = spectrum[:, -1] >= SMALLEST_RATIO["float64"] * spectrum[:, 0]
     return good
 
 
@@ -167,22 +185,19 @@ def _discrete(
     series: Float[np.ndarray, "units steps"], lag: int, redundancy: str
 ) -> tuple[list[np.ndarray], Int[np.ndarray, " partners"]]:
     """The same from binarised windows: every state's local values, then the state of each step."""
-    units, n = len(series), series.shape[1] - lag
-    finite = np.isfinite(series).all(axis=1)
-    code = np.where(finite[:-1] & finite[-1], 0, NOT_FINITE)
-    series, inside = np.where(finite[:, None], series, 0.0), np.ones(n, bool)
-    past, future = (discrete.above_mean(part, inside) for part in (series[:, :n], series[:, lag:]))
+    bits = make_bits(series[None], np.array([series.shape[1]]), lag)
+    code = np.maximum(bits.code[0, :-1], bits.code[0, -1])
+    past, future = bits.past[0].astype(int), bits.future[0].astype(int)
     state = ((past[-1] * 2 + past[:-1]) * 2 + future[-1]) * 2 + future[:-1]
-    counts = np.stack([(state == number).sum(axis=1) for number in range(16)], axis=1)
-    joint = counts.reshape(units - 1, 2, 2, 2, 2).astype(float)
-    of_states = discrete.informations(joint)
+    counts = np.stack([(state == number).sum(axis=1) for number in range(16)]).astype(float)
+    joint = counts.reshape(2, 2, 2, 2, -1)
+    of_states = discrete.local_informations(joint)
     if redundancy == "ccs":
-        values = ccs(of_states, discrete.NO_SIGN)
+        values = ccs(of_states, discrete.NO_SIGN["float64"])
     else:
-        states = (1, 2, 3, 4)
-        average = of_states.each(lambda value: (joint * value).sum(axis=states, keepdims=True) / n)
+        average = of_states.each(lambda value: (joint * value).sum(axis=(0, 1, 2, 3)) / state.shape[1])
         values = mmi_local(average, of_states)
-    return [np.take_along_axis(value.reshape(units - 1, 16), state, axis=1) for value in values], code
+    return [np.take_along_axis(value.reshape(16, -1), state.T, axis=0).T for value in values], code
 
 
 _ESTIMATORS = {"gaussian": _gaussian, "discrete": _discrete}

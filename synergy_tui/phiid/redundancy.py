@@ -8,9 +8,8 @@ Sources: Mediano et al., PNAS 122(39), 2025; Ince, Entropy 19(7):318, 2017 (CCS)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
-
-REDUNDANCIES = ("mmi", "ccs")
 
 
 class Informations(NamedTuple):
@@ -31,44 +30,25 @@ class Informations(NamedTuple):
         return Informations(*(change(value) for value in self))
 
 
-class Redundancies(NamedTuple):
-    """What two sources share: the pasts about x', y', both (p_…), the futures about x, y, both (…_f), and the double
-    redundancy, of both pasts about both futures."""
-
-    double: Any
-    p_x: Any
-    p_y: Any
-    p_f: Any
-    x_f: Any
-    y_f: Any
-    f_p: Any
-
-
-def cumulative(i: Informations, r: Redundancies) -> list[Any]:
-    """The sixteen cumulative informations in the order of terms.ATOMS."""
-    past_r = [r.double, r.p_x, r.p_y, r.p_f]
-    past_x = [r.x_f, i.x_x, i.x_y, i.x_f]
-    past_y = [r.y_f, i.y_x, i.y_y, i.y_f]
-    past_s = [r.f_p, i.p_x, i.p_y, i.p_f]
+def cumulative(i: Informations, r: Sequence[Any]) -> list[Any]:
+    """The sixteen cumulative informations in the order of terms.ATOMS, from nine informations and seven redundancies:
+    the double one (of both pasts about both futures), of the pasts about x', y' and both, of the futures about x, y
+    and both."""
+    double, p_x, p_y, p_f, x_f, y_f, f_p = r
+    past_r = [double, p_x, p_y, p_f]
+    past_x = [x_f, i.x_x, i.x_y, i.x_f]
+    past_y = [y_f, i.y_x, i.y_y, i.y_f]
+    past_s = [f_p, i.p_x, i.p_y, i.p_f]
     return past_r + past_x + past_y + past_s
 
 
-def mmi(i: Informations) -> list[Any]:
-    """Cumulative informations of time-averaged informations: each redundancy is the least its sources give."""
-    least = i.x_x.__array_namespace__().minimum
+def mmi(i: Informations, least: Any = None) -> list[Any]:
+    """Cumulative informations of time-averaged informations: each redundancy is the least its sources give. `least`:
+    how the less of two is found, where they are not informations but, say, what these are logarithms of."""
+    least = least or i.x_x.__array_namespace__().minimum
     p_x, p_y = least(i.x_x, i.y_x), least(i.x_y, i.y_y)
-    return cumulative(
-        i,
-        Redundancies(
-            least(p_x, p_y),
-            p_x,
-            p_y,
-            least(i.x_f, i.y_f),
-            least(i.x_x, i.x_y),
-            least(i.y_x, i.y_y),
-            least(i.p_x, i.p_y),
-        ),
-    )
+    p_f, f_p = least(i.x_f, i.y_f), least(i.p_x, i.p_y)
+    return cumulative(i, [least(p_x, p_y), p_x, p_y, p_f, least(i.x_x, i.x_y), least(i.y_x, i.y_y), f_p])
 
 
 def mmi_local(average: Informations, local: Informations) -> list[Any]:
@@ -76,31 +56,27 @@ def mmi_local(average: Informations, local: Informations) -> list[Any]:
     `average` broadcasts against `local`."""
     where = average.x_x.__array_namespace__().where
 
-    def least(*names: str) -> tuple[Any, Any]:
+    def least(*names: str) -> Any:
         mean, step = getattr(average, names[0]), getattr(local, names[0])
         for name in names[1:]:
             smaller = getattr(average, name) < mean
             mean, step = where(smaller, getattr(average, name), mean), where(smaller, getattr(local, name), step)
         return step
 
-    return cumulative(
-        local,
-        Redundancies(
-            least("x_x", "x_y", "y_x", "y_y"),
-            least("x_x", "y_x"),
-            least("x_y", "y_y"),
-            least("x_f", "y_f"),
-            least("x_x", "x_y"),
-            least("y_x", "y_y"),
-            least("p_x", "p_y"),
-        ),
-    )
+    singles = (("x_x", "y_x"), ("x_y", "y_y"), ("x_f", "y_f"), ("x_x", "x_y"), ("y_x", "y_y"), ("p_x", "p_y"))
+    double = least("x_x", "x_y", "y_x", "y_y")
+    return cumulative(local, [double, *(least(*names) for names in singles)])
 
 
 def ccs(i: Informations, zero: float = 0.0) -> list[Any]:
-    """Cumulative informations of local informations. A local redundancy counts where everything it is made of shares a
-    sign. `zero`: informations no larger than this have no sign. (Of what is shared itself the sign of a rounding error
-    does not matter: it would be counted as that error.)"""
+    """Cumulative informations of local informations."""
+    return cumulative(i, ccs_redundancies(i, zero))
+
+
+def ccs_redundancies(i: Informations, zero: float = 0.0) -> list[Any]:
+    """The seven local redundancies of local informations, in the order `cumulative` takes them. One counts where
+    everything it is made of shares a sign. `zero`: informations no larger than this have no sign. (Of what is shared
+    itself the sign of a rounding error does not matter: it would be counted as that error.)"""
     numbers = i.x_x.__array_namespace__()
     sign = i.each(lambda value: numbers.where(abs(value) > zero, numbers.sign(value), 0.0))
 
@@ -116,4 +92,4 @@ def ccs(i: Informations, zero: float = 0.0) -> list[Any]:
     value = value + (p_x + p_y - p_f) + (x_f + y_f - f_p)
     side = numbers.sign(value)
     alike = (side == sign.x_x) & (side == sign.x_y) & (side == sign.y_x) & (side == sign.y_y)
-    return cumulative(i, Redundancies(numbers.where(alike, value, 0.0), p_x, p_y, p_f, x_f, y_f, f_p))
+    return [numbers.where(alike, value, 0.0), p_x, p_y, p_f, x_f, y_f, f_p]

@@ -1,10 +1,11 @@
-"""What a decomposition is: unit sums and blocks of pairs as the engine gives them, and the whole made of its blocks.
-NumPy only."""
+"""What a decomposition is: sums and blocks of pairs as the engine gives them, and the whole made of its blocks. NumPy
+only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -13,9 +14,22 @@ from synergy_tui.errors import MeasureError
 from synergy_tui.terms import INVALID_REASONS
 
 
+class _Sums:
+    """Arrays that add up over blocks."""
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays by name, for keeping a block."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+
+    def __iadd__(self, other: Self) -> Self:
+        for name, mine in self.arrays().items():
+            mine += getattr(other, name)
+        return self
+
+
 @dataclass(frozen=True)
-class UnitSums:
-    """Sums over the valid pairs of each unit, per prompt, the unit itself taken as x. They add up over blocks."""
+class UnitSums(_Sums):
+    """Sums over the valid pairs of each unit, per prompt, the unit itself taken as x."""
 
     atoms: Float[np.ndarray, "prompts units 16"]
     offset: Float[np.ndarray, "prompts units"]
@@ -24,89 +38,125 @@ class UnitSums:
     balance_pairs: Int[np.ndarray, "prompts units"]
 
     @classmethod
-    def zeros(cls, prompts: int, units: int) -> UnitSums:
+    def zeros(cls, *shape: int) -> UnitSums:
+        """No pair summed yet; `shape`: prompts and units."""
+        pairs, balance_pairs = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        return cls(np.zeros((*shape, 16)), np.zeros(shape), np.zeros(shape), pairs, balance_pairs)
+
+
+@dataclass(frozen=True)
+class UnitTotals(_Sums):
+    """Sums over each unit's pairs of their means over prompts, the unit itself taken as x. balance: of the pairs'
+    sums over prompts, and how many prompts those are over."""
+
+    atoms: Float[np.ndarray, "units 16"]
+    offset: Float[np.ndarray, " units"]
+    balance: Float[np.ndarray, " units"]
+    balance_prompts: Float[np.ndarray, " units"]
+    pairs: Int[np.ndarray, " units"]
+
+    @classmethod
+    def zeros(cls, units: int) -> UnitTotals:
         """No pair summed yet."""
-        shape = (prompts, units)
-        return cls(
-            np.zeros((*shape, 16)),
-            np.zeros(shape),
-            np.zeros(shape),
-            np.zeros(shape, np.int64),
-            np.zeros(shape, np.int64),
-        )
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The five arrays by name, for keeping a block."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
-
-    def __iadd__(self, other: UnitSums) -> UnitSums:
-        for name, mine in self.arrays().items():
-            mine += getattr(other, name)
-        return self
+        offset, balance, balance_prompts = np.zeros((3, units))
+        return cls(np.zeros((units, 16)), offset, balance, balance_prompts, np.zeros(units, np.int64))
 
 
 @dataclass(frozen=True)
 class PairBlock:
-    """A run of pairs in ascending order (i, j): means over their valid prompts, nats. `reason`: 0, or the code of the
-    gravest reason that made a prompt invalid (terms.INVALID_REASONS). `reasons` counts pairs × prompts."""
+    """A run of pairs in ascending order (i, j): means over their valid prompts, nats. `spread`: standard deviation over
+    those prompts of sts, rtr and TDMI, NaN below two. `reason`: 0, or the code of the gravest reason that made a prompt
+    invalid (terms.INVALID_REASONS). `reasons` counts pairs × prompts."""
 
     pairs: Int[np.ndarray, "n 2"]
     mean: Float[np.ndarray, "n 16"]
+    spread: Float[np.ndarray, "n 3"]
     offset: Float[np.ndarray, " n"]
     valid_prompts: Int[np.ndarray, " n"]
     reason: Int[np.ndarray, " n"]
     reasons: dict[str, int]
     sums: UnitSums
+    totals: UnitTotals
 
 
 @dataclass(frozen=True)
-class PairAtoms:
+class UnitAtoms:
+    """What a decomposition says about units, which stays small when pairs are many. Always with the unit as x, so `xtx`
+    is its own; NaN where it has no valid pair.
+
+    unit, unit_offset: atoms and independence offset 2·min(AIS), mean over partners of the pair's mean over prompts ·
+    unit_prompt, unit_prompt_offset: the same in each prompt, from which intervals are drawn; pooled prompts are one ·
+    unit_balance: mean of sts/(sts + rtr) over the pairs where that sum is positive · unit_pairs: valid pairs of each
+    unit in each prompt · pairs_valid, pairs_all: how many pairs have a value, and how many there are · reasons: why
+    pairs × prompts were invalid, counted.
+    """
+
+    unit: Float[np.ndarray, "units 16"]
+    unit_offset: Float[np.ndarray, " units"]
+    unit_prompt: Float[np.ndarray, "prompts units 16"]
+    unit_prompt_offset: Float[np.ndarray, "prompts units"]
+    unit_balance: Float[np.ndarray, "prompts units"]
+    unit_pairs: Int[np.ndarray, "prompts units"]
+    pairs_valid: int
+    pairs_all: int
+    reasons: dict[str, int]
+
+
+@dataclass(frozen=True)
+class PairAtoms(UnitAtoms):
     """The decomposition of a series.
 
     pairs: i < j, x = i, y = j · mean: atoms in the order of ATOMS, over valid prompts, nats, NaN where no prompt is
-    valid · offset: the independence offset 2·min(AIS), likewise · valid_prompts: how many prompts each mean is over ·
-    reason, reasons: see PairBlock · unit_prompt: mean over a unit's valid pairs with the unit as x (so `xtx` is always
-    the unit's own), NaN where it has none · unit_offset: likewise · unit_balance: mean of sts/(sts + rtr) over the
-    pairs where that sum is positive · unit_pairs: valid pairs of each unit in each prompt.
+    valid · spread: standard deviation over those prompts of sts, rtr and TDMI · offset: the independence offset
+    2·min(AIS) · valid_prompts: how many prompts each mean is over · reason: see PairBlock.
     """
 
     pairs: Int[np.ndarray, "pairs 2"]
     mean: Float[np.ndarray, "pairs 16"]
+    spread: Float[np.ndarray, "pairs 3"]
     offset: Float[np.ndarray, " pairs"]
     valid_prompts: Int[np.ndarray, " pairs"]
     reason: Int[np.ndarray, " pairs"]
-    reasons: dict[str, int]
-    unit_prompt: Float[np.ndarray, "prompts units 16"]
-    unit_offset: Float[np.ndarray, "prompts units"]
-    unit_balance: Float[np.ndarray, "prompts units"]
-    unit_pairs: Int[np.ndarray, "prompts units"]
 
 
 def merge(blocks: Iterable[PairBlock]) -> PairAtoms:
     """One decomposition from its blocks, in order. Raises MeasureError when no pair is valid in any prompt."""
     blocks = list(blocks)
-    total = UnitSums.zeros(*blocks[0].sums.pairs.shape)
+    units = merge_units(blocks)
+    names = ("pairs", "mean", "spread", "offset", "valid_prompts", "reason")
+    columns: dict[str, Any] = {name: np.concatenate([getattr(block, name) for block in blocks]) for name in names}
+    return PairAtoms(**columns, **vars(units))
+
+
+def merge_units(blocks: Iterable[PairBlock]) -> UnitAtoms:
+    """What the blocks say about units; each is looked at once and not kept. Raises MeasureError as `merge` does."""
+    sums: UnitSums | None = None
+    totals: UnitTotals | None = None
+    reasons, valid, count = dict.fromkeys(INVALID_REASONS, 0), 0, 0
     for block in blocks:
-        total += block.sums
-    reasons = {name: sum(block.reasons[name] for block in blocks) for name in INVALID_REASONS}
-    valid_prompts = np.concatenate([block.valid_prompts for block in blocks])
-    if not valid_prompts.any():
+        if sums is None or totals is None:
+            sums, totals = UnitSums.zeros(*block.sums.pairs.shape), UnitTotals.zeros(len(block.totals.pairs))
+        sums += block.sums
+        totals += block.totals
+        reasons = {name: reasons[name] + block.reasons[name] for name in INVALID_REASONS}
+        valid += int((block.valid_prompts > 0).sum())
+        count += len(block.pairs)
+    if sums is None or totals is None or not valid:
         commonest = max(reasons, key=lambda name: reasons[name])
         raise MeasureError(
             f"no valid pair: {reasons[commonest]:,} of pairs × prompts are {commonest}",
             "capture longer responses, or look at the series for constant or copied units",
         )
-    return PairAtoms(
-        pairs=np.concatenate([block.pairs for block in blocks]),
-        mean=np.concatenate([block.mean for block in blocks]),
-        offset=np.concatenate([block.offset for block in blocks]),
-        valid_prompts=valid_prompts,
-        reason=np.concatenate([block.reason for block in blocks]),
+    return UnitAtoms(
+        unit=mean_of(totals.atoms, totals.pairs[:, None]),
+        unit_offset=mean_of(totals.offset, totals.pairs),
+        unit_prompt=mean_of(sums.atoms, sums.pairs[:, :, None]),
+        unit_prompt_offset=mean_of(sums.offset, sums.pairs),
+        unit_balance=mean_of(sums.balance, sums.balance_pairs),
+        unit_pairs=sums.pairs,
+        pairs_valid=valid,
+        pairs_all=count,
         reasons=reasons,
-        unit_prompt=mean_of(total.atoms, total.pairs[:, :, None]),
-        unit_offset=mean_of(total.offset, total.pairs),
-        unit_balance=mean_of(total.balance, total.balance_pairs),
-        unit_pairs=total.pairs,
     )
 
 

@@ -12,23 +12,24 @@ from synergy_tui.terms import INVALID_REASONS
 MIN_STEPS = 5
 """Fewest steps of a window. With fewer the 4×4 correlation matrix is singular by construction."""
 
-CLEAR_DETERMINANT = 1e-5
-"""Pairs whose det R is at least this are exact to about 1e-10 nats from their correlations (the smallest eigenvalue is
-then above 4e-6, the rounding of a correlation 2e-16). The others are recomputed from their windows."""
+CLEAR_DETERMINANT = {"float64": 1e-5, "float32": 1e-2}
+"""Pairs whose det R is at least this are exact to about 1e-10 nats (1e-5 in float32) from their correlations. The
+others are recomputed from their windows."""
 
-SMALLEST_RATIO = 2.2e-10
+SMALLEST_RATIO = {"float64": 2.2e-10, "float32": 1e-6}
 """Smallest usable ratio of the extreme eigenvalues of R; below it a pair is invalid."""
 
 TOO_SHORT, NOT_FINITE, CONSTANT, ILL_CONDITIONED = range(1, len(INVALID_REASONS) + 1)
 
 
 class Windows(NamedTuple):
-    """past, future: centred, of unit length, 0 past the end of a response. self_correlation: of a unit's past with
-    its own future. code: why a unit is invalid for a prompt, 0 when it is not (terms.INVALID_REASONS)."""
+    """past, future: centred and of unit length, or bits (`make_bits`); 0 past the end of a response. own: correlation
+    of a unit's past with its own future; of bits unused. code: why a unit is invalid for a prompt, 0 when it is not
+    (terms.INVALID_REASONS)."""
 
     past: Float[Any, "prompts units n"]
     future: Float[Any, "prompts units n"]
-    self_correlation: Float[Any, "prompts units"]
+    own: Float[Any, "prompts units"]
     code: Int8[Any, "prompts units"]
 
 
@@ -53,6 +54,26 @@ def make_windows(series: Float[Any, "prompts units steps"], steps: Any, lag: int
     code = numbers.where(past_bad | future_bad, NOT_FINITE, code)
     code = numbers.where(short, TOO_SHORT, code).astype(numbers.int8)
     return Windows(past, future, (past * future).sum(axis=2), code)
+
+
+def make_bits(series: Float[Any, "prompts units steps"], steps: Any, lag: int) -> Windows:
+    """The same windows, 1 where a step is strictly above its window's mean and 0 elsewhere. A constant is a state like
+    any other."""
+    numbers = series.__array_namespace__()
+    n = series.shape[2] - lag
+    inside = numbers.arange(n)[None, None, :] < (steps - lag)[:, None, None]
+    count = numbers.maximum(inside.sum(axis=2, keepdims=True), 1)
+
+    def above_mean(window: Any) -> tuple[Any, Any]:
+        bad = (inside & ~numbers.isfinite(window)).any(axis=2)
+        window = numbers.where(inside & ~bad[:, :, None], window, 0.0)
+        above = window > window.sum(axis=2, keepdims=True) / count
+        return (inside & above).astype(window.dtype), bad
+
+    (past, past_bad), (future, future_bad) = above_mean(series[:, :, :n]), above_mean(series[:, :, lag:])
+    code = numbers.where(past_bad | future_bad, NOT_FINITE, 0)
+    code = numbers.where((steps - lag < MIN_STEPS)[:, None], TOO_SHORT, code).astype(numbers.int8)
+    return Windows(past, future, numbers.zeros(code.shape, past.dtype), code)
 
 
 def _standardise(window: Float[Any, "prompts units n"], inside: Bool[Any, "prompts 1 n"]) -> tuple[Any, Any, Any]:

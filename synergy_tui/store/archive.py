@@ -38,7 +38,7 @@ class Archive(Cache):
         here = str(self.folder).replace("'", "''")
         try:
             for name in schema.TABLES:
-                con.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{here}/tables/{name}.parquet')")
+                con.execute(f"CREATE VIEW {name} AS {self._table(here, name)}")
             for name, (_, select, _) in schema.views(self.folder).items():
                 if name != "jobs":
                     con.execute(f"CREATE VIEW {name} AS {select}")
@@ -47,6 +47,12 @@ class Archive(Cache):
             raise CacheError(f"{self.folder} is not whole: {str(error).splitlines()[0]}", "export it again") from None
         finally:
             con.close()
+
+    def _table(self, here: str, name: str) -> str:
+        """A table of the run; what its version did not know is empty."""
+        if not (self.folder / "tables" / f"{name}.parquet").exists():
+            return schema.empty(name)
+        return f"SELECT * FROM read_parquet('{here}/tables/{name}.parquet') UNION ALL BY NAME {schema.empty(name)}"
 
     @contextmanager
     def write(self, patience: float = WRITE_PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:

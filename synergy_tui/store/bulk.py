@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synergy_tui.store.schema import NOTHING
+from synergy_tui.store.schema import NOTHING, PAIR_EXTRAS
 from synergy_tui.terms import ATOMS
 
 PAIR_FILE = pa.schema(
@@ -20,6 +20,7 @@ PAIR_FILE = pa.schema(
         *((name, pa.int16()) for name in ("x_layer", "x_unit", "y_layer", "y_unit")),
         *((atom, pa.float32()) for atom in ATOMS),
         ("offset", pa.float32()),
+        *((name, pa.float32()) for name, _ in PAIR_EXTRAS),
         ("valid_prompts", pa.int32()),
         ("reason", pa.int8()),
     ]
@@ -47,6 +48,23 @@ def write_empty(folder: Path) -> None:
     for name, columns in (("pairs/decomposition", PAIR_FILE), ("series/capture", SERIES_FILE)):
         kind = name.partition("/")[0]
         write_parquet(folder / f"{name}={NOTHING}" / f"{kind}.parquet", [], columns)
+
+
+def complete(path: Path) -> None:
+    """Gives a pair file of an older version the columns it lacks, as NULL. Raises OSError or ArrowException."""
+    with pq.ParquetFile(path) as file:
+        missing = [field for field in PAIR_FILE if field.name not in file.schema_arrow.names]
+        if not missing:
+            return
+
+        def groups() -> Iterator[pa.Table]:
+            for number in range(file.num_row_groups):
+                table = file.read_row_group(number)
+                for field in missing:
+                    table = table.append_column(field, pa.nulls(len(table), field.type))
+                yield table.select(PAIR_FILE.names)
+
+        write_parquet(path, groups(), PAIR_FILE)
 
 
 def write_parquet(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> int:

@@ -10,7 +10,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,8 @@ class Cache:
 
     @classmethod
     def open(cls, folder: Path, patience: float = READ_PATIENCE) -> Cache:
-        """The cache in `folder`: made when missing, its views renewed after a move or an update.
+        """The cache in `folder`: made when missing, its tables brought to this version after an update, its views
+        renewed after that or a move.
 
         Raises CacheError when the folder cannot be written at first use, is from a newer version, or is no cache.
         """
@@ -43,9 +44,11 @@ class Cache:
         if not cache.catalogue.exists():
             cache._create()
         with cache.read(patience) as con:
-            cache._check_version(con)
+            older = cache._check_version(con) < schema.VERSION
             (views,) = con.execute("SELECT views FROM meta").fetchone() or ("",)
-        if views != schema.views_hash(cache.folder) and os.access(cache.catalogue, os.W_OK):
+        if older:
+            cache._migrate()
+        elif views != schema.views_hash(cache.folder) and os.access(cache.catalogue, os.W_OK):
             cache.renew_views()
         return cache
 
@@ -164,7 +167,30 @@ class Cache:
             except duckdb.Error as error:
                 raise self._unreadable(str(error)) from None
 
-    def _check_version(self, con: duckdb.DuckDBPyConnection) -> None:
+    def _migrate(self) -> None:
+        """Brings an older cache to this version: first its pair files, which the older one can still read, then tables
+        and views at once. Another process may have been quicker."""
+        import pyarrow as pa  # a reader without an older cache is spared its 0.1 s
+
+        from synergy_tui.store.bulk import complete
+
+        if not os.access(self.catalogue, os.W_OK):
+            raise CacheError(
+                f"the cache {self.folder} is of an older version and cannot be written",
+                "copy it to where it can be, or mend its permissions",
+            )
+        for path in self.folder.glob("pairs/*/pairs.parquet"):
+            # A damaged file stays as it is, for `cache check` to find.
+            with suppress(OSError, pa.ArrowException):
+                complete(path)
+        with self.write() as con:
+            version = self._check_version(con)
+            if version < schema.VERSION:
+                schema.migrate(con, version)
+                schema.create_views(con, self.folder)
+
+    def _check_version(self, con: duckdb.DuckDBPyConnection) -> int:
+        """The catalogue's version, this one or an older."""
         try:
             row = con.execute("SELECT version FROM meta").fetchone()
         except duckdb.CatalogException:
@@ -176,6 +202,7 @@ class Cache:
                 f"the cache {self.folder} has schema {row[0]}, this synergy-tui knows {schema.VERSION}",
                 "update synergy-tui, or use --cache with another folder",
             )
+        return row[0]
 
     def _unreadable(self, text: str) -> CacheError:
         return CacheError(

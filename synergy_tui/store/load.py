@@ -112,7 +112,8 @@ def parsed(key: str, value: Any) -> Any:
 def atlas(cache: Cache, decomposition: str, ranking: str) -> dict[str, Any]:
     """What a map of one decomposition is drawn from: run (rows of decompositions, captures and subjects in one),
     ranking, values [layers, units] scaled, excess [layers, units] in nats, profile and contrasts with intervals,
-    confounds."""
+    surrogate_contrasts (by null, what surrogate data show in this ranking), confounds. Raises UsageError for a ranking
+    this decomposition does not have."""
     query = """SELECT d.*, c.tasks, c.layers, c.units_per_layer, c.prompts, c.steps, c.dtype, s.name
       FROM decompositions d JOIN captures c USING (capture) JOIN subjects s USING (subject) WHERE decomposition = $1"""
     (run,) = rows(cache, query, decomposition)
@@ -121,9 +122,16 @@ def atlas(cache: Cache, decomposition: str, ranking: str) -> dict[str, Any]:
         "SELECT ranking, contrast, low, high, curvature FROM contrasts WHERE decomposition = $1",
         decomposition,
     )
+    if ranking not in {row["ranking"] for row in contrasts}:
+        raise UsageError(
+            f"{decomposition} has no ranking {ranking}: no surrogates were drawn",
+            f"synergy-tui decompose {run['capture']} --surrogates 200",
+        )
     shape = (run["layers"], run["units_per_layer"])
     return {
-        "run": {key: parsed(key, value) for key, value in run.items()},
+        # What version 1 did not record was so.
+        "run": {"nulls": [], "surrogates": 0, "precision": "float64"}
+        | {key: parsed(key, value) for key, value in run.items() if value is not None},
         "ranking": ranking,
         "values": unit_scores(cache, decomposition, ranking, shape),
         "excess": unit_scores(cache, decomposition, "excess", shape, "value"),
@@ -135,11 +143,27 @@ def atlas(cache: Cache, decomposition: str, ranking: str) -> dict[str, Any]:
             ranking,
         ),
         "contrasts": {row.pop("ranking"): row for row in contrasts},
+        "surrogate_contrasts": surrogate_contrasts(cache, decomposition, ranking),
         "confounds": {
             row["name"]: row["value"]
             for row in rows(cache, "SELECT name, value FROM confounds WHERE decomposition = $1", decomposition)
         },
     }
+
+
+def surrogate_contrasts(cache: Cache, decomposition: str, ranking: str) -> dict[str, dict[str, float]]:
+    """By null: the mean, median and 95th percentile over surrogates of a ranking's contrast, and the share of them at
+    or above the data's."""
+    found = rows(
+        cache,
+        """SELECT null_name, avg(s.contrast) AS mean, median(s.contrast) AS median,
+        quantile_cont(s.contrast, 0.95) AS percentile_95, avg((s.contrast >= c.contrast)::INTEGER) AS at_or_above
+        FROM surrogate_contrasts s JOIN contrasts c USING (decomposition, ranking)
+        WHERE decomposition = $1 AND ranking = $2 GROUP BY null_name ORDER BY null_name""",
+        decomposition,
+        ranking,
+    )
+    return {row.pop("null_name"): row for row in found}
 
 
 def ablation(cache: Cache, ablation_id: str) -> dict[str, Any]:

@@ -34,8 +34,8 @@ def publish_capture(cache: Cache, capture: str, rows: Rows, series: Iterable[pa.
 
 
 def publish_decomposition(cache: Cache, decomposition: str, rows: Rows, pairs: Iterable[pa.Table]) -> None:
-    """`rows`: decompositions, unit_scores, layer_profiles, contrasts, confounds. `pairs`: tables of
-    schema.PAIR_FILE, in order."""
+    """`rows`: decompositions, unit_scores, layer_profiles, contrasts, confounds, and with surrogates unit_nulls and
+    surrogate_contrasts. `pairs`: tables of bulk.PAIR_FILE, in order."""
     unfinished = _write(cache, decomposition, pairs, PAIR_FILE)
     _publish(
         cache, "decomposition", decomposition, rows, (unfinished, cache.pairs_folder(decomposition) / "pairs.parquet")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import duckdb
 
-from synergy_tui.terms import ATOMS, INVALID_REASONS, MEASURES, RANKINGS, column
+from synergy_tui.terms import ATOMS, INVALID_REASONS, MEASURES, RANKINGS, TESTS, column
 
-VERSION = 1
+VERSION = 2
 
 Columns = list[tuple[str, str, str]]
 
@@ -103,11 +103,18 @@ TABLES: dict[str, tuple[str, Columns]] = {
         [
             ("decomposition", "VARCHAR PRIMARY KEY", "Id; the job that made it has the same."),
             ("capture", "VARCHAR", "captures.capture."),
-            ("estimator", "VARCHAR", "gaussian."),
-            ("redundancy", "VARCHAR", "mmi."),
+            ("estimator", "VARCHAR", "gaussian or discrete."),
+            ("redundancy", "VARCHAR", "mmi or ccs."),
             ("lag", "INTEGER", "Lag τ in steps."),
-            ("pool", "VARCHAR", "mean: pair value is the mean over valid prompts."),
-            ("preprocess", "VARCHAR", "raw."),
+            ("pool", "VARCHAR", "mean over valid prompts, or pooled: one decomposition of all prompts."),
+            ("preprocess", "VARCHAR", "raw, or what was done to the series before, in order."),
+            ("precision", "VARCHAR", "float64 or float32: precision of the decomposition."),
+            (
+                "nulls",
+                "VARCHAR[]",
+                "Nulls that were run; the first stands behind excess and z. Empty: the offset does.",
+            ),
+            ("surrogates", "INTEGER", "Surrogates drawn of each null."),
             ("pairs", "BIGINT", "Number of pairs."),
             ("valid_pairs", "BIGINT", "Pairs with at least one valid prompt."),
             ("valid_prompts", "INTEGER", "Prompts decomposed."),
@@ -123,11 +130,38 @@ TABLES: dict[str, tuple[str, Columns]] = {
         [
             ("decomposition", "VARCHAR", "decompositions.decomposition."),
             ("unit_index", "INTEGER", "units.unit_index."),
-            ("score", "VARCHAR", "An atom (nats), a ranking, tdmi, offset (nats), autocorrelation or norm."),
+            ("score", "VARCHAR", "An atom (nats), a ranking, another measure, or a p or q of the nulls."),
             ("value", "DOUBLE", "Raw value; NULL where there is none."),
             ("scaled", "DOUBLE", "A ranking's value min–max scaled to [0, 1]; NULL for other scores."),
             ("low", "DOUBLE", "Lower end of the 95 % interval of the scaled value, over prompts."),
             ("high", "DOUBLE", "Upper end of it."),
+        ],
+    ),
+    "unit_nulls": (
+        "Units against surrogate data without coupling.",
+        [
+            ("decomposition", "VARCHAR", "decompositions.decomposition."),
+            ("null_name", "VARCHAR", "prompt-shuffle or window-roll; series-shift and phase are not calibrated."),
+            ("unit_index", "INTEGER", "units.unit_index."),
+            ("score", "VARCHAR", "sts (two-sided), rtr or tdmi (upper tail)."),
+            ("observed", "DOUBLE", "The data's value as the null takes it (cut to like length), nats."),
+            ("mean", "DOUBLE", "Mean over surrogates, nats."),
+            ("sd", "DOUBLE", "Standard deviation over surrogates, nats."),
+            ("skewness", "DOUBLE", "Third standardised moment over surrogates."),
+            ("draws", "INTEGER", "Surrogates in which the unit has a value."),
+            ("z", "DOUBLE", "Standard score of the observed value."),
+            ("p", "DOUBLE", "p-value of a Pearson type III tail with these moments."),
+            ("q", "DOUBLE", "Benjamini–Hochberg q over the units."),
+        ],
+    ),
+    "surrogate_contrasts": (
+        "Contrast of every ranking in every surrogate: what a run shows that has no coupling.",
+        [
+            ("decomposition", "VARCHAR", "decompositions.decomposition."),
+            ("null_name", "VARCHAR", "The null."),
+            ("draw", "INTEGER", "Number of the surrogate, from 0."),
+            ("ranking", "VARCHAR", "The ranking."),
+            ("contrast", "DOUBLE", "Middle layers minus the others, scaled, as in contrasts."),
         ],
     ),
     "layer_profiles": (
@@ -237,6 +271,21 @@ JOB_COLUMNS: Columns = [
     ("heartbeat", "DOUBLE", "When its worker last said something, seconds since 1970."),
 ]
 
+PAIR_EXTRAS = (
+    ("sts_sd", "Standard deviation of sts over valid prompts, nats; NULL below two."),
+    ("rtr_sd", "The same of rtr."),
+    ("tdmi_sd", "The same of tdmi."),
+    ("excess", "sts minus its surrogate mean, nats: the first null that was run. NULL without surrogates."),
+    ("z", "Excess over the standard deviation of surrogates."),
+    ("p", "Two-sided p of sts, the larger one where two nulls were run. NULL without surrogates."),
+    ("q", "Benjamini–Hochberg q over all pairs of p."),
+    ("rtr_p", "Upper-tail p of rtr, likewise."),
+    ("rtr_q", "Benjamini–Hochberg q of it."),
+    ("tdmi_p", "Upper-tail p of tdmi, likewise."),
+    ("tdmi_q", "Benjamini–Hochberg q of it."),
+)
+"""Columns of pair files that those of version 1 lack: in an exported run the view has NULL for them."""
+
 NOTHING = "_none"
 """Partition that keeps the globs of the views from matching nothing."""
 
@@ -245,7 +294,7 @@ def views(folder: Path) -> dict[str, tuple[str, str, dict[str, str]]]:
     """name → (comment, SELECT, comments of columns no table has), over the bulk files in `folder`."""
     here = str(folder).replace("'", "''")
     pivot = ",\n  ".join(
-        f"max(value) FILTER (score = '{name}') AS {column(name)}" for name in (*ATOMS, *MEASURES, *RANKINGS)
+        f"max(value) FILTER (score = '{name}') AS {column(name)}" for name in (*ATOMS, *MEASURES, *RANKINGS, *TESTS)
     )
     ranked = f"FILTER (score = '{RANKINGS[0]}')"
     atom_meaning = {atom: f"Atom {atom}, nats." for atom in ATOMS}
@@ -253,11 +302,13 @@ def views(folder: Path) -> dict[str, tuple[str, str, dict[str, str]]]:
         "pairs": (
             "ΦID atoms of every pair of units, mean over valid prompts, nats.",
             f"""SELECT decomposition, x, y, x_layer, x_unit, y_layer, y_unit, {", ".join(ATOMS)}, "offset",
-  {" + ".join(ATOMS)} AS tdmi, valid_prompts, reason
-FROM read_parquet('{here}/pairs/*/*.parquet', hive_partitioning = true,
-  hive_types = {{'decomposition': 'VARCHAR'}})""",
+  {" + ".join(ATOMS)} AS tdmi, {", ".join(name for name, _ in PAIR_EXTRAS)}, valid_prompts, reason
+FROM (SELECT * FROM read_parquet('{here}/pairs/*/*.parquet', hive_partitioning = true,
+  hive_types = {{'decomposition': 'VARCHAR'}})
+  UNION ALL BY NAME SELECT {", ".join(f"NULL::FLOAT AS {name}" for name, _ in PAIR_EXTRAS)} WHERE false)""",
             {
                 **atom_meaning,
+                **dict(PAIR_EXTRAS),
                 "x": "units.unit_index of the pair's first unit.",
                 "y": "units.unit_index of the second, always larger.",
                 "x_layer": "Layer of x.",
@@ -299,6 +350,7 @@ ORDER BY decomposition, u.layer, u.unit""",
                 "autocorrelation": "Mean lag-τ autocorrelation of the unit's activity.",
                 "norm": "Mean activity.",
                 **{column(name): f"Ranking {name}, raw value." for name in RANKINGS},
+                **{column(name): f"{meaning} NULL without surrogates." for name, meaning in TESTS.items()},
             },
         ),
         "latest_heads": (
@@ -320,13 +372,38 @@ WHERE id IS NOT NULL ORDER BY created""",
 
 def create(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """The tables and views of a new cache."""
-    for name, (comment, columns) in TABLES.items():
-        con.execute(f"CREATE TABLE {name} ({', '.join(f'{col} {kind}' for col, kind, _ in columns)})")
-        con.execute(f"COMMENT ON TABLE {name} IS {_quoted(comment)}")
-        for col, _, text in columns:
-            con.execute(f"COMMENT ON COLUMN {name}.{col} IS {_quoted(text)}")
+    for name in TABLES:
+        _create_table(con, name)
+        _comment(con, name)
     con.execute("INSERT INTO meta VALUES (?, '', '')", [VERSION])
     create_views(con, folder)
+
+
+_TO_VERSION_2 = (
+    "ALTER TABLE decompositions ADD COLUMN precision VARCHAR",
+    "ALTER TABLE decompositions ADD COLUMN nulls VARCHAR[]",
+    "ALTER TABLE decompositions ADD COLUMN surrogates INTEGER",
+    "UPDATE decompositions SET precision = 'float64', nulls = [], surrogates = 0",
+)
+
+
+def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
+    """Brings the tables of an older version to this one, step by step; the views are to be made anew."""
+    if version < 2:
+        for statement in _TO_VERSION_2:
+            con.execute(statement)
+        for name in ("unit_nulls", "surrogate_contrasts"):
+            _create_table(con, name)
+        for name in ("decompositions", "unit_scores", "unit_nulls", "surrogate_contrasts"):
+            _comment(con, name)
+    con.execute("UPDATE meta SET version = ?", [VERSION])
+
+
+def empty(name: str) -> str:
+    """A SELECT of no row with a table's columns: what an exported run of an older version is completed with."""
+    _, columns = TABLES[name]
+    kinds = ", ".join(f"NULL::{kind.removesuffix(' PRIMARY KEY')} AS {col}" for col, kind, _ in columns)
+    return f"SELECT {kinds} WHERE false"
 
 
 def create_views(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -339,6 +416,18 @@ def create_views(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         for (col,) in con.execute(f"SELECT column_name FROM (DESCRIBE {name})").fetchall():
             con.execute(f'COMMENT ON COLUMN {name}."{col}" IS {_quoted(known[col])}')
     con.execute("UPDATE meta SET folder = ?, views = ?", [str(folder), views_hash(folder)])
+
+
+def _create_table(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    _, columns = TABLES[name]
+    con.execute(f"CREATE TABLE {name} ({', '.join(f'{col} {kind}' for col, kind, _ in columns)})")
+
+
+def _comment(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    comment, columns = TABLES[name]
+    con.execute(f"COMMENT ON TABLE {name} IS {_quoted(comment)}")
+    for col, _, text in columns:
+        con.execute(f"COMMENT ON COLUMN {name}.{col} IS {_quoted(text)}")
 
 
 def views_hash(folder: Path) -> str:

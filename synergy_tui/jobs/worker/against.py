@@ -1,0 +1,141 @@
+"""Null blocks of a decompose job → tests of its pairs and units: z, p and q, and the contrasts of surrogate data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from synergy_tui.analysis import nulls
+from synergy_tui.analysis.nulls import Tested, UnitDraws
+from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.worker import blocks
+from synergy_tui.jobs.worker.tables import table
+from synergy_tui.phiid.moments import MEASURED, NullBlock
+from synergy_tui.phiid.result import UnitTotals, mean_of
+from synergy_tui.terms import UNCALIBRATED_NULLS
+
+Columns = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Against:
+    """What the nulls of a job say. units: tests by null, in the order they were run. unit_p, unit_q [units, 3]: the
+    larger p of the calibrated nulls, and its q. pair_q [pairs, 3]: likewise."""
+
+    units: dict[str, Tested]
+    draws: dict[str, UnitDraws]
+    unit_p: np.ndarray
+    unit_q: np.ndarray
+    pair_q: np.ndarray
+
+    @property
+    def first(self) -> Tested:
+        """The null behind excess and z."""
+        return next(iter(self.units.values()))
+
+
+def against(job: JobFolder, names: list[str], count: int) -> Against:
+    """Reads the shards of all `count` blocks of the nulls `names`, one at a time."""
+    totals: dict[str, list[UnitTotals]] = {}
+    for name in names:
+        for number in range(count):
+            block = _needed(job, name, number)
+            parts = [block.observed_units, *block.units]
+            if name not in totals:
+                totals[name] = parts
+                continue
+            for mine, other in zip(totals[name], parts, strict=True):
+                mine += other
+    draws = {name: _unit_draws(parts) for name, parts in totals.items()}
+    units = {name: nulls.units_tested(one) for name, one in draws.items()}
+    unit_p = nulls.larger([units[name].p for name in _calibrated(names)])
+    pair_p = np.concatenate([_larger_p(job, names, number)[1] for number in range(count)])
+    return Against(units, draws, unit_p, _by_column(unit_p), _by_column(pair_p))
+
+
+def pair_columns(job: JobFolder, names: list[str], found: Against, count: int) -> Iterator[Columns]:
+    """The columns of the pair file that the nulls fill, block by block."""
+    start = 0
+    for number in range(count):
+        tests, p = _larger_p(job, names, number)
+        q = found.pair_q[start : start + len(p)]
+        start += len(p)
+        first = tests[0]
+        columns = {"excess": first.excess, "z": first.z[:, 0]}
+        for place, prefix in enumerate(("", "rtr_", "tdmi_")):
+            columns |= {f"{prefix}p": p[:, place], f"{prefix}q": q[:, place]}
+        yield columns
+
+
+def unit_rows(decomposition: str, found: Against) -> pa.Table:
+    """Rows of unit_nulls."""
+    tables = []
+    for name, one in found.units.items():
+        q = _by_column(one.p)
+        for place, score in enumerate(MEASURED):
+            columns: dict[str, Any] = {
+                "decomposition": [decomposition] * len(q),
+                "null_name": [name] * len(q),
+                "unit_index": np.arange(len(q)),
+                "score": [score] * len(q),
+                "draws": one.draws,
+                "q": q[:, place],
+            }
+            for column in ("observed", "mean", "sd", "skewness", "z", "p"):
+                columns[column] = getattr(one, column)[:, place]
+            tables.append(table(**columns))
+    return pa.concat_tables(tables)
+
+
+def contrast_rows(decomposition: str, found: Against, layers: int) -> pa.Table:
+    """Rows of surrogate_contrasts."""
+    tables = []
+    for name, draws in found.draws.items():
+        for ranking, values in nulls.contrasts_of_draws(draws, layers).items():
+            tables.append(
+                table(
+                    decomposition=[decomposition] * len(values),
+                    null_name=[name] * len(values),
+                    draw=np.arange(len(values)),
+                    ranking=[ranking] * len(values),
+                    contrast=values,
+                )
+            )
+    return pa.concat_tables(tables)
+
+
+def _larger_p(job: JobFolder, names: list[str], number: int) -> tuple[list[Tested], np.ndarray]:
+    """(tests by null, larger p [pairs, 3] of the calibrated ones) of one block."""
+    tests = []
+    for name in names:
+        block = _needed(job, name, number)
+        moments = block.moments
+        tests.append(nulls.tested(block.observed, moments.mean, moments.sd, moments.skewness, moments.count))
+    known = _calibrated(names)
+    return tests, nulls.larger([test.p for name, test in zip(names, tests, strict=True) if name in known])
+
+
+def _calibrated(names: list[str]) -> list[str]:
+    """The nulls that may call anything coupled; where only others were run, those, which the run's name tells."""
+    return [name for name in names if name not in UNCALIBRATED_NULLS] or names
+
+
+def _unit_draws(parts: list[UnitTotals]) -> UnitDraws:
+    atoms = np.stack([mean_of(one.atoms, one.pairs[:, None]) for one in parts])
+    balance = np.stack([mean_of(one.balance, one.balance_prompts) for one in parts])
+    return UnitDraws(atoms[0], atoms[1:], balance[1:])
+
+
+def _by_column(p: np.ndarray) -> np.ndarray:
+    return np.stack([nulls.benjamini_hochberg(column) for column in p.T], axis=1)
+
+
+def _needed(job: JobFolder, name: str, number: int) -> NullBlock:
+    block = blocks.null_block(job, name, number)
+    if block is None:
+        raise OSError(f"shard {name}-{number:04d} was there and is gone")
+    return block

@@ -1,0 +1,118 @@
+"""What a decomposition says about units → every score, ranking, profile, interval and confound, as rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from synergy_tui.analysis import bootstrap, confounds, profile, scores
+from synergy_tui.jobs.worker.against import Against
+from synergy_tui.jobs.worker.progress import Progress
+from synergy_tui.jobs.worker.tables import table
+from synergy_tui.phiid.result import UnitAtoms
+from synergy_tui.terms import ATOMS, COUPLED, RANKINGS, TESTS
+
+
+def rows(
+    decomposition: str,
+    capture: dict[str, Any],
+    spec: dict[str, Any],
+    measured: dict[str, np.ndarray],
+    lengths: np.ndarray,
+    atoms: UnitAtoms,
+    found: Against | None,
+    progress: Progress,
+) -> dict[str, pa.Table]:
+    """Rows of unit_scores, layer_profiles, contrasts and confounds. `measured`: autocorrelation and norm of units.
+    `lengths`: steps of the valid prompts."""
+    expected, spread = atoms.unit_offset, None
+    by_prompt = atoms.unit_prompt_offset
+    if found is not None:
+        # What takes the surrogate mean off the data as the null saw them, also where it saw them cut.
+        expected = atoms.unit[:, ATOMS.index("sts")] - found.first.excess
+        spread = found.first.sd[:, 0]
+        by_prompt = np.broadcast_to(expected, by_prompt.shape)
+    values = scores.unit_values(atoms.unit, expected, atoms.unit_balance, spread)
+    columns = {name: values.atoms[:, place] for place, name in enumerate(ATOMS)}
+    columns |= {"tdmi": values.tdmi, "offset": atoms.unit_offset, **measured}
+    if found is not None:
+        both = np.stack([found.unit_p, found.unit_q], axis=2).reshape(len(found.unit_p), -1)
+        columns |= dict(zip(TESTS, both.T, strict=True))
+    tables = [_scores(decomposition, name, column) for name, column in columns.items()]
+
+    layers, raws = capture["layers"], {}
+    profiles, contrasts = [], []
+    for name in RANKINGS:
+        raw = scores.ranking(name, values)
+        progress.advance()
+        if not np.isfinite(raw).any():
+            continue  # z without surrogates
+        raws[name] = raw
+        parts = (atoms.unit_prompt, by_prompt, atoms.unit_balance, atoms.unit_pairs)
+        ends = bootstrap.intervals(name, *parts, layers, spec["seed"], spec["replicates"], spread)
+        scaled = scores.scaled(raw)
+        tables.append(_scores(decomposition, name, raw, scaled, *ends.units))
+        by_layer = profile.profile(scaled, layers)
+        profiles.append(_profile(decomposition, name, by_layer, ends.profile))
+        contrasts.append(_contrast(decomposition, name, by_layer, ends.contrast))
+
+    halves = [
+        scores.values_over(atoms.unit_prompt[half::2], by_prompt[half::2], atoms.unit_balance[half::2], spread)
+        for half in (0, 1)
+    ]
+    first, second = (scores.ranking(RANKINGS[0], half) for half in halves)
+    left_out = capture["prompts"] - len(lengths)
+    doubts = confounds.confounds(
+        values, measured["autocorrelation"], measured["norm"], raws, (first, second), lengths, left_out
+    )
+    if found is not None:
+        doubts["units coupled"] = float((found.unit_q[:, 0] < COUPLED).sum())
+        doubts["pairs coupled"] = float((found.pair_q[:, 0] < COUPLED).sum())
+    return {
+        "unit_scores": pa.concat_tables(tables),
+        "layer_profiles": pa.concat_tables(profiles),
+        "contrasts": pa.concat_tables(contrasts),
+        "confounds": table(
+            decomposition=[decomposition] * len(doubts), name=list(doubts), value=np.array(list(doubts.values()))
+        ),
+    }
+
+
+def _scores(decomposition: str, name: str, value: np.ndarray, *rest: np.ndarray) -> pa.Table:
+    nothing = np.full(len(value), np.nan)
+    scaled, low, high = rest or (nothing, nothing, nothing)
+    return table(
+        decomposition=[decomposition] * len(value),
+        unit_index=np.arange(len(value)),
+        score=[name] * len(value),
+        value=value,
+        scaled=scaled,
+        low=low,
+        high=high,
+    )
+
+
+def _profile(decomposition: str, ranking: str, by_layer: np.ndarray, ends: np.ndarray) -> pa.Table:
+    layers = len(by_layer)
+    return table(
+        decomposition=[decomposition] * layers,
+        ranking=[ranking] * layers,
+        layer=np.arange(layers),
+        depth=profile.depth(layers),
+        value=by_layer,
+        low=ends[0],
+        high=ends[1],
+    )
+
+
+def _contrast(decomposition: str, ranking: str, by_layer: np.ndarray, ends: np.ndarray) -> pa.Table:
+    return table(
+        decomposition=[decomposition],
+        ranking=[ranking],
+        contrast=profile.contrast(by_layer[None]),
+        low=ends[:1],
+        high=ends[1:],
+        curvature=[profile.curvature(by_layer)],
+    )
