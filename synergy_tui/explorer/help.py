@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from synergy_tui.terms import ATOMS
+from synergy_tui.terms import ATOMS, TESTS
 
 if TYPE_CHECKING:
     from synergy_tui.explorer.run import Run
@@ -27,6 +27,7 @@ MEANINGS = {
     atom: f"information {_SIDES[atom[0]]} in the past, {_SIDES[atom[2]]} in the future; mean over partners, nats."
     for atom in ATOMS
 }
+MEANINGS |= {name: f"{text[0].lower()}{text[1:]}" for name, text in TESTS.items()}
 MEANINGS["sts"] = "synergy that stays synergy: carried by two units jointly, before and after; nats."
 MEANINGS["rtr"] = "redundancy that stays redundancy: carried by each of two units alone, before and after; nats."
 

@@ -11,7 +11,7 @@ import numpy as np
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.store import load, walk
 from synergy_tui.store.cache import Cache
-from synergy_tui.terms import ATOMS, MEASURES, RANKINGS
+from synergy_tui.terms import ATOMS, COUPLED, MEASURES, RANKINGS
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,22 @@ class Run:
         return {name: one.values for name, one in self.scores.items()}
 
     def above_null(self) -> np.ndarray:
-        """[units] bool: whether a unit has more synergy than its null. The null is what `excess` subtracts."""
-        excess = self.scores.get("excess")
+        """[units] bool: whether a unit has more synergy than its null: where surrogates were drawn, coupled (q below
+        COUPLED) and upwards; before that, more than the independence offset."""
+        excess, q = self.scores.get("excess"), self.scores.get("q")
         if excess is None:
             return np.ones(self.units, bool)
         with np.errstate(invalid="ignore"):
-            return excess.values > 0
+            above = excess.values > 0
+            return above & (q.values < COUPLED) if q is not None else above
+
+    @property
+    def null(self) -> str:
+        """What `above_null` compares with, in words."""
+        nulls = self.row.get("nulls") or []
+        if "q" not in self.scores or not nulls:
+            return "the independence offset: no surrogates"
+        return f"{' and '.join(nulls)}, {self.row['surrogates']} surrogates"
 
     def profile(self, score: str) -> list[dict[str, Any]]:
         """Mean per layer of what the map shows, with the stored interval where there is one."""

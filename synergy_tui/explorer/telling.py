@@ -55,11 +55,12 @@ def contrast(run: Run, name: str) -> Text:
     line = Text(" ")
     if "excess" in run.scores:
         line.append(f"{int(run.above_null().sum())} of {run.units} units above null")
+        line.append(f" ({run.null})" if run.partial is None and run.place.id else "")
     if found is not None and found["contrast"] is not None:
         line.append(f"   contrast {found['contrast']:+.2f}")
         if found["low"] is not None:
             line.append(f" [{found['low']:+.2f}, {found['high']:+.2f}]")
-        line.append(", middle third of layers minus the others")
+        line.append(", middle third minus the others")
     return line
 
 

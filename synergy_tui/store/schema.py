@@ -207,6 +207,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("capture", "VARCHAR", "captures.capture whose responses are replayed."),
             ("intervention", "VARCHAR", "zero."),
             ("ranking", "VARCHAR", "Ranking behind the targeted orders."),
+            ("marked", "INTEGER[]", "units.unit_index of the order `marked`."),
             ("orders", "VARCHAR[]", "Removal orders."),
             ("fractions", "DOUBLE[]", "Fractions of all units removed."),
             ("seeds", "INTEGER", "Seeds of each control."),
@@ -383,6 +384,7 @@ _TO_VERSION_2 = (
     "ALTER TABLE decompositions ADD COLUMN precision VARCHAR",
     "ALTER TABLE decompositions ADD COLUMN nulls VARCHAR[]",
     "ALTER TABLE decompositions ADD COLUMN surrogates INTEGER",
+    "ALTER TABLE ablations ADD COLUMN marked INTEGER[]",
     "UPDATE decompositions SET precision = 'float64', nulls = [], surrogates = 0",
 )
 
@@ -394,7 +396,7 @@ def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
             con.execute(statement)
         for name in ("unit_nulls", "surrogate_contrasts"):
             _create_table(con, name)
-        for name in ("decompositions", "unit_scores", "unit_nulls", "surrogate_contrasts"):
+        for name in ("decompositions", "unit_scores", "ablations", "unit_nulls", "surrogate_contrasts"):
             _comment(con, name)
     con.execute("UPDATE meta SET version = ?", [VERSION])
 

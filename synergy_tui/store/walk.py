@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from synergy_tui.errors import CacheError, UsageError
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
-from synergy_tui.terms import ATOMS
+from synergy_tui.terms import ATOMS, RTR, STS
 
 _SWAP = str.maketrans("xy", "yx")
 
@@ -162,31 +162,47 @@ def catalogue(cache: Cache) -> list[dict[str, Any]]:
 def partial_map(shards: Path, kind: str, units: int) -> tuple[dict[str, np.ndarray], float]:
     """What the finished parts of a running job say so far: unit means [units] by score, and the share of units that
     have a value. A decomposition's blocks give sts, rtr and their difference, a capture's batches the mean norm."""
+    parts = _captured(shards, units) if kind == "capture" else _decomposed(shards, units)
     sums: dict[str, np.ndarray] = {}
     counts = np.zeros(units)
-    for path in sorted(shards.glob("*.parquet")):
-        try:
-            table = pq.ParquetFile(path).read()
-        except (OSError, pa.ArrowException):
-            continue  # it is on its way
-        if kind == "capture" and "activity" in table.column_names:
-            for activity in table["activity"].combine_chunks():
-                values = np.asarray(activity.values, float).reshape(units, -1)
-                sums["norm"] = sums.get("norm", 0) + np.nansum(values, axis=1)
-                counts += np.isfinite(values).sum(axis=1)
-        elif kind == "decompose" and {"x", "y", "sts", "rtr"} <= set(table.column_names):
-            x, y = table["x"].to_numpy(), table["y"].to_numpy()
-            known = np.isfinite(table["sts"].to_numpy())
-            ends = np.concatenate([x[known], y[known]])
-            counts += np.bincount(ends, minlength=units)
-            for name in ("sts", "rtr"):
-                value = table[name].to_numpy()[known]
-                sums[name] = sums.get(name, 0) + np.bincount(ends, np.concatenate([value, value]), units)
+    for part, count in parts:
+        counts += count
+        for name, value in part.items():
+            sums[name] = sums.get(name, 0) + value
     with np.errstate(invalid="ignore", divide="ignore"):
         means = {name: total / counts for name, total in sums.items()}
     if "sts" in means:
         means["difference"] = means["sts"] - means["rtr"]
     return means, float((counts > 0).mean()) if units else 0.0
+
+
+def _captured(shards: Path, units: int) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+    """(sum of norms, number of values), each [units], of every response there is."""
+    for path in sorted(shards.glob("*.parquet")):
+        try:
+            column = pq.ParquetFile(path).read(["activity"])["activity"].combine_chunks()
+        except (OSError, KeyError, pa.ArrowException):
+            continue  # it is on its way
+        for activity in column:
+            values = np.asarray(activity.values, float).reshape(units, -1)
+            yield {"norm": np.nansum(values, axis=1)}, np.isfinite(values).sum(axis=1)
+
+
+def _decomposed(shards: Path, units: int) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+    """(sums of sts and rtr, number of pairs), each [units], of every block there is."""
+    for path in sorted(shards.glob("block-*.npz")):
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                pairs, mean = file["pairs"], file["mean"]
+        except (OSError, ValueError, KeyError, EOFError):
+            continue  # it is on its way
+        known = np.isfinite(mean[:, STS])
+        ends = pairs[known].T.ravel()
+        twice = {name: np.tile(mean[known, place], 2) for name, place in (("sts", STS), ("rtr", RTR))}
+        yield (
+            {name: np.bincount(ends, value, units) for name, value in twice.items()},
+            np.bincount(ends, minlength=units),
+        )
 
 
 def partial_curves(shards: Path) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual import on
@@ -16,6 +16,7 @@ from synergy_tui.errors import SynergyError, UsageError
 from synergy_tui.explorer.dialogs.base import Dialog
 from synergy_tui.explorer.dialogs.choose import Choose
 from synergy_tui.explorer.widgets.lines import Lines
+from synergy_tui.terms import ESTIMATORS, NULLS, POOLS, PREPROCESSING, REDUNDANCIES
 
 if TYPE_CHECKING:
     from synergy_tui.explorer.app import Explorer
@@ -32,10 +33,10 @@ def choose_form(app: Explorer) -> None:
     if app.cache is None:
         app.say("The cache is not open.", "error")
         return
-    lines = {"run": "capture and decompose   a subject answers prompts, then ΦID of all pairs of its heads"}
+    lines = {"run": "capture and decompose   a subject answers, then ΦID of all pairs"}
     if app.shown is not None and app.shown.partial is None and not app.shown.place.sample:
-        lines["decompose"] = "decompose again         this capture, with another lag"
-    lines["ablate"] = "ablate                  remove units of this run and see what changes (a)"
+        lines["decompose"] = "decompose again   this capture: nulls, other estimators, other lags"
+    lines["ablate"] = "ablate   remove units of this run and see what changes (a)"
 
     def then(kind: str | None) -> None:
         if kind == "ablate":
@@ -166,6 +167,7 @@ class CaptureForm(Form):
         ("prompts", "30", "empty for all of them"),
         ("steps", "80", "most tokens of a response"),
         ("lag", "1", "steps between past and future"),
+        ("surrogates", "0", "of the null; 200 tell coupling from memory"),
     )
 
     def plans(self, values: Values) -> list[Plan]:
@@ -179,14 +181,23 @@ class CaptureForm(Form):
             self.explorer.settings.data, values["subject"], tasks=values["tasks"], prompts=prompts, steps=steps
         )
         count = len(captured.spec["prompts"])
-        return [captured, decomposed("", captured.units, count, lag)]
+        surrogates = whole(values, "surrogates") if values["surrogates"] not in ("", "0") else 0
+        return [captured, plan.decompose("", captured.units, count, lag=lag, surrogates=surrogates)]
 
 
 class DecomposeForm(Form):
     """The capture in front, decomposed in another way."""
 
     TITLE_ = "Decompose this capture again"
-    FIELDS = (("lag", "2", "steps between past and future"),)
+    FIELDS = (
+        ("surrogates", "200", "of each null, 0 for none"),
+        ("nulls", "prompt-shuffle", f"of {', '.join(NULLS)}"),
+        ("estimator", "gaussian", f"one of {', '.join(ESTIMATORS)}"),
+        ("redundancy", "mmi", f"one of {', '.join(REDUNDANCIES)}"),
+        ("lag", "1", "steps between past and future"),
+        ("pool", "mean", f"one of {', '.join(POOLS)}"),
+        ("preprocess", "raw", f"raw, or some of {', '.join(PREPROCESSING)}"),
+    )
 
     def plans(self, values: Values) -> list[Plan]:
         from synergy_tui.jobs import plan
@@ -194,13 +205,11 @@ class DecomposeForm(Form):
         run = self.explorer.shown
         if run is None:
             raise UsageError("no run is open", "open one first")
-        return [
-            plan.decompose_finished(run.place.cache, run.row["capture"], lag=whole(values, "lag"), device=None, seed=0)
-        ]
-
-
-def decomposed(capture: str, units: int, prompts: int, lag: int) -> Any:
-    """The decomposition that follows a capture."""
-    from synergy_tui.jobs import plan
-
-    return plan.decompose(capture, units, prompts, lag=lag, device=None, seed=0)
+        surrogates = whole(values, "surrogates") if values["surrogates"] not in ("", "0") else 0
+        nulls = [word.strip() for word in values["nulls"].split(",") if word.strip()] if surrogates else []
+        chosen = {name: values[name] for name in ("estimator", "redundancy", "pool", "preprocess")}
+        lag = whole(values, "lag")
+        found = plan.decompose_finished(
+            run.place.cache, run.row["capture"], lag=lag, surrogates=surrogates, nulls=nulls, **chosen
+        )
+        return [found]

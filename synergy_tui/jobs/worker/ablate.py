@@ -138,6 +138,7 @@ def _rows(
         "capture": spec["capture"],
         "intervention": "zero",
         "ranking": spec["ranking"],
+        "marked": spec.get("marked", []),
         "orders": spec["orders"],
         "fractions": spec["fractions"],
         "seeds": spec["seeds"],
