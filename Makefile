@@ -11,6 +11,7 @@ demo: $(VENV)/installed
 	@$(TUI) show --sample
 	@echo
 	@$(TUI) run smollm2 --tasks cognitive --prompts 18 --steps 64
+	@if [ -t 0 ] && [ -t 1 ]; then $(TUI) explore --latest; fi
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest

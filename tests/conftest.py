@@ -73,6 +73,16 @@ class Command:
 
 
 @pytest.fixture
+def made(cache: Path) -> Path:
+    """A cache with a made-up run of 6 layers × 4 units."""
+    from synergy_tui.bench.made import make_run
+    from synergy_tui.store.cache import Cache
+
+    make_run(Cache.open(cache), 6, 4)
+    return cache
+
+
+@pytest.fixture
 def command(cache: Path) -> Command:
     return Command(cache)
 

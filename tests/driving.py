@@ -58,6 +58,17 @@ async def settle(app: Explorer, pilot: Pilot[Any], rest: float = 0.16, timeout: 
     raise AssertionError(f"the screen does not come to rest:\n{before}")
 
 
+async def until_in(
+    app: Explorer, pilot: Pilot[Any], reached: Callable[[], bool], what: str, timeout: float = 20
+) -> None:
+    """Waits until the app has come to something."""
+    for _ in range(int(timeout / 0.04)):
+        await pilot.pause(0.04)
+        if reached():
+            return
+    raise AssertionError(f"{what} did nothing:\n{app.plain_screen()}")
+
+
 async def type_in(pilot: Pilot[Any], text: str) -> None:
     """Types a text, letter by letter."""
     names = {" ": "space", ".": "full_stop", ",": "comma", "%": "percent_sign", ">": "greater_than_sign", "-": "minus"}

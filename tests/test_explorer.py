@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shlex
-import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
-from driving import drive, make, settle, type_in
+from driving import drive, make, settle, type_in, until_in
 from textual.widgets import Input, OptionList
 
 from synergy_tui.bench.made import make_run
@@ -31,14 +29,6 @@ from synergy_tui.explorer.selection import Selection, by_rule
 from synergy_tui.explorer.widgets.runs import RunsPanel
 from synergy_tui.explorer.widgets.table import ResultTable
 from synergy_tui.store.cache import Cache
-
-
-@pytest.fixture
-def made(cache: Path) -> Path:
-    """A cache with a run of 6 layers × 4 units."""
-    make_run(Cache.open(cache), 6, 4)
-    return cache
-
 
 # Actions: each is pressed where it belongs and must do what it says.
 
@@ -175,17 +165,9 @@ def test_every_action_does_what_it_says(made: Path, where: str) -> None:
                 await settle(app, pilot)
             key = "period" if name == "ablation.next" else keys[name]
             await pilot.press(key)
-            await _until(app, pilot, lambda check=check: check(app), f"{name} ({key})")
+            await until_in(app, pilot, lambda check=check: check(app), f"{name} ({key})")
 
     drive(press, made)
-
-
-async def _until(app: Explorer, pilot: Any, reached: Callable[[], bool], what: str, timeout: float = 20) -> None:
-    for _ in range(int(timeout / 0.04)):
-        await pilot.pause(0.04)
-        if reached():
-            return
-    raise AssertionError(f"{what} did nothing:\n{app.plain_screen()}")
 
 
 def test_every_action_is_tried_and_explained() -> None:
@@ -234,10 +216,9 @@ def test_digits_jump_to_a_unit_and_a_place_that_is_not_there_is_told(made: Path)
         await type_in(pilot, "4.2")
         await settle(app, pilot)
         assert app.selection.unit == 4 * 4 + 2
-        await _until(app, pilot, lambda: "go to" not in app.plain_screen(), "the end of the jump")
+        await until_in(app, pilot, lambda: "go to" not in app.plain_screen(), "the end of the jump")
         await type_in(pilot, "9")
-        await pilot.pause(0.1)
-        assert "There is no unit 9" in app.plain_screen()
+        await until_in(app, pilot, lambda: "There is no unit 9" in app.plain_screen(), "a wrong jump")
         assert app.selection.unit == 4 * 4 + 2
 
     drive(press, made)
@@ -402,7 +383,7 @@ def test_the_view_is_saved_and_nothing_is_replaced(made: Path, tmp_path: Path, m
     (tmp_path / "atlas-d6x4.csv").write_text("mine")
 
     async def press(app, pilot):
-        for word in ("csv", "svg", "txt"):
+        for word in ("csv", "parquet", "svg", "txt"):
             await pilot.press("y")
             await settle(app, pilot)
             listing = app.screen.query_one(OptionList)
@@ -420,6 +401,9 @@ def test_the_view_is_saved_and_nothing_is_replaced(made: Path, tmp_path: Path, m
     lines = (tmp_path / "atlas-d6x4-2.csv").read_text().splitlines()
     assert len(lines) == 25
     assert lines[0].startswith("layer,unit,rank-difference")
+    table = pq.read_table(tmp_path / "atlas-d6x4.parquet")
+    assert table.num_rows == 24
+    assert table["unit"].to_pylist()[:5] == [0, 1, 2, 3, 0]
     assert (tmp_path / "atlas-d6x4.svg").read_text().startswith("<svg")
     assert "rank-difference" in (tmp_path / "atlas-d6x4.txt").read_text()
 
@@ -438,7 +422,7 @@ def test_a_result_of_sql_becomes_a_map(made: Path) -> None:
         ):
             app.view.editor.text = sql
             await pilot.press("f5")
-            await _until(app, pilot, lambda: app.view._stop is None, sql)
+            await until_in(app, pilot, lambda: app.view._stop is None, sql)
             await pilot.press("ctrl+g")
             await settle(app, pilot)
             if "beauty" in sql:
@@ -464,7 +448,7 @@ def test_a_long_query_is_stopped_and_the_keys_go_on(made: Path) -> None:
         assert app.selection.unit == 5
         await pilot.press("s")
         await pilot.press("f8")
-        await _until(app, pilot, lambda: app.view._stop is None, "stop")
+        await until_in(app, pilot, lambda: app.view._stop is None, "stop")
         assert "the query was stopped" in app.plain_screen()
 
     drive(press, made)
@@ -476,7 +460,7 @@ def test_many_rows_are_cut_and_said_so(made: Path) -> None:
         await settle(app, pilot)
         app.view.editor.text = "SELECT range, repeat('x', 300) AS long FROM range(10000000)"
         await pilot.press("f5")
-        await _until(app, pilot, lambda: app.view._stop is None, "run")
+        await until_in(app, pilot, lambda: app.view._stop is None, "run")
         await settle(app, pilot)
         assert "20,000 rows, the first 20,000 of more" in app.plain_screen()
         for key in ("escape", "end"):
@@ -500,7 +484,7 @@ def test_sql_can_do_no_harm(made: Path) -> None:
         ):
             app.view.editor.text = sql
             await pilot.press("f5")
-            await _until(app, pilot, lambda: app.view._stop is None, sql)
+            await until_in(app, pilot, lambda: app.view._stop is None, sql)
             assert not app.view.result.rows, sql
 
     drive(press, made)
@@ -521,188 +505,6 @@ def test_the_palette_has_every_action_of_the_view(made: Path) -> None:
         assert app.selection.atom == "tdmi"
 
     drive(press, made)
-
-
-# Bad input: a message in place, never a crash.
-
-
-def test_a_first_start_opens_on_the_sample_and_says_so(cache: Path) -> None:
-    async def look(app, pilot):
-        assert app.shown.place.sample
-        assert "sample result" in app.plain_screen().splitlines()[0]
-
-    drive(look, cache)
-
-
-def test_a_run_deleted_under_the_cursor(made: Path, command: Any) -> None:
-    async def look(app, pilot):
-        for view in ("escape", "u", "p", "t"):
-            await pilot.press(view)
-            await settle(app, pilot)
-        command("cache", "delete", "d6x4")
-        await _until(app, pilot, lambda: app.shown is None, "deletion")
-        for view in ("escape", "u", "p", "t", "a"):
-            await pilot.press(view)
-            await settle(app, pilot)
-            assert "deleted" in app.plain_screen()
-            for key in ("down", "right", "space", "enter", "r", "m", "M", "y", "question_mark", "escape", "escape"):
-                await pilot.press(key)
-
-    drive(look, made)
-
-
-SHAPES = {
-    "NaN everywhere": {"layers": 5, "per_layer": 4, "nothing": True},
-    "one layer": {"layers": 1, "per_layer": 8},
-    "one unit a layer": {"layers": 8, "per_layer": 1},
-    "one unit": {"layers": 1, "per_layer": 1, "pairs": False},
-    "200 layers": {"layers": 200, "per_layer": 2},
-    "60 layers of 128 experts": {"layers": 60, "per_layer": 128, "pairs": False},
-    "one step": {"layers": 3, "per_layer": 3, "steps": 1},
-    "hostile text": {
-        "layers": 3,
-        "per_layer": 3,
-        "text": (
-            "\x1b]0;title\x07",
-            "\x1b[2J",
-            "漢字かな",
-            "שלום ",
-            "مرحبا",
-            "\n\n",
-            "",
-            "e\u0301\u0301",
-            "\u202eabc",
-            "👩‍👩‍👧 ",
-            "[bold]",
-            "x" * 500,
-        ),
-    },
-}
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("size", [(120, 40), (20, 5)], ids=lambda size: f"{size[0]}x{size[1]}")
-def test_odd_runs_are_shown(cache: Path, shape: str, size: tuple[int, int]) -> None:
-    make_run(Cache.open(cache), **SHAPES[shape])
-
-    async def look(app, pilot):
-        for view in ("escape", "u", "p", "t"):
-            await pilot.press(view)
-            await settle(app, pilot)
-            text = app.plain_screen()
-            assert "\x1b" not in text
-            assert "\u202e" not in text
-            await pilot.press("end", "down", "right", "question_mark", "escape", "home", "up")
-            if view == "escape":
-                await pilot.press("r", "f", "space", "x", "c", "v", "right", "v", "plus")
-        await settle(app, pilot)
-        assert app.shown is not None
-
-    drive(look, cache, size)
-
-
-def test_a_locked_cache_is_told_with_its_holder(made: Path) -> None:
-    import duckdb
-
-    holder = "import duckdb, sys, time; con = duckdb.connect(sys.argv[1]); print('held', flush=True); time.sleep(60)"
-    process = subprocess.Popen([sys.executable, "-c", holder, str(made / "cache.duckdb")], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    try:
-
-        async def look(app, pilot):
-            await _until(app, pilot, lambda: "open for writing" in app.error, "the lock")
-            assert str(process.pid) in app.plain_screen()
-            for view in ("u", "p", "t", "a", "J", "s"):
-                await pilot.press(view)
-                await pilot.pause(0.2)
-                await pilot.press("escape")
-
-        drive(look, made)
-    finally:
-        process.kill()
-        process.wait()
-    assert duckdb
-
-
-def test_a_lost_cache_is_told(made: Path) -> None:
-    async def look(app, pilot):
-        shutil.rmtree(made)
-        for view in ("u", "p", "t", "a", "J", "s"):
-            await pilot.press(view)
-            await pilot.pause(0.3)
-            await pilot.press("escape")
-        await settle(app, pilot)
-        assert app.is_running
-
-    drive(look, made)
-
-
-def test_a_failed_job_shows_why(made: Path) -> None:
-    job = made / "jobs" / "cfailed00"
-    (job / "shards").mkdir(parents=True)
-    status = {"state": "failed", "kind": "capture", "stage": "failed", "progress": 0.4, "stages": [], "created": 1.0}
-    (job / "status.json").write_text(json.dumps(status | {"error": "the disk is full \x1b[31m"}))
-    (job / "spec.json").write_text(json.dumps({"kind": "capture"}))
-    (job / "log.txt").write_text("first line\nlast \x1b[2J line\n")
-    (made / "jobs" / "cdamaged0").mkdir()
-    (made / "jobs" / "cdamaged0" / "spec.json").write_text("{")
-    (made / "jobs" / "cdamaged0" / "status.json").write_text("[")
-
-    async def look(app, pilot):
-        await pilot.press("J")
-        await settle(app, pilot)
-        for key in ("down", "up", "delete", "enter", "e", "down"):
-            await pilot.press(key)
-            await pilot.pause(0.2)
-        text = app.plain_screen()
-        assert "\x1b" not in text
-        assert "the disk is full" in text
-        assert "last" in text
-
-    drive(look, made)
-
-
-SIZES = ((20, 5), (40, 12), (80, 24), (120, 40), (200, 60))
-ALPHABET = [key for one in actions.ALL for key in one.key.split(",") if one.id not in ("quit", "ablation.start")]
-ALPHABET += [
-    "tab",
-    "shift+tab",
-    "space",
-    "enter",
-    "escape",
-    "backspace",
-    "1",
-    "2",
-    ".",
-    "z",
-    "up",
-    "down",
-    "left",
-    "right",
-]
-
-
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-def test_random_keys_and_clicks_never_crash_it(made: Path, size: tuple[int, int]) -> None:
-    """A short form; FUZZ=2000 presses as many."""
-    count, chance = int(os.environ.get("FUZZ", "150")), random.Random(f"{size}")
-
-    async def press(app, pilot):
-        for number in range(count):
-            if number % 25 == 0:
-                await pilot.press("escape", "escape", chance.choice("utpaJs"))
-            if chance.random() < 0.15:
-                await pilot.click(offset=(chance.randrange(size[0]), chance.randrange(size[1])))
-            elif chance.random() < 0.03:
-                await pilot.resize_terminal(*chance.choice(SIZES))
-            else:
-                await pilot.press(chance.choice(ALPHABET))
-            assert app.is_running, number
-        await pilot.press("escape", "escape", "escape")
-        await settle(app, pilot)
-
-    drive(press, made, size)
 
 
 def test_the_process_stays_light(made: Path) -> None:

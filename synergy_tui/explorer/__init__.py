@@ -1,6 +1,8 @@
 """The explorer: a Textual app over one cache. A face like the command line: it reads `store`, starts `jobs`, draws.
 
-app.py        the app: header, views, the runs at the left, what is selected, what is running
+app.py        the app: header, views, the runs at the left, what the keys of every view do
+session.py    behind it: what is open, what is running, what is remembered
+theme.py      the dark and the light theme
 actions.py    every action: id, key, word, tooltip; bindings and palette are made from it
 selection.py  what all views share: run, score, unit, partner, prompt, marks
 run.py        the cache → one run as arrays; its pairs, series, responses when they are asked for

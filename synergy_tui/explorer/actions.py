@@ -138,6 +138,22 @@ SQL = (
     Action("sql", "sql.leave", "escape", "leave", "leave", "Out of the editor, so that letters are keys again"),
 )
 
+TABLE = tuple(
+    Action("table", f"table.{name}", key, call, word, tooltip, palette=False)
+    for name, key, call, word, tooltip in (
+        ("up", "up,k", "move(-1)", "up", "One row up"),
+        ("down", "down,j", "move(1)", "down", "One row down"),
+        ("page-up", "pageup", "move(-20)", "page up", "Twenty rows up"),
+        ("page-down", "pagedown", "move(20)", "page down", "Twenty rows down"),
+        ("start", "home", "move(-1000000000)", "first", "The first row"),
+        ("end", "end", "move(1000000000)", "last", "The last row"),
+        ("left", "left,h", "scroll(-8)", "left", "Columns to the left"),
+        ("right", "right,l", "scroll(8)", "right", "Columns to the right"),
+    )
+)
+
+DIALOG = (Action("dialog", "dialog.close", "escape", "close", "close", "Close without doing anything", palette=False),)
+
 ALL = (*APP, *ATLAS, *UNIT, *TOKENS, *PAIRS, *ABLATION, *JOBS, *SQL)
 
 
@@ -145,14 +161,14 @@ def bindings(where: str) -> list[BindingType]:
     """The bindings of a view, or of the app."""
     return [
         Binding(one.key, one.call, one.word, show=one.footer, tooltip=one.tooltip, id=one.id)
-        for one in ALL
+        for one in (*ALL, *TABLE, *DIALOG)
         if one.where == where
     ]
 
 
 def check_keys(keys: Iterable[str]) -> None:
     """Raises UsageError for an id that config.toml gives a key to and no action has."""
-    known = {one.id for one in ALL}
+    known = {one.id for one in (*ALL, *TABLE, *DIALOG)}
     for one in keys:
         if one not in known:
             raise UsageError(

@@ -1,81 +1,34 @@
-"""The app: header, runs, views, doubts, footer; what is selected, what is running, what opens what."""
+"""The app: header, runs, views, doubts, footer, and what every view's keys do."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import signal
-import sys
-import termios
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
-from textual import work
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import ComposeResult, SystemCommand
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.screen import Screen
-from textual.theme import Theme
 from textual.widgets import ContentSwitcher, Footer
 
-from synergy_tui.errors import SynergyError
 from synergy_tui.explorer import actions
-from synergy_tui.explorer.selection import Selection
-from synergy_tui.explorer.state import State
+from synergy_tui.explorer.session import Session
+from synergy_tui.explorer.theme import DARK, LIGHT
 from synergy_tui.explorer.views.atlas import AtlasView
 from synergy_tui.explorer.views.base import View
 from synergy_tui.explorer.widgets.ink import Ink
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.runs import RunsPanel
 from synergy_tui.settings import Settings
-from synergy_tui.terms import RANKINGS
 
 if TYPE_CHECKING:
-    from synergy_tui.explorer.run import Place, Run
-    from synergy_tui.explorer.watch import Seen, Watch
-    from synergy_tui.store.cache import Cache
-
-T = TypeVar("T")
+    from synergy_tui.explorer.open import RunTree
 
 VIEWS = ("atlas", "unit", "tokens", "pairs", "ablation", "jobs", "sql")
 
-DARK = Theme(
-    name="synergy-dark",
-    primary="#5fafd7",
-    secondary="#87d7ff",
-    accent="#ffaf5f",
-    warning="#ffd787",
-    error="#ff8787",
-    success="#87d7af",
-    foreground="#d0d0d0",
-    background="#121212",
-    surface="#1c1c1c",
-    panel="#262626",
-    dark=True,
-    variables={"footer-key-foreground": "#ffaf5f", "border": "#444444"},
-)
 
-LIGHT = Theme(
-    name="synergy-light",
-    primary="#005faf",
-    secondary="#0087af",
-    accent="#af5f00",
-    warning="#875f00",
-    error="#af0000",
-    success="#005f00",
-    foreground="#262626",
-    background="#eeeeee",
-    surface="#ffffff",
-    panel="#dadada",
-    dark=False,
-    variables={"footer-key-foreground": "#af5f00", "border": "#b2b2b2"},
-)
-
-
-class Explorer(App[None]):
-    """One cache, one selection, seven views. What blocks is done in threads, which answer with messages."""
+class Explorer(Session):
+    """One cache, one selection, seven views."""
 
     TITLE = "synergy-tui"
     CSS_PATH = "style.tcss"
@@ -85,38 +38,10 @@ class Explorer(App[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (150, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
 
-    class Loaded(Message):
-        """A run is there, or why it is not."""
-
-        def __init__(self, place: Place, run: Run | None, error: str = "", whole: bool = True) -> None:
-            super().__init__()
-            self.place, self.loaded, self.error, self.whole = place, run, error, whole
-
-    class Noticed(Message):
-        """Jobs, catalogue or devices changed."""
-
-        def __init__(self, seen: Seen) -> None:
-            super().__init__()
-            self.seen = seen
-
-        def can_replace(self, message: Message) -> bool:
-            return isinstance(message, Explorer.Noticed)
-
     def __init__(self, settings: Settings, run: str | None = None) -> None:
-        super().__init__()
         actions.check_keys(settings.keys)
-        self.settings = settings
+        super().__init__(settings, run)
         self.animation_level = "none"
-        self.selection = Selection()
-        self.state = State(settings.state, settings.cache)
-        self.cache: Cache | None = None
-        self.shown: Run | None = None
-        self.error = ""
-        self.seen: Seen | None = None
-        self._asked = run
-        self._watcher: Watch | None = None
-        self._opening: Place | None = None
-        self._catalogue = -1
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         word = settings.theme or self.state.theme or "dark"
@@ -124,7 +49,6 @@ class Explorer(App[None]):
         colourless = self.no_color or settings.colour == "none"
         system = None if colourless else self.console.color_system
         self.ink = Ink(system, settings.ascii, word != "light")
-        self._recall()
         self.set_keymap(settings.keys)
 
     def compose(self) -> ComposeResult:
@@ -138,189 +62,32 @@ class Explorer(App[None]):
 
     def on_mount(self) -> None:
         self.screen.set_class(self.settings.ascii, "-ascii")
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGHUP, signal.SIGTERM):
-            # Unhandled, they would leave the terminal in its alternate screen.
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(number, self._leave, 128 + number)
         self._head()
         self.view.focus_main()
-        self.call_after_refresh(self._start)
+        self.begin()
 
-    def _leave(self, code: int) -> None:
-        self._remember()
-        self.exit(return_code=code)
+    # What the session tells
 
-    def _start(self) -> None:
-        self._open_cache()
-        self.set_interval(5.0, self._keep)
-        self.set_interval(2.0, self._terminal_there)
-
-    def _terminal_there(self) -> None:
-        """A terminal that is not the controlling one goes without a signal; reading from it would spin for ever."""
-        if self.is_headless:
-            return
-        try:
-            termios.tcgetattr(sys.__stdin__ or 0)
-        except (termios.error, OSError, ValueError):
-            self._leave(129)
-
-    # What is open
-
-    @work(thread=True, exclusive=True, group="cache")
-    def _open_cache(self) -> None:
-        """The cache, what is in it, and the run to begin with."""
-        from synergy_tui.explorer import open as opening
-        from synergy_tui.explorer.run import open_run
-
-        try:
-            cache, place = opening.first(self.settings, self._asked, self.state.text("run"))
-        except SynergyError as error:
-            self.call_from_thread(self._no_cache, str(error))
-            return
-        self.call_from_thread(self._cache_open, cache, place)
-        if place is not None:
-            try:
-                self.post_message(self.Loaded(place, open_run(place)))
-            except SynergyError as error:
-                self.post_message(self.Loaded(place, None, str(error)))
-        # The map first: the tree is not what people wait for.
-        with contextlib.suppress(SynergyError):
-            self.call_from_thread(self.runs_panel.show, opening.tree(cache))
-
-    def _no_cache(self, error: str) -> None:
-        self.error = error
+    def redraw(self) -> None:
+        if self.shown is not None and self.shown.place.id:
+            self.runs_panel.point(self.shown.place)
         self._head()
+        self._doubts()
         self.view.show()
 
-    def _cache_open(self, cache: Cache, place: Place | None) -> None:
-        from synergy_tui.explorer.watch import Watch
+    def heard(self) -> None:
+        self._head()
+        self.view.noticed()
 
-        self.cache, self._opening = cache, place
-        self._watcher = Watch(cache.folder, self._notice)
-        self._watcher.start()
-        if place is None:
-            self.view.show()
+    def show_tree(self, runs: RunTree) -> None:
+        self.runs_panel.show(runs)
+
+    def ready(self) -> None:
         word = self.state.text("view")
         if word in VIEWS and word != "atlas":
             self.to_view(word)
         if self.ink.system == "standard":
             self.say("This terminal says it has 16 colours: TERM=xterm-256color or --color 256 shows the full scale.")
-
-    def open_run(self, place: Place, quietly: bool = False) -> None:
-        """Loads a run and shows it when it is there; what is shown stays until then."""
-        self._opening = place
-        self._load(place, quietly)
-
-    @work(thread=True, exclusive=True, group="run")
-    def _load(self, place: Place, quietly: bool) -> None:
-        from synergy_tui.explorer.run import open_run
-
-        try:
-            self.post_message(self.Loaded(place, open_run(place)))
-        except SynergyError as error:
-            self.post_message(self.Loaded(place, None, "" if quietly else str(error)))
-
-    def on_explorer_loaded(self, message: Loaded) -> None:
-        if message.place != self._opening:
-            return
-        if message.loaded is None:
-            if message.error:
-                self.error = message.error
-                self.say(message.error, "error")
-            if self.shown is not None and self.shown.place == message.place:
-                self.shown = None  # it was deleted while it was looked at
-        else:
-            same = self.shown is not None and self.shown.place == message.place
-            self.error, self.shown = "", message.loaded
-            if not same:
-                self.selection.enter(message.loaded.units)
-            if self.selection.score not in message.loaded.scores:
-                self.selection.score = next(iter(message.loaded.scores), RANKINGS[0])
-            self.runs_panel.point(message.place)
-        self._head()
-        self._doubts()
-        self.view.show()
-
-    def _notice(self, seen: Seen) -> None:
-        self.post_message(self.Noticed(seen))
-
-    def on_explorer_noticed(self, message: Noticed) -> None:
-        before, self.seen = self.seen, message.seen
-        self._head()
-        if before is not None:
-            if before.catalogue != message.seen.catalogue or _states(before) != _states(message.seen):
-                self.refresh_tree()
-            self._tell_ended(before, message.seen)
-        self.view.noticed()
-        shown = self.shown
-        if shown is not None and shown.place.job is not None:
-            self.open_run(self._finished(shown.place), quietly=True)
-
-    def _finished(self, place: Place) -> Place:
-        """A job's place, or that of its result once it is done: of a capture, the decomposition that follows it."""
-        from synergy_tui.explorer.run import Place
-        from synergy_tui.jobs.folder import JobFolder
-
-        jobs = {one["id"]: one for one in self.seen.jobs} if self.seen else {}
-        status = jobs.get(place.id)
-        if status is None or status["state"] != "done":
-            return place
-        if status["kind"] == "decompose":
-            return Place(place.cache, place.id)
-        then = next((one["id"] for one in jobs.values() if one.get("after") == place.id), None)
-        return Place(place.cache, then, job=JobFolder(place.cache.jobs / then)) if then else place
-
-    def _tell_ended(self, before: Seen, now: Seen) -> None:
-        was = _states(before)
-        for one in now.jobs:
-            if one["state"] in ("done", "failed") and was.get(one["id"]) not in (None, one["state"]):
-                failed = one["state"] == "failed"
-                text = f"{one['kind']} {one['id']} {one['state']}" + (f": {one['error']}" if failed else "")
-                self.say(text, "error" if failed else "information")
-
-    @work(thread=True, exclusive=True, group="tree")
-    def refresh_tree(self) -> None:
-        """Reads what there is anew."""
-        from synergy_tui.explorer import open as opening
-
-        if self.cache is None:
-            return
-        with contextlib.suppress(SynergyError):  # a locked catalogue is read at the next change
-            tree = opening.tree(self.cache)
-            self.call_from_thread(self.runs_panel.show, tree)
-            shown = self.shown
-            if shown is not None and shown.place.job is None and shown.place.id not in tree.ids:
-                self.call_from_thread(self._gone)
-
-    def _gone(self) -> None:
-        self.shown = None
-        self.error = "This run was deleted. Choose another one at the left."
-        self._head()
-        self._doubts()
-        self.view.show()
-
-    def show_made(self, made: Run) -> None:
-        """Shows something that is in no cache: the result of a query as a map."""
-        self._opening = None
-        self.shown = made
-        self.selection.enter(made.units)
-        self.selection.score = next(iter(made.scores))
-        self._head()
-        self._doubts()
-
-    def in_thread(self, group: str, ask: Callable[[], T], then: Callable[[T], None]) -> None:
-        """Asks something that may block, in a thread; a newer question of the same group wins. Errors are said."""
-
-        def work_() -> None:
-            try:
-                found = ask()
-            except SynergyError as error:
-                self.call_from_thread(self.say, str(error), "error")
-                return
-            self.call_from_thread(then, found)
-
-        self.run_worker(work_, thread=True, exclusive=True, group=group)
 
     # What is on the screen
 
@@ -340,11 +107,6 @@ class Explorer(App[None]):
         from synergy_tui.drawing.tables import printable
 
         self.notify(self.ink.plain(printable(text)), severity=kind, markup=False, timeout=8 if kind == "error" else 5)
-
-    def look_soon(self) -> None:
-        """Something was started or stopped: looks at the jobs at once."""
-        if self._watcher is not None:
-            self._watcher.soon()
 
     def changed(self) -> None:
         """The selection changed: the view in front follows."""
@@ -560,62 +322,13 @@ class Explorer(App[None]):
     def _call(self, target: Any, call: str) -> Callable[[], Any]:
         return lambda: self.run_worker(self.run_action(call, target), group="palette")
 
-    # What is kept
-
-    def _recall(self) -> None:
-        here, selection = self.state, self.selection
-        selection.unit, selection.prompt = here.number("unit"), here.number("prompt")
-        selection.score = here.text("score") or selection.score
-        selection.atom = here.text("atom") or selection.atom
-
-    def _remember(self) -> None:
-        selection = self.selection
-        self.state.here |= {
-            "unit": selection.unit,
-            "prompt": selection.prompt,
-            "score": selection.score,
-            "atom": selection.atom,
-        }
-        if self.shown is not None and self.shown.place.job is None and not self.shown.place.sample:
-            self.state.here["run"] = self.shown.place.id
-        self.state.save()
-
-    def _keep(self) -> None:
-        self.run_worker(self._remember, thread=True, exclusive=True, group="state")
-
     async def action_quit(self) -> None:
         """Leaves. Jobs are processes of their own and go on."""
-        self._leave(0)
-
-    def on_unmount(self) -> None:
-        if self._watcher is not None:
-            self._watcher.stop()
+        self.leave(0)
 
     def plain_screen(self) -> str:
         """The screen as text."""
         return "\n".join(strip.text.rstrip() for strip in self.screen._compositor.render_strips())
-
-    def save(self, path: Path, content: str) -> None:
-        """Writes a file the user named, and says where it is; an old one is never replaced."""
-
-        def write() -> Path:
-            with open(path, "x", encoding="utf-8") as file:
-                file.write(content)
-            return path.resolve()
-
-        def ask() -> Path:
-            try:
-                return write()
-            except FileExistsError:
-                raise SynergyError(f"{path} is there already", "give another name") from None
-            except OSError as error:
-                raise SynergyError(f"{path} cannot be written: {error.strerror}", "give another name") from None
-
-        self.in_thread("save", ask, lambda where: self.say(f"Saved {where}"))
-
-
-def _states(seen: Seen) -> dict[str, str]:
-    return {one["id"]: one["state"] for one in seen.jobs}
 
 
 def _view(name: str) -> View:

@@ -84,6 +84,25 @@ def csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return as_csv(names, rows)
 
 
+def parquet(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
+    """A table as a Parquet file; what Arrow has no type for becomes text. Empty without columns."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not names:
+        return b""
+    columns: dict[str, pa.Array] = {}
+    for place, name in enumerate(names):
+        values = [row[place] for row in rows]
+        try:
+            columns[name] = pa.array(values)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            columns[name] = pa.array([None if value is None else str(value) for value in values])
+    out = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue().to_pybytes()
+
+
 def file_name(app: Explorer, ending: str) -> Path:
     """A name for a file that is not there yet, in the folder the explorer was started from."""
     run = app.shown

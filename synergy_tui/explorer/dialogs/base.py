@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from textual.binding import Binding
 from textual.screen import ModalScreen
+
+from synergy_tui.explorer import actions
 
 if TYPE_CHECKING:
     from synergy_tui.explorer.app import Explorer
@@ -16,9 +17,7 @@ T = TypeVar("T")
 class Dialog(ModalScreen[T | None]):
     """Closes with escape and answers None."""
 
-    BINDINGS = [  # noqa: RUF012
-        Binding("escape", "close", "close", tooltip="Close without doing anything", id="dialog.close"),
-    ]
+    BINDINGS = actions.bindings("dialog")
 
     @property
     def explorer(self) -> Explorer:

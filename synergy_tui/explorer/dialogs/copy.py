@@ -40,7 +40,8 @@ class Copy(Dialog[None]):
         }
         names, rows = app.view.table()
         self._table = remake.csv(names, rows) if names else ""
-        self._files = {"csv": self._table, "svg": app.export_screenshot(title="synergy-tui"), "txt": app.plain_screen()}
+        self._files: dict[str, str | bytes] = {"csv": self._table, "parquet": remake.parquet(names, rows)}
+        self._files |= {"svg": app.export_screenshot(title="synergy-tui"), "txt": app.plain_screen()}
         self._names = {ending: remake.file_name(app, ending) for ending in self._files}
         self._ending = ""
 
@@ -66,7 +67,8 @@ class Copy(Dialog[None]):
 
     def _line(self, what: str, name: str) -> Text:
         if what == "save":
-            words = {"csv": "the table as CSV", "svg": "the view as SVG, in colour", "txt": "the view as text"}
+            words = {"csv": "the table as CSV", "parquet": "the table as Parquet"}
+            words |= {"svg": "the view as SVG, in colour", "txt": "the view as text"}
             return Text(f"save  {words[name]}")
         shown = self._texts.get(name, "the whole table as CSV").replace("\n", " ")
         return Text(f"copy  {name:<8} {printable(shown)}", no_wrap=True, overflow="ellipsis")

@@ -10,13 +10,13 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from synergy_tui.drawing.tables import printable
+from synergy_tui.explorer import actions
 from synergy_tui.explorer.widgets.ink import Ink
 
 MEASURED, WIDEST, MOST_CHARACTERS = 200, 60, 400
@@ -25,16 +25,7 @@ MEASURED, WIDEST, MOST_CHARACTERS = 200, 60, 400
 class ResultTable(ScrollView, can_focus=True):
     """Rows of values under a heading; arrows move a cursor, the row under it is told by Moved."""
 
-    BINDINGS = [  # noqa: RUF012
-        Binding("up,k", "move(-1)", "up", show=False, tooltip="One row up", id="table.up"),
-        Binding("down,j", "move(1)", "down", show=False, tooltip="One row down", id="table.down"),
-        Binding("pageup", "move(-20)", "page up", show=False, tooltip="Twenty rows up", id="table.page-up"),
-        Binding("pagedown", "move(20)", "page down", show=False, tooltip="Twenty rows down", id="table.page-down"),
-        Binding("home", "move(-1000000000)", "first", show=False, tooltip="The first row", id="table.start"),
-        Binding("end", "move(1000000000)", "last", show=False, tooltip="The last row", id="table.end"),
-        Binding("left,h", "scroll(-8)", "left", show=False, tooltip="Columns to the left", id="table.left"),
-        Binding("right,l", "scroll(8)", "right", show=False, tooltip="Columns to the right", id="table.right"),
-    ]
+    BINDINGS = actions.bindings("table")
 
     class Moved(Message):
         """The cursor is on another row."""

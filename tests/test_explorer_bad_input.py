@@ -1,0 +1,198 @@
+"""What the explorer does with what is odd, lost, locked or hostile: a message in place, never a crash."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driving import drive, settle, until_in
+
+from synergy_tui.bench.made import make_run
+from synergy_tui.explorer import actions
+from synergy_tui.store.cache import Cache
+
+
+def test_a_first_start_opens_on_the_sample_and_says_so(cache: Path) -> None:
+    async def look(app, pilot):
+        assert app.shown.place.sample
+        assert "sample result" in app.plain_screen().splitlines()[0]
+
+    drive(look, cache)
+
+
+def test_a_run_deleted_under_the_cursor(made: Path, command: Any) -> None:
+    async def look(app, pilot):
+        for view in ("escape", "u", "p", "t"):
+            await pilot.press(view)
+            await settle(app, pilot)
+        command("cache", "delete", "d6x4")
+        await until_in(app, pilot, lambda: app.shown is None, "deletion")
+        for view in ("escape", "u", "p", "t", "a"):
+            await pilot.press(view)
+            await settle(app, pilot)
+            assert "deleted" in app.plain_screen()
+            for key in ("down", "right", "space", "enter", "r", "m", "M", "y", "question_mark", "escape", "escape"):
+                await pilot.press(key)
+
+    drive(look, made)
+
+
+SHAPES = {
+    "NaN everywhere": {"layers": 5, "per_layer": 4, "nothing": True},
+    "one layer": {"layers": 1, "per_layer": 8},
+    "one unit a layer": {"layers": 8, "per_layer": 1},
+    "one unit": {"layers": 1, "per_layer": 1, "pairs": False},
+    "200 layers": {"layers": 200, "per_layer": 2},
+    "60 layers of 128 experts": {"layers": 60, "per_layer": 128, "pairs": False},
+    "one step": {"layers": 3, "per_layer": 3, "steps": 1},
+    "hostile text": {
+        "layers": 3,
+        "per_layer": 3,
+        "text": (
+            "\x1b]0;title\x07",
+            "\x1b[2J",
+            "漢字かな",
+            "שלום ",
+            "مرحبا",
+            "\n\n",
+            "",
+            "e\u0301\u0301",
+            "\u202eabc",
+            "👩‍👩‍👧 ",
+            "[bold]",
+            "x" * 500,
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("size", [(120, 40), (20, 5)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_odd_runs_are_shown(cache: Path, shape: str, size: tuple[int, int]) -> None:
+    make_run(Cache.open(cache), **SHAPES[shape])
+
+    async def look(app, pilot):
+        for view in ("escape", "u", "p", "t"):
+            await pilot.press(view)
+            await settle(app, pilot)
+            text = app.plain_screen()
+            assert "\x1b" not in text
+            assert "\u202e" not in text
+            await pilot.press("end", "down", "right", "question_mark", "escape", "home", "up")
+            if view == "escape":
+                await pilot.press("r", "f", "space", "x", "c", "v", "right", "v", "plus")
+        await settle(app, pilot)
+        assert app.shown is not None
+
+    drive(look, cache, size)
+
+
+def test_a_locked_cache_is_told_with_its_holder(made: Path) -> None:
+    import duckdb
+
+    holder = "import duckdb, sys, time; con = duckdb.connect(sys.argv[1]); print('held', flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", holder, str(made / "cache.duckdb")], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    try:
+
+        async def look(app, pilot):
+            await until_in(app, pilot, lambda: "open for writing" in app.error, "the lock")
+            assert str(process.pid) in app.plain_screen()
+            for view in ("u", "p", "t", "a", "J", "s"):
+                await pilot.press(view)
+                await pilot.pause(0.2)
+                await pilot.press("escape")
+
+        drive(look, made)
+    finally:
+        process.kill()
+        process.wait()
+    assert duckdb
+
+
+def test_a_lost_cache_is_told(made: Path) -> None:
+    async def look(app, pilot):
+        shutil.rmtree(made)
+        for view in ("u", "p", "t", "a", "J", "s"):
+            await pilot.press(view)
+            await pilot.pause(0.3)
+            await pilot.press("escape")
+        await settle(app, pilot)
+        assert app.is_running
+
+    drive(look, made)
+
+
+def test_a_failed_job_shows_why(made: Path) -> None:
+    job = made / "jobs" / "cfailed00"
+    (job / "shards").mkdir(parents=True)
+    status = {"state": "failed", "kind": "capture", "stage": "failed", "progress": 0.4, "stages": [], "created": 1.0}
+    (job / "status.json").write_text(json.dumps(status | {"error": "the disk is full \x1b[31m"}))
+    (job / "spec.json").write_text(json.dumps({"kind": "capture"}))
+    (job / "log.txt").write_text("first line\nlast \x1b[2J line\n")
+    (made / "jobs" / "cdamaged0").mkdir()
+    (made / "jobs" / "cdamaged0" / "spec.json").write_text("{")
+    (made / "jobs" / "cdamaged0" / "status.json").write_text("[")
+
+    async def look(app, pilot):
+        await pilot.press("J")
+        await settle(app, pilot)
+        for key in ("down", "up", "delete", "enter", "e", "down"):
+            await pilot.press(key)
+            await pilot.pause(0.2)
+        text = app.plain_screen()
+        assert "\x1b" not in text
+        assert "the disk is full" in text
+        assert "last" in text
+
+    drive(look, made)
+
+
+SIZES = ((20, 5), (40, 12), (80, 24), (120, 40), (200, 60))
+ALPHABET = [key for one in actions.ALL for key in one.key.split(",") if one.id not in ("quit", "ablation.start")]
+ALPHABET += [
+    "tab",
+    "shift+tab",
+    "space",
+    "enter",
+    "escape",
+    "backspace",
+    "1",
+    "2",
+    ".",
+    "z",
+    "up",
+    "down",
+    "left",
+    "right",
+]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_random_keys_and_clicks_never_crash_it(made: Path, size: tuple[int, int]) -> None:
+    """A short form; FUZZ=2000 presses as many."""
+    count, chance = int(os.environ.get("FUZZ", "150")), random.Random(f"{size}")
+
+    async def press(app, pilot):
+        for number in range(count):
+            if number % 25 == 0:
+                await pilot.press("escape", "escape", chance.choice("utpaJs"))
+            if chance.random() < 0.15:
+                await pilot.click(offset=(chance.randrange(app.size.width), chance.randrange(app.size.height)))
+            elif chance.random() < 0.03:
+                await pilot.resize_terminal(*chance.choice(SIZES))
+            else:
+                await pilot.press(chance.choice(ALPHABET))
+            assert app.is_running, number
+        await pilot.press("escape", "escape", "escape")
+        await settle(app, pilot)
+
+    drive(press, made, size)
