@@ -179,7 +179,7 @@ ALPHABET += [
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_random_keys_and_clicks_never_crash_it(made: Path, size: tuple[int, int]) -> None:
     """A short form; FUZZ=2000 presses as many."""
-    count, chance = int(os.environ.get("FUZZ", "150")), random.Random(f"{size}")
+    count, chance = int(os.environ.get("FUZZ", "100")), random.Random(f"{size}")
 
     async def press(app, pilot):
         for number in range(count):

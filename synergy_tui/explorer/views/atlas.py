@@ -123,7 +123,7 @@ class AtlasView(View):
         panel = self.query_one("#unit-panel", Lines)
         readout = telling.readout(run, self.selection.unit, self.selection.score, panel.display)
         if self._typed:
-            readout.append(f"   go to {self._typed}", self.ink.warm)
+            readout = Text.assemble((f" go to {self._typed}  ", self.ink.warm), readout)
         second = telling.contrast(run, self.selection.score)
         self.query_one("#readout", Lines).show([readout, second], self.ink)
         lines = telling.panel(run, self.selection.unit, self.ink)
@@ -184,7 +184,7 @@ class AtlasView(View):
         if wanted[0] < run.layers and wanted[1] < run.per_layer:
             self.selection.unit = wanted[0] * run.per_layer + wanted[1]
         else:
-            self.app.bell() if False else self.explorer.say(f"There is no unit {self._typed}.", "warning")
+            self.explorer.say(f"There is no unit {self._typed}.", "warning")
             self._typed = ""
         typed = self._typed
         self.set_timer(JUMP_PATIENCE, lambda: self._forget(typed))
