@@ -11,9 +11,12 @@ import textwrap
 import numpy as np
 import pytest
 from conftest import ar1
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from synergy_tui.errors import MeasureError, UsageError
 from synergy_tui.phiid import ATOMS, decompose, decompose_joint, preprocess
+from synergy_tui.phiid.local import local_pair
 from synergy_tui.phiid.preparation import parse
 
 A = {name: place for place, name in enumerate(ATOMS)}
@@ -33,17 +36,30 @@ def series() -> np.ndarray:
     return out
 
 
+def any_pair(draw) -> np.ndarray:
+    """A response of two units: coupled or not, smooth or not, large or small, with an offset, drawn by hypothesis."""
+    chance = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    phi = draw(st.floats(-0.9, 0.95))
+    shared, scale = draw(st.floats(0, 3)), 10.0 ** draw(st.integers(-6, 6))
+    series = ar1(chance, (2, 40), phi, burn=20) + shared * ar1(chance, (1, 40), draw(st.floats(0, 0.9)), burn=20)
+    return scale * (series + draw(st.floats(-10, 10)))
+
+
 @every_combination
-def test_swap_time_reversal_and_scale(series, estimator, redundancy):
-    whole = decompose(series, estimator, redundancy)
-    swapped = decompose(series[:, ::-1], estimator, redundancy)
-    other_side = [A[name.translate(str.maketrans("xy", "yx"))] for name in ATOMS]
-    # (0, 1) becomes (3, 2) of the turned units, the last of six pairs the first.
-    np.testing.assert_allclose(swapped.mean[-1], whole.mean[0][other_side], atol=1e-9)
-    full = series[[0, 2, 3, 4]]
-    forward, backward = (decompose(one, estimator, redundancy).mean for one in (full, full[:, :, ::-1]))
-    np.testing.assert_allclose(backward, forward[:, [A[name[::-1]] for name in ATOMS]], atol=1e-9)
-    np.testing.assert_allclose(decompose(series * 1e6 + 17, estimator, redundancy).mean, whole.mean, atol=1e-8)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_swapping_reversing_and_scaling_permute_the_atoms_or_leave_them(data, estimator, redundancy):
+    pair = any_pair(data.draw)
+    factor, shift = data.draw(st.floats(0.01, 100)), data.draw(st.floats(-5, 5)) * np.abs(pair).max()
+    turned = np.stack([pair, pair[::-1], pair[:, ::-1], factor * pair + shift])
+    forward, swapped, backward, scaled = decompose(turned, estimator, redundancy).unit_prompt[:, 0]
+    tolerance = 1e-9
+    np.testing.assert_allclose(
+        swapped, forward[[A[name.translate(str.maketrans("xy", "yx"))] for name in ATOMS]], atol=tolerance
+    )
+    np.testing.assert_allclose(backward, forward[[A[name[::-1]] for name in ATOMS]], atol=tolerance)
+    np.testing.assert_allclose(scaled, forward, atol=1e-7)
+    np.testing.assert_allclose(local_pair(*pair, estimator, redundancy).atoms.mean(axis=0), forward, atol=tolerance)
 
 
 @every_combination
