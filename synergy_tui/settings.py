@@ -110,7 +110,8 @@ def worker_environment(cache: Path) -> dict[str, str]:
         "OMP_WAIT_POLICY": "PASSIVE",
         "GOMP_SPINCOUNT": "2000",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-        "JAX_COMPILATION_CACHE_DIR": str(cache / "compiled"),
+        # Shared by all caches: what is compiled depends on shapes and not on results.
+        "JAX_COMPILATION_CACHE_DIR": str(load(cache).data / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",

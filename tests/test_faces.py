@@ -11,6 +11,9 @@ import sys
 from pathlib import Path
 
 import click
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import Command, make_tiny
 from safetensors.numpy import save_file
@@ -132,6 +135,36 @@ BAD_INPUT = {
     "an unknown run": ("decompose zzz", 2, "no run 'zzz'"),
     "no run at all": ("decompose", 2, "name a capture, or use --latest"),
     "nothing yet for --latest": ("decompose --latest", 2, "there is no capture in this cache yet"),
+    "a lag that is none": ("decompose {imported} --lag 1,x", 2, "--lag '1,x' is no list of whole steps"),
+    "a lag as long as the series": ("decompose {imported} --lag 40", 2, "lag 40 in responses of 40 steps leaves no"),
+    "a lag that leaves too little": ("decompose {imported} --lag 37", 1, "no valid pair: 160 of pairs"),
+    "a lag too long after preprocessing": ("decompose {imported} --lag 4 --preprocess drop=36", 2, "4 after drop=36,"),
+    "an unknown preprocessing": ("decompose {imported} --preprocess best", 2, "no preprocessing 'best' · known: raw"),
+    "an unknown estimator": ("decompose {imported} --estimator best", 2, "Invalid value for '--estimator'"),
+    "a null without surrogates": ("decompose {imported} --null window-roll", 2, "no surrogates to draw of window-roll"),
+    "too few surrogates": ("decompose {imported} --surrogates 3", 2, "3 surrogates are too few"),
+    "too few prompts to shuffle": (
+        "decompose {imported} --surrogates 20 --null prompt-shuffle",
+        2,
+        "prompt-shuffle needs 5 prompts",
+    ),
+    "too few steps to roll": ("decompose {imported} --surrogates 20 --lag 33", 1, "window-roll needs windows of 10"),
+    "ablation of what was imported": ("ablate {imported}", 2, "has no decomposition"),
+    "an import of nothing": ("import {missing}.npy", 2, "cannot be read: No such file"),
+    "an import of a folder": ("import {empty_folder}", 2, "is no .npy, .npz or .parquet file"),
+    "an import of another file": ("import {empty}.txt", 2, "is no .npy, .npz or .parquet file"),
+    "an import that is cut": ("import {cut}.npy", 2, "cannot be read"),
+    "an import of pickle": ("import {objects}.npy", 2, "cannot be read"),
+    "an import of words": ("import {words}.npy", 2, "a series is [prompts, units, steps] of numbers; this is <U1"),
+    "an import of two axes": ("import {flat}.npy", 2, "this is float64 [4, 30]"),
+    "an import of one unit": ("import {alone}.npy", 2, "a series of one unit has no pairs"),
+    "an import of no value": ("import {nans}.npy", 2, "without a single value"),
+    "an import with repeated prompts": ("import {repeated}.npy", 2, "prompts are repeated: 2 repeats 0, 3 repeats 1"),
+    "an import too fine for float32": ("import {fine}.npy", 2, "which unit 1 is too fine for"),
+    "an import of several arrays": ("import {several}.npz", 2, "holds a, b · call the series `series`"),
+    "an import of other columns": ("import {columns}.parquet", 2, "has no column unit_index"),
+    "a table of other units": ("import {fair}.npy --units {units}.csv", 2, "has 3 rows"),
+    "layers of unequal size": ("import {fair}.npy --units {uneven}.csv", 2, "layers have unequal numbers of units"),
     "an unknown ranking": ("show --sample --ranking best", 2, "no ranking 'best' · known: rank-difference"),
     "an unknown job": ("jobs resume zzz", 2, "no job zzz"),
     "SQL with a syntax error": ("sql 'SELEC 1'", 2, "syntax error"),
@@ -201,7 +234,9 @@ def things(tmp_path_factory, tiny) -> dict[str, str]:
     (here / "broken.jsonl").write_text('{"text": "fine"}\n{"text": \n')
     (here / "columns.csv").write_text("a,b\n1,2\n")
     (here / "long.txt").write_text("word " * 300)
+    _imports(here)
     names = ("missing", "empty", "cut", "binary", "broken", "columns", "long", "nested", "surrogate", "nest", "quote")
+    names += ("objects", "words", "flat", "alone", "nans", "repeated", "fine", "several", "fair", "units", "uneven")
     return (
         {path.name: str(path) for path in here.iterdir()}
         | {n: str(here / n) for n in names}
@@ -210,9 +245,30 @@ def things(tmp_path_factory, tiny) -> dict[str, str]:
     )
 
 
+def _imports(here: Path) -> None:
+    """Series and tables that are not what they should be."""
+    chance = np.random.default_rng(0)
+    fair = chance.normal(size=(4, 5, 40))
+    np.save(here / "fair.npy", fair)
+    (here / "cut.npy").write_bytes((here / "fair.npy").read_bytes()[:200])
+    np.save(here / "objects.npy", np.array([{}, {}], object), allow_pickle=True)
+    np.save(here / "words.npy", np.full((2, 2, 9), "x"))
+    np.save(here / "flat.npy", fair[0, :4, :30])
+    np.save(here / "alone.npy", fair[:, :1])
+    np.save(here / "nans.npy", np.full((2, 3, 9), np.nan))
+    np.save(here / "repeated.npy", fair[[0, 1, 0, 1]])
+    np.save(here / "fine.npy", fair * [[1.0], [1e-9], [1.0], [1.0], [1.0]] + 1)
+    np.savez(here / "several.npz", a=fair, b=fair)
+    pq.write_table(pa.table({"prompt": [0], "value": [1.0]}), here / "columns.parquet")
+    (here / "units.csv").write_text("layer\n0\n0\n1\n")
+    (here / "uneven.csv").write_text("layer\n0\n0\n0\n1\n1\n")
+
+
 @pytest.mark.parametrize("case", BAD_INPUT)
 def test_bad_input_gets_one_line_that_says_what_and_what_next(case, things, command):
     line, code, said = BAD_INPUT[case]
+    if "{imported}" in line:
+        things = things | {"imported": command.json("import", f"{things['fair']}.npy")["capture"]}
     got = command(*shlex.split(line.format_map(things)), code=code)
     assert got.stdout == ""
     errors = [one for one in got.stderr.splitlines() if one.startswith("synergy-tui: ")]
@@ -220,8 +276,9 @@ def test_bad_input_gets_one_line_that_says_what_and_what_next(case, things, comm
     assert said in errors[0]
     assert " · " in errors[0]
     assert "Traceback" not in got.stderr
-    captured = 1 if case == "heads that never change" else 0  # its capture is one; what fails is the decomposition
-    for table, expected in {"captures": captured, "decompositions": 0, "pairs": 0, "units": 16 * captured}.items():
+    # These captures are whole; what fails is their decomposition.
+    units = 16 if case == "heads that never change" else 5 if "{imported}" in line else 0
+    for table, expected in {"captures": int(units > 0), "decompositions": 0, "pairs": 0, "units": units}.items():
         assert command.json("sql", f"SELECT count(*) AS n FROM {table}") == [{"n": expected}]
 
 
@@ -246,10 +303,18 @@ def test_a_cache_that_cannot_be_used_is_told(command, tmp_path):
     command("sql", "SELECT 1")
 
 
-def test_the_bench_compares_equal_results(command):
-    found = command.json("bench", "phiid")
+def test_the_bench_compares_equal_results(monkeypatch):
+    """In small: the commands run the same for minutes."""
+    from synergy_tui.bench import nulls, phiid
+
+    for name, value in {"PROMPTS": 6, "UNITS": 12, "STEPS": 30, "ROUNDS": 1, "SIZES": (16,)}.items():
+        monkeypatch.setattr(phiid, name, value)
+    found = phiid.measure()
     assert found["largest difference"] < 1e-9
     assert found["engine / numpy"] > 0
+    assert json.dumps(found)
+    shares = nulls.shares(nulls.INDEPENDENT["φ 0.5"], 10, units=12, draws=20)
+    assert set(shares) == {"prompt-shuffle", "window-roll", "larger p"}
 
 
 @pytest.mark.parametrize("what", ["prompts", "subject", "csv", "header"])

@@ -1,6 +1,6 @@
 """The commands: parse, call one function, print. What costs more than a few milliseconds is imported in them.
 
-measure.py  run, capture, decompose, ablate: start jobs and show what they made
+measure.py  run, capture, import, decompose, ablate: start jobs and show what they made
 look.py     explore, show, sql, export, subjects, doctor, bench
 jobs.py     jobs list, show, watch, logs, cancel, resume, clean
 cache.py    cache info, check, delete
@@ -42,7 +42,7 @@ def commands(context: click.Context, cache: Path | None) -> None:
 
 
 for command in (
-    *(measure.run, measure.capture, measure.decompose, measure.ablate),
+    *(measure.run, measure.capture, measure.import_, measure.decompose, measure.ablate),
     *(look.explore, look.show, look.sql, look.export, look.subjects, look.doctor, look.bench),
     *(jobs.jobs, cache.cache),
 ):

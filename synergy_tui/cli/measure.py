@@ -1,4 +1,4 @@
-"""run, capture, decompose, ablate: start jobs, follow them, show what they made."""
+"""run, capture, import, decompose, ablate: start jobs, follow them, show what they made."""
 
 from __future__ import annotations
 
@@ -167,6 +167,36 @@ def decompose(
         print_run(opened, job.id, as_json)
 
 
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--units", type=click.Path(path_type=Path), help="Table (.csv, .parquet): column layer, a row per unit.")
+@click.option("--name", help="What to call it; default: the file's name.")
+@click.option("--min-steps", type=click.IntRange(1), default=20, show_default=True, help="Shorter ones are left out.")
+@options()
+def import_(
+    file: Path, units: Path | None, name: str | None, min_steps: int, cache: Path | None, as_json: bool
+) -> None:
+    """Take in series measured elsewhere: FILE is .npy, .npz or .parquet with [prompts, units, steps], NaN past an end.
+
+    What is imported has everything a capture has but ablation.
+
+    \b
+    Example:  synergy-tui import activity.npy --units units.csv
+    """
+    from synergy_tui.settings import user_path
+    from synergy_tui.store import incoming, load
+    from synergy_tui.store.cache import Cache
+
+    opened = Cache.open(_writable(cache))
+    table = user_path(units) if units else None
+    capture_id = incoming.import_file(opened, user_path(file), table, name=name, min_steps=min_steps)
+    found = load.one(opened, "capture", capture_id)
+    if as_json:
+        return print_json(found | {"units": found["layers"] * found["units_per_layer"]})
+    click.echo(f"capture {capture_id}: {found['valid_prompts']} of {found['prompts']} responses long enough")
+    print_next(opened, [f"synergy-tui decompose {capture_id}"])
+
+
 @click.command()
 @click.option(
     "--orders",
@@ -233,13 +263,9 @@ def _start(cache: Path | None, plans: Sequence[Plan], yes: bool) -> list[JobFold
     """Announces what the plans cost, then submits them, each after the one before; a decomposition that follows a
     capture takes its id."""
     from synergy_tui.jobs.submit import cancel, submit
-    from synergy_tui.store.archive import is_archive
     from synergy_tui.store.cache import Cache
 
-    folder = settings_in_force(cache).cache
-    if is_archive(folder):
-        raise CacheError(f"{folder} is an exported run and stays as it is", "use --cache with a cache folder")
-    folder = Cache.open(folder).folder
+    folder = Cache.open(_writable(cache)).folder
     for one in plans:
         say(f" {one.kind:<9} will take {one.cost}")
     if not yes:
@@ -256,6 +282,16 @@ def _start(cache: Path | None, plans: Sequence[Plan], yes: bool) -> list[JobFold
                 cancel(started)
             raise
     return jobs
+
+
+def _writable(cache: Path | None) -> Path:
+    """The cache folder in force. Raises CacheError when it is an exported run."""
+    from synergy_tui.store.archive import is_archive
+
+    folder = settings_in_force(cache).cache
+    if is_archive(folder):
+        raise CacheError(f"{folder} is an exported run and stays as it is", "use --cache with a cache folder")
+    return folder
 
 
 def _follow(jobs: Sequence[JobFolder]) -> None:

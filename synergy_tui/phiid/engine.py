@@ -39,6 +39,9 @@ LARGEST_TILE_ELSEWHERE = 1024
 
 PAIRS_PER_BLOCK = 250_000
 
+PREPARED_AT_ONCE = 8_000_000
+"""Values of a series made into windows at a time: 64 MB."""
+
 ILL_CHUNK = 1024
 """Ill-conditioned pairs recomputed at a time: one compiled shape."""
 
@@ -104,11 +107,20 @@ class PairEngine:
 
     def windows_of(self, series: Float[np.ndarray, "prompts units steps"]) -> Windows:
         """Windows of a series of the same shape and lengths, on the first device. Units are padded to whole tiles."""
+        series = np.asarray(series)
         padding = ((0, 0), (0, self._rows * self._tile - self.units), (0, 0))
-        padded = np.pad(np.asarray(series, self.precision), padding, constant_values=np.nan)
         make = _make_bits if self.method.estimator == "discrete" else _make_windows
+        # Some prompts at a time: making windows takes several times the memory of the windows.
+        at_once = max(1, PREPARED_AT_ONCE // series[0].size)
+        parts = []
         with self.arithmetic():
-            return make(padded, self.lengths, lag=self.lag)
+            for start in range(0, len(series), at_once):
+                some = slice(start, start + at_once)
+                padded = np.pad(series[some].astype(self.precision, copy=False), padding, constant_values=np.nan)
+                parts.append(make(padded, self.lengths[some], lag=self.lag))
+            if len(parts) == 1:
+                return parts[0]
+            return Windows(*(_joined([part[k] for part in parts]) for k in range(len(parts[0]))))
 
     @contextmanager
     def arithmetic(self) -> Iterator[None]:
@@ -317,6 +329,16 @@ def _glued(windows: Windows, steps: Array, x: Array, y: Array) -> tuple[Array, A
 
     sides = (side[:, unit] * weight for side in (windows.past, windows.future) for unit in (x, y))
     return jnp.stack([in_a_row(side) for side in sides], axis=1), in_a_row(inside)
+
+
+def _joined(parts: list[Array]) -> Array:
+    """The parts as one, each let go when it is copied."""
+    out = np.empty((sum(len(part) for part in parts), *parts[0].shape[1:]), parts[0].dtype)
+    start = 0
+    for k in range(len(parts)):
+        out[start : start + len(parts[k])] = parts[k]
+        start += len(parts[k])
+    return jnp.asarray(out)
 
 
 def _wide(value: Array) -> np.dtype:

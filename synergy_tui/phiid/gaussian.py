@@ -20,8 +20,9 @@ _PAST_X, _PAST_Y, _FUTURE_X, _FUTURE_Y = range(4)
 
 
 class Correlations(NamedTuple):
-    """The six of pairs. xy: past x with past y · futures: future with future · xx, yy: past with own future · x_y: past
-    x with future y · y_x: past y with future x."""
+    """The six of pairs. xy: past x with past y · futures: future with future · xx, yy: past with own future, which is
+    per unit and so [units of x, 1] and [1, units of y] until something else makes it a matrix · x_y: past x with future
+    y · y_x: past y with future x."""
 
     xy: Array
     futures: Array
@@ -53,14 +54,13 @@ class _Conditioned(NamedTuple):
 
 def correlations(x: Windows, y: Windows) -> Correlations:
     """Of all pairs of the units of two sides, one prompt."""
-    shape = (len(x.past), len(y.past))
     return Correlations(
         x.past @ y.past.T,
         x.future @ y.future.T,
-        jnp.broadcast_to(x.own[:, None], shape),
+        x.own[:, None],
         x.past @ y.future.T,
         x.future @ y.past.T,
-        jnp.broadcast_to(y.own[None, :], shape),
+        y.own[None, :],
     )
 
 

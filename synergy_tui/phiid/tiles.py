@@ -230,7 +230,8 @@ def _statistics(one: tuple[Windows, Windows, Array], method: Method) -> tuple[An
     x, y, steps = one
     if method.estimator == "discrete":
         return discrete.counts(x, y, _inside(x, steps)), jnp.ones((), x.past.dtype)
-    return gaussian.correlations(x, y), steps.astype(x.past.dtype)
+    matrices = jnp.broadcast_arrays(*gaussian.correlations(x, y))
+    return gaussian.Correlations(*matrices), steps.astype(x.past.dtype)
 
 
 def _pooled_redundancies(

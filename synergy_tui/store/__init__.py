@@ -4,6 +4,7 @@ schema.py   tables, views and their comments; the schema's version and migration
 cache.py    opening: who may read or write when, and what a locked or foreign cache says
 bulk.py     pair and series files: written under a temporary name, renamed when whole
 publish.py  finished results → rows and files, visible at once or not at all
+incoming.py series measured elsewhere → a capture
 load.py     rows and files → arrays and plain dicts
 query.py    SQL from users: read-only, inside the cache, bounded in time and rows
 """

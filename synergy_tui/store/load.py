@@ -72,16 +72,35 @@ def one(cache: Cache, kind: str, value: str) -> dict[str, Any]:
 def series(cache: Cache, capture: str, prompts: list[int] | None = None) -> np.ndarray:
     """[prompts, units, steps] float32, NaN past a response's end; all prompts or the given ones, in their order.
     Raises CacheError when the file is damaged."""
-    table = _bulk(cache.series_folder(capture) / "series.parquet", ["prompt", "unit_index", "step", "value"])
-    prompt, unit, step, value = (column.to_numpy() for column in table.columns)
-    wanted = np.unique(prompt).tolist() if prompts is None else prompts
-    units, steps = (int(unit.max()) + 1, int(step.max()) + 1) if len(value) else (0, 0)
-    out = np.full((len(wanted), units, steps), np.nan, np.float32)
-    for place, number in enumerate(wanted):
-        rows_ = slice(*np.searchsorted(prompt, [number, number + 1]))
-        length = (rows_.stop - rows_.start) // max(units, 1)
-        out[place, :, :length] = value[rows_].reshape(units, length)
-    return out
+    path = cache.series_folder(capture) / "series.parquet"
+    try:
+        # A group of rows at a time: as rows a series takes four times the memory it takes as an array.
+        with pq.ParquetFile(path) as file:
+            units, steps = (_most(file, name) + 1 for name in ("unit_index", "step"))
+            if prompts is None:
+                found = [file.read_row_group(k, ["prompt"])["prompt"].unique() for k in range(file.num_row_groups)]
+                prompts = sorted({prompt for some in found for prompt in some.to_pylist()})
+            place = {number: k for k, number in enumerate(prompts)}
+            out = np.full((len(prompts), units, steps), np.nan, np.float32)
+            for group in range(file.num_row_groups):
+                table = file.read_row_group(group, ["prompt", "unit_index", "step", "value"])
+                number, unit, step, value = (column.to_numpy() for column in table.columns)
+                for one in np.unique(number).tolist():
+                    if one in place:
+                        rows_ = slice(*np.searchsorted(number, [one, one + 1]))
+                        out[place[one], unit[rows_], step[rows_]] = value[rows_]
+            return out
+    except (OSError, pa.ArrowException) as error:
+        raise CacheError(
+            f"{path} is missing or damaged: {str(error).splitlines()[0]}", "synergy-tui cache check"
+        ) from None
+
+
+def _most(file: pq.ParquetFile, column: str) -> int:
+    """The largest value of a column, from what the file says of itself; −1 in a file without rows."""
+    place = file.schema_arrow.names.index(column)
+    groups = (file.metadata.row_group(k).column(place).statistics for k in range(file.num_row_groups))
+    return max((group.max for group in groups if group is not None), default=-1)
 
 
 def unit_scores(
@@ -94,15 +113,6 @@ def unit_scores(
         if row["v"] is not None:
             out[row["unit_index"]] = row["v"]
     return out.reshape(shape)
-
-
-def _bulk(path: Any, columns: list[str] | None) -> pa.Table:
-    try:
-        return pq.ParquetFile(path).read(columns=columns)
-    except (OSError, pa.ArrowException) as error:
-        raise CacheError(
-            f"{path} is missing or damaged: {str(error).splitlines()[0]}", "synergy-tui cache check"
-        ) from None
 
 
 def parsed(key: str, value: Any) -> Any:

@@ -27,7 +27,11 @@ TABLES: dict[str, tuple[str, Columns]] = {
         [
             ("subject", "VARCHAR PRIMARY KEY", "Hash of configuration and weights' file list."),
             ("name", "VARCHAR", "What it was called when it was captured."),
-            ("source", "VARCHAR", "built-in, folder, gguf or hub."),
+            (
+                "source",
+                "VARCHAR",
+                "built-in, folder, gguf, hub, or import: series without a model.",
+            ),
             ("place", "VARCHAR", "Folder, file or hub id."),
             ("revision", "VARCHAR", "Revision of a hub model."),
             ("model_type", "VARCHAR", "Architecture in transformers' words."),
@@ -46,7 +50,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("subject", "VARCHAR", "subjects.subject."),
             ("tasks", "VARCHAR", "Name or file of the task set."),
             ("tasks_hash", "VARCHAR", "SHA-256 of the prompts' texts."),
-            ("kind", "VARCHAR", "Unit kind: head."),
+            ("kind", "VARCHAR", "Unit kind: head, or imported."),
             ("layers", "INTEGER", "Layers that have units."),
             ("units_per_layer", "INTEGER", "Units in each layer."),
             ("prompts", "INTEGER", "Prompts captured."),
@@ -396,8 +400,8 @@ def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
             con.execute(statement)
         for name in ("unit_nulls", "surrogate_contrasts"):
             _create_table(con, name)
-        for name in ("decompositions", "unit_scores", "ablations", "unit_nulls", "surrogate_contrasts"):
-            _comment(con, name)
+    for name in TABLES:
+        _comment(con, name)
     con.execute("UPDATE meta SET version = ?", [VERSION])
 
 
