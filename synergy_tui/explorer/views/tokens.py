@@ -211,8 +211,10 @@ def _read(run: Run, unit: int, partner: int | None, prompt: int) -> _Response:
     found = next((one for one in walk.responses(place.cache, row["capture"]) if one["prompt"] == prompt), None)
     if found is None:
         return _Response("", "", [], np.full((0, 16), np.nan), 0, "this prompt has no response")
+    # Imported series have steps and no words.
+    pieces = list(found["pieces"] or [f"{step} " for step in range(found["steps"])])
     series = walk.series_of_prompt(place.cache, row["capture"], prompt)
-    atoms, partners, why = np.full((len(found["pieces"]), 16), np.nan), 0, ""
+    atoms, partners, why = np.full((len(pieces), 16), np.nan), 0, ""
     how = (row["estimator"], row["redundancy"], row["lag"])
     try:
         local = local_unit(series, unit, *how) if partner is None else local_pair(series[unit], series[partner], *how)
@@ -225,4 +227,4 @@ def _read(run: Run, unit: int, partner: int | None, prompt: int) -> _Response:
         why = error.what
     if not found["valid"]:
         why = f"this response has {found['steps']} steps and is left out of the analysis"
-    return _Response(found["asked"], found["category"], list(found["pieces"]), atoms, partners, why)
+    return _Response(found["asked"] or "", found["category"] or "", pieces, atoms, partners, why)
