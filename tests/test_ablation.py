@@ -42,6 +42,20 @@ def test_layer_matched_sets_keep_every_fractions_count_per_layer():
     assert len({tuple(one.units) for one in matched}) == 10
 
 
+def test_a_marked_set_comes_first_and_its_control_takes_as_many_from_each_layer():
+    marked = [1, 2, 9, 20]
+    made = orders.make(["marked", "layer-matched", "random"], RAW, RAW, LAYER_OF, 4, 0, marked)
+    target = made[0]
+    assert set(target.units[:4]) == set(marked)
+    assert RAW[target.units[0]] == max(RAW[marked])
+    for one in made[1:]:
+        assert sorted(one.units) == list(range(24))
+        if one.name == "layer-matched":
+            assert one.target == "marked"
+            counts = np.bincount(LAYER_OF[one.first(4 / 24)], minlength=6)
+            np.testing.assert_array_equal(counts, np.bincount(LAYER_OF[marked], minlength=6))
+
+
 def test_controls_depend_on_their_seed_alone():
     again = [orders.make(["random"], RAW * scale, RAW, LAYER_OF, 3, 7) for scale in (1, -2)]
     for one, other in zip(*again, strict=True):

@@ -507,6 +507,34 @@ def test_the_palette_has_every_action_of_the_view(made: Path) -> None:
     drive(press, made)
 
 
+def test_a_run_is_started_watched_and_ablated_from_the_explorer(cache: Path, tiny: Path) -> None:
+    async def press(app, pilot):
+        await pilot.press("n", "enter")
+        await settle(app, pilot)
+        fields = {"subject": str(tiny), "prompts": "5", "steps": "24"}
+        for name, value in fields.items():
+            app.screen.query_one(f"#field-{name}", Input).value = value
+        await until_in(app, pilot, lambda: "16 units" in app.plain_screen(), "the cost")
+        app.screen.query_one("#field-subject", Input).focus()
+        await pilot.press("enter")
+        await until_in(app, pilot, lambda: app.seen is not None and len(app.seen.jobs) == 2, "the start")
+        await pilot.press("J", "down", "enter")
+        await until_in(app, pilot, lambda: app.shown.place.job is not None, "the growing map")
+        # It follows by itself: the capture's map, the decomposition's, the result.
+        done = lambda: app.shown.place.job is None and app.shown.row["name"] == tiny.name  # noqa: E731
+        await until_in(app, pilot, done, "the result", 180)
+        await pilot.press("escape", "x", "a")
+        for name, value in {"seeds": "2", "fractions": "0.1", "prompts": "2"}.items():
+            app.view.query_one(f"#ablation-{name}", Input).value = value
+        await until_in(app, pilot, lambda: "4 marked" in app.plain_screen(), "the set")
+        app.view.focus_main()
+        await pilot.press("f5")
+        await until_in(app, pilot, lambda: "too few controls" in app.plain_screen(), "the verdict", 180)
+        assert "layer-matched (marked)" in app.plain_screen()
+
+    drive(press, cache, (160, 40))
+
+
 def test_the_process_stays_light(made: Path) -> None:
     """No torch, jax, transformers or scipy after a walk through every view, local atoms included."""
     script = """

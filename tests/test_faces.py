@@ -390,6 +390,28 @@ def test_run_and_ablate_as_json(tiny, command):
             assert all(value > 0 for value in curve["divergence"])
             assert set(curve["areas"]) == {"0.1", "0.25"}
     assert "too few controls (2 of 20 seeds)" in ablated["verdict"]
+    # A set of the user's own is measured whole, its controls too.
+    mine = command.json(
+        "ablate", found["decomposition"], "--units", "0.1,3.2,3.3", "--orders", "random,layer-matched", "--seeds", "2",
+        "--fractions", "0.1,0.9", "--prompts", "2",
+    )  # fmt: skip
+    assert mine["marked"] == [1, 14, 15]
+    assert mine["orders"]["marked"]["curves"][0]["removed"] == [2, 3]
+    assert mine["orders"]["random"]["curves"][0]["removed"] == [2, 3, 14]
+    assert [curve["removed"] for curve in mine["orders"]["layer-matched"]["curves"]] == [[2, 3], [2, 3]]
+    assert "divergence of the whole set" in mine["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--units", "99.1"), "no unit '99.1' among 6 layers × 4"),
+        (("--units", "x"), "no unit 'x' among"),
+        (("--orders", "marked"), "go together"),
+    ],
+)
+def test_a_marked_set_that_cannot_be_is_told(made, command, more, message):
+    assert message in command("ablate", "d6x4", *more, code=2).stderr
 
 
 def test_the_same_command_gives_the_same_numbers(tiny, command):

@@ -106,8 +106,8 @@ class Run:
         """What `above_null` compares with, in words."""
         nulls = self.row.get("nulls") or []
         if "q" not in self.scores or not nulls:
-            return "the independence offset: no surrogates"
-        return f"{' and '.join(nulls)}, {self.row['surrogates']} surrogates"
+            return "independence offset, no surrogates"
+        return f"{' + '.join(nulls)}, {self.row['surrogates']} draws"
 
     def profile(self, score: str) -> list[dict[str, Any]]:
         """Mean per layer of what the map shows, with the stored interval where there is one."""
