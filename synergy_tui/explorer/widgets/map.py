@@ -63,6 +63,7 @@ class LayerMap(Widget, can_focus=True):
         self.cursor = (0, 0)
         self.corner: tuple[int, int] | None = None
         self._first = (0, 0)  # the first layer and unit in sight
+        self._measure()
 
     def say(self, note: str) -> None:
         """Words in the place of a map."""
@@ -72,6 +73,7 @@ class LayerMap(Widget, can_focus=True):
     def show(self, picture: Picture, cursor: tuple[int, int], corner: tuple[int, int] | None = None) -> None:
         """Draws another picture."""
         self.picture, self.cursor, self.corner = picture, cursor, corner
+        self._measure()
         self._follow()
         self.refresh()
 
@@ -85,24 +87,17 @@ class LayerMap(Widget, can_focus=True):
         labels = [Region(0, one.y, self._margin, 1) for one in cells] if before[0] != cursor[0] else []
         self.refresh(*cells, *labels)
 
-    @property
-    def cell(self) -> int:
-        """Columns of a unit."""
+    def _measure(self) -> None:
+        """Columns of a unit, whether two layers share a row, columns of the profile: for this picture in this size."""
+        self.cell, self.profile_width, self.stacked = 1, 0, False
         if self.picture is None:
-            return 1
-        units = self.picture.colour.shape[1]
+            return
+        layers, units = self.picture.colour.shape
         for size in (3, 2, 1):
-            room = self._room(self._profile_fits(size))
-            if units * size <= room:
-                return size
-        return 1
-
-    @property
-    def stacked(self) -> bool:
-        """Whether two layers share a row."""
-        if self.picture is None or not self.ink.upper_half:
-            return False
-        return self.picture.colour.shape[0] > self._rows
+            self.cell, self.profile_width = size, self._profile_fits(size)
+            if units * size <= self._room(self.profile_width):
+                break
+        self.stacked = bool(self.ink.upper_half) and layers > self._rows
 
     @property
     def _rows(self) -> int:
@@ -112,11 +107,6 @@ class LayerMap(Widget, can_focus=True):
     def _margin(self) -> int:
         layers = self.picture.colour.shape[0] if self.picture is not None else 1
         return len(str(layers - 1)) + 2
-
-    @property
-    def profile_width(self) -> int:
-        """Columns the profile takes, 0 when it is hidden or has no room."""
-        return self._profile_fits(self.cell)
 
     def _profile_fits(self, cell: int) -> int:
         if not self.with_profile or self.picture is None:
@@ -159,6 +149,7 @@ class LayerMap(Widget, can_focus=True):
         return region if row >= 0 and column >= 0 else None
 
     def on_resize(self) -> None:
+        self._measure()
         self._follow()
         self.refresh()
 

@@ -21,6 +21,9 @@ from synergy_tui.explorer.widgets.map import two_colours
 
 GAP = -1
 
+MARGIN = 8
+"""Columns of the rows' names."""
+
 LARGEST = 6
 """Columns of a cell beyond which a small matrix grows no more."""
 
@@ -109,7 +112,7 @@ class PairMatrix(Widget, can_focus=True):
         self.per_layer = 1
         self._rows: list[int] = []
         self._columns: list[int] = []
-        self._first = (0, 0)
+        self._measure()
 
     def show(self, level: Level | None, cursor: tuple[int, int], per_layer: int) -> None:
         """Draws another level, atom or run."""
@@ -126,28 +129,22 @@ class PairMatrix(Widget, can_focus=True):
         regions = [region for one in (before, cursor) if (region := self._region(one))]
         for row in {before[0], cursor[0]} & set(self._rows):
             first = self._rows.index(row) * self.cell // self._stack
-            regions.append(Region(0, 1 + first, self._margin, 1 + self.cell // self._stack))
+            regions.append(Region(0, 1 + first, MARGIN, 1 + self.cell // self._stack))
         self.refresh(Region(0, 0, self.content_size.width, 1) if before[1] != cursor[1] else regions[0], *regions)
 
-    @property
-    def _stack(self) -> int:
-        return 2 if self.ink.upper_half else 1
-
-    @property
-    def _margin(self) -> int:
-        return 8
-
-    @property
-    def cell(self) -> int:
+    def _measure(self) -> None:
         """Columns of a cell, and lines of half a row: a half-block is about square."""
-        if self.level is None:
-            return 1
-        many = len(self.level.edges) - 1 + len(self.level.gaps)
-        rows = (self.content_size.height - 1) * self._stack
-        return max(min((self.content_size.width - self._margin) // many, rows // many, LARGEST), 1)
+        self._stack = 2 if self.ink.upper_half else 1
+        self.cell = 1
+        if self.level is not None:
+            many = len(self.level.edges) - 1 + len(self.level.gaps)
+            rows = (self.content_size.height - 1) * self._stack
+            self.cell = max(min((self.content_size.width - MARGIN) // many, rows // many, LARGEST), 1)
 
     def _lay_out(self, anew: bool) -> bool:
         """Which cells are in sight, gaps among them; whether that changed."""
+        if anew:
+            self._measure()
         level = self.level
         if level is None:
             return False
@@ -155,7 +152,7 @@ class PairMatrix(Widget, can_focus=True):
         cells = len(level.edges) - 1
         room = (
             max((self.content_size.height - 1) * self._stack // self.cell, 1),
-            max((self.content_size.width - self._margin) // self.cell, 1),
+            max((self.content_size.width - MARGIN) // self.cell, 1),
         )
         sides = []
         for place, space, shown in zip(self.cursor, room, before, strict=True):
@@ -184,15 +181,15 @@ class PairMatrix(Widget, can_focus=True):
         size = self.cell
         row, column = self._rows.index(cell[0]) * size, self._columns.index(cell[1]) * size
         first, last = row // self._stack, (row + size - 1) // self._stack
-        return Region(self._margin + column, 1 + first, size, last - first + 1)
+        return Region(MARGIN + column, 1 + first, size, last - first + 1)
 
     def on_resize(self) -> None:
         self._lay_out(True)
         self.refresh()
 
     def on_click(self, event: events.Click) -> None:
-        column, row = (event.x - self._margin) // self.cell, (event.y - 1) * self._stack // self.cell
-        if self.level is None or row < 0 or event.x < self._margin:
+        column, row = (event.x - MARGIN) // self.cell, (event.y - 1) * self._stack // self.cell
+        if self.level is None or row < 0 or event.x < MARGIN:
             return
         if (
             row < len(self._rows)
@@ -233,7 +230,7 @@ class PairMatrix(Widget, can_focus=True):
                 text[at : at + len(word) + 1] = list(word + " ")
                 free = at + len(word) + 1
         return [
-            Segment("x ↓ y → "[: self._margin] if not self.ink.ascii else "x v y > ", self.ink.dim),
+            Segment("x ↓ y → "[: MARGIN] if not self.ink.ascii else "x v y > ", self.ink.dim),
             Segment("".join(text), self.ink.dim),
         ]
 
@@ -255,7 +252,7 @@ class PairMatrix(Widget, can_focus=True):
         elif starts := [row for row in known if self._starts_layer(row)]:
             label = str(int(self.level.edges[starts[0]]) // self.per_layer)  # type: ignore[union-attr]
         style = Style(bold=True) if here else self.ink.dim
-        segments = [Segment(f"{label[: self._margin - 1]:>{self._margin - 1}} ", style)]
+        segments = [Segment(f"{label[: MARGIN - 1]:>{MARGIN - 1}} ", style)]
         for column in self._columns:
             segments.append(self._cell(rows, column))
         return segments
