@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 from textual.app import ComposeResult, SystemCommand
 from textual.containers import Horizontal
+from textual.filter import Monochrome
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer
 
@@ -46,6 +47,9 @@ class Explorer(Session):
         self.register_theme(LIGHT)
         word = settings.theme or self.state.theme or "dark"
         self.theme = LIGHT.name if word == "light" else DARK.name
+        if settings.colour == "none" and not self.no_color:
+            # What Textual does when it meets NO_COLOR; it has no other switch.
+            self._filters.append(Monochrome())
         colourless = self.no_color or settings.colour == "none"
         system = None if colourless else self.console.color_system
         self.ink = Ink(system, settings.ascii, word != "light")

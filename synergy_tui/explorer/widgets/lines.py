@@ -98,9 +98,7 @@ def _cells(strip: Strip) -> list[tuple[str, object]]:
 def _ascii(line: Text, ink: Ink) -> Text:
     """A copy with the same styles, signs replaced one for one or not at all."""
     plain = line.plain
-    replaced = "".join(
-        new if len(new := ink.plain(char)) == 1 else "?" if ord(char) > 0x2000 else char for char in plain
-    )
+    replaced = "".join(new if len(new := ink.plain(char)) == 1 else "?" if ord(char) > 126 else char for char in plain)
     out = Text(replaced, style=line.style)
     out.spans = list(line.spans)
     return out

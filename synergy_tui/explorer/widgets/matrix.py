@@ -230,7 +230,7 @@ class PairMatrix(Widget, can_focus=True):
                 text[at : at + len(word) + 1] = list(word + " ")
                 free = at + len(word) + 1
         return [
-            Segment("x ↓ y → "[: MARGIN] if not self.ink.ascii else "x v y > ", self.ink.dim),
+            Segment("x ↓ y → "[:MARGIN] if not self.ink.ascii else "x v y > ", self.ink.dim),
             Segment("".join(text), self.ink.dim),
         ]
 
