@@ -142,6 +142,7 @@ def doubts(atlas: Atlas) -> str:
             f"rankings agree on {told('rankings: mean core overlap', '.0%')} of the top quarter",
             f"split-half ρ {told('split-half Spearman')}",
             f"{told('prompts too short', '.0f')} prompts too short",
+            f"excess is against {(atlas.run.get('nulls') or ['the independence offset'])[0]}",
         ]
     )
 
