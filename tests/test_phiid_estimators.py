@@ -140,7 +140,7 @@ def test_float32_is_near_and_its_result_still_float64(series, estimator, redunda
     exact = decompose(series, estimator, redundancy, pairs=some)
     near = decompose(series, estimator, redundancy, pairs=some, precision="float32")
     assert near.mean.dtype == np.float64
-    assert 0 < np.abs(near.mean - exact.mean).max() < 2e-5
+    assert 0 < np.abs(near.mean - exact.mean).max() < 5e-4
 
 
 def test_float32_calls_near_copies_ill_conditioned_sooner(series):

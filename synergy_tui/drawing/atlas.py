@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
@@ -45,7 +46,10 @@ def draw(atlas: Atlas, console: Console) -> None:
     console.print()
     for sentence in reading(atlas):
         console.print(sentence, soft_wrap=not console.is_terminal)
-    console.print(Text.assemble(("doubts  ", "bold"), doubts(atlas.confounds)), soft_wrap=not console.is_terminal)
+    console.print(
+        Text.assemble(("doubts  ", "bold"), doubts(atlas.confounds, atlas.run.get("nulls") or ())),
+        soft_wrap=not console.is_terminal,
+    )
 
 
 def title(run: dict[str, Any], sample: bool) -> Text:
@@ -132,8 +136,8 @@ def _against_surrogates(atlas: Atlas) -> str:
     return text
 
 
-def doubts(confounds: dict[str, float | None]) -> str:
-    """The line that separates a map from a finding."""
+def doubts(confounds: dict[str, float | None], nulls: Sequence[str]) -> str:
+    """The line that separates a map from a finding. nulls: those run, the one behind excess first."""
 
     def told(name: str, form: str = "+.2f") -> str:
         value = confounds.get(name)
@@ -147,6 +151,7 @@ def doubts(confounds: dict[str, float | None]) -> str:
             f"rankings agree on {told('rankings: mean core overlap', '.0%')} of the top quarter",
             f"split-half ρ {told('split-half Spearman')}",
             f"{told('prompts too short', '.0f')} prompts too short",
+            f"excess is against {[*nulls, 'the independence offset'][0]}",
         ]
     )
 

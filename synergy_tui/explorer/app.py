@@ -157,7 +157,7 @@ class Explorer(Session):
 
         line = Text(" ")
         if self.shown is not None and self.shown.partial is None:
-            line = Text.assemble((" doubts  ", "bold"), doubts(self.shown.confounds))
+            line = Text.assemble((" doubts  ", "bold"), doubts(self.shown.confounds, self.shown.row.get("nulls") or ()))
         elif self.shown is not None:
             line = Text.assemble((" doubts  ", "bold"), "still growing: no nulls, no intervals, no confounds yet")
         self.query_one("#doubts", Lines).show([line], self.ink)

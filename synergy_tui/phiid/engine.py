@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -110,16 +111,18 @@ class PairEngine:
         series = np.asarray(series)
         padding = ((0, 0), (0, self._rows * self._tile - self.units), (0, 0))
         make = _make_bits if self.method.estimator == "discrete" else _make_windows
-        # Some prompts at a time: making windows takes several times the memory of the windows.
+        # Some prompts at a time: making windows takes several times the memory of the windows. They are made in
+        # float64 whatever comes after: rounding would move bits across the mean.
         at_once = max(1, PREPARED_AT_ONCE // series[0].size)
         parts = []
+        for start in range(0, len(series), at_once):
+            some = slice(start, start + at_once)
+            padded = np.pad(series[some].astype(np.float64, copy=False), padding, constant_values=np.nan)
+            with jax.enable_x64(True):
+                parts.append(make(padded, self.lengths[some], lag=self.lag, dtype=self.precision))
+        if len(parts) == 1:
+            return parts[0]
         with self.arithmetic():
-            for start in range(0, len(series), at_once):
-                some = slice(start, start + at_once)
-                padded = np.pad(series[some].astype(self.precision, copy=False), padding, constant_values=np.nan)
-                parts.append(make(padded, self.lengths[some], lag=self.lag))
-            if len(parts) == 1:
-                return parts[0]
             return Windows(*(_joined([part[k] for part in parts]) for k in range(len(parts[0]))))
 
     @contextmanager
@@ -302,8 +305,21 @@ class _TilePairs:
             sums.pairs[:, where] += np.rint(by[:, COUNT]).astype(np.int64)
 
 
-_make_windows = jax.jit(make_windows, static_argnames="lag")
-_make_bits = jax.jit(make_bits, static_argnames="lag")
+@partial(jax.jit, static_argnames=("lag", "dtype"))
+def _make_windows(series: Array, steps: Array, lag: int, dtype: str) -> Windows:
+    return _narrowed(make_windows(series, steps, lag), dtype)
+
+
+@partial(jax.jit, static_argnames=("lag", "dtype"))
+def _make_bits(series: Array, steps: Array, lag: int, dtype: str) -> Windows:
+    return _narrowed(make_bits(series, steps, lag), dtype)
+
+
+def _narrowed(windows: Windows, dtype: str) -> Windows:
+    past, future, own = (part.astype(dtype) for part in windows[:3])
+    return Windows(past, future, own, windows.code)
+
+
 _of_windows = jax.jit(gaussian.informations_of_windows)
 
 

@@ -119,6 +119,10 @@ def parsed(key: str, value: Any) -> Any:
     return json.loads(value) if key in ("versions", "reasons") and value else value
 
 
+_VERSION_1: dict[str, Any] = {"nulls": [], "surrogates": 0, "precision": "float64"}
+"""What runs exported by version 1 of the schema do not record, and was so."""
+
+
 def atlas(cache: Cache, decomposition: str, ranking: str) -> dict[str, Any]:
     """What a map of one decomposition is drawn from: run (rows of decompositions, captures and subjects in one),
     ranking, values [layers, units] scaled, excess [layers, units] in nats, profile and contrasts with intervals,
@@ -139,9 +143,8 @@ def atlas(cache: Cache, decomposition: str, ranking: str) -> dict[str, Any]:
         )
     shape = (run["layers"], run["units_per_layer"])
     return {
-        # What version 1 did not record was so.
-        "run": {"nulls": [], "surrogates": 0, "precision": "float64"}
-        | {key: parsed(key, value) for key, value in run.items() if value is not None},
+        "run": {key: parsed(key, value) for key, value in run.items()}
+        | {key: value for key, value in _VERSION_1.items() if run[key] is None},
         "ranking": ranking,
         "values": unit_scores(cache, decomposition, ranking, shape),
         "excess": unit_scores(cache, decomposition, "excess", shape, "value"),
