@@ -97,8 +97,8 @@ UNIT: list[tuple[str, tuple[str, ...], Check]] = [
 ]
 
 TOKENS: list[tuple[str, tuple[str, ...], Check]] = [
-    ("tokens.right", ("t",), lambda app: app.selection.step == 1),
-    ("tokens.left", (), lambda app: app.selection.step == 0),
+    ("tokens.right", ("t",), lambda app: app.selection.step == 2),
+    ("tokens.left", (), lambda app: app.selection.step == 1),
     ("tokens.page-down", (), lambda app: app.selection.step > 0),
     ("tokens.page-up", (), lambda app: app.selection.step == 0),
     ("tokens.down", (), lambda app: app.selection.step > 0),

@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,16 +30,19 @@ from synergy_tui.errors import SynergyError
 )
 @click.version_option(__version__, message="synergy-tui %(version)s")
 @click.option("--cache", type=click.Path(path_type=Path), help="Cache folder.")
+@look.looks
 @click.pass_context
-def commands(context: click.Context, cache: Path | None) -> None:
+def commands(context: click.Context, cache: Path | None, **looks: Any) -> None:
     """Where in this language model is information integrated, where is it merely repeated, and does it matter?
 
     \b
     Try:  synergy-tui run smollm2 --prompts 12 --steps 48
     """
     if context.invoked_subcommand is None:
-        # A pipe gets the map as text.
-        context.invoke(look.explore if sys.stdin.isatty() and sys.stdout.isatty() else look.show, cache=cache)
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            context.invoke(look.explore, cache=cache, **looks)
+        else:  # a pipe gets the map as text
+            context.invoke(look.show, cache=cache)
 
 
 for command in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -45,10 +46,16 @@ def show(
     print_run(opened, load.find(opened, "decomposition", run, latest or not run), as_json, ranking, sample)
 
 
+def looks(command: Any) -> Any:
+    """How the explorer looks: --color, --theme and --ascii."""
+    command = click.option("--ascii", is_flag=True, help="The explorer in signs of ASCII alone.")(command)
+    command = click.option("--theme", type=click.Choice(THEMES), help="Its theme; default: the last one.")(command)
+    what = "Its colours; default: what TERM says."
+    return click.option("--color", "colour", type=click.Choice(COLOURS), help=what)(command)
+
+
 @click.command()
-@click.option("--color", "colour", type=click.Choice(COLOURS), help="Colours to draw with; default: what TERM says.")
-@click.option("--theme", type=click.Choice(THEMES), help="Dark or light; default: the last one.")
-@click.option("--ascii", is_flag=True, help="Signs of ASCII alone.")
+@looks
 @click.option("--cache", type=click.Path(path_type=Path), help="Cache folder.")
 @click.option("--latest", is_flag=True, help="The newest finished one.")
 @click.argument("run", required=False)

@@ -125,7 +125,8 @@ class Explorer(Session):
             method = f"{row['estimator']}·{row['redundancy']} τ{row['lag']}" if row["estimator"] else "capture"
             from synergy_tui.drawing.tables import printable
 
-            left.append(printable(f"{row['name']} ▸ {row['tasks']} {row['prompts']}×{row['steps']} ▸ {method}"))
+            told = f"{row['name']} ▸ {row['tasks']} {row['prompts']}×{row['steps']} ▸ {method} {shown.place.id}"
+            left.append(printable(told if shown.place.id else f"{row['name']}, {row['tasks']}"))
             if shown.partial is not None:
                 left.append(f"  growing, {shown.partial:.0%} of units", self.ink.warm)
         elif self.error:
@@ -163,7 +164,7 @@ class Explorer(Session):
         self.query_one("#doubts", Lines).show([line], self.ink)
 
     def on_resize(self) -> None:
-        self._head()
+        self.call_after_refresh(self._head)
 
     # Actions of every view
 

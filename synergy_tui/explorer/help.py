@@ -28,6 +28,7 @@ MEANINGS = {
     for atom in ATOMS
 }
 MEANINGS |= {name: f"{text[0].lower()}{text[1:]}" for name, text in TESTS.items()}
+MEANINGS["p"] += " From the tail of a Pearson III fitted to the draws, no lower than 1e-12."
 MEANINGS["sts"] = "synergy that stays synergy: carried by two units jointly, before and after; nats."
 MEANINGS["rtr"] = "redundancy that stays redundancy: carried by each of two units alone, before and after; nats."
 

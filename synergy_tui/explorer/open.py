@@ -86,12 +86,12 @@ def _subjects(
             for row in sorted(found, key=lambda row: row["decomposition"] or ""):
                 if row["decomposition"]:
                     place = Place(cache, row["decomposition"], sample)
-                    runs.append(Branch(f"{row['method']}  {row['decomposition']}", place))
+                    runs.append(Branch(f"{row['decomposition'][:5]} {row['method']}", place))
             for one in growing:
                 if one["kind"] == "decompose" and one["capture"] == capture:
-                    runs.append(Branch(f"decomposing  {one['id']}", Place(cache, one["id"], job=one["job"])))
+                    runs.append(Branch(f"{one['id'][:5]} decomposing", Place(cache, one["id"], job=one["job"])))
             row = found[0]
-            text = f"{row['tasks']} {row['prompts'].split('/')[-1]}×{row['steps']}  {capture}"
+            text = f"{row['tasks']} {row['prompts'].split('/')[-1]}×{row['steps']} {capture[:5]}"
             inner.append(Branch(text, None, tuple(runs)))
         out.append(Branch(subject, None, tuple(inner)))
     return tuple(out)

@@ -29,7 +29,10 @@ def rate(status: dict[str, Any]) -> str:
 
 
 def time_left(status: dict[str, Any]) -> str:
-    """Of the stage under way, as minutes and seconds; nothing where nobody knows."""
+    """Of the stage under way, as minutes and seconds; of a job that is done, how long it took. Nothing where nobody
+    knows."""
+    if status["state"] == "done":
+        return f"took {span(sum(stage.get('seconds') or 0.0 for stage in status.get('stages') or []))}"
     stage = _stage(status)
     if not stage or not stage.get("rate") or not stage.get("total") or status["state"] != "running":
         return ""

@@ -54,7 +54,8 @@ def sql(app: Explorer) -> str:
             "SELECT removal_order, target, fraction, avg(divergence) AS divergence FROM ablation_curves JOIN ablations "
             f"USING (ablation) WHERE {here} GROUP BY ALL ORDER BY ALL"
         )
-    score = _quoted(column(selection.score))
+    # What the map shows of the default ranking is its scaled value, which heads calls rank.
+    score = "rank" if selection.score == RANKINGS[0] else _quoted(column(selection.score))
     return f"SELECT layer, unit, {score} FROM heads WHERE {here} ORDER BY layer, unit"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.store import load, walk
 from synergy_tui.store.cache import Cache
-from synergy_tui.terms import ATOMS, COUPLED, MEASURES, RANKINGS
+from synergy_tui.terms import ATOMS, COUPLED, MEASURES, RANKINGS, TESTS
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class Score:
         known = self.known
         if not len(known):
             return np.full(len(self.shown), np.nan)
+        if self.kind == "ranking":
+            return self.shown  # scaled already
         if self.centre is not None:
             reach = float(np.abs(known - self.centre).max()) or 1.0
             return 0.5 + (self.shown - self.centre) / (2 * reach)
@@ -77,6 +79,15 @@ class Run:
     contrasts: dict[str, dict[str, Any]]
     confounds: dict[str, float | None]
     partial: float | None = None
+
+    @property
+    def unready(self) -> str:
+        """Why only its map can be looked at; empty when all of it is there."""
+        if self.partial is not None:
+            return "This run is still growing: the map (escape) fills in, the rest comes when it is done."
+        if not self.place.id:
+            return "This is the result of a query, which is a map and nothing more. Choose a run at the left (F2)."
+        return ""
 
     @property
     def units(self) -> int:
@@ -122,9 +133,9 @@ class Run:
         ]
 
     def place_in(self, score: str, unit: int) -> tuple[int, int] | None:
-        """(place, of how many) of a unit in a score, the highest first; None when it has no value."""
+        """(place, of how many) of a unit in a score, the highest first; None when it has no value, or is a p or q."""
         values = self.scores[score].values
-        if not np.isfinite(values[unit]):
+        if score in TESTS or not np.isfinite(values[unit]):
             return None
         return int((values > values[unit]).sum()) + 1, int(np.isfinite(values).sum())
 

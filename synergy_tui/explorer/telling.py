@@ -53,14 +53,13 @@ def contrast(run: Run, name: str) -> Text:
     """The middle layers against the others, with what explains it."""
     found = run.contrasts.get(name)
     line = Text(" ")
-    if "excess" in run.scores:
-        line.append(f"{int(run.above_null().sum())} of {run.units} units above null")
-        line.append(f" ({run.null})" if run.partial is None and run.place.id else "")
     if found is not None and found["contrast"] is not None:
-        line.append(f"   contrast {found['contrast']:+.2f}")
+        line.append(f"contrast {found['contrast']:+.2f}")
         if found["low"] is not None:
             line.append(f" [{found['low']:+.2f}, {found['high']:+.2f}]")
-        line.append(", middle third minus the others")
+        line.append("   ")
+    if "excess" in run.scores and not run.unready:
+        line.append(f"{int(run.above_null().sum())} of {run.units} units above null ({run.null})")
     return line
 
 
@@ -68,7 +67,7 @@ def panel(run: Run, unit: int, ink: Ink) -> list[Text]:
     """A unit's numbers in a column."""
     lines = [Text.assemble((f"Head {run.name(unit)}", "bold"), f"  of {run.layers} × {run.per_layer}"), Text()]
     for name, score in run.scores.items():
-        if name in RANKINGS:
+        if name in RANKINGS or run.unready:
             lines.append(_ranked(run, unit, name, score))
     lines.append(Text())
     for name, word in (("sts", "synergy"), ("rtr", "redundancy"), ("tdmi", "TDMI"), ("offset", "offset")):
@@ -119,10 +118,11 @@ def about_unit(run: Run, unit: int, name: str) -> list[str]:
     if excess is not None and math.isfinite(excess.values[unit]):
         above = excess.values[unit] > 0
         sentences.append(
-            f"Its synergy is {number(float(excess.values[unit]), True)} nats "
+            f"Its synergy is {number(abs(float(excess.values[unit])))} nats "
             + ("above" if above else "below")
-            + " what its null gives: "
-            + ("more than its own memory explains." if above else "its memory of itself explains it.")
+            + f" its null ({run.null}): "
+            + ("more" if above else "less")
+            + " than independent units with the same memory would show."
         )
     if not math.isfinite(score.shown[unit]):
         sentences.append("It has no value: none of its pairs was valid. pairs.reason in SQL tells why.")

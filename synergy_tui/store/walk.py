@@ -70,55 +70,68 @@ def _by_score(table: pa.Table, units: int, columns: tuple[str, ...]) -> dict[str
 
 
 def partners(cache: Cache, decomposition: str, unit: int) -> dict[str, np.ndarray]:
-    """The pairs of one unit, from its side: `partner` [pairs], every atom with the unit as x, `offset`, `tdmi` in nats,
-    `valid_prompts`, `reason`."""
-    names = ("x", "y", *ATOMS, "offset", "valid_prompts", "reason")
-    path = _pairs(cache, decomposition)
-    columns = ", ".join(f'"{name}"' for name in names)
-    query = f"SELECT {columns} FROM read_parquet($1) WHERE x = $2 OR y = $2"
-    with cache.read() as con:
-        found = con.sql(query, params=[str(path), unit]).to_arrow_table()
+    """The pairs of one unit, from its side: `partner` [pairs], every atom with the unit as x, `offset`, `tdmi` and
+    `excess` in nats (against surrogates where there are some, else against the offset)."""
+    names = ("x", "y", *ATOMS, "offset", "excess")
+    found = _read_pairs(cache, decomposition, names, "x = $2 OR y = $2", unit)
     column = {name: found[name].to_numpy() for name in names}
     second = column["y"] == unit
     out = {"partner": np.where(second, column["x"], column["y"])}
     for atom in ATOMS:
         out[atom] = np.where(second, column[atom.translate(_SWAP)], column[atom])
     out["tdmi"] = np.sum([out[atom] for atom in ATOMS], axis=0)
-    return out | {name: column[name] for name in ("offset", "valid_prompts", "reason")}
+    out["excess"] = _excess(column["excess"], out["sts"], column["offset"])
+    return out | {"offset": column["offset"]}
 
 
 def pair(cache: Cache, decomposition: str, x: int, y: int) -> dict[str, float]:
-    """Atoms, `tdmi`, `offset` and `excess` of one pair in nats, x the one named first; empty where there is no pair."""
-    columns = ", ".join(f'"{name}"' for name in (*ATOMS, "offset", "valid_prompts"))
-    query = f"SELECT {columns} FROM read_parquet($1) WHERE x = $2 AND y = $3"
-    with cache.read() as con:
-        path = str(_pairs(cache, decomposition))
-        found = con.sql(query, params=[path, min(x, y), max(x, y)]).to_arrow_table().to_pylist()
+    """Atoms, `tdmi`, `offset` and `excess` of one pair in nats, x the one named first, and `z`, `p`, `q` where
+    surrogates were drawn; empty where there is no pair."""
+    names = (*ATOMS, "offset", "excess", "z", "p", "q", "valid_prompts")
+    found = _read_pairs(cache, decomposition, names, "x = $2 AND y = $3", min(x, y), max(x, y)).to_pylist()
     if not found:
         return {}
     row = {name: float("nan") if value is None else float(value) for name, value in found[0].items()}
     out = {atom: row[atom.translate(_SWAP) if x > y else atom] for atom in ATOMS}
     out["tdmi"] = sum(out.values())
-    return out | {
-        "offset": row["offset"],
-        "excess": out["sts"] - row["offset"],
-        "valid_prompts": row["valid_prompts"],
-    }
+    out["offset"] = row["offset"]
+    out["excess"] = out["sts"] - row["offset"] if np.isnan(row["excess"]) else row["excess"]
+    out |= {name: row[name] for name in ("z", "p", "q") if not np.isnan(row[name])}
+    return out | {"valid_prompts": row["valid_prompts"]}
+
+
+def _read_pairs(cache: Cache, decomposition: str, names: tuple[str, ...], which: str, *parameters: int) -> pa.Table:
+    """Columns of some pairs; those that files of an older version lack are NULL."""
+    path = _pairs(cache, decomposition)
+    there = set(pq.ParquetFile(path).schema_arrow.names)
+    columns = ", ".join(f'"{name}"' if name in there else f'NULL::FLOAT AS "{name}"' for name in names)
+    with cache.read() as con:
+        query = f"SELECT {columns} FROM read_parquet($1) WHERE {which}"
+        return con.sql(query, params=[str(path), *parameters]).to_arrow_table()
+
+
+def _excess(stored: np.ndarray, sts: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """sts minus its surrogate mean; minus the offset where no surrogates were drawn."""
+    stored = stored.astype(float)
+    return np.where(np.isnan(stored), sts - offset, stored)
 
 
 def pair_matrix(cache: Cache, decomposition: str, atom: str, units: int) -> np.ndarray:
-    """[units, units] float32 of an atom in nats, or `excess` (sts − offset) or `tdmi`; the row is x, the column y, NaN
-    on the diagonal and for invalid pairs. Read in pieces, so that nobody waits for it."""
+    """[units, units] float32 of an atom in nats, or `excess` or `tdmi`; the row is x, the column y, NaN on the
+    diagonal and for invalid pairs. Read in pieces, so that nobody waits for it."""
     out = np.full((units, units), np.nan, np.float32)
     if atom in ATOMS:
         swapped = atom.translate(_SWAP)
         columns = [atom] if swapped == atom else [atom, swapped]
     else:
-        columns = {"excess": ["sts", "offset"], "tdmi": list(ATOMS)}[atom]
-    for batch in _batches(_pairs(cache, decomposition), ["x", "y", *columns]):
+        columns = {"excess": ["sts", "offset", "excess"], "tdmi": list(ATOMS)}[atom]
+    path = _pairs(cache, decomposition)
+    there = pq.ParquetFile(path).schema_arrow.names  # files of an older version have no excess
+    for batch in _batches(path, ["x", "y", *(name for name in columns if name in there)]):
         x, y, *values = (batch.column(place).to_numpy(zero_copy_only=False) for place in range(batch.num_columns))
         if atom == "excess":
-            values = [values[0] - values[1]]
+            sts, offset, *stored = values
+            values = [_excess(stored[0] if stored else np.full(len(sts), np.nan), sts, offset)]
         elif atom == "tdmi":
             values = [np.sum(values, axis=0)]
         out[x, y] = values[0]

@@ -19,7 +19,7 @@ from synergy_tui.explorer.widgets.lines import Lines
 if TYPE_CHECKING:
     from synergy_tui.explorer.app import Explorer
 
-WIDTH = 70
+WIDTH = 66
 
 
 class Help(Dialog[None]):
@@ -56,6 +56,9 @@ class Help(Dialog[None]):
         say("This view", [view.HELP])
         confounds = app.shown.confounds if app.shown else {}
         doubts = [text for name, text in DOUBTS.items() if any(key.startswith(name) for key in confounds)]
+        if app.shown is not None:
+            values = ", ".join(f"{name} {value:+.2f}" for name, value in confounds.items() if value is not None)
+            doubts = [f"{values}.", f"Excess is against {app.shown.null}.", *doubts]
         say("The doubts line", doubts)
         lines.append(Text("Colours", "bold"))
         for diverging, words in ((True, "redundant … synergistic, or below … above zero"), (False, "little … much")):

@@ -24,6 +24,7 @@ class Pins(Dialog[list[str]]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = "Marked sets"
+            box.border_subtitle = "a name and enter keeps · tab to a set, enter applies it"
             what = f"name for the {len(self._marked)} marked units" if self._marked else "nothing is marked"
             yield Input(placeholder=f"{what}; enter keeps them", disabled=not self._marked, compact=True)
             names = list(self._state.pins)

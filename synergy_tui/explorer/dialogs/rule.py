@@ -19,6 +19,7 @@ EXAMPLES = (
     "bottom 10 % of rank",
     "top 20 of sts",
     "excess > 0",
+    "q < 0.05",
     "all in layer 3",
 )
 

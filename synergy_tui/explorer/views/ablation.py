@@ -55,8 +55,9 @@ class AblationView(View):
     HELP = (
         "Heads are removed in order (their output set to zero) and the model replays its own answers: the curve is how "
         "far its next-token distribution moves, KL(intact ‖ ablated) in nats per token. A targeted order means nothing "
-        "alone: random sets and layer-matched sets, which take as many heads from each layer, are its controls. Fewer "
-        "than 20 seeds of each give no verdict."
+        "alone: random sets and layer-matched sets, which take as many heads from each layer, are its controls. p is "
+        "of a one-sided t-test of the log area against the control seeds (Student, seeds − 1): synergy-first and "
+        "marked sets upwards, redundancy-first downwards. Fewer than 20 seeds of each give no verdict."
     )
 
     def compose(self) -> ComposeResult:
@@ -92,8 +93,8 @@ class AblationView(View):
 
     def show(self) -> None:
         run = self.run
-        if run is None or run.partial is not None:
-            words = self.empty() if run is None else "This run is still growing; units can be removed when it is done."
+        if run is None or run.unready:
+            words = self.empty() if run is None else run.unready
             self.query_one("#verdict", Lines).show(telling.wrapped(words, self.size.width), self.ink)
             return
         if run is not self._run:
@@ -120,7 +121,7 @@ class AblationView(View):
 
     def _count(self) -> None:
         run = self.run
-        if run is not None and run.partial is None:
+        if run is not None and not run.unready:
             values, marks = self._values(), self.selection.marks
             self._ask(lambda: self._plan(run, values, marks), self._told)
 
@@ -190,7 +191,7 @@ class AblationView(View):
     def action_start(self) -> None:
         """Starts what the form says."""
         run = self.run
-        if run is None or run.partial is not None:
+        if run is None or run.unready:
             return
         values, marks = self._values(), self.selection.marks
 
@@ -221,7 +222,7 @@ class AblationView(View):
 
     def _read(self) -> None:
         run = self.run
-        if run is None:
+        if run is None or run.unready:
             return
         job, place = self._job(), self._place
         self.explorer.in_thread("ablation", lambda: _curves(run, job, place), self._there)

@@ -44,7 +44,7 @@ class AtlasView(View):
             yield Lines(id="unit-panel")
 
     def on_mount(self) -> None:
-        self._typed = ""
+        self._typed, self._refused = "", False
         self._anchor: tuple[int, int] | None = None
         self._drawn: tuple[object, ...] = ()
         self._rested: tuple[Run, int, int, list[Text]] | None = None
@@ -90,7 +90,7 @@ class AtlasView(View):
         score = run.scores[self.selection.score]
         what = "min–max scaled" if score.kind == "ranking" else score.unit
         title = f"{self.selection.score}{', ' + what if what else ''}"
-        return title + (" · above null only" if self.selection.masked else "")
+        return title + (" · cells not above null masked" if self.selection.masked else "")
 
     def _legend(self, run: Run) -> Text:
         score = run.scores[self.selection.score]
@@ -99,7 +99,9 @@ class AtlasView(View):
         known = score.known
         if not len(known):
             return line.append("no unit has a value", "bold")
-        if score.centre is not None:
+        if score.kind == "ranking":
+            ends = (0.0, 1.0)
+        elif score.centre is not None:
             reach = float(abs(known - score.centre).max())
             ends = (score.centre - reach, score.centre + reach)
         else:
@@ -114,7 +116,8 @@ class AtlasView(View):
             line.append(*scale.paint((step + 0.5) / steps, 2, colours, self.ink.shades))
         line.append(f" {telling.number(ends[1])}{words[1]}")
         if self.selection.marks:
-            line.append(f"   {self.ink.dot} {len(self.selection.marks)} marked", "bold")
+            sign = "˙ ." if self.map.stacked else self.ink.dot
+            line.append(f"   {sign} {len(self.selection.marks)} marked", "bold")
         if self.selection.masked:
             line.append(f"   {self.ink.masked} not above its null", "bold")
         return line
@@ -175,9 +178,11 @@ class AtlasView(View):
     def on_key(self, event: events.Key) -> None:
         """Digits and a point go straight to a unit: 14.5"""
         run, char = self.run, event.character or ""
-        if run is None or char not in "0123456789." or not char or len(self._typed) > 8:
+        if run is None or not char or char not in "0123456789." or (char == "." and not self._typed):
             return
         event.stop()
+        if self._refused or len(self._typed) > 8:
+            return  # the rest of a place that is not there
         self._typed += char
         layer, _, unit = self._typed.partition(".")
         wanted = (int(layer or 0), int(unit or 0) if unit.isdigit() else self.selection.unit % run.per_layer)
@@ -185,14 +190,14 @@ class AtlasView(View):
             self.selection.unit = wanted[0] * run.per_layer + wanted[1]
         else:
             self.explorer.say(f"There is no unit {self._typed}.", "warning")
-            self._typed = ""
+            self._typed, self._refused = "", True
         typed = self._typed
         self.set_timer(JUMP_PATIENCE, lambda: self._forget(typed))
         self.show()
 
     def _forget(self, typed: str) -> None:
         if self._typed == typed:
-            self._typed = ""
+            self._typed, self._refused = "", False
             self.show()
 
     def action_open_unit(self) -> None:

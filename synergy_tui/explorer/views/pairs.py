@@ -63,11 +63,13 @@ class PairsView(View):
         run = self.run
         self.matrix.ink = self.ink
         readout = self.query_one("#pairs-readout", Lines)
-        if run is None or run.partial is not None:
+        if run is None or run.unready:
             self._asked, self._levels = (), []
             self.matrix.show(None, (0, 0), 1)
             self.query_one("#pairs-legend", Lines).show([])
-            readout.show([self.empty() if run is None else " This run is still growing."], self.ink)
+            readout.show([f" {self.empty() if run is None else run.unready}"], self.ink)
+            self.query_one("#pair-panel", Lines).show([])
+            self.head("#pairs-pane", "")
             return
         if self.selection.partner is None or self.selection.partner == self.selection.unit:
             self.selection.partner = (self.selection.unit + 1) % run.units if run.units > 1 else self.selection.unit
@@ -144,7 +146,7 @@ class PairsView(View):
                 if atom in self._pair:
                     chosen = "bold" if atom == self._atom() else ""
                     lines.append(Text(f"{atom}  {telling.number(self._pair[atom], True):>10}", chosen))
-        for name in ("tdmi", "offset", "excess"):
+        for name in ("tdmi", "offset", "excess", "z", "p", "q"):
             if name in self._pair:
                 lines.append(Text(f"{name:<7}{telling.number(self._pair[name], True):>8}"))
         if self._pair:
@@ -219,8 +221,8 @@ class PairsView(View):
         if self._pair and np.isfinite(self._pair.get("sts", np.nan)):
             above = self._pair["excess"] > 0
             sentences.append(
-                f"Two independent units with these autocorrelations would have sts "
-                f"{telling.number(self._pair['offset'])}: this pair is {'above' if above else 'below'} it."
+                f"Its sts is {telling.number(abs(self._pair['excess']))} nats {'above' if above else 'below'} its "
+                f"null, {run.null}. The independence offset alone would be {telling.number(self._pair['offset'])}."
             )
         return [*sentences, "Under MMI atoms may be negative, and cancel."]
 

@@ -36,8 +36,8 @@ READY = {
 FROM heads WHERE decomposition = '{run}' ORDER BY rank DESC LIMIT 20""",
     "Mean of every layer": """SELECT layer, avg(rank) AS rank, avg(sts) AS sts, avg(rtr) AS rtr, avg(excess) AS excess
 FROM heads WHERE decomposition = '{run}' GROUP BY layer ORDER BY layer""",
-    "Heads above their null": """SELECT layer, unit, excess, autocorrelation
-FROM heads WHERE decomposition = '{run}' AND excess > 0 ORDER BY excess DESC""",
+    "Heads above their null": """SELECT layer, unit, excess, z, q, autocorrelation
+FROM heads WHERE decomposition = '{run}' AND excess > 0 AND coalesce(q, 0) < 0.05 ORDER BY excess DESC""",
     "Does synergy follow memory, in every run?": """SELECT subject, decomposition,
   corr(sts, autocorrelation) AS synergy_autocorrelation, corr(sts, rtr) AS synergy_redundancy
 FROM heads GROUP BY ALL""",
@@ -83,7 +83,7 @@ class SQLView(View):
 
     def on_mount(self) -> None:
         self._stop: threading.Event | None = None
-        self._began = 0.0
+        self._began, self._of = 0.0, ""
         self._timer: Timer | None = None
         self._answer: Answer | None = None
         self._catalogue: list[dict[str, Any]] = []
@@ -130,7 +130,7 @@ class SQLView(View):
             if node is None:
                 node = tables[row["name"]] = tree.root.add(Text(row["name"]), "", expand=row["name"] == "heads")
             node.add_leaf(Text.assemble(row["column"], (f" {row['type'].lower()}", self.ink.dim)), row["comment"] or "")
-        self.editor.know([*tables, *dict.fromkeys(row["column"] for row in found)])
+        self.editor.know(list(tables), list(dict.fromkeys(row["column"] for row in found)))
 
     @on(Tree.NodeHighlighted)
     def _comment(self, event: Tree.NodeHighlighted[str]) -> None:
@@ -160,8 +160,10 @@ class SQLView(View):
         if self._stop is not None:
             self._say("A query is running; F8 stops it.")
             return
-        place = self.run.place if self.run is not None and self.run.place.sample else None
-        source = place.cache if place is not None and f"'{place.id}'" in sql else cache
+        # What is in front is what is asked: the sample result is a cache of its own.
+        sample = self.run is not None and self.run.place.sample
+        source = self.run.place.cache if self.run is not None and sample else cache
+        self._of = " · of the sample result" if sample else ""
         self._stop, self._began = threading.Event(), time.monotonic()
         self._timer = self.set_interval(0.5, self._tick)
         self.explorer.state.asked(sql)
@@ -194,7 +196,7 @@ class SQLView(View):
             return
         self._answer = found
         more = f", the first {MOST_ROWS:,} of more" if found.more else ""
-        self._say(f"{len(found.rows):,} rows{more}   {seconds:.2f} s")
+        self._say(f"{len(found.rows):,} rows{more}{self._of}   {seconds:.2f} s")
         self.result.show(found.columns, found.rows)
 
     def action_stop_query(self) -> None:
@@ -213,12 +215,11 @@ class SQLView(View):
     # Help with writing
 
     def action_complete(self) -> None:
-        """Takes what is suggested, or lists what fits."""
-        if self.editor.suggestion:
-            self.editor.insert(self.editor.suggestion)
-            return
+        """Takes the one word that fits, or lists them. (Right takes what is suggested.)"""
         fits = self.editor.fitting()
-        if fits:
+        if len(fits) == 1:
+            self.editor.complete(fits[0])
+        elif fits:
             self.app.push_screen(Choose("Complete", {one: one for one in fits}), self._completed)
 
     def _completed(self, word: str | None) -> None:
@@ -295,7 +296,9 @@ def as_run(answer: Answer, app: Any) -> Run:
         for place in range(len(names))
         if place not in at and all(isinstance(row[place], int | float | Decimal | None) for row in answer.rows)
     ]
-    if not answer.rows or not numbers:
+    if not answer.rows:
+        raise UsageError("the result has no rows", "ask for others")
+    if not numbers:
         raise UsageError("there is no number beside layer and unit", "add a column with numbers")
     places = [(row[at[0]], row[at[1]]) for row in answer.rows]
     if any(not isinstance(one, int) or isinstance(one, bool) or one < 0 for place in places for one in place):

@@ -65,8 +65,8 @@ class TokensView(View):
     def show(self) -> None:
         run, selection = self.run, self.selection
         self.text.ink = self.ink
-        if run is None or run.partial is not None:
-            self._clear(self.empty() if run is None else "This run is still growing.")
+        if run is None or run.unready:
+            self._clear(self.empty() if run is None else run.unready)
             return
         partner = self._partner(run)
         prompt = min(selection.prompt, run.row["prompts"] - 1)
@@ -89,6 +89,9 @@ class TokensView(View):
         asked, response = found
         if self._asked and asked[0] is self._asked[0] and asked[1:] == self._asked[1:] and self.run is not None:
             self._response = response
+            known = np.flatnonzero(np.isfinite(response.atoms[:, 0]))
+            if self.selection.step == 0 and len(known):
+                self.selection.step = int(known[0])  # the first lag steps have no past
             self._draw(self.run, response)
 
     def _clear(self, words: str) -> None:
@@ -109,18 +112,20 @@ class TokensView(View):
         who = f"head {run.name(selection.unit)}"
         who += " with all partners" if partner is None else f" with head {run.name(partner)}"
         self.head(
-            "#tokens-pane", f"local {_word(atom)} of {who}", f"prompt {self._asked[3]} of {run.row['prompts']}  [ and ]"
+            "#tokens-pane",
+            f"local {_word(atom)} of {who}",
+            f"prompt {self._asked[3]}, 0 to {run.row['prompts'] - 1}  [ and ]",
         )
         from synergy_tui.drawing.tables import printable
 
-        question = printable(f"{response.category}: {response.asked}")
+        question = printable(f"{self._asked[3]} {response.category}: {response.asked}")
         self.query_one("#tokens-asked", Lines).show(
             [Text(question, self.ink.dim, overflow="ellipsis"), Text()], self.ink
         )
         self.text.show(response.pieces, 0.5 + values / (2 * reach), selection.step)
         self._tell()
         lines = [Line(range(len(values)), values.tolist(), "braille", 215 if atom != "rtr" else 74)]
-        if np.isfinite(values).any():
+        if np.isfinite(values).any() and not self.ink.ascii and self.ink.system:
             lines.append(Line([0, len(values) - 1], [0.0, 0.0], "braille", 240))
         self.head("#tokens-curve", f"local {atom} by step, nats")
         self.query_one(Plot).draw(lines, self.ink)

@@ -61,11 +61,12 @@ class UnitView(View):
     def show(self) -> None:
         run = self.run
         self.table_of_partners.ink = self.ink
-        if run is None or run.partial is not None:
-            waiting = (
-                self.empty() if run is None else "This run is still growing; its units can be opened when it is done."
-            )
-            self.query_one("#unit-lines", Lines).show(telling.wrapped(waiting, 60), self.ink)
+        if run is None or run.unready:
+            waiting = self.empty() if run is None else run.unready
+            self.query_one("#unit-lines", Lines).show(telling.wrapped(waiting, 50), self.ink)
+            self._asked, self._partners, self._series = (), {}, {}
+            self.table_of_partners.show([], [])
+            self.query_one(Plot).clear()
             return
         unit = self.selection.unit
         self.head("#unit-scores", f"Head {run.name(unit)}")
@@ -106,8 +107,6 @@ class UnitView(View):
         self.table_of_partners.show(["partner", *ORDERS], rows)
 
     def _value(self, name: str) -> np.ndarray:
-        if name == "excess":
-            return self._partners["sts"] - self._partners["offset"]
         return self._partners[name]
 
     def _draw(self) -> None:

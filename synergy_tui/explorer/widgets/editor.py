@@ -20,16 +20,21 @@ class SQLEditor(TextArea):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id, compact=True, soft_wrap=True, show_line_numbers=False)
         self.cursor_blink = False
-        self._known: list[str] = list(WORDS)
+        self._tables: list[str] = []
+        self._columns: list[str] = []
 
-    def know(self, words: list[str]) -> None:
-        """Names from the catalogue, suggested before words of SQL."""
-        self._known = [*words, *WORDS]
+    def know(self, tables: list[str], columns: list[str]) -> None:
+        """Names from the catalogue, suggested before words of SQL: tables where one is due, columns elsewhere."""
+        self._tables, self._columns = tables, columns
 
     def fitting(self) -> list[str]:
         """Words that begin as the one before the cursor does; all when there is none."""
         typed = self._typed().lower()
-        return [word for word in self._known if word.lower().startswith(typed) and word.lower() != typed]
+        row, column = self.cursor_location
+        before = " ".join([*self.text.split("\n")[:row], self.document.get_line(row)[: column - len(typed)]])
+        of_table = re.search(r"(from|join|describe)\s*$", before, re.IGNORECASE) is not None
+        names = self._tables + self._columns if of_table else self._columns + self._tables
+        return [word for word in (*names, *WORDS) if word.lower().startswith(typed) and word.lower() != typed]
 
     def complete(self, word: str) -> None:
         """Puts a word in the place of the one before the cursor."""

@@ -36,6 +36,11 @@ class Plot(Lines):
         shown = [_plain(line, ink, place) for place, line in enumerate(lines)]
         self._ask(lambda width, height: plot(shown, width, height, title, below, limits), ink)
 
+    def clear(self) -> None:
+        """Nothing to draw."""
+        self._draw = None
+        self.show([])
+
     def _ask(self, draw: Callable[[int, int], Text], ink: Ink) -> None:
         self._draw, self._ink = draw, ink
         if self._timer is not None:
@@ -59,7 +64,7 @@ class Plot(Lines):
 
     def on_resize(self) -> None:
         if self._draw is not None and self._ink is not None:
-            self._ask(self._draw, self._ink)
+            self.call_after_refresh(self._ask, self._draw, self._ink)
 
 
 def _plain(line: Line, ink: Ink, place: int) -> Line:

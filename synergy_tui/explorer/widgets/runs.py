@@ -73,6 +73,8 @@ class RunsPanel(Vertical):
         tree.clear()
         for branch in self._runs.branches if self._runs else ():
             self._add(tree.root, branch, wanted, "")
+        if wanted and not tree.root.children:
+            tree.root.add_leaf("no run has these words; escape shows all", None)
         if self._place is not None:
             self.call_after_refresh(self.point, self._place)
 
