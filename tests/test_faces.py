@@ -137,7 +137,7 @@ BAD_INPUT = {
     "nothing yet for --latest": ("decompose --latest", 2, "there is no capture in this cache yet"),
     "a lag that is none": ("decompose {imported} --lag 1,x", 2, "--lag '1,x' is no list of whole steps"),
     "a lag as long as the series": ("decompose {imported} --lag 40", 2, "lag 40 in responses of 40 steps leaves no"),
-    "a lag that leaves too little": ("decompose {imported} --lag 37", 1, "no valid pair: 160 of pairs"),
+    "a lag that leaves too little": ("decompose {imported} --lag 37", 1, "no valid pair: 40 of pairs"),
     "a lag too long after preprocessing": ("decompose {imported} --lag 4 --preprocess drop=36", 2, "4 after drop=36,"),
     "an unknown preprocessing": ("decompose {imported} --preprocess best", 2, "no preprocessing 'best' · known: raw"),
     "an unknown estimator": ("decompose {imported} --estimator best", 2, "Invalid value for '--estimator'"),

@@ -1,6 +1,7 @@
 """The cache: a catalogue in DuckDB, bulk results in Parquet, and views that make one database of both. Speaks Arrow.
 
-schema.py   tables, views and their comments; the schema's version and migrations
+tables.py   tables, columns and their comments
+schema.py   the schema's version, views and migrations
 cache.py    opening: who may read or write when, and what a locked or foreign cache says
 bulk.py     pair and series files: written under a temporary name, renamed when whole
 publish.py  finished results → rows and files, visible at once or not at all
