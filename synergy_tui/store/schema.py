@@ -109,6 +109,7 @@ _TO_VERSION_2 = (
     "ALTER TABLE decompositions ADD COLUMN precision VARCHAR",
     "ALTER TABLE decompositions ADD COLUMN nulls VARCHAR[]",
     "ALTER TABLE decompositions ADD COLUMN surrogates INTEGER",
+    "ALTER TABLE ablations ADD COLUMN marked INTEGER[]",
     "UPDATE decompositions SET precision = 'float64', nulls = [], surrogates = 0",
 )
 

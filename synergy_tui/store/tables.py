@@ -202,6 +202,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("capture", "VARCHAR", "captures.capture whose responses are replayed."),
             ("intervention", "VARCHAR", "zero."),
             ("ranking", "VARCHAR", "Ranking behind the targeted orders."),
+            ("marked", "INTEGER[]", "units.unit_index of the order `marked`."),
             ("orders", "VARCHAR[]", "Removal orders."),
             ("fractions", "DOUBLE[]", "Fractions of all units removed."),
             ("seeds", "INTEGER", "Seeds of each control."),
