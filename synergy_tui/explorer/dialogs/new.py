@@ -69,7 +69,6 @@ class Form(Dialog[None]):
         for field in self.query(Input):
             field.cursor_blink = False
         self._timer: Timer | None = None
-        self._plans: list[Plan] = []
         self._count()
 
     def values(self) -> Values:

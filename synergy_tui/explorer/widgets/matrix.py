@@ -224,7 +224,7 @@ class PairMatrix(Widget, can_focus=True):
             here = column == self.cursor[1]
             if column == GAP or not (here or self._starts_layer(column)):
                 continue
-            word = self.label(column) if here else str(int(self.level.edges[column]) // self.per_layer)  # type: ignore[union-attr]
+            word = self.label(column) if here else str(self._layer(column))
             at = place * self.cell
             if at >= free or here:
                 text[at : at + len(word) + 1] = list(word + " ")
@@ -233,6 +233,10 @@ class PairMatrix(Widget, can_focus=True):
             Segment("x ↓ y → "[:MARGIN] if not self.ink.ascii else "x v y > ", self.ink.dim),
             Segment("".join(text), self.ink.dim),
         ]
+
+    def _layer(self, cell: int) -> int:
+        assert self.level is not None
+        return int(self.level.edges[cell]) // self.per_layer
 
     def _starts_layer(self, cell: int) -> bool:
         assert self.level is not None
@@ -250,7 +254,7 @@ class PairMatrix(Widget, can_focus=True):
         if here:
             label = self.label(self.cursor[0])
         elif starts := [row for row in known if self._starts_layer(row)]:
-            label = str(int(self.level.edges[starts[0]]) // self.per_layer)  # type: ignore[union-attr]
+            label = str(self._layer(starts[0]))
         style = Style(bold=True) if here else self.ink.dim
         segments = [Segment(f"{label[: MARGIN - 1]:>{MARGIN - 1}} ", style)]
         for column in self._columns:
