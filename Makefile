@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TUI := $(BIN)/synergy-tui
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test fuzz pictures lint lock clean
 
 demo: $(VENV)/installed
 	@$(TUI) show --sample
@@ -15,6 +15,13 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
+
+# The long form of what the tests do for a moment: keys, clicks and resizes at random over every view.
+fuzz: $(VENV)/installed
+	FUZZ=2000 $(BIN)/python -m pytest tests/test_explorer_bad_input.py -k random
+
+pictures: $(VENV)/installed
+	$(BIN)/python -m synergy_tui.bench.screenshots data/screenshots
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

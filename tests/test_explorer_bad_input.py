@@ -73,8 +73,14 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("size", [(120, 40), (20, 5)], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [
+        *((shape, (120, 40)) for shape in SHAPES),
+        *((shape, (20, 5)) for shape in ("one layer", "200 layers", "hostile text")),
+    ],
+    ids=str,
+)
 def test_odd_runs_are_shown(cache: Path, shape: str, size: tuple[int, int]) -> None:
     make_run(Cache.open(cache), **SHAPES[shape])
 
@@ -110,6 +116,8 @@ def test_a_locked_cache_is_told_with_its_holder(made: Path) -> None:
                 await pilot.press(view)
                 await pilot.pause(0.2)
                 await pilot.press("escape")
+            process.kill()
+            await until_in(app, pilot, lambda: app.shown is not None, "the cache, once it is free")
 
         drive(look, made)
     finally:
@@ -179,7 +187,7 @@ ALPHABET += [
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_random_keys_and_clicks_never_crash_it(made: Path, size: tuple[int, int]) -> None:
     """A short form; FUZZ=2000 presses as many."""
-    count, chance = int(os.environ.get("FUZZ", "100")), random.Random(f"{size}")
+    count, chance = int(os.environ.get("FUZZ", "60")), random.Random(f"{size}")
 
     async def press(app, pilot):
         for number in range(count):

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+AGAIN = 3.0
+"""Seconds until a cache that could not be opened is tried again."""
+
 
 class Session(App[None]):
     """One cache, one run in front, one selection. What blocks is done in threads, which answer with messages."""
@@ -136,13 +139,14 @@ class Session(App[None]):
             self.call_from_thread(self.show_tree, opening.tree(cache))
 
     def _no_cache(self, error: str) -> None:
-        self.error = error
+        self.error, self._asked = error, None
         self.redraw()
+        self.set_timer(AGAIN, self._open_cache)  # a lock goes, a disk comes back
 
     def _cache_open(self, cache: Cache, place: Place | None) -> None:
         from synergy_tui.explorer.watch import Watch
 
-        self.cache, self._opening = cache, place
+        self.cache, self._opening, self.error = cache, place, ""
         self._watcher = Watch(cache.folder, self._notice)
         self._watcher.start()
         if place is None:
