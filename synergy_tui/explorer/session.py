@@ -125,17 +125,17 @@ class Session(App[None]):
 
         try:
             cache, place = opening.first(self.settings, self._asked, self.state.text("run"))
-        except SynergyError as error:
-            self.call_from_thread(self._no_cache, str(error))
+        except Exception as error:
+            self.call_from_thread(self._no_cache, told(error))
             return
         self.call_from_thread(self._cache_open, cache, place)
         if place is not None:
             try:
                 self.post_message(self.Loaded(place, open_run(place)))
-            except SynergyError as error:
-                self.post_message(self.Loaded(place, None, str(error)))
+            except Exception as error:
+                self.post_message(self.Loaded(place, None, told(error)))
         # The map first: the tree is not what people wait for.
-        with contextlib.suppress(SynergyError):
+        with contextlib.suppress(Exception):
             self.call_from_thread(self.show_tree, opening.tree(cache))
 
     def _no_cache(self, error: str) -> None:
@@ -164,8 +164,8 @@ class Session(App[None]):
 
         try:
             self.post_message(self.Loaded(place, open_run(place)))
-        except SynergyError as error:
-            self.post_message(self.Loaded(place, None, "" if quietly else str(error)))
+        except Exception as error:
+            self.post_message(self.Loaded(place, None, "" if quietly else told(error)))
 
     def on_session_loaded(self, message: Loaded) -> None:
         if message.place != self._opening:
@@ -228,7 +228,7 @@ class Session(App[None]):
 
         if self.cache is None:
             return
-        with contextlib.suppress(SynergyError):  # a locked catalogue is read at the next change
+        with contextlib.suppress(Exception):  # a locked catalogue is read at the next change
             tree = opening.tree(self.cache)
             self.call_from_thread(self.show_tree, tree)
             shown = self.shown
@@ -254,8 +254,8 @@ class Session(App[None]):
         def work_() -> None:
             try:
                 found = ask()
-            except SynergyError as error:
-                self.call_from_thread(self.say, str(error), "error")
+            except Exception as error:
+                self.call_from_thread(self.say, told(error), "error")
                 return
             self.call_from_thread(then, found)
 
@@ -310,6 +310,11 @@ class Session(App[None]):
                 raise SynergyError(f"{path} cannot be written: {error.strerror}", "give another name") from None
 
         self.in_thread("save", ask, lambda where: self.say(f"Saved {where}"))
+
+
+def told(error: Exception) -> str:
+    """A failure in words. One that nobody foresaw is told too, instead of ending the app with what is open in it."""
+    return str(error) if isinstance(error, SynergyError) else f"unexpected {type(error).__name__}: {error}"
 
 
 def _states(seen: Seen) -> dict[str, str]:

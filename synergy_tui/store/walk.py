@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -204,18 +206,20 @@ def _captured(shards: Path, units: int) -> Iterator[tuple[dict[str, np.ndarray],
 def _decomposed(shards: Path, units: int) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
     """(sums of sts and rtr, number of pairs), each [units], of every block there is."""
     for path in sorted(shards.glob("block-*.npz")):
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                pairs, mean = file["pairs"], file["mean"]
-        except (OSError, ValueError, KeyError, EOFError):
-            continue  # it is on its way
-        known = np.isfinite(mean[:, STS])
-        ends = pairs[known].T.ravel()
-        twice = {name: np.tile(mean[known, place], 2) for name, place in (("sts", STS), ("rtr", RTR))}
-        yield (
-            {name: np.bincount(ends, value, units) for name, value in twice.items()},
-            np.bincount(ends, minlength=units),
-        )
+        with contextlib.suppress(OSError, ValueError, KeyError, EOFError):  # it is on its way
+            yield _block_sums(path, path.stat().st_mtime_ns, units)
+
+
+@lru_cache(4096)
+def _block_sums(path: Path, changed: int, units: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Of one block. A finished block never changes, and a growing map asks for all of them at every look."""
+    with np.load(path, allow_pickle=False) as file:
+        pairs, mean = file["pairs"], file["mean"]
+    known = np.isfinite(mean[:, STS])
+    ends = pairs[known].T.ravel()
+    twice = {name: np.tile(mean[known, place], 2) for name, place in (("sts", STS), ("rtr", RTR))}
+    sums = {name: np.bincount(ends, value, units) for name, value in twice.items()}
+    return sums, np.bincount(ends, minlength=units)
 
 
 def partial_curves(shards: Path) -> list[dict[str, Any]]:
