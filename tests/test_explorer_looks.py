@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
-from driving import colours, drive, settle, type_in
+from driving import colours, drive, settle
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 SIZES = ((80, 24), (120, 40), (200, 60))
@@ -29,7 +29,7 @@ def test_every_view_looks_as_it_did(cache: Path, size: tuple[int, int], theme: s
             await pilot.press(key)
             await settle(app, pilot, rest=0.6)
             if name == "sql":
-                await type_in(pilot, QUESTION.replace("RUN", app.shown.place.id))
+                app.view.editor.text = QUESTION.replace("RUN", app.shown.place.id)
                 await pilot.press("f5")
                 await settle(app, pilot)
             text = app.plain_screen()

@@ -27,7 +27,7 @@ from synergy_tui.store.cache import Cache
 QUIET = 0.03
 """Seconds of silence that end the answer to a key."""
 
-BUSY = "import os\nos.nice(10)\nwhile os.getppid() != 1: pass"
+BUSY = "import os\nos.nice(5)\nwhile os.getppid() != 1: pass"
 """A process that computes, as a job does, and ends with this one."""
 
 LONG = "SELECT count(*) FROM range(300000) a, range(3000000) b WHERE a.range * b.range % 7 = 3"

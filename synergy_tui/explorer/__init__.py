@@ -12,6 +12,7 @@ views/        one file per view, on one shared selection
 widgets/      what views are made of: maps, lines of text, plots, tables
 dialogs/      what opens above a view and answers a question
 help.py       what `?` says
+sparing.py    fewer bytes for a repaint
 remake.py     a view → the command, the Python and the SQL that remake it
 """
 
@@ -32,8 +33,10 @@ def explore(settings: Settings, run: str | None = None) -> int:
     constants.MAX_FPS = 120  # type: ignore[misc]  # the screen waits for its next frame: half as long, and idle costs none
     systems = {"none": "auto", "16": "standard", "256": "256", "truecolor": "truecolor", None: constants.COLOR_SYSTEM}
     constants.COLOR_SYSTEM = systems[settings.colour]  # type: ignore[misc]
+    from synergy_tui.explorer import sparing
     from synergy_tui.explorer.app import Explorer
 
+    sparing.install()
     app = Explorer(settings, run)
     app.run()
     return app.return_code or 0

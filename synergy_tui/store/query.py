@@ -37,10 +37,14 @@ def ask(
     max_rows: int = MAX_ROWS,
     max_seconds: float = MAX_SECONDS,
     stop: threading.Event | None = None,
+    threads: int | None = None,
 ) -> Answer:
-    """The answer to one SELECT or EXPLAIN. `stop` ends it from another thread. Raises QueryError when the SQL does not
-    parse, is something else, reaches for files outside the cache, fails, takes too long or is stopped."""
+    """The answer to one SELECT or EXPLAIN. `stop` ends it from another thread; `threads`: at most so many. Raises
+    QueryError when the SQL does not parse, is something else, reaches for files outside the cache, fails, takes too
+    long or is stopped."""
     with cache.read() as con:
+        if threads:
+            con.execute(f"SET threads = {int(threads)}")
         _lock_in(con, cache)
         statement = _single(con, sql)
         stop = stop or threading.Event()

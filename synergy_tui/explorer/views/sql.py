@@ -171,10 +171,12 @@ class SQLView(View):
         stop = self._stop
 
         def work() -> None:
+            from synergy_tui.jobs.devices import cores
             from synergy_tui.store.query import ask
 
             try:
-                found: Answer | SynergyError = ask(source, sql, MOST_ROWS, MOST_SECONDS, stop)
+                # A core is left to the screen.
+                found: Answer | SynergyError = ask(source, sql, MOST_ROWS, MOST_SECONDS, stop, max(cores() - 1, 1))
             except SynergyError as error:
                 found = error
             self.app.call_from_thread(self._answered, found)

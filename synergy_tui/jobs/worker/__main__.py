@@ -19,6 +19,9 @@ from synergy_tui.terms import JOB_KINDS
 
 POLL = 0.1
 
+POLITE = 5
+"""Niceness of a worker: where cores are scarce the screen somebody looks at goes first."""
+
 
 def main() -> int:
     """Runs one job; its end is in status.json. Exit status 0 when it is done."""
@@ -27,6 +30,7 @@ def main() -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
+    os.nice(POLITE)
     try:
         with job.worker_lock.acquire(timeout=5):
             return _work(job)
