@@ -16,6 +16,7 @@ SIZE = (128, 36)
 
 async def take(folder: Path) -> None:
     """Writes one SVG for each view in KEYS, of the sample result."""
+    # Whatever terminal this runs in, the pictures are of a 256-colour one.
     constants.COLOR_SYSTEM = "256"  # type: ignore[misc]
     from synergy_tui.explorer.app import Explorer
     from synergy_tui.settings import load

@@ -31,6 +31,7 @@ def explore(settings: Settings, run: str | None = None) -> int:
 
     constants.TEXTUAL_ANIMATIONS = "none"  # type: ignore[misc]  # every frame is a repaint over somebody's SSH
     constants.MAX_FPS = 120  # type: ignore[misc]  # the screen waits for its next frame: half as long, and idle costs none
+    # Textual reads these once, when it is first imported; declared final, they have no other switch.
     systems = {"none": "auto", "16": "standard", "256": "256", "truecolor": "truecolor", None: constants.COLOR_SYSTEM}
     constants.COLOR_SYSTEM = systems[settings.colour]  # type: ignore[misc]
     from synergy_tui.explorer import sparing

@@ -9,7 +9,8 @@ from textual._compositor import ChopsUpdate
 
 
 def install() -> None:
-    """Replaces how a partial update becomes bytes, for this process."""
+    """Replaces how a partial update becomes bytes, for this process. The method is private and has no hook, which is
+    why it is replaced: look here when Textual is updated."""
     ChopsUpdate.render_segments = _render  # type: ignore[method-assign]
 
 
