@@ -14,7 +14,7 @@ demo: $(VENV)/installed
 	@if [ -t 0 ] && [ -t 1 ]; then $(TUI) explore --latest; fi
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 # The long form of what the tests do for a moment: keys, clicks and resizes at random over every view.
 fuzz: $(VENV)/installed

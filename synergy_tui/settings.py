@@ -103,6 +103,18 @@ def shipped(name: str) -> Path:
     return packaged if packaged.exists() else Path(__file__).parent.parent / "data" / name
 
 
+def machine_folder() -> Path:
+    """Where locks on this machine's devices are, the user's alone; made when missing. Raises OSError."""
+    import warnings
+
+    import platformdirs
+
+    with warnings.catch_warnings(action="ignore"):  # that it is another folder than systemd's is nobody's concern
+        folder = Path(platformdirs.user_runtime_dir(APP))
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
 def worker_environment(cache: Path) -> dict[str, str]:
     """What a worker process inherits, with the threads and caches it needs set where the user has not set them."""
     wanted = {

@@ -26,9 +26,14 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     patch = pytest.MonkeyPatch()
     patch.setenv("SYNERGY_TUI_CACHE", str(home / "cache"))
     patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    # Devices are shared with nobody's jobs but those of the tests.
+    (home / "runtime").mkdir(mode=0o700)
+    patch.setenv("XDG_RUNTIME_DIR", str(home / "runtime"))
     # A hub that nobody answers for, with and without a network: port 9 is closed.
     patch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    patch.setenv("JAX_COMPILATION_CACHE_DIR", str(home / "compiled"))
+    # Shared by the processes of one test run.
+    shared = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else home
+    patch.setenv("JAX_COMPILATION_CACHE_DIR", str(shared / "compiled"))
     yield home
     patch.undo()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from synergy_tui.errors import CacheError, QueryError, UsageError
@@ -21,6 +22,7 @@ from synergy_tui.store.archive import Archive, export
 from synergy_tui.store.bulk import PAIR_FILE
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.query import ask
+from synergy_tui.store.written import write
 from synergy_tui.terms import ATOMS
 
 
@@ -124,6 +126,87 @@ def test_what_fails_half_way_is_not_visible(cache):
     assert check.check(opened) == []
 
 
+def test_what_was_made_from_a_deleted_run_is_not_published(cache):
+    opened = filled(cache)
+    publish.delete(opened, "c1")
+    with pytest.raises(CacheError, match="capture c1 was deleted meanwhile"):
+        publish.publish_decomposition(opened, "d2", {"decompositions": [{"decomposition": "d2", "capture": "c1"}]}, [])
+    with pytest.raises(CacheError, match="decomposition d1 was deleted meanwhile"):
+        publish.publish_ablation(opened, "a1", {"ablations": [{"ablation": "a1", "decomposition": "d1"}]})
+    assert check.check(opened) == []
+
+
+def test_rows_that_belong_to_no_run_are_found_and_removed(cache):
+    opened = filled(cache)
+    filled(cache, "c2", "d2")
+    with opened.write() as con:
+        con.execute("DELETE FROM captures WHERE capture = 'c1'")
+        con.execute("INSERT INTO ablation_curves BY NAME SELECT 'a7' AS ablation")
+    problems = check.check(opened)
+    assert "decomposition d1 was made from a capture that is not there; removed" in problems
+    assert "1 rows of ablation_curves belonged to no ablation; removed" in problems
+    assert "12 rows of unit_scores belonged to no decomposition; removed" in problems
+    assert any("pairs of d1 belonged to no run" in one for one in problems)
+    assert check.check(opened) == []
+    assert ask(opened, "SELECT decomposition, count(*) FROM pairs GROUP BY ALL").rows == [("d2", 15)]
+
+
+def test_compacting_gives_room_back_and_changes_nothing(cache):
+    opened = filled(cache)
+    for number in range(2, 5):
+        filled(cache, f"c{number}", f"d{number}")
+        with opened.write() as con:
+            con.execute("INSERT INTO confounds SELECT 'd1', 'x' || range, random() FROM range(200000)")
+    with opened.write() as con:
+        con.execute("DELETE FROM confounds")
+    everything = "SELECT table_name, column_name, comment FROM duckdb_columns() ORDER BY ALL"
+    of_runs = "SELECT d.*, u.* FROM decompositions d JOIN unit_scores u USING (decomposition) ORDER BY ALL"
+    before = [ask(opened, query).rows for query in (everything, of_runs, "SELECT * FROM meta")]
+    large, small = opened.compact()
+    assert small < large / 2
+    assert [ask(opened, query).rows for query in (everything, of_runs, "SELECT * FROM meta")] == before
+    filled(cache, "c9", "d9")  # it can be written on
+    assert check.check(opened) == []
+    assert not list(opened.folder.glob("*.new*"))
+
+
+def test_a_held_or_full_cache_is_not_compacted_and_stays_as_it_is(cache, monkeypatch):
+    opened = filled(cache)
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("synergy_tui.store.cache.os.fsync", full)
+    with pytest.raises(CacheError, match="No space left"):
+        opened.compact()
+    monkeypatch.undo()
+    assert ask(opened, "SELECT count(*) FROM unit_scores").rows == [(12,)]
+    assert not list(opened.folder.glob("*.new*"))
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_an_answer_becomes_a_file_of_any_length(cache, tmp_path, form):
+    opened, target = filled(cache), tmp_path / f"answer.{form}"
+    read = pq.read_table if form == "parquet" else lambda path: pa.ipc.open_file(path).read_all()
+    assert write(opened, "SELECT x, x FROM pairs, range(100000)", target, form) == (1_500_000, False)
+    table = read(target)
+    assert (table.num_rows, table.column_names) == (1_500_000, ["x", "x_2"])
+    with pytest.raises(QueryError, match="is there already"):
+        write(opened, "SELECT 1", target, form)
+    other = tmp_path / "other"
+    assert write(opened, "SELECT * FROM pairs", other, form, max_rows=4) == (4, True)
+    assert read(other).num_rows == 4
+    for sql, said in (
+        ("SELECT * FROM range(100000000000)", "longer than 0 s"),
+        ("SELECT error('ho')", "ho"),
+        ("SELECT * FROM read_csv('/etc/passwd')", "nothing else on this disk"),
+        ("COPY pairs TO 'x'", "not COPY"),
+    ):
+        with pytest.raises(QueryError, match=said):
+            write(opened, sql, tmp_path / "none", form, max_seconds=0.2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answer." + form, "cache", "other"]
+
+
 def test_a_run_is_deleted_whole(cache):
     opened = filled(cache)
     filled(cache, "c2", "d2")
@@ -178,8 +261,6 @@ def test_a_check_leaves_a_publication_in_progress_alone(cache):
 
 def test_a_bulk_file_of_something_else_is_found(cache):
     opened = filled(cache)
-    import pyarrow.parquet as pq
-
     pq.write_table(pa.table({"x": [1]}), opened.pairs_folder("d1") / "pairs.parquet")
     assert "other columns" in check.check(opened)[0]
 
@@ -246,7 +327,7 @@ def test_readers_get_through_while_results_are_published(cache):
         cache = Cache.open(Path(sys.argv[1]))
         for number in range(12):
             name = f"a{sys.argv[2]}{number}"
-            rows = {"ablations": [{"ablation": name, "capture": "c1"}],
+            rows = {"ablations": [{"ablation": name, "decomposition": "d1", "capture": "c1"}],
                     "ablation_curves": [{"ablation": name, "fraction": f / 10} for f in range(10)]}
             publish.publish_ablation(cache, name, rows)
         """
@@ -270,12 +351,45 @@ def test_a_newer_cache_is_refused(cache):
         Cache.open(cache)
 
 
+def written_by(version: int, where: Path) -> Path:
+    """A cache and an exported run as that version of the schema wrote them."""
+    with zipfile.ZipFile(Path(__file__).parent / f"version-{version}.zip") as file:
+        file.extractall(where)
+    return where
+
+
 @pytest.fixture
 def version_1(tmp_path):
-    """A cache and an exported run as version 1 of the schema wrote them."""
-    with zipfile.ZipFile(Path(__file__).parent / "version-1.zip") as file:
-        file.extractall(tmp_path)
-    return tmp_path
+    return written_by(1, tmp_path)
+
+
+def test_every_version_there_has_been_is_at_hand():
+    known = {int(path.stem.removeprefix("version-")) for path in Path(__file__).parent.glob("version-*.zip")}
+    assert known == set(range(1, schema.VERSION))
+
+
+def test_a_cache_of_version_2_is_brought_to_this_one_with_all_it_holds(tmp_path):
+    old = written_by(2, tmp_path)
+    tables = ("captures", "unit_scores", "unit_nulls", "surrogate_contrasts", "ablation_curves", "decompositions")
+    with duckdb.connect(str(old / "cache" / "cache.duckdb"), read_only=True) as con:
+        assert con.execute("SELECT version FROM meta").fetchone() == (2,)
+        before = {
+            name: con.execute(f"SELECT count(*), hash(list(t ORDER BY t)) FROM {name} t").fetchall() for name in tables
+        }
+        columns = {name: [row[0] for row in con.execute(f"DESCRIBE {name}").fetchall()] for name in tables}
+    opened = Cache.open(old / "cache")
+    for name in tables:
+        had = f"SELECT {', '.join(columns[name])} FROM {name}"
+        assert ask(opened, f"SELECT count(*), hash(list(t ORDER BY t)) FROM ({had}) t").rows == before[name]
+    assert ask(opened, "SELECT count(*), count(z) FROM pairs").rows == [(120, 120)]
+    assert check.check(opened) == []
+    query = "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() ORDER BY ALL"
+    assert ask(opened, query).rows == ask(Cache.open(old / "new"), query).rows
+    with pytest.raises(UsageError, match="kept no recipes"):
+        load.recipe(opened, "d65")
+    archive = Archive.open(old / "export")
+    assert ask(archive, "SELECT count(*), count(p) FROM heads").rows == [(16, 16)]
+    assert ask(archive, "SELECT count(*) FROM recipes").rows == [(0,)]
 
 
 def test_a_cache_of_version_1_is_brought_to_this_one_with_all_it_holds(version_1):

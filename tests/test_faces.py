@@ -414,12 +414,19 @@ def test_a_marked_set_that_cannot_be_is_told(made, command, more, message):
     assert message in command("ablate", "d6x4", *more, code=2).stderr
 
 
-def test_the_same_command_gives_the_same_numbers(tiny, command):
-    runs = [command.json("run", str(tiny), "--prompts", "5", "--steps", "30", "--seed", "3") for _ in range(2)]
-    for run in runs:
-        run.pop("capture")
-        run.pop("decomposition")
-    assert runs[0] == runs[1]
+def test_a_recipe_remakes_the_numbers(tiny, command):
+    """Of a chain: capture, decomposition with every option, ablation of a marked set."""
+    odd = ("--lag", "2", "--surrogates", "20", "--null", "window-roll", "--preprocess", "detrend", "--seed", "5")
+    whole = ("--prompts", "2", "--seeds", "2", "--fractions", "0.25", "--units", "1.2,3.0", "--orders", "random")
+    capture = command.json("capture", str(tiny), "--prompts", "5", "--steps", "30", "--seed", "3", "--no-chat")
+    found = command.json("decompose", capture["capture"], *odd)
+    ablated = command.json("ablate", found["decomposition"], *whole)
+    chain = command.json("jobs", "show", ablated["ablation"], "--recipe")
+    assert [one["result"] for one in chain["before"]] == [capture["capture"], found["decomposition"]]
+    made = [command.json(*shlex.split(one["command"])[1:]) for one in (*chain["before"], chain)]
+    for first, again in zip((capture, found, ablated), made, strict=True):
+        ids = ("capture", "decomposition", "ablation", "created")
+        assert {k: v for k, v in first.items() if k not in ids} == {k: v for k, v in again.items() if k not in ids}
 
 
 def test_every_capture_is_recorded_with_what_made_it(tiny, command):

@@ -2,8 +2,8 @@
 
 measure.py  run, capture, import, decompose, ablate: start jobs and show what they made
 look.py     explore, show, sql, export, subjects, doctor, bench
-jobs.py     jobs list, show, watch, logs, cancel, resume, clean
-cache.py    cache info, check, delete
+jobs.py     jobs list, show, watch, logs, cancel, pause, resume, clean
+cache.py    cache info, check, compact, gc, delete
 common.py   the options and the printing they share
 """
 

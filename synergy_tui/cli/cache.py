@@ -1,4 +1,4 @@
-"""cache info, check, delete."""
+"""cache info, check, compact, gc, delete."""
 
 from __future__ import annotations
 
@@ -27,17 +27,20 @@ def info(cache: Path | None, as_json: bool) -> None:
     from synergy_tui.store import check, load
 
     opened = open_cache(cache)
-    found, sizes = load.overview(opened), check.sizes(opened)
+    found, sizes, of_run = load.overview(opened), check.sizes(opened), check.sizes_of_runs(opened)
+    for row in found:
+        row["bytes"] = of_run.get(row["capture"], 0) + of_run.get(row["decomposition"], 0)
     if as_json:
         return print_json({"folder": str(opened.folder), "runs": found, "bytes": sizes})
     click.echo(f"{opened.folder}: " + ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in sizes.items()))
+    found = [row | {"bytes": f"{row['bytes'] / 1e6:.1f} MB"} for row in found]
     click.echo(tables.as_text(found) if found else "There are no runs. Try: synergy-tui run smollm2")
 
 
 @cache.command("check")
 @options()
 def check_(cache: Path | None, as_json: bool) -> None:
-    """Read every file, tell what is damaged or left over, and point the views at the folder as it is now.
+    """Read every file, tell what is damaged, remove what belongs to no run, point the views at the folder as it is now.
 
     \b
     Example:  synergy-tui cache check
@@ -52,6 +55,37 @@ def check_(cache: Path | None, as_json: bool) -> None:
         click.echo("\n".join(problems) if problems else f"{opened.folder} is whole.")
     if problems:
         raise SynergyError(f"{len(problems)} problems found", "synergy-tui cache delete RUN removes a damaged run")
+
+
+@cache.command()
+@options()
+def compact(cache: Path | None, as_json: bool) -> None:
+    """Write the catalogue anew without the room that deleted runs left.
+
+    \b
+    Example:  synergy-tui cache compact
+    """
+    before, after = open_cache(cache).compact()
+    if as_json:
+        return print_json({"before": before, "after": after})
+    click.echo(f"The catalogue had {before / 1e6:.1f} MB and has {after / 1e6:.1f} MB.")
+
+
+@cache.command()
+@options()
+def gc(cache: Path | None, as_json: bool) -> None:
+    """Remove parts of done jobs, jobs done long ago, and files of work that was killed. Results stay.
+
+    \b
+    Example:  synergy-tui cache gc
+    """
+    from synergy_tui.jobs import tidy
+
+    freed = tidy.collect(open_cache(cache))
+    if as_json:
+        return print_json(freed)
+    told = [f"{what} {size / 1e6:.1f} MB" for what, size in freed.items() if size]
+    click.echo("Removed " + ", ".join(told) + "." if told else "There was nothing to remove.")
 
 
 @cache.command()

@@ -1,4 +1,4 @@
-"""jobs list, show, watch, logs, cancel, resume, clean."""
+"""jobs list, show, watch, logs, cancel, pause, resume, clean."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synergy_tui.cli.common import options, print_json, printer, settings_in_force
+from synergy_tui.cli.common import open_cache, options, print_json, printer, say, settings_in_force
 from synergy_tui.errors import JobError, UsageError
 
 if TYPE_CHECKING:
     from synergy_tui.jobs.folder import JobFolder
 
 
+ACTIVE = ("queued", "running")
+
+
 @click.group()
 def jobs() -> None:
-    """List, watch, cancel and resume jobs."""
+    """List, watch, pause, resume and cancel jobs."""
 
 
 @jobs.command("list")
@@ -28,7 +31,7 @@ def list_(cache: Path | None, as_json: bool) -> None:
     \b
     Example:  synergy-tui jobs list
     """
-    from synergy_tui.drawing import tables
+    from synergy_tui.drawing import status, tables
     from synergy_tui.jobs import folder
 
     found = [_row(job) for job in folder.every(_place(cache))]
@@ -42,9 +45,11 @@ def list_(cache: Path | None, as_json: bool) -> None:
             "kind": row.get("kind"),
             "state": row["state"],
             "done": f"{row.get('progress') or 0:.0%}",
+            "rate": status.rate(row),
+            "left": status.time_left(row),
             "made": time.strftime("%Y-%m-%d %H:%M", time.localtime(row.get("created") or 0)),
             "after": row.get("after"),
-            "error": row.get("error"),
+            "error": row.get("error") or status.silence(row),
         }
         for row in found
     ]
@@ -53,49 +58,75 @@ def list_(cache: Path | None, as_json: bool) -> None:
 
 @jobs.command()
 @click.argument("job")
+@click.option("--recipe", is_flag=True, help="The command that makes its result anew.")
 @options()
-def show(job: str, cache: Path | None, as_json: bool) -> None:
-    """What a job does and how far it is.
+def show(job: str, recipe: bool, cache: Path | None, as_json: bool) -> None:
+    """What a job does and how far it is; with --recipe the command that remakes its result, also when the job itself
+    was tidied away.
 
     \b
-    Example:  synergy-tui jobs show c3f9a1b2
+    Example:  synergy-tui jobs show c3f9a1b2 --recipe
     """
+    if recipe:
+        from synergy_tui.store import load
+
+        *before, this = load.recipe(open_cache(cache), job)
+        if as_json:
+            return print_json(this | {"before": before})
+        # What stands before the command is for the shell a comment.
+        return click.echo("\n".join([*(f"# {one['result']}: {one['command']}" for one in before), this["command"]]))
     found = _job(cache, job)
-    print_json({"status": found.status(), "spec": found.spec(), "folder": str(found.path)})
+    told, spec = found.status(), found.spec()
+    if as_json:
+        return print_json({"status": told, "spec": spec, "folder": str(found.path)})
+    from synergy_tui.drawing import status
+
+    click.echo(status.as_text(told, spec, str(found.path)))
 
 
 @jobs.command()
-@click.argument("job")
+@click.argument("job", required=False)
 @options()
-def watch(job: str, cache: Path | None, as_json: bool) -> None:
-    """Follow a job to its end. Ctrl-C stops watching, not the job.
+def watch(job: str | None, cache: Path | None, as_json: bool) -> None:
+    """Follow a job to its end, or all that are under way. Ctrl-C stops watching, not the jobs.
 
     \b
     Example:  synergy-tui jobs watch c3f9a1b2
     """
-    from synergy_tui.jobs import follow
+    from synergy_tui.jobs import folder, follow
 
-    found = _job(cache, job)
+    place = _place(cache)
+    found = [folder.find(place, job)] if job else [one for one in folder.every(place) if _row(one)["state"] in ACTIVE]
+    if not found:
+        say("No job is under way.")
     with printer() as shown:
-        follow.watch([found], shown.show)
+        follow.watch(found, shown.show)
     if as_json:
-        print_json(found.status())
+        print_json(found[0].status() if job else [one.status() for one in found])
 
 
 @jobs.command()
 @click.argument("job")
+@click.option("--follow", "-f", is_flag=True, help="Go on until the job has ended.")
 @options()
-def logs(job: str, cache: Path | None, as_json: bool) -> None:
+def logs(job: str, follow: bool, cache: Path | None, as_json: bool) -> None:
     """What a job's worker printed.
 
     \b
-    Example:  synergy-tui jobs logs c3f9a1b2
+    Example:  synergy-tui jobs logs c3f9a1b2 --follow
     """
     found = _job(cache, job)
-    text = found.log.read_text("utf-8", "replace") if found.log.exists() else ""
     if as_json:
-        return print_json({"id": found.id, "log": text})
-    click.echo(text, nl=False)
+        return print_json({"id": found.id, "log": found.log_from(0).decode("utf-8", "replace")})
+    told = 0
+    while True:
+        state = _row(found)["state"]
+        new = found.log_from(told)
+        told += len(new)
+        click.echo(new.decode("utf-8", "replace"), nl=False)
+        if not follow or state not in ACTIVE:
+            return
+        time.sleep(0.2)
 
 
 @jobs.command()
@@ -119,8 +150,27 @@ def cancel(job: str, cache: Path | None, as_json: bool) -> None:
 @jobs.command()
 @click.argument("job")
 @options()
-def resume(job: str, cache: Path | None, as_json: bool) -> None:
-    """Go on with a job that stopped, and with those that waited for it.
+def pause(job: str, cache: Path | None, as_json: bool) -> None:
+    """End a job's worker until the job is resumed. Memory and device are free meanwhile; what waits for it waits on.
+
+    \b
+    Example:  synergy-tui jobs pause c3f9a1b2
+    """
+    from synergy_tui.jobs import submit
+
+    found = _job(cache, job)
+    submit.pause(found)
+    if as_json:
+        return print_json(found.status())
+    click.echo(f"{found.id} is paused. It goes on with: synergy-tui jobs resume {found.id}")
+
+
+@jobs.command()
+@click.argument("job")
+@click.option("--batch", type=click.IntRange(1), help="Prompts at a time from now on: fewer need less memory.")
+@options()
+def resume(job: str, batch: int | None, cache: Path | None, as_json: bool) -> None:
+    """Go on with a job that stopped or was paused, and with those that waited for it.
 
     \b
     Example:  synergy-tui jobs resume c3f9a1b2
@@ -128,7 +178,7 @@ def resume(job: str, cache: Path | None, as_json: bool) -> None:
     from synergy_tui.jobs import submit
 
     found = _job(cache, job)
-    chain = [one.id for one in submit.resume(found.cache, found)]
+    chain = [one.id for one in submit.resume(found.cache, found, batch)]
     if as_json:
         return print_json({"queued": chain, **found.status()})
     click.echo(f"{', '.join(chain)} queued. Follow it: synergy-tui jobs watch {chain[-1]}")
@@ -136,20 +186,23 @@ def resume(job: str, cache: Path | None, as_json: bool) -> None:
 
 @jobs.command()
 @click.argument("job", required=False)
+@click.option("--older", type=click.FloatRange(0), default=0.0, help="Only of jobs done so many days ago.")
 @options()
-def clean(job: str | None, cache: Path | None, as_json: bool) -> None:
-    """Remove the folders of done jobs (their results stay), or of one job that has no worker.
+def clean(job: str | None, older: float, cache: Path | None, as_json: bool) -> None:
+    """Remove the folders of done jobs (their results stay), or of one job that has no worker. Those done 30 days ago
+    go by themselves when another job starts.
 
     \b
-    Example:  synergy-tui jobs clean
+    Example:  synergy-tui jobs clean --older 7
     """
     from synergy_tui.jobs import folder, submit
 
     place = _place(cache)
-    all_done = [one for one in folder.every(place) if _row(one)["state"] == "done"]
-    doomed = [folder.find(place, job)] if job else all_done
-    for one in doomed:
-        submit.remove(one)
+    if job:
+        doomed = [folder.find(place, job)]
+        submit.remove(doomed[0])
+    else:
+        doomed = submit.tidy(place, older * 86_400)
     if as_json:
         return print_json([one.id for one in doomed])
     click.echo(f"{len(doomed)} job folders removed.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,12 @@ from synergy_tui import terms
 from synergy_tui.cli.common import console, open_cache, options, print_json, print_run, say, settings_in_force
 from synergy_tui.errors import UsageError
 from synergy_tui.settings import COLOURS, THEMES
+
+if TYPE_CHECKING:
+    from synergy_tui.store.cache import Cache
+
+FORMATS = ("parquet", "arrow")
+"""Formats of an answer that are no text; in store.written, which costs pyarrow."""
 
 
 @click.command()
@@ -90,35 +96,79 @@ def explore(
 
 @click.command()
 @click.argument("query")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@click.option(
-    "--max-rows", type=click.IntRange(1, 1_000_000_000), default=10_000, show_default=True, help="Most rows printed."
-)
+@click.option("--csv", "form", flag_value="csv", help="Print CSV.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json", *FORMATS]), help="Default: table.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A new file; parquet and arrow without a cap.")
+@click.option("--max-rows", type=click.IntRange(1, 1_000_000_000), help="Most rows; default: 10000 in text.")
 @click.option("--timeout", type=click.FloatRange(0.1, 86_400), default=60.0, show_default=True, help="Seconds.")
 @options()
-def sql(query: str, as_csv: bool, max_rows: int, timeout: float, cache: Path | None, as_json: bool) -> None:
+def sql(
+    query: str,
+    form: str | None,
+    output: Path | None,
+    max_rows: int | None,
+    timeout: float,
+    cache: Path | None,
+    as_json: bool,
+) -> None:
     """Ask the cache in SQL: one SELECT or EXPLAIN, DuckDB's dialect. SHOW TABLES and DESCRIBE heads tell what is there.
 
     \b
     Example:  synergy-tui sql "SELECT layer, avg(rank) FROM latest_heads GROUP BY layer ORDER BY layer"
     """
+    from synergy_tui.settings import user_path
+
+    opened, target = open_cache(cache), user_path(output) if output else None
+    form = form or ("json" if as_json else "table")
+    if form in FORMATS:
+        count, more = _write_answer(opened, query, target, form, max_rows, timeout)
+        max_rows = count
+    else:
+        max_rows = max_rows or 10_000
+        more = _print_answer(opened, query, target, form, max_rows, timeout)
+    if target:
+        say(f"Saved {target.resolve()}")
+    if more:
+        say(f"These are the first {max_rows:,} rows; there are more (--max-rows).")
+
+
+def _write_answer(
+    cache: Cache, query: str, target: Path | None, form: str, max_rows: int | None, timeout: float
+) -> tuple[int, bool]:
+    """Parquet or Arrow: to a file, Arrow also into a pipe."""
+    from synergy_tui.store.written import write
+
+    stream = sys.stdout.buffer
+    if target is None and (form == "parquet" or stream.isatty()):
+        raise UsageError(f"{form} is nothing to print", "name a file with --output")
+    return write(cache, query, target or stream, form, max_rows, timeout)
+
+
+def _print_answer(cache: Cache, query: str, target: Path | None, form: str, max_rows: int, timeout: float) -> bool:
+    """Text, to the terminal or a file; whether there are more rows."""
     from synergy_tui.drawing import tables
     from synergy_tui.store.query import ask
 
-    answer = ask(open_cache(cache), query, max_rows, timeout)
-    if as_json:
-        print_json(answer.as_dicts())
-    elif as_csv:
-        lines = tables.as_csv(answer.columns, answer.rows)
-        if sys.stdout.isatty():
-            lines = "".join(f"{tables.printable(line)}\n" for line in lines.splitlines())
-        click.echo(lines, nl=False)
+    answer = ask(cache, query, max_rows, timeout)
+    if form == "json":
+        text = tables.as_json(answer.as_dicts()) + "\n"
+    elif form == "csv":
+        text = tables.as_csv(answer.columns, answer.rows)
+        if target is None and sys.stdout.isatty():
+            text = "".join(f"{tables.printable(line)}\n" for line in text.splitlines())
     elif answer.columns == ["explain_key", "explain_value"]:
-        click.echo("\n".join(str(plan) for _, plan in answer.rows))
+        text = "\n".join(str(plan) for _, plan in answer.rows) + "\n"
     else:
-        click.echo(tables.as_text(answer.as_dicts(), answer.columns))
-    if answer.more:
-        say(f"These are the first {max_rows:,} rows; there are more (--max-rows).")
+        text = tables.as_text(answer.as_dicts(), answer.columns) + "\n"
+    if target is None:
+        click.echo(text, nl=False)
+    else:
+        try:
+            with open(target, "x", encoding="utf-8") as file:
+                file.write(text)
+        except FileExistsError:
+            raise UsageError(f"{target} is there already", "give another name") from None
+    return answer.more
 
 
 @click.command()

@@ -123,7 +123,9 @@ ABLATION = (
 JOBS = (
     Action("jobs", "jobs.open", "enter", "open_result", "open", "Open what the job made", footer=True),
     Action("jobs", "jobs.cancel", "delete", "cancel", "cancel", "Stop the job; finished parts are kept", footer=True),
+    Action("jobs", "jobs.pause", "w", "pause", "pause", "End the worker until the job is resumed", footer=True),
     Action("jobs", "jobs.resume", "e", "resume", "resume", "Go on where the job stopped", footer=True),
+    Action("jobs", "jobs.remove", "D", "remove", "remove", "Remove a done job's folder; what it made stays"),
 )
 
 SQL = (

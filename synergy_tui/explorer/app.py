@@ -138,7 +138,7 @@ class Explorer(Session):
 
     def _under_way(self) -> Text:
         """The jobs under way and the GPUs, at a glance."""
-        from synergy_tui.explorer.progress import brief
+        from synergy_tui.drawing.status import brief
 
         seen = self.seen
         if seen is None:

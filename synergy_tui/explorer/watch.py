@@ -12,7 +12,7 @@ from typing import Any
 
 from synergy_tui.errors import SynergyError
 from synergy_tui.jobs import folder
-from synergy_tui.jobs.folder import ENDED, JobFolder
+from synergy_tui.jobs.folder import RESTING, JobFolder
 
 BUSY, IDLE = 0.4, 1.5
 """Seconds between two looks: while a job is under way, and while none is."""
@@ -47,7 +47,7 @@ class Watch(threading.Thread):
             if seen is not None and seen != before:
                 self._tell(seen)
             before = seen
-            busy = seen is not None and any(one["state"] not in ENDED for one in seen.jobs)
+            busy = seen is not None and any(one["state"] not in RESTING for one in seen.jobs)
             self._soon.wait(BUSY if busy else IDLE)
             self._soon.clear()
 
@@ -82,7 +82,7 @@ class Watch(threading.Thread):
             status = {key: value for key, value in status.items() if key != "heartbeat"}
         except SynergyError as error:
             status = {"id": job.id, "kind": "?", "state": "failed", "error": str(error), "stages": [], "progress": 0.0}
-        if status["state"] in ENDED and not status.get("lost"):
+        if status["state"] in RESTING and not status.get("lost"):
             self._ended[job.id] = (changed, status)
         return status
 

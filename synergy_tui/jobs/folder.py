@@ -3,24 +3,32 @@ folder is the truth about a job; nothing about it is kept in memory or in the ca
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import secrets
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 from filelock import FileLock, Timeout
 
 from synergy_tui.errors import JobError, UsageError
+from synergy_tui.jobs import processes
 from synergy_tui.terms import JOB_STATES
 
 ENDED = ("done", "failed", "cancelled")
+
+RESTING = (*ENDED, "paused")
+"""States in which a job has no worker."""
+
+SILENCE = 10.0
+"""Seconds without a heartbeat after which a living worker is said to be silent: stopped, or stuck in the disk."""
 
 _FULL = 4_000_000
 """Free bytes below which a worker that left no word has most likely met a full disk."""
@@ -53,6 +61,11 @@ class JobFolder:
         return self.path / "cancel"
 
     @property
+    def pause_flag(self) -> Path:
+        """Its presence asks the worker to stop until the job is resumed."""
+        return self.path / "pause"
+
+    @property
     def worker_lock(self) -> FileLock:
         """Held by the worker as long as it lives; the kernel lets go of it however the worker ends."""
         return FileLock(self.path / "worker.lock")
@@ -71,32 +84,63 @@ class JobFolder:
             raise self._damaged("spec.json: it has no usable kind or predecessor")
         return spec
 
+    def log_from(self, start: int) -> bytes:
+        """What the workers printed from the byte `start` on."""
+        try:
+            with open(self.log, "rb") as file:
+                file.seek(start)
+                return file.read()
+        except FileNotFoundError:
+            return b""
+
+    def take_batch(self, batch: int) -> None:
+        """From now on so many prompts at a time. Raises UsageError when the job has no batch, OSError."""
+        spec = self.spec()
+        if not isinstance(spec.get("batch"), int):
+            raise UsageError(f"a {spec['kind']} job has no batch", "resume it as it is")
+        options = spec.get("options", [])  # so that its recipe is of what was made
+        if "--batch" in options:
+            options[options.index("--batch") + 1] = str(batch)
+        write_json(self.path / "spec.json", spec | {"batch": batch, "options": options}, indent=1)
+
     def status(self) -> dict[str, Any]:
-        """How far it is. A running or queued job without a living worker comes out as `failed` with the next step.
-        Raises JobError when it cannot be read."""
+        """How far it is. A running or queued job without a living worker comes out as `failed` with the next step; one
+        whose worker lives and has said nothing for long has `silent`, in seconds. Raises JobError when it cannot be
+        read."""
         status = self._whole_status()
-        if status["state"] not in ENDED and not self._alive():
+        if status["state"] not in RESTING and not self._alive():
             # It may have ended between the two looks.
             status = self._whole_status()
-            if status["state"] not in ENDED:
+            if status["state"] not in RESTING:
                 status |= self._lost()
+        # A clock that was set back makes a heartbeat of the future: that says nothing.
+        if status["state"] not in RESTING and (silent := time.time() - status["heartbeat"]) > SILENCE:
+            status["silent"] = silent // 5 * 5  # not another status at every look
         return status
 
     def _whole_status(self) -> dict[str, Any]:
         status = self._read("status.json") | {"id": self.id}
         stages = status.setdefault("stages", [])
-        if status.get("state") not in JOB_STATES or not all(isinstance(one, dict) for one in stages):
-            raise self._damaged("status.json: it has no usable state or stages")
+        beat = status.setdefault("heartbeat", time.time())
+        known = status.get("state") in JOB_STATES and isinstance(beat, int | float)
+        if not known or not isinstance(stages, list) or not all(isinstance(one, dict) for one in stages):
+            raise self._damaged("status.json: it has no usable state, heartbeat or stages")
         return status
 
     def _lost(self) -> dict[str, Any]:
         """What a status becomes whose worker ended without a word."""
-        if self.cancel_flag.exists():
-            return {"state": "cancelled", "stage": "cancelled", "error": None, "lost": True}
-        why = "its worker is gone"
+        for flag, state in ((self.cancel_flag, "cancelled"), (self.pause_flag, "paused")):
+            if flag.exists():
+                return {"state": state, "stage": state, "error": None, "lost": True}
+        why, more = "its worker is gone", ""
+        note = self._started()
         if shutil.disk_usage(self.path).free < _FULL:
             why = "the disk is full: free space"
-        error = f"{why} · synergy-tui jobs resume {self.id}"
+        elif note.get("boot") not in (None, processes.boot()):
+            why = "the machine was started anew"
+        elif isinstance(note.get("oom_kills"), int) and processes.oom_kills() > note["oom_kills"]:
+            why, more = "its worker is gone, and memory had run out", " --batch 4"
+        error = f"{why} · synergy-tui jobs resume {self.id}{more}"
         return {"state": "failed", "stage": "failed", "error": error, "lost": True}
 
     def write_status(self, status: dict[str, Any]) -> None:
@@ -118,26 +162,29 @@ class JobFolder:
 
     def started(self, pid: int) -> None:
         """Notes the process of a worker just started. In a file of its own: the status is the worker's to write."""
-        try:
-            since = psutil.Process(pid).create_time()
-        except psutil.Error:
-            since = None
-        write_json(self.path / "started.json", {"pid": pid, "since": since})
+        note = {"pid": pid, "since": processes.since(pid), "boot": processes.boot(), "oom_kills": processes.oom_kills()}
+        write_json(self.path / "started.json", note)
 
     def end_worker(self) -> None:
         """Kills the worker's process, if the one noted is still that. Its finished shards are on the disk."""
-        process = self._worker()
-        if process is not None:
-            process.kill()
+        if (pid := self._worker()) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
-    def _worker(self) -> psutil.Process | None:
-        try:
-            note = self._read("started.json")
-            process = psutil.Process(note["pid"])
-            living = process.create_time() == note["since"] and process.status() != psutil.STATUS_ZOMBIE
-            return process if living else None
-        except (JobError, psutil.Error, KeyError, TypeError, ValueError):
+    def _worker(self) -> int | None:
+        """The noted process, if it lives. A number comes back after a restart of the machine, or for another process;
+        what the kernel says of its beginning, and which start of the machine that was in, do not."""
+        note = self._started()
+        pid, since = note.get("pid"), note.get("since")
+        if not isinstance(pid, int) or since is None or note.get("boot") != processes.boot():
             return None
+        return pid if processes.since(pid) == since else None
+
+    def _started(self) -> dict[str, Any]:
+        try:
+            return self._read("started.json")
+        except JobError:
+            return {}
 
     def _alive(self) -> bool:
         if self.worker_lock_taken():

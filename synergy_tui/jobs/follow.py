@@ -9,14 +9,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from synergy_tui.errors import Cancelled, JobError
-from synergy_tui.jobs.folder import ENDED, JobFolder
+from synergy_tui.jobs.folder import RESTING, JobFolder
 from synergy_tui.jobs.submit import cancel
 
 POLL = 0.1
 
 
 def follow(jobs: Sequence[JobFolder], show: Callable[[str, dict[str, Any]], None]) -> None:
-    """Returns when all jobs are done. Raises JobError with the first failure, Cancelled after Ctrl-C or a cancel."""
+    """Returns when all jobs are done. Raises JobError with the first failure or when one is paused, Cancelled after
+    Ctrl-C or a cancel."""
     try:
         watch(jobs, show)
     except KeyboardInterrupt:
@@ -33,7 +34,7 @@ def watch(jobs: Sequence[JobFolder], show: Callable[[str, dict[str, Any]], None]
         while True:
             status = job.status()
             show(job.id, status)
-            if status["state"] in ENDED:
+            if status["state"] in RESTING:
                 break
             time.sleep(POLL)
         _raise_unless_done(job, status)
@@ -42,6 +43,8 @@ def watch(jobs: Sequence[JobFolder], show: Callable[[str, dict[str, Any]], None]
 def _raise_unless_done(job: JobFolder, status: dict[str, Any]) -> None:
     if status["state"] == "cancelled":
         raise Cancelled(f"job {job.id} was cancelled", f"synergy-tui jobs resume {job.id} goes on")
+    if status["state"] == "paused":
+        raise JobError(f"job {job.id} is paused", f"synergy-tui jobs resume {job.id} goes on")
     if status["state"] == "failed":
         error = JobError(f"job {job.id} ({status['kind']}) failed: {status['error']}")
         error.exit_code = status.get("exit_code", error.exit_code)

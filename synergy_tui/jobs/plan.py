@@ -13,6 +13,7 @@ from synergy_tui.errors import UsageError
 from synergy_tui.jobs import cost
 from synergy_tui.jobs.cost import Cost
 from synergy_tui.jobs.devices import choose, cores
+from synergy_tui.jobs.recipe import recorded
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.subject.sources import BUILT_IN, resolve
@@ -37,6 +38,7 @@ class Plan:
     units: int
 
 
+@recorded
 def capture(
     data: Path,
     subject: str,
@@ -82,6 +84,7 @@ def capture(
     return Plan("capture", spec, price, source.geometry["layers"] * source.geometry["heads"])
 
 
+@recorded
 def decompose(
     capture_id: str,
     units: int,
@@ -163,6 +166,7 @@ def _nulls(names: list[str], surrogates: int, prompts: int) -> list[str]:
     return [name for name in every if name in names]
 
 
+@recorded
 def ablate(
     cache: Cache,
     data: Path,
@@ -222,6 +226,7 @@ def ablate(
         "fractions": shares,
         "seeds": seeds,
         "marked": list(marked),
+        "marked_units": ["{}.{}".format(*divmod(one, row["units_per_layer"])) for one in marked],
         "ranking": ranking,
         "batch": batch,
         "dtype": dtype or row["dtype"],

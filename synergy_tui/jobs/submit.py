@@ -1,7 +1,9 @@
-"""New jobs, resumed jobs, cancelled jobs: writes folders and starts workers in sessions of their own."""
+"""New, resumed, paused and cancelled jobs, and old ones tidied away: writes folders and starts workers in sessions of
+their own."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -13,16 +15,21 @@ from filelock import Timeout
 
 from synergy_tui.errors import JobError
 from synergy_tui.jobs import folder
-from synergy_tui.jobs.folder import ENDED, JobFolder
+from synergy_tui.jobs.folder import ENDED, RESTING, JobFolder
 from synergy_tui.settings import worker_environment
 
 PATIENCE = 1.2
-"""Seconds a worker has to hear that it is cancelled; it asks at every step and every part."""
+"""Seconds a worker has to hear that it is cancelled or paused; it asks at every step and every part."""
+
+KEPT = 30 * 86_400.0
+"""Seconds the folder of a done job is kept. Its result and how to remake it are in the catalogue; its parts go when it
+is done."""
 
 
 def submit(cache: Path, kind: str, spec: dict[str, Any], after: str | None = None) -> JobFolder:
     """Makes a job and starts its worker, which waits for the job `after` and for the device. Raises JobError when the
     cache folder cannot be written."""
+    tidy(cache, KEPT)
     try:
         job = folder.new(cache, kind, spec, after)
     except OSError as error:
@@ -48,33 +55,61 @@ def start(job: JobFolder) -> None:
     job.started(process.pid)
 
 
-def resume(cache: Path, job: JobFolder) -> list[JobFolder]:
+def resume(cache: Path, job: JobFolder, batch: int | None = None) -> list[JobFolder]:
     """Queues a job that stopped, and those that waited for it; they are *queued* when this returns and go on with the
-    shards that are not there yet. Raises JobError when the job is done or has a living worker."""
+    shards that are not there yet. `batch`: prompts at a time from now on. Raises JobError when the job is done or has a
+    living worker, UsageError when its kind has no batch."""
     status = job.status()
     if status["state"] == "done":
         raise JobError(f"job {job.id} is done", "synergy-tui jobs list shows what is not")
-    if status["state"] not in ENDED:
+    if status["state"] not in RESTING:
         raise JobError(f"job {job.id} is {status['state']}", f"wait for it, or: synergy-tui jobs cancel {job.id}")
+    if batch is not None:
+        job.take_batch(batch)
     chain = [job, *(one for one in folder.every(cache) if _waits_for(one, job.id))]
-    for one in chain:
-        spec = one.spec()
-        one.cancel_flag.unlink(missing_ok=True)
-        one.write_status(folder.queued(one.id, spec["kind"], spec["after"]))
-    for one in chain:
-        start(one)
+    try:
+        for one in chain:
+            spec = one.spec()
+            one.cancel_flag.unlink(missing_ok=True)
+            one.pause_flag.unlink(missing_ok=True)
+            one.write_status(folder.queued(one.id, spec["kind"], spec["after"]))
+        for one in chain:
+            start(one)
+    except OSError as error:
+        raise JobError(f"job {job.id} cannot be resumed: {error.strerror}", "free space, or mend the cache") from None
     return chain
 
 
 def cancel(job: JobFolder) -> dict[str, Any]:
-    """Stops a job within about two seconds; finished shards stay. A worker that does not hear, because it is inside a
-    library that loads a model, is ended. Returns the status. Raises JobError when the job has ended already."""
+    """Stops a job within about two seconds; finished shards stay. Returns the status. Raises JobError when the job has
+    ended already."""
     status = job.status()
     if status["state"] in ENDED and not status.get("lost"):
         raise JobError(f"job {job.id} is {status['state']} already")
-    job.cancel_flag.touch()
+    if status["state"] == "paused":
+        job.pause_flag.unlink(missing_ok=True)
+        job.write_status(status | {"state": "cancelled", "stage": "cancelled"})
+        return job.status()
+    return _stop(job, job.cancel_flag)
+
+
+def pause(job: JobFolder) -> dict[str, Any]:
+    """Ends a job's worker until the job is resumed: memory and device are free meanwhile, finished shards stay, and
+    jobs that wait for it wait on. Returns the status. Raises JobError when the job is not under way."""
+    status = job.status()
+    if status["state"] in RESTING:
+        raise JobError(f"job {job.id} is {status['state']} already")
+    return _stop(job, job.pause_flag)
+
+
+def _stop(job: JobFolder, flag: Path) -> dict[str, Any]:
+    """A worker that does not hear, because it is inside a library that loads a model, is ended."""
+    try:
+        flag.touch()
+    except OSError as error:
+        raise JobError(f"job {job.id} cannot be stopped: {error.strerror}", "free space, or mend the cache") from None
     deadline = time.monotonic() + PATIENCE
-    while (status := job.status())["state"] not in ENDED:
+    while (status := job.status())["state"] not in RESTING:
         if time.monotonic() > deadline:
             job.end_worker()
         if time.monotonic() > deadline + 10:
@@ -83,6 +118,18 @@ def cancel(job: JobFolder) -> dict[str, Any]:
     if status.get("lost"):
         job.write_status({key: value for key, value in status.items() if key != "lost"})
     return status
+
+
+def tidy(cache: Path, older: float) -> list[JobFolder]:
+    """Removes the folders of jobs that were done `older` seconds ago; returns them. What they made stays."""
+    removed = []
+    for job in folder.every(cache):
+        with contextlib.suppress(JobError):
+            status = job.status()
+            if status["state"] == "done" and time.time() - status["heartbeat"] > older:
+                remove(job)
+                removed.append(job)
+    return removed
 
 
 def remove(job: JobFolder) -> None:

@@ -101,6 +101,9 @@ def _write(cache: Cache, decomposition: str, folder: Path) -> None:
                 which = f"capture = '{capture}'"
             elif "ablation" in keys:
                 which = f"ablation IN (SELECT ablation FROM ablations WHERE decomposition = '{decomposition}')"
+            elif name == "recipes":
+                results = "SELECT ablation FROM ablations WHERE decomposition = "
+                which = f"result IN ('{capture}', '{decomposition}') OR result IN ({results}'{decomposition}')"
             elif name == "subjects":
                 which = f"subject IN (SELECT subject FROM captures WHERE capture = '{capture}')"
             else:

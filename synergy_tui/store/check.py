@@ -1,15 +1,18 @@
-"""How large a cache is, and whether it is whole: files without rows, rows without files, files that cannot be read."""
+"""How large a cache is, and whether it is whole: files without rows, rows without files, files that cannot be read,
+rows that belong to no run."""
 
 from __future__ import annotations
 
 import shutil
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from synergy_tui.store.bulk import PAIR_FILE, SERIES_FILE
 from synergy_tui.store.cache import Cache
-from synergy_tui.store.schema import NOTHING
+from synergy_tui.store.publish import KEYS, PARENTS
+from synergy_tui.store.schema import NOTHING, TABLES
 
 _BULK = (
     ("pairs", "decomposition", "decompositions", PAIR_FILE),
@@ -31,12 +34,23 @@ def sizes(cache: Cache) -> dict[str, int]:
     }
 
 
+def sizes_of_runs(cache: Cache) -> dict[str, int]:
+    """Bytes of the bulk files of each capture and decomposition."""
+    out = {}
+    for kind, key, _, _ in _BULK:
+        for folder in (cache.folder / kind).glob(f"{key}=*"):
+            out[folder.name.partition("=")[2]] = sum(file.stat().st_size for file in folder.iterdir())
+    return out
+
+
 def check(cache: Cache) -> list[str]:
-    """What is wrong, a line each; files that no row names are removed. Every value is read, so damage is found."""
+    """What is wrong, a line each. What belongs to no run, files or rows, is removed; of a run that misses something is
+    told what to do. Every value is read, so damage is found."""
     cache.renew_views()
-    problems, known = [], {}
     # Held for writing: nobody is between the moving of a file and the commit of its rows.
     with cache.write() as con:
+        problems = _orphan_rows(con)
+        known = {}
         for kind, key, table, _ in _BULK:
             known[kind] = {row[0] for row in con.execute(f"SELECT {key} FROM {table}").fetchall()}
             there = {path.name.partition("=")[2]: path for path in (cache.folder / kind).glob(f"{key}=*")}
@@ -46,14 +60,34 @@ def check(cache: Cache) -> list[str]:
     for kind, key, _, columns in _BULK:
         for name in sorted(known[kind]):
             path = cache.folder / kind / f"{key}={name}" / f"{kind}.parquet"
+            mend = f"synergy-tui jobs show {name} --recipe tells how to make it anew, cache delete {name} removes it"
             try:
                 with pq.ParquetFile(path) as file:
                     if not file.schema_arrow.equals(columns):
-                        problems.append(f"{kind} of {name} have other columns than they should: {path}")
+                        problems.append(f"{kind} of {name} have other columns than they should: {path} · {mend}")
                     for group in range(file.num_row_groups):
                         file.read_row_group(group)
             except FileNotFoundError:
-                problems.append(f"{kind} of {name} are missing: {path}")
+                problems.append(f"{kind} of {name} are missing: {path} · {mend}")
             except (OSError, pa.ArrowException) as error:
-                problems.append(f"{kind} of {name} are damaged: {str(error).splitlines()[0]}")
+                problems.append(f"{kind} of {name} are damaged: {str(error).splitlines()[0]} · {mend}")
+    return problems
+
+
+def _orphan_rows(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Removes rows that no capture, decomposition or ablation stands for: results first, then what hangs on them."""
+    problems = []
+    for key, parent in PARENTS.items():
+        lost = f"{parent} NOT IN (SELECT {parent} FROM {KEYS[parent]})"
+        gone = con.execute(f"DELETE FROM {KEYS[key]} WHERE {lost} RETURNING {key}").fetchall()
+        problems += [f"{key} {name} was made from a {parent} that is not there; removed" for (name,) in gone]
+    for key, table in KEYS.items():
+        for name, (_, columns) in TABLES.items():
+            # What a table is about stands first in it.
+            if name not in KEYS.values() and columns[0][0] == key:
+                lost = f"{key} NOT IN (SELECT {key} FROM {table})"
+                (count,) = con.execute(f"SELECT count(*) FROM {name} WHERE {lost}").fetchone() or (0,)
+                if count:
+                    con.execute(f"DELETE FROM {name} WHERE {lost}")
+                    problems.append(f"{count} rows of {name} belonged to no {key}; removed")
     return problems

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import shlex
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,10 @@ def import_file(
     `import_series` do."""
     series = read_series(file)
     layers = read_units(units, series.shape[1]) if units else None
-    return import_series(cache, series, layers, name=name or file.stem, place=str(file.resolve()), min_steps=min_steps)
+    place, called = str(file.resolve()), name or file.stem
+    table = ["--units", str(units.resolve())] if units else []
+    words = ["synergy-tui", "import", place, *table, "--name", called, "--min-steps", str(min_steps)]
+    return import_series(cache, series, layers, name=called, place=place, min_steps=min_steps, recipe=shlex.join(words))
 
 
 def import_series(
@@ -44,6 +48,7 @@ def import_series(
     name: str = "imported",
     place: str = "",
     min_steps: int = 20,
+    recipe: str = "",
 ) -> str:
     """Imports an array [prompts, units, steps], NaN past a response's end, and returns the capture's id. layers: of
     each unit, from 0; without them all units are in one. A response of fewer than `min_steps` steps is kept and not
@@ -108,6 +113,7 @@ def import_series(
             for index in range(units)
         ],
     }
+    rows["recipes"] = [{"result": capture, "command": recipe}] if recipe else []
     publish_capture(cache, capture, rows, _tables(kept, lengths, per_layer))
     return capture
 

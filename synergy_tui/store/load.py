@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from synergy_tui.errors import CacheError, UsageError
 from synergy_tui.store.cache import Cache
-from synergy_tui.store.publish import KEYS
+from synergy_tui.store.publish import KEYS, PARENTS
 
 
 def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
@@ -219,3 +219,25 @@ def overview(cache: Cache) -> list[dict[str, Any]]:
         ablations a ON a.decomposition = d.decomposition GROUP BY ALL ORDER BY max(c.created) DESC, c.capture,
         d.decomposition""",
     )
+
+
+def recipe(cache: Cache, result: str) -> list[dict[str, str]]:
+    """The commands, result and command each, that make a result (an id or unique prefix) and before it what it was made
+    from. Raises UsageError when it is unknown, or was made by a version that kept no recipes."""
+    kind, found = next(
+        ((kind, row["id"]) for kind, table in KEYS.items() for row in _starting(cache, table, kind, result)), ("", "")
+    )
+    if not found:
+        raise UsageError(f"no run {result!r} in this cache", "synergy-tui cache info lists them")
+    chain = [found]
+    while (parent := PARENTS.get(kind)) is not None:
+        chain.insert(0, rows(cache, f"SELECT {parent} AS id FROM {KEYS[kind]} WHERE {kind} = $1", chain[0])[0]["id"])
+        kind = parent
+    known = {row["result"]: row["command"] for row in rows(cache, "SELECT * FROM recipes")}
+    if found not in known:
+        raise UsageError(f"{found} was made by a version that kept no recipes", "its row and its capture's tell how")
+    return [{"result": one, "command": known[one]} for one in chain if one in known]
+
+
+def _starting(cache: Cache, table: str, key: str, beginning: str) -> list[dict[str, Any]]:
+    return rows(cache, f"SELECT {key} AS id FROM {table} WHERE starts_with({key}, $1) ORDER BY id", beginning)

@@ -13,13 +13,16 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from synergy_tui.errors import UsageError
+from synergy_tui.errors import CacheError, UsageError
 from synergy_tui.store.bulk import PAIR_FILE, SERIES_FILE, write_parquet
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.schema import TABLES
 
 KEYS = {"capture": "captures", "decomposition": "decompositions", "ablation": "ablations"}
 """A result's key and the table it is the key of. Its rows in all other tables carry the same key."""
+
+PARENTS = {"decomposition": "capture", "ablation": "decomposition"}
+"""What a result is made from."""
 
 PATIENCE = 900.0
 """Seconds a finished result waits for somebody's shell or long query to let go of the catalogue."""
@@ -28,14 +31,15 @@ Rows = Mapping[str, pa.Table | Sequence[Mapping[str, Any]]]
 
 
 def publish_capture(cache: Cache, capture: str, rows: Rows, series: Iterable[pa.Table]) -> None:
-    """`rows`: subjects, captures, prompts, responses, units. `series`: tables of schema.SERIES_FILE, in order."""
+    """`rows`: subjects, captures, prompts, responses, units, recipes. `series`: of bulk.SERIES_FILE, in order."""
     unfinished = _write(cache, capture, series, SERIES_FILE)
     _publish(cache, "capture", capture, rows, (unfinished, cache.series_folder(capture) / "series.parquet"))
 
 
 def publish_decomposition(cache: Cache, decomposition: str, rows: Rows, pairs: Iterable[pa.Table]) -> None:
-    """`rows`: decompositions, unit_scores, layer_profiles, contrasts, confounds, and with surrogates unit_nulls and
-    surrogate_contrasts. `pairs`: tables of bulk.PAIR_FILE, in order."""
+    """`rows`: decompositions, unit_scores, layer_profiles, contrasts, confounds, recipes; with surrogates unit_nulls,
+    surrogate_contrasts. `pairs`: tables of bulk.PAIR_FILE, in order. Raises CacheError when the capture was deleted
+    meanwhile."""
     unfinished = _write(cache, decomposition, pairs, PAIR_FILE)
     _publish(
         cache, "decomposition", decomposition, rows, (unfinished, cache.pairs_folder(decomposition) / "pairs.parquet")
@@ -43,7 +47,8 @@ def publish_decomposition(cache: Cache, decomposition: str, rows: Rows, pairs: I
 
 
 def publish_ablation(cache: Cache, ablation: str, rows: Rows) -> None:
-    """`rows`: ablations, ablation_curves, ablation_prompts, ablation_areas."""
+    """`rows`: ablations, ablation_curves, ablation_prompts, ablation_areas, recipes. Raises CacheError when the
+    decomposition was deleted meanwhile."""
     _publish(cache, "ablation", ablation, rows)
 
 
@@ -56,6 +61,7 @@ def delete(cache: Cache, run: str) -> dict[str, int]:
             for name, (_, columns) in TABLES.items():
                 if ids and any(column == key for column, _, _ in columns):
                     con.execute(f"DELETE FROM {name} WHERE list_contains(?, {key})", [ids])
+            con.execute("DELETE FROM recipes WHERE list_contains(?, result)", [ids])
     for decomposition in doomed["decomposition"]:
         shutil.rmtree(cache.pairs_folder(decomposition), ignore_errors=True)
     for capture in doomed["capture"]:
@@ -76,6 +82,7 @@ def _publish(cache: Cache, key: str, value: str, rows: Rows, move: tuple[Path, P
     """Rows in one transaction; the bulk file takes its place while the catalogue is held, so that nobody, a tidying
     `cache check` included, meets the one without the other."""
     with cache.write(PATIENCE) as con:
+        _needs_parent(con, key, rows)
         if move:
             unfinished, place = move
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +91,16 @@ def _publish(cache: Cache, key: str, value: str, rows: Rows, move: tuple[Path, P
             return
         for table, content in rows.items():
             _insert(con, table, content)
+
+
+def _needs_parent(con: duckdb.DuckDBPyConnection, key: str, rows: Rows) -> None:
+    """What a result is made from may have been deleted while it was made; then it would have no beginning."""
+    if (parent := PARENTS.get(key)) is None:
+        return
+    row = rows[KEYS[key]][0]
+    assert isinstance(row, Mapping)
+    if not con.execute(f"SELECT 1 FROM {KEYS[parent]} WHERE {parent} = ?", [row[parent]]).fetchone():
+        raise CacheError(f"{parent} {row[parent]} was deleted meanwhile", "make it anew first")
 
 
 def _insert(con: duckdb.DuckDBPyConnection, table: str, content: pa.Table | Sequence[Mapping[str, Any]]) -> None:

@@ -10,7 +10,7 @@ import duckdb
 from synergy_tui.store.tables import JOB_COLUMNS, PAIR_EXTRAS, TABLES
 from synergy_tui.terms import ATOMS, INVALID_REASONS, MEASURES, RANKINGS, TESTS, column
 
-VERSION = 2
+VERSION = 3
 
 NOTHING = "_none"
 """Partition that keeps the globs of the views from matching nothing."""
@@ -119,8 +119,9 @@ def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
     if version < 2:
         for statement in _TO_VERSION_2:
             con.execute(statement)
-        for name in ("unit_nulls", "surrogate_contrasts"):
-            _create_table(con, name)
+    there = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    for name in TABLES.keys() - there:
+        _create_table(con, name)
     for name in TABLES:
         _comment(con, name)
     con.execute("UPDATE meta SET version = ?", [VERSION])

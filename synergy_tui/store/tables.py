@@ -252,6 +252,13 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("area", "DOUBLE", "Nats per token × fraction."),
         ],
     ),
+    "recipes": (
+        "How each result is made anew.",
+        [
+            ("result", "VARCHAR", "A capture, decomposition or ablation."),
+            ("command", "VARCHAR", "The command, every option spelled out."),
+        ],
+    ),
 }
 
 JOB_COLUMNS: Columns = [

@@ -11,9 +11,10 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from synergy_tui.drawing import status
 from synergy_tui.drawing.tables import printable
 from synergy_tui.errors import SynergyError
-from synergy_tui.explorer import actions, progress, telling
+from synergy_tui.explorer import actions, telling
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.table import ResultTable
@@ -29,7 +30,8 @@ class JobsView(View):
     BINDINGS = actions.bindings("jobs")
     HELP = (
         "Jobs are processes of their own: leaving the explorer or losing the line does not end them. A cancelled or "
-        "failed job keeps its finished parts; e goes on from there. One job runs per device, the others wait."
+        "failed job keeps its finished parts; e goes on from there. A paused one has no worker: memory and device are "
+        "free. One job runs per device, the others wait."
     )
 
     def compose(self) -> ComposeResult:
@@ -65,7 +67,7 @@ class JobsView(View):
     def _row(self, job: dict[str, Any]) -> tuple[str, ...]:
         import time
 
-        bar = self.ink.plain(progress.bar(job.get("progress") or 0.0, 12))
+        bar = self.ink.plain(status.bar(job.get("progress") or 0.0, 12))
         made = time.strftime("%m-%d %H:%M", time.localtime(job["created"])) if job.get("created") else ""
         return (
             str(job["id"]),
@@ -73,8 +75,8 @@ class JobsView(View):
             str(job["state"]),
             f"{bar} {job.get('progress') or 0.0:4.0%}",
             str(job.get("stage", "")),
-            progress.rate(job),
-            progress.time_left(job),
+            status.rate(job),
+            status.time_left(job),
             made,
         )
 
@@ -99,8 +101,8 @@ class JobsView(View):
         for stage in job.get("stages", []):
             done = "done" if stage.get("ended") else f"{stage.get('done', 0):,.0f} of {stage.get('total') or 0:,.0f}"
             told.append(Text(f" {stage['name']:<10} {printable(str(stage.get('detail', '')))}  {done}"))
-        if job.get("error"):
-            told.append(Text(f" {printable(str(job['error']))}", self.ink.warm))
+        if wrong := job.get("error") or status.silence(job):
+            told.append(Text(f" {printable(str(wrong))}", self.ink.warm))
         self._head = told
         lines.show(told, self.ink)
         log = self.explorer.settings.cache / "jobs" / str(job["id"]) / "log.txt"
@@ -125,6 +127,24 @@ class JobsView(View):
         from synergy_tui.jobs.submit import cancel
 
         self._do("Cancelled", lambda job: cancel(job))
+
+    def action_pause(self) -> None:
+        """Ends the worker until the job is resumed."""
+        from synergy_tui.jobs.submit import pause
+
+        self._do("Paused", lambda job: pause(job))
+
+    def action_remove(self) -> None:
+        """Removes the folder of a done job; what it made stays."""
+        from synergy_tui.jobs.submit import remove
+
+        job = self.job
+        if job is not None and job["state"] != "done":
+            told = (
+                f"{job['id']} is {job['state']} and keeps its parts. To lose them: synergy-tui jobs clean {job['id']}"
+            )
+            return self.explorer.say(told, "warning")
+        self._do("Removed", lambda job: remove(job))
 
     def action_resume(self) -> None:
         """Goes on with the job."""
@@ -168,7 +188,8 @@ class JobsView(View):
         if job is None:
             return []
         sentences = [f"{job['kind']} {job['id']} is {job['state']}."]
-        return [*sentences, str(job["error"])] if job.get("error") else sentences
+        wrong = job.get("error") or status.silence(job)
+        return [*sentences, str(wrong)] if wrong else sentences
 
 
 def _tail(path: Path) -> list[str]:

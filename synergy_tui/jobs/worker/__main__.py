@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import signal
 import sys
 import time
 import traceback
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from synergy_tui.errors import Cancelled, JobError, SynergyError
 from synergy_tui.jobs.folder import JobFolder
-from synergy_tui.jobs.worker.progress import Progress
+from synergy_tui.jobs.worker.progress import Paused, Progress
+from synergy_tui.jobs.worker.turn import POLL, Turn
 from synergy_tui.terms import JOB_KINDS
-
-POLL = 0.1
 
 POLITE = 5
 """Niceness of a worker: where cores are scarce the screen somebody looks at goes first."""
+
+AGAIN = -1
+"""Instead of an exit status: the job is to be taken up again at once."""
 
 
 def main() -> int:
@@ -30,16 +33,21 @@ def main() -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
-    os.nice(POLITE)
+    os.setpriority(os.PRIO_PROCESS, 0, max(POLITE, os.getpriority(os.PRIO_PROCESS, 0)))
     try:
         with job.worker_lock.acquire(timeout=5):
-            return _work(job)
+            code = _work(job)
     except Timeout:
         print("another worker has this job", flush=True)
         return 1
+    if code == AGAIN:
+        # In a fresh process: what ran out of memory has not given it back.
+        os.execv(sys.executable, [sys.executable, "-m", "synergy_tui.jobs.worker", str(job.path)])
+    return code
 
 
 def _work(job: JobFolder) -> int:
+    """The exit status, or AGAIN."""
     spec = job.spec()
     before = job.status()
     if before["state"] == "done":
@@ -49,15 +57,19 @@ def _work(job: JobFolder) -> int:
             progress.state("queued", stage="queued")
             if spec["after"] and spec["after"] != job.id:
                 _wait_for(JobFolder(job.path.parent / spec["after"]), progress)
-            with _device(job, spec["device"], progress):
+            with Turn(job, spec["device"], before["created"], progress):
                 progress.state("running", stage="starting")
                 if spec["kind"] not in JOB_KINDS:
                     raise JobError(f"job {job.id} is of an unknown kind, {spec['kind']}", "update synergy-tui")
                 importlib.import_module(f"synergy_tui.jobs.worker.{spec['kind']}").work(job, spec, progress)
             progress.state("done", stage="done")
+            # What they were made into is published.
+            shutil.rmtree(job.shards, ignore_errors=True)
             return 0
         except Cancelled:
             progress.state("cancelled", stage="cancelled")
+        except Paused:
+            progress.state("paused", stage="paused")
         except SynergyError as error:
             print(error, flush=True)
             progress.state("failed", stage="failed", error=str(error), exit_code=error.exit_code)
@@ -65,11 +77,17 @@ def _work(job: JobFolder) -> int:
             traceback.print_exc()
             resume = f"mend it, then: synergy-tui jobs resume {job.id}"
             progress.state("failed", stage="failed", error=f"{error.strerror or error} · {resume}")
-        except MemoryError:
-            traceback.print_exc()
-            progress.state("failed", stage="failed", error="out of memory · use a smaller --batch")
         except Exception as error:
             traceback.print_exc()
+            if _out_of_memory(error):
+                batch = spec.get("batch", 1)
+                if batch > 1:
+                    print(f"out of memory with a batch of {batch}: again with {batch // 2}", flush=True)
+                    job.take_batch(batch // 2)
+                    return AGAIN
+                resume = f"free some, then: synergy-tui jobs resume {job.id}"
+                progress.state("failed", stage="failed", error=f"out of memory · {resume}")
+                return 1
             what = f"unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             progress.state("failed", stage="failed", error=f"{what} · synergy-tui jobs logs {job.id}")
     return 1
@@ -91,24 +109,10 @@ def _wait_for(other: JobFolder, progress: Progress) -> None:
         time.sleep(POLL)
 
 
-class _device:
-    """One job per device at a time, across all processes of this cache."""
-
-    def __init__(self, job: JobFolder, device: str, progress: Progress) -> None:
-        self._lock = FileLock(job.cache / f"device-{device.replace(':', '-')}.lock")
-        self._progress = progress
-
-    def __enter__(self) -> None:
-        while True:
-            self._progress.check()
-            try:
-                self._lock.acquire(blocking=False)
-                return
-            except Timeout:
-                time.sleep(POLL)
-
-    def __exit__(self, *exc: object) -> None:
-        self._lock.release()
+def _out_of_memory(error: Exception) -> bool:
+    """NumPy and Python have a class for it, torch and JAX words."""
+    words = ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
 
 
 if __name__ == "__main__":

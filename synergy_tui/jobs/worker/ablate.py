@@ -17,7 +17,7 @@ from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.plan import shares_of
 from synergy_tui.jobs.worker import shards
 from synergy_tui.jobs.worker.progress import Progress
-from synergy_tui.jobs.worker.record import versions
+from synergy_tui.jobs.worker.record import recipes, versions
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_ablation
@@ -149,6 +149,7 @@ def _rows(
     }
     return {
         "ablations": [row],
+        "recipes": recipes(ablation, spec),
         "ablation_curves": _table(curves),
         "ablation_prompts": _table(by_prompt),
         "ablation_areas": _table(all_areas),

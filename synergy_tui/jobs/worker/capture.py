@@ -15,7 +15,7 @@ from synergy_tui.errors import MeasureError
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.worker import shards
 from synergy_tui.jobs.worker.progress import Progress
-from synergy_tui.jobs.worker.record import versions
+from synergy_tui.jobs.worker.record import recipes, versions
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_capture
 from synergy_tui.subject.loading import Subject, load
@@ -173,6 +173,7 @@ def _publish(
             "prompts": prompts,
             "responses": responses,
             "units": table_of_units,
+            "recipes": recipes(capture, spec),
         },
         (_series_table(one, units) for one in rows),
     )

@@ -16,7 +16,7 @@ from synergy_tui.jobs.worker import blocks, unit_rows
 from synergy_tui.jobs.worker.against import Against, against, contrast_rows, pair_columns
 from synergy_tui.jobs.worker.against import unit_rows as null_rows
 from synergy_tui.jobs.worker.progress import Progress
-from synergy_tui.jobs.worker.record import versions
+from synergy_tui.jobs.worker.record import recipes, versions
 from synergy_tui.jobs.worker.tables import table
 from synergy_tui.phiid.engine import PairEngine
 from synergy_tui.phiid.moments import MEASURED
@@ -86,6 +86,7 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
             "versions": versions("jax", "numpy", "scipy"),
         }
     ]
+    rows["recipes"] = recipes(job.id, spec)
     progress.stage("publish", share=(0.97, 1.0))
     publish_decomposition(cache, job.id, rows, _pair_tables(job, spec, len(engine), found, capture))
 

@@ -14,6 +14,10 @@ from synergy_tui.jobs.folder import JobFolder
 HEARTBEAT = 1.0
 
 
+class Paused(Exception):
+    """The job was asked to stop until it is resumed."""
+
+
 class Progress:
     """The status of one running job. A thread rewrites it every second, so that a status older than a few seconds means
     that the process hangs or is gone."""
@@ -97,9 +101,11 @@ class Progress:
         self._write()
 
     def check(self) -> None:
-        """Raises Cancelled when the job was asked to stop."""
+        """Raises Cancelled or Paused when the job was asked to stop."""
         if self.job.cancel_flag.exists():
             raise Cancelled(f"job {self.job.id} was cancelled", f"synergy-tui jobs resume {self.job.id} goes on")
+        if self.job.pause_flag.exists():
+            raise Paused
 
     def _finish_stage(self) -> None:
         if self._status["stages"]:

@@ -1,11 +1,13 @@
-"""What every result is recorded with: the versions of what made it."""
+"""What every result is recorded with: the versions of what made it, and the command that makes it anew."""
 
 from __future__ import annotations
 
 import platform
 from importlib.metadata import version
+from typing import Any
 
 from synergy_tui import __version__
+from synergy_tui.jobs.recipe import command
 
 
 def versions(*packages: str) -> dict[str, str]:
@@ -15,3 +17,8 @@ def versions(*packages: str) -> dict[str, str]:
         "python": platform.python_version(),
         **{name: version(name) for name in packages},
     }
+
+
+def recipes(result: str, spec: dict[str, Any]) -> list[dict[str, str]]:
+    """Rows of recipes."""
+    return [{"result": result, "command": command(spec)}]

@@ -1,8 +1,10 @@
-"""A job's status → the few words that tell how far it is: for the header, the jobs, the forms."""
+"""A job's status → the few words that tell how far it is, for both faces."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from synergy_tui.drawing.tables import printable
 
 
 def brief(status: dict[str, Any]) -> str:
@@ -38,6 +40,38 @@ def time_left(status: dict[str, Any]) -> str:
         return ""
     seconds = max(stage["total"] - stage["done"], 0) / stage["rate"]
     return span(seconds)
+
+
+def silence(status: dict[str, Any]) -> str:
+    """What to know of a worker that lives and says nothing; empty for all others."""
+    silent = status.get("silent")
+    return f"its worker has said nothing for {span(silent)}: stopped, or waiting for the disk" if silent else ""
+
+
+def as_text(status: dict[str, Any], spec: dict[str, Any], folder: str) -> str:
+    """One job as lines of a name and a value."""
+    lines = {
+        "job": f"{status['kind']} {status['id']}",
+        "state": status["state"],
+        "done": f"{status.get('progress') or 0:.0%}",
+        "rate": rate(status),
+        "left": time_left(status),
+        "waits for": status.get("after"),
+        "error": status.get("error") or silence(status),
+        **{name: _value(value) for name, value in spec.items() if name not in ("kind", "after", "options")},
+        "folder": folder,
+    }
+    return "\n".join(printable(f"{name:<14} {value}") for name, value in lines.items() if value not in (None, ""))
+
+
+def _value(value: Any) -> str:
+    """Of a list that is no list of words its length: a spec has all prompts in it."""
+    if isinstance(value, list):
+        many = len(value) > 12 or any(isinstance(one, dict) for one in value)
+        return f"{len(value)}" if many else ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {one}" for name, one in value.items() if isinstance(one, str | int))
+    return str(value)
 
 
 def span(seconds: float) -> str:

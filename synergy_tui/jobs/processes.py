@@ -1,0 +1,41 @@
+"""What the kernel says of processes: whether a number is still the one that was noted, and whether memory ran out."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def boot() -> str:
+    """Tells one start of the machine from another; empty where the kernel does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def since(pid: int) -> float | None:
+    """When a living process began; None when there is none, or only its remains. In clock ticks since the start of the
+    machine where the kernel tells them: a time of day would change when somebody sets the clock."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else float(fields[19])
+    except OSError:
+        pass
+    import psutil  # where there is no /proc
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except (psutil.Error, ValueError):
+        return None
+
+
+def oom_kills() -> int:
+    """Processes the kernel has killed for memory since the machine started; 0 where it does not say."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)

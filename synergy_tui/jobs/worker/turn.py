@@ -1,0 +1,73 @@
+"""One job per device at a time among all of a user's jobs on this machine, whatever their cache; the oldest first."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.worker.progress import Progress
+from synergy_tui.settings import machine_folder
+
+POLL = 0.1
+
+
+class Turn:
+    """Held while a job runs on its device. Who waits holds a ticket, named by when its job was queued: the kernel lets
+    go of it however its process ends, so that nobody waits for the dead. A device is taken under a lock all the same:
+    a ticket may come that is older than the job at work."""
+
+    def __init__(self, job: JobFolder, device: str, queued: float, progress: Progress) -> None:
+        try:
+            folder = machine_folder()
+        except OSError:
+            folder = job.cache  # then among the jobs of this cache
+        name = f"device-{device.replace(':', '-')}"
+        self._tickets = folder / f"{name}.queue"
+        self._tickets.mkdir(exist_ok=True, mode=0o700)
+        self._mine = self._tickets / f"{queued:017.6f}-{job.id}"
+        self._ticket = FileLock(self._mine)
+        self._device = FileLock(folder / f"{name}.lock")
+        self._progress = progress
+
+    def __enter__(self) -> None:
+        self._ticket.acquire(timeout=5)
+        try:
+            while True:
+                self._progress.check()
+                if self._first():
+                    with suppress(Timeout):
+                        self._device.acquire(blocking=False)
+                        return
+                time.sleep(POLL)
+        except BaseException:
+            self._leave()
+            raise
+
+    def __exit__(self, *exc: object) -> None:
+        self._device.release()
+        self._leave()
+
+    def _leave(self) -> None:
+        self._ticket.release()
+        self._mine.unlink(missing_ok=True)
+
+    def _first(self) -> bool:
+        return all(_left(one) for one in self._tickets.iterdir() if one.name < self._mine.name)
+
+
+def _left(ticket: Path) -> bool:
+    """Whether nobody holds a ticket any more; then it is thrown away."""
+    lock = FileLock(ticket)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return False
+    except OSError:
+        return True  # it has just been thrown away
+    lock.release()
+    ticket.unlink(missing_ok=True)
+    return True
