@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TUI := $(BIN)/synergy-tui
 
-.PHONY: demo test fuzz pictures lint lock clean
+.PHONY: demo test fuzz faults pictures lint lock clean
 
 demo: $(VENV)/installed
 	@$(TUI) show --sample
@@ -19,6 +19,11 @@ test: $(VENV)/installed
 # The long form of what the tests do for a moment: keys, clicks and resizes at random over every view.
 fuzz: $(VENV)/installed
 	FUZZ=2000 $(BIN)/python -m pytest tests/test_explorer_bad_input.py -k random
+
+# The long form: 200 kills of workers, commands and explorers, full disks, stopped processes, jumping clocks.
+faults: $(VENV)/installed
+	$(BIN)/python tests/faults.py --trials 200
+	$(BIN)/python tests/faults.py --trials 10 --subject smollm2
 
 pictures: $(VENV)/installed
 	$(BIN)/python -m synergy_tui.bench.screenshots data/screenshots

@@ -134,7 +134,9 @@ ABLATION: list[tuple[str, tuple[str, ...], Check]] = [
 ]
 
 JOBS: list[tuple[str, tuple[str, ...], Check]] = [
-    ("jobs.cancel", ("J",), lambda app: app.seen.jobs[0]["state"] in ("cancelled", "failed")),
+    ("jobs.pause", ("J",), lambda app: app.seen.jobs[0]["state"] in ("paused", "failed")),
+    ("jobs.cancel", (), lambda app: app.seen.jobs[0]["state"] in ("cancelled", "failed")),
+    ("jobs.remove", (), lambda app: "keeps its parts" in app.plain_screen()),
     ("jobs.resume", (), lambda app: "Resumed" in app.plain_screen() or app.seen.jobs[0]["state"] != "cancelled"),
     ("jobs.open", (), lambda app: "has made nothing" in app.plain_screen() or app.view.id == "ablation"),
 ]

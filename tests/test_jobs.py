@@ -10,6 +10,7 @@ import sys
 import time
 from unittest.mock import ANY
 
+import duckdb
 import numpy as np
 import psutil
 import pytest
@@ -169,6 +170,19 @@ def test_every_librarys_word_for_too_little_memory_is_known():
             ask()
         assert _out_of_memory(caught.value)
     assert not _out_of_memory(ValueError("no"))
+
+
+def test_a_result_waits_for_a_shell_that_holds_the_cache_and_says_so(command, started):
+    with duckdb.connect(str(command.cache / "cache.duckdb")):
+        told = f"(PID {os.getpid()})"
+        until(lambda: told in started.status()["stages"][-1]["detail"])
+        assert started.status()["stages"][-1]["name"] == "publish"
+        # It stops waiting when it is asked to, and what it has done is kept.
+        assert submit.pause(started)["state"] == "paused"
+        assert len(list(started.shards.glob("*.parquet"))) == 12
+        submit.resume(command.cache, started)
+        until(lambda: told in (started.status()["stages"] or [{"detail": ""}])[-1]["detail"])
+    assert command.wait(started.id, "done", timeout=10)["stages"][-2]["kept"] == 12 * 120
 
 
 def test_a_silent_worker_is_told_and_a_clock_set_back_says_nothing(command, started, monkeypatch):

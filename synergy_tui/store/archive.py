@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,9 @@ class Archive(Cache):
     """An exported run, opened like a cache. Writing raises CacheError."""
 
     @classmethod
-    def open(cls, folder: Path, patience: float = READ_PATIENCE) -> Archive:
+    def open(
+        cls, folder: Path, patience: float = READ_PATIENCE, on_wait: Callable[[str], None] | None = None
+    ) -> Archive:
         """The archive in `folder`. Raises CacheError when it is none, or from a newer version."""
         archive = cls(folder.resolve())
         if not is_archive(archive.folder):

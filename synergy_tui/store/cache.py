@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,21 +23,32 @@ from synergy_tui.store import schema
 READ_PATIENCE, WRITE_PATIENCE = 3.0, 30.0
 """Seconds to wait for the catalogue before saying who holds it. A writer of ours holds it for about 0.1."""
 
+WORK_PATIENCE = 900.0
+"""Seconds that work in the background waits for somebody's shell or long query to let go."""
+
+WORTH_TELLING = 1.0
+"""Seconds after which who waits is told for whom."""
+
+BREATH = 0.03
+"""Seconds between two writers of ours, so that readers get in however many results are published in a row."""
+
 
 @dataclass(frozen=True)
 class Cache:
-    """A usable cache folder. Made by `open`, which checks it."""
+    """A usable cache folder. Made by `open`, which checks it. on_wait: of work in the background, which waits longer
+    than a person would; hears again and again who holds the catalogue, and what it raises ends the waiting."""
 
     folder: Path
+    on_wait: Callable[[str], None] | None = None
 
     @classmethod
-    def open(cls, folder: Path, patience: float = READ_PATIENCE) -> Cache:
+    def open(cls, folder: Path, patience: float = READ_PATIENCE, on_wait: Callable[[str], None] | None = None) -> Cache:
         """The cache in `folder`: made when missing, its tables brought to this version after an update, its views
         renewed after that or a move.
 
         Raises CacheError when the folder cannot be written at first use, is from a newer version, or is no cache.
         """
-        cache = cls(folder.resolve())
+        cache = cls(folder.resolve(), on_wait)
         if any(char in str(cache.folder) for char in "*?[]"):
             # DuckDB finds the bulk files by a pattern, in which these mean something else.
             raise CacheError(f"a cache cannot be in {cache.folder}", "use a path without * ? [ ]")
@@ -97,6 +108,7 @@ class Cache:
                     con.execute("COMMIT")
                 finally:
                     con.close()
+                    time.sleep(BREATH)
         except Timeout:
             raise CacheError(
                 f"another synergy-tui process has been writing {self.folder} for {patience:.0f} s",
@@ -174,7 +186,8 @@ class Cache:
             raise self._unwritable(error) from None
 
     def _connect(self, read_only: bool, patience: float) -> duckdb.DuckDBPyConnection:
-        deadline = time.monotonic() + patience
+        began = time.monotonic()
+        patience = patience if self.on_wait is None else WORK_PATIENCE
         while True:
             try:
                 return duckdb.connect(str(self.catalogue), read_only=read_only)
@@ -187,12 +200,12 @@ class Cache:
                             "update synergy-tui, or use --cache",
                         ) from None
                     raise self._unreadable(text) from None
-                if time.monotonic() > deadline:
-                    raise CacheError(
-                        f"{self.catalogue} is open for writing in {_holder(text)}",
-                        "close it there, then try again",
-                    ) from None
-                time.sleep(0.02)
+                waited, held = time.monotonic() - began, f"open for writing in {_holder(text)}"
+                if waited > patience:
+                    raise CacheError(f"{self.catalogue} is {held}", "close it there, then try again") from None
+                if self.on_wait is not None and waited > WORTH_TELLING:
+                    self.on_wait(f"the cache is {held}")
+                time.sleep(BREATH / 6 if waited < WORTH_TELLING else 0.1)
             except duckdb.Error as error:
                 raise self._unreadable(str(error)) from None
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from synergy_tui.errors import CacheError, UsageError
 from synergy_tui.store.bulk import PAIR_FILE, SERIES_FILE, write_parquet
-from synergy_tui.store.cache import Cache
+from synergy_tui.store.cache import WORK_PATIENCE, Cache
 from synergy_tui.store.schema import TABLES
 
 KEYS = {"capture": "captures", "decomposition": "decompositions", "ablation": "ablations"}
@@ -23,9 +23,6 @@ KEYS = {"capture": "captures", "decomposition": "decompositions", "ablation": "a
 
 PARENTS = {"decomposition": "capture", "ablation": "decomposition"}
 """What a result is made from."""
-
-PATIENCE = 900.0
-"""Seconds a finished result waits for somebody's shell or long query to let go of the catalogue."""
 
 Rows = Mapping[str, pa.Table | Sequence[Mapping[str, Any]]]
 
@@ -81,7 +78,7 @@ def _write(cache: Cache, result: str, tables: Iterable[pa.Table], columns: pa.Sc
 def _publish(cache: Cache, key: str, value: str, rows: Rows, move: tuple[Path, Path] | None = None) -> None:
     """Rows in one transaction; the bulk file takes its place while the catalogue is held, so that nobody, a tidying
     `cache check` included, meets the one without the other."""
-    with cache.write(PATIENCE) as con:
+    with cache.write(WORK_PATIENCE) as con:
         _needs_parent(con, key, rows)
         if move:
             unfinished, place = move

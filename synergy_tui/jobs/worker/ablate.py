@@ -43,7 +43,7 @@ class _Condition(NamedTuple):
 
 def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     """Replays the capture's responses under every condition that is missing, publishes."""
-    cache = Cache.open(job.cache)
+    cache = Cache.open(job.cache, on_wait=progress.waits)
     capture = load.one(cache, "capture", spec["capture"])
     shape = (capture["layers"], capture["units_per_layer"])
     raw, difference = (

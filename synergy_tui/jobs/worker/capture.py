@@ -33,7 +33,7 @@ _SHARD = pa.schema(
 
 def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     """Loads the subject, generates what is missing, publishes."""
-    cache = Cache.open(job.cache)
+    cache = Cache.open(job.cache, on_wait=progress.waits)
     subject = load(
         Source(**spec["subject"]),
         Path(spec["data"]),

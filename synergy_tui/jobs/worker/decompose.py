@@ -39,7 +39,7 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     """Decomposes the blocks that are missing, draws surrogates, analyses, publishes."""
     # A job of an earlier version, resumed after an update, knows nothing of these.
     spec = _LATER | spec
-    cache = Cache.open(job.cache)
+    cache = Cache.open(job.cache, on_wait=progress.waits)
     capture = load.one(cache, "capture", spec["capture"])
     responses = load.rows(
         cache, "SELECT prompt, steps FROM responses WHERE capture = $1 AND valid ORDER BY prompt", spec["capture"]

@@ -100,6 +100,12 @@ class Progress:
             self._status["stages"][-1]["detail"] = text
         self._write()
 
+    def waits(self, text: str) -> None:
+        """Says for whom the job waits, and hears whether it is still to wait."""
+        self.check()
+        if self._status["stages"] and self._status["stages"][-1]["detail"] != text:
+            self.detail(text)
+
     def check(self) -> None:
         """Raises Cancelled or Paused when the job was asked to stop."""
         if self.job.cancel_flag.exists():
