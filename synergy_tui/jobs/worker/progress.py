@@ -103,7 +103,9 @@ class Progress:
     def waits(self, text: str) -> None:
         """Says for whom the job waits, and hears whether it is still to wait."""
         self.check()
-        if self._status["stages"] and self._status["stages"][-1]["detail"] != text:
+        if not self._status["stages"]:
+            self.stage("wait", detail=text)
+        elif self._status["stages"][-1]["detail"] != text:
             self.detail(text)
 
     def check(self) -> None:
