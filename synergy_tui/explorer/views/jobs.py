@@ -102,7 +102,9 @@ class JobsView(View):
             done = "done" if stage.get("ended") else f"{stage.get('done', 0):,.0f} of {stage.get('total') or 0:,.0f}"
             told.append(Text(f" {stage['name']:<10} {printable(str(stage.get('detail', '')))}  {done}"))
         if wrong := job.get("error") or status.silence(job):
-            told.append(Text(f" {printable(str(wrong))}", self.ink.warm))
+            for line in telling.wrapped(printable(str(wrong)), self.query_one("#job-pane").content_size.width - 1):
+                line.stylize(self.ink.warm)
+                told.append(line)
         self._head = told
         lines.show(told, self.ink)
         log = self.explorer.settings.cache / "jobs" / str(job["id"]) / "log.txt"
