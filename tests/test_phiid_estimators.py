@@ -271,6 +271,16 @@ def test_what_preprocessing_cannot_map_is_counted_and_never_a_number():
         assert found.reasons == {"too short": 0, "not finite": 3, "constant": 3, "ill-conditioned": 0}, word
 
 
+def test_a_block_cut_elsewhere_is_not_taken_for_this_one():
+    from synergy_tui.phiid.engine import PairEngine
+
+    engine = PairEngine(ar1(np.random.default_rng(0), (2, 9, 20), 0.5))
+    (block,) = engine.blocks()
+    assert engine.made_here(0, block.pairs)
+    assert not engine.made_here(0, block.pairs[1:])
+    assert not engine.made_here(0, block.pairs + 1)
+
+
 @pytest.mark.parametrize("text", ["best", "drop", "drop=x", "log=3", "log,best", "drop=-1"])
 def test_unknown_preprocessing_is_refused(text):
     with pytest.raises(UsageError, match=r"preprocessing|number of steps"):

@@ -41,6 +41,9 @@ LARGEST_TILE_ELSEWHERE = 1024
 
 PAIRS_PER_BLOCK = 250_000
 
+PAIRS_PER_UNIT = 100
+"""Fewest pairs of a block for each unit: a block's sums by unit and prompt weigh what some 50 pairs a unit do."""
+
 ILL_CHUNK = 1024
 """Ill-conditioned pairs recomputed at a time: one compiled shape."""
 
@@ -105,6 +108,12 @@ class PairEngine:
 
     def __len__(self) -> int:
         return len(self._stripes)
+
+    def made_here(self, k: int, pairs: Int[np.ndarray, "n 2"]) -> bool:
+        """Whether these are the k-th block of all pairs: an earlier version cut blocks elsewhere."""
+        first, last = (min(row * self._tile, self.units) for row in self._stripes[k])
+        count = sum(self.units - 1 - i for i in range(first, last))
+        return len(pairs) == count and bool(pairs[0, 0] == first)
 
     def windows_of(self, series: Float[np.ndarray, "prompts units steps"]) -> Windows:
         """Windows of a series of the same shape and lengths, on the first device. Units are padded to whole tiles."""
@@ -343,11 +352,11 @@ def _wide(value: Array) -> np.dtype:
 
 
 def _stripes(rows: int, tile: int, units: int) -> list[tuple[int, int]]:
-    """Tile rows of each block: as many as reach PAIRS_PER_BLOCK pairs."""
+    """Tile rows of each block: as many as reach PAIRS_PER_BLOCK pairs, or PAIRS_PER_UNIT a unit."""
     stripes, first, pairs = [], 0, 0
     for row in range(rows):
         pairs += sum(units - 1 - i for i in range(row * tile, min((row + 1) * tile, units)))
-        if pairs >= PAIRS_PER_BLOCK or row == rows - 1:
+        if pairs >= max(PAIRS_PER_BLOCK, PAIRS_PER_UNIT * units) or row == rows - 1:
             stripes.append((first, row + 1))
             first, pairs = row + 1, 0
     return stripes
