@@ -16,7 +16,7 @@ from synergy_tui.terms import NULLS
 UNITS, STEPS, DRAWS = 64, 100, 200
 """2,016 pairs."""
 
-DATA_SETS = 8
+DATA_SETS = 6
 """Of each row. Pairs of one data set share units, so that a share of one scatters by ±0.01 and more: what a share is
 known to is the standard error over data sets."""
 
