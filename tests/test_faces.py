@@ -313,7 +313,7 @@ def test_the_bench_compares_equal_results(monkeypatch):
     assert found["largest difference"] < 1e-9
     assert found["engine / numpy"] > 0
     assert json.dumps(found)
-    shares = nulls.shares(nulls.INDEPENDENT["φ 0.5"], 10, units=12, draws=20)
+    shares = nulls.over_data_sets(nulls.INDEPENDENT["φ 0.5"], 10, count=2, units=12, draws=20)
     assert set(shares) == {"prompt-shuffle", "window-roll", "larger p"}
 
 

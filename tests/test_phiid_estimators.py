@@ -117,12 +117,47 @@ def test_ill_conditioned_pairs_are_the_same_from_windows_and_from_correlations(s
     for redundancy in ("mmi", "ccs"):
         plain = decompose(series, redundancy=redundancy, pairs=some, pool=pool)
         with monkeypatch.context() as patch:
-            patch.setitem(engine.CLEAR_DETERMINANT, "float64", 2.0)
+            patch.setitem(engine.CLEAR_DETERMINANT, "float64", 0.999)
             again = decompose(series, redundancy=redundancy, pairs=some, pool=pool)
         np.testing.assert_allclose(again.mean, plain.mean, atol=1e-10)
         np.testing.assert_array_equal(again.valid_prompts, plain.valid_prompts)
         for name in ("spread", "unit", "unit_prompt"):
             np.testing.assert_allclose(getattr(again, name), getattr(plain, name), atol=1e-10)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-12), ("float32", 1e-4)])
+def test_products_over_prompts_and_partners_do_not_underflow(precision, tolerance):
+    """Logarithms are taken of products: here of more than any number holds, of pairs that tell all but everything."""
+    chance = np.random.default_rng(0)
+    series = ar1(chance, (300, 1, 30), 0.98) + ar1(chance, (300, 23, 30), 0.98) * 0.7
+    found = decompose(series, precision=precision)
+    each = [decompose(one[None], precision=precision) for one in series]
+    tdmi = np.array([one.mean.sum(axis=1) for one in each])
+    smallest = np.log(np.finfo(precision).tiny)
+    assert (-2 * tdmi.sum(axis=0) < smallest).any()
+    assert np.abs(found.mean - np.mean([one.mean for one in each], axis=0)).max() < tolerance
+    assert np.abs(found.unit_prompt - np.stack([one.unit for one in each])).max() < tolerance
+    assert np.abs(found.spread[:, 2] - tdmi.std(axis=0, ddof=1)).max() < tolerance
+
+
+def test_the_logarithm_is_within_one_unit_in_the_last_place():
+    import jax
+
+    from synergy_tui.phiid import logarithm
+
+    chance = np.random.default_rng(0)
+    values = [
+        chance.uniform(0, 2, 100_000),
+        10 ** chance.uniform(-307, 300, 100_000),
+        1 + chance.normal(size=100_000) * 10 ** chance.uniform(-15, -1, 100_000),
+        np.array([np.finfo(float).tiny, 0.5**0.5, 1.0, 2**0.5, np.finfo(float).max]),
+    ]
+    value = np.concatenate([part[part > 0] for part in values])
+    with jax.enable_x64(True):
+        found = np.asarray(jax.jit(logarithm.log)(value))
+    exact = np.log(value.astype(np.longdouble))
+    assert (np.abs(found - exact) <= np.spacing(np.abs(exact).astype(float))).all()
+    assert (found[value == 1.0] == 0).all()
 
 
 def test_independent_units_have_no_synergy_under_ccs():
@@ -234,6 +269,16 @@ def test_what_preprocessing_cannot_map_is_counted_and_never_a_number():
     for word in ("detrend", "difference"):
         found = decompose(preprocess(series, [word]))
         assert found.reasons == {"too short": 0, "not finite": 3, "constant": 3, "ill-conditioned": 0}, word
+
+
+def test_a_block_cut_elsewhere_is_not_taken_for_this_one():
+    from synergy_tui.phiid.engine import PairEngine
+
+    engine = PairEngine(ar1(np.random.default_rng(0), (2, 9, 20), 0.5))
+    (block,) = engine.blocks()
+    assert engine.made_here(0, block.pairs)
+    assert not engine.made_here(0, block.pairs[1:])
+    assert not engine.made_here(0, block.pairs + 1)
 
 
 @pytest.mark.parametrize("text", ["best", "drop", "drop=x", "log=3", "log,best", "drop=-1"])

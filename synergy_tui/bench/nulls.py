@@ -16,6 +16,10 @@ from synergy_tui.terms import NULLS
 UNITS, STEPS, DRAWS = 64, 100, 200
 """2,016 pairs."""
 
+DATA_SETS = 6
+"""Of each row. Pairs of one data set share units, so that a share of one scatters by ±0.01 and more: what a share is
+known to is the standard error over data sets."""
+
 LEVEL = 0.05
 
 Shape = tuple[int, int, int]
@@ -67,12 +71,26 @@ COUPLED = {"common driver 0.4": _driven(0.4), "common driver 0.6": _driven(0.6)}
 
 
 def measure() -> dict[str, Any]:
-    """A row for every process and number of prompts: shares by null and for the larger p, mean excess in nats."""
-    found: dict[str, Any] = {"pairs": UNITS * (UNITS - 1) // 2, "steps": STEPS, "draws": DRAWS}
+    """A row for every process and number of prompts: [mean, standard error] over data sets of the shares by null and
+    for the larger p, and of the mean excess in nats."""
+    found: dict[str, Any] = {"pairs": UNITS * (UNITS - 1) // 2, "steps": STEPS, "draws": DRAWS, "data sets": DATA_SETS}
     for name, made in {**INDEPENDENT, **COUPLED}.items():
         for prompts in (10, 60):
-            found[f"{name}, {prompts} prompts"] = shares(made, prompts)
+            found[f"{name}, {prompts} prompts"] = over_data_sets(made, prompts)
     return found
+
+
+def over_data_sets(
+    made: Callable[[np.random.Generator, Shape], np.ndarray], prompts: int, count: int = 0, **size: int
+) -> dict[str, dict[str, list[float]]]:
+    """What `shares` gives, each as [mean, standard error] over data sets of seeds of their own."""
+    each = [shares(made, prompts, seed=seed, **size) for seed in range(count or DATA_SETS)]
+
+    def told(test: str, what: str) -> list[float]:
+        values = np.array([one[test][what] for one in each])
+        return [float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))]
+
+    return {test: {what: told(test, what) for what in each[0][test]} for test in each[0]}
 
 
 def shares(

@@ -256,12 +256,25 @@ def bench(name: str, cache: Path | None, as_json: bool) -> None:
     found = examine.measure(name, settings_in_force(cache).cache)
     if as_json:
         return print_json(found)
+    _tell(found)
+
+
+def _tell(found: dict[str, Any], indent: str = "") -> None:
+    """A line for each number, and one for what holds several."""
     for what, value in found.items():
-        shown = (
-            f"{value / 1e6:,.0f} MB"
-            if what.endswith("memory")
-            else f"{value:.3g}"
-            if isinstance(value, float)
-            else value
-        )
-        click.echo(f"{what:<42} {shown}")
+        if isinstance(value, dict) and any(isinstance(one, dict) for one in value.values()):
+            click.echo(indent + what)
+            _tell(value, indent + "  ")
+            continue
+        shown = _number(what, value)
+        if isinstance(value, dict):
+            shown = " · ".join(f"{name} {_number(name, one)}" for name, one in value.items())
+        click.echo(f"{indent}{what:<{42 if not indent else 16}} {shown}")
+
+
+def _number(what: str, value: Any) -> str:
+    if what.endswith("memory"):
+        return f"{value / 1e6:,.0f} MB"
+    if isinstance(value, list):  # a mean and its standard error
+        return " ± ".join(f"{one:.4f}" for one in value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -4,7 +4,7 @@ device. Memory grows with the units and one block of pairs, never with all pairs
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float, Int
 
 from synergy_tui.errors import UsageError
@@ -33,15 +34,15 @@ from synergy_tui.phiid.windows import (
 )
 from synergy_tui.terms import ESTIMATORS, INVALID_REASONS, POOLS, PRECISIONS, REDUNDANCIES
 
-LARGEST_TILE = {("gaussian", "mmi"): 96, ("gaussian", "ccs"): 96, ("discrete", "mmi"): 64, ("discrete", "ccs"): 32}
+LARGEST_TILE = {("gaussian", "mmi"): 60, ("gaussian", "ccs"): 96, ("discrete", "mmi"): 64, ("discrete", "ccs"): 32}
 """Units on a tile's side on a CPU: what a tile needs at a time stays in a core's second-level cache."""
 
 LARGEST_TILE_ELSEWHERE = 1024
 
 PAIRS_PER_BLOCK = 250_000
 
-PREPARED_AT_ONCE = 8_000_000
-"""Values of a series made into windows at a time: 64 MB."""
+PAIRS_PER_UNIT = 100
+"""Fewest pairs of a block for each unit: a block's sums by unit and prompt weigh what some 50 pairs a unit do."""
 
 ILL_CHUNK = 1024
 """Ill-conditioned pairs recomputed at a time: one compiled shape."""
@@ -97,7 +98,9 @@ class PairEngine:
         cpu = jax.default_backend() == "cpu"
         largest = LARGEST_TILE[estimator, redundancy] if cpu else LARGEST_TILE_ELSEWHERE
         self._rows = -(-self.units // largest)
-        self._tile = -(-self.units // self._rows)
+        side, longest = -(-self.units // self._rows), tiles.longest_product(self.method.clear, precision)
+        pieces = -(-side // longest)
+        self._tile = pieces * -(-side // pieces)
         self._stripes = _stripes(self._rows, self._tile, self.units)
         self.lengths = response_lengths(series)
         self.steps = np.maximum(self.lengths - lag, 0).astype(np.int32)
@@ -106,24 +109,18 @@ class PairEngine:
     def __len__(self) -> int:
         return len(self._stripes)
 
+    def made_here(self, k: int, pairs: Int[np.ndarray, "n 2"]) -> bool:
+        """Whether these are the k-th block of all pairs: an earlier version cut blocks elsewhere."""
+        first, last = (min(row * self._tile, self.units) for row in self._stripes[k])
+        count = sum(self.units - 1 - i for i in range(first, last))
+        return len(pairs) == count and bool(pairs[0, 0] == first)
+
     def windows_of(self, series: Float[np.ndarray, "prompts units steps"]) -> Windows:
         """Windows of a series of the same shape and lengths, on the first device. Units are padded to whole tiles."""
-        series = np.asarray(series)
-        padding = ((0, 0), (0, self._rows * self._tile - self.units), (0, 0))
-        make = _make_bits if self.method.estimator == "discrete" else _make_windows
-        # Some prompts at a time: making windows takes several times the memory of the windows. They are made in
-        # float64 whatever comes after: rounding would move bits across the mean.
-        at_once = max(1, PREPARED_AT_ONCE // series[0].size)
-        parts = []
-        for start in range(0, len(series), at_once):
-            some = slice(start, start + at_once)
-            padded = np.pad(series[some].astype(np.float64, copy=False), padding, constant_values=np.nan)
-            with jax.enable_x64(True):
-                parts.append(make(padded, self.lengths[some], lag=self.lag, dtype=self.precision))
-        if len(parts) == 1:
-            return parts[0]
-        with self.arithmetic():
-            return Windows(*(_joined([part[k] for part in parts]) for k in range(len(parts[0]))))
+        make = make_bits if self.method.estimator == "discrete" else make_windows
+        units = self._rows * self._tile
+        with jax.enable_x64(True):
+            return _prepared(np.asarray(series), self.lengths, make, self.lag, units, self.precision)
 
     @contextmanager
     def arithmetic(self) -> Iterator[None]:
@@ -191,6 +188,7 @@ class PairEngine:
                 np.int32(row * side),
                 np.int32(column * side),
                 wanted,
+                np.dtype(self.precision).type(1),
                 side=side,
                 method=self.method,
                 keep_prompts=keep_prompts,
@@ -305,19 +303,19 @@ class _TilePairs:
             sums.pairs[:, where] += np.rint(by[:, COUNT]).astype(np.int64)
 
 
-@partial(jax.jit, static_argnames=("lag", "dtype"))
-def _make_windows(series: Array, steps: Array, lag: int, dtype: str) -> Windows:
-    return _narrowed(make_windows(series, steps, lag), dtype)
+@partial(jax.jit, static_argnames=("make", "lag", "units", "dtype"))
+def _prepared(series: Array, lengths: Array, make: Callable[..., Windows], lag: int, units: int, dtype: str) -> Windows:
+    """Windows of so many units, those beyond the series' without a value. Prompt by prompt: one stays in a cache. They
+    are made in float64 whatever comes after: rounding would move bits across the mean."""
 
+    def one_prompt(one: tuple[Array, Array]) -> Windows:
+        response, length = one
+        padding = ((0, units - len(response)), (0, 0))
+        response = jnp.pad(response.astype(jnp.float64), padding, constant_values=jnp.nan)
+        past, future, own, code = (part[0] for part in make(response[None], length[None], lag))
+        return Windows(past.astype(dtype), future.astype(dtype), own.astype(dtype), code)
 
-@partial(jax.jit, static_argnames=("lag", "dtype"))
-def _make_bits(series: Array, steps: Array, lag: int, dtype: str) -> Windows:
-    return _narrowed(make_bits(series, steps, lag), dtype)
-
-
-def _narrowed(windows: Windows, dtype: str) -> Windows:
-    past, future, own = (part.astype(dtype) for part in windows[:3])
-    return Windows(past, future, own, windows.code)
+    return lax.map(one_prompt, (series, lengths))
 
 
 _of_windows = jax.jit(gaussian.informations_of_windows)
@@ -347,16 +345,6 @@ def _glued(windows: Windows, steps: Array, x: Array, y: Array) -> tuple[Array, A
     return jnp.stack([in_a_row(side) for side in sides], axis=1), in_a_row(inside)
 
 
-def _joined(parts: list[Array]) -> Array:
-    """The parts as one, each let go when it is copied."""
-    out = np.empty((sum(len(part) for part in parts), *parts[0].shape[1:]), parts[0].dtype)
-    start = 0
-    for k in range(len(parts)):
-        out[start : start + len(parts[k])] = parts[k]
-        start += len(parts[k])
-    return jnp.asarray(out)
-
-
 def _wide(value: Array) -> np.dtype:
     """Sums of float32 are added up further in float64."""
     dtype = np.dtype(value.dtype)
@@ -364,11 +352,11 @@ def _wide(value: Array) -> np.dtype:
 
 
 def _stripes(rows: int, tile: int, units: int) -> list[tuple[int, int]]:
-    """Tile rows of each block: as many as reach PAIRS_PER_BLOCK pairs."""
+    """Tile rows of each block: as many as reach PAIRS_PER_BLOCK pairs, or PAIRS_PER_UNIT a unit."""
     stripes, first, pairs = [], 0, 0
     for row in range(rows):
         pairs += sum(units - 1 - i for i in range(row * tile, min((row + 1) * tile, units)))
-        if pairs >= PAIRS_PER_BLOCK or row == rows - 1:
+        if pairs >= max(PAIRS_PER_BLOCK, PAIRS_PER_UNIT * units) or row == rows - 1:
             stripes.append((first, row + 1))
             first, pairs = row + 1, 0
     return stripes

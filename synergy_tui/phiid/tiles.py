@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool
 
-from synergy_tui.phiid import discrete, gaussian
+from synergy_tui.phiid import discrete, gaussian, logarithm
 from synergy_tui.phiid.lattice import atoms_from_cumulative
 from synergy_tui.phiid.redundancy import cumulative, mmi
 from synergy_tui.phiid.windows import Windows
@@ -20,6 +20,9 @@ from synergy_tui.terms import ATOMS, INVALID_REASONS, RTR, STS
 
 OFFSET, BALANCE, BALANCE_COUNT, COUNT = range(16, 20)
 """What is summed beside the sixteen cumulative informations, whose sums become sums of atoms."""
+
+INFORMATIONS = OFFSET + 1
+"""Of the sums those that are of informations."""
 
 SUMS = 20
 
@@ -59,21 +62,23 @@ def tile_of(
     row: Array,
     column: Array,
     wanted: Bool[Array, "side side"],
+    one: Array,
     side: int,
     method: Method,
     keep_prompts: bool = True,
 ) -> Tile:
-    """The tile whose first units are `row` and `column`. `steps`: of each prompt's windows."""
+    """The tile whose first units are `row` and `column`. `steps`: of each prompt's windows · `one`: 1 in the windows'
+    precision, which the compiler must not know (`_held`)."""
     x, y = (Windows(*(lax.dynamic_slice_in_dim(array, at, side, axis=1) for array in windows)) for at in (row, column))
     if method.pool == "pooled":
         return _pooled(x, y, steps, wanted, method)
-    if not keep_prompts and method[:2] == ("gaussian", "mmi"):
-        return _by_products(x, y, wanted, method)
+    if method[:2] == ("gaussian", "mmi"):
+        return _by_products(windows, row, column, wanted, method, one, keep_prompts)
     zeros = jnp.zeros((side, side), windows.past.dtype)
 
     def one_prompt(carry: tuple[Any, ...], one: tuple[Windows, Windows, Array]) -> Any:
         total, squares, reason, reasons = carry
-        code = _codes(one[0], one[1], wanted)
+        code = _codes(one[0].code, one[1].code, wanted)
         usable = wanted & (code == 0)
         values, clear = _decomposed(*one, method)
         good = usable & clear
@@ -131,42 +136,106 @@ def _decomposed(x: Windows, y: Windows, steps: Array, method: Method) -> tuple[l
     return cumulative(found, [value / steps for value in shared]), trusted
 
 
-def _by_products(x: Windows, y: Windows, wanted: Array, method: Method) -> Tile:
-    """The Gaussian MMI tile without anything per prompt, for surrogates: a sum of logarithms is the logarithm of a
-    product, so a pair takes three logarithms a prompt instead of seven. Before a product underflows its logarithm is
-    taken."""
-    side, dtype = wanted.shape[0], x.past.dtype
+def _by_products(
+    windows: Windows, row: Array, column: Array, wanted: Array, method: Method, one: Array, keep_prompts: bool
+) -> Tile:
+    """The Gaussian MMI tile. A sum of logarithms is the logarithm of a product, over prompts as over a unit's pairs, so
+    a pair takes three logarithms of its own a prompt instead of seven. `one`: see `_held`."""
+    side, dtype = wanted.shape[0], windows.past.dtype
+    prompts, group = len(windows.past), longest_product(method.clear, dtype)
+    pieces = -(-side // group)
     zeros, ones = jnp.zeros_like(wanted, dtype), jnp.ones_like(wanted, dtype)
-    floor = jnp.finfo(dtype).tiny ** 0.5
+    held = partial(_held, one=one)
 
     def flushed(both: tuple[list[Array], list[Array]]) -> tuple[list[Array], list[Array]]:
         products, sums = both
-        return [ones] * 16, [old + gaussian.information(new) for old, new in zip(sums, products, strict=True)]
+        return [ones] * INFORMATIONS, [
+            old + logarithm.information(new) for old, new in zip(sums, products, strict=True)
+        ]
 
-    def one_prompt(carry: tuple[Any, ...], one: tuple[Windows, Windows]) -> Any:
-        products, sums, counted, reason, reasons = carry
-        code = _codes(*one, wanted)
-        found, determinant = gaussian.ratios(gaussian.correlations(*one))
+    def one_prompt(carry: tuple[Any, ...], number: Array) -> Any:
+        products, sums, counted, squares = carry
+        x, y = (Windows(*(_part(array, number, at, side) for array in windows)) for at in (row, column))
+        found, determinant = gaussian.ratios(gaussian.correlations(x, y))
+        usable = wanted & (x.code == 0)[:, None] & (y.code == 0)[None, :]
         clear = determinant >= method.clear  # False where it is NaN
-        usable = wanted & (code == 0)
-        good = usable & clear
-        ratios = [jnp.where(good, value, 1.0) for value in mmi(found, jnp.maximum)]
-        products = [old * new for old, new in zip(products, ratios, strict=True)]
-        products, sums = lax.cond(products[STS].min() < floor, flushed, lambda both: both, (products, sums))
-        sts, rtr = (gaussian.information(value) for value in (_sts_ratio(ratios), ratios[RTR]))
-        positive = good & (sts + rtr > 0)
-        balance = jnp.where(positive, sts / jnp.where(positive, sts + rtr, 1.0), 0.0)
-        counted = [old + new for old, new in zip(counted, (balance, positive, good), strict=True)]
-        return (products, sums, counted, jnp.maximum(reason, code), reasons + _counted(code)), usable & ~clear
+        counts = held((usable & clear).astype(dtype))
+        good = counts > 0
+        found = found.each(lambda ratio: held(jnp.where(good, ratio, 1.0)))
+        ratios = mmi(found, jnp.maximum)
+        kept = [*ratios, jnp.maximum(found.x_x, found.y_y)]
+        products = [old * new for old, new in zip(products, kept, strict=True)]
+        if prompts > group:
+            full = number % group == group - 1
+            products, sums = lax.cond(full, flushed, lambda both: both, (products, sums))
+        sts, rtr = (held(logarithm.information(ratio)) for ratio in (_sts_ratio(ratios), ratios[RTR]))
+        both = sts + rtr
+        positive = both > 0
+        balance = jnp.where(positive, sts, 0.0) / jnp.where(positive, both, 1.0)
+        beside = (balance, positive.astype(dtype), counts)
+        counted = [old + new for old, new in zip(counted, beside, strict=True)]
+        ill = usable & ~clear
+        if not keep_prompts:
+            return (products, sums, counted, squares), (ill,)
+        spread = (sts, rtr, held(logarithm.information(ratios[STS])))
+        squares = [old + new * new for old, new in zip(squares, spread, strict=True)]
+        by_row = jnp.stack([value.reshape(side, pieces, -1).prod(axis=2) for value in kept])
+        by_column = jnp.stack([value.reshape(pieces, -1, side).prod(axis=1) for value in kept])
+        beside_row, beside_column = (jnp.stack([value.sum(axis=axis) for value in beside]) for axis in (1, 0))
+        return (products, sums, counted, squares), (ill, by_row, beside_row, by_column, beside_column)
 
-    whole = jnp.zeros((side, side), jnp.int8)
-    start = ([ones] * 16, [zeros] * 16, [zeros] * 3, whole, jnp.zeros(len(INVALID_REASONS) + 1, jnp.int32))
-    (products, sums, counted, reason, reasons), ill = lax.scan(one_prompt, start, (x, y))
+    start = ([ones] * INFORMATIONS, [zeros] * INFORMATIONS, [zeros] * 3, [zeros] * len(SPREAD))
+    (products, sums, counted, squares), (ill, *by) = lax.scan(one_prompt, start, jnp.arange(prompts, dtype=jnp.int32))
     _, sums = flushed((products, sums))
-    nothing = jnp.zeros((0, SUMS, side), dtype)
-    squares = jnp.zeros((len(SPREAD), side, side), dtype)
-    prompts = counted[-1].astype(jnp.int32)
-    return Tile(jnp.stack(_atoms([*sums, zeros, *counted])), squares, prompts, nothing, nothing, ill, reason, reasons)
+
+    def unit_sums(products: Array, piece: int, beside: Array) -> Array:
+        informations = logarithm.information(products).sum(axis=piece)
+        return jnp.stack(_atoms([*_doubled(list(jnp.moveaxis(informations, 1, 0))), *jnp.moveaxis(beside, 1, 0)]), 1)
+
+    by_row = by_column = jnp.zeros((0, SUMS, side), dtype)
+    if keep_prompts:
+        by_row, by_column = unit_sums(by[0], 3, by[1]), unit_sums(by[2], 2, by[3])
+    code_x, code_y = (lax.dynamic_slice_in_dim(windows.code, at, side, axis=1) for at in (row, column))
+    reason, reasons = _reasons(code_x, code_y, wanted)
+    of_pairs = jnp.stack(_atoms([*_doubled(sums), *counted]))
+    return Tile(of_pairs, jnp.stack(squares), counted[-1].astype(jnp.int32), by_row, by_column, ill, reason, reasons)
+
+
+def longest_product(clear: float, dtype: Any) -> int:
+    """Factors of at least det R, and so of at least `clear`, whose product is a normal number in any case."""
+    return int(np.log(np.finfo(dtype).tiny) / np.log(clear))
+
+
+def _held(value: Array, one: Array) -> Array:
+    """The value, kept in memory: XLA on a CPU computes what is cheap again for each of its readers, but no quotient.
+    `one` is 1 and must not be a constant of the compilation."""
+    return value / one
+
+
+def _doubled(values: list[Array]) -> list[Array]:
+    """Sums of min(AIS), the last, become sums of the offset."""
+    return [*values[:OFFSET], 2 * values[OFFSET]]
+
+
+def _part(array: Array, prompt: Array, first: Array, side: int) -> Array:
+    """One prompt of `side` units. Sliced prompt by prompt: slices of all prompts would be copied once more."""
+    starts, sizes = (prompt, first, jnp.int32(0)), (1, side, *array.shape[2:])
+    return lax.dynamic_slice(array, starts[: array.ndim], sizes, allow_negative_indices=False)[0]
+
+
+def _reasons(x: Array, y: Array, wanted: Array) -> tuple[Array, Array]:
+    """(gravest code [side, side], counted codes) over all prompts, from both sides' codes [prompts, side]. Most tiles
+    have none to look for."""
+
+    def looked_for() -> tuple[Array, Array]:
+        def one_prompt(carry: tuple[Array, Array], one: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
+            code = _codes(*one, wanted)
+            return (jnp.maximum(carry[0], code), carry[1] + _counted(code)), None
+
+        return lax.scan(one_prompt, nothing, (x, y))[0]
+
+    nothing = jnp.zeros(wanted.shape, jnp.int8), jnp.zeros(len(INVALID_REASONS) + 1, jnp.int32)
+    return lax.cond((x > 0).any() | (y > 0).any(), looked_for, lambda: nothing)
 
 
 def _sts_ratio(ratios: list[Array]) -> Array:
@@ -187,7 +256,7 @@ def _pooled(x: Windows, y: Windows, steps: Array, wanted: Array, method: Method)
 
     def one_prompt(carry: tuple[Any, ...], one: tuple[Windows, Windows, Array]) -> Any:
         total, prompts, length, reason, reasons = carry
-        code = _codes(one[0], one[1], wanted)
+        code = _codes(one[0].code, one[1].code, wanted)
         good = wanted & (code == 0)
         of_prompt, weight = _statistics(one, method)
         total = jax.tree.map(lambda old, new: old + jnp.where(good, new * weight, 0.0), total, of_prompt)
@@ -248,7 +317,7 @@ def _pooled_redundancies(
     informations, as they do for a single prompt."""
 
     def one_prompt(total: list[Array], one: tuple[Windows, Windows, Array]) -> tuple[list[Array], None]:
-        good = wanted & (_codes(one[0], one[1], wanted) == 0)
+        good = wanted & (_codes(one[0].code, one[1].code, wanted) == 0)
         scale = jnp.sqrt(one[2] * (length - prompts) / length)
         shared = gaussian.ccs_sums(correlations, *one, scale)
         return [old + jnp.where(good, new, 0.0) for old, new in zip(total, shared, strict=True)], None
@@ -261,8 +330,8 @@ def _inside(x: Windows, steps: Array) -> Array:
     return (jnp.arange(x.past.shape[1]) < steps).astype(x.past.dtype)
 
 
-def _codes(x: Windows, y: Windows, wanted: Array) -> Array:
-    return jnp.where(wanted, jnp.maximum(x.code[:, None], y.code[None, :]), 0)
+def _codes(x: Array, y: Array, wanted: Array) -> Array:
+    return jnp.where(wanted, jnp.maximum(x[:, None], y[None, :]), 0)
 
 
 def _counted(code: Array) -> Array:

@@ -97,7 +97,7 @@ def _decomposed(job: JobFolder, engine: PairEngine, progress: Progress, share: f
     progress.stage("decompose", pairs, "pairs", f"{pairs:,} pairs × {engine.prompts} prompts", (0.0, share))
     for number in range(len(engine)):
         block = blocks.pair_block(job, number)
-        if block is None:
+        if block is None or not engine.made_here(number, block.pairs):
             block = engine.block(number)
             blocks.keep_pair_block(job, number, block)
             progress.advance(len(block.pairs))
@@ -118,7 +118,8 @@ def _against(
         began = share * (1 + 2 * place)
         progress.stage("surrogates", count * draws, "draws", told, (began, began + 2 * share))
         for number in range(count):
-            if blocks.null_block(job, null, number) is None:
+            kept = blocks.null_block(job, null, number)
+            if kept is None or not engine.engine.made_here(number, kept.pairs):
                 block = engine.block(number, draws, progress.advance)
                 blocks.keep_null_block(job, null, number, block)
             else:
