@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import json
 import os
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,15 @@ import transformers
 from safetensors.torch import save_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from synergy_tui import settings
 from synergy_tui.errors import SubjectError
 from synergy_tui.subject import builtin
+from synergy_tui.subject import sites as places
 from synergy_tui.subject.families import family_of
+from synergy_tui.subject.sites import Site, Units
 from synergy_tui.subject.sources import BUILT_IN, Source, file_list_hash, weights_files
-from synergy_tui.subject.taps import HeadTap
+from synergy_tui.subject.taps import UnitTap
+from synergy_tui.terms import HEADS, UNIT_KINDS
 
 _NOT_THE_MODEL = ("_name_or_path", "transformers_version", "dtype")
 """Entries of a configuration that differ between two loads of the same model."""
@@ -29,21 +35,48 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 @dataclass(frozen=True)
 class Subject:
-    """A loaded language model. projections: the layers' output projections; heads: query heads per layer."""
+    """A loaded language model with all places where its units can be read."""
 
     source: Source
     model: Any
     tokenizer: Any
-    projections: list[Any]
-    heads: int
-    head_dim: int
+    layers: int
+    sites: tuple[Site, ...]
     ends: tuple[int, ...]
     record: dict[str, Any]
 
+    def units(self, kinds: Sequence[str] = HEADS) -> Units:
+        """The units of some kinds as one map. Raises SubjectError when there is none of a kind other than the heads
+        that are the default."""
+        there = {site.kind for site in self.sites}
+        missing = [kind for kind in kinds if kind not in there]
+        if missing and (tuple(kinds) != HEADS or missing == list(HEADS)):
+            raise SubjectError(
+                f"{self.source.name} has no units of the kind {missing[0]}",
+                f"it has {', '.join(kind for kind in UNIT_KINDS if kind in there)}",
+            )
+        chosen = sorted((site for site in self.sites if site.kind in kinds), key=lambda site: site.layer)
+        return Units(tuple(chosen), self.layers, self.model.get_input_embeddings())
+
     @property
-    def layers(self) -> int:
-        """Number of layers."""
-        return len(self.projections)
+    def projections(self) -> list[Any]:
+        """The layers' attention output projections; None where a layer has no attention."""
+        found = {site.layer: site.modules[0] for site in self.sites if site.kind == "head"}
+        return [found.get(layer) for layer in range(self.layers)]
+
+    @property
+    def heads(self) -> int:
+        """Attention (query) heads per layer; heads of the mixer in a model without attention."""
+        return self._one_head.units
+
+    @property
+    def head_dim(self) -> int:
+        """Width of one of them."""
+        return self._one_head.width
+
+    @property
+    def _one_head(self) -> Site:
+        return next(site for kind in HEADS for site in self.sites if site.kind == kind)
 
     @property
     def device(self) -> torch.device:
@@ -74,19 +107,24 @@ def load(source: Source, data: Path, device: str, dtype: str, report: builtin.Re
         model, tokenizer = _from_folder(folder, DTYPES[dtype])
         files = weights_files(folder)
     model = model.to(device).eval().requires_grad_(False)
-    projections = family_of(model.config.model_type).output_projections(model)
-    heads = model.config.num_attention_heads
-    head_dim = _check_geometry(model, projections, heads)
-    return Subject(
+    return assemble(source, model, tokenizer, files)
+
+
+def assemble(source: Source, model: Any, tokenizer: Any, files: list[Path]) -> Subject:
+    """A subject of a model in memory, made from the weights in `files`. Raises SubjectError."""
+    layers, found = _sites(model)
+    subject = Subject(
         source=source,
         model=model,
         tokenizer=tokenizer,
-        projections=projections,
-        heads=heads,
-        head_dim=head_dim,
+        layers=layers,
+        sites=found,
         ends=_ends(model, tokenizer),
-        record=_record(source, model, len(projections), heads, head_dim, files),
+        record={},
     )
+    _check(subject)
+    subject.record.update(_record(subject, files))
+    return subject
 
 
 def from_gguf(path: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
@@ -147,24 +185,32 @@ def _snapshot(source: Source) -> Path:
         raise SubjectError(f"{source.place} cannot be fetched: {_first_line(error)}", "check the connection") from error
 
 
-def _check_geometry(model: Any, projections: list[Any], heads: int) -> int:
-    """Head width, after a forward pass over two tokens that must meet every projection once with heads × width."""
-    width = projections[0].weight.shape[1]
-    if any(projection.weight.shape[1] != width for projection in projections) or width % heads:
-        raise SubjectError(f"output projections of width {width} do not hold {heads} heads", "describe it as an issue")
-    tokens = torch.zeros((1, 2), dtype=torch.long, device=model.device)
+def _sites(model: Any) -> tuple[int, tuple[Site, ...]]:
+    """Number of layers, and where their units are. Raises SubjectError."""
+    family = family_of(model.config.model_type, settings.families())
     try:
-        with torch.inference_mode(), HeadTap(projections, heads, last=False) as tap:
-            model(input_ids=tokens, use_cache=False)
-            norms = tap.norms()
+        found = places.find(model, family)
     except RuntimeError as error:
         raise SubjectError(f"a dry forward pass failed: {_first_line(error)}", "check the model's files") from error
-    if norms.shape != (len(projections), 1, 2, heads) or not torch.isfinite(norms).all():
+    twice = Counter(module for site in found for module in site.modules if site.kind in HEADS)
+    if any(count > 1 for count in twice.values()):
+        raise SubjectError("its layers share one attention block, so that heads are not of one layer", "not supported")
+    return len(places.decoder_layers(model)), tuple(found)
+
+
+def _check(subject: Subject) -> None:
+    """A forward pass over two tokens must give every head a finite norm. Raises SubjectError."""
+    units = subject.units()
+    tokens = torch.ones((1, 2), dtype=torch.long, device=subject.device)
+    with torch.inference_mode(), UnitTap(units, last=False) as tap:
+        subject.model(input_ids=tokens, use_cache=False)
+        norms = tap.norms()
+    there = norms.permute(0, 3, 1, 2)[torch.from_numpy(units.present).to(norms.device)]
+    if not torch.isfinite(there).all():
         raise SubjectError(
-            f"a dry forward pass gave head norms {list(norms.shape)}, finite: {bool(torch.isfinite(norms).all())}",
+            "a dry forward pass gave head norms that are not finite",
             "check the model's files; in float16 try --dtype float32",
         )
-    return width // heads
 
 
 def _ends(model: Any, tokenizer: Any) -> tuple[int, ...]:
@@ -176,8 +222,9 @@ def _ends(model: Any, tokenizer: Any) -> tuple[int, ...]:
     return tuple(dict.fromkeys(ids))
 
 
-def _record(source: Source, model: Any, layers: int, heads: int, head_dim: int, files: list[Path]) -> dict[str, Any]:
+def _record(subject: Subject, files: list[Path]) -> dict[str, Any]:
     """The row of store's table subjects."""
+    source, model = subject.source, subject.model
     config = {key: value for key, value in model.config.to_dict().items() if key not in _NOT_THE_MODEL}
     config_hash = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
     weights_hash = file_list_hash(files)
@@ -188,9 +235,9 @@ def _record(source: Source, model: Any, layers: int, heads: int, head_dim: int, 
         "place": source.place,
         "revision": source.revision,
         "model_type": model.config.model_type,
-        "layers": layers,
-        "heads": heads,
-        "head_dim": head_dim,
+        "layers": subject.layers,
+        "heads": subject.heads,
+        "head_dim": subject.head_dim,
         "parameters": sum(one.numel() for one in model.parameters()),
         "config_hash": config_hash,
         "weights_hash": weights_hash,
