@@ -103,6 +103,7 @@ def import_series(
                 "unit_index": index,
                 "layer": index // per_layer,
                 "unit": index % per_layer,
+                "kind": "imported",
                 "depth": index // per_layer / max(len(found) - 1, 1),
             }
             for index in range(units)
@@ -257,6 +258,7 @@ def _tables(series: np.ndarray, lengths: np.ndarray, per_layer: int) -> Iterator
                 "unit_index": index,
                 "layer": index // per_layer,
                 "unit": index % per_layer,
+                "kind": "imported",
                 "step": np.tile(np.arange(length), len(units)),
                 "value": series[prompt, :, :length].ravel(),
             }

@@ -10,7 +10,7 @@ import duckdb
 from synergy_tui.store.tables import JOB_COLUMNS, PAIR_EXTRAS, TABLES
 from synergy_tui.terms import ATOMS, INVALID_REASONS, MEASURES, RANKINGS, TESTS, column
 
-VERSION = 2
+VERSION = 3
 
 NOTHING = "_none"
 """Partition that keeps the globs of the views from matching nothing."""
@@ -113,6 +113,16 @@ _TO_VERSION_2 = (
     "UPDATE decompositions SET precision = 'float64', nulls = [], surrogates = 0",
 )
 
+_TO_VERSION_3 = (
+    "ALTER TABLE subjects ADD COLUMN weights_seed BIGINT",
+    "ALTER TABLE captures ADD COLUMN replayed VARCHAR",
+    "ALTER TABLE captures ADD COLUMN system VARCHAR",
+    "ALTER TABLE captures ADD COLUMN trajectory VARCHAR",
+    "ALTER TABLE captures ADD COLUMN training_step BIGINT",
+    "ALTER TABLE units ADD COLUMN kind VARCHAR",
+    "UPDATE units SET kind = captures.kind FROM captures WHERE captures.capture = units.capture",
+)
+
 
 def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
     """Brings the tables of an older version to this one, step by step; the views are to be made anew."""
@@ -121,6 +131,9 @@ def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
             con.execute(statement)
         for name in ("unit_nulls", "surrogate_contrasts"):
             _create_table(con, name)
+    if version < 3:
+        for statement in _TO_VERSION_3:
+            con.execute(statement)
     for name in TABLES:
         _comment(con, name)
     con.execute("UPDATE meta SET version = ?", [VERSION])

@@ -6,16 +6,18 @@ import contextlib
 import hashlib
 import json
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import gguf
 import torch
 import transformers
 from safetensors.torch import save_model
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from synergy_tui import settings
 from synergy_tui.errors import SubjectError
@@ -23,7 +25,7 @@ from synergy_tui.subject import builtin
 from synergy_tui.subject import sites as places
 from synergy_tui.subject.families import family_of
 from synergy_tui.subject.sites import Site, Units
-from synergy_tui.subject.sources import BUILT_IN, Source, file_list_hash, weights_files
+from synergy_tui.subject.sources import BUILT_IN, Source, file_list_hash, split_files, weights_files
 from synergy_tui.subject.taps import UnitTap
 from synergy_tui.terms import HEADS, UNIT_KINDS
 
@@ -90,8 +92,9 @@ class Subject:
 
 
 def load(source: Source, data: Path, device: str, dtype: str, report: builtin.Report = lambda *_: None) -> Subject:
-    """Loads a subject. Raises SubjectError when its files are not whole, do not fit its configuration, or its geometry
-    is not what its family says. No remote code, no pickle weights."""
+    """Loads a subject. device: cpu, cuda, cuda:N, or cuda:all to spread its layers over all GPUs. Raises SubjectError
+    when its files are not whole, do not fit its configuration, or its units are not found. Remote code and pickle
+    weights only where the source says so."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     folder = Path(source.place)
@@ -100,14 +103,17 @@ def load(source: Source, data: Path, device: str, dtype: str, report: builtin.Re
     report("load", source.name)
     if source.kind == "gguf":
         model, tokenizer = from_gguf(folder, DTYPES[dtype])
-        files = [folder]
+        files = split_files(folder)
     else:
         if source.kind == "hub":
-            folder = _snapshot(source)
-        model, tokenizer = _from_folder(folder, DTYPES[dtype])
-        files = weights_files(folder)
-    model = model.to(device).eval().requires_grad_(False)
-    return assemble(source, model, tokenizer, files)
+            folder = snapshot(source)
+        model, tokenizer = _from_folder(folder, source, device, dtype)
+        files = weights_files(folder) or sorted(folder.glob("*.bin"))
+    if source.weights_seed is not None and source.kind == "gguf":
+        model = _random(model.config, source.weights_seed, dtype)
+    if device == "cpu" or not hasattr(model, "hf_device_map"):
+        model = model.to("cuda" if device == "cuda:all" else device)
+    return assemble(source, model.eval().requires_grad_(False), tokenizer, files)
 
 
 def assemble(source: Source, model: Any, tokenizer: Any, files: list[Path]) -> Subject:
@@ -128,17 +134,39 @@ def assemble(source: Source, model: Any, tokenizer: Any, files: list[Path]) -> S
 
 
 def from_gguf(path: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
-    """(model, tokenizer) of a GGUF file, de-quantised. Raises SubjectError."""
+    """(model, tokenizer) of a GGUF file, or of a split one by its first part, de-quantised. Raises SubjectError."""
+    parts = split_files(path)
     try:
-        with _quiet():
+        with _quiet(), tempfile.TemporaryDirectory() as scratch:
+            if len(parts) > 1:
+                path = Path(scratch) / "whole.gguf"
+                _join(parts, path)
             model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=dtype)
             tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     except Exception as error:  # the loader raises what its parsers raise: KeyError, ValueError, RuntimeError, …
-        raise SubjectError(f"{path} cannot be loaded: {_first_line(error)}", "fetch it again") from error
+        raise SubjectError(f"{parts[0]} cannot be loaded: {_first_line(error)}", "fetch it again") from error
     # De-quantised weights are ordinary ones; the mark would keep them from being saved.
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     return model, tokenizer
+
+
+def _join(parts: Sequence[Path], whole: Path) -> None:
+    """Writes the parts of a split GGUF file as one: transformers reads no others."""
+    readers = [gguf.GGUFReader(part) for part in parts]
+    said = readers[0].fields
+    writer = gguf.GGUFWriter(whole, said["general.architecture"].contents())
+    for name, one in said.items():
+        if not name.startswith(("GGUF.", "split.")) and name != "general.architecture":
+            sub_type = one.types[-1] if one.types[0] == gguf.GGUFValueType.ARRAY else None
+            writer.add_key_value(name, one.contents(), one.types[0], sub_type)
+    for reader in readers:
+        for tensor in reader.tensors:
+            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
 
 
 def convert(gguf: Path, folder: Path) -> None:
@@ -151,18 +179,31 @@ def convert(gguf: Path, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _from_folder(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
+def _from_folder(folder: Path, source: Source, device: str, dtype: str) -> tuple[Any, Any]:
+    here = {"trust_remote_code": source.remote_code, "local_files_only": True}
+    info: dict[str, Any] = {}
     try:
         with _quiet():
-            model, info = AutoModelForCausalLM.from_pretrained(
-                folder,
-                dtype=dtype,
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+            if source.weights_seed is not None:
+                config = AutoConfig.from_pretrained(folder, **here)
+                model = _random(config, source.weights_seed, dtype, **here)
+            else:
+                # On GPUs weights go where they belong as they are read; what is quantised cannot be moved later.
+                place = {} if device == "cpu" else {"device_map": "auto" if device == "cuda:all" else {"": device}}
+                model, info = AutoModelForCausalLM.from_pretrained(
+                    folder,
+                    dtype=DTYPES[dtype],
+                    use_safetensors=not source.pickle or bool(weights_files(folder)),
+                    output_loading_info=True,
+                    **here,
+                    **place,
+                )
+            tokenizer = AutoTokenizer.from_pretrained(folder, **here)
+    except torch.OutOfMemoryError as error:
+        raise SubjectError(
+            f"{source.name} does not fit into the memory of {device} in {dtype}",
+            "--dtype bfloat16 halves it, --device cuda:all spreads it over all GPUs",
+        ) from error
     except Exception as error:  # the loader raises what its parsers raise: KeyError, ValueError, RuntimeError, …
         raise SubjectError(f"{folder} cannot be loaded: {_first_line(error)}", "check its files") from error
     for what in ("missing_keys", "mismatched_keys"):
@@ -175,10 +216,22 @@ def _from_folder(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def _snapshot(source: Source) -> Path:
+def _random(config: Any, seed: int, dtype: str, **how: Any) -> Any:
+    """The architecture with the weights its training would begin from."""
+    how.pop("local_files_only", None)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return AutoModelForCausalLM.from_config(config, dtype=DTYPES[dtype], **how)
+
+
+def snapshot(source: Source) -> Path:
+    """Folder of a hub model on this disk, fetched where it is not. Raises SubjectError."""
     from huggingface_hub import snapshot_download
 
-    wanted = ["*.json", "*.safetensors", "tokenizer.model", "*.jinja", "*.txt"]
+    wanted = ["*.json", "tokenizer.model", "*.jinja", "*.txt", "README.md"]
+    wanted += [] if source.weights_seed is not None else ["*.safetensors"]
+    wanted += ["*.bin"] if source.pickle else []
+    wanted += ["*.py"] if source.remote_code else []
     try:
         return Path(snapshot_download(source.place, revision=source.revision, allow_patterns=wanted))
     except Exception as error:  # one of a dozen HTTP and file errors
@@ -227,13 +280,14 @@ def _record(subject: Subject, files: list[Path]) -> dict[str, Any]:
     source, model = subject.source, subject.model
     config = {key: value for key, value in model.config.to_dict().items() if key not in _NOT_THE_MODEL}
     config_hash = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
-    weights_hash = file_list_hash(files)
+    weights_hash = file_list_hash(files) if source.weights_seed is None else f"random {source.weights_seed}"
     return {
         "subject": hashlib.sha256(f"{config_hash}{weights_hash}{source.revision}".encode()).hexdigest()[:12],
         "name": source.name,
         "source": source.kind,
         "place": source.place,
         "revision": source.revision,
+        "weights_seed": source.weights_seed,
         "model_type": model.config.model_type,
         "layers": subject.layers,
         "heads": subject.heads,
