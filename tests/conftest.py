@@ -142,6 +142,17 @@ def make_tiny(folder: Path, model_type: str = "llama", **changes: Any) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Threads cost more than they bring in models this small."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def byte_tokenizer() -> Any:
     """A token for every byte, and <end>, which is 256."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers

@@ -17,6 +17,11 @@ LLAMAS = ("llama", "mistral", "qwen2", "qwen3")
 TEXTS = ["one", "two words", "a rather longer third prompt", "x", "and the fifth of them"]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _alone(one_thread):
+    """These models are small."""
+
+
 @pytest.fixture(scope="module")
 def subject(tiny, tmp_path_factory):
     return load(resolve(str(tiny)), tmp_path_factory.mktemp("data"), "cpu", "float32")

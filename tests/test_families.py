@@ -39,13 +39,15 @@ MIXER = {
 OTHER_NAMES = ("head_dim", "num_key_value_heads", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 NOT_SAID = {
     "gpt2": (*OTHER_NAMES, "hidden_size", "max_position_embeddings"),
+    "gptj": (*OTHER_NAMES, "hidden_size", "max_position_embeddings"),
     "bloom": OTHER_NAMES,
     "falcon": ("head_dim", "num_key_value_heads"),
     "zamba2": ("head_dim",),
 }
 FUSED = ("gpt_oss", "mixtral", "qwen2_moe", "qwen3_moe", "olmoe")
 SAID: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("gpt_oss", "mixtral", "qwen2_moe", "qwen3_moe", "olmoe"), MOE),
+    **dict.fromkeys((*FUSED, "phimoe"), MOE),
+    "gptj": {"n_embd": 32, "n_layer": 4, "n_head": 4, "n_positions": 256, "rotary_dim": 4},
     "deepseek_v2": MOE | LATENT | {"q_lora_rank": None, "n_group": None, "topk_group": None},
     "deepseek_v3": MOE | LATENT | {"q_lora_rank": 12, "n_group": 2, "topk_group": 1},
     "gpt2": {"n_embd": 32, "n_layer": 4, "n_head": 4, "n_positions": 256},
@@ -81,12 +83,8 @@ MADE: dict[str, Subject] = {}
 
 
 @pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Threads cost more than they bring in models this small."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _alone(one_thread):
+    """These models are small."""
 
 
 def subject_of(name: str) -> Subject:
@@ -326,6 +324,37 @@ def test_an_unknown_architecture_is_refused_until_it_is_described():
     assert family_of("phimoe", {"phimoe": {}}).attention is None
     said = {"attention": "self_attn.o_proj", "heads": 4, "mlp": ["mlp"]}
     assert family_of("phimoe", {"phimoe": said}).mlp == ("mlp",)
+
+
+@pytest.mark.parametrize(
+    ("name", "described"),
+    [
+        ("phimoe", "[families.phimoe]"),
+        ("gptj", '[families.gptj]\nattention = "attn.out_proj"\nmlp = ["mlp"]'),
+    ],
+)
+def test_a_description_of_a_few_lines_makes_a_subject(name, described, tmp_path, monkeypatch):
+    """Those of the README: one that calls the attention interface, and one that does not."""
+    with pytest.raises(SubjectError, match="no test holds"):
+        subject_of(name)
+    (tmp_path / "synergy-tui").mkdir()
+    (tmp_path / "synergy-tui" / "config.toml").write_text(described)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    subject = subject_of(name)
+    units = subject.units(("head", "mlp"))
+    assert (subject.layers, subject.heads, subject.head_dim, units.per_layer) == (4, 4, 8, 5)
+    whole = generate(subject, PROMPTS, 8, units=units)
+    for one, again in zip(whole, replay(subject, PROMPTS, [one.tokens for one in whole], units), strict=True):
+        close(again, one.activity)
+
+
+def test_heads_that_cannot_be_found_are_told_with_what_to_write(tmp_path, monkeypatch):
+    (tmp_path / "synergy-tui").mkdir()
+    (tmp_path / "synergy-tui" / "config.toml").write_text("[families.gptj]")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    MADE.pop("gptj", None)
+    with pytest.raises(SubjectError, match=r'no heads are found .* \[families.gptj\] attention = "self_attn.o_proj"'):
+        subject_of("gptj")
 
 
 @pytest.mark.parametrize("said", [{"attention": 3}, {"heads": 0}, {"mlp": "mlp"}, {"mlp": [3]}, {"colour": "red"}])

@@ -21,11 +21,17 @@ from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.worker import capture as worker
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.store.cache import Cache
+from synergy_tui.store.load import rows
 from synergy_tui.subject.facts import facts
 from synergy_tui.subject.loading import load
 from synergy_tui.subject.sources import resolve
 
 PROMPTS = [[1, 2, 3, 4, 5, 6, 7], [9, 8, 7], [20, 21, 22, 23]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _alone(one_thread):
+    """As in test_families."""
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +109,8 @@ def test_what_the_hub_refuses_or_lacks_is_told(name, message, hub, monkeypatch, 
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", hub)
+    template = "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub + template)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(SubjectError, match=message):
         resolve(name, "main")
@@ -264,7 +272,7 @@ def test_batches_are_halved_where_memory_ends_and_the_numbers_stay(subject, tmp_
     (tmp_path / "jobs" / "c1" / "shards").mkdir(parents=True)
     job = JobFolder(tmp_path / "jobs" / "c1")
 
-    def rows(most: int) -> list[dict]:
+    def measured(most: int) -> list[dict]:
         def limited(*given, **how):
             if len(given[1]) > most:
                 raise torch.OutOfMemoryError("it is full")
@@ -280,14 +288,14 @@ def test_batches_are_halved_where_memory_ends_and_the_numbers_stay(subject, tmp_
             shard.unlink()
         return found
 
-    whole, halved = rows(5), rows(2)
+    whole, halved = measured(5), measured(2)
     assert "2 prompts at a time from here on" in capsys.readouterr().out
     assert [row["at_once"] for row in whole + halved] == [5] * 5 + [2] * 5
     for one, other in zip(whole, halved, strict=True):
         assert one["tokens"] == other["tokens"]
         np.testing.assert_allclose(other["activity"], one["activity"], rtol=1e-4)
     with pytest.raises(MeasureError, match=r"one prompt of \d+ tokens with its response does not fit"):
-        rows(0)
+        measured(0)
 
 
 def test_a_hybrid_is_one_map_of_heads_of_both_kinds_and_replays_on_another(tmp_path, command):
@@ -298,19 +306,18 @@ def test_a_hybrid_is_one_map_of_heads_of_both_kinds_and_replays_on_another(tmp_p
     assert (found["layers"], found["units"]) == (4, 32)
     assert found["pairs"] == 28 * 27 // 2
     assert found["reasons"]["not finite"] == 0
-    kinds = command.json("sql", "SELECT kind, layer, count(*) AS n FROM units GROUP BY ALL ORDER BY layer")
+    cache = Cache.open(command.cache)
+    kinds = rows(cache, "SELECT kind, layer, count(*) AS n FROM units GROUP BY ALL ORDER BY layer")
     assert [(row["kind"], row["n"]) for row in kinds] == [
-        ("ssm-head", 8),
-        ("head", 4),
-        ("ssm-head", 8),
-        ("ssm-head", 8),
+        *(("ssm-head", 8), ("head", 4)),
+        *(("ssm-head", 8), ("ssm-head", 8)),
     ]
-    assert command.json("sql", "SELECT count(*) AS n, count(sts) AS s FROM heads") == [{"n": 28, "s": 28}]
+    assert rows(cache, "SELECT count(*) AS n, count(sts) AS s FROM heads") == [{"n": 28, "s": 28}]
     assert np.isfinite(found["profile"]).all()
     again = command.json("capture", str(folder), "--random-weights", "--seed", "5", "--replay", found["capture"])
     assert (again["decoding"], again["replayed"]) == ("replay", found["capture"])
-    query = "SELECT tokens FROM responses WHERE capture = '{}' ORDER BY prompt"
-    same = [command.json("sql", query.format(one["capture"])) for one in (found, again)]
+    query = "SELECT tokens FROM responses WHERE capture = $1 ORDER BY prompt"
+    same = [rows(cache, query, one["capture"]) for one in (found, again)]
     assert same[0] == same[1]
     assert "only attention heads can be removed" in command("ablate", found["decomposition"], code=2).stderr
 

@@ -258,7 +258,6 @@ def _tables(series: np.ndarray, lengths: np.ndarray, per_layer: int) -> Iterator
                 "unit_index": index,
                 "layer": index // per_layer,
                 "unit": index % per_layer,
-                "kind": "imported",
                 "step": np.tile(np.arange(length), len(units)),
                 "value": series[prompt, :, :length].ravel(),
             }
