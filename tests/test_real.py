@@ -105,3 +105,19 @@ def test_a_gguf_file_is_a_subject(command, tmp_path):
     assert (source.place, source.geometry["parameters"]) == (str(parts[0]), 134_515_008)
     whole, joined = (from_gguf(path)[0].state_dict() for path in (gguf, parts[0]))
     assert all(torch.equal(value, joined[name]) for name, value in whole.items())
+
+
+def test_the_bench_of_capture_measures_taps_and_what_a_number_type_changes():
+    """In small: the command runs for minutes."""
+    from synergy_tui.bench import capture
+
+    found = capture.taps(6)
+    for how in ("taps", "plain hooks"):
+        assert {f"{how}, share of a step, lower quartiles", f"{how}, µs a layer, alone"} <= found.keys()
+        assert found[f"{how}, µs a layer, alone"] > 0
+    series = np.random.default_rng(0).normal(size=(3, 12, 40)).astype(np.float32)
+    file = {"series": series, "layers": 4, "tokens": np.arange(120).reshape(3, 40)}
+    told = capture.changes({how: file for how in (*capture.DTYPES, "bfloat16 replayed")})
+    assert told["rank-difference, bfloat16 ~ float32, ρ"] == pytest.approx(1)
+    assert told["profile, bfloat16 replayed ~ float32, largest difference"] == 0
+    assert told["responses that are the same text"] == 1

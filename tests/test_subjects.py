@@ -303,7 +303,7 @@ def test_a_hybrid_is_one_map_of_heads_of_both_kinds_and_replays_on_another(tmp_p
     changes = MIXER | {"layer_types": ["mamba", "attention", "mamba", "mamba"], "num_local_experts": 0}
     folder = make_tiny(tmp_path / "hybrid", "granitemoehybrid", initializer_range=0.1, **changes)
     found = command.json("run", str(folder), "--prompts", "4", "--steps", "30")
-    assert (found["layers"], found["units"]) == (4, 32)
+    assert (found["layers"], found["units"], found["kind"]) == (4, 28, "ssm-head,head")
     assert found["pairs"] == 28 * 27 // 2
     assert found["reasons"]["not finite"] == 0
     cache = Cache.open(command.cache)

@@ -41,7 +41,7 @@ def _job_options(command: Any) -> Any:
         click.option("--yes", is_flag=True, help="Do not ask before a long job."),
         click.option("--detach", is_flag=True, help="Return at once with the id; the job goes on."),
         click.option("--seed", default=0, show_default=True, help="Seed of everything drawn."),
-        click.option("--device", help="cpu, cuda or cuda:N; default: a GPU when there is one."),
+        click.option("--device", help="cpu, cuda, cuda:N, cuda:all; default: a GPU if there is one."),
     ):
         command = option(command)
     return command

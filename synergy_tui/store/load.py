@@ -130,7 +130,7 @@ def atlas(cache: Cache, decomposition: str, ranking: str) -> dict[str, Any]:
     ranking, values [layers, units] scaled, excess [layers, units] in nats, profile and contrasts with intervals,
     surrogate_contrasts (by null, what surrogate data show in this ranking), confounds. Raises UsageError for a ranking
     this decomposition does not have."""
-    query = """SELECT d.*, c.tasks, c.layers, c.units_per_layer, c.prompts, c.steps, c.dtype, s.name
+    query = """SELECT d.*, c.tasks, c.kind, c.layers, c.units_per_layer, c.prompts, c.steps, c.dtype, s.name
       FROM decompositions d JOIN captures c USING (capture) JOIN subjects s USING (subject) WHERE decomposition = $1"""
     (run,) = rows(cache, query, decomposition)
     contrasts = rows(

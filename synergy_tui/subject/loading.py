@@ -111,7 +111,7 @@ def load(source: Source, data: Path, device: str, dtype: str, report: builtin.Re
         files = weights_files(folder) or sorted(folder.glob("*.bin"))
     if source.weights_seed is not None and source.kind == "gguf":
         model = _random(model.config, source.weights_seed, dtype)
-    if device == "cpu" or not hasattr(model, "hf_device_map"):
+    if device != "cpu" and not hasattr(model, "hf_device_map"):
         model = model.to("cuda" if device == "cuda:all" else device)
     return assemble(source, model.eval().requires_grad_(False), tokenizer, files)
 
