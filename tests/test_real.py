@@ -117,7 +117,7 @@ def test_the_bench_of_capture_measures_taps_and_what_a_number_type_changes():
         assert found[f"{how}, µs a layer, alone"] > 0
     series = np.random.default_rng(0).normal(size=(3, 12, 40)).astype(np.float32)
     file = {"series": series, "layers": 4, "tokens": np.arange(120).reshape(3, 40)}
-    told = capture.changes({how: file for how in (*capture.DTYPES, "bfloat16 replayed")})
+    told = capture.changes(dict.fromkeys((*capture.DTYPES, "bfloat16 replayed"), file))
     assert told["rank-difference, bfloat16 ~ float32, ρ"] == pytest.approx(1)
     assert told["profile, bfloat16 replayed ~ float32, largest difference"] == 0
     assert told["responses that are the same text"] == 1
