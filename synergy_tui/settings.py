@@ -36,8 +36,7 @@ def load(cache: str | Path | None = None) -> Settings:
     does not parse or names something unknown."""
     import platformdirs
 
-    config_path = Path(platformdirs.user_config_dir(APP)) / "config.toml"
-    config = _read_config(config_path)
+    config = _read_config(_config_path())
     user_data = Path(platformdirs.user_data_dir(APP))
 
     def chosen(flag: str | Path | None, name: str, default: Path) -> Path:
@@ -55,6 +54,11 @@ def load(cache: str | Path | None = None) -> Settings:
     )
 
 
+def families() -> dict[str, dict[str, Any]]:
+    """Architectures that the user described in config.toml. Raises UsageError."""
+    return _read_config(_config_path()).get("families", {})
+
+
 def user_path(text: str | Path) -> Path:
     """A path as a user gave it, `~` and all. Raises UsageError for one that no file system can have."""
     try:
@@ -66,6 +70,12 @@ def user_path(text: str | Path) -> Path:
             f"{shown} is no usable path: {getattr(error, 'strerror', None) or error}", "check it"
         ) from None
     return path
+
+
+def _config_path() -> Path:
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir(APP)) / "config.toml"
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -94,7 +104,10 @@ def _wanted(key: str, value: Any) -> str:
     if key == "keys":
         whole = isinstance(value, dict) and all(isinstance(one, str) and one for one in value.values())
         return "" if whole else 'keys is a table of action = "key", with the ids that the explorer\'s help shows'
-    return f"known: {', '.join((*PATHS, 'theme', 'colour', 'ascii', 'keys'))}"
+    if key == "families":
+        whole = isinstance(value, dict) and all(isinstance(one, dict) for one in value.values())
+        return "" if whole else "families are headings: [families.NAME]"
+    return f"known: {', '.join((*PATHS, 'theme', 'colour', 'ascii', 'keys', 'families'))}"
 
 
 def shipped(name: str) -> Path:

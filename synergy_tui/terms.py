@@ -43,6 +43,12 @@ TESTS = {
 COUPLED = 0.05
 """The q below which a pair or unit is called coupled."""
 
+UNIT_KINDS = ("head", "ssm-head", "expert", "attention", "mlp")
+"""What a unit can be: attention (query) head, head of a state-space mixer, routed expert, a layer's whole attention or
+MLP block. Heads of both kinds are the default, in one map where a model has both."""
+
+HEADS = UNIT_KINDS[:2]
+
 TARGETED_ORDERS = ("synergy-first", "redundancy-first", "marked")
 """Orders that mean certain units; `marked` is a set that the user chose."""
 

@@ -120,18 +120,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_tiny(folder: Path, model_type: str = "llama", **changes: Any) -> Path:
     """A tiny model with random weights and a byte-level tokenizer, saved as users have models."""
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     torch.manual_seed(0)
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={token: n for n, token in enumerate([*alphabet, "<end>"])}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
     config = AutoConfig.for_model(
         model_type,
         **{
-            "vocab_size": len(alphabet) + 1,
+            "vocab_size": 257,
             "hidden_size": 32,
             "intermediate_size": 48,
             "num_hidden_layers": 4,
@@ -139,7 +134,7 @@ def make_tiny(folder: Path, model_type: str = "llama", **changes: Any) -> Path:
             "num_key_value_heads": 2,
             "head_dim": 8,
             "max_position_embeddings": 1024,
-            "eos_token_id": len(alphabet),
+            "eos_token_id": 256,
             "bos_token_id": None,
             "pad_token_id": None,
             "initializer_range": 0.3,
@@ -148,8 +143,31 @@ def make_tiny(folder: Path, model_type: str = "llama", **changes: Any) -> Path:
     )
     model = AutoModelForCausalLM.from_config(config)
     model.save_pretrained(folder)
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>").save_pretrained(folder)
+    byte_tokenizer().save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Threads cost more than they bring in models this small."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def byte_tokenizer() -> Any:
+    """A token for every byte, and <end>, which is 256."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={token: n for n, token in enumerate([*alphabet, "<end>"])}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>")
 
 
 def ar1(chance: np.random.Generator, shape: tuple[int, ...], phi: float, burn: int = 200) -> np.ndarray:

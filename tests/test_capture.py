@@ -9,12 +9,17 @@ from conftest import make_tiny
 
 from synergy_tui.capture.generate import encode, generate, replay
 from synergy_tui.errors import SubjectError
-from synergy_tui.subject.families import llama
 from synergy_tui.subject.loading import load
 from synergy_tui.subject.sources import resolve
 from synergy_tui.subject.taps import HeadsRemoved, HeadTap
 
+LLAMAS = ("llama", "mistral", "qwen2", "qwen3")
 TEXTS = ["one", "two words", "a rather longer third prompt", "x", "and the fifth of them"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _alone(one_thread):
+    """These models are small."""
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +68,7 @@ def plain_head_norms(model, ids: list[int]) -> np.ndarray:
     return torch.stack(norms, dim=1).detach().numpy()
 
 
-@pytest.mark.parametrize("model_type", llama.MODEL_TYPES)
+@pytest.mark.parametrize("model_type", LLAMAS)
 def test_activity_is_the_norm_of_each_query_heads_own_output(model_type, tmp_path):
     folder = make_tiny(tmp_path / model_type, model_type)
     subject = load(resolve(str(folder)), tmp_path, "cpu", "float32")
@@ -74,7 +79,7 @@ def test_activity_is_the_norm_of_each_query_heads_own_output(model_type, tmp_pat
     np.testing.assert_allclose(response.activity, expected.reshape(len(expected), -1).T, rtol=1e-5)
 
 
-@pytest.mark.parametrize("model_type", llama.MODEL_TYPES)
+@pytest.mark.parametrize("model_type", LLAMAS)
 def test_removing_a_head_removes_its_part_of_the_output_and_nothing_else(model_type, tmp_path):
     folder = make_tiny(tmp_path / model_type, model_type)
     subject = load(resolve(str(folder)), tmp_path, "cpu", "float32")

@@ -38,7 +38,15 @@ COMMANDS = dict(every_command())
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["sql", "SELECT 1"], ["show", "--sample"], ["jobs", "list"], ["cache", "info"], ["subjects"]],
+    [
+        ["--help"],
+        ["sql", "SELECT 1"],
+        ["show", "--sample"],
+        ["jobs", "list"],
+        ["cache", "info"],
+        ["subjects"],
+        ["subjects", "show", "smollm2"],
+    ],
 )
 def test_commands_that_only_look_load_no_heavy_library(arguments, cache):
     code = (
@@ -435,6 +443,8 @@ def test_every_capture_is_recorded_with_what_made_it(tiny, command):
     (row,) = command.json("sql", query)
     assert row.pop("revision") is None  # a folder has none
     assert row.pop("chat_template") is None  # nor has this tokenizer
+    for name in ("weights_seed", "replayed", "system", "trajectory", "training_step"):
+        assert row.pop(name) is None
     assert [name for name, value in row.items() if value is None] == []
     assert {"torch", "transformers", "python", "synergy-tui"} <= json.loads(row["versions"]).keys()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from conftest import until, worker_of
 
 from synergy_tui.jobs.folder import JobFolder
@@ -80,3 +81,43 @@ def test_a_gguf_file_is_a_subject(command, tmp_path):
     np.testing.assert_allclose(one, two, rtol=1e-5)
     names = load.rows(cache, "SELECT source, layers, heads FROM subjects ORDER BY source")
     assert [row["source"] for row in names] == ["built-in", "gguf"]
+
+    # In two parts it is the same model.
+    from gguf import GGUFReader, GGUFWriter
+
+    from synergy_tui.subject.loading import from_gguf
+    from synergy_tui.subject.sources import resolve
+
+    reader = GGUFReader(gguf)
+    writer = GGUFWriter(tmp_path / "parts.gguf", "llama", split_max_tensors=200)
+    for name, field in reader.fields.items():
+        if not name.startswith("GGUF.") and name != "general.architecture":
+            writer.add_key_value(name, field.contents(), field.types[0], field.types[-1])
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    parts = sorted(tmp_path.glob("parts-*.gguf"))
+    assert len(parts) == 2
+    source = resolve(str(parts[1]))
+    assert (source.place, source.geometry["parameters"]) == (str(parts[0]), 134_515_008)
+    whole, joined = (from_gguf(path)[0].state_dict() for path in (gguf, parts[0]))
+    assert all(torch.equal(value, joined[name]) for name, value in whole.items())
+
+
+def test_the_bench_of_capture_measures_taps_and_what_a_number_type_changes():
+    """In small: the command runs for minutes."""
+    from synergy_tui.bench import capture
+
+    found = capture.taps(6)
+    for how in ("taps", "plain hooks"):
+        assert {f"{how}, share of a step, lower quartiles", f"{how}, µs a layer, alone"} <= found.keys()
+        assert found[f"{how}, µs a layer, alone"] > 0
+    series = np.random.default_rng(0).normal(size=(3, 12, 40)).astype(np.float32)
+    file = {"series": series, "layers": 4, "tokens": np.arange(120).reshape(3, 40)}
+    told = capture.changes(dict.fromkeys((*capture.DTYPES, "bfloat16 replayed"), file))
+    assert told["rank-difference, bfloat16 ~ float32, ρ"] == pytest.approx(1)
+    assert told["profile, bfloat16 replayed ~ float32, largest difference"] == 0
+    assert told["responses that are the same text"] == 1

@@ -76,6 +76,7 @@ def make_run(
                     "unit_index": one,
                     "layer": one // per_layer,
                     "unit": one % per_layer,
+                    "kind": "head",
                     "depth": 0.0,
                 }
                 for one in range(units)

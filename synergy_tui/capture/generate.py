@@ -1,7 +1,8 @@
-"""Prompts → responses and head norms: batched greedy decoding with a KV cache, and replay of given responses."""
+"""Prompts → responses and norms of units: batched decoding with a KV cache, and replay of given responses."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,31 +14,60 @@ from torch import Tensor
 
 from synergy_tui.errors import SubjectError, TaskError
 from synergy_tui.subject.loading import Subject
-from synergy_tui.subject.taps import HeadTap
+from synergy_tui.subject.sites import Units
+from synergy_tui.subject.taps import UnitTap
 
 
 @dataclass(frozen=True)
 class Response:
-    """tokens: generated ids, the end token included. ended: whether the subject ended it by itself. activity: head
-    norms at the position that predicts each token; units are layer × heads + head."""
+    """tokens: generated ids, the end token included. ended: whether the subject ended it by itself. activity: units'
+    norms at the position that predicts each token; units are layer × per_layer + place, NaN where there is none."""
 
     tokens: list[int]
     ended: bool
     activity: Float[np.ndarray, "units steps"]
 
 
-def encode(subject: Subject, texts: Sequence[str], chat: bool) -> list[list[int]]:
-    """Token ids of prompts, in the chat template when the tokenizer has one and `chat` is set. Raises
-    SubjectError when the template fails."""
+@dataclass(frozen=True)
+class Sampling:
+    """Tokens drawn at a temperature from the likeliest that hold `top_p` of the probability. What is drawn depends on
+    the seed and the prompt's number alone, not on the batch it shares."""
+
+    temperature: float
+    top_p: float
+    seed: int
+
+    def chances(self, numbers: Sequence[int], steps: int) -> Float[np.ndarray, "steps prompts"]:
+        """A uniform number for every step of every prompt."""
+        return np.stack([np.random.default_rng([self.seed, one]).random(steps) for one in numbers], axis=1)
+
+    def draw(self, logits: Float[Tensor, "batch vocabulary"], chance: Float[Tensor, " batch"]) -> Tensor:
+        """One token of each row."""
+        sorted_, order = (logits.float() / self.temperature).softmax(dim=-1).sort(dim=-1, descending=True)
+        before = sorted_.cumsum(dim=-1) - sorted_
+        kept = sorted_ * (before < self.top_p)
+        reached = kept.cumsum(dim=-1) <= chance[:, None] * kept.sum(dim=-1, keepdim=True)
+        place = reached.sum(dim=-1).clamp(max=(kept > 0).sum(dim=-1) - 1)
+        return order.gather(1, place[:, None])
+
+
+def encode(subject: Subject, texts: Sequence[str], chat: bool, system: str | None = None) -> list[list[int]]:
+    """Token ids of prompts, in the chat template when the tokenizer has one and `chat` is set, after a system prompt
+    where there is one. Raises SubjectError when the template fails, TaskError when there is none for `system`."""
     tokenizer = subject.tokenizer
     if chat and tokenizer.chat_template:
-        asked = [_templated(tokenizer, text) for text in texts]
+        asked = [_templated(tokenizer, text, system) for text in texts]
         return [tokenizer(text, add_special_tokens=False)["input_ids"] for text in asked]
+    if system is not None:
+        why = "has no chat template" if chat else "is asked without its chat template"
+        raise TaskError(f"{subject.source.name} {why}: a system prompt has no place", "put it into the prompts")
     return [tokenizer(text)["input_ids"] for text in texts]
 
 
-def _templated(tokenizer: Any, text: str) -> str:
+def _templated(tokenizer: Any, text: str, system: str | None) -> str:
     asked = [{"role": "user", "content": text}]
+    if system is not None:
+        asked.insert(0, {"role": "system", "content": system})
     try:
         return tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
     except Exception as error:  # a template is a program of the model's and may raise anything
@@ -62,35 +92,50 @@ def generate(
     prompts: Sequence[Sequence[int]],
     steps: int,
     each_step: Callable[[int], None] = lambda _: None,
+    *,
+    units: Units | None = None,
+    sampling: Sampling | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> list[Response]:
-    """Greedy responses of at most `steps` tokens to a batch of prompts, padded on the left. `each_step` is told the
+    """Responses of at most `steps` tokens to a batch of prompts, padded on the left: greedy, or drawn by `sampling`,
+    for which the prompts have `numbers`. units: whose activity is read, all heads by default. `each_step` is told the
     number of responses still growing; what it raises ends the batch. Nothing is copied to the host in the loop but one
-    flag per step. Raises SubjectError when an activity is not finite."""
+    flag per step. Raises SubjectError when an activity or the logits are not finite."""
     from transformers import DynamicCache
 
+    units = subject.units() if units is None else units
     model, device, batch = subject.model, subject.device, len(prompts)
     ids, mask = _left_padded(subject, prompts)
     positions = (mask.cumsum(1) - 1).clamp(min=0)
+    accepted = inspect.signature(model.forward).parameters
     cache = DynamicCache(config=model.config)
+    constant = {"use_cache": True, "cache_params" if "cache_params" in accepted else "past_key_values": cache}
+    if "logits_to_keep" in accepted:
+        constant["logits_to_keep"] = 1
     ends = torch.tensor(subject.ends, device=device)
     tokens = torch.zeros((steps, batch), dtype=torch.long, device=device)
-    activity = torch.zeros((steps, subject.layers, batch, subject.heads), dtype=torch.float32, device=device)
+    activity = torch.zeros((steps, units.layers, batch, units.per_layer), dtype=torch.float32, device=device)
+    chances = None
+    if sampling is not None:
+        chosen = sampling.chances(range(batch) if numbers is None else numbers, steps)
+        chances = torch.tensor(chosen, dtype=torch.float32, device=device)
     lengths = torch.full((batch,), steps, device=device)
     growing = torch.ones(batch, dtype=torch.bool, device=device)
     made = 0
 
-    with HeadTap(subject.projections, subject.heads, last=True) as tap:
+    with UnitTap(units, last=True) as tap:
         for step in range(steps):
-            out = model(
-                input_ids=ids,
-                attention_mask=mask,
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
+            # Bloom and Mamba2 have no positions to be told; the others must not count the padding.
+            if "position_ids" in accepted:
+                constant["position_ids"] = positions
+            logits = model(input_ids=ids, attention_mask=mask, **constant).logits[:, -1]
             activity[step] = tap.norms()
-            ids = out.logits[:, -1].argmax(dim=-1, keepdim=True)
+            if step == 0 and not torch.isfinite(logits).all():
+                raise SubjectError("the logits are not finite", "in float16 or bfloat16 try --dtype float32")
+            if sampling is None or chances is None:
+                ids = logits.argmax(dim=-1, keepdim=True)
+            else:
+                ids = sampling.draw(logits, chances[step])
             tokens[step] = ids[:, 0]
             ended = growing & torch.isin(ids[:, 0], ends)
             lengths[ended] = step + 1
@@ -103,28 +148,35 @@ def generate(
             mask = torch.cat([mask, mask.new_ones((batch, 1))], dim=1)
             positions = positions[:, -1:] + 1
 
-    return _responses(tokens[:made], activity[:made], lengths.clamp(max=made), ends)
+    return _responses(tokens[:made], activity[:made], lengths.clamp(max=made), ends, units)
 
 
 @torch.inference_mode()
 def replay(
-    subject: Subject, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]
+    subject: Subject,
+    prompts: Sequence[Sequence[int]],
+    responses: Sequence[Sequence[int]],
+    units: Units | None = None,
 ) -> list[Float[np.ndarray, "units steps"]]:
-    """Head norms of given responses from one teacher-forced pass over a batch, padded on the right (exact for causal
-    models without a mask)."""
+    """Norms of units on given responses from one teacher-forced pass over a batch, padded on the right (exact for
+    causal models without a mask). Raises SubjectError when one is not finite."""
+    units = subject.units() if units is None else units
     whole = [[*prompt, *response[:-1]] for prompt, response in zip(prompts, responses, strict=True)]
     longest = max(map(len, whole))
     ids = torch.zeros((len(whole), longest), dtype=torch.long, device=subject.device)
     for row, tokens in enumerate(whole):
         ids[row, : len(tokens)] = torch.tensor(tokens)
-    positions = torch.arange(longest, device=subject.device)[None].expand(len(whole), -1)
-    with HeadTap(subject.projections, subject.heads, last=False) as tap:
-        subject.model(input_ids=ids, position_ids=positions, use_cache=False, logits_to_keep=1)
+    accepted = inspect.signature(subject.model.forward).parameters
+    more: dict[str, Any] = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
+    if "position_ids" in accepted:
+        more["position_ids"] = torch.arange(longest, device=subject.device)[None].expand(len(whole), -1)
+    with UnitTap(units, last=False) as tap:
+        subject.model(input_ids=ids, use_cache=False, **more)
         norms = tap.norms()
     out = []
     for row, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
         steps = slice(len(prompt) - 1, len(prompt) - 1 + len(response))
-        out.append(_as_units(norms[:, row, steps].transpose(0, 1)))
+        out.append(_as_units(norms[:, row, steps].transpose(0, 1), units))
     return out
 
 
@@ -139,17 +191,17 @@ def _left_padded(subject: Subject, prompts: Sequence[Sequence[int]]) -> tuple[Te
     return ids.to(subject.device), mask.to(subject.device)
 
 
-def _responses(tokens: Tensor, activity: Tensor, lengths: Tensor, ends: Tensor) -> list[Response]:
+def _responses(tokens: Tensor, activity: Tensor, lengths: Tensor, ends: Tensor, units: Units) -> list[Response]:
     steps_of, all_tokens, end_ids = lengths.tolist(), tokens.T.tolist(), set(ends.tolist())
     out = []
     for row, steps in enumerate(steps_of):
         mine = all_tokens[row][:steps]
-        values = _as_units(activity[:steps, :, row])
-        if not np.isfinite(values).all():
-            raise SubjectError("an activity is not finite", "in float16 or bfloat16 try --dtype float32")
-        out.append(Response(mine, mine[-1] in end_ids, values))
+        out.append(Response(mine, mine[-1] in end_ids, _as_units(activity[:steps, :, row], units)))
     return out
 
 
-def _as_units(values: Float[Tensor, "steps layers heads"]) -> Any:
-    return np.ascontiguousarray(values.flatten(1).T.cpu().numpy())
+def _as_units(values: Float[Tensor, "steps layers per_layer"], units: Units) -> Any:
+    found = np.ascontiguousarray(values.flatten(1).T.cpu().numpy())
+    if not np.isfinite(found[units.present.ravel()]).all():
+        raise SubjectError("an activity is not finite", "in float16 or bfloat16 try --dtype float32")
+    return found

@@ -1,7 +1,8 @@
 """The commands: parse, call one function, print. What costs more than a few milliseconds is imported in them.
 
 measure.py  run, capture, import, decompose, ablate: start jobs and show what they made
-look.py     explore, show, sql, export, subjects, doctor, bench
+look.py     explore, show, sql, export, doctor, bench
+subjects.py subjects list, show, pull
 jobs.py     jobs list, show, watch, logs, cancel, pause, resume, clean
 cache.py    cache info, check, compact, gc, delete
 common.py   the options and the printing they share
@@ -20,7 +21,7 @@ from typing import Any
 import click
 
 from synergy_tui import __version__
-from synergy_tui.cli import cache, jobs, look, measure
+from synergy_tui.cli import cache, jobs, look, measure, subjects
 from synergy_tui.cli.common import say
 from synergy_tui.errors import SynergyError
 
@@ -47,8 +48,8 @@ def commands(context: click.Context, cache: Path | None, **looks: Any) -> None:
 
 for command in (
     *(measure.run, measure.capture, measure.import_, measure.decompose, measure.ablate),
-    *(look.explore, look.show, look.sql, look.export, look.subjects, look.doctor, look.bench),
-    *(jobs.jobs, cache.cache),
+    *(look.explore, look.show, look.sql, look.export, look.doctor, look.bench),
+    *(subjects.subjects, jobs.jobs, cache.cache),
 ):
     commands.add_command(command)
 

@@ -1,4 +1,4 @@
-"""explore, show, sql, export, subjects, doctor, bench: what is there."""
+"""explore, show, sql, export, doctor, bench: what is there."""
 
 from __future__ import annotations
 
@@ -194,38 +194,6 @@ def export(run: str, folder: Path, cache: Path | None, as_json: bool) -> None:
 
 @click.command()
 @options()
-def subjects(cache: Path | None, as_json: bool) -> None:
-    """Subjects at hand: built-in ones and those captured before.
-
-    \b
-    Example:  synergy-tui subjects
-    """
-    from synergy_tui.drawing import tables
-    from synergy_tui.store import load
-    from synergy_tui.subject.sources import BUILT_IN
-
-    data = settings_in_force(cache).data
-    found = [
-        {
-            "subject": one.name,
-            "name": one.title,
-            "heads": f"{one.geometry['layers']} × {one.geometry['heads']}",
-            "licence": one.licence,
-            "here": (data / "subjects" / one.name / "config.json").exists(),
-        }
-        for one in BUILT_IN.values()
-    ]
-    query = "SELECT * FROM subjects WHERE source <> 'built-in' ORDER BY name"
-    for row in load.rows(open_cache(cache), query):
-        heads = f"{row['layers']} × {row['heads']}"
-        found.append({"subject": row["place"], "name": row["name"], "heads": heads, "licence": "", "here": True})
-    if as_json:
-        return print_json(found)
-    click.echo(tables.as_text([one | {"here": "yes" if one["here"] else "at first use"} for one in found]))
-
-
-@click.command()
-@options()
 def doctor(cache: Path | None, as_json: bool) -> None:
     """Versions, devices with their free memory, the cache, the colours of this terminal.
 
@@ -243,7 +211,7 @@ def doctor(cache: Path | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name", type=click.Choice(["cache", "explorer", "nulls", "phiid"]))
+@click.argument("name", type=click.Choice(["cache", "capture", "explorer", "nulls", "phiid"]))
 @options()
 def bench(name: str, cache: Path | None, as_json: bool) -> None:
     """Measure on this machine: what is compared is interleaved in one run, so trust the ratios.

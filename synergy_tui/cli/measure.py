@@ -41,7 +41,7 @@ def _job_options(command: Any) -> Any:
         click.option("--yes", is_flag=True, help="Do not ask before a long job."),
         click.option("--detach", is_flag=True, help="Return at once with the id; the job goes on."),
         click.option("--seed", default=0, show_default=True, help="Seed of everything drawn."),
-        click.option("--device", help="cpu, cuda or cuda:N; default: a GPU when there is one."),
+        click.option("--device", help="cpu, cuda, cuda:N, cuda:all; default: a GPU if there is one."),
     ):
         command = option(command)
     return command
@@ -51,10 +51,21 @@ def _capture_options(command: Any) -> Any:
     """What `run` and `capture` share."""
     count = click.IntRange(1)
     for option in (
+        click.option("--allow-remote-code", is_flag=True, help="Run the Python code that the model's files bring."),
+        click.option("--allow-pickle", is_flag=True, help="Load weights kept as pickle, a format that can run code."),
+        click.option("--random-weights", is_flag=True, help="Its architecture alone, weights drawn by --seed."),
+        click.option("--revisions", help="Several revisions, with commas: a training's course."),
         click.option("--revision", help="Revision of a hub model."),
-        click.option("--no-chat", "chat", is_flag=True, flag_value=False, default=True, help="No chat template."),
-        click.option("--dtype", type=_DTYPE, default="float32", show_default=True, help="Number type of the model."),
-        click.option("--batch", type=count, default=20, show_default=True, help="Prompts at a time."),
+        click.option("--replay", metavar="RUN|FILE", help="Tokens of a run, or of a .jsonl of text and response."),
+        click.option("--top-p", type=float, default=1.0, show_default=True, help="Share of probability drawn from."),
+        click.option("--temperature", type=float, default=0.0, show_default=True, help="Of sampling; 0 is greedy."),
+        click.option("--system", help="System prompt."),
+        click.option("--chat/--no-chat", default=True, show_default=True, help="In the model's chat template."),
+        click.option("--dtype", type=_DTYPE, help="Number type; default: float32, on a GPU bfloat16."),
+        click.option("--batch", type=count, help="Prompts at a time; default: what memory holds."),
+        click.option(
+            "--kind", default=",".join(terms.HEADS), show_default=True, help=f"Of {', '.join(terms.UNIT_KINDS)}."
+        ),
         click.option("--min-steps", type=count, default=20, show_default=True, help="Shorter responses are left out."),
         click.option("--steps", type=count, default=100, show_default=True, help="Most tokens generated."),
         click.option("--prompts", type=count, help="How many, evenly from the categories; default: all."),
@@ -72,22 +83,25 @@ def _capture_options(command: Any) -> Any:
 def run(subject: str, detach: bool, yes: bool, cache: Path | None, as_json: bool, **chosen: Any) -> None:
     """Capture SUBJECT, decompose it, show its synergy map.
 
-    SUBJECT is smollm2, a model folder, a .gguf file, or a hub id.
+    SUBJECT is smollm2, a model folder, a folder of checkpoints, a .gguf file, or a hub id.
 
     \b
     Example:  synergy-tui run smollm2 --tasks cognitive --prompts 12 --steps 48
     """
     from synergy_tui.jobs import plan
 
-    settings = settings_in_force(cache)
-    first = plan.capture(settings.data, subject, **chosen)
-    more = {"device": chosen["device"], "seed": chosen["seed"]}
-    then = plan.decompose("", first.units, len(first.spec["prompts"]), **more)
-    jobs = _start(cache, [first, then], yes)
+    more = {"device": chosen["device"] if chosen["device"] != "cuda:all" else None, "seed": chosen["seed"]}
+    firsts = _captures(cache, subject, chosen)
+    chains = [[one, plan.decompose("", one.units, len(one.spec["prompts"]), **more)] for one in firsts]
+    jobs = _start_chains(cache, chains, yes)
     if detach:
         return print_jobs(jobs, as_json)
     _follow(jobs)
-    print_run(open_cache(cache), jobs[-1].id, as_json)
+    opened, made = open_cache(cache), [job.id for job in jobs[1::2]]
+    if as_json and len(made) > 1:
+        return print_json([run_as_json(opened, one) for one in made])
+    for one in made:
+        print_run(opened, one, as_json)
 
 
 @click.command()
@@ -96,24 +110,45 @@ def run(subject: str, detach: bool, yes: bool, cache: Path | None, as_json: bool
 @_job_options
 @options()
 def capture(subject: str, detach: bool, yes: bool, cache: Path | None, as_json: bool, **chosen: Any) -> None:
-    """Record the activity of every head of SUBJECT over prompts.
+    """Record the activity of every unit of SUBJECT over prompts.
 
     \b
     Example:  synergy-tui capture smollm2 --prompts 8 --steps 40 --batch 2
     """
-    from synergy_tui.jobs import plan
     from synergy_tui.store import load
 
-    jobs = _start(cache, [plan.capture(settings_in_force(cache).data, subject, **chosen)], yes)
+    jobs = _start_chains(cache, [[one] for one in _captures(cache, subject, chosen)], yes)
     if detach:
         return print_jobs(jobs, as_json)
     _follow(jobs)
     opened = open_cache(cache)
-    found = load.one(opened, "capture", jobs[0].id)
+    made = []
+    for job in jobs:
+        query = "SELECT count(*) AS units FROM units WHERE capture = $1"
+        made.append(load.one(opened, "capture", job.id) | load.rows(opened, query, job.id)[0])
     if as_json:
-        return print_json(found | {"units": found["layers"] * found["units_per_layer"]})
-    click.echo(f"capture {jobs[0].id}: {found['valid_prompts']} of {found['prompts']} responses long enough")
-    print_next(opened, [f"synergy-tui decompose {jobs[0].id}"])
+        return print_json(made if len(made) > 1 else made[0])
+    for one in made:
+        click.echo(f"capture {one['capture']}: {one['valid_prompts']} of {one['prompts']} responses long enough")
+    print_next(opened, [f"synergy-tui decompose {job.id}" for job in jobs])
+
+
+def _captures(cache: Path | None, subject: str, chosen: dict[str, Any]) -> list[Plan]:
+    """What the options of `run` and `capture` ask for."""
+    from synergy_tui.jobs import plan
+
+    chosen = dict(chosen)
+    kinds, revisions = _words(chosen.pop("kind")), _words(chosen.pop("revisions") or "")
+    opened = open_cache(cache) if chosen["replay"] else None
+    data = settings_in_force(cache).data
+    return plan.captures(data, subject, revisions=revisions, kinds=kinds, cache=opened, **chosen)
+
+
+def _start_chains(cache: Path | None, chains: Sequence[Sequence[Plan]], yes: bool) -> list[JobFolder]:
+    """Starts several chains, asking once; they wait for one another where they share a device."""
+    if len(chains) > 1 and not yes:
+        ask_before(sum(one.cost.seconds or 0 for chain in chains for one in chain), WORTH_ASKING)
+    return [job for chain in chains for job in _start(cache, chain, yes or len(chains) > 1)]
 
 
 def _method_options(command: Any) -> Any:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from synergy_tui.drawing import scale
 from synergy_tui.drawing.tables import printable
-from synergy_tui.terms import COUPLED, UNCALIBRATED_NULLS
+from synergy_tui.terms import COUPLED, HEADS, UNCALIBRATED_NULLS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,17 +107,24 @@ def reading(atlas: Atlas) -> list[Text]:
     follows = atlas.confounds.get("synergy~autocorrelation")
     second = "Synergy cannot be compared with autocorrelation here."
     if follows is not None:
-        memory = "so the map may show each head's memory of itself rather than coupling"
+        memory = f"so the map may show each {what(atlas.run)[:-1]}'s memory of itself rather than coupling"
         second = (
             f"Unit synergy follows autocorrelation with r {follows:+.2f}, {memory if abs(follows) > 0.5 else 'weakly'}."
         )
     above, known = int((atlas.excess > 0).sum()), int((atlas.excess == atlas.excess).sum())
-    third = f"{above} of {known} heads have more synergy than independent heads would (excess above 0)"
+    word = what(atlas.run)
+    third = f"{above} of {known} {word} have more synergy than independent {word} would (excess above 0)"
     excess = atlas.contrasts["excess"]
     if atlas.ranking != "excess" and excess["contrast"] is not None:
         third += f"; the contrast in excess is {_interval(excess)}"
     third += _against_surrogates(atlas)
     return [Text(first), Text(second), Text(third)]
+
+
+def what(run: dict[str, Any]) -> str:
+    """What a run's units are called."""
+    kinds = set((run.get("kind") or HEADS[0]).split(","))
+    return "heads" if kinds <= set(HEADS) else "units"
 
 
 def _against_surrogates(atlas: Atlas) -> str:
@@ -127,7 +134,9 @@ def _against_surrogates(atlas: Atlas) -> str:
         return ". No surrogates have been drawn: this is a map and not yet a finding."
     coupled = atlas.confounds.get("units coupled")
     text = f". Independence is {nulls[0]}, {atlas.run['surrogates']} surrogates"
-    text += f"; {coupled or 0:.0f} heads are coupled (q < {COUPLED}{', both nulls' if len(nulls) > 1 else ''})."
+    text += (
+        f"; {coupled or 0:.0f} {what(atlas.run)} are coupled (q < {COUPLED}{', both nulls' if len(nulls) > 1 else ''})."
+    )
     if set(nulls) & set(UNCALIBRATED_NULLS):
         text += " Not calibrated: for comparison only."
     for name, found in atlas.surrogate_contrasts.items():

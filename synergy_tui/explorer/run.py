@@ -190,7 +190,7 @@ def _growing(place: Place, job: JobFolder) -> Run:
     spec, status = job.spec(), job.status()
     if spec["kind"] == "capture":
         geometry = spec["subject"]["geometry"]
-        layers, per_layer = geometry["layers"], geometry["heads"]
+        layers, per_layer = walk.captured_shape(job.shards) or (geometry["layers"], geometry["heads"])
         name, tasks, prompts, steps = spec["subject"]["name"], spec["tasks"], len(spec["prompts"]), spec["steps"]
     else:
         capture = load.one(place.cache, "capture", spec["capture"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import psutil
+
 from synergy_tui.errors import UsageError
 
 
@@ -12,9 +14,21 @@ def choose(device: str | None) -> str:
     """The device asked for, or cuda where the driver shows a GPU, else cpu. Raises UsageError for other words."""
     if device is None:
         return "cuda" if any(Path("/proc/driver/nvidia/gpus").glob("*")) else "cpu"
-    if device == "cpu" or device == "cuda" or (device.startswith("cuda:") and device[5:].isdigit()):
+    if device in ("cpu", "cuda", "cuda:all") or (device.startswith("cuda:") and device[5:].isdigit()):
         return device
-    raise UsageError(f"no device {device!r}", "give cpu, cuda or cuda:N")
+    raise UsageError(f"no device {device!r}", "give cpu, cuda, cuda:N, or cuda:all for a model over all GPUs")
+
+
+def free_memory() -> int:
+    """Bytes this process may still take: of the machine, or of the control group it is in."""
+    free = psutil.virtual_memory().available
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+        kept = dict(line.split() for line in Path("/sys/fs/cgroup/memory.stat").read_text().splitlines())
+        return free if limit == "max" else min(free, int(limit) - used + int(kept["file"]))
+    except (OSError, ValueError, KeyError):
+        return free
 
 
 def cores() -> int:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 Plan = TypeVar("Plan")
 
-OPTIONS = {"nulls": "--null", "marked": "--units"}
+OPTIONS = {"nulls": "--null", "marked": "--units", "kinds": "--kind"}
 """Options whose name is not that of the argument."""
 
 
@@ -25,7 +25,11 @@ def recorded(plan: Callable[..., Plan]) -> Callable[..., Plan]:
         found = plan(*given, **chosen)
         spec = found.spec  # type: ignore[attr-defined]
         asked = named | chosen
-        spec["options"] = as_options({name: _resolved(name, asked[name], spec) for name in named})
+        # A replay has its prompts; and where the cache is, is no part of what was asked.
+        left_out = ("cache", "tasks", "prompts") if asked.get("replay") else ("cache",)
+        spec["options"] = as_options(
+            {name: _resolved(name, asked[name], spec) for name in named if name not in left_out}
+        )
         return found
 
     return made
@@ -60,8 +64,8 @@ def command(spec: dict[str, Any]) -> str:
 
 def _resolved(name: str, asked: Any, spec: dict[str, Any]) -> Any:
     """What the spec made of an argument stands for it."""
-    if name == "tasks":
-        path = Path(asked).expanduser()
+    if name in ("tasks", "replay"):
+        path = Path(asked or "").expanduser()
         return str(path.resolve()) if path.is_file() else asked
     if name == "marked":
         return spec.get("marked_units")

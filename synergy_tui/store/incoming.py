@@ -108,6 +108,7 @@ def import_series(
                 "unit_index": index,
                 "layer": index // per_layer,
                 "unit": index % per_layer,
+                "kind": "imported",
                 "depth": index // per_layer / max(len(found) - 1, 1),
             }
             for index in range(units)

@@ -70,13 +70,15 @@ def one(cache: Cache, kind: str, value: str) -> dict[str, Any]:
 
 
 def series(cache: Cache, capture: str, prompts: list[int] | None = None) -> np.ndarray:
-    """[prompts, units, steps] float32, NaN past a response's end; all prompts or the given ones, in their order.
-    Raises CacheError when the file is damaged."""
+    """[prompts, units, steps] float32, NaN past a response's end, and where a layer has fewer units than another; all
+    prompts or the given ones, in their order. Raises CacheError when the file is damaged."""
+    shape = rows(cache, "SELECT layers * units_per_layer AS units FROM captures WHERE capture = $1", capture)
     path = cache.series_folder(capture) / "series.parquet"
     try:
         # A group of rows at a time: as rows a series takes four times the memory it takes as an array.
         with pq.ParquetFile(path) as file:
             units, steps = (_most(file, name) + 1 for name in ("unit_index", "step"))
+            units = shape[0]["units"] if shape else units
             if prompts is None:
                 found = [file.read_row_group(k, ["prompt"])["prompt"].unique() for k in range(file.num_row_groups)]
                 prompts = sorted({prompt for some in found for prompt in some.to_pylist()})
@@ -128,7 +130,7 @@ def atlas(cache: Cache, decomposition: str, ranking: str) -> dict[str, Any]:
     ranking, values [layers, units] scaled, excess [layers, units] in nats, profile and contrasts with intervals,
     surrogate_contrasts (by null, what surrogate data show in this ranking), confounds. Raises UsageError for a ranking
     this decomposition does not have."""
-    query = """SELECT d.*, c.tasks, c.layers, c.units_per_layer, c.prompts, c.steps, c.dtype, s.name
+    query = """SELECT d.*, c.tasks, c.kind, c.layers, c.units_per_layer, c.prompts, c.steps, c.dtype, s.name
       FROM decompositions d JOIN captures c USING (capture) JOIN subjects s USING (subject) WHERE decomposition = $1"""
     (run,) = rows(cache, query, decomposition)
     contrasts = rows(

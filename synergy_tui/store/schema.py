@@ -113,11 +113,24 @@ _TO_VERSION_2 = (
     "UPDATE decompositions SET precision = 'float64', nulls = [], surrogates = 0",
 )
 
+_TO_VERSION_3 = (
+    "ALTER TABLE subjects ADD COLUMN weights_seed BIGINT",
+    "ALTER TABLE captures ADD COLUMN replayed VARCHAR",
+    "ALTER TABLE captures ADD COLUMN system VARCHAR",
+    "ALTER TABLE captures ADD COLUMN trajectory VARCHAR",
+    "ALTER TABLE captures ADD COLUMN training_step BIGINT",
+    "ALTER TABLE units ADD COLUMN kind VARCHAR",
+    "UPDATE units SET kind = captures.kind FROM captures WHERE captures.capture = units.capture",
+)
+
 
 def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
     """Brings the tables of an older version to this one, step by step; the views are to be made anew."""
     if version < 2:
         for statement in _TO_VERSION_2:
+            con.execute(statement)
+    if version < 3:
+        for statement in _TO_VERSION_3:
             con.execute(statement)
     there = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     for name in TABLES.keys() - there:

@@ -191,6 +191,15 @@ def partial_map(shards: Path, kind: str, units: int) -> tuple[dict[str, np.ndarr
     return means, float((counts > 0).mean()) if units else 0.0
 
 
+def captured_shape(shards: Path) -> tuple[int, int] | None:
+    """(layers, units per layer) of a running capture, once it has a part."""
+    for path in sorted(shards.glob("*.parquet")):
+        with contextlib.suppress(OSError, KeyError, pa.ArrowException):  # it is on its way, or of an older version
+            told = pq.read_schema(path).metadata or {}
+            return int(told[b"layers"]), int(told[b"per_layer"])
+    return None
+
+
 def _captured(shards: Path, units: int) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
     """(sum of norms, number of values), each [units], of every response there is."""
     for path in sorted(shards.glob("*.parquet")):

@@ -1,9 +1,11 @@
 """The language model under study.
 
 sources.py    what a name or path means, and what can be known of it without loading it. Light: no torch
+facts.py      size, licence, units and memory of a source, to be read before it is loaded. Light
 gguf.py       the header of a GGUF file. Light
 builtin.py    subjects that need no preparation: fetched, checked and converted once
-loading.py    source → model, tokenizer, geometry, checked by a dry forward pass
+families.py   architectures: which are held by a test, and what cannot be found out of them. Light
+loading.py    source → model, tokenizer and units, checked by a dry forward pass
+sites.py      model → the modules in which units can be told apart, found by what they do
 taps.py       where a unit's activity is read, and where it is intervened on
-families/     one small file per shape of model: where its attention layers end
 """

@@ -3,6 +3,7 @@ of the vocabulary into arrays, 4 s for SmolLM2; the few numbers needed before a 
 
 from __future__ import annotations
 
+import math
 import struct
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,15 +24,23 @@ _NUMBERS = {
     12: "<d",
 }
 _STRING, _ARRAY = 8, 9
+PARAMETERS = "parameters"
+"""Key of the number of values in all tensors, which no metadata has."""
+
+_TYPES = frozenset((0, 1, *range(2, 4), *range(6, 9), *range(10, 15), *range(16, 24), 29, 30, 34, 35, 39, 40))
+"""Tensor types that transformers and the gguf library de-quantise: F32, F16, Q4_0 … Q8_0, Q2_K … Q6_K, IQ…, BF16,
+TQ1_0, TQ2_0, MXFP4, NVFP4."""
+
 _LIMIT = 1 << 24
 """Largest count or string length believed: a damaged or hostile header must not ask for all memory."""
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """Scalar metadata by key. Raises SubjectError for a file that is missing, no GGUF, or cut short."""
+    """Scalar metadata by key. Raises SubjectError for a file that is missing, no GGUF, cut short, or of a tensor type
+    that nothing here can read."""
     try:
         with open(path, "rb") as file:
-            metadata, last_offset = _parse(file)
+            metadata, last_offset, unknown = _parse(file)
             size = path.stat().st_size
             start = _aligned(file.tell(), int(metadata.get("general.alignment", 32)))
     except OSError as error:
@@ -40,12 +49,17 @@ def read_header(path: Path) -> dict[str, Any]:
         raise SubjectError(
             f"{path} is no whole GGUF file: {error or 'its header ends early'}", "fetch it again"
         ) from None
+    if unknown is not None:
+        raise SubjectError(
+            f"{path} has a tensor of the unknown type {unknown}", "give another quantisation, Q8_0 or Q4_K for example"
+        )
     if size <= start + last_offset:
         raise SubjectError(f"{path} is truncated: {size:,} bytes, its tensors need more", "fetch it again")
     return metadata
 
 
-def _parse(file: BinaryIO) -> tuple[dict[str, Any], int]:
+def _parse(file: BinaryIO) -> tuple[dict[str, Any], int, int | None]:
+    """Metadata, where the last tensor begins, and a tensor type that is not known, if there is one."""
     if file.read(4) != b"GGUF":
         raise ValueError("it does not begin with GGUF")
     version, tensors, entries = _number(file, 4), _number(file, 10), _number(file, 10)
@@ -57,14 +71,15 @@ def _parse(file: BinaryIO) -> tuple[dict[str, Any], int]:
         value = _value(file, _number(file, 4))
         if value is not None:
             metadata[key] = value
-    offsets = [0]
+    offsets, unknown = [0], None
+    metadata[PARAMETERS] = 0
     for _ in range(tensors):
         _string(file)
-        for _ in range(_number(file, 4)):
-            _number(file, 10)
-        _number(file, 4)
+        metadata[PARAMETERS] += math.prod(_number(file, 10) for _ in range(_number(file, 4)))
+        if (kind := _number(file, 4)) not in _TYPES:
+            unknown = kind
         offsets.append(_number(file, 10))
-    return metadata, max(offsets)
+    return metadata, max(offsets), unknown
 
 
 def _value(file: BinaryIO, kind: int) -> Any:

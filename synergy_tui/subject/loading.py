@@ -6,20 +6,28 @@ import contextlib
 import hashlib
 import json
 import os
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import gguf
 import torch
 import transformers
 from safetensors.torch import save_model
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from synergy_tui import settings
 from synergy_tui.errors import SubjectError
 from synergy_tui.subject import builtin
+from synergy_tui.subject import sites as places
 from synergy_tui.subject.families import family_of
-from synergy_tui.subject.sources import BUILT_IN, Source, file_list_hash, weights_files
-from synergy_tui.subject.taps import HeadTap
+from synergy_tui.subject.sites import Site, Units
+from synergy_tui.subject.sources import BUILT_IN, Source, file_list_hash, split_files, weights_files
+from synergy_tui.subject.taps import UnitTap
+from synergy_tui.terms import HEADS, UNIT_KINDS
 
 _NOT_THE_MODEL = ("_name_or_path", "transformers_version", "dtype")
 """Entries of a configuration that differ between two loads of the same model."""
@@ -29,21 +37,48 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 @dataclass(frozen=True)
 class Subject:
-    """A loaded language model. projections: the layers' output projections; heads: query heads per layer."""
+    """A loaded language model with all places where its units can be read."""
 
     source: Source
     model: Any
     tokenizer: Any
-    projections: list[Any]
-    heads: int
-    head_dim: int
+    layers: int
+    sites: tuple[Site, ...]
     ends: tuple[int, ...]
     record: dict[str, Any]
 
+    def units(self, kinds: Sequence[str] = HEADS) -> Units:
+        """The units of some kinds as one map. Raises SubjectError when there is none of a kind other than the heads
+        that are the default."""
+        there = {site.kind for site in self.sites}
+        missing = [kind for kind in kinds if kind not in there]
+        if missing and (tuple(kinds) != HEADS or missing == list(HEADS)):
+            raise SubjectError(
+                f"{self.source.name} has no units of the kind {missing[0]}",
+                f"it has {', '.join(kind for kind in UNIT_KINDS if kind in there)}",
+            )
+        chosen = sorted((site for site in self.sites if site.kind in kinds), key=lambda site: site.layer)
+        return Units(tuple(chosen), self.layers, self.model.get_input_embeddings())
+
     @property
-    def layers(self) -> int:
-        """Number of layers."""
-        return len(self.projections)
+    def projections(self) -> list[Any]:
+        """The layers' attention output projections; None where a layer has no attention."""
+        found = {site.layer: site.modules[0] for site in self.sites if site.kind == "head"}
+        return [found.get(layer) for layer in range(self.layers)]
+
+    @property
+    def heads(self) -> int:
+        """Attention (query) heads per layer; heads of the mixer in a model without attention."""
+        return self._one_head.units
+
+    @property
+    def head_dim(self) -> int:
+        """Width of one of them."""
+        return self._one_head.width
+
+    @property
+    def _one_head(self) -> Site:
+        return next(site for kind in HEADS for site in self.sites if site.kind == kind)
 
     @property
     def device(self) -> torch.device:
@@ -57,8 +92,9 @@ class Subject:
 
 
 def load(source: Source, data: Path, device: str, dtype: str, report: builtin.Report = lambda *_: None) -> Subject:
-    """Loads a subject. Raises SubjectError when its files are not whole, do not fit its configuration, or its geometry
-    is not what its family says. No remote code, no pickle weights."""
+    """Loads a subject. device: cpu, cuda, cuda:N, or cuda:all to spread its layers over all GPUs. Raises SubjectError
+    when its files are not whole, do not fit its configuration, or its units are not found. Remote code and pickle
+    weights only where the source says so."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     folder = Path(source.place)
@@ -67,40 +103,70 @@ def load(source: Source, data: Path, device: str, dtype: str, report: builtin.Re
     report("load", source.name)
     if source.kind == "gguf":
         model, tokenizer = from_gguf(folder, DTYPES[dtype])
-        files = [folder]
+        files = split_files(folder)
     else:
         if source.kind == "hub":
-            folder = _snapshot(source)
-        model, tokenizer = _from_folder(folder, DTYPES[dtype])
-        files = weights_files(folder)
-    model = model.to(device).eval().requires_grad_(False)
-    projections = family_of(model.config.model_type).output_projections(model)
-    heads = model.config.num_attention_heads
-    head_dim = _check_geometry(model, projections, heads)
-    return Subject(
+            folder = snapshot(source)
+        model, tokenizer = _from_folder(folder, source, device, dtype)
+        files = weights_files(folder) or sorted(folder.glob("*.bin"))
+    if source.weights_seed is not None and source.kind == "gguf":
+        model = _random(model.config, source.weights_seed, dtype)
+    if device != "cpu" and not hasattr(model, "hf_device_map"):
+        model = model.to("cuda" if device == "cuda:all" else device)
+    return assemble(source, model.eval().requires_grad_(False), tokenizer, files)
+
+
+def assemble(source: Source, model: Any, tokenizer: Any, files: list[Path]) -> Subject:
+    """A subject of a model in memory, made from the weights in `files`. Raises SubjectError."""
+    layers, found = _sites(model)
+    subject = Subject(
         source=source,
         model=model,
         tokenizer=tokenizer,
-        projections=projections,
-        heads=heads,
-        head_dim=head_dim,
+        layers=layers,
+        sites=found,
         ends=_ends(model, tokenizer),
-        record=_record(source, model, len(projections), heads, head_dim, files),
+        record={},
     )
+    _check(subject)
+    subject.record.update(_record(subject, files))
+    return subject
 
 
 def from_gguf(path: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
-    """(model, tokenizer) of a GGUF file, de-quantised. Raises SubjectError."""
+    """(model, tokenizer) of a GGUF file, or of a split one by its first part, de-quantised. Raises SubjectError."""
+    parts = split_files(path)
     try:
-        with _quiet():
+        with _quiet(), tempfile.TemporaryDirectory() as scratch:
+            if len(parts) > 1:
+                path = Path(scratch) / "whole.gguf"
+                _join(parts, path)
             model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=dtype)
             tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     except Exception as error:  # the loader raises what its parsers raise: KeyError, ValueError, RuntimeError, …
-        raise SubjectError(f"{path} cannot be loaded: {_first_line(error)}", "fetch it again") from error
+        raise SubjectError(f"{parts[0]} cannot be loaded: {_first_line(error)}", "fetch it again") from error
     # De-quantised weights are ordinary ones; the mark would keep them from being saved.
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     return model, tokenizer
+
+
+def _join(parts: Sequence[Path], whole: Path) -> None:
+    """Writes the parts of a split GGUF file as one: transformers reads no others."""
+    readers = [gguf.GGUFReader(part) for part in parts]
+    said = readers[0].fields
+    writer = gguf.GGUFWriter(whole, said["general.architecture"].contents())
+    for name, one in said.items():
+        if not name.startswith(("GGUF.", "split.")) and name != "general.architecture":
+            sub_type = one.types[-1] if one.types[0] == gguf.GGUFValueType.ARRAY else None
+            writer.add_key_value(name, one.contents(), one.types[0], sub_type)
+    for reader in readers:
+        for tensor in reader.tensors:
+            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
 
 
 def convert(gguf: Path, folder: Path) -> None:
@@ -113,18 +179,31 @@ def convert(gguf: Path, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _from_folder(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
+def _from_folder(folder: Path, source: Source, device: str, dtype: str) -> tuple[Any, Any]:
+    here = {"trust_remote_code": source.remote_code, "local_files_only": True}
+    info: dict[str, Any] = {}
     try:
         with _quiet():
-            model, info = AutoModelForCausalLM.from_pretrained(
-                folder,
-                dtype=dtype,
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+            if source.weights_seed is not None:
+                config = AutoConfig.from_pretrained(folder, **here)
+                model = _random(config, source.weights_seed, dtype, **here)
+            else:
+                # On GPUs weights go where they belong as they are read; what is quantised cannot be moved later.
+                place = {} if device == "cpu" else {"device_map": "auto" if device == "cuda:all" else {"": device}}
+                model, info = AutoModelForCausalLM.from_pretrained(
+                    folder,
+                    dtype=DTYPES[dtype],
+                    use_safetensors=not source.pickle or bool(weights_files(folder)),
+                    output_loading_info=True,
+                    **here,
+                    **place,
+                )
+            tokenizer = AutoTokenizer.from_pretrained(folder, **here)
+    except torch.OutOfMemoryError as error:
+        raise SubjectError(
+            f"{source.name} does not fit into the memory of {device} in {dtype}",
+            "--dtype bfloat16 halves it, --device cuda:all spreads it over all GPUs",
+        ) from error
     except Exception as error:  # the loader raises what its parsers raise: KeyError, ValueError, RuntimeError, …
         raise SubjectError(f"{folder} cannot be loaded: {_first_line(error)}", "check its files") from error
     for what in ("missing_keys", "mismatched_keys"):
@@ -137,34 +216,54 @@ def _from_folder(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def _snapshot(source: Source) -> Path:
+def _random(config: Any, seed: int, dtype: str, **how: Any) -> Any:
+    """The architecture with the weights its training would begin from."""
+    how.pop("local_files_only", None)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return AutoModelForCausalLM.from_config(config, dtype=DTYPES[dtype], **how)
+
+
+def snapshot(source: Source) -> Path:
+    """Folder of a hub model on this disk, fetched where it is not. Raises SubjectError."""
     from huggingface_hub import snapshot_download
 
-    wanted = ["*.json", "*.safetensors", "tokenizer.model", "*.jinja", "*.txt"]
+    wanted = ["*.json", "tokenizer.model", "*.jinja", "*.txt", "README.md"]
+    wanted += [] if source.weights_seed is not None else ["*.safetensors"]
+    wanted += ["*.bin"] if source.pickle else []
+    wanted += ["*.py"] if source.remote_code else []
     try:
         return Path(snapshot_download(source.place, revision=source.revision, allow_patterns=wanted))
     except Exception as error:  # one of a dozen HTTP and file errors
         raise SubjectError(f"{source.place} cannot be fetched: {_first_line(error)}", "check the connection") from error
 
 
-def _check_geometry(model: Any, projections: list[Any], heads: int) -> int:
-    """Head width, after a forward pass over two tokens that must meet every projection once with heads × width."""
-    width = projections[0].weight.shape[1]
-    if any(projection.weight.shape[1] != width for projection in projections) or width % heads:
-        raise SubjectError(f"output projections of width {width} do not hold {heads} heads", "describe it as an issue")
-    tokens = torch.zeros((1, 2), dtype=torch.long, device=model.device)
+def _sites(model: Any) -> tuple[int, tuple[Site, ...]]:
+    """Number of layers, and where their units are. Raises SubjectError."""
+    family = family_of(model.config.model_type, settings.families())
     try:
-        with torch.inference_mode(), HeadTap(projections, heads, last=False) as tap:
-            model(input_ids=tokens, use_cache=False)
-            norms = tap.norms()
+        found = places.find(model, family)
     except RuntimeError as error:
         raise SubjectError(f"a dry forward pass failed: {_first_line(error)}", "check the model's files") from error
-    if norms.shape != (len(projections), 1, 2, heads) or not torch.isfinite(norms).all():
+    twice = Counter(module for site in found for module in site.modules if site.kind in HEADS)
+    if any(count > 1 for count in twice.values()):
+        raise SubjectError("its layers share one attention block, so that heads are not of one layer", "not supported")
+    return len(places.decoder_layers(model)), tuple(found)
+
+
+def _check(subject: Subject) -> None:
+    """A forward pass over two tokens must give every head a finite norm. Raises SubjectError."""
+    units = subject.units()
+    tokens = torch.ones((1, 2), dtype=torch.long, device=subject.device)
+    with torch.inference_mode(), UnitTap(units, last=False) as tap:
+        subject.model(input_ids=tokens, use_cache=False)
+        norms = tap.norms()
+    there = norms.permute(0, 3, 1, 2)[torch.from_numpy(units.present).to(norms.device)]
+    if not torch.isfinite(there).all():
         raise SubjectError(
-            f"a dry forward pass gave head norms {list(norms.shape)}, finite: {bool(torch.isfinite(norms).all())}",
+            "a dry forward pass gave head norms that are not finite",
             "check the model's files; in float16 try --dtype float32",
         )
-    return width // heads
 
 
 def _ends(model: Any, tokenizer: Any) -> tuple[int, ...]:
@@ -176,21 +275,23 @@ def _ends(model: Any, tokenizer: Any) -> tuple[int, ...]:
     return tuple(dict.fromkeys(ids))
 
 
-def _record(source: Source, model: Any, layers: int, heads: int, head_dim: int, files: list[Path]) -> dict[str, Any]:
+def _record(subject: Subject, files: list[Path]) -> dict[str, Any]:
     """The row of store's table subjects."""
+    source, model = subject.source, subject.model
     config = {key: value for key, value in model.config.to_dict().items() if key not in _NOT_THE_MODEL}
     config_hash = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
-    weights_hash = file_list_hash(files)
+    weights_hash = file_list_hash(files) if source.weights_seed is None else f"random {source.weights_seed}"
     return {
         "subject": hashlib.sha256(f"{config_hash}{weights_hash}{source.revision}".encode()).hexdigest()[:12],
         "name": source.name,
         "source": source.kind,
         "place": source.place,
         "revision": source.revision,
+        "weights_seed": source.weights_seed,
         "model_type": model.config.model_type,
-        "layers": layers,
-        "heads": heads,
-        "head_dim": head_dim,
+        "layers": subject.layers,
+        "heads": subject.heads,
+        "head_dim": subject.head_dim,
         "parameters": sum(one.numel() for one in model.parameters()),
         "config_hash": config_hash,
         "weights_hash": weights_hash,

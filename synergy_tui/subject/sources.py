@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import struct
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from synergy_tui import settings
 from synergy_tui.errors import SubjectError
 from synergy_tui.settings import user_path
-from synergy_tui.subject.families import family_of
-from synergy_tui.subject.gguf import read_header
+from synergy_tui.subject.families import FAMILIES, family_of
+from synergy_tui.subject.gguf import PARAMETERS, read_header
+from synergy_tui.terms import HEADS
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ SMOLLM2 = BuiltIn(
         "layers": 30,
         "heads": 9,
         "hidden": 576,
+        "ssm_heads": 0,
+        "experts": 0,
         "parameters": 134_515_008,
         "context": 8192,
     },
@@ -55,26 +61,46 @@ BUILT_IN = {SMOLLM2.name: SMOLLM2}
 
 @dataclass(frozen=True)
 class Source:
-    """Where a subject is. kind: built-in, folder, gguf or hub. geometry: model_type, layers, heads, hidden, parameters,
-    context, as far as they are known without loading."""
+    """Where a subject is. kind: built-in, folder, gguf or hub. geometry: model_type, layers, heads, ssm_heads, experts,
+    hidden, parameters, context, as far as they are known without loading. weights_seed: of random weights, None for its
+    own. pickle, remote_code: whether the user lets it run what its files hold."""
 
     name: str
     kind: str
     place: str
     revision: str | None = None
     geometry: dict[str, Any] = field(default_factory=dict)
+    weights_seed: int | None = None
+    pickle: bool = False
+    remote_code: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """For a job's spec."""
         return asdict(self)
 
 
-def resolve(subject: str, revision: str | None = None) -> Source:
-    """What `subject` means: a built-in name, a local folder in transformers' format, a .gguf file, or a hub id.
+def resolve(
+    subject: str,
+    revision: str | None = None,
+    *,
+    weights_seed: int | None = None,
+    pickle: bool = False,
+    remote_code: bool = False,
+) -> Source:
+    """What `subject` means: a built-in name, a local folder in transformers' format, a .gguf file, or a hub id; with a
+    `weights_seed` its architecture alone, with random weights.
 
     Raises SubjectError for a file that is missing, empty or truncated, a configuration that does not fit or that no
     family knows, a model that writes no text, and a hub that does not answer.
     """
+    found = _resolve(subject, revision, weights_seed is None, pickle, remote_code)
+    found = replace(found, weights_seed=weights_seed, pickle=pickle, remote_code=remote_code)
+    if weights_seed is not None:
+        found = replace(found, name=f"{found.name}, random weights {weights_seed}")
+    return found
+
+
+def _resolve(subject: str, revision: str | None, weights: bool, pickle: bool, remote_code: bool) -> Source:
     if subject in BUILT_IN:
         known = BUILT_IN[subject]
         return Source(known.title, "built-in", known.name, None, known.geometry)
@@ -82,13 +108,41 @@ def resolve(subject: str, revision: str | None = None) -> Source:
     if path.suffix == ".gguf" or path.is_file():
         return _gguf(path)
     if path.is_dir():
-        return _folder(path)
+        return _folder(path, weights, pickle, remote_code)
     if re.fullmatch(r"[\w.-]+/[\w.-]+", subject) and not subject.startswith((".", "~")):
-        return _hub(subject, revision)
+        return _hub(subject, revision, weights, pickle, remote_code)
     raise SubjectError(
         f"no subject {subject!r}",
         f"give {', '.join(BUILT_IN)}, a model folder, a .gguf file, or a hub id (owner/name)",
     )
+
+
+def checkpoints(folder: Path) -> list[tuple[int, Path]]:
+    """The model folders in a folder whose names end in a number, by that number: checkpoints of a training."""
+    found = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        number = re.search(r"(\d+)$", path.name)
+        if number and (path / "config.json").exists():
+            found.append((int(number[1]), path))
+    return sorted(found)
+
+
+def memory_needed(geometry: dict[str, Any], dtype: str) -> float | None:
+    """Bytes that the weights and what runs them take; None where the number of parameters is not known."""
+    parameters = geometry.get("parameters")
+    return parameters * (4 if dtype == "float32" else 2) + _BESIDE_THE_WEIGHTS if parameters else None
+
+
+_BESIDE_THE_WEIGHTS = 0.8e9
+"""torch, transformers and a batch of prompts: 1.4 GB were seen with SmolLM2 in fp32, of which 0.54 are weights."""
+
+
+def units_of(geometry: dict[str, Any], kinds: Sequence[str]) -> int:
+    """How many units a subject will have, at most: which layers have which is known when it is loaded."""
+    each = {"head": geometry["heads"], "ssm-head": geometry.get("ssm_heads", 0), "expert": geometry.get("experts", 0)}
+    per_layer = [each.get(kind, 1) for kind in kinds]
+    # Most hybrids have heads of one kind or the other in a layer.
+    return geometry["layers"] * (max(per_layer) if tuple(kinds) == HEADS else sum(per_layer))
 
 
 def weights_files(folder: Path) -> list[Path]:
@@ -102,19 +156,32 @@ def file_list_hash(files: list[Path]) -> str:
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
-def _folder(path: Path) -> Source:
+def _folder(path: Path, weights: bool, pickle: bool, remote_code: bool) -> Source:
     path = path.resolve()
     config = _read_config(path / "config.json")
+    _refuse_remote_code(config, str(path), remote_code)
     geometry = read_geometry(config, str(path))
     files = weights_files(path)
-    if not files:
-        pickled = next(iter([*path.glob("*.bin"), *path.glob("*.pt"), *path.glob("*.pth")]), None)
+    pickled = next(iter([*path.glob("*.bin"), *path.glob("*.pt"), *path.glob("*.pth")]), None)
+    if weights and not files and not (pickle and pickled):
         if pickled:
             raise SubjectError(
                 f"{path} has its weights as pickle ({pickled.name}), which can run code",
-                "convert them to safetensors first",
+                "convert them to safetensors first, or --allow-pickle if you trust who made them",
             )
-        raise SubjectError(f"{path} has no weights (*.safetensors)", "fetch the whole model folder")
+        raise SubjectError(
+            f"{path} has no weights (*.safetensors)",
+            "fetch the whole model folder; its architecture alone: --random-weights",
+        )
+    if weights and files:
+        _check_whole(path, files)
+        geometry["parameters"] = sum(map(_check_safetensors, files))
+    if not any((path / name).exists() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
+        raise SubjectError(f"{path} has no tokenizer (tokenizer.json)", "fetch the whole model folder")
+    return Source(path.name, "folder", str(path), None, geometry)
+
+
+def _check_whole(path: Path, files: list[Path]) -> None:
     index = path / "model.safetensors.index.json"
     if index.exists():
         weight_map = _read_config(index).get("weight_map")
@@ -122,38 +189,64 @@ def _folder(path: Path) -> Source:
             raise SubjectError(f"{index} has no weight_map", "fetch the whole model folder")
         if missing := sorted(set(map(str, weight_map.values())) - {file.name for file in files}):
             raise SubjectError(f"{path} lacks the weights file {missing[0]}", "fetch the whole model folder")
-    for file in files:
-        _check_safetensors(file)
-    if not any((path / name).exists() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
-        raise SubjectError(f"{path} has no tokenizer (tokenizer.json)", "fetch the whole model folder")
-    return Source(path.name, "folder", str(path), None, geometry)
+
+
+def _refuse_remote_code(config: dict[str, Any], where: str, allowed: bool) -> None:
+    """Raises SubjectError for a model that transformers knows by nothing but the code it brings."""
+    if config.get("auto_map") and not allowed and config.get("model_type") not in FAMILIES:
+        raise SubjectError(
+            f"{where} brings Python code of its own to run it (auto_map)",
+            "--allow-remote-code runs it, if you trust who made it",
+        )
+
+
+_GGUF_NAMES = {"qwen2moe": "qwen2_moe", "qwen3moe": "qwen3_moe", "gemma3": "gemma3_text", "gpt-oss": "gpt_oss"}
+"""What GGUF calls otherwise than transformers."""
+
+
+def split_files(path: Path) -> list[Path]:
+    """All parts of a split GGUF file by one of them, or the file itself. Raises SubjectError when one is missing."""
+    found = re.fullmatch(r"(.*)-(\d{5})-of-(\d{5})\.gguf", path.name)
+    if not found:
+        return [path]
+    names = [f"{found[1]}-{k:05d}-of-{found[3]}.gguf" for k in range(1, int(found[3]) + 1)]
+    parts = [path.parent / name for name in names]
+    if missing := [one.name for one in parts if not one.exists()]:
+        raise SubjectError(f"{path.parent} lacks {missing[0]}, a part of {path.name}", "fetch all parts")
+    return parts
 
 
 def _gguf(path: Path) -> Source:
     path = path.resolve()
-    header = read_header(path)
+    parts = split_files(path)
+    header = read_header(parts[0])
     kind = str(header.get("general.architecture", ""))
     if f"{kind}.attention.causal" in header and not header[f"{kind}.attention.causal"]:
         raise SubjectError(f"{path} is an encoder ({kind}): it writes no text", "give a model that writes text")
     config = {
-        "model_type": kind,
+        "model_type": _GGUF_NAMES.get(kind, kind),
         "num_hidden_layers": header.get(f"{kind}.block_count"),
         "num_attention_heads": header.get(f"{kind}.attention.head_count"),
         "hidden_size": header.get(f"{kind}.embedding_length"),
+        "head_dim": header.get(f"{kind}.attention.key_length"),
         "max_position_embeddings": header.get(f"{kind}.context_length"),
+        "num_experts": header.get(f"{kind}.expert_count"),
     }
+    geometry = read_geometry(config, str(path))
+    geometry["parameters"] = sum(one[PARAMETERS] for one in (header, *map(read_header, parts[1:])))
     name = str(header.get("general.name") or path.stem)
-    return Source(name, "gguf", str(path), None, read_geometry(config, str(path)))
+    return Source(name, "gguf", str(parts[0]), None, geometry)
 
 
-def _hub(subject: str, revision: str | None) -> Source:
-    from huggingface_hub import HfApi, hf_hub_download
+def _hub(subject: str, revision: str | None, weights: bool, pickle: bool, remote_code: bool) -> Source:
+    from huggingface_hub import HfApi, constants, hf_hub_download
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
     # Asked first, because it does not retry: a hub that is not there would otherwise be known after half a minute.
-    reachable = True
+    info = None
     try:
-        revision = HfApi().model_info(subject, revision=revision, timeout=8).sha
+        info = HfApi().model_info(subject, revision=revision, timeout=8)
+        revision = info.sha
     except GatedRepoError:
         raise SubjectError(
             f"{subject} asks you to accept its terms first", "accept them, then: hf auth login"
@@ -165,16 +258,38 @@ def _hub(subject: str, revision: str | None) -> Source:
             f"the hub has no model {subject}", "check its name; private ones need: hf auth login"
         ) from None
     except Exception:  # whatever the HTTP library in use raises for a network that is not there
-        reachable = False
+        pass
     try:
-        config = hf_hub_download(subject, "config.json", revision=revision, local_files_only=not reachable)
+        config = hf_hub_download(subject, "config.json", revision=revision, local_files_only=info is None)
     except (HfHubHTTPError, OSError, ValueError):
-        what = "does not answer for" if not reachable else "gives no config.json of"
+        what = "does not answer for" if info is None else "gives no config.json of"
         raise SubjectError(
-            f"the hub {what} {subject}, and it is not on this disk",
+            f"the hub {what} {subject}, and it is not on this disk ({constants.HF_HUB_CACHE})",
             "check the connection, or give a model folder or a .gguf file",
         ) from None
-    return Source(subject, "hub", subject, revision, read_geometry(_read_config(Path(config)), subject))
+    said = _read_config(Path(config))
+    _refuse_remote_code(said, subject, remote_code)
+    geometry = read_geometry(said, subject)
+    if info is not None:
+        _weigh(subject, info, geometry, weights, pickle)
+    return Source(subject, "hub", subject, revision, geometry)
+
+
+def _weigh(subject: str, info: Any, geometry: dict[str, Any], weights: bool, pickle: bool) -> None:
+    """What the hub says of a model's weights, into its geometry. Raises SubjectError when there are none to be used."""
+    names = [one.rfilename for one in info.siblings or ()]
+    if weights and not any(name.endswith(".safetensors") for name in names):
+        if not any(name.endswith((".bin", ".pt", ".pth")) for name in names):
+            raise SubjectError(f"{subject} has no weights (*.safetensors)", "give another; or --random-weights")
+        if not pickle:
+            raise SubjectError(
+                f"{subject} has its weights as pickle, which can run code",
+                "look for a safetensors revision, or --allow-pickle if you trust who made them",
+            )
+    if getattr(info, "safetensors", None):
+        geometry["parameters"] = info.safetensors.total
+    card = getattr(info, "card_data", None)
+    geometry["licence"] = getattr(card, "license", None)
 
 
 def read_geometry(config: dict[str, Any], where: str) -> dict[str, Any]:
@@ -183,33 +298,55 @@ def read_geometry(config: dict[str, Any], where: str) -> dict[str, Any]:
     model_type = str(config.get("model_type", ""))
     given = config.get("architectures") or []
     architectures = [str(name) for name in (given if isinstance(given, list) else [given])]
-    if architectures and not any(name.endswith("ForCausalLM") for name in architectures):
+    if architectures and not any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in architectures):
         raise SubjectError(
             f"{where} is a {architectures[0]}: it does not write text token by token",
             "give a causal language model",
         )
-    family_of(model_type)
-    layers, heads, hidden = (_bounded(config.get(key), key, where) for key in _LARGEST)
-    if not config.get("head_dim") and hidden % heads:
+    family_of(model_type, settings.families())
+    said = {name: next((config[key] for key in keys if config.get(key) is not None), None) for name, keys in _KEYS}
+    mixers = said["ssm_heads"]
+    layers, hidden = (_bounded(said[key], key, where) for key in ("layers", "hidden"))
+    # Mamba2 has no attention, and calls its own heads what others call those.
+    alone = model_type == "mamba2"
+    heads = 0 if alone else _bounded(said["heads"], "heads", where)
+    own_width = any(config.get(key) for key in ("head_dim", "v_head_dim", "attention_head_dim"))
+    if heads and not own_width and hidden % heads:
         raise SubjectError(
             f"the configuration of {where} does not fit: width {hidden} for {heads} heads",
             "fetch its config.json again",
         )
-    context = config.get("max_position_embeddings")
-    if not isinstance(context, int) or context < 1:
-        context = None
-    return {"model_type": model_type, "layers": layers, "heads": heads, "hidden": hidden, "context": context}
+    context = said["context"]
+    return {
+        "model_type": model_type,
+        "layers": layers,
+        "heads": heads,
+        "hidden": hidden,
+        "ssm_heads": _bounded(said["heads"] if alone else mixers, "ssm_heads", where) if alone or mixers else 0,
+        "experts": _bounded(said["experts"], "experts", where) if said["experts"] else 0,
+        "context": context if isinstance(context, int) and context >= 1 else None,
+    }
 
 
-_LARGEST = {"num_hidden_layers": 10_000, "num_attention_heads": 10_000, "hidden_size": 1_000_000}
+_KEYS = (
+    ("layers", ("num_hidden_layers", "n_layer", "n_layers", "num_layers")),
+    ("heads", ("num_attention_heads", "n_head", "num_heads")),
+    ("hidden", ("hidden_size", "n_embd", "n_embed", "d_model")),
+    ("ssm_heads", ("mamba_n_heads", "n_mamba_heads")),
+    ("experts", ("num_local_experts", "num_experts", "n_routed_experts")),
+    ("context", ("max_position_embeddings", "n_positions", "n_ctx")),
+)
+"""What configurations call these; the first is told when there is none."""
+
+_LARGEST = {"layers": 10_000, "heads": 10_000, "ssm_heads": 10_000, "experts": 100_000, "hidden": 1_000_000}
 """What no model comes near: a damaged or hostile configuration must not ask for all memory."""
 
 
 def _bounded(value: Any, key: str, where: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LARGEST[key]:
         return value
-    shown = repr(value)[:40]
-    raise SubjectError(f"the configuration of {where} has no usable {key}: {shown}", "fetch its config.json again")
+    shown, name = repr(value)[:40], dict(_KEYS)[key][0]
+    raise SubjectError(f"the configuration of {where} has no usable {name}: {shown}", "fetch its config.json again")
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -224,8 +361,8 @@ def _read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def _check_safetensors(path: Path) -> None:
-    """Raises SubjectError when the file is shorter than its header says."""
+def _check_safetensors(path: Path) -> int:
+    """Number of values in it. Raises SubjectError when the file is shorter than its header says."""
     size = 0
     try:
         size = path.stat().st_size
@@ -234,7 +371,9 @@ def _check_safetensors(path: Path) -> None:
             if length > min(size, 100_000_000):
                 raise ValueError("its header is longer than the file")
             header = json.loads(file.read(length))
-        ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
+        entries = [entry for name, entry in header.items() if name != "__metadata__"]
+        ends = [int(entry["data_offsets"][1]) for entry in entries]
+        values = sum(math.prod(map(int, entry["shape"])) for entry in entries)
         needed = 8 + length + max(ends, default=0)
     except OSError as error:
         raise SubjectError(f"{path} cannot be read: {error.strerror}", "fetch it again") from None
@@ -243,3 +382,4 @@ def _check_safetensors(path: Path) -> None:
         raise SubjectError(f"{path} is {what}", "fetch it again") from None
     if size < needed:
         raise SubjectError(f"{path} is truncated: {size:,} of {needed:,} bytes", "fetch it again")
+    return values

@@ -1,53 +1,104 @@
-"""Where the activity of attention heads is read, and where they are intervened on: the *input* of each layer's output
-projection, which is the heads' outputs side by side. (Its output has already mixed them.)"""
+"""Where the activity of units is read, and where they are intervened on. Heads: the *input* of the output projection,
+which is their outputs side by side (its output has already mixed them). Experts: inside the module that holds them.
+Attention and MLP blocks: their outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from synergy_tui.subject.sites import Site, Units
 
-class HeadTap:
-    """Within the context every forward pass leaves the heads' norms at `norms`.
 
-    `last`: the last position alone, [layers, batch, heads] per pass; otherwise all, [layers, batch, steps, heads].
-    """
+class _Hooks:
+    """Hooks that are there within the context."""
 
-    def __init__(self, projections: Sequence[nn.Module], heads: int, last: bool) -> None:
-        self._projections, self._heads, self._last = projections, heads, last
-        self._kept: list[Tensor] = []
+    def __init__(self) -> None:
         self._handles: list[Any] = []
-
-    def __enter__(self) -> HeadTap:
-        keep = self._keep_last if self._last else self._keep_norms
-        self._handles = [projection.register_forward_pre_hook(keep) for projection in self._projections]
-        return self
 
     def __exit__(self, *exc: object) -> None:
         for handle in self._handles:
             handle.remove()
-        self._kept = []
+        self._handles = []
+
+
+class UnitTap(_Hooks):
+    """Within the context every forward pass leaves the units' norms at `norms`.
+
+    `last`: the last position alone, [layers, batch, per_layer] per pass; otherwise all, [layers, batch, steps,
+    per_layer]. NaN where a layer has no unit. Experts are told apart by computing their weighted outputs one by one and
+    adding them up here: in bf16 that rounds each of them once more than the untapped model does.
+    """
+
+    def __init__(self, units: Units, last: bool) -> None:
+        super().__init__()
+        self._units, self._last = units, last
+        self._kept: dict[int, Tensor] = {}
+        self._shape = (0, 0)
+        self._regular = [site.layer for site in units.sites] == list(range(units.layers))
+
+    def __enter__(self) -> UnitTap:
+        if any(site.kind in ("expert", "mlp") for site in self._units.sites):  # some are given tokens without prompts
+            self._handles.append(self._units.embeddings.register_forward_hook(self._begin))
+        for number, site in enumerate(self._units.sites):
+            self._handles += _heard(site, self._keeper(number, site))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__(*exc)
+        self._kept = {}
 
     def norms(self) -> Tensor:
-        """fp32 norms of the pass just made, on the model's device; forgets it. Raises RuntimeError when a layer was not
-        passed exactly once."""
-        if len(self._kept) != len(self._projections):
-            raise RuntimeError(f"{len(self._kept)} layers were tapped, not {len(self._projections)}")
-        kept, self._kept = torch.stack(self._kept), []
-        return head_norms(kept, self._heads) if self._last else kept
+        """fp32 norms of the pass just made, on the device of the first site; forgets it. Raises RuntimeError when a
+        site was not passed."""
+        kept, self._kept = self._kept, {}
+        sites = self._units.sites
+        if len(kept) != len(sites):
+            raise RuntimeError(f"{len(kept)} of {len(sites)} places were passed")
+        alike: dict[Any, list[int]] = {}
+        for number, site in enumerate(sites):
+            value = kept[number]
+            alike.setdefault((site.kind == "expert", site.units, value.shape, value.device), []).append(number)
+        found = []
+        for (done, units, _, _), numbers in alike.items():
+            value = torch.stack([kept[number] for number in numbers])
+            found.append(value if done or not self._last else head_norms(value, units))
+        if len(found) == 1 and self._regular:
+            return found[0]
+        out = found[0].new_full(
+            (self._units.layers, *found[0].shape[1:-1], self._units.per_layer), float("nan"), dtype=torch.float32
+        )
+        for norms, numbers in zip(found, alike.values(), strict=True):
+            for one, number in zip(norms, numbers, strict=True):
+                start = self._units.starts[number]
+                out[sites[number].layer, ..., start : start + sites[number].units] = one
+        return out
 
-    def _keep_last(self, _: nn.Module, args: tuple[Tensor, ...]) -> None:
+    def _begin(self, _: nn.Module, args: tuple[Tensor, ...], out: Tensor) -> None:
+        self._shape = (out.shape[0], out.shape[1])
+
+    def _keeper(self, number: int, site: Site) -> Callable[[Tensor], None]:
         # A reference costs 1 µs where a norm costs 9: one norm over all layers is taken at the end of the pass. The
-        # copy of a long prompt's last position lets go of the rest.
-        value = args[0]
-        self._kept.append(value[:, 0] if value.shape[1] == 1 else value[:, -1].clone())
+        # copy of a long prompt's last position lets go of the rest; that of a block's output is needed because Falcon
+        # adds the residual into it.
+        block = site.kind in ("attention", "mlp")
 
-    def _keep_norms(self, _: nn.Module, args: tuple[Tensor, ...]) -> None:
-        self._kept.append(head_norms(args[0], self._heads))
+        def keep_last(value: Tensor) -> None:
+            value = self._by_prompt(value)
+            self._kept[number] = value[:, -1].clone() if block or value.shape[1] > 1 else value[:, 0]
+
+        def keep_norms(value: Tensor) -> None:
+            value = self._by_prompt(value)
+            self._kept[number] = value if site.kind == "expert" else head_norms(value, site.units)
+
+        return keep_last if self._last else keep_norms
+
+    def _by_prompt(self, value: Tensor) -> Tensor:
+        return value if value.dim() == 3 else value.unflatten(0, self._shape)
 
 
 def head_norms(value: Float[Tensor, "*rest width"], heads: int) -> Float[Tensor, "*rest heads"]:
@@ -55,28 +106,131 @@ def head_norms(value: Float[Tensor, "*rest width"], heads: int) -> Float[Tensor,
     return torch.linalg.vector_norm(value.unflatten(-1, (heads, -1)), dim=-1, dtype=torch.float32)
 
 
-class HeadsRemoved:
-    """Within the context the given heads' slices of the output projections' inputs are 0."""
+class UnitsRemoved(_Hooks):
+    """Within the context the given units, {layer: places in it}, put out 0: heads at the input of their projection,
+    experts before they are added up, blocks at their output."""
 
-    def __init__(self, projections: Sequence[nn.Module], heads: int, removed: Mapping[int, Sequence[int]]) -> None:
-        self._projections, self._heads, self._removed = projections, heads, removed
-        self._handles: list[Any] = []
+    def __init__(self, units: Units, removed: Mapping[int, Sequence[int]]) -> None:
+        super().__init__()
+        self._units, self._removed = units, removed
 
-    def __enter__(self) -> HeadsRemoved:
-        for layer, which in self._removed.items():
-            projection = self._projections[layer]
-            weight = next(projection.parameters())
-            keep = torch.ones(self._heads, dtype=weight.dtype, device=weight.device)
-            keep[list(which)] = 0
-
-            def silence(_: nn.Module, args: tuple[Tensor, ...], keep: Tensor = keep) -> tuple[Tensor, ...]:
-                value = args[0]
-                return ((value.unflatten(-1, (self._heads, -1)) * keep[:, None]).flatten(-2), *args[1:])
-
-            self._handles.append(projection.register_forward_pre_hook(silence))
+    def __enter__(self) -> UnitsRemoved:
+        for start, site in zip(self._units.starts, self._units.sites, strict=True):
+            places = [one - start for one in self._removed.get(site.layer, ()) if 0 <= one - start < site.units]
+            if places:
+                self._handles += _silenced(site, places)
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
+
+def _heard(site: Site, take: Callable[[Tensor], None]) -> list[Any]:
+    """Hooks that tell `take` what the site's units put out: side by side, and experts' norms [tokens, experts]."""
+    if site.kind in ("head", "ssm-head"):
+        return [site.modules[0].register_forward_pre_hook(lambda _, args: take(args[0]))]
+    if site.kind == "expert":
+
+        def norms(each: Tensor, chosen: Tensor) -> Tensor:
+            length = torch.linalg.vector_norm(each, dim=-1, dtype=torch.float32)
+            take(length.new_zeros(len(chosen), site.units).scatter_(1, chosen, length))
+            return each
+
+        return [_ExpertByExpert(site.modules[0], norms)]
+    parts: list[Tensor] = []
+
+    def part(_: nn.Module, args: Any, out: Any) -> None:
+        parts.append(_first(out))
+        if len(parts) == len(site.modules):
+            value = parts[0] if len(parts) == 1 else torch.stack(parts).sum(dim=0)
+            parts.clear()
+            take(value)
+
+    return [module.register_forward_hook(part) for module in site.modules]
+
+
+def _silenced(site: Site, places: list[int]) -> list[Any]:
+    if site.kind in ("attention", "mlp"):
+
+        def nothing(_: nn.Module, args: Any, out: Any) -> Any:
+            return torch.zeros_like(out) if isinstance(out, Tensor) else (torch.zeros_like(out[0]), *out[1:])
+
+        return [module.register_forward_hook(nothing) for module in site.modules]
+
+    made: list[Tensor] = []
+
+    def kept(like: Tensor) -> Tensor:
+        if not made:  # weights may be quantised: only a value tells the type and the device
+            made.append(torch.ones(site.units, dtype=like.dtype, device=like.device))
+            made[0][places] = 0
+        return made[0]
+
+    if site.kind == "expert":
+        return [_ExpertByExpert(site.modules[0], lambda each, chosen: each * kept(each)[chosen][..., None])]
+
+    def silence(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return ((args[0].unflatten(-1, (site.units, -1)) * kept(args[0])[:, None]).flatten(-2), *args[1:])
+
+    return [site.modules[0].register_forward_pre_hook(silence)]
+
+
+class _ExpertByExpert:
+    """Gives `change` each chosen expert's weighted output [tokens, chosen, width] with the experts' numbers [tokens,
+    chosen], and adds up what it returns. Whatever the implementation: it is called with every token as often as it has
+    experts, one expert each. Several changes of one module are made one after the other."""
+
+    _OF = "_synergy_tui_changes"
+
+    def __init__(self, experts: Any, change: Callable[[Tensor, Tensor], Tensor]) -> None:
+        self._experts, self._change = experts, change
+        changes = experts.__dict__.setdefault(self._OF, {"made": [], "hooks": []})
+        if not changes["made"]:
+            waiting: list[Tensor] = []
+
+            def apart(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+                value, chosen, weights, *rest = (*args, *kwargs.values())
+                waiting.append(chosen)
+                count = chosen.shape[-1]
+                return (value.repeat_interleave(count, dim=0), chosen.reshape(-1, 1), weights.reshape(-1, 1), *rest), {}
+
+            def together(_: nn.Module, args: Any, out: Tensor) -> Tensor:
+                chosen = waiting.pop()
+                each = out.unflatten(0, chosen.shape)
+                for one in changes["made"]:
+                    each = one(each, chosen)
+                return each.sum(dim=1, dtype=torch.float32).to(out.dtype)
+
+            changes["hooks"] = [
+                experts.register_forward_pre_hook(apart, with_kwargs=True),
+                experts.register_forward_hook(together),
+            ]
+        changes["made"].append(change)
+
+    def remove(self) -> None:
+        """As the handle of a hook."""
+        changes = self._experts.__dict__[self._OF]
+        changes["made"].remove(self._change)
+        if not changes["made"]:
+            for hook in changes["hooks"]:
+                hook.remove()
+
+
+def _first(out: Any) -> Tensor:
+    return out if isinstance(out, Tensor) else out[0]
+
+
+def of_heads(projections: Sequence[nn.Module | None], heads: int) -> Units:
+    """Heads at output projections, one of each layer that has one."""
+    sites = tuple(Site(k, "head", (one,), heads, 0) for k, one in enumerate(projections) if one is not None)
+    return Units(sites, len(projections), None)
+
+
+class HeadTap(UnitTap):
+    """A tap of attention heads alone."""
+
+    def __init__(self, projections: Sequence[nn.Module], heads: int, last: bool) -> None:
+        super().__init__(of_heads(projections, heads), last)
+
+
+class HeadsRemoved(UnitsRemoved):
+    """The same of attention heads alone."""
+
+    def __init__(self, projections: Sequence[nn.Module], heads: int, removed: Mapping[int, Sequence[int]]) -> None:
+        super().__init__(of_heads(projections, heads), removed)

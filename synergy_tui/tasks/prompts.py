@@ -72,6 +72,20 @@ def load(name: str) -> TaskSet:
     return TaskSet(name if name in SHIPPED else path.name, prompts)
 
 
+def load_responses(name: str) -> tuple[TaskSet, list[str]]:
+    """A .jsonl file of prompts with their responses: objects with `text` (or `prompt`) and `response`, perhaps `id` and
+    `category`. Raises TaskError when it cannot be read as that."""
+    tasks = load(name)
+    content = user_path(name).read_text("utf-8-sig")
+    responses = []
+    for number, row in enumerate(_json_lines(Path(name), content), 1):
+        response = row.get("response") if isinstance(row, dict) else None
+        if not isinstance(response, str) or not response.strip():
+            raise TaskError(f"prompt {number} of {name} has no response", "give it one, as text, or take it out")
+        responses.append(response)
+    return tasks, responses
+
+
 def select(tasks: TaskSet, count: int | None, seed: int = 0) -> TaskSet:
     """`count` prompts taken evenly from the categories, at random by `seed`, in the order of the set; all when None.
     Raises TaskError when the set has fewer."""

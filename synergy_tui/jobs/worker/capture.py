@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import torch
 
-from synergy_tui.capture.generate import Response, check_context, encode, generate
+from synergy_tui.capture.generate import Response, Sampling, check_context, encode, generate, replay
 from synergy_tui.errors import MeasureError
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.worker import shards
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
 from synergy_tui.store.cache import Cache
+from synergy_tui.store.load import rows as load_rows
 from synergy_tui.store.publish import publish_capture
 from synergy_tui.subject.loading import Subject, load
+from synergy_tui.subject.sites import Units
 from synergy_tui.subject.sources import Source
+from synergy_tui.terms import HEADS
 
 _SHARD = pa.schema(
     [
@@ -27,12 +32,18 @@ _SHARD = pa.schema(
         ("tokens", pa.list_(pa.int32())),
         ("ended", pa.bool_()),
         ("activity", pa.list_(pa.float32())),  # [units × steps], unit by unit
+        ("at_once", pa.int32()),  # prompts
     ]
 )
 
 
+_LATER: dict[str, Any] = {"kinds": HEADS, "system": None, "temperature": 0.0, "top_p": 1.0, "replay": None}
+"""What a job of an earlier version, resumed after an update, knows nothing of."""
+
+
 def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
-    """Loads the subject, generates what is missing, publishes."""
+    """Loads the subject, generates or replays what is missing, publishes."""
+    spec = _LATER | spec
     cache = Cache.open(job.cache, on_wait=progress.waits)
     subject = load(
         Source(**spec["subject"]),
@@ -41,12 +52,16 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
         spec["dtype"],
         lambda name, detail: progress.stage(name, detail=detail),
     )
-    progress.detail(f"{subject.source.name}  {subject.layers} × {subject.heads} heads")
-    prompts = spec["prompts"]
-    tokens = encode(subject, [one["text"] for one in prompts], spec["chat"])
-    check_context(subject, tokens, [one["id"] for one in prompts], spec["steps"])
+    units = subject.units(spec["kinds"])
+    progress.detail(f"{subject.source.name}  {units.layers} × {units.per_layer} {_told(units)}")
+    asked = _asked(cache, spec, subject)
+    names = [one["id"] for one in spec["prompts"]]
+    if asked.answers is None:
+        check_context(subject, asked.prompts, names, spec["steps"])
+    else:
+        check_context(subject, [[*p, *a] for p, a in zip(asked.prompts, asked.answers, strict=True)], names, 0)
 
-    parts = _batches(subject, tokens, spec, job, progress)
+    parts = _batches(subject, units, asked, spec, job, progress)
     rows = sorted((row for part in parts for row in part), key=lambda row: row["prompt"])
     steps = [len(row["tokens"]) for row in rows]
     valid = [length >= spec["min_steps"] for length in steps]
@@ -56,50 +71,149 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
             "ask for longer answers, or lower --min-steps",
         )
     progress.stage("publish", share=(0.98, 1.0))
-    _publish(cache, job.id, spec, subject, tokens, rows, valid)
+    _publish(cache, job.id, spec, subject, units, asked.prompts, rows, valid)
+
+
+def _told(units: Units) -> str:
+    return "heads" if set(units.kinds) <= set(HEADS) else f"units ({', '.join(units.kinds)})"
+
+
+class _Asked(NamedTuple):
+    """Token ids of prompts, and of the responses to be replayed with whether they ended by themselves; None where the
+    subject answers itself."""
+
+    prompts: list[list[int]]
+    answers: list[list[int]] | None = None
+    ended: list[bool] | None = None
+
+
+def _asked(cache: Cache, spec: dict[str, Any], subject: Subject) -> _Asked:
+    if spec["replay"] is None or "file" in spec["replay"]:
+        prompts = encode(subject, [one["text"] for one in spec["prompts"]], spec["chat"], spec["system"])
+        if spec["replay"] is None:
+            return _Asked(prompts)
+        texts = [one["response"] for one in spec["prompts"]]
+        answers = [subject.tokenizer(text, add_special_tokens=False)["input_ids"][: spec["steps"]] for text in texts]
+        return _Asked(prompts, answers, [False] * len(answers))
+    found = load_rows(
+        cache,
+        """SELECT prompt, p.tokens AS asked, r.tokens AS answered, r.text, r.ended
+        FROM prompts p JOIN responses r USING (capture, prompt) WHERE capture = $1 ORDER BY prompt""",
+        spec["replay"]["capture"],
+    )
+    largest = subject.model.get_input_embeddings().num_embeddings
+    for row in found:
+        whole = max([*row["asked"], *row["answered"]]) < largest
+        if not whole or subject.tokenizer.decode(row["answered"], skip_special_tokens=True) != row["text"]:
+            raise MeasureError(
+                f"response {row['prompt']} of capture {spec['replay']['capture']} is other text in the tokens of "
+                f"{subject.source.name}",
+                "replay captures of subjects with the same tokenizer",
+            )
+    columns = ([row[name] for row in found] for name in ("asked", "answered", "ended"))
+    return _Asked(*columns)
 
 
 def _batches(
-    subject: Subject, tokens: list[list[int]], spec: dict[str, Any], job: JobFolder, progress: Progress
+    subject: Subject, units: Units, asked: _Asked, spec: dict[str, Any], job: JobFolder, progress: Progress
 ) -> Iterator[list[dict[str, Any]]]:
-    """Rows of every batch, from its shard or generated. Prompts of like length share a batch: less padding."""
-    order = sorted(range(len(tokens)), key=lambda number: (len(tokens[number]), number))
+    """Rows of every batch, from its shard or measured. Prompts of like length share a batch: less padding."""
+    lengths = [len(one) for one in asked.prompts]
+    steps = [spec["steps"]] * len(lengths)
+    if asked.answers is not None:
+        steps = [len(one) for one in asked.answers]
+        lengths = [length + more for length, more in zip(lengths, steps, strict=True)]
+    order = sorted(range(len(lengths)), key=lambda number: (lengths[number], number))
     count = -(-len(order) // spec["batch"])
     batches = [part.tolist() for part in np.array_split(order, count)]
-    progress.stage(
-        "capture",
-        len(tokens) * spec["steps"],
-        "tok",
-        f"{len(tokens)} prompts × {spec['steps']} steps",
-        (0.1, 0.98),
-    )
+    told = f"{len(lengths)} prompts × {max(steps)} steps" + (", replayed" if asked.answers is not None else "")
+    progress.stage("capture", sum(steps), "tok", told, (0.1, 0.98))
+    most = spec["batch"]
     for number, batch in enumerate(batches):
         name = f"batch-{number:04d}"
         table = shards.read(job, name)
         if table is None:
-            left = len(batch) * spec["steps"]
-
-            def each_step(growing: int) -> None:
-                nonlocal left
-                left -= growing
-                progress.advance(growing)
-
-            made = generate(subject, [tokens[one] for one in batch], spec["steps"], each_step)
-            table = _table(batch, made)
-            shards.write(job, name, table)
-            progress.advance(left)  # what early ends saved counts as done
+            rows: list[tuple[int, Response]] = []
+            while len(rows) < len(batch):
+                some = batch[len(rows) : len(rows) + most]
+                try:
+                    made = _measured(subject, units, asked, some, steps, spec, progress)
+                except (MemoryError, RuntimeError) as error:
+                    if not _out_of_memory(error):
+                        raise
+                    if len(some) == 1:
+                        longest = lengths[some[0]] + (spec["steps"] if asked.answers is None else 0)
+                        raise MeasureError(
+                            f"one prompt of {longest} tokens with its response does not fit into memory",
+                            "use shorter prompts, fewer --steps, or --dtype bfloat16",
+                        ) from None
+                    most = len(some) // 2
+                    print(f"out of memory: {most} prompts at a time from here on", flush=True)
+                    _let_go()
+                    continue
+                rows += zip(some, made, strict=True)
+            table = _table(rows, min(most, len(batch)))
+            # Who looks at the folder while it grows learns the map's shape.
+            shape = {"layers": str(units.layers), "per_layer": str(units.per_layer)}
+            shards.write(job, name, table.replace_schema_metadata(shape))
         else:
-            progress.skip(len(batch) * spec["steps"])
+            progress.skip(sum(steps[one] for one in batch))
         yield table.to_pylist()
 
 
-def _table(batch: list[int], made: list[Response]) -> pa.Table:
+def _measured(
+    subject: Subject,
+    units: Units,
+    asked: _Asked,
+    some: list[int],
+    steps: list[int],
+    spec: dict[str, Any],
+    progress: Progress,
+) -> list[Response]:
+    """Responses to some of the prompts, counted as they grow."""
+    left = sum(steps[one] for one in some)
+    prompts = [asked.prompts[one] for one in some]
+    if asked.answers is not None and asked.ended is not None:
+        answers = [asked.answers[one] for one in some]
+        activity = replay(subject, prompts, answers, units)
+        progress.advance(left)
+        ended = [asked.ended[one] for one in some]
+        return [Response(*one) for one in zip(answers, ended, activity, strict=True)]
+
+    def each_step(growing: int) -> None:
+        nonlocal left
+        left -= growing
+        progress.advance(growing)
+
+    sampling = Sampling(spec["temperature"], spec["top_p"], spec["seed"]) if spec["temperature"] else None
+    try:
+        return generate(subject, prompts, spec["steps"], each_step, units=units, sampling=sampling, numbers=some)
+    except (MemoryError, RuntimeError):
+        left -= len(some) * spec["steps"]  # it will be made again
+        raise
+    finally:
+        progress.advance(left)  # what early ends saved counts as done
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    # On a CPU torch has no name for it.
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _let_go() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _table(made: list[tuple[int, Response]], at_once: int) -> pa.Table:
     return pa.table(
         {
-            "prompt": batch,
-            "tokens": [one.tokens for one in made],
-            "ended": [one.ended for one in made],
-            "activity": [one.activity.ravel() for one in made],
+            "prompt": [number for number, _ in made],
+            "tokens": [one.tokens for _, one in made],
+            "ended": [one.ended for _, one in made],
+            "activity": [one.activity.ravel() for _, one in made],
+            "at_once": [at_once] * len(made),
         },
         schema=_SHARD,
     )
@@ -110,26 +224,31 @@ def _publish(
     capture: str,
     spec: dict[str, Any],
     subject: Subject,
+    units: Units,
     tokens: list[list[int]],
     rows: list[dict[str, Any]],
     valid: list[bool],
 ) -> None:
     tokenizer = subject.tokenizer
-    units = [(layer, head) for layer in range(subject.layers) for head in range(subject.heads)]
+    there = [(int(layer), int(place)) for layer, place in np.argwhere(units.present)]
     row = {
         "capture": capture,
         "subject": subject.record["subject"],
         "tasks": spec["tasks"],
         "tasks_hash": spec["tasks_hash"],
-        "kind": "head",
-        "layers": subject.layers,
-        "units_per_layer": subject.heads,
+        "kind": ",".join(units.kinds),
+        "layers": units.layers,
+        "units_per_layer": units.per_layer,
         "prompts": len(rows),
         "valid_prompts": sum(valid),
         "steps": max(len(one["tokens"]) for one in rows),
         "min_steps": spec["min_steps"],
-        "batch": spec["batch"],
-        "decoding": "greedy",
+        "batch": min(one.get("at_once", spec["batch"]) for one in rows),
+        "decoding": _decoding(spec),
+        "replayed": next(iter(spec["replay"].values())) if spec["replay"] else None,
+        "system": spec["system"],
+        "trajectory": spec.get("trajectory"),
+        "training_step": spec.get("training_step"),
         "chat_template": _template_hash(tokenizer) if spec["chat"] else None,
         "tokenizer": f"{type(tokenizer).__name__}, {len(tokenizer)} tokens",
         "dtype": spec["dtype"],
@@ -139,7 +258,7 @@ def _publish(
     }
     prompts = [
         {"capture": capture, "prompt": number, **one, "tokens": tokens[number]}
-        for number, one in enumerate(spec["prompts"])
+        for number, one in enumerate({key: one[key] for key in ("id", "category", "text")} for one in spec["prompts"])
     ]
     responses = [
         {
@@ -157,12 +276,13 @@ def _publish(
     table_of_units = [
         {
             "capture": capture,
-            "unit_index": index,
+            "unit_index": layer * units.per_layer + place,
             "layer": layer,
-            "unit": head,
-            "depth": layer / max(subject.layers - 1, 1),
+            "unit": place,
+            "kind": units.kind_of[layer, place],
+            "depth": layer / max(units.layers - 1, 1),
         }
-        for index, (layer, head) in enumerate(units)
+        for layer, place in there
     ]
     publish_capture(
         cache,
@@ -179,17 +299,27 @@ def _publish(
     )
 
 
-def _series_table(row: dict[str, Any], units: list[tuple[int, int]]) -> pa.Table:
-    steps, count = len(row["tokens"]), len(units)
-    layer, unit = np.array(units, np.int16).T
+def _decoding(spec: dict[str, Any]) -> str:
+    if spec["replay"]:
+        return "replay"
+    return (
+        f"sampling, temperature {spec['temperature']:g}, top-p {spec['top_p']:g}" if spec["temperature"] else "greedy"
+    )
+
+
+def _series_table(row: dict[str, Any], units: Units) -> pa.Table:
+    """Rows of the units that are there: a place that no unit has is a place that no row names."""
+    steps, places = len(row["tokens"]), np.flatnonzero(units.present.ravel())
+    layer, unit = divmod(places, units.per_layer)
+    values = np.asarray(row["activity"], np.float32).reshape(units.present.size, steps)[places]
     return pa.table(
         {
-            "prompt": np.full(count * steps, row["prompt"], np.int32),
-            "unit_index": np.repeat(np.arange(count, dtype=np.int32), steps),
-            "layer": np.repeat(layer, steps),
-            "unit": np.repeat(unit, steps),
-            "step": np.tile(np.arange(steps, dtype=np.int32), count),
-            "value": np.asarray(row["activity"], np.float32),
+            "prompt": np.full(len(places) * steps, row["prompt"], np.int32),
+            "unit_index": np.repeat(places.astype(np.int32), steps),
+            "layer": np.repeat(layer.astype(np.int16), steps),
+            "unit": np.repeat(unit.astype(np.int16), steps),
+            "step": np.tile(np.arange(steps, dtype=np.int32), len(places)),
+            "value": values.ravel(),
         }
     )
 

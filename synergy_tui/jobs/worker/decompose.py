@@ -47,14 +47,15 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     if not responses:
         raise MeasureError(f"capture {spec['capture']} has no response of {capture['min_steps']} steps", "capture anew")
     raw = load.series(cache, spec["capture"], [row["prompt"] for row in responses])
+    pairs = _pairs_there(cache, capture)
     series = preprocess(raw, words) if (words := parse(spec["preprocess"])) else raw
     method = {name: spec[name] for name in _METHOD}
 
-    engine = PairEngine(series, **method)
+    engine = PairEngine(series, **method, pairs=pairs)
     share = 0.8 / (1 + 2 * len(spec["nulls"]))
-    kept = _decomposed(job, engine, progress, share)
+    kept = _decomposed(job, engine, len(pairs) if pairs is not None else None, progress, share)
     atoms = merge_units(kept)
-    found = _against(job, series, method, spec, progress, share) if spec["nulls"] else None
+    found = _against(job, series, method | {"pairs": pairs}, spec, progress, share) if spec["nulls"] else None
 
     many = f"{len(RANKINGS)} rankings, {spec['replicates']:,} replicates"
     progress.stage("analyse", len(RANKINGS), "rankings", many, (0.8, 0.97))
@@ -91,9 +92,20 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     publish_decomposition(cache, job.id, rows, _pair_tables(job, spec, len(engine), found, capture))
 
 
-def _decomposed(job: JobFolder, engine: PairEngine, progress: Progress, share: float) -> Iterator[PairBlock]:
-    """Every block in order, from its shard where it has one."""
-    pairs = engine.units * (engine.units - 1) // 2
+def _pairs_there(cache: Cache, capture: dict[str, Any]) -> np.ndarray | None:
+    """The pairs of the places that a unit has, where layers differ in their number of units; None for all pairs."""
+    query = "SELECT unit_index FROM units WHERE capture = $1 ORDER BY unit_index"
+    there = np.array([row["unit_index"] for row in load.rows(cache, query, capture["capture"])])
+    if len(there) == capture["layers"] * capture["units_per_layer"]:
+        return None
+    return there[np.stack(np.triu_indices(len(there), 1), axis=1)]
+
+
+def _decomposed(
+    job: JobFolder, engine: PairEngine, wanted: int | None, progress: Progress, share: float
+) -> Iterator[PairBlock]:
+    """Every block in order, from its shard where it has one. wanted: how many pairs, None for all."""
+    pairs = engine.units * (engine.units - 1) // 2 if wanted is None else wanted
     progress.stage("decompose", pairs, "pairs", f"{pairs:,} pairs × {engine.prompts} prompts", (0.0, share))
     for number in range(len(engine)):
         block = blocks.pair_block(job, number)

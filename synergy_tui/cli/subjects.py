@@ -1,0 +1,131 @@
+"""subjects list, show, pull: which models there are, and what they need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from synergy_tui.cli.common import open_cache, options, print_json, settings_in_force
+
+
+@click.group(invoke_without_command=True)
+@options()
+@click.pass_context
+def subjects(context: click.Context, cache: Path | None, as_json: bool) -> None:
+    """Language models to be studied: which are at hand, what they need, fetching them."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_, cache=cache, as_json=as_json)
+
+
+@subjects.command("list")
+@options()
+def list_(cache: Path | None, as_json: bool) -> None:
+    """Built-in subjects and those captured before.
+
+    \b
+    Example:  synergy-tui subjects list
+    """
+    from synergy_tui.drawing import tables
+    from synergy_tui.store import load
+    from synergy_tui.subject.sources import BUILT_IN
+
+    data = settings_in_force(cache).data
+    found = [
+        {
+            "subject": one.name,
+            "name": one.title,
+            "heads": f"{one.geometry['layers']} × {one.geometry['heads']}",
+            "parameters": one.geometry["parameters"],
+            "licence": one.licence,
+            "here": (data / "subjects" / one.name / "config.json").exists(),
+        }
+        for one in BUILT_IN.values()
+    ]
+    query = """SELECT DISTINCT ON (place, revision) * FROM subjects
+      WHERE source NOT IN ('built-in', 'import') AND weights_seed IS NULL ORDER BY place, revision"""
+    for row in load.rows(open_cache(cache), query):
+        heads = f"{row['layers']} × {row['heads']}"
+        place = f"{row['place']} --revision {row['revision']}" if row["revision"] else row["place"]
+        here = row["source"] == "hub" or Path(row["place"]).exists()
+        found.append({"subject": place, "name": row["name"], "heads": heads, "parameters": row["parameters"]})
+        found[-1] |= {"licence": "", "here": here}
+    if as_json:
+        return print_json(found)
+    shown = [one | {"parameters": _many(one["parameters"])} for one in found]
+    absent = ("at first use", "gone")
+    click.echo(
+        tables.as_text(
+            [one | {"here": "yes" if one["here"] else absent[one["subject"] not in BUILT_IN]} for one in shown]
+        )
+    )
+
+
+def _subject_options(command: Any) -> Any:
+    command = click.option("--allow-pickle", is_flag=True, help="Weights kept as pickle count as weights.")(command)
+    command = click.option("--revision", help="Revision of a hub model.")(command)
+    return click.argument("subject")(command)
+
+
+@subjects.command()
+@_subject_options
+@options()
+def show(subject: str, revision: str | None, allow_pickle: bool, cache: Path | None, as_json: bool) -> None:
+    """Size, licence, units of SUBJECT, and the memory it needs, without loading it.
+
+    \b
+    Example:  synergy-tui subjects show smollm2
+    """
+    from synergy_tui.jobs.devices import free_memory
+    from synergy_tui.subject.facts import facts
+    from synergy_tui.subject.sources import resolve
+
+    found = facts(resolve(subject, revision, pickle=allow_pickle), settings_in_force(cache).data)
+    found["memory_free"] = free_memory()
+    if as_json:
+        return print_json(found)
+    kinds = [("heads", "attention heads"), ("ssm_heads", "state-space heads"), ("experts", "experts")]
+    units = [f"{found['layers']} layers × {found[key]} {name}" for key, name in kinds if found[key]]
+    memory = [f"{size / 1e9:.1f} GB in {dtype}" for dtype, size in found["memory"].items() if size]
+    lines = {
+        "name": found["name"],
+        "place": found["here"] or f"{found['place']}, not on this disk",
+        "licence": found["licence"] or "not said",
+        "architecture": found["architecture"],
+        "units": ", ".join(units),
+        "parameters": _many(found["parameters"]) or "not known before it is loaded",
+        "weights": f"{found['bytes'] / 1e6:,.0f} MB" if found["bytes"] else "not known",
+        "memory": f"{', '.join(memory)}; {found['memory_free'] / 1e9:.1f} GB are free" if memory else "not known",
+        "context": f"{found['context']:,} tokens" if found["context"] else "not said",
+        "chat template": {True: "yes", False: "none", None: "not known before it is loaded"}[found["chat_template"]],
+    }
+    from synergy_tui.drawing.tables import printable
+
+    for name, value in lines.items():
+        click.echo(f"{name:<14} {printable(str(value))}")
+
+
+@subjects.command()
+@_subject_options
+@options()
+def pull(subject: str, revision: str | None, allow_pickle: bool, cache: Path | None, as_json: bool) -> None:
+    """Fetch SUBJECT, so that it is on this disk when it is needed.
+
+    \b
+    Example:  synergy-tui subjects pull smollm2
+    """
+    from synergy_tui.jobs.pull import pull as fetch
+    from synergy_tui.subject.sources import resolve
+
+    settings = settings_in_force(cache)
+    folder = fetch(resolve(subject, revision, pickle=allow_pickle), settings.data, settings.cache)
+    if as_json:
+        return print_json({"subject": subject, "folder": folder})
+    click.echo(folder)
+
+
+def _many(count: int | None) -> str:
+    if not count:
+        return ""
+    return f"{count / 1e9:.1f} B" if count >= 1e9 else f"{count / 1e6:.0f} M" if count >= 1e6 else f"{count:,}"

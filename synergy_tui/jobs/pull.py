@@ -1,0 +1,32 @@
+"""A subject → its files on this disk. Fetching and converting load torch, so it is done in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from synergy_tui.errors import SubjectError
+from synergy_tui.settings import worker_environment
+from synergy_tui.subject.sources import Source
+
+
+def pull(source: Source, data: Path, cache: Path) -> str:
+    """Where the subject is, fetched if it was not there. Raises SubjectError when it cannot be."""
+    if source.kind in ("folder", "gguf"):
+        return source.place
+    got = subprocess.run(
+        [sys.executable, "-m", "synergy_tui.jobs.worker.pull"],
+        input=json.dumps({"subject": source.as_dict(), "data": str(data)}),
+        stdout=subprocess.PIPE,  # what it says on the way goes to stderr, as it comes
+        text=True,
+        env=worker_environment(cache),
+    )
+    try:
+        answer = json.loads(got.stdout)
+    except ValueError:
+        raise SubjectError(f"{source.name} was not fetched: exit status {got.returncode}", "try again") from None
+    if "error" in answer:
+        raise SubjectError(*answer["error"])
+    return answer["folder"]

@@ -1,0 +1,87 @@
+"""A subject → what can be told of it before it is loaded: size, licence, units, memory. Light."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from synergy_tui.errors import SubjectError
+from synergy_tui.subject.gguf import read_header
+from synergy_tui.subject.sources import BUILT_IN, Source, memory_needed, split_files
+
+DTYPES = ("float32", "bfloat16")
+
+
+def facts(source: Source, data: Path) -> dict[str, Any]:
+    """name, place, here (its folder on this disk, None where it is not), architecture, layers, heads, ssm_heads and
+    experts per layer, parameters, bytes (of the weights on this disk, or to fetch), memory (bytes needed, by number
+    type), context, licence, chat_template. None where it is not known."""
+    here = _here(source, data)
+    geometry = source.geometry
+    files = split_files(here) if here and here.is_file() else _weights(here) if here else []
+    size = sum(one.stat().st_size for one in files)
+    if not size and source.kind == "built-in":
+        size = BUILT_IN[source.place].download
+    return {
+        "name": source.name,
+        "place": source.place,
+        "revision": source.revision,
+        "here": str(here) if here else None,
+        "architecture": geometry["model_type"],
+        **{key: geometry.get(key) for key in ("layers", "heads", "ssm_heads", "experts", "parameters")},
+        "bytes": size or None,
+        "memory": {dtype: memory_needed(geometry, dtype) for dtype in DTYPES},
+        "context": geometry.get("context"),
+        "licence": _licence(source, here),
+        "chat_template": _has_template(here),
+    }
+
+
+def _here(source: Source, data: Path) -> Path | None:
+    """The folder or file of a subject on this disk."""
+    if source.kind == "built-in":
+        folder = data / "subjects" / source.place
+        return folder if (folder / "config.json").exists() else None
+    if source.kind == "hub":
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(source.place, "config.json", revision=source.revision)
+        return Path(found).parent if isinstance(found, str) and _weights(Path(found).parent) else None
+    return Path(source.place)
+
+
+def _weights(folder: Path) -> list[Path]:
+    return [*folder.glob("*.safetensors"), *folder.glob("*.bin")]
+
+
+def _licence(source: Source, here: Path | None) -> str | None:
+    if source.kind == "built-in":
+        return BUILT_IN[source.place].licence
+    if "licence" in source.geometry:
+        return source.geometry["licence"]
+    if here is None:
+        return None
+    if here.is_file():
+        try:
+            return read_header(here).get("general.license")
+        except SubjectError:
+            return None
+    try:
+        found = re.search(r"^license:\s*(\S+)", (here / "README.md").read_text("utf-8", "replace")[:20_000], re.M)
+    except OSError:
+        found = None
+    return found[1] if found else None
+
+
+def _has_template(here: Path | None) -> bool | None:
+    if here is None:
+        return None
+    if here.is_file():
+        return None  # in its metadata, behind the vocabulary
+    if (here / "chat_template.jinja").exists():
+        return True
+    try:
+        return '"chat_template"' in (here / "tokenizer_config.json").read_text("utf-8", "replace")
+    except OSError:
+        return False
