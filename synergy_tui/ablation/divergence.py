@@ -92,9 +92,8 @@ class IntactBehaviour:
             for part in (slice(start, start + COLUMNS) for start in range(0, len(self._weight), COLUMNS))
         ]
         self._linear = LaidOut(subject.model.base_model, ROWS)
-        layers = getattr(subject.model.base_model, "layers", None)
-        usable = from_layer and layers is not None and len(layers) == subject.layers
-        self._layers: list[Any] = list(layers) if usable else []
+        layers = list(getattr(subject.model.base_model, "layers", ()))
+        self._layers: list[Any] = layers if from_layer and len(layers) == subject.layers else []
         sequences = Sequences(prompts, responses)
         self.packed = self._packs(sequences) if packed is None else packed
         found = passes(sequences, batch, subject.device, self.packed)

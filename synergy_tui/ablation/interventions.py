@@ -196,7 +196,7 @@ def query_projections(subject: Subject) -> list[nn.Module]:
         raise SubjectError(
             f"{subject.source.name} has no query projection of its own", "use zero, mean or resample instead of noise"
         )
-    return found  # type: ignore[return-value]
+    return found
 
 
 @contextlib.contextmanager

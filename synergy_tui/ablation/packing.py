@@ -182,5 +182,5 @@ def _pass(
         rows += [row] * len(mine)
         places += mine
         step_of += [one] * len(mine)
-    found = (torch.tensor(part, device=device) for part in (rows, places, step_of))
-    return Pass(which, ids.to(device), positions.to(device), *found, at, attention)
+    where, place, step = (torch.tensor(part, device=device) for part in (rows, places, step_of))
+    return Pass(which, ids.to(device), positions.to(device), where, place, step, at, attention)

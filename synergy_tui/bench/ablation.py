@@ -1,5 +1,5 @@
-"""The ablation lab against the plain way: one prompt at a time, one condition at a time, a full forward pass, all logits
-kept and KL by its definition. Interleaved, condition by condition, in one run, on the built-in subject."""
+"""The ablation lab against the plain way: one prompt at a time, one condition at a time, a full forward pass, all
+logits kept and KL by its definition. Interleaved, condition by condition, in one run, on the built-in subject."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ def measure() -> dict[str, Any]:
     subject = load(resolve("smollm2"), data, "cpu", "float32")
     asked = encode(subject, [one.text for one in tasks.select(tasks.load("cognitive"), PROMPTS, 0).prompts], chat=True)
     answers = [one.tokens for one in generate(subject, asked, STEPS)]
-    found: dict[str, Any] = {"prompts": PROMPTS, "steps": STEPS, "tokens": sum(map(len, asked)) + sum(map(len, answers))}
+    found: dict[str, Any] = {
+        "prompts": PROMPTS,
+        "steps": STEPS,
+        "tokens": sum(map(len, asked)) + sum(map(len, answers)),
+    }
     intact = IntactBehaviour(subject, asked, answers, BATCH)
     found["packed"] = intact.packed
     found["peak memory of the lab"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -45,8 +49,8 @@ def measure() -> dict[str, Any]:
         values: dict[str, list[np.ndarray]] = {"plain": [], "fp32": [], "bf16": []}
         for removed in conditions:
             for name, ask in (("plain", plain.under), ("fp32", intact.under), ("bf16", intact_half.under)):
-                value, seconds = _timed(ask, removed)
-                took[name].append(seconds)
+                value, passed = _timed(ask, removed)
+                took[name].append(passed)
                 values[name].append(value if name == "plain" else value.divergence)
         # A single head's cost follows from its layer: heads are spread evenly over the depth, so their mean counts.
         seconds = {
@@ -103,6 +107,8 @@ class _Plain:
         return out
 
 
-def _timed(ask: Callable[[Mapping[int, Sequence[int]]], Any], removed: Mapping[int, Sequence[int]]) -> tuple[Any, float]:
+def _timed(
+    ask: Callable[[Mapping[int, Sequence[int]]], Any], removed: Mapping[int, Sequence[int]]
+) -> tuple[Any, float]:
     began = time.perf_counter()
     return ask(removed), time.perf_counter() - began

@@ -43,7 +43,7 @@ def publish_decomposition(cache: Cache, decomposition: str, rows: Rows, pairs: I
 
 
 def publish_ablation(cache: Cache, ablation: str, rows: Rows) -> None:
-    """`rows`: ablations, ablation_curves, ablation_prompts, ablation_areas."""
+    """`rows`: ablations and the tables named ablation_…, those without a row left out."""
     _publish(cache, "ablation", ablation, rows)
 
 

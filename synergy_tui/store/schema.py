@@ -10,7 +10,7 @@ import duckdb
 from synergy_tui.store.tables import JOB_COLUMNS, PAIR_EXTRAS, TABLES
 from synergy_tui.terms import ATOMS, INVALID_REASONS, MEASURES, RANKINGS, TESTS, column
 
-VERSION = 2
+VERSION = 3
 
 NOTHING = "_none"
 """Partition that keeps the globs of the views from matching nothing."""
@@ -113,6 +113,22 @@ _TO_VERSION_2 = (
     "UPDATE decompositions SET precision = 'float64', nulls = [], surrogates = 0",
 )
 
+_TO_VERSION_3 = (
+    "ALTER TABLE ablations ADD COLUMN alpha DOUBLE",
+    "ALTER TABLE ablations ADD COLUMN reference INTEGER",
+    "ALTER TABLE ablations ADD COLUMN dtype VARCHAR",
+    "ALTER TABLE ablations ADD COLUMN spot_check VARCHAR",
+)
+_NEW_IN_VERSION_3 = (
+    "ablation_sweeps",
+    "ablation_correlations",
+    "ablation_ratios",
+    "ablation_accuracy",
+    "ablation_answers",
+    "ablation_plans",
+    "ablation_plan_units",
+)
+
 
 def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
     """Brings the tables of an older version to this one, step by step; the views are to be made anew."""
@@ -120,6 +136,11 @@ def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
         for statement in _TO_VERSION_2:
             con.execute(statement)
         for name in ("unit_nulls", "surrogate_contrasts"):
+            _create_table(con, name)
+    if version < 3:
+        for statement in _TO_VERSION_3:
+            con.execute(statement)
+        for name in _NEW_IN_VERSION_3:
             _create_table(con, name)
     for name in TABLES:
         _comment(con, name)
