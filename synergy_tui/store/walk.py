@@ -264,6 +264,29 @@ def partial_curves(shards: Path) -> list[dict[str, Any]]:
     return out
 
 
+def partial_sweep(shards: Path, units: int) -> tuple[np.ndarray, float]:
+    """[units] divergence of every unit alone as far as a running ablation has come, and the share that is known."""
+    out = np.full(units, np.nan)
+    for path in sorted(shards.glob(f"{SWEEPS[0]}-*.parquet")):
+        with contextlib.suppress(OSError, pa.ArrowException, ValueError):
+            place = int(path.stem.removeprefix(f"{SWEEPS[0]}-"))
+            out[place] = np.mean(pq.ParquetFile(path).read(["divergence"])["divergence"].to_numpy())
+    return out, float(np.isfinite(out).mean()) if units else 0.0
+
+
+def answers(cache: Cache, ablation: str) -> list[dict[str, Any]]:
+    """What the ablated subject answered by itself, beside the intact answers: removal_order, target, seed, fraction,
+    prompt, category, asked, pieces, intact (pieces)."""
+    return load.rows(
+        cache,
+        """SELECT a.removal_order, a.target, a.seed, a.fraction, a.prompt, p.category, p.text AS asked, a.pieces,
+        r.pieces AS intact FROM ablation_answers a JOIN ablations USING (ablation)
+        JOIN prompts p USING (capture, prompt) JOIN responses r USING (capture, prompt)
+        WHERE ablation = $1 ORDER BY a.prompt, a.seed NULLS FIRST, a.removal_order, a.target""",
+        ablation,
+    )
+
+
 def ablations(cache: Cache, decomposition: str) -> list[dict[str, Any]]:
     """The ablations of a decomposition, newest first, with ranking, orders, prompts, seeds, verdict, intervention."""
     return load.rows(
