@@ -49,12 +49,23 @@ MLP block. Heads of both kinds are the default, in one map where a model has bot
 
 HEADS = UNIT_KINDS[:2]
 
-TARGETED_ORDERS = ("synergy-first", "redundancy-first", "marked")
-"""Orders that mean certain units; `marked` is a set that the user chose."""
+RANKED_ORDERS = tuple(f"{ranking}-{end}" for ranking in RANKINGS for end in ("first", "last"))
+"""Orders by a ranking of their own: its highest unit first, or its lowest."""
+
+TARGETED_ORDERS = ("synergy-first", "redundancy-first", "marked", *RANKED_ORDERS)
+"""Orders that mean certain units; the first two by the ranking chosen, `marked` is a set that the user chose."""
 
 CONTROL_ORDERS = ("random", "layer-matched")
 
-REMOVAL_ORDERS = TARGETED_ORDERS + CONTROL_ORDERS
+SWEEPS = ("single-units", "whole-layers")
+"""Not cumulative: every unit alone, every layer alone."""
+
+REMOVAL_ORDERS = TARGETED_ORDERS + CONTROL_ORDERS + SWEEPS
+
+DEFAULT_ORDERS = ("synergy-first", "redundancy-first", *CONTROL_ORDERS)
+
+INTERVENTIONS = ("zero", "mean", "resample", "noise")
+"""What is done to a unit that is removed. The first is the default."""
 
 JOB_KINDS = ("capture", "decompose", "ablate")
 

@@ -112,7 +112,7 @@ def test_divergence_of_a_bf16_model_is_no_noisier_than_its_hidden_states(tiny, t
     prompts = encode(subject, ["one", "a longer prompt"], chat=True)
     responses = [one.tokens for one in generate(subject, prompts, 25)]
     removed = {2: [1]}
-    found = IntactBehaviour(subject, prompts, responses, 1).under(removed)
+    found = IntactBehaviour(subject, prompts, responses, 1, packed=False).under(removed)
     weight = subject.model.get_output_embeddings().weight.double()
     for number, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
         ids, first = torch.tensor([[*prompt, *response[:-1]]]), len(prompt) - 1

@@ -128,6 +128,9 @@ PAIRS: list[tuple[str, tuple[str, ...], Check]] = [
 ABLATION: list[tuple[str, tuple[str, ...], Check]] = [
     ("ablation.next", ("a",), lambda app: "Nothing has been removed" in app.plain_screen()),
     ("ablation.previous", (), lambda app: "Nothing has been removed" in app.plain_screen()),
+    ("ablation.answers", (), lambda app: "No answers of an ablated subject" in app.plain_screen()),
+    ("ablation.answer-next", (), lambda app: app.view.id == "ablation"),
+    ("ablation.answer-previous", (), lambda app: app.view.id == "ablation"),
     ("ablation.stop", (), lambda app: "No ablation is running" in app.plain_screen()),
     # The made-up subject is nowhere, which its worker will say; that it starts is what counts here.
     ("ablation.start", (), lambda app: any(one["kind"] == "ablate" for one in app.seen.jobs)),

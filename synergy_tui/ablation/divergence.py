@@ -4,24 +4,39 @@ With logits W h, intact h_p and ablated h_q: KL = LSE_q − LSE_p − c·(h_q �
 model leaves one vector of the model's width per token instead of a distribution over the vocabulary, and of
 full-vocabulary logits no more than one chunk is ever in memory. (An output bias cancels; it is in the logits of
 both.)
+
+What comes before the first layer that loses a unit is what it was: the residual stream at the layers' inputs is kept
+from the intact pass, and a condition starts from there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from synergy_tui.ablation.interventions import Intervention, Zero
+from synergy_tui.ablation.linear import LaidOut, laid_out
+from synergy_tui.ablation.packing import Pass, Sequences, attention_of, passes
 from synergy_tui.subject.loading import Subject
-from synergy_tui.subject.taps import HeadsRemoved
 
-CHUNK = 256
-"""Tokens whose logits are in memory at a time: 50 MB at a vocabulary of 49,152 in fp32."""
+ROWS, COLUMNS = 1024, 2048
+"""Tokens × words of a block of logits of an ablated model: 8 MB, which stays near the cores. Whole rows of a large
+vocabulary take 1.4 times as long."""
+
+KEPT = 1 << 30
+"""Bytes of residual streams kept. Where all layers' take more, every second one is kept, or every third, …"""
+
+SAME = {torch.float32: 1e-4}
+"""How far packed hidden states may be from those of a sequence by itself, as a share of their norm; in 16 bits
+rounding alone is larger."""
+SAME_16_BITS = 0.1
 
 
 class Divergence(NamedTuple):
@@ -34,23 +49,25 @@ class Divergence(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """Sequences of like length, padded on the right, and what the intact model says at their response steps."""
+class _Intact:
+    """What the intact model says at the response steps of one pass."""
 
-    prompts: list[int]
-    ids: Tensor
-    rows: Tensor
-    places: Tensor
+    tokens: Pass
     next_tokens: Tensor
     hidden: Tensor
     slope: Tensor
     log_sum: Tensor
     best: Tensor
     chosen: Tensor
+    residual: dict[int, Tensor] = field(default_factory=dict)
 
 
 class IntactBehaviour:
-    """What the intact model does on prompts with their responses; `under` says how far it moves without some heads."""
+    """What the intact model does on prompts with their responses; `under` says how far it moves without some heads.
+
+    packed: whether sequences share passes without padding; found out unless told. from_layer: whether conditions start
+    at the first layer that loses something.
+    """
 
     @torch.inference_mode()
     def __init__(
@@ -59,85 +76,142 @@ class IntactBehaviour:
         prompts: Sequence[Sequence[int]],
         responses: Sequence[Sequence[int]],
         batch: int,
+        intervention: Intervention | None = None,
+        packed: bool | None = None,
+        from_layer: bool = True,
     ) -> None:
         self._subject, self._count = subject, len(prompts)
+        self._how = intervention or Zero()
         head = subject.model.get_output_embeddings()
         # KL is what remains of a cancellation: logits rounded to bf16 leave 0.05 nats of noise a step. So the output
         # embedding is applied in fp32 whatever the model runs in; for an fp32 model this is no copy.
         self._weight = head.weight.float()
         self._bias = None if getattr(head, "bias", None) is None else head.bias.float()
-        order = sorted(range(len(prompts)), key=lambda one: len(prompts[one]) + len(responses[one]))
-        self._batches = [
-            self._intact(order[start : start + batch], prompts, responses) for start in range(0, len(order), batch)
+        self._blocks = [
+            laid_out(self._weight[part], None if self._bias is None else self._bias[part], ROWS)
+            for part in (slice(start, start + COLUMNS) for start in range(0, len(self._weight), COLUMNS))
         ]
+        self._linear = LaidOut(subject.model.base_model, ROWS)
+        layers = list(getattr(subject.model.base_model, "layers", ()))
+        self._layers: list[Any] = layers if from_layer and len(layers) == subject.layers else []
+        sequences = Sequences(prompts, responses)
+        self.packed = self._packs(sequences) if packed is None else packed
+        found = passes(sequences, batch, subject.device, self.packed)
+        tokens = sum(one.ids.numel() for one in found)
+        width = subject.model.config.get_text_config().hidden_size * subject.model.dtype.itemsize
+        self._stride = max(1, -(-tokens * width * len(self._layers) // KEPT))
+        with self._how.watching(subject):
+            self._passes = [self._intact(one, responses) for one in found]
+        self._how.settle(subject, sequences, found)
 
     @torch.inference_mode()
-    def under(self, removed: dict[int, list[int]]) -> Divergence:
-        """Divergence with the heads of {layer: heads} removed by zeroing."""
+    def under(self, removed: Mapping[int, Sequence[int]]) -> Divergence:
+        """Divergence with the heads of {layer: heads} intervened on."""
         out = np.full((3, self._count), np.nan)
-        with HeadsRemoved(self._subject.projections, self._subject.heads, removed):
-            for batch in self._batches:
-                hidden = self._hidden(batch.ids, batch.rows, batch.places)
-                steps = torch.stack(self._against(batch, hidden))
-                for row, prompt in enumerate(batch.prompts):
-                    out[:, prompt] = steps[:, batch.rows == row].mean(dim=1).cpu().numpy()
+        first = min((layer for layer, heads in removed.items() if len(heads)), default=0)
+        for number, one in enumerate(self._passes):
+            with self._how.on(self._subject, removed, number), self._starting_at(first, one):
+                hidden = self._hidden(one.tokens)
+            steps = torch.stack(self._against(one, hidden))
+            for prompt in one.tokens.sequences:
+                out[:, prompt] = steps[:, one.tokens.step_of == prompt].mean(dim=1).cpu().numpy()
         return Divergence(*out)
 
-    def _intact(self, which: list[int], prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]) -> _Batch:
-        device = self._subject.device
-        whole = [[*prompts[one], *responses[one]] for one in which]
-        longest = max(map(len, whole)) - 1
-        ids = torch.zeros((len(which), longest), dtype=torch.long)
-        row_of: list[int] = []
-        place_of: list[int] = []
-        token_of: list[int] = []
-        for row, one in enumerate(which):
-            ids[row, : len(whole[row]) - 1] = torch.tensor(whole[row][:-1])
-            start = len(prompts[one]) - 1
-            row_of += [row] * len(responses[one])
-            place_of += range(start, start + len(responses[one]))
-            token_of += responses[one]
-        rows, places, next_tokens = (torch.tensor(part, device=device) for part in (row_of, place_of, token_of))
-        ids = ids.to(device)
-        hidden = self._hidden(ids, rows, places)
-        slopes, sums, best, chosen = [], [], [], []
-        for logits, part in self._logits(hidden):
-            log_sum = logits.logsumexp(dim=-1)
-            slopes.append((logits - log_sum[:, None]).exp_() @ self._weight)
-            sums.append(log_sum)
-            best.append(logits.argmax(dim=-1))
-            chosen.append(logits.gather(1, next_tokens[part, None])[:, 0])
-        return _Batch(
-            which,
-            ids,
-            rows,
-            places,
-            next_tokens,
-            hidden,
-            torch.cat(slopes),
-            torch.cat(sums),
-            torch.cat(best),
-            torch.cat(chosen),
-        )
+    def _packs(self, sequences: Sequences) -> bool:
+        """Whether sequences in one row give the hidden states that they give alone."""
+        count = len(sequences.prompts)
+        which = sorted({0, count - 1})
+        if count < 2:
+            return False
+        some = Sequences([sequences.prompts[k] for k in which], [sequences.responses[k] for k in which])
+        device, dtype = self._subject.device, self._subject.model.dtype
+        try:
+            (together,) = passes(some, 2, device, packed=True)
+            hidden = self._hidden(together)
+        except (NotImplementedError, RuntimeError, TypeError, ValueError, AttributeError):
+            return False
+        for one in passes(some, 1, device, packed=False):
+            alone, mine = self._hidden(one), hidden[together.step_of == one.sequences[0]]
+            if not bool((mine - alone).norm() <= SAME.get(dtype, SAME_16_BITS) * alone.norm()):
+                return False
+        return True
 
-    def _against(self, batch: _Batch, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """KL, same likeliest token, rise of surprisal: each [steps of the batch]."""
-        sums, same, chosen = [], [], []
-        for logits, part in self._logits(hidden):
-            sums.append(logits.logsumexp(dim=-1))
-            same.append(logits.argmax(dim=-1) == batch.best[part])
-            chosen.append(logits.gather(1, batch.next_tokens[part, None])[:, 0])
-        log_sum = torch.cat(sums)
-        moved = ((hidden - batch.hidden) * batch.slope).sum(dim=-1)
-        rise = (log_sum - batch.log_sum) - (torch.cat(chosen) - batch.chosen)
-        return log_sum - batch.log_sum - moved, torch.cat(same).float(), rise
+    def _intact(self, tokens: Pass, responses: Sequence[Sequence[int]]) -> _Intact:
+        residual: dict[int, Tensor] = {}
+        with contextlib.ExitStack() as stack:
+            for number in range(0, len(self._layers), self._stride):
 
-    def _hidden(self, ids: Tensor, rows: Tensor, places: Tensor) -> Tensor:
-        positions = torch.arange(ids.shape[1], device=ids.device)[None].expand(len(ids), -1)
-        out = self._subject.model.base_model(input_ids=ids, position_ids=positions, use_cache=False)
-        return out.last_hidden_state[rows, places].float()
+                def keep(_: Any, args: tuple[Tensor, ...], number: int = number) -> None:
+                    residual[number] = args[0]
 
-    def _logits(self, hidden: Tensor) -> Iterator[tuple[Tensor, slice]]:
-        for start in range(0, len(hidden), CHUNK):
-            part = slice(start, start + CHUNK)
-            yield torch.nn.functional.linear(hidden[part], self._weight, self._bias), part
+                stack.callback(self._layers[number].register_forward_pre_hook(keep).remove)
+            hidden = self._hidden(tokens)
+        said = [token for one in tokens.sequences for token in responses[one]]
+        next_tokens = torch.tensor(said, device=self._subject.device)
+        # By the same blocks as under a condition: what is the same stays the same to the last bit.
+        log_sum, best = self._summed(hidden)
+        chosen = self._chosen(hidden, next_tokens)
+        slope = self._slope(hidden, log_sum)
+        return _Intact(tokens, next_tokens, hidden, slope, log_sum, best, chosen, residual)
+
+    def _slope(self, hidden: Tensor, log_sum: Tensor) -> Tensor:
+        """c = Wᵀ softmax(W h) in float64, once: 49,152 terms of either sign leave 1e-5 nats of noise in fp32."""
+        out = torch.zeros(hidden.shape, dtype=torch.float64, device=hidden.device)
+        for number, block in enumerate(self._blocks):
+            weight = self._weight[number * COLUMNS : (number + 1) * COLUMNS].double()
+            for start in range(0, len(hidden), ROWS):
+                part = slice(start, start + ROWS)
+                out[part] += (block(hidden[part]) - log_sum[part, None]).double().exp_() @ weight
+        return out
+
+    def _against(self, one: _Intact, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """KL, same likeliest token, rise of surprisal: each [steps of the pass]."""
+        moved = ((hidden - one.hidden) * one.slope).sum(dim=-1).to(hidden.dtype)
+        log_sum, best = self._summed(hidden)
+        rise = (log_sum - one.log_sum) - (self._chosen(hidden, one.next_tokens) - one.chosen)
+        return log_sum - one.log_sum - moved, (best == one.best).float(), rise
+
+    def _chosen(self, hidden: Tensor, tokens: Tensor) -> Tensor:
+        """The logit of one token per step."""
+        logits = (hidden * self._weight[tokens]).sum(dim=-1)
+        return logits if self._bias is None else logits + self._bias[tokens]
+
+    def _summed(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """LSE and place of the largest logit of each step, one block of the vocabulary after the other."""
+        sums, bests = [], []
+        for start in range(0, len(hidden), ROWS):
+            some = hidden[start : start + ROWS]
+            top = some.new_full((len(some),), -torch.inf)
+            total, best = torch.zeros_like(top), torch.zeros(len(some), dtype=torch.long, device=some.device)
+            for number, block in enumerate(self._blocks):
+                logits = block(some)
+                peak, place = logits.max(dim=-1)
+                best = torch.where(peak > top, place + number * COLUMNS, best)
+                higher = torch.maximum(top, peak)
+                total = total * (top - higher).exp() + logits.sub_(higher[:, None]).exp_().sum(dim=-1)
+                top = higher
+            sums.append(total.log() + top)
+            bests.append(best)
+        return torch.cat(sums), torch.cat(bests)
+
+    @contextlib.contextmanager
+    def _starting_at(self, layer: int, one: _Intact) -> Iterator[None]:
+        """Within it layers before `layer` are not computed: each hands on what the intact model had there."""
+        start = layer - layer % self._stride
+        if not self._layers or start not in one.residual or start == 0:
+            yield
+            return
+        known, skipped = one.residual[start], self._layers[:start]
+        try:
+            for module in skipped:
+                module.forward = lambda *_, **__: known
+            yield
+        finally:
+            for module in skipped:
+                del module.forward
+
+    def _hidden(self, tokens: Pass) -> Tensor:
+        model = self._subject.model.base_model
+        with attention_of(model, tokens), self._linear.here():
+            out = model(input_ids=tokens.ids, position_ids=tokens.positions, use_cache=False)
+        return out.last_hidden_state[tokens.rows, tokens.places].float()

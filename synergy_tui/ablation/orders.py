@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,14 +34,15 @@ def make(
     seeds: int,
     seed: int,
     marked: Sequence[int] = (),
+    rankings: Mapping[str, Float[np.ndarray, " units"]] | None = None,
 ) -> list[RemovalOrder]:
     """The orders named, controls once per seed; layer-matched once per seed and targeted order (synergy-first when
     none is named). In the order of that name the `marked` units come first. Equal ranks are ordered by `tie_break`, not
-    by their layer. Units without a value go last in every order, controls too: they must not spare the controls alone.
-    Seeds are seed, seed + 1, …"""
+    by their layer. `rankings`: raw values behind orders named RANKING-first or -last. Units without a value go last in
+    every order, controls too: they must not spare the controls alone. Seeds are seed, seed + 1, …"""
     known = np.isfinite(raw)
     targeted = [
-        RemovalOrder(name, _marked(marked, raw, tie_break) if name == "marked" else _targeted(name, raw, tie_break))
+        RemovalOrder(name, _order_of(name, raw, tie_break, marked, rankings or {}))
         for name in names
         if name in TARGETED_ORDERS
     ]
@@ -56,6 +57,17 @@ def make(
                 units = _within_layers(target.units, layer_of, known, np.random.default_rng(number))
                 made.append(RemovalOrder("layer-matched", units, number, target.name))
     return made
+
+
+def _order_of(
+    name: str, raw: np.ndarray, tie_break: np.ndarray, marked: Sequence[int], rankings: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    if name == "marked":
+        return _marked(marked, raw, tie_break)
+    ranking, _, end = name.rpartition("-")
+    if ranking in rankings:
+        return _targeted("synergy-first" if end == "first" else "", rankings[ranking], tie_break)
+    return _targeted(name, raw, tie_break)
 
 
 def full_layers(removed: Int[np.ndarray, " removed"], layer_of: Int[np.ndarray, " units"]) -> int:

@@ -63,11 +63,22 @@ def area_test(target: float, controls: np.ndarray) -> AreaTest:
     return AreaTest(ratio, t, float(student.sf(t, k - 1)), float(student.cdf(t, k - 1)), k)
 
 
+def plain_test(target: float, controls: np.ndarray) -> float:
+    """One-sided p that a target (an accuracy) is below its controls, by the same t without logarithms; NaN where there
+    are fewer than two controls or they do not differ."""
+    k = len(controls)
+    spread = controls.std(ddof=1) if k > 1 else 0.0
+    if spread < SAME:
+        return float("nan")
+    return float(student.cdf((target - controls.mean()) / (spread * np.sqrt(1 + 1 / k)), k - 1))
+
+
 def verdict(order: str, own: float, tests: dict[str, AreaTest]) -> str:
     """One sentence on a targeted order from its primary area and its tests by control. Synergy-first is tested upwards
-    (disproportionate), redundancy-first downwards (less than its controls), a marked set upwards, by its divergence
-    when all of it is removed. What is missing comes before any result."""
-    upward = order != "redundancy-first"
+    (disproportionate), redundancy-first and orders that begin with a ranking's lowest downwards (less than its
+    controls), a marked set upwards, by its divergence when all of it is removed. What is missing comes before any
+    result."""
+    upward = order != "redundancy-first" and not order.endswith("-last")
     what = "divergence of the whole set" if order == "marked" else f"area over [0, {PRIMARY}]"
     if not np.isfinite(own):
         return f"{order}: inconclusive, its curve has no {what}; give fractions up to {PRIMARY}."

@@ -232,20 +232,36 @@ def import_(
     print_next(opened, [f"synergy-tui decompose {capture_id}"])
 
 
+def _lab_options(command: Any) -> Any:
+    """What `ablate` removes, how, and what it measures beside divergence."""
+    shown: Any = {"show_default": True}
+    count = click.IntRange(1)
+    named = "Removal orders; also RANKING-first and -last, single-units, whole-layers, and marked with --units."
+    copy = "New folder for plan.json and a copy of the model with the plan's heads set to zero."
+    task_help = "Also answer graded tasks: graded (shipped) or a .jsonl file, about 4 s a condition on 2 cores."
+    for option in (
+        click.option("--save", type=click.Path(path_type=Path), help=copy),
+        click.option("--budget", type=float, help="Also plan: most heads that go together under this divergence."),
+        click.option("--answers", is_flag=True, help="Also let the ablated subject answer some prompts by itself."),
+        click.option("--tasks", default="", help=task_help),
+        click.option("--dtype", type=_DTYPE, help="Number type of the model; default: the capture's."),
+        click.option("--batch", type=count, default=16, **shown, help="Prompts at a time."),
+        click.option("--prompts", type=count, default=12, **shown, help="Prompts replayed."),
+        click.option("--reference", type=count, help="Of mean: prompts of its reference set, none of them replayed."),
+        click.option("--alpha", type=float, default=1.0, **shown, help="Of noise: σ over the sd of the weights."),
+        click.option("--intervention", type=click.Choice(terms.INTERVENTIONS), default="zero", **shown, help="How."),
+        click.option("--ranking", default=terms.RANKINGS[0], **shown, help="Ranking behind synergy-first and others."),
+        click.option("--fractions", default="0.05,0.1,0.15,0.2,0.25", **shown, help="Fractions of heads removed."),
+        click.option("--seeds", type=count, default=20, **shown, help="Seeds of each control."),
+        click.option("--units", default="", help="A set of your own, as layer.unit: 3.1,3.4,14.5."),
+        click.option("--orders", default=",".join(terms.DEFAULT_ORDERS), **shown, help=named),
+    ):
+        command = option(command)
+    return command
+
+
 @click.command()
-@click.option(
-    "--orders",
-    default=",".join(one for one in terms.REMOVAL_ORDERS if one != "marked"),
-    show_default=True,
-    help="Removal orders; marked needs --units.",
-)
-@click.option("--units", default="", help="A set of your own, as layer.unit: 3.1,3.4,14.5.")
-@click.option("--seeds", type=click.IntRange(1), default=20, show_default=True, help="Seeds of each control.")
-@click.option("--fractions", default="0.05,0.1,0.15,0.2,0.25", show_default=True, help="Fractions of heads removed.")
-@click.option("--ranking", default=terms.RANKINGS[0], show_default=True, help="Ranking behind the targeted orders.")
-@click.option("--prompts", type=click.IntRange(1), default=12, show_default=True, help="Prompts replayed.")
-@click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Prompts at a time.")
-@click.option("--dtype", type=_DTYPE, help="Number type of the model; default: the capture's.")
+@_lab_options
 @_job_options
 @options(run=True)
 def ablate(
@@ -266,10 +282,12 @@ def ablate(
     Example:  synergy-tui ablate --latest --seeds 3 --fractions 0.1,0.25 --prompts 4
     """
     from synergy_tui.jobs import plan
+    from synergy_tui.settings import user_path
     from synergy_tui.store import load
 
     opened = open_cache(cache)
     chosen |= {"orders": _words(orders), "fractions": _numbers(fractions)}
+    chosen["save"] = user_path(chosen["save"]) if chosen["save"] else None
     decomposition = load.find(opened, "decomposition", run, latest)
     if units:
         capture = load.one(opened, "capture", load.find(opened, "capture", decomposition))
@@ -285,10 +303,17 @@ def ablate(
     from synergy_tui.drawing import curves, tables
 
     screen = console()
-    screen.print(curves.draw(found["orders"], min(screen.width, 100)))
-    click.echo(tables.as_text(curves.rows(found["orders"])))
+    if curves.by_line(found["orders"]):
+        screen.print(curves.draw(found["orders"], min(screen.width, 100)))
+        click.echo(tables.as_text(curves.rows(found["orders"])))
+    for title, some in curves.beside(found).items():
+        click.echo(f"\n{title}\n{tables.as_text(some)}")
     click.echo(f"\n{found['verdict']}")
     sql = "SELECT removal_order, target, fraction, avg(divergence) FROM ablation_curves"
+    if not curves.by_line(found["orders"]):
+        sql = "SELECT layer, unit, divergence FROM ablation_sweeps"
+        print_next(opened, [f"synergy-tui sql \"{sql} WHERE ablation = '{jobs[0].id}' ORDER BY divergence DESC\""])
+        return
     print_next(
         opened, [f"synergy-tui sql \"{sql} WHERE ablation = '{jobs[0].id}' GROUP BY ALL ORDER BY removal_order\""]
     )

@@ -35,6 +35,50 @@ def rows(orders: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def beside(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Tables of what was measured beside the curves, by title: ratios to controls with their intervals, accuracy of the
+    able categories, units alone, whole layers, correlations with rankings, the plan. `found` as `ablate --json`."""
+    tables: dict[str, list[dict[str, Any]]] = {}
+    names: tuple[str, ...]
+    if rows_ := [one for one in found["ratios"] if one["category"] is None]:
+        names = ("removal_order", "control", "ratio", "low", "high")
+        tables["ratio to controls, prompts paired, 95 % interval"] = [
+            {name: one[name] for name in names} for one in rows_
+        ]
+    if found["accuracy"]:
+        tables["accuracy, means over seeds"] = _accuracies(found["accuracy"])
+    for sweep, units in found["sweeps"].items():
+        names = (
+            ("layer", "divergence", "low", "high") if sweep == "whole-layers" else ("unit", "divergence", "low", "high")
+        )
+        first = sorted(units, key=lambda one: -(one["divergence"] or 0.0))[:10]
+        label = [one | {"unit": f"{one['layer']}.{one['unit']}"} for one in first]
+        tables[f"{sweep}: the ten that matter most, alone"] = [{name: one[name] for name in names} for one in label]
+    if found["correlations"]:
+        names = ("ranking", "spearman", "low", "high", "partial", "partial_low", "partial_high")
+        tables["does it predict the divergence of single units? partial: within layers"] = [
+            {name: one[name] for name in names} for one in found["correlations"]
+        ]
+    if found["plan"]:
+        by_layer: dict[int, list[int]] = {}
+        for one in found["plan"]["units"]:
+            by_layer.setdefault(one["layer"], []).append(one["unit"])
+        tables["plan: heads that go together"] = [
+            {"layer": layer, "heads": " ".join(map(str, sorted(heads)))} for layer, heads in sorted(by_layer.items())
+        ]
+    return tables
+
+
+def _accuracies(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row per order: all categories the intact subject can do, then each of them."""
+    values: dict[str, dict[str, list[float]]] = {}
+    able = [one for one in found if one["able"]]
+    for one in able:
+        name = f"{one['removal_order']} ({one['target']})" if one["target"] else one["removal_order"]
+        values.setdefault(name, {}).setdefault(one["category"] or "all", []).append(one["accuracy"] or 0.0)
+    return [{"order": name} | {what: fmean(some) for what, some in row.items()} for name, row in values.items()]
+
+
 def by_line(orders: dict[str, dict[str, Any]]) -> dict[str, list[Curve]]:
     """Curves by the name of their line; layer-matched has one line per target."""
     out: dict[str, list[Curve]] = {}

@@ -117,6 +117,17 @@ ABLATION = (
         "ablation", "ablation.next", "period", "other(1)", "next result", "The next ablation of this run", footer=True
     ),
     Action("ablation", "ablation.previous", "comma", "other(-1)", "previous", "The ablation before"),
+    Action(
+        "ablation",
+        "ablation.answers",
+        "o",
+        "answers",
+        "answers",
+        "Intact and ablated answers side by side",
+        footer=True,
+    ),
+    Action("ablation", "ablation.answer-next", "down,j", "answer(1)", "next answer", "The next answer"),
+    Action("ablation", "ablation.answer-previous", "up,k", "answer(-1)", "previous answer", "The answer before"),
     Action("ablation", "ablation.stop", "delete", "stop", "stop", "Stop the one that runs; what is finished is kept"),
 )
 

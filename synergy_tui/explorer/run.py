@@ -170,7 +170,8 @@ def _score(name: str, columns: dict[str, np.ndarray]) -> Score:
     known = value[np.isfinite(value)]
     # Where both signs occur, zero is what the colours part at.
     centre = 0.0 if len(known) and known.min() < 0 < known.max() else None
-    return Score(name, "atom" if name in ATOMS else "measure", value, value, nothing, nothing, centre)
+    low, high = (columns["low"], columns["high"]) if name == "divergence" else (nothing, nothing)
+    return Score(name, "atom" if name in ATOMS else "measure", value, value, low, high, centre)
 
 
 def made_score(name: str, values: np.ndarray) -> Score:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-# SmolLM2 on 2 cores: 110 ms for a decode step of 16 prompts, 135 M parameters in fp32; a replayed token costs 0.4 of a
-# generated one; 0.25 s for 36,315 pairs × 60 prompts × 100 steps.
+# SmolLM2 on 2 cores: 110 ms for a decode step of 16 prompts, 135 M parameters in fp32; 2.1 s for 1,550 tokens under
+# a condition; 0.25 s for 36,315 pairs × 60 prompts × 100 steps.
 _DECODE = 20e9
-_REPLAY = 50e9
+_ABLATE = 1e11
 _PAIR_PROMPTS = 9e6
 _TIMES = {("gaussian", "mmi"): 1.0, ("discrete", "mmi"): 4.0, ("gaussian", "ccs"): 12.0, ("discrete", "ccs"): 5.0}
 _START, _LOAD_BYTES_PER_SECOND = 5.0, 3e8
@@ -45,11 +45,13 @@ def decompose(units: int, prompts: int, spec: dict[str, Any], cores: int) -> Cos
     return Cost(None if spec["device"] != "cpu" else seconds, pairs * _PAIR_BYTES)
 
 
-def ablate(geometry: dict[str, Any], conditions: int, tokens: int, device: str, cores: int) -> Cost:
-    """`conditions` replays of `tokens` tokens (prompts with responses)."""
+def ablate(geometry: dict[str, Any], passes: float, tokens: int, generated: float, device: str, cores: int) -> Cost:
+    """`passes` replays of `tokens` tokens (prompts with responses), and `generated` tokens' worth of replay in answers
+    of the subject's own."""
     parameters = _parameters(geometry)
-    seconds = _START + (conditions + 1) * tokens * parameters / (_REPLAY * cores / 2)
-    return Cost(None if device != "cpu" else seconds, conditions * 2_000.0)
+    work = ((passes + 3) * tokens + generated) * parameters / (_ABLATE * cores / 2)
+    load = _START + 4 * parameters / _LOAD_BYTES_PER_SECOND
+    return Cost(None if device != "cpu" else work + load, passes * 2_000.0)
 
 
 def _parameters(geometry: dict[str, Any]) -> float:

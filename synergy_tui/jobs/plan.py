@@ -3,6 +3,7 @@ loading a model; commands and forms share it."""
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from synergy_tui.settings import user_path
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.subject.sources import BUILT_IN, checkpoints, memory_needed, resolve, units_of
+from synergy_tui.tasks import graded
 from synergy_tui.tasks import prompts as tasks_room
 
 REPLICATES = 1000
@@ -285,14 +287,27 @@ def ablate(
     device: str | None,
     seed: int,
     marked: Sequence[int] = (),
+    intervention: str = terms.INTERVENTIONS[0],
+    alpha: float = 1.0,
+    reference: int | None = None,
+    tasks: str = "",
+    answers: bool = False,
+    budget: float | None = None,
+    save: Path | None = None,
 ) -> Plan:
     """Removal orders of a decomposition, replayed on its capture's responses. marked: unit numbers of the order of that
-    name. Raises UsageError for unknown words, fractions outside (0, 1], units that are not there, or more prompts than
-    the capture has."""
+    name. alpha: of noise. reference: prompts of the reference set of mean, taken from those that are not replayed; None
+    for all of them, 12 at most. tasks: a graded set to put to the ablated subject, '' for none. answers: whether it
+    answers some prompts by itself. budget: nats per token of a plan, None for none; save: a new folder for a copy of
+    the model without the plan's units. Raises UsageError for what cannot be done."""
     known(orders, terms.REMOVAL_ORDERS, "removal order")
     known([ranking], terms.RANKINGS, "ranking")
-    if not fractions or min(fractions) <= 0 or max(fractions) > 1:
+    known([intervention], terms.INTERVENTIONS, "intervention")
+    if not fractions or not all(0 < one <= 1 for one in fractions):
         raise UsageError(f"fractions {fractions} are not all above 0 and at most 1", "give them as 0.1,0.25")
+    if not (math.isfinite(alpha) and alpha > 0):
+        raise UsageError(f"--alpha {alpha} is no noise", "give a number above 0")
+    orders = _with_budget(orders, budget, intervention, save)
     device = choose(device)
     capture_id = load.find(cache, "capture", decomposition)
     row = load.one(cache, "capture", capture_id)
@@ -300,10 +315,13 @@ def ablate(
         raise UsageError(
             f"capture {capture_id} is of {row['kind']} units", "only attention heads can be removed so far"
         )
-    marked = _marked(marked, orders, row["layers"] * row["units_per_layer"])
+    units = row["layers"] * row["units_per_layer"]
     (subject,) = load.rows(cache, "SELECT * FROM subjects WHERE subject = $1", row["subject"])
     if subject["source"] == "import":
         raise UsageError(f"capture {capture_id} was imported and has no model to ablate", "capture a subject instead")
+    if row["kind"] != "head":
+        raise UsageError(f"units of the kind {row['kind']} cannot be removed yet", "ablate a capture of heads")
+    marked = _marked(marked, orders, units)
     texts = load.rows(
         cache,
         """SELECT prompt, category, len(p.tokens) + steps AS tokens
@@ -315,9 +333,11 @@ def ablate(
             f"capture {capture_id} has {len(texts)} prompts long enough, not {prompts}", "ask for fewer --prompts"
         )
     chosen = _evenly(texts, prompts)
+    if intervention == "resample" and prompts < 2:
+        raise UsageError("resample needs another prompt to take from", "replay two prompts or more")
     tokens = sum(one["tokens"] for one in chosen)
     shares = sorted(set(fractions))
-    conditions = _conditions(orders, seeds, shares, len(marked) / (row["layers"] * row["units_per_layer"]))
+    _enough_sets(cache, decomposition, orders, ranking, seeds, shares, marked, (row["layers"], row["units_per_layer"]))
     spec = {
         "decomposition": decomposition,
         "capture": capture_id,
@@ -335,14 +355,139 @@ def ablate(
         "seeds": seeds,
         "marked": list(marked),
         "marked_units": ["{}.{}".format(*divmod(one, row["units_per_layer"])) for one in marked],
+        "marked_share": len(marked) / units,
         "ranking": ranking,
         "batch": batch,
         "dtype": dtype or row["dtype"],
         "device": device,
         "seed": seed,
+        "intervention": intervention,
+        "alpha": alpha if intervention == "noise" else None,
+        "reference": _reference(texts, chosen, reference) if intervention == "mean" else [],
+        "chat": row["chat_template"] is not None,
+        "tasks": _graded(tasks, intervention),
+        "answers": answers and intervention != "resample",
+        "budget": budget,
+        "save": str(save) if save else None,
+        "most": _MOST_SETS,
     }
-    price = cost.ablate(subject, conditions, tokens, device, cores())
-    return Plan("ablate", spec, price, row["layers"] * row["units_per_layer"])
+    conditions, at_end = _conditions(orders, seeds, shares, len(marked) / units), _answered(spec)
+    sweep = {name: count * _OF_A_PASS for name, count in _swept(orders, row["layers"], units).items()}
+    passes = conditions + sum(sweep.values()) + (0.8 * _MOST_SETS if budget else 0)
+    generated = at_end * (_GRADED * len(spec["tasks"]) + (_ANSWER if spec["answers"] else 0))
+    price = cost.ablate(subject, passes, tokens, generated, device, cores())
+    return Plan("ablate", spec, price, units)
+
+
+_MOST_SETS = 150
+"""Sets measured at most for a plan."""
+
+_OF_A_PASS = 0.6
+"""What a unit alone costs of a whole pass: it starts at its layer."""
+
+_GRADED, _ANSWER = 25.0, 1000.0
+"""Tokens' worth of replay that a graded task costs, and the answers of a condition."""
+
+
+def answered_at(spec: dict[str, Any], order: str, target: str | None) -> float | None:
+    """The fraction at which an order's subject answers by itself: the one nearest to a quarter, a marked set whole."""
+    units = spec.get("marked_share", 0.0)
+    shares = shares_of(order, target, spec["fractions"], units)
+    if order in terms.SWEEPS or not shares:
+        return None
+    return shares[-1] if "marked" in (order, target) else min(shares, key=lambda one: abs(one - 0.25))
+
+
+def _answered(spec: dict[str, Any]) -> int:
+    """Conditions under which the subject answers by itself, the intact one counted."""
+    targeted = [name for name in spec["orders"] if name in terms.TARGETED_ORDERS]
+    controls = spec["seeds"] * (
+        ("random" in spec["orders"]) + ("layer-matched" in spec["orders"]) * max(len(targeted), 1)
+    )
+    return 1 + len(targeted) + controls
+
+
+def _with_budget(orders: list[str], budget: float | None, intervention: str, save: Path | None) -> list[str]:
+    """The orders, with the sweep that a plan needs."""
+    if budget is None:
+        if save:
+            raise UsageError("--save writes a plan, and there is none", "add --budget 0.1")
+        return orders
+    if not (math.isfinite(budget) and budget > 0):
+        raise UsageError(f"--budget {budget} is no divergence to stay under", "give nats per token above 0, as 0.1")
+    if intervention != "zero":
+        raise UsageError(f"a plan sets units to zero, not to {intervention}", "leave out --budget or --intervention")
+    if save and save.exists():
+        raise UsageError(f"{save} is there already", "name a new folder")
+    return orders if terms.SWEEPS[0] in orders else [*orders, terms.SWEEPS[0]]
+
+
+def _reference(texts: list[dict[str, Any]], chosen: list[dict[str, Any]], count: int | None) -> list[int]:
+    """Prompts of a reference set: none of those that are replayed."""
+    replayed = {one["prompt"] for one in chosen}
+    others = [one for one in texts if one["prompt"] not in replayed]
+    count = min(12, len(others)) if count is None else count
+    if not count or count > len(others):
+        raise UsageError(
+            f"mean needs a reference set and {len(others)} of {len(texts)} prompts are not replayed",
+            "replay fewer --prompts, or capture more",
+        )
+    return sorted(one["prompt"] for one in _evenly(others, count))
+
+
+def _graded(name: str, intervention: str) -> list[dict[str, str]]:
+    if not name:
+        return []
+    if intervention == "resample":
+        raise UsageError(
+            "resample takes a step of another prompt's response, which an answer of its own does not have",
+            "leave out --tasks, or use another --intervention",
+        )
+    return [one.as_dict() for one in graded.load(name)]
+
+
+def _enough_sets(
+    cache: Cache,
+    decomposition: str,
+    orders: list[str],
+    ranking: str,
+    seeds: int,
+    shares: list[float],
+    marked: Sequence[int],
+    shape: tuple[int, int],
+) -> None:
+    """Raises UsageError when there are more seeds than distinct control sets at every fraction."""
+    units = shape[0] * shape[1]
+    counts = [math.floor(share * units + 0.5) for share in shares]
+    if marked:
+        counts = [len(marked)]
+    if "random" in orders:
+        _enough("random", max(math.comb(units, count) for count in counts), seeds)
+    if "layer-matched" not in orders:
+        return
+    if marked:
+        per_layer = [sum(unit // shape[1] == layer for unit in marked) for layer in range(shape[0])]
+        _enough("layer-matched", math.prod(math.comb(shape[1], count) for count in per_layer), seeds)
+    targeted = [name for name in orders if name in terms.TARGETED_ORDERS and name != "marked"]
+    for name in targeted or ([] if marked else ["synergy-first"]):
+        by, _, end = name.rpartition("-") if name in terms.RANKED_ORDERS else (ranking, "", name)
+        values = load.unit_scores(cache, decomposition, by, shape, "value").ravel()
+        sign = 1 if end in ("redundancy-first", "last") else -1
+        order = sorted(range(units), key=lambda unit: (values[unit] != values[unit], sign * values[unit]))
+        most = 0
+        for count in counts:
+            per_layer = [sum(unit // shape[1] == layer for unit in order[:count]) for layer in range(shape[0])]
+            most = max(most, math.prod(math.comb(shape[1], one) for one in per_layer))
+        _enough(f"layer-matched of {name}", most, seeds)
+
+
+def _enough(what: str, sets: int, seeds: int) -> None:
+    if sets < seeds:
+        raise UsageError(f"there are {sets} distinct {what} sets, not {seeds}", "ask for fewer --seeds")
+
+
+def _swept(orders: list[str], layers: int, units: int) -> dict[str, int]:
+    return {name: count for name, count in zip(terms.SWEEPS, (units, layers), strict=True) if name in orders}
 
 
 def shares_of(order: str, target: str | None, fractions: list[float], marked: float) -> list[float]:
@@ -383,6 +528,8 @@ def _marked(marked: Sequence[int], orders: list[str], units: int) -> list[int]:
         )
     if outside := [one for one in marked if not 0 <= one < units]:
         raise UsageError(f"unit number {outside[0]} is not among the {units} of this run", "mark others")
+    if len(set(marked)) == units:
+        raise UsageError("the marked set is all units of the model: there is no control for it", "mark fewer")
     return sorted(set(marked))
 
 

@@ -25,8 +25,8 @@ def recorded(plan: Callable[..., Plan]) -> Callable[..., Plan]:
         found = plan(*given, **chosen)
         spec = found.spec  # type: ignore[attr-defined]
         asked = named | chosen
-        # A replay has its prompts; and where the cache is, is no part of what was asked.
-        left_out = ("cache", "tasks", "prompts") if asked.get("replay") else ("cache",)
+        # A replay has its prompts; and where something is kept is no part of what was asked.
+        left_out = ("cache", "save", *(("tasks", "prompts") if asked.get("replay") else ()))
         spec["options"] = as_options(
             {name: _resolved(name, asked[name], spec) for name in named if name not in left_out}
         )
@@ -48,7 +48,7 @@ def as_options(chosen: dict[str, Any]) -> list[str]:
             words += [word for one in value for word in (flag, one)]
         elif isinstance(value, list | tuple):
             words += [flag, ",".join(map(str, value))] if value else []
-        elif value is not None and value is not False:
+        elif value is not None and value is not False and value != "":
             words += [flag, str(value)]
     return words
 
@@ -70,4 +70,4 @@ def _resolved(name: str, asked: Any, spec: dict[str, Any]) -> Any:
     if name == "marked":
         return spec.get("marked_units")
     found = spec.get(name, asked)
-    return len(found) if name == "prompts" and isinstance(found, list) else found
+    return (len(found) or None) if name in ("prompts", "reference") and isinstance(found, list) else found

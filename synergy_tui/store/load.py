@@ -118,7 +118,7 @@ def unit_scores(
 
 
 def parsed(key: str, value: Any) -> Any:
-    return json.loads(value) if key in ("versions", "reasons") and value else value
+    return json.loads(value) if key in ("versions", "reasons", "spot_check") and value else value
 
 
 _VERSION_1: dict[str, Any] = {"nulls": [], "surrogates": 0, "precision": "float64"}
@@ -183,7 +183,8 @@ def surrogate_contrasts(cache: Cache, decomposition: str, ranking: str) -> dict[
 
 def ablation(cache: Cache, ablation_id: str) -> dict[str, Any]:
     """One ablation: its row, and `orders` by name, each with its curves (one per seed, and per target when it is
-    layer-matched) and the areas under them."""
+    layer-matched) and the areas under them; `ratios` to the controls, `sweeps` by name, `correlations` of rankings with
+    the sweep of single units, `accuracy`, and `plan` with its `units` (empty without one)."""
     row = one(cache, "ablation", ablation_id)
     curves = rows(
         cache,
@@ -207,7 +208,23 @@ def ablation(cache: Cache, ablation_id: str) -> dict[str, Any]:
     for found in areas:
         curve = by_key[found["removal_order"], found["target"], found["seed"]]
         curve["areas"][f"{found['upper']:g}"] = found["area"]
-    return row | {"orders": orders}
+    sweeps: dict[str, list[dict[str, Any]]] = {}
+    for unit in _of_ablation(cache, "ablation_sweeps", ablation_id, "sweep, layer, unit"):
+        sweeps.setdefault(unit.pop("sweep"), []).append(unit)
+    plans = _of_ablation(cache, "ablation_plans", ablation_id, "budget")
+    units = _of_ablation(cache, "ablation_plan_units", ablation_id, "place")
+    return row | {
+        "orders": orders,
+        "ratios": _of_ablation(cache, "ablation_ratios", ablation_id, "removal_order, control, category NULLS FIRST"),
+        "sweeps": sweeps,
+        "correlations": _of_ablation(cache, "ablation_correlations", ablation_id, "abs(spearman) DESC"),
+        "accuracy": _of_ablation(cache, "ablation_accuracy", ablation_id, "removal_order, target, seed, category"),
+        "plan": plans[0] | {"units": units} if plans else {},
+    }
+
+
+def _of_ablation(cache: Cache, table: str, ablation_id: str, order: str) -> list[dict[str, Any]]:
+    return rows(cache, f"SELECT * EXCLUDE (ablation) FROM {table} WHERE ablation = $1 ORDER BY {order}", ablation_id)
 
 
 def overview(cache: Cache) -> list[dict[str, Any]]:

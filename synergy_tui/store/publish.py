@@ -44,8 +44,8 @@ def publish_decomposition(cache: Cache, decomposition: str, rows: Rows, pairs: I
 
 
 def publish_ablation(cache: Cache, ablation: str, rows: Rows) -> None:
-    """`rows`: ablations, ablation_curves, ablation_prompts, ablation_areas, recipes. Raises CacheError when the
-    decomposition was deleted meanwhile."""
+    """`rows`: ablations, recipes, and the tables named ablation_…, those without a row left out. Raises CacheError when
+    the decomposition was deleted meanwhile."""
     _publish(cache, "ablation", ablation, rows)
 
 

@@ -121,6 +121,10 @@ _TO_VERSION_3 = (
     "ALTER TABLE captures ADD COLUMN training_step BIGINT",
     "ALTER TABLE units ADD COLUMN kind VARCHAR",
     "UPDATE units SET kind = captures.kind FROM captures WHERE captures.capture = units.capture",
+    "ALTER TABLE ablations ADD COLUMN alpha DOUBLE",
+    "ALTER TABLE ablations ADD COLUMN reference INTEGER",
+    "ALTER TABLE ablations ADD COLUMN dtype VARCHAR",
+    "ALTER TABLE ablations ADD COLUMN spot_check VARCHAR",
 )
 
 

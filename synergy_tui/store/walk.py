@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from synergy_tui.errors import CacheError, UsageError
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
-from synergy_tui.terms import ATOMS, RTR, STS
+from synergy_tui.terms import ATOMS, INTERVENTIONS, RTR, STS, SWEEPS
 
 _SWAP = str.maketrans("xy", "yx")
 
@@ -41,6 +41,7 @@ def run(cache: Cache, decomposition: str) -> dict[str, Any]:
         query = f"SELECT score, unit_index, {', '.join(columns)} FROM unit_scores WHERE decomposition = $1"
         table = con.sql(query, params=[decomposition]).to_arrow_table()
         scores = _by_score(table, row["layers"] * row["units_per_layer"], columns)
+        scores |= _alone(rows, row["layers"] * row["units_per_layer"])
         profiles: dict[str, list[dict[str, Any]]] = {}
         for one in rows(
             "SELECT ranking, layer, value, low, high FROM layer_profiles WHERE decomposition = $1 ORDER BY layer"
@@ -56,6 +57,24 @@ def run(cache: Cache, decomposition: str) -> dict[str, Any]:
                 one["name"]: one["value"] for one in rows("SELECT * FROM confounds WHERE decomposition = $1")
             },
         }
+
+
+def _alone(rows: Callable[[str], list[dict[str, Any]]], units: int) -> dict[str, dict[str, np.ndarray]]:
+    """`divergence` of every unit alone with its interval, from the newest sweep of this decomposition that removed
+    units by the default intervention, or by any."""
+    found = rows(
+        f"""SELECT unit_index, divergence, low, high FROM ablation_sweeps WHERE sweep = '{SWEEPS[0]}' AND ablation = (
+        SELECT ablation FROM ablations JOIN (SELECT DISTINCT ablation FROM ablation_sweeps WHERE sweep = '{SWEEPS[0]}')
+        USING (ablation) WHERE decomposition = $1
+        ORDER BY intervention = '{INTERVENTIONS[0]}' DESC, created DESC, ablation LIMIT 1)"""
+    )
+    if not found:
+        return {}
+    out = {name: np.full(units, np.nan) for name in ("value", "scaled", "low", "high")}
+    for one in found:
+        for name, column in (("value", "divergence"), ("low", "low"), ("high", "high")):
+            out[name][one["unit_index"]] = np.nan if one[column] is None else one[column]
+    return {"divergence": out}
 
 
 def _by_score(table: pa.Table, units: int, columns: tuple[str, ...]) -> dict[str, dict[str, np.ndarray]]:
@@ -254,11 +273,34 @@ def partial_curves(shards: Path) -> list[dict[str, Any]]:
     return out
 
 
-def ablations(cache: Cache, decomposition: str) -> list[dict[str, Any]]:
-    """The ablations of a decomposition, newest first: ablation, ranking, orders, prompts, seeds, verdict."""
+def partial_sweep(shards: Path, units: int) -> tuple[np.ndarray, float]:
+    """[units] divergence of every unit alone as far as a running ablation has come, and the share that is known."""
+    out = np.full(units, np.nan)
+    for path in sorted(shards.glob(f"{SWEEPS[0]}-*.parquet")):
+        with contextlib.suppress(OSError, pa.ArrowException, ValueError):
+            place = int(path.stem.removeprefix(f"{SWEEPS[0]}-"))
+            out[place] = np.mean(pq.ParquetFile(path).read(["divergence"])["divergence"].to_numpy())
+    return out, float(np.isfinite(out).mean()) if units else 0.0
+
+
+def answers(cache: Cache, ablation: str) -> list[dict[str, Any]]:
+    """What the ablated subject answered by itself, beside the intact answers: removal_order, target, seed, fraction,
+    prompt, category, asked, pieces, intact (pieces)."""
     return load.rows(
         cache,
-        """SELECT ablation, ranking, orders, prompts, seeds, verdict FROM ablations
+        """SELECT a.removal_order, a.target, a.seed, a.fraction, a.prompt, p.category, p.text AS asked, a.pieces,
+        r.pieces AS intact FROM ablation_answers a JOIN ablations USING (ablation)
+        JOIN prompts p USING (capture, prompt) JOIN responses r USING (capture, prompt)
+        WHERE ablation = $1 ORDER BY a.prompt, a.seed NULLS FIRST, a.removal_order, a.target""",
+        ablation,
+    )
+
+
+def ablations(cache: Cache, decomposition: str) -> list[dict[str, Any]]:
+    """The ablations of a decomposition, newest first, with ranking, orders, prompts, seeds, verdict, intervention."""
+    return load.rows(
+        cache,
+        """SELECT ablation, ranking, orders, prompts, seeds, verdict, intervention FROM ablations
         WHERE decomposition = $1 ORDER BY created DESC, ablation""",
         decomposition,
     )

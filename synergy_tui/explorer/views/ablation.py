@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,20 +17,25 @@ from textual.widgets import Input, Label
 from synergy_tui.drawing.plots import Line
 from synergy_tui.errors import SynergyError, UsageError
 from synergy_tui.explorer import actions, telling
+from synergy_tui.explorer.answers import side_by_side
 from synergy_tui.explorer.dialogs.new import start
 from synergy_tui.explorer.run import Run
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.plot import Plot
-from synergy_tui.jobs.folder import ENDED
+from synergy_tui.jobs.folder import ENDED, JobFolder
+from synergy_tui.terms import INTERVENTIONS
 
 REST = 0.4
+ALSO = ("answers", "tasks")
 FIELDS = (
-    ("orders", "", "synergy-first, redundancy-first, marked"),
+    ("orders", "", "synergy-first, marked, excess-first, single-units, whole-layers"),
     ("controls", "random,layer-matched", "random, layer-matched"),
     ("seeds", "20", "of each control; 20 for a verdict"),
     ("fractions", "0.05,0.1,0.15,0.2,0.25", "of all units"),
     ("prompts", "8", "replayed"),
+    ("how", "zero", ", ".join(INTERVENTIONS)),
+    ("also", "answers", "answers: of its own · tasks: graded"),
     ("ranking", "", "behind the targeted orders"),
 )
 COLOURS = {"synergy-first": 208, "redundancy-first": 32, "marked": 213, "random": 246, "layer-matched": 109}
@@ -53,8 +59,10 @@ class AblationView(View):
 
     BINDINGS = actions.bindings("ablation")
     HELP = (
-        "Heads are removed in order (their output set to zero) and the model replays its own answers: the curve is how "
-        "far its next-token distribution moves, KL(intact ‖ ablated) in nats per token. A targeted order means nothing "
+        "Heads are removed in order and the model replays its own answers: the curve is how far its next-token "
+        "distribution moves, KL(intact ‖ ablated) in nats per token. A removed head's output is zero, its mean over "
+        "other prompts, another prompt's (resample), or its weights get noise. `single-units` removes each head alone: "
+        "its result is the score `divergence` on the map (m). A targeted order means nothing "
         "alone: random sets and layer-matched sets, which take as many heads from each layer, are its controls. p is "
         "of a one-sided t-test of the log area against the control seeds (Student, seeds − 1): synergy-first and "
         "marked sets upwards, redundancy-first downwards. Fewer than 20 seeds of each give no verdict."
@@ -71,6 +79,7 @@ class AblationView(View):
             with Vertical(classes="pane", id="ablation-curves"):
                 yield Plot(id="ablation-plot")
                 yield Lines(id="ablation-legend")
+                yield Lines(id="ablation-answers")
         with Vertical(classes="pane", id="ablation-verdict"):
             yield Lines(id="verdict")
 
@@ -80,11 +89,17 @@ class AblationView(View):
         self._shown: str | None = None
         self._curves: list[Curve] = []
         self._verdict = ""
+        self._answers: list[dict[str, Any]] = []
+        self._mine: frozenset[str] = frozenset()
+        self._noticed: list[tuple[str, str]] = []
+        self._answer = 0
+        self._reading = False
         self._run: Run | None = None
+        self.query_one("#ablation-answers").display = False
         self.can_focus = True
         self.head("#ablation-form", "Remove", "tab to the fields · F5 starts")
-        for field in self.query(Input):
-            field.cursor_blink = False
+        for one in self.query(Input):
+            one.cursor_blink = False
 
     def focus_main(self) -> None:
         self.focus()
@@ -149,6 +164,9 @@ class AblationView(View):
         except ValueError:
             raise UsageError(f"fractions {values['fractions']!r} are no numbers", "give them as 0.1,0.25") from None
         orders = [word.strip() for part in ("orders", "controls") for word in values[part].split(",") if word.strip()]
+        also = [word.strip() for word in values["also"].split(",") if word.strip()]
+        if also:
+            plan.known(also, ALSO, "measure beside divergence")
         return plan.ablate(
             run.place.cache,
             self.explorer.settings.data,
@@ -158,11 +176,14 @@ class AblationView(View):
             fractions=fractions,
             ranking=values["ranking"],
             prompts=min(whole(values, "prompts"), max(run.row["valid_prompts"], 1)),
-            batch=8,
+            batch=16,
             dtype=None,
             device=None,
             seed=0,
             marked=sorted(marks) if "marked" in orders else (),
+            intervention=values["how"],
+            tasks="graded" if "tasks" in also else "",
+            answers="answers" in also,
         )
 
     def _told(self, found: Any) -> None:
@@ -207,31 +228,33 @@ class AblationView(View):
     # The curves
 
     def noticed(self) -> None:
-        if self._job() is not None or (self._shown or "").startswith("job:"):
+        jobs = self._jobs()
+        if jobs != self._noticed or any(state not in ENDED for _, state in jobs):
+            self._noticed = jobs
             self._read()
 
     def _job(self) -> str | None:
-        """The job that is ablating this run."""
-        seen, run = self.explorer.seen, self.run
-        if seen is None or run is None:
-            return None
-        for one in reversed(seen.jobs):
-            if one["kind"] == "ablate" and one["state"] not in ENDED:
-                return str(one["id"])
-        return None
+        """The ablation under way that is of this run, as far as is known."""
+        return next((one for one, state in self._jobs() if state not in ENDED and one in self._mine), None)
+
+    def _jobs(self) -> list[tuple[str, str]]:
+        """(id, state) of ablations, newest first."""
+        seen = self.explorer.seen
+        found = reversed(seen.jobs) if seen is not None else ()
+        return [(str(one["id"]), str(one["state"])) for one in found if one["kind"] == "ablate"]
 
     def _read(self) -> None:
         run = self.run
         if run is None or run.unready:
             return
-        job, place = self._job(), self._place
-        self.explorer.in_thread("ablation", lambda: _curves(run, job, place), self._there)
+        jobs, place = self._jobs(), self._place
+        self.explorer.in_thread("ablation", lambda: _result(run, jobs, place), self._there)
 
-    def _there(self, found: tuple[Run, str, list[Curve], str, str]) -> None:
-        run, shown, curves, verdict, title = found
-        if self.run is None or run.place != self.run.place:
+    def _there(self, found: Result) -> None:
+        if self.run is None or found.run.place != self.run.place:
             return
-        self._shown, self._curves, self._verdict = shown, curves, verdict
+        self._shown, self._curves, self._verdict, self._mine = found.shown, found.curves, found.verdict, found.mine
+        self._answers, curves, verdict, title = found.answers, found.curves, found.verdict, found.title
         below = "divergence, nats per token, by fraction removed" if curves else ""
         self.head("#ablation-curves", title or "Nothing has been removed yet", below)
         self.query_one("#verdict", Lines).show(telling.wrapped(verdict, self.size.width - 4), self.ink)
@@ -249,6 +272,34 @@ class AblationView(View):
         legend.append("dots: 5–95 % of the seeds" if any(line.sign == "dot" for line in lines) else "", self.ink.dim)
         self.query_one("#ablation-legend", Lines).show([legend] if curves else [], self.ink)
         self.query_one(Plot).draw(lines, self.ink)
+        self._show_answer()
+
+    def action_answers(self) -> None:
+        """The curves, or intact and ablated answers side by side."""
+        self._reading = not self._reading
+        for name in ("plot", "legend", "form"):
+            self.query_one(f"#ablation-{name}").display = not self._reading
+        self.query_one("#ablation-answers").display = self._reading
+        self.call_after_refresh(self._show_answer)
+
+    def action_answer(self, step: int) -> None:
+        """Another answer."""
+        self._answer += step
+        self._show_answer()
+
+    def _show_answer(self) -> None:
+        if not self._reading:
+            return
+        shown = self.query_one("#ablation-answers", Lines)
+        if not self._answers:
+            words = "No answers of an ablated subject are kept here: have `answers` among what is measured `also`."
+            shown.show(telling.wrapped(words, shown.content_size.width or 60), self.ink)
+            return
+        self._answer %= len(self._answers)
+        count = f"answer {self._answer + 1} of {len(self._answers)}  up, down · o: curves"
+        self.head("#ablation-curves", str(self.query_one("#ablation-curves").border_title or ""), count)
+        width = shown.content_size.width or self.query_one("#ablation-curves").content_size.width
+        shown.show(side_by_side(self._answers[self._answer], width, self.ink), self.ink)
 
     def action_other(self, step: int) -> None:
         """Another ablation of the run."""
@@ -267,7 +318,7 @@ class AblationView(View):
         cache = self.explorer.settings.cache
 
         def then(_: Any) -> None:
-            self.explorer.say(f"Stopped {job}. Its finished conditions are kept: e in the jobs (J) goes on.")
+            self.explorer.say(f"Stopped {job}. What it had stays here; e in the jobs (J) goes on.")
 
         self.explorer.in_thread("jobs", lambda: cancel(folder.find(cache, job)), then)
 
@@ -285,27 +336,63 @@ class AblationView(View):
         return [self._verdict] if self._verdict else []
 
 
-def _curves(run: Run, job: str | None, place: int) -> tuple[Run, str, list[Curve], str, str]:
+@dataclass(frozen=True)
+class Result:
+    """What is shown of one ablation: finished, under way, or stopped early. mine: ids of all jobs of this run."""
+
+    run: Run
+    shown: str
+    curves: list[Curve]
+    verdict: str
+    title: str
+    mine: frozenset[str] = frozenset()
+    answers: list[dict[str, Any]] = field(default_factory=list)
+
+
+def _result(run: Run, jobs: list[tuple[str, str]], place: int) -> Result:
+    """The one at `place`: the one under way first, then the finished ones, then those that were stopped."""
     from synergy_tui.store import walk
 
-    if job is not None:
-        shards = run.place.cache.folder / "jobs" / job / "shards"
-        points = walk.partial_curves(shards)
-        title = f"{job}, growing: {len(points)} conditions so far"
-        return run, f"job:{job}", _by_name(points), "The verdict comes when all conditions are there.", title
-    ablations = walk.ablations(run.place.cache, run.place.id)
-    if not ablations:
-        return (
-            run,
-            "",
-            [],
-            "Nothing has been removed from this run yet. Mark units, or take the orders as they are; F5 starts.",
-            "",
-        )
-    row = ablations[place % len(ablations)]
-    count = f"  {place % len(ablations) + 1} of {len(ablations)}  . and ," if len(ablations) > 1 else ""
-    title = f"{row['ablation']} by {row['ranking']}, {row['prompts']} prompts{count}"
-    return run, row["ablation"], _by_name(walk.curves(run.place.cache, row["ablation"])), row["verdict"], title
+    mine = [(one, state) for one, state in jobs if _is_of(run, one)]
+    ablations = {one["ablation"]: one for one in walk.ablations(run.place.cache, run.place.id)}
+    growing = [one for one, state in mine if state not in ENDED]
+    stopped = [one for one, state in mine if state in ENDED and one not in ablations and _points(run, one)]
+    every, ids = [*growing, *ablations, *stopped], frozenset(one for one, _ in mine)
+    if not every:
+        words = "Nothing has been removed from this run yet. Mark units, or take the orders as they are; F5 starts."
+        return Result(run, "", [], words, "", ids)
+    shown = every[place % len(every)]
+    count = f"  {place % len(every) + 1} of {len(every)}  . and ," if len(every) > 1 else ""
+    if shown in ablations:
+        row = ablations[shown]
+        how = "" if row["intervention"] == INTERVENTIONS[0] else f", {row['intervention']}"
+        title = f"{shown} by {row['ranking']}{how}, {row['prompts']} prompts{count}"
+        curves, answers = _by_name(walk.curves(run.place.cache, shown)), walk.answers(run.place.cache, shown)
+        return Result(run, shown, curves, row["verdict"], title, ids, answers)
+    points = _points(run, shown)
+    alone, share = walk.partial_sweep(run.place.cache.folder / "jobs" / shown / "shards", run.units)
+    sweep = ""
+    if share:
+        most = int(np.nanargmax(alone))
+        sweep = f"Single units: {share:.0%} measured, most so far {run.name(most)} with {alone[most]:.3g} nats. "
+    if shown in growing:
+        title = f"{shown}, growing: {len(points)} conditions so far{count}"
+        return Result(run, shown, _by_name(points), f"{sweep}The verdict comes when all are there.", title, ids)
+    words = f"{sweep}Stopped early: this is what it had, without a verdict. e in the jobs (J) goes on."
+    return Result(run, shown, _by_name(points), words, f"{shown}, stopped: {len(points)} conditions{count}", ids)
+
+
+def _is_of(run: Run, job: str) -> bool:
+    try:
+        return bool(JobFolder(run.place.cache.jobs / job).spec().get("decomposition") == run.place.id)
+    except SynergyError:
+        return False
+
+
+def _points(run: Run, job: str) -> list[dict[str, Any]]:
+    from synergy_tui.store import walk
+
+    return walk.partial_curves(run.place.cache.folder / "jobs" / job / "shards")
 
 
 def _by_name(points: Sequence[dict[str, Any]]) -> list[Curve]:

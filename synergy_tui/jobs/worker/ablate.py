@@ -1,4 +1,5 @@
-"""An ablate job: removal orders of a decomposition → divergence curves, one shard per condition."""
+"""An ablate job: removal orders of a decomposition → divergence curves, sweeps, accuracy, answers and a plan, one shard
+per condition."""
 
 from __future__ import annotations
 
@@ -8,233 +9,330 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from synergy_tui.ablation import orders
+from synergy_tui.ablation import compression, interventions, orders
 from synergy_tui.ablation.divergence import IntactBehaviour
-from synergy_tui.ablation.orders import RemovalOrder
-from synergy_tui.analysis import areas
+from synergy_tui.ablation.interventions import Intervention
+from synergy_tui.capture.generate import generate
 from synergy_tui.errors import SubjectError
 from synergy_tui.jobs.folder import JobFolder
-from synergy_tui.jobs.plan import shares_of
-from synergy_tui.jobs.worker import shards
+from synergy_tui.jobs.plan import answered_at, shares_of
+from synergy_tui.jobs.worker import ablate_rows, shards
+from synergy_tui.jobs.worker.answering import Examination
 from synergy_tui.jobs.worker.progress import Progress
-from synergy_tui.jobs.worker.record import recipes, versions
+from synergy_tui.jobs.worker.record import recipes
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_ablation
 from synergy_tui.subject import loading
+from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sources import Source
-from synergy_tui.terms import TARGETED_ORDERS
+from synergy_tui.tasks.graded import Task, able
+from synergy_tui.terms import RANKINGS, SWEEPS
+
+CHECKED = 6
+"""Conditions of a 16-bit run that are measured again in float32, half of them the smallest."""
+
+HELD_OUT = 12
+"""Most prompts beside the replayed ones on which a plan is measured once more."""
+
+ANSWERED = 4
+"""Most prompts that the ablated subject answers by itself, to be read beside the intact answers."""
 
 
-class _Condition(NamedTuple):
-    order: RemovalOrder
-    fraction: float
+class Condition(NamedTuple):
+    """Units removed together. fraction: of an order; None in a sweep, where `place` is the unit or the layer."""
+
+    order: str
+    target: str | None
+    seed: int | None
+    fraction: float | None
+    units: tuple[int, ...]
+    place: int | None = None
 
     @property
     def shard(self) -> str:
-        parts = [self.order.name, self.order.target, self.order.seed, repr(self.fraction)]
+        """The name of its part."""
+        where = repr(self.fraction) if self.place is None else self.place
+        parts = [self.order, self.target, self.seed, where]
         return "-".join(str(part) for part in parts if part is not None)
 
     def told(self) -> dict[str, str]:
-        """What the shard is of."""
-        order = {"removal_order": self.order.name, "target": self.order.target, "seed": self.order.seed}
-        return {name: str(value) for name, value in (order | {"fraction": self.fraction}).items() if value is not None}
+        """What the shard is of: who looks at the folder while it grows need not know how shards are named."""
+        order = {"removal_order": self.order, "target": self.target, "seed": self.seed}
+        where = {"fraction": self.fraction, "place": self.place}
+        return {name: str(value) for name, value in (order | where).items() if value is not None}
+
+    def key(self) -> dict[str, Any]:
+        """Columns that name it."""
+        return {"removal_order": self.order, "target": self.target, "seed": self.seed, "fraction": self.fraction}
+
+
+class Lab:
+    """A subject with the intact behaviour that conditions are held against."""
+
+    def __init__(self, subject: Subject, spec: dict[str, Any], texts: dict[int, dict[str, Any]]) -> None:
+        self.subject, self.spec, self.texts = subject, spec, texts
+        self.how = _intervention(subject, spec, texts)
+        self.intact = self._intact(spec["prompts"])
+        self.chat = bool(spec.get("chat", True))
+
+    def under(self, units: tuple[int, ...] | list[int]) -> pa.Table:
+        """prompt, divergence, top1, surprisal_change without the units."""
+        return pa.table({"prompt": self.spec["prompts"], **self.intact.under(self.removed(units))._asdict()})
+
+    def removed(self, units: tuple[int, ...] | list[int]) -> dict[int, list[int]]:
+        """layer → heads."""
+        out: dict[int, list[int]] = {}
+        for unit in units:
+            out.setdefault(int(unit) // self.subject.heads, []).append(int(unit) % self.subject.heads)
+        return out
+
+    def elsewhere(self, units: list[int], prompts: list[int]) -> float:
+        """Divergence without the units on other prompts of the capture."""
+        found = self._intact(prompts).under(self.removed(units)).divergence
+        return float(np.mean(found))
+
+    def _intact(self, prompts: list[int]) -> IntactBehaviour:
+        asked, answered = ([self.texts[one][name] for one in prompts] for name in ("asked", "answered"))
+        return IntactBehaviour(self.subject, asked, answered, self.spec["batch"], self.how)
 
 
 def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
-    """Replays the capture's responses under every condition that is missing, publishes."""
+    """Measures every condition that is missing, publishes."""
     cache = Cache.open(job.cache, on_wait=progress.waits)
     capture = load.one(cache, "capture", spec["capture"])
     shape = (capture["layers"], capture["units_per_layer"])
-    raw, difference = (
-        load.unit_scores(cache, spec["decomposition"], name, shape, "value").ravel()
-        for name in (spec["ranking"], "difference")
-    )
-    layer_of = np.arange(raw.size) // shape[1]
-    marked = spec.get("marked", [])
-    made = orders.make(spec["orders"], raw, difference, layer_of, spec["seeds"], spec["seed"], marked)
-    conditions = [
-        _Condition(order, fraction)
-        for order in made
-        for fraction in shares_of(order.name, order.target, spec["fractions"], len(marked) / raw.size)
-    ]
-
-    subject = loading.load(
-        Source(**spec["subject"]),
-        Path(spec["data"]),
-        spec["device"],
-        spec["dtype"],
-        lambda name, detail: progress.stage(name, detail=detail),
-    )
-    if subject.record["subject"] != capture["subject"]:
-        raise SubjectError(
-            f"{subject.source.name} is not what capture {spec['capture']} was made from", "capture it anew"
-        )
+    layer_of = np.arange(shape[0] * shape[1]) // shape[1]
+    conditions = _conditions(cache, spec, shape)
+    subject = _subject(spec, capture, spec["dtype"], progress)
     progress.detail(f"{subject.source.name}  {subject.layers} × {subject.heads} heads")
-    texts = load.rows(
-        cache,
-        """SELECT prompt, p.tokens AS asked, r.tokens AS answered
-        FROM prompts p JOIN responses r USING (capture, prompt)
-        WHERE capture = $1 AND list_contains($2, prompt) ORDER BY prompt""",
-        spec["capture"],
-        spec["prompts"],
-    )
-    detail = f"{len(conditions)} conditions × {len(texts)} prompts"
-    progress.stage("ablate", len(conditions), "conditions", detail, (0.1, 0.98))
-    intact = IntactBehaviour(
-        subject, [row["asked"] for row in texts], [row["answered"] for row in texts], spec["batch"]
-    )
+    texts = _texts(cache, spec)
+
+    detail = f"{len(conditions)} conditions × {len(spec['prompts'])} prompts"
+    progress.stage("ablate", len(conditions), "conditions", detail, (0.1, 0.75 if _more(spec) else 0.96))
+    lab = Lab(subject, spec, texts)
     tables = []
     for condition in conditions:
         table = shards.read(job, condition.shard)
         if table is None:
-            removed: dict[int, list[int]] = {}
-            for unit in condition.order.first(condition.fraction):
-                removed.setdefault(int(layer_of[unit]), []).append(int(unit) % shape[1])
-            found = intact.under(removed)
-            table = pa.table({"prompt": [row["prompt"] for row in texts], **found._asdict()})
-            # Who looks at the folder while it grows need not know how shards are named.
+            table = lab.under(condition.units)
             shards.write(job, condition.shard, table.replace_schema_metadata(condition.told()))
             progress.advance()
         else:
             progress.skip(1)
         tables.append(table)
+    more: dict[str, Any] = {}
+    answered = [one for one in conditions if answered_at(spec, one.order, one.target) == one.fraction is not None]
+    if spec.get("tasks"):
+        more |= _examined(job, lab, answered, progress)
+    if spec.get("answers") and lab.how.own_answers:
+        more["ablation_answers"] = _answers(job, lab, answered, progress)
+    if spec.get("budget"):
+        more |= _plan(job, lab, conditions, tables, progress)
+    more["spot_check"] = _spot_check(spec, capture, conditions, tables, texts, progress)
     progress.stage("publish", share=(0.98, 1.0))
-    publish_ablation(cache, job.id, _rows(job.id, spec, conditions, tables, layer_of))
+    scores = {name: load.unit_scores(cache, spec["decomposition"], name, shape, "value").ravel() for name in _SCORES}
+    categories = {number: row["category"] for number, row in texts.items()}
+    rows = ablate_rows.rows(job.id, spec, conditions, tables, layer_of, scores, categories, more)
+    publish_ablation(cache, job.id, rows | {"recipes": recipes(job.id, spec)})
 
 
-def _rows(
-    ablation: str,
-    spec: dict[str, Any],
-    conditions: list[_Condition],
-    tables: list[pa.Table],
-    layer_of: np.ndarray,
-) -> dict[str, Any]:
-    """Rows of ablations, ablation_curves, ablation_prompts and ablation_areas."""
-    curves, by_prompt = [], []
-    for (order, fraction), table in zip(conditions, tables, strict=True):
-        key = {
-            "ablation": ablation,
-            "removal_order": order.name,
-            "target": order.target,
-            "seed": order.seed,
-            "fraction": fraction,
-        }
-        mean = {name: float(np.mean(table[name].to_numpy())) for name in ("divergence", "top1", "surprisal_change")}
-        curves.append(
-            key
-            | {
-                "removed": len(order.first(fraction)),
-                "divergence": mean["divergence"],
-                "top1": mean["top1"],
-                "perplexity_ratio": float(np.exp(mean["surprisal_change"])),
-            }
-        )
-        by_prompt += [key | row for row in table.to_pylist()]
-    all_areas = _areas(ablation, conditions, curves)
-    row = {
-        "ablation": ablation,
-        "decomposition": spec["decomposition"],
-        "capture": spec["capture"],
-        "intervention": "zero",
-        "ranking": spec["ranking"],
-        "marked": spec.get("marked", []),
-        "orders": spec["orders"],
-        "fractions": spec["fractions"],
-        "seeds": spec["seeds"],
-        "prompts": len(spec["prompts"]),
-        "seed": spec["seed"],
-        "verdict": _verdict(spec["orders"], curves, all_areas, conditions, layer_of),
-        "versions": versions("torch", "transformers", "scipy"),
-    }
-    return {
-        "ablations": [row],
-        "recipes": recipes(ablation, spec),
-        "ablation_curves": _table(curves),
-        "ablation_prompts": _table(by_prompt),
-        "ablation_areas": _table(all_areas),
-    }
+_SCORES = (*RANKINGS, "sts", "rtr", "tdmi", "autocorrelation", "norm")
+"""What is held against the divergence of single units."""
 
 
-def _areas(ablation: str, conditions: list[_Condition], curves: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row per order, seed and upper limit that the curve reaches."""
-    points: dict[int, list[tuple[float, float]]] = {}
-    by_id = {id(condition.order): condition.order for condition in conditions}
-    for condition, curve in zip(conditions, curves, strict=True):
-        points.setdefault(id(condition.order), []).append((condition.fraction, curve["divergence"]))
-    out = []
-    for key, order in by_id.items():
-        fractions, divergence = np.array(points[key]).T
-        for upper in areas.UPPERS:
-            value = areas.area(fractions, divergence, upper)
-            if np.isfinite(value):
-                out.append(
-                    {
-                        "ablation": ablation,
-                        "removal_order": order.name,
-                        "target": order.target,
-                        "seed": order.seed,
-                        "upper": upper,
-                        "area": value,
-                    }
-                )
+def _more(spec: dict[str, Any]) -> bool:
+    return bool(spec.get("tasks") or spec.get("budget"))
+
+
+def _conditions(cache: Cache, spec: dict[str, Any], shape: tuple[int, int]) -> list[Condition]:
+    values = {name: load.unit_scores(cache, spec["decomposition"], name, shape, "value").ravel() for name in RANKINGS}
+    units, marked = shape[0] * shape[1], spec.get("marked", [])
+    raw, layer_of = values[spec["ranking"]], np.arange(units) // shape[1]
+    made = orders.make(spec["orders"], raw, values["difference"], layer_of, spec["seeds"], spec["seed"], marked, values)
+    out = [
+        Condition(one.name, one.target, one.seed, fraction, tuple(map(int, one.first(fraction))))
+        for one in made
+        for fraction in shares_of(one.name, one.target, spec["fractions"], len(marked) / units)
+    ]
+    if SWEEPS[0] in spec["orders"]:
+        out += [Condition(SWEEPS[0], None, None, None, (unit,), unit) for unit in range(units)]
+    if SWEEPS[1] in spec["orders"]:
+        layers = np.arange(units).reshape(shape).tolist()
+        out += [Condition(SWEEPS[1], None, None, None, tuple(heads), layer) for layer, heads in enumerate(layers)]
     return out
 
 
-def _verdict(
-    names: list[str],
-    curves: list[dict[str, Any]],
-    all_areas: list[dict[str, Any]],
-    conditions: list[_Condition],
-    layer_of: np.ndarray,
-) -> str:
-    def primary(name: str, target: str | None) -> np.ndarray:
-        chosen = [
-            one["area"]
-            for one in all_areas
-            if (one["removal_order"], one["target"], one["upper"]) == (name, target, areas.PRIMARY)
-        ]
-        return np.array(chosen)
+def _subject(spec: dict[str, Any], capture: dict[str, Any], dtype: str, progress: Progress) -> Subject:
+    def told(name: str, detail: str) -> None:
+        progress.stage(name, detail=detail)
 
-    sentences = []
-    for name in TARGETED_ORDERS:
-        if name not in names:
-            continue
-        whole = max(one.fraction for one in conditions if one.order.name == name)
-
-        def at(order: str, target: str | None, name: str = name, whole: float = whole) -> np.ndarray:
-            return _divergences(curves, order, target, whole) if name == "marked" else primary(order, target)
-
-        own = at(name, None)
-        value = float(own[0]) if len(own) else float("nan")
-        controls = {"random": at("random", None), "layer-matched": at("layer-matched", name)}
-        tests = {control: areas.area_test(value, found) for control, found in controls.items() if control in names}
-        sentences.append(areas.verdict(name, value, tests))
-        removed = [
-            c.order.first(c.fraction) for c in conditions if c.order.name == name and c.fraction <= areas.PRIMARY
-        ]
-        full = max((orders.full_layers(units, layer_of) for units in removed), default=0)
-        if full and "layer-matched" in names:
-            sentences.append(f"It takes every unit of {full} layers, where its layer-matched control has no freedom.")
-    lost = sum(np.isnan(c["divergence"]) for c in curves)
-    if lost:
-        sentences.append(f"{lost} conditions gave no finite divergence and count as missing.")
-    return " ".join(sentences) or "No targeted order, no verdict."
+    subject = loading.load(Source(**spec["subject"]), Path(spec["data"]), spec["device"], dtype, told)
+    if subject.record["subject"] != capture["subject"]:
+        raise SubjectError(
+            f"{subject.source.name} is not what capture {spec['capture']} was made from", "capture it anew"
+        )
+    return subject
 
 
-def _divergences(curves: list[dict[str, Any]], name: str, target: str | None, fraction: float) -> np.ndarray:
-    """Of one order at one fraction, over its seeds."""
-    key = (name, target, fraction)
-    return np.array(
-        [one["divergence"] for one in curves if (one["removal_order"], one["target"], one["fraction"]) == key]
+def _texts(cache: Cache, spec: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    """Prompt → tokens asked and answered, category; of all prompts whose response is long enough."""
+    found = load.rows(
+        cache,
+        """SELECT prompt, category, p.tokens AS asked, r.tokens AS answered
+        FROM prompts p JOIN responses r USING (capture, prompt) WHERE capture = $1 AND valid ORDER BY prompt""",
+        spec["capture"],
     )
+    return {row["prompt"]: row for row in found}
 
 
-def _table(rows: list[dict[str, Any]]) -> pa.Table:
-    """Arrow at once, so that a column that begins with NULL keeps its type."""
-    types = {"target": pa.string(), "seed": pa.int32()}
-    columns = {
-        name: pa.array([row[name] for row in rows], types.get(name), from_pandas=True)
-        for name in (rows[0] if rows else ())
+def _intervention(subject: Subject, spec: dict[str, Any], texts: dict[int, dict[str, Any]]) -> Intervention:
+    kind = spec.get("intervention", "zero")
+    if kind == "mean":
+        asked, answered = ([texts[one][name] for one in spec["reference"]] for name in ("asked", "answered"))
+        return interventions.Mean(interventions.reference_means(subject, asked, answered, spec["batch"]))
+    if kind == "resample":
+        return interventions.Resample(spec["seed"])
+    if kind == "noise":
+        return interventions.Noise(spec["alpha"], spec["seed"])
+    return interventions.Zero()
+
+
+def _examined(job: JobFolder, lab: Lab, conditions: list[Condition], progress: Progress) -> dict[str, Any]:
+    """Right answers to the graded tasks: intact on all of them, ablated on those of categories it can do."""
+    tasks = [Task(**one) for one in lab.spec["tasks"]]
+    progress.stage("tasks", 1 + len(conditions), "conditions", f"{len(tasks)} tasks", (0.75, 0.9))
+
+    def rights(name: str, within: Any, some: list[Task]) -> list[bool]:
+        table = shards.read(job, f"tasks-{name}")
+        if table is None:
+            found = Examination(lab.subject, some, lab.chat, lab.spec["batch"] * 3).rights(within, progress.check)
+            table = pa.table({"task": [one.id for one in some], "right": found})
+            shards.write(job, f"tasks-{name}", table)
+            progress.advance()
+        else:
+            progress.skip(1)
+        return table["right"].to_pylist()
+
+    intact = rights("intact", None, tasks)
+    can = able(tasks, intact)
+    some = [one for one in tasks if one.category in can]
+    before = [one for one, task in zip(intact, tasks, strict=True) if task.category in can]
+    found = [
+        (one, rights(one.shard, lab.how.on(lab.subject, lab.removed(one.units)), some)) for one in conditions if some
+    ]
+    return {"tasks": tasks, "intact": intact, "able": some, "before": before, "examined": found}
+
+
+def _answers(job: JobFolder, lab: Lab, conditions: list[Condition], progress: Progress) -> list[dict[str, Any]]:
+    """What the subject writes by itself without the units of a targeted order and of the first control of each kind."""
+    seed, out = lab.spec["seed"], []
+    chosen = [one for one in conditions if one.seed in (None, seed)]
+    prompts = lab.spec["prompts"][:ANSWERED]
+    progress.stage("answers", len(chosen), "conditions", f"{len(prompts)} prompts", (0.9, 0.92))
+    for one in chosen:
+        table = shards.read(job, f"answers-{one.shard}")
+        if table is None:
+            asked = [lab.texts[prompt]["asked"] for prompt in prompts]
+            steps = max(len(lab.texts[prompt]["answered"]) for prompt in prompts)
+            with lab.how.on(lab.subject, lab.removed(one.units)):
+                found = generate(lab.subject, asked, steps, lambda _: progress.check())
+            pieces = [[lab.subject.tokenizer.decode([token]) for token in answer.tokens] for answer in found]
+            table = pa.table({"prompt": prompts, "pieces": pieces})
+            shards.write(job, f"answers-{one.shard}", table)
+            progress.advance()
+        else:
+            progress.skip(1)
+        out += [one.key() | row for row in table.to_pylist()]
+    return out
+
+
+def _plan(
+    job: JobFolder, lab: Lab, conditions: list[Condition], tables: list[pa.Table], progress: Progress
+) -> dict[str, Any]:
+    spec, subject = lab.spec, lab.subject
+    alone = np.full(subject.layers * subject.heads, np.nan)
+    for condition, table in zip(conditions, tables, strict=True):
+        if condition.order == SWEEPS[0]:
+            alone[condition.place] = float(np.mean(table["divergence"].to_numpy()))
+    progress.stage("plan", spec["most"], "sets", f"under {spec['budget']:g} nats per token", (0.92, 0.97))
+
+    def measure(units: Any) -> float:
+        # A set's name is its units in their order: a resumed job takes the same steps again.
+        name = f"plan-{len(units)}-{units[-1]}"
+        table = shards.read(job, name)
+        if table is None or table["units"].to_pylist()[0] != list(units):
+            table = pa.table({"units": [list(units)], "value": [float(np.mean(lab.under(units)["divergence"]))]})
+            shards.write(job, name, table)
+            progress.advance()
+        else:
+            progress.skip(1)
+        return float(table["value"][0].as_py())
+
+    found = compression.plan(alone, spec["budget"], measure, spec["most"])
+    removed = lab.removed(found.units)
+    others = [one for one in lab.texts if one not in spec["prompts"]][:HELD_OUT]
+    row = {
+        "budget": spec["budget"],
+        "removed": len(found.units),
+        "divergence": found.divergence[-1],
+        "held_out": lab.elsewhere(found.units, others) if others else None,
+        "held_out_prompts": len(others),
+        "parameters_saved": compression.saved(subject, removed),
+        "parameters": subject.record["parameters"],
+        "measured": found.measured,
+        "accuracy_intact": None,
+        "accuracy": None,
+        "folder": spec.get("save"),
     }
-    return pa.table(columns)
+    if spec.get("tasks"):
+        tasks = [Task(**one) for one in spec["tasks"]]
+        intact = shards.read(job, "tasks-intact")
+        rights = intact["right"].to_pylist() if intact is not None else []
+        can = able(tasks, rights)
+        some = [one for one in tasks if one.category in can]
+        if some:
+            within = lab.how.on(subject, removed)
+            after = Examination(subject, some, lab.chat, spec["batch"] * 3).rights(within, progress.check)
+            before = [one for one, task in zip(rights, tasks, strict=True) if task.category in can]
+            row |= {"accuracy_intact": float(np.mean(before)), "accuracy": float(np.mean(after))}
+    if spec.get("save"):
+        compression.save_without(subject, removed, Path(spec["save"]), row | {"subject": subject.source.name})
+    units = [
+        {"place": place, "unit_index": unit, "layer": unit // subject.heads, "unit": unit % subject.heads}
+        | {"divergence": value}
+        for place, (unit, value) in enumerate(zip(found.units, found.divergence, strict=True), 1)
+    ]
+    return {"ablation_plans": [row], "ablation_plan_units": units}
+
+
+def _spot_check(
+    spec: dict[str, Any],
+    capture: dict[str, Any],
+    conditions: list[Condition],
+    tables: list[pa.Table],
+    texts: dict[int, dict[str, Any]],
+    progress: Progress,
+) -> dict[str, Any] | None:
+    """Of a 16-bit run: the conditions of smallest divergence, and some spread over the rest, in float32."""
+    if spec["dtype"] == "float32" or not conditions:
+        return None
+    means = np.array([np.mean(table["divergence"].to_numpy()) for table in tables])
+    order = np.argsort(means)
+    spread = np.linspace(0, len(order) - 1, CHECKED - CHECKED // 2).round().astype(int)
+    chosen = list(dict.fromkeys([*order[: CHECKED // 2].tolist(), *order[spread].tolist()]))
+    subject = _subject(spec, capture, "float32", progress)
+    progress.stage("check", len(chosen), "conditions", "again in float32", (0.97, 0.98))
+    lab = Lab(subject, spec | {"dtype": "float32"}, texts)
+    exact = []
+    for number in chosen:
+        exact.append(float(np.mean(lab.under(conditions[number].units)["divergence"].to_numpy())))
+        progress.advance()
+    off = np.abs(means[chosen] - exact)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            "conditions": len(chosen),
+            "smallest": min(exact),
+            "largest difference": float(off.max()),
+            "largest share": float((off / np.abs(exact)).max()),
+        }

@@ -1,0 +1,128 @@
+"""What removal says, with its uncertainty: ratios of a targeted order to its controls with prompts paired, and whether
+a ranking predicts what a unit alone is worth.
+
+Known fault: where layers have a single unit each, drawing units within layers draws nothing, so intervals over units
+are too narrow there, and what is left of a unit's rank without its layer's mean is nothing at all (NaN).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.stats import norm, rankdata
+
+from synergy_tui.analysis.areas import area
+from synergy_tui.analysis.confounds import pearson
+
+REPLICATES = 1000
+INTERVAL = (2.5, 97.5)
+
+
+class Estimate(NamedTuple):
+    """A value with the ends of its 95 % interval; NaN where there is none."""
+
+    value: float
+    low: float
+    high: float
+
+
+NOTHING = Estimate(float("nan"), float("nan"), float("nan"))
+
+
+def area_ratio(
+    fractions: Float[np.ndarray, " fractions"],
+    target: Float[np.ndarray, "fractions prompts"],
+    controls: Float[np.ndarray, "seeds fractions prompts"],
+    upper: float,
+    seed: int = 0,
+) -> Estimate:
+    """Area of the target's divergence over [0, upper] over the geometric mean of its controls'. Each replicate draws
+    prompts, the same for the target and all controls: what a prompt does to all sets alike cancels. A single fraction
+    equal to `upper` compares the divergences there."""
+    prompts = target.shape[1]
+    if not len(controls) or not np.isfinite(target).all() or not np.isfinite(controls).all():
+        return NOTHING
+    # The area is linear in the divergences, so it is taken of each prompt once.
+    weights = np.array([area(fractions, unit, upper) for unit in np.eye(len(fractions))])
+    own, others = weights @ target, np.einsum("f,sfp->sp", weights, controls)
+    value = _ratio(own.mean(), others.mean(axis=1))
+    if prompts < 2:
+        return Estimate(value, float("nan"), float("nan"))
+    drawn = _drawn(prompts, seed)
+    replicates = [_ratio(own @ one, others @ one) for one in drawn]
+    return Estimate(value, *_ends(np.array(replicates)))
+
+
+def correlation(
+    importance: Float[np.ndarray, "units prompts"],
+    ranking: Float[np.ndarray, " units"],
+    layer_of: Int[np.ndarray, " units"],
+    seed: int = 0,
+    replicates: int = REPLICATES,
+) -> tuple[Estimate, Estimate]:
+    """Spearman correlation of a ranking with the divergence of every unit alone, and the same of ranks minus the mean
+    rank of their layer (partial for depth, whatever the shape of its influence). Each replicate draws prompts, then
+    units within layers."""
+    known = np.isfinite(ranking) & np.isfinite(importance).all(axis=1)
+    importance, ranking, layers = importance[known], ranking[known], layer_of[known]
+    if len(ranking) < 3:
+        return NOTHING, NOTHING
+    whole = _correlations(importance.mean(axis=1), ranking, layers)
+    chance = np.random.default_rng(seed)
+    of_layer = [np.flatnonzero(layers == layer) for layer in np.unique(layers)]
+    found = []
+    for weights in _drawn(importance.shape[1], seed, replicates):
+        units = np.concatenate([chance.choice(one, len(one)) for one in of_layer])
+        found.append(_correlations(importance[units] @ weights, ranking[units], layers[units]))
+    plain, partial = np.array(found).T
+    return Estimate(whole[0], *_ends(plain)), Estimate(whole[1], *_ends(partial))
+
+
+def mean_interval(values: Float[np.ndarray, "rows prompts"], seed: int = 0) -> Float[np.ndarray, "2 rows"]:
+    """95 % interval of each row's mean, prompts drawn; NaN with a single prompt."""
+    if values.shape[1] < 2:
+        return np.full((2, len(values)), np.nan)
+    return np.percentile(values @ _drawn(values.shape[1], seed).T, INTERVAL, axis=1)
+
+
+def binomial(correct: int, count: int) -> Estimate:
+    """Share with Wilson's 95 % interval."""
+    if not count:
+        return NOTHING
+    z, share = float(norm.ppf(0.975)), correct / count
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * float(np.sqrt(share * (1 - share) / count + z * z / (4 * count**2)))
+    return Estimate(share, max(middle - half, 0.0), min(middle + half, 1.0))
+
+
+def _correlations(importance: np.ndarray, ranking: np.ndarray, layers: np.ndarray) -> tuple[float, float]:
+    a, b = rankdata(importance), rankdata(ranking)
+    return pearson(a, b), pearson(_within(a, layers), _within(b, layers))
+
+
+def _within(ranks: np.ndarray, layers: np.ndarray) -> np.ndarray:
+    counts = np.bincount(layers)
+    means = np.bincount(layers, ranks) / np.maximum(counts, 1)
+    left = ranks - means[layers]
+    return np.where(np.abs(left) < 1e-9, 0.0, left)  # a layer of one unit leaves rounding, not a rank
+
+
+def _ratio(own: float, others: np.ndarray) -> float:
+    if not (own > 0 and (others > 0).all()):
+        return float("nan")
+    return float(own / np.exp(np.log(others).mean()))
+
+
+def _drawn(prompts: int, seed: int, replicates: int = REPLICATES) -> np.ndarray:
+    """[replicates, prompts]: how often each prompt was drawn, as a share."""
+    return np.random.default_rng(seed).multinomial(prompts, np.full(prompts, 1 / prompts), size=replicates) / prompts
+
+
+def _ends(replicates: np.ndarray) -> tuple[float, float]:
+    known = replicates[np.isfinite(replicates)]
+    if len(known) < len(replicates) / 2:
+        return float("nan"), float("nan")
+    low, high = np.percentile(known, INTERVAL)
+    return float(low), float(high)

@@ -1,0 +1,333 @@
+"""Conditions of an ablation and what was measured under them → the rows of its tables, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from synergy_tui.ablation import orders
+from synergy_tui.analysis import areas, importance
+from synergy_tui.analysis.importance import Estimate
+from synergy_tui.jobs.worker.record import versions
+from synergy_tui.terms import CONTROL_ORDERS, SWEEPS, TARGETED_ORDERS
+
+if TYPE_CHECKING:
+    from synergy_tui.jobs.worker.ablate import Condition
+
+MEASURED = ("divergence", "top1", "surprisal_change")
+
+Rows = list[dict[str, Any]]
+
+
+def rows(
+    ablation: str,
+    spec: dict[str, Any],
+    conditions: Sequence[Condition],
+    tables: Sequence[pa.Table],
+    layer_of: np.ndarray,
+    scores: dict[str, np.ndarray],
+    categories: dict[int, str],
+    more: dict[str, Any],
+) -> dict[str, Any]:
+    """Rows by table. scores: of units, held against the sweep of single units. categories: of prompts. more: what was
+    measured beside divergence."""
+    along = [(one, table) for one, table in zip(conditions, tables, strict=True) if one.place is None]
+    curves, by_prompt = _curves(along)
+    all_areas = _areas([one for one, _ in along], curves)
+    ratios = _ratios(spec, along, categories)
+    sweeps, correlations = _sweeps(conditions, tables, layer_of, scores)
+    accuracy, exam = _accuracy(spec, more)
+    sentences = [
+        _verdict(spec["orders"], curves, all_areas, [one for one, _ in along], layer_of),
+        *exam,
+        *_predicted(correlations, spec["ranking"]),
+        *_planned(more),
+        *_checked(more.get("spot_check")),
+    ]
+    row = {
+        "ablation": ablation,
+        "decomposition": spec["decomposition"],
+        "capture": spec["capture"],
+        "intervention": spec.get("intervention", "zero"),
+        "alpha": spec.get("alpha"),
+        "reference": len(spec["reference"]) if spec.get("reference") else None,
+        "dtype": spec["dtype"],
+        "spot_check": more.get("spot_check"),
+        "ranking": spec["ranking"],
+        "marked": spec.get("marked", []),
+        "orders": spec["orders"],
+        "fractions": spec["fractions"],
+        "seeds": spec["seeds"],
+        "prompts": len(spec["prompts"]),
+        "seed": spec["seed"],
+        "verdict": " ".join(one for one in sentences if one),
+        "versions": versions("torch", "transformers", "scipy"),
+    }
+    found: dict[str, Rows] = {
+        "ablation_curves": curves,
+        "ablation_prompts": by_prompt,
+        "ablation_areas": all_areas,
+        "ablation_sweeps": sweeps,
+        "ablation_correlations": correlations,
+        "ablation_ratios": ratios,
+        "ablation_accuracy": accuracy,
+        **{name: value for name, value in more.items() if name.startswith("ablation_")},
+    }
+    made = {name: _table([{"ablation": ablation} | one for one in some]) for name, some in found.items() if some}
+    return {"ablations": [row], **made}
+
+
+def _curves(along: Sequence[tuple[Condition, pa.Table]]) -> tuple[Rows, Rows]:
+    curves, by_prompt = [], []
+    for one, table in along:
+        mean = {name: float(np.mean(table[name].to_numpy())) for name in MEASURED}
+        value = {"divergence": mean["divergence"], "top1": mean["top1"]}
+        ratio = {"perplexity_ratio": _ratio(mean["surprisal_change"])}
+        curves.append(one.key() | {"removed": len(one.units)} | value | ratio)
+        by_prompt += [one.key() | row for row in table.to_pylist()]
+    return curves, by_prompt
+
+
+def _ratio(rise: float) -> float:
+    """Perplexity over the intact one; NaN where it is beyond what a number holds."""
+    with np.errstate(over="ignore"):
+        ratio = float(np.exp(rise))
+    return ratio if np.isfinite(ratio) else float("nan")
+
+
+def _areas(conditions: Sequence[Condition], curves: Rows) -> Rows:
+    """One row per order, seed and upper limit that the curve reaches."""
+    points: dict[tuple[Any, ...], list[tuple[float, float]]] = {}
+    for one, curve in zip(conditions, curves, strict=True):
+        points.setdefault((one.order, one.target, one.seed), []).append((curve["fraction"], curve["divergence"]))
+    out = []
+    for (order, target, seed), found in points.items():
+        fractions, divergence = np.array(found).T
+        for upper in areas.UPPERS:
+            value = areas.area(fractions, divergence, upper)
+            if np.isfinite(value):
+                key = {"removal_order": order, "target": target, "seed": seed}
+                out.append(key | {"upper": upper, "area": value})
+    return out
+
+
+def _ratios(spec: dict[str, Any], along: Sequence[tuple[Condition, pa.Table]], categories: dict[int, str]) -> Rows:
+    """Targeted orders against each control, overall and by category of the prompts."""
+    curves: dict[tuple[Any, ...], dict[float, np.ndarray]] = {}
+    for one, table in along:
+        curves.setdefault((one.order, one.target, one.seed), {})[one.fraction or 0.0] = table["divergence"].to_numpy()
+    names = np.array([categories.get(prompt, "") for prompt in spec["prompts"]])
+    out = []
+    for name in spec["orders"]:
+        own = curves.get((name, None, None))
+        if name not in TARGETED_ORDERS or not own:
+            continue
+        # A marked set is compared whole, an order by the area under its curve.
+        shares = [max(own)] if name == "marked" else sorted(own)
+        upper = shares[-1] if name == "marked" else areas.PRIMARY
+        for control in CONTROL_ORDERS:
+            target = name if control == "layer-matched" else None
+            others = [value for (order, whose, _), value in curves.items() if (order, whose) == (control, target)]
+            others = [one for one in others if set(shares) <= set(one)]
+            if not others:
+                continue
+            mine = np.array([own[share] for share in shares])
+            theirs = np.array([[one[share] for share in shares] for one in others])
+            for category in (None, *sorted(set(names) - {""})):
+                chosen = np.ones(len(names), bool) if category is None else names == category
+                found = importance.area_ratio(np.array(shares), mine[:, chosen], theirs[:, :, chosen], upper)
+                row = {"removal_order": name, "control": control, "category": category, "ratio": found.value}
+                out.append(row | {"low": found.low, "high": found.high, "prompts": int(chosen.sum())})
+    return out
+
+
+def _sweeps(
+    conditions: Sequence[Condition], tables: Sequence[pa.Table], layer_of: np.ndarray, scores: dict[str, np.ndarray]
+) -> tuple[Rows, Rows]:
+    per_layer = len(layer_of) // (int(layer_of.max()) + 1)
+    out: Rows = []
+    by_unit: dict[int, np.ndarray] = {}
+    for sweep in SWEEPS:
+        some = [(one, table) for one, table in zip(conditions, tables, strict=True) if one.order == sweep]
+        if not some:
+            continue
+        values = {name: np.array([table[name].to_numpy() for _, table in some]) for name in MEASURED}
+        low, high = importance.mean_interval(values["divergence"])
+        for number, (one, _) in enumerate(some):
+            place = one.place or 0
+            layer, unit = divmod(place, per_layer) if sweep == SWEEPS[0] else (place, None)
+            if sweep == SWEEPS[0]:
+                by_unit[place] = values["divergence"][number]
+            out.append(
+                {
+                    "sweep": sweep,
+                    "unit_index": place if sweep == SWEEPS[0] else None,
+                    "layer": layer,
+                    "unit": unit,
+                    "divergence": float(values["divergence"][number].mean()),
+                    "low": low[number],
+                    "high": high[number],
+                    "top1": float(values["top1"][number].mean()),
+                    "perplexity_ratio": _ratio(float(values["surprisal_change"][number].mean())),
+                }
+            )
+    if not by_unit:
+        return out, []
+    alone = np.array([by_unit[unit] for unit in range(len(layer_of))])
+    correlations = []
+    for name, score in scores.items():
+        known = int((np.isfinite(score) & np.isfinite(alone).all(axis=1)).sum())
+        if known < 3:
+            continue
+        plain, partial = importance.correlation(alone, score, layer_of)
+        row = {"ranking": name, "spearman": plain.value, "low": plain.low, "high": plain.high, "partial": partial.value}
+        correlations.append(row | {"partial_low": partial.low, "partial_high": partial.high, "units": known})
+    return out, correlations
+
+
+def _accuracy(spec: dict[str, Any], more: dict[str, Any]) -> tuple[Rows, list[str]]:
+    """Rows, and a sentence for each targeted order."""
+    if "tasks" not in more:
+        return [], []
+    tasks, able = more["tasks"], {one.category for one in more["able"]}
+    nothing = {"removal_order": "intact", "target": None, "seed": None, "fraction": 0.0}
+    out = _by_category(nothing, tasks, more["intact"], able)
+    if not able:
+        return out, ["Accuracy: the intact subject can do none of the graded tasks, so nothing is said about it."]
+    examined = more["examined"]
+    for one, rights in examined:
+        out += _by_category(one.key(), more["able"], rights, able)
+    before = float(np.mean(more["before"]))
+    share = {(one.order, one.target, one.seed): float(np.mean(rights)) for one, rights in examined}
+    said = []
+    for name in spec["orders"]:
+        own = share.get((name, None, None))
+        if name not in TARGETED_ORDERS or own is None:
+            continue
+        parts = []
+        for control in CONTROL_ORDERS:
+            target = name if control == "layer-matched" else None
+            others = np.array(
+                [value for (order, whose, _), value in share.items() if (order, whose) == (control, target)]
+            )
+            if len(others):
+                test = areas.plain_test(own, others)
+                p = f" (p {test:.3f})" if np.isfinite(test) else ""
+                parts.append(f"{others.mean():.0%} {control}{p}")
+        fraction = next(one.fraction for one, _ in examined if one.order == name)
+        said.append(
+            f"Accuracy without {fraction:.0%} {name}: {own:.0%} of {len(more['able'])} tasks it does {before:.0%} of"
+            + (f", against {', '.join(parts)}." if parts else ".")
+        )
+    return out, said
+
+
+def _by_category(key: dict[str, Any], tasks: Sequence[Any], rights: Sequence[bool], able: set[str]) -> Rows:
+    """A row per category, and one for all that the intact subject can do."""
+    out = []
+    for category in (None, *dict.fromkeys(one.category for one in tasks)):
+        mine = [
+            right
+            for one, right in zip(tasks, rights, strict=True)
+            if one.category == category or (category is None and one.category in able)
+        ]
+        found: Estimate = importance.binomial(sum(mine), len(mine))
+        row = {"category": category, "able": category is None or category in able, "tasks": len(mine)}
+        out.append(key | row | {"correct": sum(mine), "accuracy": found.value, "low": found.low, "high": found.high})
+    return out
+
+
+def _verdict(
+    names: list[str], curves: Rows, all_areas: Rows, conditions: Sequence[Condition], layer_of: np.ndarray
+) -> str:
+    sentences = []
+    for name in TARGETED_ORDERS:
+        if name not in names:
+            continue
+        whole = max(one.fraction or 0.0 for one in conditions if one.order == name)
+        at = _at_the_set(curves, whole) if name == "marked" else _primary(all_areas)
+        own = at(name, None)
+        value = float(own[0]) if len(own) else float("nan")
+        controls = {"random": at("random", None), "layer-matched": at("layer-matched", name)}
+        tests = {control: areas.area_test(value, found) for control, found in controls.items() if control in names}
+        sentences.append(areas.verdict(name, value, tests))
+        removed = [c.units for c in conditions if c.order == name and (c.fraction or 0.0) <= areas.PRIMARY]
+        full = max((orders.full_layers(np.array(units, int), layer_of) for units in removed), default=0)
+        if full and "layer-matched" in names:
+            sentences.append(f"It takes every unit of {full} layers, where its layer-matched control has no freedom.")
+    lost = sum(not np.isfinite(c["divergence"]) for c in curves)
+    if lost:
+        sentences.append(f"{lost} conditions gave no finite divergence and count as missing.")
+    return " ".join(sentences) or ("" if conditions == [] else "No targeted order, no verdict.")
+
+
+def _primary(all_areas: Rows) -> Callable[[str, str | None], np.ndarray]:
+    def at(name: str, target: str | None) -> np.ndarray:
+        wanted = (name, target, areas.PRIMARY)
+        found = [one["area"] for one in all_areas if (one["removal_order"], one["target"], one["upper"]) == wanted]
+        return np.array(found)
+
+    return at
+
+
+def _at_the_set(curves: Rows, fraction: float) -> Callable[[str, str | None], np.ndarray]:
+    def at(name: str, target: str | None) -> np.ndarray:
+        wanted = (name, target, fraction)
+        found = [
+            one["divergence"] for one in curves if (one["removal_order"], one["target"], one["fraction"]) == wanted
+        ]
+        return np.array(found)
+
+    return at
+
+
+def _predicted(correlations: Rows, ranking: str) -> list[str]:
+    """Whether the ranking predicts what a unit alone is worth."""
+    found = next((one for one in correlations if one["ranking"] == ranking), None)
+    if found is None:
+        return []
+    return [
+        f"{ranking} and the divergence of single units: Spearman {found['spearman']:+.2f} [{found['low']:+.2f}, "
+        f"{found['high']:+.2f}], within layers {found['partial']:+.2f} [{found['partial_low']:+.2f}, "
+        f"{found['partial_high']:+.2f}]."
+    ]
+
+
+def _planned(more: dict[str, Any]) -> list[str]:
+    if "ablation_plans" not in more:
+        return []
+    (one,) = more["ablation_plans"]
+    saved = f"{one['parameters_saved'] / one['parameters']:.1%} of the parameters"
+    held = "" if one["held_out"] is None else f", {one['held_out']:.3g} on {one['held_out_prompts']} other prompts"
+    able = "" if one["accuracy"] is None else f"; accuracy {one['accuracy']:.0%}, intact {one['accuracy_intact']:.0%}"
+    cost = f"at {one['divergence']:.3g} nats per token{held}{able}"
+    return [f"Under {one['budget']:g} nats {one['removed']} units ({saved}) go together {cost}."]
+
+
+def _checked(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    return [
+        f"{found['conditions']} conditions measured again in float32 differ by at most "
+        f"{found['largest difference']:.2g} nats ({found['largest share']:.0%})."
+    ]
+
+
+def _table(some: Rows) -> pa.Table:
+    """Arrow at once, so that a column that begins with NULL keeps its type."""
+    types = {
+        "target": pa.string(),
+        "category": pa.string(),
+        "folder": pa.string(),
+        "seed": pa.int32(),
+        "unit": pa.int32(),
+        "unit_index": pa.int32(),
+        "held_out": pa.float64(),
+        "accuracy_intact": pa.float64(),
+        "accuracy": pa.float64(),
+    }
+    columns = {name: pa.array([row[name] for row in some], types.get(name), from_pandas=True) for name in some[0]}
+    return pa.table(columns)

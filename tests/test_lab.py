@@ -1,0 +1,473 @@
+"""The ablation lab on a subject whose heads are known: interventions, sweeps, accuracy, plans, and the intact subject
+afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_tiny
+
+from synergy_tui.ablation import compression, interventions
+from synergy_tui.ablation.divergence import IntactBehaviour
+from synergy_tui.ablation.packing import Sequences, passes, shared_prefix
+from synergy_tui.analysis import importance
+from synergy_tui.analysis.areas import area, area_test
+from synergy_tui.capture.generate import encode, generate
+from synergy_tui.errors import Cancelled, SynergyError, UsageError
+from synergy_tui.jobs import plan
+from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.worker import ablate, capture
+from synergy_tui.jobs.worker.progress import Progress
+from synergy_tui.store import load, walk
+from synergy_tui.store.cache import Cache
+from synergy_tui.store.publish import publish_decomposition
+from synergy_tui.subject import loading
+from synergy_tui.subject.sources import resolve
+from synergy_tui.tasks import graded
+from synergy_tui.tasks.graded import Task, right
+from synergy_tui.terms import ATOMS, INTERVENTIONS, MEASURES, RANKINGS
+
+TEXTS = ["one", "a longer prompt", "three", "and yet another one", "five and six"]
+KNOWN = (5, 10)
+"""Units that carry the toy subject's answer: heads 1.1 and 2.2."""
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama in which two heads write to the residual stream what they did and all others next to nothing."""
+    from transformers import AutoModelForCausalLM
+
+    folder = make_tiny(tmp_path_factory.mktemp("toy") / "toy")
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    with torch.no_grad():
+        for layer, one in enumerate(model.model.layers):
+            for head in range(4):
+                if layer * 4 + head not in KNOWN:
+                    one.self_attn.o_proj.weight[:, head * 8 : head * 8 + 8] *= 0.05
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def spoken(tiny: Path) -> tuple[Any, list[list[int]], list[list[int]]]:
+    """A subject with random weights, prompts and its responses."""
+    subject = loading.load(resolve(str(tiny)), tiny, "cpu", "float32")
+    prompts = encode(subject, [f"The same beginning: {text}" for text in TEXTS], chat=True)
+    return subject, prompts, [one.tokens for one in generate(subject, prompts, 25)]
+
+
+@pytest.fixture
+def run(tmp_path: Path, toy: Path) -> tuple[Cache, str]:
+    """A cache with a capture of the toy subject and a made-up decomposition that ranks the known heads first."""
+    return _run(tmp_path, toy)
+
+
+def _run(folder: Path, subject: Path) -> tuple[Cache, str]:
+    cache = Cache.open(folder / "cache")
+    (folder / "texts.txt").write_text("\n".join(TEXTS))
+    made = plan.capture(folder, str(subject), tasks=str(folder / "texts.txt"), steps=24, batch=5)
+    job = _work(cache, "ctoy", capture, made.spec)
+    values = np.random.default_rng(0).normal(size=16)
+    values[list(KNOWN)] = [5.0, 4.0]
+    scores = [
+        {"decomposition": "dtoy", "unit_index": unit, "score": name, "value": float(value)}
+        for name in (*RANKINGS, *MEASURES, *ATOMS)
+        for unit, value in enumerate(values)
+    ]
+    row = {"decomposition": "dtoy", "capture": job.id, "estimator": "gaussian", "redundancy": "mmi", "lag": 1}
+    publish_decomposition(cache, "dtoy", {"decompositions": [row], "unit_scores": scores}, iter(()))
+    return cache, "dtoy"
+
+
+def _work(cache: Cache, name: str, kind: Any, spec: dict[str, Any]) -> JobFolder:
+    """A job done in this process."""
+    job = JobFolder(cache.jobs / name)
+    job.shards.mkdir(parents=True, exist_ok=True)
+    with Progress(job, {"id": name, "kind": "", "state": "running", "stage": "", "progress": 0.0}) as progress:
+        kind.work(job, spec, progress)
+    return job
+
+
+def _ablated(run: tuple[Cache, str], name: str = "atoy", **chosen: Any) -> dict[str, Any]:
+    _work(run[0], name, ablate, _plan(run, **chosen).spec)
+    return load.ablation(run[0], name)
+
+
+def _plan(run: tuple[Cache, str], **chosen: Any) -> plan.Plan:
+    usual = {"orders": ["synergy-first"], "seeds": 2, "fractions": [0.125, 0.25], "ranking": "rank-difference"}
+    usual |= {"prompts": 5, "batch": 16, "dtype": None, "device": "cpu", "seed": 0}
+    return plan.ablate(run[0], run[0].folder, run[1], **(usual | chosen))
+
+
+# The measurement
+
+
+@pytest.mark.parametrize("how", INTERVENTIONS)
+def test_packed_from_the_first_layer_is_the_plain_way_under_every_intervention(spoken, how):
+    """Padding, no shared prefix, no cached residual: the same numbers."""
+    subject, prompts, responses = spoken
+    assert shared_prefix(Sequences(prompts, responses), range(5)) > 10
+
+    def under(**chosen):
+        made = {
+            "zero": interventions.Zero,
+            "mean": lambda: interventions.Mean(interventions.reference_means(subject, prompts, responses, 2)),
+            "resample": lambda: interventions.Resample(3),
+            "noise": lambda: interventions.Noise(0.7, 3),
+        }[how]()
+        intact = IntactBehaviour(subject, prompts, responses, intervention=made, **chosen)
+        return intact, [intact.under(one) for one in ({2: [1]}, {1: [0, 3], 3: [2]}, {0: [2]}, {3: [0]})]
+
+    lab, fast = under(batch=4)
+    assert lab.packed
+    _, plain = under(batch=1, packed=False, from_layer=False)
+    for one, other in zip(fast, plain, strict=True):
+        assert other.divergence.min() > 1e-4
+        for mine, theirs in zip(one, other, strict=True):
+            np.testing.assert_allclose(mine, theirs, atol=1e-5)
+
+
+def test_mean_and_resample_take_what_the_intact_heads_gave(spoken):
+    """By hand, on one prompt: the head's slice is replaced and the model run once."""
+    subject, prompts, responses = spoken
+    kept: list[torch.Tensor] = []
+    hook = subject.projections[1].register_forward_pre_hook(lambda _, args: kept.append(args[0][0]))
+    sequences = Sequences(prompts, responses)
+    with torch.inference_mode():
+        for one in range(5):
+            subject.model(torch.tensor([sequences.whole(one)]))
+    hook.remove()
+    first = [sequences.first_step(one) for one in range(5)]
+    mean = torch.cat([value[start:] for value, start in zip(kept, first, strict=True)]).mean(dim=0)
+    found = interventions.reference_means(subject, prompts, responses, 2)[1]
+    torch.testing.assert_close(found, mean, atol=1e-5, rtol=1e-5)
+
+    how = interventions.Resample(3)
+    IntactBehaviour(subject, prompts, responses, 3, how)
+    donor = interventions.donors(5, 3)
+    assert sorted(donor) == list(range(5))
+    assert not (donor == np.arange(5)).any()
+    seen: list[torch.Tensor] = []
+    made = passes(sequences, 3, subject.device, packed=True)
+    with torch.inference_mode():
+        for number, one in enumerate(made):
+            with how.on(subject, {1: [2]}, number):
+                hook = subject.projections[1].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+                from synergy_tui.ablation.packing import attention_of
+
+                with attention_of(subject.model.base_model, one):
+                    subject.model.base_model(input_ids=one.ids, position_ids=one.positions, use_cache=False)
+                hook.remove()
+            for sequence in one.sequences:
+                row, columns = one.at[sequence]
+                mine, other = seen[number][row, columns], donor[sequence]
+                steps = torch.arange(len(mine) - first[sequence]).clamp(max=len(responses[other]) - 1)
+                torch.testing.assert_close(mine[first[sequence] :, 16:24], kept[other][first[other] + steps, 16:24])
+                torch.testing.assert_close(mine[:, :16], kept[sequence][:, :16], atol=1e-5, rtol=1e-4)
+
+
+def test_noise_depends_on_the_seed_and_the_head_alone(spoken):
+    subject, prompts, responses = spoken
+
+    def under(seed: int, removed: dict[int, list[int]], alpha: float = 0.5) -> np.ndarray:
+        how = interventions.Noise(alpha, seed)
+        return IntactBehaviour(subject, prompts, responses, 8, how).under(removed).divergence
+
+    np.testing.assert_array_equal(under(1, {2: [0, 1]}), under(1, {2: [0, 1]}))
+    np.testing.assert_allclose(under(1, {2: [0, 1]}), under(1, {2: [1, 0]}), atol=1e-5)
+    assert not np.allclose(under(1, {2: [0]}), under(2, {2: [0]}), rtol=1e-3)
+    assert under(1, {2: [0]}, 2.0).mean() > under(1, {2: [0]}).mean()
+
+
+@pytest.mark.parametrize("how", INTERVENTIONS)
+def test_the_intact_subject_is_intact_after_a_sweep_an_error_and_a_cancel(spoken, how, monkeypatch):
+    """Bit-identical logits, no hook and no changed method left."""
+    subject, prompts, responses = spoken
+    ids = torch.arange(20)[None]
+    made = {
+        "zero": interventions.Zero(),
+        "mean": interventions.Mean(interventions.reference_means(subject, prompts, responses, 5)),
+        "resample": interventions.Resample(0),
+        "noise": interventions.Noise(1.0, 0),
+    }[how]
+    with torch.inference_mode():
+        before = subject.model(ids).logits
+    attention = subject.model.config._attn_implementation
+    intact = IntactBehaviour(subject, prompts, responses, 5, made)
+    for unit in range(16):
+        intact.under({unit // 4: [unit % 4]})
+    for error in (RuntimeError("no memory"), Cancelled("cancelled", "resume")):
+        # In the midst of a pass: hooks in place, layers skipped, attention swapped.
+        def fail(*_: Any, error: Exception = error) -> None:
+            raise error
+
+        hook = subject.model.base_model.layers[3].register_forward_pre_hook(fail)
+        with pytest.raises(type(error)):
+            intact.under({2: [1], 3: [0]})
+        hook.remove()
+    with torch.inference_mode():
+        assert torch.equal(subject.model(ids).logits, before)
+    assert subject.model.config._attn_implementation == attention
+    for module in subject.model.modules():
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
+        assert "forward" not in module.__dict__
+
+
+# The lab as a job
+
+
+def test_the_sweep_finds_the_heads_that_carry_the_answer_and_controls_do_not(run):
+    orders = ["synergy-first", "excess-last", "random", "layer-matched", "single-units", "whole-layers"]
+    found = _ablated(run, orders=orders, seeds=20, fractions=[0.125, 0.25, 0.375])
+    alone = {one["unit_index"]: one["divergence"] for one in found["sweeps"]["single-units"]}
+    assert set(sorted(alone, key=lambda unit: -alone[unit])[:2]) == set(KNOWN)
+    layers = {one["layer"]: one["divergence"] for one in found["sweeps"]["whole-layers"]}
+    assert set(sorted(layers, key=lambda layer: -layers[layer])[:2]) == {1, 2}
+    assert "synergy-first: area over [0, 0.25] is" in found["verdict"]
+    ratio = {one["control"]: one for one in found["ratios"] if one["removal_order"] == "synergy-first"}
+    assert ratio["layer-matched"]["low"] > 1
+    assert ratio["random"]["low"] > 1
+    (curve,) = found["orders"]["synergy-first"]["curves"]
+    others = [one["divergence"][0] for one in found["orders"]["random"]["curves"]]
+    assert curve["divergence"][0] > np.median(others) * 3
+    by_name = {one["ranking"]: one for one in found["correlations"]}
+    assert by_name["rank-difference"]["units"] == 16
+    assert by_name["rank-difference"]["low"] <= by_name["rank-difference"]["spearman"]
+    # A second map beside the first.
+    score = walk.run(*run)["scores"]["divergence"]
+    assert set(np.argsort(score["value"])[-2:]) == set(KNOWN)
+    assert (score["low"] <= score["value"] + 1e-12).all()
+    assert (score["value"] <= score["high"] + 1e-12).all()
+
+
+def test_a_cancelled_lab_keeps_what_is_there_and_goes_on_to_the_same_numbers(run):
+    spec = _plan(run, orders=["synergy-first", "single-units"]).spec
+    whole = load.ablation(run[0], _work(run[0], "awhole", ablate, spec).id)
+    job = JobFolder(run[0].jobs / "astop")
+    job.shards.mkdir(parents=True)
+    with Progress(job, {"id": "astop", "kind": "", "state": "running", "stage": "", "progress": 0.0}) as progress:
+        advance = progress.advance
+
+        def stop(parts: float = 1) -> None:
+            if len(list(job.shards.iterdir())) == 5:
+                job.cancel_flag.touch()
+            advance(parts)
+
+        progress.advance = stop  # type: ignore[method-assign]
+        with pytest.raises(Cancelled):
+            ablate.work(job, spec, progress)
+    assert len(walk.partial_curves(job.shards)) == 2
+    assert len(walk.partial_sweep(job.shards, 16)[0]) == 16
+    job.cancel_flag.unlink()
+    resumed = load.ablation(run[0], _work(run[0], "astop", ablate, spec).id)
+    assert resumed["sweeps"] == whole["sweeps"]
+    assert resumed["orders"] == whole["orders"]
+
+
+def test_a_plan_saved_as_a_model_has_the_logits_of_the_intervention(run, tmp_path):
+    found = _ablated(run, orders=["single-units"], budget=0.05, save=tmp_path / "pruned", prompts=3)
+    written = json.loads((tmp_path / "pruned" / "plan.json").read_text())
+    heads = {int(layer): units for layer, units in written["heads"].items()}
+    units = [(one["layer"], one["unit"]) for one in found["plan"]["units"]]
+    assert sorted((layer, unit) for layer, some in heads.items() for unit in some) == sorted(units)
+    assert found["plan"]["divergence"] <= 0.05
+    assert 1 <= found["plan"]["removed"] < 15
+    assert found["plan"]["held_out_prompts"] == 2
+    assert found["plan"]["held_out"] > 0
+    assert not set(KNOWN) & {layer * 4 + unit for layer, unit in units}
+    reached = [one["divergence"] for one in found["plan"]["units"]]
+    assert reached == sorted(reached) or max(reached) <= 0.05
+    intact = loading.load(
+        resolve(load.rows(run[0], "SELECT place FROM subjects")[0]["place"]), tmp_path, "cpu", "float32"
+    )
+    pruned = loading.load(resolve(str(tmp_path / "pruned")), tmp_path, "cpu", "float32")
+    ids = torch.arange(30)[None]
+    with torch.inference_mode(), interventions.Zero().on(intact, heads):
+        expected = intact.model(ids).logits
+    with torch.inference_mode():
+        torch.testing.assert_close(pruned.model(ids).logits, expected, atol=1e-6, rtol=0)
+    width = 8 * 32
+    groups = [
+        (layer, group) for layer, some in heads.items() for group in (0, 1) if {2 * group, 2 * group + 1} <= set(some)
+    ]
+    assert found["plan"]["parameters_saved"] == 2 * width * len(units) + 2 * width * len(groups)
+
+
+def test_a_plan_takes_the_cheapest_set_and_remeasures_when_units_stand_in_for_each_other():
+    """Units 0 and 1 are copies: either may go, not both. Single divergences say otherwise."""
+
+    def measure(units):
+        gone = set(units)
+        return 0.01 * len(gone) + (1.0 if {0, 1} <= gone else 0.0) + (0.5 if 4 in gone else 0.0)
+
+    alone = np.array([0.01, 0.01, 0.01, 0.01, 0.51])
+    found = compression.plan(alone, 0.1, measure, 100)
+    assert len(found.units) == 3
+    assert not {0, 1} <= set(found.units)
+    assert 4 not in found.units
+    assert found.divergence[-1] == pytest.approx(0.03)
+    assert len(compression.plan(alone, 0.1, measure, 2).units) == 2
+    with pytest.raises(UsageError, match="below what one unit costs"):
+        compression.plan(alone, 0.001, measure, 100)
+
+
+def test_bf16_is_checked_in_float32(run):
+    found = _ablated(run, orders=["single-units"], dtype="bfloat16", prompts=2)
+    assert found["spot_check"]["conditions"] >= 4
+    assert 0 < found["spot_check"]["largest difference"] < 0.2
+    assert "measured again in float32" in found["verdict"]
+
+
+def test_the_ablated_subject_answers_by_itself_and_is_graded(run, monkeypatch, tmp_path):
+    """Tasks whose right answers are what the intact subject says: it can do all of them, and without its heads not."""
+    subject = loading.load(
+        resolve(load.rows(run[0], "SELECT place FROM subjects")[0]["place"]), tmp_path, "cpu", "float32"
+    )
+    asked = ["alpha", "beta", "gamma", "delta"]
+    said = generate(subject, encode(subject, asked, chat=True), 16)
+    lines = [subject.tokenizer.decode(one.tokens, skip_special_tokens=True).strip().partition("\n")[0] for one in said]
+    rows_ = [
+        {"id": text, "category": "echo" if number < 2 else "more", "text": text, "answer": line, "grade": "phrase"}
+        for number, (text, line) in enumerate(zip(asked, lines, strict=True))
+        if line.strip() and "|" not in line
+    ]
+    rows_.append({"id": "never", "category": "cannot", "text": "x", "answer": "no such thing", "grade": "phrase"})
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows_))
+    tasks = str(tmp_path / "mine.jsonl")
+    found = _ablated(run, orders=["synergy-first", "random"], tasks=tasks, answers=True, fractions=[0.25, 1.0])
+    intact = {one["category"]: one for one in found["accuracy"] if one["removal_order"] == "intact"}
+    assert intact["cannot"]["able"] is False
+    assert intact["cannot"]["accuracy"] == 0
+    assert intact[None]["accuracy"] == 1
+    assert intact[None]["tasks"] == len(rows_) - 1
+    ablated = [one for one in found["accuracy"] if one["removal_order"] == "synergy-first"]
+    assert all(one["fraction"] == 0.25 and one["category"] != "cannot" for one in ablated)
+    assert "Accuracy without 25% synergy-first" in found["verdict"]
+    answers = walk.answers(run[0], found["ablation"])
+    assert {one["removal_order"] for one in answers} == {"synergy-first", "random"}
+    assert all(one["pieces"] for one in answers)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"fractions": [0.1, 1.5]}, "not all above 0"),
+        ({"fractions": [float("nan")]}, "not all above 0"),
+        ({"orders": ["marked"]}, "go together"),
+        ({"orders": ["marked"], "marked": [3, 99]}, "is not among the 16"),
+        ({"orders": ["marked"], "marked": range(16)}, "all units of the model"),
+        (
+            {"orders": ["marked", "layer-matched"], "marked": [0, 5], "seeds": 20},
+            "16 distinct layer-matched sets, not 20",
+        ),
+        ({"orders": ["random"], "fractions": [0.0625], "seeds": 20}, "16 distinct random sets, not 20"),
+        ({"intervention": "mean"}, "needs a reference set"),
+        ({"intervention": "mean", "prompts": 4, "reference": 2}, "needs a reference set"),
+        ({"intervention": "resample", "prompts": 1}, "needs another prompt"),
+        ({"intervention": "resample", "tasks": "graded"}, "does not have"),
+        ({"intervention": "noise", "alpha": 0.0}, "is no noise"),
+        ({"intervention": "none"}, "no intervention 'none'"),
+        ({"orders": ["backwards"]}, "no removal order"),
+        ({"budget": -1.0}, "no divergence to stay under"),
+        ({"budget": 0.1, "intervention": "noise"}, "a plan sets units to zero"),
+        ({"save": Path("here")}, "there is none"),
+        ({"tasks": "no-such-file.jsonl"}, "no graded tasks"),
+        ({"prompts": 6}, "has 5 prompts long enough, not 6"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line_with_the_next_step(run_once, chosen, said):
+    with pytest.raises(SynergyError, match=said) as found:
+        _plan(run_once, **chosen)
+    assert "\n" not in str(found.value)
+    assert "·" in str(found.value)
+
+
+@pytest.fixture(scope="module")
+def run_once(tmp_path_factory: pytest.TempPathFactory, toy: Path) -> tuple[Cache, str]:
+    return _run(tmp_path_factory.mktemp("once"), toy)
+
+
+# What is said of it
+
+
+def test_the_area_test_calls_three_to_seven_percent_of_null_targets():
+    """500 targets that are random sets themselves, against 20 random sets: units of unequal weight, divergence of a set
+    their sum with noise, areas over [0, 0.25]."""
+    chance = np.random.default_rng(0)
+    fractions, worth = np.array([0.05, 0.1, 0.15, 0.2, 0.25]), chance.lognormal(0, 1, 270)
+    counts = np.floor(fractions * 270 + 0.5).astype(int)
+
+    def drawn() -> float:
+        sums = np.cumsum(worth[chance.permutation(270)])[counts - 1]
+        return area(fractions, sums * np.exp(0.05 * chance.normal(size=5)), 0.25)
+
+    p = [area_test(drawn(), np.array([drawn() for _ in range(20)])).p for _ in range(500)]
+    assert 0.03 <= np.mean(np.array(p) < 0.05) <= 0.07
+
+
+def test_paired_intervals_cover_the_ratio_they_are_of():
+    """Prompts differ a lot and in all sets alike: pairing takes that out."""
+    chance = np.random.default_rng(0)
+    covered, widths = 0, []
+    for seed in range(200):
+        prompt = chance.lognormal(0, 1, 12)
+        target = 1.5 * prompt * np.exp(0.1 * chance.normal(size=(1, 12)))
+        controls = prompt * np.exp(0.1 * chance.normal(size=(5, 1, 12)))
+        found = importance.area_ratio(np.array([0.25]), target, controls, 0.25, seed)
+        covered += found.low <= 1.5 <= found.high
+        widths.append(found.high - found.low)
+    assert 0.85 <= covered / 200 <= 0.99
+    assert np.median(widths) < 0.4
+    assert np.isnan(importance.area_ratio(np.array([0.25]), target[:, :1], controls[..., :1], 0.25).low)
+
+
+def test_partial_correlation_takes_depth_out():
+    chance = np.random.default_rng(0)
+    layer_of = np.repeat(np.arange(10), 9)
+    depth = np.sin(layer_of / 2)[:, None]
+    alone = depth + 0.3 * chance.normal(size=(90, 1)) + 0.1 * chance.normal(size=(90, 8))
+    plain, partial = importance.correlation(alone, depth[:, 0] + 0.3 * chance.normal(size=90), layer_of, replicates=200)
+    assert plain.low > 0.4
+    assert partial.low < 0 < partial.high
+    _, one_each = importance.correlation(alone, alone[:, 0], np.arange(90), replicates=20)
+    assert np.isnan(one_each.value)
+
+
+def test_binomial_intervals_are_wilsons():
+    found = importance.binomial(0, 10)
+    assert (found.low, round(found.high, 4)) == (0.0, 0.2775)
+    assert [round(one, 4) for one in importance.binomial(8, 10)] == [0.8, 0.4902, 0.9433]
+
+
+@pytest.mark.parametrize(
+    ("grade", "answer", "said", "expected"),
+    [
+        ("number", "5", "2 + 3 = 5.", True),
+        ("number", "5", "5 is not it, 6", False),
+        ("number", "12", "1,2", True),
+        ("word", "cold|cool", "The opposite is Cold.", True),
+        ("word", "cold", "It is colder", False),
+        ("word", "cold", "warm\ncold", False),
+        ("phrase", "two old friends", "Two old friends", True),
+        ("choice", "B|apple", "B) apple", True),
+        ("choice", "B|apple", "A) apple", False),
+        ("choice", "B|apple", "The apple.", True),
+    ],
+)
+def test_grading(grade, answer, said, expected):
+    assert right(Task("1", "", "?", answer, grade), said) is expected
+
+
+def test_the_shipped_tasks_can_be_answered_right():
+    tasks = graded.load()
+    assert len(tasks) == 96
+    assert len({one.category for one in tasks}) == 6
+    for one in tasks:
+        assert right(one, one.answer.partition("|")[0])
+        assert not right(one, "nothing of the kind")
