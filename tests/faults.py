@@ -168,7 +168,7 @@ class Harness:
             self._under_way(job)
             filler = place / "filler"
             if fault == "disk full":
-                with open(filler, "wb") as file, suppress_full():
+                with open(filler, "wb", buffering=0) as file, suppress_full():
                     while True:
                         file.write(b"x" * 65_536)
             else:
@@ -190,7 +190,7 @@ class Harness:
 
     def _by_command(self, kind: str) -> JobFolder:
         known = {job.id for job in folder.every(self.cache.folder)}
-        words = shlex.split(recipe.command({"kind": kind, **self.plans[kind].spec}))[1:]
+        words = shlex.split(recipe.command(kind, self.plans[kind].spec))[1:]
         line = [sys.executable, "-m", "synergy_tui", *words, "--cache", str(self.cache.folder)]
         command = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         new = until(lambda: [job for job in folder.every(self.cache.folder) if job.id not in known], 60)

@@ -53,9 +53,8 @@ def as_options(chosen: dict[str, Any]) -> list[str]:
     return words
 
 
-def command(spec: dict[str, Any]) -> str:
-    """The command that makes the result of a job anew."""
-    kind = spec["kind"]
+def command(kind: str, spec: dict[str, Any]) -> str:
+    """The command that makes the result of a job of this kind anew."""
     what = (
         spec["subject"]["place"] if kind == "capture" else spec["capture" if kind == "decompose" else "decomposition"]
     )

@@ -134,7 +134,7 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     scores = {name: load.unit_scores(cache, spec["decomposition"], name, shape, "value").ravel() for name in _SCORES}
     categories = {number: row["category"] for number, row in texts.items()}
     rows = ablate_rows.rows(job.id, spec, conditions, tables, layer_of, scores, categories, more)
-    publish_ablation(cache, job.id, rows | {"recipes": recipes(job.id, spec)})
+    publish_ablation(cache, job.id, rows | {"recipes": recipes("ablate", job.id, spec)})
 
 
 _SCORES = (*RANKINGS, "sts", "rtr", "tdmi", "autocorrelation", "norm")

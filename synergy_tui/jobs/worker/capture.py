@@ -293,7 +293,7 @@ def _publish(
             "prompts": prompts,
             "responses": responses,
             "units": table_of_units,
-            "recipes": recipes(capture, spec),
+            "recipes": recipes("capture", capture, spec),
         },
         (_series_table(one, units) for one in rows),
     )

@@ -87,7 +87,7 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
             "versions": versions("jax", "numpy", "scipy"),
         }
     ]
-    rows["recipes"] = recipes(job.id, spec)
+    rows["recipes"] = recipes("decompose", job.id, spec)
     progress.stage("publish", share=(0.97, 1.0))
     publish_decomposition(cache, job.id, rows, _pair_tables(job, spec, len(engine), found, capture))
 

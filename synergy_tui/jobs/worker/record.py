@@ -19,6 +19,6 @@ def versions(*packages: str) -> dict[str, str]:
     }
 
 
-def recipes(result: str, spec: dict[str, Any]) -> list[dict[str, str]]:
+def recipes(kind: str, result: str, spec: dict[str, Any]) -> list[dict[str, str]]:
     """Rows of recipes."""
-    return [{"result": result, "command": command(spec)}]
+    return [{"result": result, "command": command(kind, spec)}]
