@@ -124,7 +124,7 @@ BAD_INPUT = {
     "no limit of time": ("sql 'SELECT 1' --timeout inf", 2, "Invalid value"),
     "a configuration that is no JSON": ("run {bad_config}", 1, "config.json cannot be read"),
     "an encoder-only model": ("run {encoder}", 1, "does not write text token by token"),
-    "an unknown architecture": ("run {unknown}", 1, "no family knows the architecture 'martian'"),
+    "an unknown architecture": ("run {unknown}", 1, "no test holds the architecture 'martian'"),
     "a missing .gguf": ("run {missing}.gguf", 1, "cannot be read: No such file"),
     "an empty .gguf": ("run {empty}.gguf", 1, "no whole GGUF file"),
     "a truncated .gguf": ("run {cut}.gguf", 1, "no whole GGUF file"),

@@ -3,6 +3,8 @@ what a plain recomputation gives, and removing a unit changes what it should and
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -102,6 +104,12 @@ def subject_of(name: str) -> Subject:
         model = model.eval().requires_grad_(False)
         MADE[name] = assemble(Source(name, "folder", name), model, byte_tokenizer(), [])
     return MADE[name]
+
+
+def test_the_readme_names_these_and_no_others():
+    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    table = readme.partition("| architectures held by tests |")[2].partition("\n\n")[0]
+    assert sorted(re.findall(r"`([a-z0-9_]+)`", table)) == sorted(FAMILIES)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

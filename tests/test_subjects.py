@@ -332,3 +332,21 @@ def test_a_replay_whose_tokens_are_other_text_is_told(subject, command, tiny):
     other.backend_tokenizer.decoder = None
     with pytest.raises(MeasureError, match=r"is other text in the tokens of .* · replay captures of subjects"):
         worker._asked(cache, spec, replace(subject, tokenizer=other))
+
+
+def test_checkpoints_are_captured_one_after_the_other_and_tied(copy, tmp_path, command):
+    """And a subject can be looked at before."""
+    from safetensors.torch import load_file, save_file
+
+    for step in (20, 100):
+        file = copy(f"step{step}") / "model.safetensors"
+        save_file({name: value * step for name, value in load_file(file).items()}, file, metadata={"format": "pt"})
+    shown = command.json("subjects", "show", str(tmp_path / "step20"))
+    assert (shown["name"], shown["heads"], shown["architecture"]) == ("step20", 4, "llama")
+    assert command.json("subjects", "pull", str(tmp_path / "step20"))["folder"] == str(tmp_path / "step20")
+    made = command.json("capture", str(tmp_path), "--prompts", "2", "--steps", "20")
+    assert [one["training_step"] for one in made] == [20, 100]
+    assert made[0]["trajectory"] == made[1]["trajectory"] is not None
+    query = "SELECT name FROM captures JOIN subjects USING (subject) ORDER BY training_step"
+    names = rows(Cache.open(command.cache), query)
+    assert [row["name"] for row in names] == ["step20", "step100"]

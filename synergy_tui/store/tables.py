@@ -31,7 +31,11 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("head_dim", "INTEGER", "Width of a head."),
             ("parameters", "BIGINT", "Number of parameters."),
             ("config_hash", "VARCHAR", "SHA-256 of the configuration."),
-            ("weights_hash", "VARCHAR", "SHA-256 of names and sizes of the weights' files, or that they are random."),
+            (
+                "weights_hash",
+                "VARCHAR",
+                "SHA-256 of names and sizes of the weights' files, of a folder's with samples of them; or `random N`.",
+            ),
             ("weights_seed", "BIGINT", "Seed of random weights; NULL where they are the model's own."),
         ],
     ),

@@ -280,7 +280,9 @@ def _record(subject: Subject, files: list[Path]) -> dict[str, Any]:
     source, model = subject.source, subject.model
     config = {key: value for key, value in model.config.to_dict().items() if key not in _NOT_THE_MODEL}
     config_hash = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
-    weights_hash = file_list_hash(files) if source.weights_seed is None else f"random {source.weights_seed}"
+    weights_hash = file_list_hash(files, samples=16 if source.kind == "folder" else 0)
+    if source.weights_seed is not None:
+        weights_hash = f"random {source.weights_seed}"
     return {
         "subject": hashlib.sha256(f"{config_hash}{weights_hash}{source.revision}".encode()).hexdigest()[:12],
         "name": source.name,

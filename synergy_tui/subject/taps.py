@@ -38,6 +38,7 @@ class UnitTap(_Hooks):
         super().__init__()
         self._units, self._last = units, last
         self._kept: dict[int, Tensor] = {}
+        self._alike: list[tuple[bool, int, list[int]]] = []
         self._shape = (0, 0)
         self._regular = [site.layer for site in units.sites] == list(range(units.layers))
 
@@ -59,20 +60,23 @@ class UnitTap(_Hooks):
         sites = self._units.sites
         if len(kept) != len(sites):
             raise RuntimeError(f"{len(kept)} of {len(sites)} places were passed")
-        alike: dict[Any, list[int]] = {}
-        for number, site in enumerate(sites):
-            value = kept[number]
-            alike.setdefault((site.kind == "expert", site.units, value.shape, value.device), []).append(number)
+        if not self._alike:  # looked at once: asking thirty values for their shape costs what the norm costs
+            alike: dict[Any, list[int]] = {}
+            for number, site in enumerate(sites):
+                value = kept[number]
+                done = site.kind == "expert" or not self._last
+                alike.setdefault((done, site.units, value.shape, value.device), []).append(number)
+            self._alike = [(done, units, numbers) for (done, units, _, _), numbers in alike.items()]
         found = []
-        for (done, units, _, _), numbers in alike.items():
+        for done, units, numbers in self._alike:
             value = torch.stack([kept[number] for number in numbers])
-            found.append(value if done or not self._last else head_norms(value, units))
+            found.append(value if done else head_norms(value, units))
         if len(found) == 1 and self._regular:
             return found[0]
         out = found[0].new_full(
             (self._units.layers, *found[0].shape[1:-1], self._units.per_layer), float("nan"), dtype=torch.float32
         )
-        for norms, numbers in zip(found, alike.values(), strict=True):
+        for norms, (_, _, numbers) in zip(found, self._alike, strict=True):
             for one, number in zip(norms, numbers, strict=True):
                 start = self._units.starts[number]
                 out[sites[number].layer, ..., start : start + sites[number].units] = one
