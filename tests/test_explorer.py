@@ -528,7 +528,7 @@ def test_a_run_is_started_watched_and_ablated_from_the_explorer(cache: Path, tin
         # It follows by itself: the capture's map, the decomposition's, the result.
         done = lambda: app.shown.place.job is None and app.shown.row["name"] == tiny.name  # noqa: E731
         await until_in(app, pilot, done, "the result", 180)
-        await pilot.press("escape", "x", "a")
+        await pilot.press("escape", "c", "a")
         for name, value in {"seeds": "2", "fractions": "0.1", "prompts": "2"}.items():
             app.view.query_one(f"#ablation-{name}", Input).value = value
         await until_in(app, pilot, lambda: "4 marked" in app.plain_screen(), "the set")

@@ -37,6 +37,15 @@ KNOWN = (5, 10)
 """Units that carry the toy subject's answer: heads 1.1 and 2.2."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """OpenMP's threads spin while they wait: on a tiny model with busy cores that is nearly all of the time."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llama in which two heads write to the residual stream what they did and all others next to nothing."""
@@ -48,7 +57,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for layer, one in enumerate(model.model.layers):
             for head in range(4):
                 if layer * 4 + head not in KNOWN:
-                    one.self_attn.o_proj.weight[:, head * 8 : head * 8 + 8] *= 0.05
+                    one.self_attn.o_proj.weight[:, head * 8 : head * 8 + 8] *= 0.003
     model.save_pretrained(folder)
     return folder
 
@@ -223,8 +232,8 @@ def test_the_intact_subject_is_intact_after_a_sweep_an_error_and_a_cancel(spoken
 
 
 def test_the_sweep_finds_the_heads_that_carry_the_answer_and_controls_do_not(run):
-    orders = ["synergy-first", "excess-last", "random", "layer-matched", "single-units", "whole-layers"]
-    found = _ablated(run, orders=orders, seeds=20, fractions=[0.125, 0.25, 0.375])
+    orders = ["synergy-first", "random", "layer-matched", "single-units", "whole-layers"]
+    found = _ablated(run, orders=orders, seeds=20, fractions=[0.125, 0.375])
     alone = {one["unit_index"]: one["divergence"] for one in found["sweeps"]["single-units"]}
     assert set(sorted(alone, key=lambda unit: -alone[unit])[:2]) == set(KNOWN)
     layers = {one["layer"]: one["divergence"] for one in found["sweeps"]["whole-layers"]}

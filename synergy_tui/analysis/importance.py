@@ -14,7 +14,6 @@ from jaxtyping import Float, Int
 from scipy.stats import norm, rankdata
 
 from synergy_tui.analysis.areas import area
-from synergy_tui.analysis.confounds import pearson
 
 REPLICATES = 1000
 INTERVAL = (2.5, 97.5)
@@ -65,19 +64,20 @@ def correlation(
     """Spearman correlation of a ranking with the divergence of every unit alone, and the same of ranks minus the mean
     rank of their layer (partial for depth, whatever the shape of its influence). Each replicate draws prompts, then
     units within layers."""
-    known = np.isfinite(ranking) & np.isfinite(importance).all(axis=1)
+    known = np.flatnonzero(np.isfinite(ranking) & np.isfinite(importance).all(axis=1))
+    known = known[np.argsort(layer_of[known], kind="stable")]
     importance, ranking, layers = importance[known], ranking[known], layer_of[known]
-    if len(ranking) < 3:
+    if len(known) < 3:
         return NOTHING, NOTHING
-    whole = _correlations(importance.mean(axis=1), ranking, layers)
     chance = np.random.default_rng(seed)
-    of_layer = [np.flatnonzero(layers == layer) for layer in np.unique(layers)]
-    found = []
-    for weights in _drawn(importance.shape[1], seed, replicates):
-        units = np.concatenate([chance.choice(one, len(one)) for one in of_layer])
-        found.append(_correlations(importance[units] @ weights, ranking[units], layers[units]))
-    plain, partial = np.array(found).T
-    return Estimate(whole[0], *_ends(plain)), Estimate(whole[1], *_ends(partial))
+    # Units are drawn within their layers, so what stands at a place is always of the same layer.
+    starts, sizes = np.unique(layers, return_index=True)[1], np.bincount(layers)[layers]
+    first = np.repeat(starts, np.diff([*starts, len(layers)]))
+    units = first + chance.integers(sizes, size=(replicates, len(layers)))
+    drawn = np.take_along_axis(_drawn(importance.shape[1], seed, replicates) @ importance.T, units, axis=1)
+    plain, partial = _correlations(drawn, ranking[units], layers)
+    whole, within = _correlations(importance.mean(axis=1)[None], ranking[None], layers)
+    return Estimate(float(whole[0]), *_ends(plain)), Estimate(float(within[0]), *_ends(partial))
 
 
 def mean_interval(values: Float[np.ndarray, "rows prompts"], seed: int = 0) -> Float[np.ndarray, "2 rows"]:
@@ -97,16 +97,21 @@ def binomial(correct: int, count: int) -> Estimate:
     return Estimate(share, max(middle - half, 0.0), min(middle + half, 1.0))
 
 
-def _correlations(importance: np.ndarray, ranking: np.ndarray, layers: np.ndarray) -> tuple[float, float]:
-    a, b = rankdata(importance), rankdata(ranking)
-    return pearson(a, b), pearson(_within(a, layers), _within(b, layers))
+def _correlations(
+    importance: Float[np.ndarray, "rows units"], ranking: Float[np.ndarray, "rows units"], layers: np.ndarray
+) -> tuple[Float[np.ndarray, " rows"], Float[np.ndarray, " rows"]]:
+    a, b = rankdata(importance, axis=1), rankdata(ranking, axis=1)
+    member = (layers[:, None] == np.unique(layers)).astype(float)
+    share = member / member.sum(axis=0)
+    # A layer of one unit leaves rounding, not a rank.
+    left = [np.where(np.abs(one - one @ share @ member.T) < 1e-9, 0.0, one - one @ share @ member.T) for one in (a, b)]
+    return _pearson(a, b), _pearson(*left)
 
 
-def _within(ranks: np.ndarray, layers: np.ndarray) -> np.ndarray:
-    counts = np.bincount(layers)
-    means = np.bincount(layers, ranks) / np.maximum(counts, 1)
-    left = ranks - means[layers]
-    return np.where(np.abs(left) < 1e-9, 0.0, left)  # a layer of one unit leaves rounding, not a rank
+def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    a, b = (one - one.mean(axis=1, keepdims=True) for one in (a, b))
+    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    return np.divide((a * b).sum(axis=1), scale, out=np.full(len(a), np.nan), where=scale > 1e-9)
 
 
 def _ratio(own: float, others: np.ndarray) -> float:

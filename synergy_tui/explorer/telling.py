@@ -32,12 +32,17 @@ def wrapped(text: str, width: int) -> list[Text]:
     return [Text(" " + line) for line in textwrap.wrap(text, max(width - 2, 20))] or [Text()]
 
 
+def _end(score: Score, value: float) -> str:
+    """The end of an interval: of a ranking on its scale from 0 to 1, otherwise as any number."""
+    return f"{value:.2f}" if score.kind == "ranking" else number(value)
+
+
 def readout(run: Run, unit: int, name: str, brief: bool = False) -> Text:
     """What is under the cursor, as numbers: never a colour alone. brief: without what the panel of the unit says."""
     score = run.scores[name]
     line = Text.assemble((f" {run.name(unit):<6}", "bold"), f" {name} ", (number(float(score.shown[unit])), "bold"))
     if math.isfinite(score.low[unit]):
-        line.append(f" [{score.low[unit]:.2f}, {score.high[unit]:.2f}]")
+        line.append(f" [{_end(score, score.low[unit])}, {_end(score, score.high[unit])}]")
     if score.kind == "ranking":
         line.append(f"  raw {number(float(score.values[unit]), True)}")
     if brief:
