@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from conftest import make_tiny
@@ -18,10 +19,11 @@ from synergy_tui.ablation.packing import Sequences, passes, shared_prefix
 from synergy_tui.analysis import importance
 from synergy_tui.analysis.areas import area, area_test
 from synergy_tui.capture.generate import encode, generate
+from synergy_tui.drawing import curves
 from synergy_tui.errors import Cancelled, SynergyError, UsageError
 from synergy_tui.jobs import plan
 from synergy_tui.jobs.folder import JobFolder
-from synergy_tui.jobs.worker import ablate, capture
+from synergy_tui.jobs.worker import ablate, ablate_rows, capture
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.store import load, walk
 from synergy_tui.store.cache import Cache
@@ -403,6 +405,35 @@ def run_once(tmp_path_factory: pytest.TempPathFactory, toy: Path) -> tuple[Cache
 
 
 # What is said of it
+
+
+def test_an_overflow_is_told_as_missing_and_never_drawn_as_a_number():
+    point = {"seed": None, "target": None, "fraction": [0.1, 0.25], "top1": [1.0, 0.0]}
+    curve = point | {"divergence": [0.5, None], "perplexity_ratio": [1.5, None]}
+    orders = {"synergy-first": {"curves": [curve]}}
+    first, second = curves.rows(orders)
+    assert first["divergence"] == 0.5
+    assert np.isnan(second["divergence"])
+    assert np.isnan(second["perplexity_ratio"])
+    assert "0.10" in curves.draw(orders, 60).plain
+    tables_ = [
+        pa.table({"prompt": [0], "divergence": [v], "top1": [1.0], "surprisal_change": [v]}) for v in (0.5, np.inf)
+    ]
+    some = [ablate.Condition("synergy-first", None, None, share, (0,)) for share in (0.1, 0.25)]
+    spec = {
+        "orders": ["synergy-first"],
+        "fractions": [0.1, 0.25],
+        "seeds": 1,
+        "prompts": [0],
+        "seed": 0,
+        "dtype": "float32",
+    }
+    spec |= {"decomposition": "d", "capture": "c", "ranking": "z"}
+    made = ablate_rows.rows("a", spec, some, tables_, np.zeros(2, int), {}, {}, {})
+    assert "1 conditions gave no finite divergence" in made["ablations"][0]["verdict"]
+    for name in ("divergence", "perplexity_ratio"):
+        assert made["ablation_curves"][name].to_pylist()[0] > 0
+        assert made["ablation_curves"][name].to_pylist()[1] is None
 
 
 def test_the_area_test_calls_three_to_seven_percent_of_null_targets():

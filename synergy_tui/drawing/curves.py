@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite, nan
 from statistics import fmean
 from string import ascii_uppercase
 from typing import Any
@@ -19,7 +20,7 @@ def draw(orders: dict[str, dict[str, Any]], width: int, height: int = 14) -> Tex
     lines = by_line(orders)
     drawn = []
     for letter, curves in zip(ascii_uppercase, lines.values(), strict=False):
-        points = mean(curves)
+        points = {share: one for share, one in mean(curves).items() if isfinite(one["divergence"])}
         drawn.append(Line([0.0, *points], [0.0, *(one["divergence"] for one in points.values())], letter))
     text = plot(drawn, width, height, "behaviour divergence, nats per token", "fraction of units removed")
     names = "\n".join(f"{letter} {name}" for letter, name in zip(ascii_uppercase, lines, strict=False))
@@ -89,9 +90,13 @@ def by_line(orders: dict[str, dict[str, Any]]) -> dict[str, list[Curve]]:
 
 
 def mean(curves: list[Curve]) -> dict[float, dict[str, float]]:
-    """fraction → divergence, top1 and perplexity_ratio, mean over the curves of one line."""
+    """fraction → divergence, top1 and perplexity_ratio, mean over the curves of one line; NaN where one overflowed."""
     what = ("divergence", "top1", "perplexity_ratio")
     return {
-        fraction: {name: fmean(curve[name][place] for curve in curves) for name in what}
+        fraction: {name: fmean(_known(curve[name][place]) for curve in curves) for name in what}
         for place, fraction in enumerate(curves[0]["fraction"])
     }
+
+
+def _known(value: float | None) -> float:
+    return nan if value is None else value

@@ -84,7 +84,7 @@ def _curves(along: Sequence[tuple[Condition, pa.Table]]) -> tuple[Rows, Rows]:
     curves, by_prompt = [], []
     for one, table in along:
         mean = {name: float(np.mean(table[name].to_numpy())) for name in MEASURED}
-        value = {"divergence": mean["divergence"], "top1": mean["top1"]}
+        value = {"divergence": _finite(mean["divergence"]), "top1": mean["top1"]}
         ratio = {"perplexity_ratio": _ratio(mean["surprisal_change"])}
         curves.append(one.key() | {"removed": len(one.units)} | value | ratio)
         by_prompt += [one.key() | row for row in table.to_pylist()]
@@ -94,8 +94,12 @@ def _curves(along: Sequence[tuple[Condition, pa.Table]]) -> tuple[Rows, Rows]:
 def _ratio(rise: float) -> float:
     """Perplexity over the intact one; NaN where it is beyond what a number holds."""
     with np.errstate(over="ignore"):
-        ratio = float(np.exp(rise))
-    return ratio if np.isfinite(ratio) else float("nan")
+        return _finite(float(np.exp(rise)))
+
+
+def _finite(value: float) -> float:
+    """NaN, which is stored as NULL, for what overflowed: it is missing and no number."""
+    return value if np.isfinite(value) else float("nan")
 
 
 def _areas(conditions: Sequence[Condition], curves: Rows) -> Rows:
@@ -167,7 +171,7 @@ def _sweeps(
                     "unit_index": place if sweep == SWEEPS[0] else None,
                     "layer": layer,
                     "unit": unit,
-                    "divergence": float(values["divergence"][number].mean()),
+                    "divergence": _finite(float(values["divergence"][number].mean())),
                     "low": low[number],
                     "high": high[number],
                     "top1": float(values["top1"][number].mean()),
