@@ -44,12 +44,13 @@ def test_q_ends_it_with_zero(opened: Terminal) -> None:
 
 
 def test_a_closed_terminal_ends_it_and_its_jobs_go_on(cache: Path, tiny: Path, tmp_path: Path, command: Any) -> None:
-    job = command.json("run", str(tiny), "--prompts", "4", "--steps", "24", "--detach", "--yes")["capture"]
+    jobs = command.json("run", str(tiny), "--prompts", "4", "--steps", "24", "--detach", "--yes")
     terminal = Terminal(["explore", "--cache", str(cache)], tmp_path)
     terminal.wait_for("capture")
     os.close(terminal._master)
     terminal.process.wait(10)
-    assert command.wait(job, "done", "failed")["state"] == "done"
+    for one in ("capture", "decompose"):
+        assert command.wait(jobs[one], "done", "failed")["state"] == "done"
     again = Terminal(["explore", "--cache", str(cache)], tmp_path)
     again.wait_for(tiny.name)
     again.close()

@@ -44,7 +44,7 @@ def test_a_killed_workers_shards_are_kept_and_the_resumed_result_is_the_undistur
     assert command.json("jobs", "resume", started.id)["queued"] == [started.id]
     stages = command.wait(started.id, "done")["stages"]
     assert next(one["kept"] for one in stages if one["name"] == "capture") == kept * 120
-    assert not started.shards.exists()  # they are published
+    until(lambda: not started.shards.exists())  # they are published
 
     undisturbed = command.json("capture", str(tiny), *LONG)
     cache = Cache.open(command.cache)

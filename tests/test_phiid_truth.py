@@ -197,6 +197,7 @@ def test_many_tiles_and_blocks_give_what_one_tile_gives(monkeypatch):
     whole = decompose(x)
     monkeypatch.setitem(engine.LARGEST_TILE, ("gaussian", "mmi"), 5)
     monkeypatch.setattr(engine, "PAIRS_PER_BLOCK", 60)
+    monkeypatch.setattr(engine, "PAIRS_PER_UNIT", 1)
     tiled = PairEngine(x)
     assert len(tiled) > 2
     parts = merge([tiled.block(number) for number in range(len(tiled))])

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
@@ -31,6 +32,10 @@ BUSY = "import os\nos.nice(5)\nwhile os.getppid() != 1: pass"
 """A process that computes, as a job does, and ends with this one."""
 
 LONG = "SELECT count(*) FROM range(300000) a, range(3000000) b WHERE a.range * b.range % 7 = 3"
+
+
+_SEQUENCE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+"""What moves the cursor or sets a colour."""
 
 
 class Terminal:
@@ -66,7 +71,8 @@ class Terminal:
         for place in self._places(timeout):
             when, chunk = self.chunks[place]
             seen = (seen + chunk)[-200_000:]
-            if word.encode() in seen:
+            # A word may come in pieces: what stays as it was between them is not sent again.
+            if word.encode() in _SEQUENCE.sub(b"", seen):
                 return when - self.began
         raise TimeoutError(f"{word!r} did not come: {seen[-300:]!r}")
 

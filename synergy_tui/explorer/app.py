@@ -91,7 +91,8 @@ class Explorer(Session):
         if word in VIEWS and word != "atlas":
             self.to_view(word)
         if self.ink.system == "standard":
-            self.say("This terminal says it has 16 colours: TERM=xterm-256color or --color 256 shows the full scale.")
+            told = "This terminal says it has 16 colours: TERM=xterm-256color or --color 256 shows the full scale."
+            self.say(told, "warning")
 
     # What is on the screen
 
@@ -110,7 +111,9 @@ class Explorer(Session):
         """A message that goes away by itself."""
         from synergy_tui.drawing.tables import printable
 
-        self.notify(self.ink.plain(printable(text)), severity=kind, markup=False, timeout=8 if kind == "error" else 5)
+        self.notify(
+            self.ink.plain(printable(text)), severity=kind, markup=False, timeout=5 if kind == "information" else 8
+        )
 
     def changed(self) -> None:
         """The selection changed: the view in front follows."""
