@@ -47,7 +47,7 @@ def read_header(path: Path) -> dict[str, Any]:
         raise SubjectError(f"{path} cannot be read: {error.strerror}", "check the path") from None
     except (struct.error, ArithmeticError, TypeError, ValueError, EOFError) as error:
         raise SubjectError(
-            f"{path} is no whole GGUF file: {error or 'its header ends early'}", "fetch it again"
+            f"{path} is no whole GGUF file: {str(error) or 'its header ends early'}", "fetch it again"
         ) from None
     if unknown is not None:
         raise SubjectError(
