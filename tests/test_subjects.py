@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -173,12 +174,12 @@ def test_what_a_subject_is_and_needs_is_known_before_it_is_loaded(tiny, copy):
 
 
 def test_too_little_memory_is_said_before_loading(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(plan, "free_memory", lambda: 500_000_000)
+    monkeypatch.setattr(sys.modules["synergy_tui.jobs.plan.captures"], "free_memory", lambda: 500_000_000)
     with pytest.raises(
         SubjectError, match=r"needs about 0.8 GB in float32, and 0.5 GB are free · use --dtype bfloat16"
     ):
         plan.capture(tmp_path, str(tiny))
-    monkeypatch.setattr(plan, "free_memory", lambda: 803_000_000)
+    monkeypatch.setattr(sys.modules["synergy_tui.jobs.plan.captures"], "free_memory", lambda: 803_000_000)
     assert plan.capture(tmp_path, str(tiny)).spec["batch"] < 20
 
 

@@ -34,7 +34,7 @@ BUSY = "import os\nos.nice(5)\nwhile os.getppid() != 1: pass"
 LONG = "SELECT count(*) FROM range(300000) a, range(3000000) b WHERE a.range * b.range % 7 = 3"
 
 
-_SEQUENCE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+_SEQUENCE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]")
 """What moves the cursor or sets a colour."""
 
 
