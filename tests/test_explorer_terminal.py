@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyte
 import pytest
 from conftest import until
 
@@ -16,12 +17,28 @@ from synergy_tui.bench.made import make_run
 from synergy_tui.store.cache import Cache
 
 
+def shown(terminal: Terminal, word: str, timeout: float = 120) -> list[str]:
+    """The lines of the screen as soon as a word stands in one of them: painted in pieces, words come in any order."""
+    size = os.get_terminal_size(terminal._master)
+    screen = pyte.Screen(size.columns, size.lines)
+    stream = pyte.ByteStream(screen)
+    place, deadline = 0, time.perf_counter() + timeout
+    while time.perf_counter() < deadline:
+        while place < len(terminal.chunks):
+            stream.feed(terminal.chunks[place][1])
+            place += 1
+            if any(word in line for line in screen.display):
+                return list(screen.display)
+        time.sleep(0.01)
+    raise TimeoutError(f"{word!r} did not come:\n" + "\n".join(screen.display))
+
+
 @pytest.fixture
 def opened(cache: Path, tmp_path: Path) -> Any:
     """The explorer at 200 × 50 in 256 colours, on a run of 16 layers × 16 units."""
     make_run(Cache.open(cache), 16, 16)
     terminal = Terminal(["explore", "--cache", str(cache)], tmp_path)
-    terminal.wait_for("above null")
+    shown(terminal, "above null")
     terminal.settle(1.0)
     yield terminal
     if terminal.process.poll() is None:
@@ -46,13 +63,13 @@ def test_q_ends_it_with_zero(opened: Terminal) -> None:
 def test_a_closed_terminal_ends_it_and_its_jobs_go_on(cache: Path, tiny: Path, tmp_path: Path, command: Any) -> None:
     jobs = command.json("run", str(tiny), "--prompts", "4", "--steps", "24", "--detach", "--yes")
     terminal = Terminal(["explore", "--cache", str(cache)], tmp_path)
-    terminal.wait_for("capture")
+    shown(terminal, "capture")
     os.close(terminal._master)
     terminal.process.wait(10)
     for one in ("capture", "decompose"):
         assert command.wait(jobs[one], "done", "failed")["state"] == "done"
     again = Terminal(["explore", "--cache", str(cache)], tmp_path)
-    again.wait_for(tiny.name)
+    shown(again, tiny.name)
     again.close()
 
 
@@ -69,7 +86,7 @@ def test_idle_sends_nothing_and_a_move_little(opened: Terminal) -> None:
 def test_sixteen_colours_are_told(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_run(Cache.open(cache), 4, 4)
     terminal = Terminal(["explore", "--cache", str(cache), "--color", "16"], tmp_path)
-    terminal.wait_for("16 colours")
+    shown(terminal, "16 colours")
     terminal.close()
 
 
@@ -79,7 +96,7 @@ def test_without_a_terminal_there_is_a_word(command: Any) -> None:
 
 def test_a_first_start_has_the_sample(cache: Path, tmp_path: Path) -> None:
     terminal = Terminal(["--cache", str(cache)], tmp_path, 80, 24)
-    terminal.wait_for("sample result")
-    terminal.wait_for("above null")
+    shown(terminal, "sample result")
+    shown(terminal, "above null")
     terminal.close()
     assert until(lambda: (cache / "cache.duckdb").exists())
