@@ -127,9 +127,9 @@ def test_packed_from_the_first_layer_is_the_plain_way_under_every_intervention(s
     def under(**chosen):
         made = {
             "zero": interventions.Zero,
-            "mean": lambda: interventions.Mean(interventions.reference_means(subject, prompts, responses, 2)),
+            "mean": lambda: interventions.Mean(interventions.reference_means(subject, subject.units(), prompts, responses, 2)),
             "resample": lambda: interventions.Resample(3),
-            "noise": lambda: interventions.Noise(0.7, 3),
+            "noise": lambda: interventions.Noise(subject, 0.7, 3),
         }[how]()
         intact = IntactBehaviour(subject, prompts, responses, intervention=made, **chosen)
         return intact, [intact.under(one) for one in ({2: [1]}, {1: [0, 3], 3: [2]}, {0: [2]}, {3: [0]})]
@@ -155,7 +155,7 @@ def test_mean_and_resample_take_what_the_intact_heads_gave(spoken):
     hook.remove()
     first = [sequences.first_step(one) for one in range(5)]
     mean = torch.cat([value[start:] for value, start in zip(kept, first, strict=True)]).mean(dim=0)
-    found = interventions.reference_means(subject, prompts, responses, 2)[1]
+    found = interventions.reference_means(subject, subject.units(), prompts, responses, 2)[1]
     torch.testing.assert_close(found, mean, atol=1e-5, rtol=1e-5)
 
     how = interventions.Resample(3)
@@ -167,7 +167,7 @@ def test_mean_and_resample_take_what_the_intact_heads_gave(spoken):
     made = passes(sequences, 3, subject.device, packed=True)
     with torch.inference_mode():
         for number, one in enumerate(made):
-            with how.on(subject, {1: [2]}, number):
+            with how.on(subject.units(), {1: [2]}, number):
                 hook = subject.projections[1].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
                 from synergy_tui.ablation.packing import attention_of
 
@@ -186,7 +186,7 @@ def test_noise_depends_on_the_seed_and_the_head_alone(spoken):
     subject, prompts, responses = spoken
 
     def under(seed: int, removed: dict[int, list[int]], alpha: float = 0.5) -> np.ndarray:
-        how = interventions.Noise(alpha, seed)
+        how = interventions.Noise(subject, alpha, seed)
         return IntactBehaviour(subject, prompts, responses, 8, how).under(removed).divergence
 
     np.testing.assert_array_equal(under(1, {2: [0, 1]}), under(1, {2: [0, 1]}))
@@ -202,9 +202,9 @@ def test_the_intact_subject_is_intact_after_a_sweep_an_error_and_a_cancel(spoken
     ids = torch.arange(20)[None]
     made = {
         "zero": interventions.Zero(),
-        "mean": interventions.Mean(interventions.reference_means(subject, prompts, responses, 5)),
+        "mean": interventions.Mean(interventions.reference_means(subject, subject.units(), prompts, responses, 5)),
         "resample": interventions.Resample(0),
-        "noise": interventions.Noise(1.0, 0),
+        "noise": interventions.Noise(subject, 1.0, 0),
     }[how]
     with torch.inference_mode():
         before = subject.model(ids).logits
@@ -299,7 +299,7 @@ def test_a_plan_saved_as_a_model_has_the_logits_of_the_intervention(run, tmp_pat
     )
     pruned = loading.load(resolve(str(tmp_path / "pruned")), tmp_path, "cpu", "float32")
     ids = torch.arange(30)[None]
-    with torch.inference_mode(), interventions.Zero().on(intact, heads):
+    with torch.inference_mode(), interventions.Zero().on(intact.units(), heads):
         expected = intact.model(ids).logits
     with torch.inference_mode():
         torch.testing.assert_close(pruned.model(ids).logits, expected, atol=1e-6, rtol=0)

@@ -25,6 +25,7 @@ from synergy_tui.ablation.interventions import Intervention, Zero
 from synergy_tui.ablation.linear import LaidOut, laid_out
 from synergy_tui.ablation.packing import Pass, Sequences, attention_of, passes
 from synergy_tui.subject.loading import Subject
+from synergy_tui.subject.sites import Units
 
 ROWS, COLUMNS = 1024, 2048
 """Tokens × words of a block of logits of an ablated model: 8 MB, which stays near the cores. Whole rows of a large
@@ -63,10 +64,10 @@ class _Intact:
 
 
 class IntactBehaviour:
-    """What the intact model does on prompts with their responses; `under` says how far it moves without some heads.
+    """What the intact model does on prompts with their responses; `under` says how far it moves without some units.
 
     packed: whether sequences share passes without padding; found out unless told. from_layer: whether conditions start
-    at the first layer that loses something.
+    at the first layer that loses something. units: the map that units are named on; the heads unless told.
     """
 
     @torch.inference_mode()
@@ -79,8 +80,10 @@ class IntactBehaviour:
         intervention: Intervention | None = None,
         packed: bool | None = None,
         from_layer: bool = True,
+        units: Units | None = None,
     ) -> None:
         self._subject, self._count = subject, len(prompts)
+        self._units = units or subject.units()
         self._how = intervention or Zero()
         head = subject.model.get_output_embeddings()
         # KL is what remains of a cancellation: logits rounded to bf16 leave 0.05 nats of noise a step. So the output
@@ -100,17 +103,17 @@ class IntactBehaviour:
         tokens = sum(one.ids.numel() for one in found)
         width = subject.model.config.get_text_config().hidden_size * subject.model.dtype.itemsize
         self._stride = max(1, -(-tokens * width * len(self._layers) // KEPT))
-        with self._how.watching(subject):
+        with self._how.watching(self._units):
             self._passes = [self._intact(one, responses) for one in found]
-        self._how.settle(subject, sequences, found)
+        self._how.settle(sequences, found)
 
     @torch.inference_mode()
     def under(self, removed: Mapping[int, Sequence[int]]) -> Divergence:
-        """Divergence with the heads of {layer: heads} intervened on."""
+        """Divergence with the units of {layer: places} intervened on."""
         out = np.full((3, self._count), np.nan)
-        first = min((layer for layer, heads in removed.items() if len(heads)), default=0)
+        first = min((layer for layer, places in removed.items() if len(places)), default=0)
         for number, one in enumerate(self._passes):
-            with self._how.on(self._subject, removed, number), self._starting_at(first, one):
+            with self._how.on(self._units, removed, number), self._starting_at(first, one):
                 hidden = self._hidden(one.tokens)
             steps = torch.stack(self._against(one, hidden))
             for prompt in one.tokens.sequences:

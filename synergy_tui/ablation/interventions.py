@@ -1,97 +1,100 @@
-"""What is done to a unit that is "removed" (METHOD section 5), as contexts around a forward pass. Nothing writes to a
-weight: everything is a hook, so however a pass ends, the subject is what it was.
+"""What is done to a unit that is "removed" (METHOD section 5), as contexts around a forward pass. However a pass ends, the
+subject is what it was.
 
-zero      the head's slice of the output projection's input is 0
-mean      it is the head's mean over the response steps of a reference set
-resample  it is what the intact head gives in another prompt: at the same step of its response, and before the response
-          at the same position (the last one before its response where that prompt is shorter)
-noise     Gaussian noise on the head's query rows and output-projection columns, α times the standard deviation of each
-          slice. A head's noise depends on the seed and on the head alone
+zero      the unit puts out 0: a head's slice of the output projection's input, a block's output, an expert's share
+mean      it puts out its mean over the response steps of a reference set (an expert: over the steps it was chosen at)
+resample  what the intact unit gives in another prompt: at the same step of its response, and before the response at the
+          same position (the last one before its response where that prompt is shorter). An expert gives what it gave
+          there, nothing where it was not chosen there
+noise     Gaussian noise on the weights by which the unit reads and writes: `ablation/noise.py`
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from synergy_tui.ablation.noise import noisy
 from synergy_tui.ablation.packing import Pass, Sequences, passes
-from synergy_tui.errors import SubjectError, UsageError
+from synergy_tui.errors import UsageError
 from synergy_tui.subject.loading import Subject
-from synergy_tui.subject.taps import HeadsRemoved
+from synergy_tui.subject.sites import Site, Units
+from synergy_tui.subject.taps import Change, UnitsChanged, UnitsRemoved, changed, sites_of
 
 Removed = Mapping[int, Sequence[int]]
-"""layer → heads."""
+"""layer → places of units in it."""
 
 
 class Intervention:
-    """What happens to removed heads. `on` is the context of a pass; `own_answers`: whether it is defined while the
+    """What happens to removed units. `on` is the context of a pass; `own_answers`: whether it is defined while the
     model writes an answer of its own."""
 
     name = "zero"
     own_answers = True
 
     @contextlib.contextmanager
-    def watching(self, subject: Subject) -> Iterator[None]:
+    def watching(self, units: Units) -> Iterator[None]:
         """Around the passes of the intact model."""
         yield
 
-    def settle(self, subject: Subject, sequences: Sequences, made: list[Pass]) -> None:
+    def settle(self, sequences: Sequences, made: list[Pass]) -> None:
         """After them."""
 
-    def on(self, subject: Subject, removed: Removed, number: int = 0) -> contextlib.AbstractContextManager[Any]:
+    def on(self, units: Units, removed: Removed, number: int = 0) -> contextlib.AbstractContextManager[Any]:
         """The context of one pass; `number`: which of the intact passes it repeats."""
         raise NotImplementedError
 
 
 class Zero(Intervention):
-    """The slice is 0."""
+    """The units put out 0."""
 
-    def on(self, subject: Subject, removed: Removed, number: int = 0) -> contextlib.AbstractContextManager[Any]:
-        return HeadsRemoved(subject.projections, subject.heads, removed)
+    def on(self, units: Units, removed: Removed, number: int = 0) -> contextlib.AbstractContextManager[Any]:
+        return UnitsRemoved(units, removed)
 
 
 class Mean(Intervention):
-    """The slice is the head's mean [layers, width] over a reference set."""
+    """The units put out their mean. `means`: per site, [units × width], of experts [experts, width]."""
 
     name = "mean"
 
-    def __init__(self, means: Float[Tensor, "layers width"]) -> None:
+    def __init__(self, means: Sequence[Tensor]) -> None:
         self._means = means
 
-    def on(self, subject: Subject, removed: Removed, number: int = 0) -> contextlib.AbstractContextManager[Any]:
-        return _replaced(subject, removed, lambda layer: self._means[layer])
+    def on(self, units: Units, removed: Removed, number: int = 0) -> contextlib.AbstractContextManager[Any]:
+        def change(number: int, site: Site, places: list[int]) -> Change:
+            mean, gone = self._means[number], _Gone(site, places)
+            if site.kind == "expert":
+                return lambda each, chosen: torch.where(gone.of(chosen), mean.to(each.dtype)[chosen], each)
+            return lambda value, _: torch.where(gone.columns(value), mean.to(value.dtype), value)
+
+        return UnitsChanged(units, removed, change)
 
 
 class Resample(Intervention):
-    """The slice is that of another of the prompts that are replayed, drawn once by `seed`, none its own."""
+    """The units put out what they did in another of the prompts that are replayed, drawn once by `seed`, none its own.
+    What all units put out on all prompts is kept."""
 
     name = "resample"
     own_answers = False
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._values: list[list[Tensor]] = []
+        self._values: list[list[Any]] = []
+        self._kept: list[tuple[Tensor, Tensor | None]] = []
         self._donors: list[Tensor] = []
 
     @contextlib.contextmanager
-    def watching(self, subject: Subject) -> Iterator[None]:
-        self._values = [[] for _ in subject.projections]
-        with contextlib.ExitStack() as stack:
-            for layer, projection in enumerate(subject.projections):
-
-                def keep(_: nn.Module, args: tuple[Tensor, ...], layer: int = layer) -> None:
-                    self._values[layer].append(args[0].flatten(0, 1))
-
-                stack.callback(projection.register_forward_pre_hook(keep).remove)
+    def watching(self, units: Units) -> Iterator[None]:
+        self._values = [[] for _ in units.sites]
+        with heard(units, lambda number, value, chosen: self._values[number].append((value, chosen))):
             yield
 
-    def settle(self, subject: Subject, sequences: Sequences, made: list[Pass]) -> None:
+    def settle(self, sequences: Sequences, made: list[Pass]) -> None:
         donor = donors(len(sequences.prompts), self._seed)
         offsets = np.cumsum([0, *(one.ids.numel() for one in made)])
         flat: dict[int, np.ndarray] = {}
@@ -106,52 +109,86 @@ class Resample(Intervention):
                 before = np.minimum(np.arange(first), sequences.first_step(other) - 1)
                 steps = np.minimum(np.arange(len(mine) - first), len(sequences.responses[other]) - 1)
                 index[mine - offset] = flat[other][[*before, *(steps + sequences.first_step(other))]]
-            self._donors.append(torch.as_tensor(index, device=subject.device).view(one.ids.shape))
-        self._values = [[torch.cat(parts)] for parts in self._values]
+            self._donors.append(torch.as_tensor(index, device=one.ids.device))
+        for parts in self._values:
+            chosen = None if parts[0][1] is None else torch.cat([one for _, one in parts])
+            self._kept.append((torch.cat([value for value, _ in parts]), chosen))
+        self._values = []
 
-    def on(self, subject: Subject, removed: Removed, number: int = 0) -> contextlib.AbstractContextManager[Any]:
-        return _replaced(subject, removed, lambda layer: self._values[layer][0][self._donors[number]])
+    def on(self, units: Units, removed: Removed, number: int = 0) -> contextlib.AbstractContextManager[Any]:
+        donor = self._donors[number]
+
+        def change(number: int, site: Site, places: list[int]) -> Change:
+            (kept, routed), gone = self._kept[number], _Gone(site, places)
+
+            def another(value: Tensor, _: Any) -> Tensor:
+                theirs = kept.index_select(0, donor.to(kept.device)).view_as(value)
+                return torch.where(gone.columns(value), theirs, value)
+
+            def experts(each: Tensor, chosen: Tensor) -> Tensor:
+                assert routed is not None
+                index = donor.to(kept.device)
+                theirs = torch.where(gone.of(routed[index]), kept[index], 0).sum(dim=1)
+                out = torch.where(gone.of(chosen), 0, each)
+                out[:, 0] += theirs  # they are added up: which place brings it is all one
+                return out
+
+            return experts if site.kind == "expert" else another
+
+        return UnitsChanged(units, removed, change)
 
 
 class Noise(Intervention):
-    """`alpha`: σ over the standard deviation of the slice."""
+    """`alpha`: σ over the standard deviation of a unit's weights."""
 
     name = "noise"
 
-    def __init__(self, alpha: float, seed: int) -> None:
-        self._alpha, self._seed = alpha, seed
+    def __init__(self, subject: Subject, alpha: float, seed: int) -> None:
+        self._subject, self._alpha, self._seed = subject, alpha, seed
 
     @contextlib.contextmanager
-    def on(self, subject: Subject, removed: Removed, number: int = 0) -> Iterator[None]:
-        queries, width = query_projections(subject), subject.head_dim
+    def on(self, units: Units, removed: Removed, number: int = 0) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
-            for layer, heads in removed.items():
-                if not len(heads):
-                    continue
-                columns = torch.cat([torch.arange(head * width, (head + 1) * width) for head in heads])
-                columns = columns.to(subject.device)
-                made = [self._of(subject, queries[layer], layer, head) for head in heads]
-                rows, outs = torch.cat([one[0] for one in made]), torch.cat([one[1] for one in made], dim=1)
-
-                def query(_: Any, args: Any, out: Tensor, rows: Tensor = rows, columns: Tensor = columns) -> Tensor:
-                    return out.index_add(-1, columns, torch.nn.functional.linear(args[0], rows))
-
-                def output(_: Any, args: Any, out: Tensor, outs: Tensor = outs, columns: Tensor = columns) -> Tensor:
-                    return out + torch.nn.functional.linear(args[0][..., columns], outs)
-
-                stack.callback(queries[layer].register_forward_hook(query).remove)
-                stack.callback(subject.projections[layer].register_forward_hook(output).remove)
+            for _, site, places in sites_of(units, removed):
+                stack.enter_context(noisy(self._subject, site, places, self._alpha, self._seed))
             yield
 
-    def _of(self, subject: Subject, query: nn.Module, layer: int, head: int) -> tuple[Tensor, Tensor]:
-        """Noise of one head: [width, hidden] for its query rows, [hidden, width] for its output columns."""
-        part = slice(head * subject.head_dim, (head + 1) * subject.head_dim)
-        chance = np.random.default_rng([self._seed, layer, head])
-        out = []
-        for weight in (query.weight[part], subject.projections[layer].weight[:, part]):
-            drawn = torch.as_tensor(chance.standard_normal(tuple(weight.shape), dtype=np.float32))
-            out.append((drawn.to(weight.device) * (self._alpha * weight.float().std())).to(weight.dtype))
-        return out[0], out[1]
+
+class _Gone:
+    """Which units of a site are gone, as masks beside what they put out."""
+
+    def __init__(self, site: Site, places: list[int]) -> None:
+        self._mask = torch.zeros(site.units, dtype=torch.bool)
+        self._mask[places] = True
+
+    def of(self, chosen: Tensor) -> Tensor:
+        """[tokens, chosen, 1]: whether the expert is."""
+        self._mask = self._mask.to(chosen.device)
+        return self._mask[chosen][..., None]
+
+    def columns(self, value: Tensor) -> Tensor:
+        """[units × width]."""
+        self._mask = self._mask.to(value.device)
+        return self._mask.repeat_interleave(value.shape[-1] // len(self._mask))
+
+
+@contextlib.contextmanager
+def heard(units: Units, take: Callable[[int, Tensor, Tensor | None], None]) -> Iterator[None]:
+    """Within it `take(number of the site, value [tokens, units × width], None)` is told what every site's units put
+    out; of experts (number, [tokens, chosen, width], experts' numbers [tokens, chosen])."""
+
+    def listening(number: int) -> Change:
+        def hear(value: Tensor, chosen: Tensor | None) -> Tensor:
+            take(number, value.flatten(0, -2) if chosen is None else value, chosen)
+            return value
+
+        return hear
+
+    with contextlib.ExitStack() as stack:
+        for number, site in enumerate(units.sites):
+            for hook in changed(site, listening(number)):
+                stack.callback(hook.remove)
+        yield
 
 
 def donors(count: int, seed: int) -> np.ndarray:
@@ -167,53 +204,32 @@ def donors(count: int, seed: int) -> np.ndarray:
 
 @torch.inference_mode()
 def reference_means(
-    subject: Subject, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], batch: int
-) -> Float[Tensor, "layers width"]:
-    """Each head's mean output over the response steps of a reference set, every step counting alike."""
-    sequences = Sequences(prompts, responses)
-    made = passes(sequences, batch, subject.device, packed=False)
-    sums = [torch.zeros(1, dtype=torch.float64, device=subject.device) for _ in subject.projections]
-    for one in made:
-        with contextlib.ExitStack() as stack:
-            for layer, projection in enumerate(subject.projections):
+    subject: Subject, units: Units, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], batch: int
+) -> list[Tensor]:
+    """What each unit puts out at the mean over the response steps of a reference set, every step counting alike: per
+    site [units × width]; of experts [experts, width] over the steps an expert is chosen at, 0 where it never is."""
+    made = passes(Sequences(prompts, responses), batch, subject.device, packed=False)
+    sums: list[Any] = [0.0] * len(units.sites)
+    counts: list[Any] = [0] * len(units.sites)
+    steps: list[Tensor] = []
 
-                def add(_: Any, args: tuple[Tensor, ...], layer: int = layer, one: Pass = one) -> None:
-                    sums[layer] = sums[layer] + args[0][one.rows, one.places].double().sum(dim=0)
+    def add(number: int, value: Tensor, chosen: Tensor | None) -> None:
+        value = value[steps[-1].to(value.device)].double()
+        if chosen is None:
+            sums[number] = sums[number] + value.sum(dim=0)
+            counts[number] += len(value)
+            return
+        chosen, experts = chosen[steps[-1].to(chosen.device)].flatten(), units.sites[number].units
+        total = value.new_zeros(experts, value.shape[-1]).index_add_(0, chosen, value.flatten(0, 1))
+        sums[number] = sums[number] + total
+        counts[number] = counts[number] + torch.bincount(chosen, minlength=experts)[:, None]
 
-                stack.callback(projection.register_forward_pre_hook(add).remove)
+    with heard(units, add):
+        for one in made:
+            steps.append(one.rows * one.ids.shape[1] + one.places)
             subject.model.base_model(input_ids=one.ids, position_ids=one.positions, use_cache=False)
-    steps = sum(len(one.rows) for one in made)
-    return (torch.stack(sums) / steps).to(subject.model.dtype)
-
-
-def query_projections(subject: Subject) -> list[nn.Module]:
-    """The layers' query projections, found beside the output projections. Raises SubjectError for a family that keeps
-    queries, keys and values in one matrix."""
-    parents = {id(child): module for module in subject.model.modules() for child in module.children()}
-    found = [getattr(parents[id(one)], "q_proj", None) for one in subject.projections]
-    width = subject.heads * subject.head_dim
-    if any(one is None or one.weight.shape[0] != width for one in found):
-        raise SubjectError(
-            f"{subject.source.name} has no query projection of its own", "use zero, mean or resample instead of noise"
-        )
-    return found
-
-
-@contextlib.contextmanager
-def _replaced(subject: Subject, removed: Removed, by: Any) -> Iterator[None]:
-    """Within it the heads' slices are those of `by(layer)`, which fits [rows, tokens, width]."""
-    with contextlib.ExitStack() as stack:
-        for layer, heads in removed.items():
-            if not len(heads):
-                continue
-            gone = torch.zeros(subject.heads, dtype=torch.bool, device=subject.device)
-            gone[list(heads)] = True
-            columns = gone.repeat_interleave(subject.head_dim)
-
-            def replace(
-                _: nn.Module, args: tuple[Tensor, ...], columns: Tensor = columns, layer: int = layer
-            ) -> tuple[Tensor, ...]:
-                return (torch.where(columns, by(layer), args[0]), *args[1:])
-
-            stack.callback(subject.projections[layer].register_forward_pre_hook(replace).remove)
-        yield
+    floor = torch.ones((), dtype=torch.long)
+    return [
+        (total / torch.maximum(torch.as_tensor(count), floor.to(total.device))).to(subject.model.dtype)
+        for total, count in zip(sums, counts, strict=True)
+    ]

@@ -110,20 +110,65 @@ def head_norms(value: Float[Tensor, "*rest width"], heads: int) -> Float[Tensor,
     return torch.linalg.vector_norm(value.unflatten(-1, (heads, -1)), dim=-1, dtype=torch.float32)
 
 
-class UnitsRemoved(_Hooks):
-    """Within the context the given units, {layer: places in it}, put out 0: heads at the input of their projection,
-    experts before they are added up, blocks at their output."""
+Change = Callable[[Tensor, Any], Tensor]
+"""What a site's units put out, side by side [..., units × width], → what they put out instead. Of experts: each chosen
+one's weighted output [tokens, chosen, width] and the experts' numbers [tokens, chosen]; None for the others."""
+
+
+class UnitsChanged(_Hooks):
+    """Within the context `change(number of the site, site, places in it)` says what the given units, {layer: places},
+    put out: heads at the input of their projection, experts before they are added up, blocks at their output."""
+
+    def __init__(
+        self,
+        units: Units,
+        removed: Mapping[int, Sequence[int]],
+        change: Callable[[int, Site, list[int]], Change],
+    ) -> None:
+        super().__init__()
+        self._units, self._removed, self._change = units, removed, change
+
+    def __enter__(self) -> UnitsChanged:
+        for number, site, places in sites_of(self._units, self._removed):
+            self._handles += changed(site, self._change(number, site, places))
+        return self
+
+
+class UnitsRemoved(UnitsChanged):
+    """Within the context the given units put out 0."""
 
     def __init__(self, units: Units, removed: Mapping[int, Sequence[int]]) -> None:
-        super().__init__()
-        self._units, self._removed = units, removed
+        super().__init__(units, removed, _silence)
 
-    def __enter__(self) -> UnitsRemoved:
-        for start, site in zip(self._units.starts, self._units.sites, strict=True):
-            places = [one - start for one in self._removed.get(site.layer, ()) if 0 <= one - start < site.units]
-            if places:
-                self._handles += _silenced(site, places)
-        return self
+
+def sites_of(units: Units, removed: Mapping[int, Sequence[int]]) -> list[tuple[int, Site, list[int]]]:
+    """(number of the site, site, which of its own units) for the sites that lose some. removed: layer → places."""
+    found = []
+    for number, (start, site) in enumerate(zip(units.starts, units.sites, strict=True)):
+        places = [one - start for one in removed.get(site.layer, ()) if 0 <= one - start < site.units]
+        if places:
+            found.append((number, site, places))
+    return found
+
+
+def changed(site: Site, change: Change) -> list[Any]:
+    """Hooks that put what `change` gives in the place of what the site's units put out."""
+    if site.kind == "expert":
+        return [_ExpertByExpert(site.modules[0], change)]
+    if site.kind in ("head", "ssm-head"):
+        return [site.modules[0].register_forward_pre_hook(lambda _, args: (change(args[0], None), *args[1:]))]
+    parts: list[Tensor] = []
+
+    def part(_: nn.Module, args: Any, out: Any) -> Any:
+        # Of parts that add up to a block the last one gives the whole, the others nothing.
+        parts.append(_first(out))
+        new = torch.zeros_like(parts[-1])
+        if len(parts) == len(site.modules):
+            new = change(parts[0] if len(parts) == 1 else torch.stack(parts).sum(dim=0), None)
+            parts.clear()
+        return new if isinstance(out, Tensor) else (new, *out[1:])
+
+    return [module.register_forward_hook(part) for module in site.modules]
 
 
 def _heard(site: Site, take: Callable[[Tensor], None]) -> list[Any]:
@@ -150,14 +195,7 @@ def _heard(site: Site, take: Callable[[Tensor], None]) -> list[Any]:
     return [module.register_forward_hook(part) for module in site.modules]
 
 
-def _silenced(site: Site, places: list[int]) -> list[Any]:
-    if site.kind in ("attention", "mlp"):
-
-        def nothing(_: nn.Module, args: Any, out: Any) -> Any:
-            return torch.zeros_like(out) if isinstance(out, Tensor) else (torch.zeros_like(out[0]), *out[1:])
-
-        return [module.register_forward_hook(nothing) for module in site.modules]
-
+def _silence(_: int, site: Site, places: list[int]) -> Change:
     made: list[Tensor] = []
 
     def kept(like: Tensor) -> Tensor:
@@ -167,12 +205,10 @@ def _silenced(site: Site, places: list[int]) -> list[Any]:
         return made[0]
 
     if site.kind == "expert":
-        return [_ExpertByExpert(site.modules[0], lambda each, chosen: each * kept(each)[chosen][..., None])]
-
-    def silence(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return ((args[0].unflatten(-1, (site.units, -1)) * kept(args[0])[:, None]).flatten(-2), *args[1:])
-
-    return [site.modules[0].register_forward_pre_hook(silence)]
+        return lambda each, chosen: each * kept(each)[chosen][..., None]
+    if site.kind in ("attention", "mlp"):
+        return lambda value, _: torch.zeros_like(value)
+    return lambda value, _: (value.unflatten(-1, (site.units, -1)) * kept(value)[:, None]).flatten(-2)
 
 
 class _ExpertByExpert:

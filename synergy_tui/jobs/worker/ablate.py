@@ -25,9 +25,10 @@ from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_ablation
 from synergy_tui.subject import loading
 from synergy_tui.subject.loading import Subject
+from synergy_tui.subject.sites import Units
 from synergy_tui.subject.sources import Source
 from synergy_tui.tasks.graded import Task, able
-from synergy_tui.terms import RANKINGS, SWEEPS
+from synergy_tui.terms import HEADS, RANKINGS, SWEEPS
 
 CHECKED = 6
 """Conditions of a 16-bit run that are measured again in float32, half of them the smallest."""
@@ -72,7 +73,8 @@ class Lab:
 
     def __init__(self, subject: Subject, spec: dict[str, Any], texts: dict[int, dict[str, Any]]) -> None:
         self.subject, self.spec, self.texts = subject, spec, texts
-        self.how = _intervention(subject, spec, texts)
+        self.units = subject.units(spec.get("kinds") or HEADS)
+        self.how = _intervention(subject, self.units, spec, texts)
         self.intact = self._intact(spec["prompts"])
         self.chat = bool(spec.get("chat", True))
 
@@ -81,10 +83,11 @@ class Lab:
         return pa.table({"prompt": self.spec["prompts"], **self.intact.under(self.removed(units))._asdict()})
 
     def removed(self, units: tuple[int, ...] | list[int]) -> dict[int, list[int]]:
-        """layer → heads."""
+        """layer → places of its units."""
         out: dict[int, list[int]] = {}
         for unit in units:
-            out.setdefault(int(unit) // self.subject.heads, []).append(int(unit) % self.subject.heads)
+            layer, place = divmod(int(unit), self.units.per_layer)
+            out.setdefault(layer, []).append(place)
         return out
 
     def elsewhere(self, units: list[int], prompts: list[int]) -> float:
@@ -94,7 +97,7 @@ class Lab:
 
     def _intact(self, prompts: list[int]) -> IntactBehaviour:
         asked, answered = ([self.texts[one][name] for one in prompts] for name in ("asked", "answered"))
-        return IntactBehaviour(self.subject, asked, answered, self.spec["batch"], self.how)
+        return IntactBehaviour(self.subject, asked, answered, self.spec["batch"], self.how, units=self.units)
 
 
 def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
@@ -186,15 +189,17 @@ def _texts(cache: Cache, spec: dict[str, Any]) -> dict[int, dict[str, Any]]:
     return {row["prompt"]: row for row in found}
 
 
-def _intervention(subject: Subject, spec: dict[str, Any], texts: dict[int, dict[str, Any]]) -> Intervention:
+def _intervention(
+    subject: Subject, units: Units, spec: dict[str, Any], texts: dict[int, dict[str, Any]]
+) -> Intervention:
     kind = spec.get("intervention", "zero")
     if kind == "mean":
         asked, answered = ([texts[one][name] for one in spec["reference"]] for name in ("asked", "answered"))
-        return interventions.Mean(interventions.reference_means(subject, asked, answered, spec["batch"]))
+        return interventions.Mean(interventions.reference_means(subject, units, asked, answered, spec["batch"]))
     if kind == "resample":
         return interventions.Resample(spec["seed"])
     if kind == "noise":
-        return interventions.Noise(spec["alpha"], spec["seed"])
+        return interventions.Noise(subject, spec["alpha"], spec["seed"])
     return interventions.Zero()
 
 
@@ -219,7 +224,7 @@ def _examined(job: JobFolder, lab: Lab, conditions: list[Condition], progress: P
     some = [one for one in tasks if one.category in can]
     before = [one for one, task in zip(intact, tasks, strict=True) if task.category in can]
     found = [
-        (one, rights(one.shard, lab.how.on(lab.subject, lab.removed(one.units)), some)) for one in conditions if some
+        (one, rights(one.shard, lab.how.on(lab.units, lab.removed(one.units)), some)) for one in conditions if some
     ]
     return {"tasks": tasks, "intact": intact, "able": some, "before": before, "examined": found}
 
@@ -235,7 +240,7 @@ def _answers(job: JobFolder, lab: Lab, conditions: list[Condition], progress: Pr
         if table is None:
             asked = [lab.texts[prompt]["asked"] for prompt in prompts]
             steps = max(len(lab.texts[prompt]["answered"]) for prompt in prompts)
-            with lab.how.on(lab.subject, lab.removed(one.units)):
+            with lab.how.on(lab.units, lab.removed(one.units)):
                 found = generate(lab.subject, asked, steps, lambda _: progress.check())
             pieces = [[lab.subject.tokenizer.decode([token]) for token in answer.tokens] for answer in found]
             table = pa.table({"prompt": prompts, "pieces": pieces})
@@ -292,7 +297,7 @@ def _plan(
         can = able(tasks, rights)
         some = [one for one in tasks if one.category in can]
         if some:
-            within = lab.how.on(subject, removed)
+            within = lab.how.on(lab.units, removed)
             after = Examination(subject, some, lab.chat, spec["batch"] * 3).rights(within, progress.check)
             before = [one for one, task in zip(rights, tasks, strict=True) if task.category in can]
             row |= {"accuracy_intact": float(np.mean(before)), "accuracy": float(np.mean(after))}
