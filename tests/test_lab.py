@@ -127,7 +127,9 @@ def test_packed_from_the_first_layer_is_the_plain_way_under_every_intervention(s
     def under(**chosen):
         made = {
             "zero": interventions.Zero,
-            "mean": lambda: interventions.Mean(interventions.reference_means(subject, subject.units(), prompts, responses, 2)),
+            "mean": lambda: interventions.Mean(
+                interventions.reference_means(subject, subject.units(), prompts, responses, 2)
+            ),
             "resample": lambda: interventions.Resample(3),
             "noise": lambda: interventions.Noise(subject, 0.7, 3),
         }[how]()
@@ -429,7 +431,7 @@ def test_an_overflow_is_told_as_missing_and_never_drawn_as_a_number():
         "dtype": "float32",
     }
     spec |= {"decomposition": "d", "capture": "c", "ranking": "z"}
-    made = ablate_rows.rows("a", spec, some, tables_, np.zeros(2, int), {}, {}, {})
+    made = ablate_rows.rows("a", spec, some, tables_, {0: 0, 1: 0}, (1, 2), {}, {}, {})
     assert "1 conditions gave no finite divergence" in made["ablations"][0]["verdict"]
     for name in ("divergence", "perplexity_ratio"):
         assert made["ablation_curves"][name].to_pylist()[0] > 0

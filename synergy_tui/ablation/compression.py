@@ -4,22 +4,30 @@ is believed), and a copy of the model without them."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from safetensors.torch import save_model
 from torch import Tensor
+from transformers.pytorch_utils import Conv1D
 
 from synergy_tui.errors import UsageError
 from synergy_tui.subject.loading import Subject
+from synergy_tui.subject.sites import Site, Units
+from synergy_tui.subject.taps import sites_of
+from synergy_tui.terms import HEADS
 
 Measure = Callable[[Sequence[int]], float]
 """Units → divergence of their joint removal, nats per token."""
+
+Removed = Mapping[int, Sequence[int]]
+"""layer → places of units in it."""
 
 
 @dataclass(frozen=True)
@@ -66,19 +74,20 @@ def plan(alone: Float[np.ndarray, " units"], budget: float, measure: Measure, mo
     return Found(units, reached, measured)
 
 
-def saved(subject: Subject, removed: dict[int, list[int]]) -> int:
-    """Parameters that only these heads use: query rows and output columns, and the key and value rows of a group all of
-    whose query heads are gone."""
-    return sum(part.numel() for layer, heads in removed.items() for part in _parts(subject, layer, heads))
+def saved(subject: Subject, units: Units, removed: Removed) -> int:
+    """Parameters that only these units use."""
+    return sum(part.numel() for part in _parts(subject, units, removed))
 
 
-def save_without(subject: Subject, removed: dict[int, list[int]], folder: Path, told: dict[str, object]) -> None:
-    """Writes the subject with these heads' weights set to 0 as a folder in transformers' format, with plan.json (layer
-    → heads, and `told`). The subject itself stays as it is: the parts set to 0 are put back. Raises OSError."""
+def save_without(subject: Subject, units: Units, removed: Removed, folder: Path, told: dict[str, object]) -> None:
+    """Writes the subject with these units' weights set to 0 as a folder in transformers' format, with plan.json (layer
+    → places of units, and `told`). (No configuration of transformers lets layers differ in how many heads or experts
+    they have, so that nothing can be cut out.) The subject itself stays as it is: the parts set to 0 are put back.
+    Raises OSError."""
     folder.mkdir(parents=True)
     model = subject.model
     with torch.inference_mode(False), torch.no_grad():
-        parts = [part for layer, heads in removed.items() for part in _parts(subject, layer, heads)]
+        parts = _parts(subject, units, removed)
         before = [part.clone() for part in parts]
         try:
             for part in parts:
@@ -90,29 +99,64 @@ def save_without(subject: Subject, removed: dict[int, list[int]], folder: Path, 
             for part, was in zip(parts, before, strict=True):
                 part.copy_(was)
     subject.tokenizer.save_pretrained(folder)
-    heads_of = {str(layer): sorted(heads) for layer, heads in sorted(removed.items())}
-    (folder / "plan.json").write_text(json.dumps({"heads": heads_of} | told, indent=1) + "\n", "utf-8")
+    places = {str(layer): sorted(some) for layer, some in sorted(removed.items())}
+    name = "heads" if set(units.kinds) <= set(HEADS) else "units"
+    (folder / "plan.json").write_text(json.dumps({name: places} | told, indent=1) + "\n", "utf-8")
 
 
-def _parts(subject: Subject, layer: int, heads: Sequence[int]) -> list[Tensor]:
-    """Views of the weights that only these heads use. Where a family keeps its queries in no matrix of their own, the
-    output columns alone: those are what the heads' silence is."""
-    width = subject.head_dim
-    projection = subject.projections[layer]
-    parts = [projection.weight[:, head * width : (head + 1) * width] for head in heads]
-    parent = next(
-        module for module in subject.model.modules() if any(child is projection for child in module.children())
-    )
+def _parts(subject: Subject, units: Units, removed: Removed) -> list[Tensor]:
+    """Views of the weights that only these units use. With them at 0 a unit puts out 0."""
+    return [part for _, site, places in sites_of(units, removed) for part in _PARTS[site.kind](subject, site, places)]
+
+
+def _head(subject: Subject, site: Site, heads: list[int]) -> list[Tensor]:
+    """Query rows and output columns, and the key and value rows of a group all of whose query heads are gone. Where a
+    family keeps its queries in no matrix of their own, the output columns alone: those are what the heads' silence
+    is."""
+    width, projection = site.width, site.modules[0]
+    parts = _columns(projection, heads, width)
+    parent = _parent(subject, projection)
     query, key, value = (getattr(parent, f"{name}_proj", None) for name in "qkv")
-    if query is None or key is None or value is None or query.weight.shape[0] != subject.heads * width:
+    if query is None or key is None or value is None or query.weight.shape[0] != site.units * width:
         return parts
     parts += _rows(query, heads, width)
     groups = key.weight.shape[0] // width
-    share = subject.heads // groups
+    share = site.units // groups
     gone = [group for group in range(groups) if set(range(group * share, (group + 1) * share)) <= set(heads)]
     return parts + _rows(key, gone, width) + _rows(value, gone, width)
+
+
+def _ssm_head(subject: Subject, site: Site, heads: list[int]) -> list[Tensor]:
+    return _columns(site.modules[0], heads, site.width)
+
+
+def _expert(subject: Subject, site: Site, experts: list[int]) -> list[Tensor]:
+    own = [one for one in site.modules[0].parameters() if one.dim() > 1 and len(one) == site.units]
+    return [one[expert] for expert in experts for one in own]
+
+
+def _block(subject: Subject, site: Site, _: list[int]) -> list[Tensor]:
+    """All weights of the block; of attention those of its parts that lead to its output alone."""
+    if site.kind == "mlp":
+        return [one for module in site.modules for one in module.parameters()]
+    return list(_parent(subject, site.modules[0]).parameters())
+
+
+_PARTS: dict[str, Any] = {"head": _head, "ssm-head": _ssm_head, "expert": _expert, "attention": _block, "mlp": _block}
+
+
+def _columns(projection: Any, which: list[int], width: int) -> list[Tensor]:
+    """Of a linear layer's weights [out, in]; those of GPT-2's are [in, out]."""
+    parts = (slice(one * width, (one + 1) * width) for one in which)
+    if isinstance(projection, Conv1D):
+        return [projection.weight[part] for part in parts]
+    return [projection.weight[:, part] for part in parts]
 
 
 def _rows(linear: torch.nn.Module, which: Sequence[int], width: int) -> list[Tensor]:
     own = [one for one in (linear.weight, linear.bias) if one is not None]
     return [one[number * width : (number + 1) * width] for number in which for one in own]
+
+
+def _parent(subject: Subject, child: torch.nn.Module) -> Any:
+    return next(one for one in subject.model.modules() if any(part is child for part in one.children()))

@@ -1,9 +1,5 @@
-"""Behaviour divergence: KL(intact ‖ ablated) over the full vocabulary on the intact model's own tokens.
-
-With logits W h, intact h_p and ablated h_q: KL = LSE_q − LSE_p − c·(h_q − h_p), c = Wᵀ softmax(W h_p). So the intact
-model leaves one vector of the model's width per token instead of a distribution over the vocabulary, and of
-full-vocabulary logits no more than one chunk is ever in memory. (An output bias cancels; it is in the logits of
-both.)
+"""Behaviour divergence: KL(intact ‖ ablated) over the full vocabulary on the intact model's own tokens, by what
+`ablation/head.py` says of their hidden states.
 
 What comes before the first layer that loses a unit is what it was: the residual stream at the layers' inputs is kept
 from the intact pass, and a condition starts from there.
@@ -21,15 +17,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from synergy_tui.ablation.head import ROWS, OutputHead
 from synergy_tui.ablation.interventions import Intervention, Zero
-from synergy_tui.ablation.linear import LaidOut, laid_out
+from synergy_tui.ablation.linear import LaidOut
 from synergy_tui.ablation.packing import Pass, Sequences, attention_of, passes
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import Units
-
-ROWS, COLUMNS = 1024, 2048
-"""Tokens × words of a block of logits of an ablated model: 8 MB, which stays near the cores. Whole rows of a large
-vocabulary take 1.4 times as long."""
 
 KEPT = 1 << 30
 """Bytes of residual streams kept. Where all layers' take more, every second one is kept, or every third, …"""
@@ -85,18 +78,11 @@ class IntactBehaviour:
         self._subject, self._count = subject, len(prompts)
         self._units = units or subject.units()
         self._how = intervention or Zero()
-        head = subject.model.get_output_embeddings()
-        # KL is what remains of a cancellation: logits rounded to bf16 leave 0.05 nats of noise a step. So the output
-        # embedding is applied in fp32 whatever the model runs in; for an fp32 model this is no copy.
-        self._weight = head.weight.float()
-        self._bias = None if getattr(head, "bias", None) is None else head.bias.float()
-        self._blocks = [
-            laid_out(self._weight[part], None if self._bias is None else self._bias[part], ROWS)
-            for part in (slice(start, start + COLUMNS) for start in range(0, len(self._weight), COLUMNS))
-        ]
+        self._head = OutputHead(subject)
         self._linear = LaidOut(subject.model.base_model, ROWS)
         layers = list(getattr(subject.model.base_model, "layers", ()))
         self._layers: list[Any] = layers if from_layer and len(layers) == subject.layers else []
+        self._beside: dict[int, int | None] = {}
         sequences = Sequences(prompts, responses)
         self.packed = self._packs(sequences) if packed is None else packed
         found = passes(sequences, batch, subject.device, self.packed)
@@ -148,54 +134,27 @@ class IntactBehaviour:
                     residual[number] = args[0]
 
                 stack.callback(self._layers[number].register_forward_pre_hook(keep).remove)
+            for number, layer in enumerate(self._layers):
+
+                def also(_: Any, args: Any, out: Any, number: int = number) -> None:
+                    self._beside[number] = len(out) - 1 if isinstance(out, tuple) else None
+
+                stack.callback(layer.register_forward_hook(also).remove)
             hidden = self._hidden(tokens)
         said = [token for one in tokens.sequences for token in responses[one]]
         next_tokens = torch.tensor(said, device=self._subject.device)
         # By the same blocks as under a condition: what is the same stays the same to the last bit.
-        log_sum, best = self._summed(hidden)
-        chosen = self._chosen(hidden, next_tokens)
-        slope = self._slope(hidden, log_sum)
+        log_sum, best = self._head.summed(hidden)
+        chosen = self._head.chosen(hidden, next_tokens)
+        slope = self._head.slope(hidden, log_sum)
         return _Intact(tokens, next_tokens, hidden, slope, log_sum, best, chosen, residual)
-
-    def _slope(self, hidden: Tensor, log_sum: Tensor) -> Tensor:
-        """c = Wᵀ softmax(W h) in float64, once: 49,152 terms of either sign leave 1e-5 nats of noise in fp32."""
-        out = torch.zeros(hidden.shape, dtype=torch.float64, device=hidden.device)
-        for number, block in enumerate(self._blocks):
-            weight = self._weight[number * COLUMNS : (number + 1) * COLUMNS].double()
-            for start in range(0, len(hidden), ROWS):
-                part = slice(start, start + ROWS)
-                out[part] += (block(hidden[part]) - log_sum[part, None]).double().exp_() @ weight
-        return out
 
     def _against(self, one: _Intact, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """KL, same likeliest token, rise of surprisal: each [steps of the pass]."""
-        moved = ((hidden - one.hidden) * one.slope).sum(dim=-1).to(hidden.dtype)
-        log_sum, best = self._summed(hidden)
-        rise = (log_sum - one.log_sum) - (self._chosen(hidden, one.next_tokens) - one.chosen)
+        moved = self._head.moved(hidden, one.hidden, one.slope, one.log_sum)
+        log_sum, best = self._head.summed(hidden)
+        rise = (log_sum - one.log_sum) - (self._head.chosen(hidden, one.next_tokens) - one.chosen)
         return log_sum - one.log_sum - moved, (best == one.best).float(), rise
-
-    def _chosen(self, hidden: Tensor, tokens: Tensor) -> Tensor:
-        """The logit of one token per step."""
-        logits = (hidden * self._weight[tokens]).sum(dim=-1)
-        return logits if self._bias is None else logits + self._bias[tokens]
-
-    def _summed(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """LSE and place of the largest logit of each step, one block of the vocabulary after the other."""
-        sums, bests = [], []
-        for start in range(0, len(hidden), ROWS):
-            some = hidden[start : start + ROWS]
-            top = some.new_full((len(some),), -torch.inf)
-            total, best = torch.zeros_like(top), torch.zeros(len(some), dtype=torch.long, device=some.device)
-            for number, block in enumerate(self._blocks):
-                logits = block(some)
-                peak, place = logits.max(dim=-1)
-                best = torch.where(peak > top, place + number * COLUMNS, best)
-                higher = torch.maximum(top, peak)
-                total = total * (top - higher).exp() + logits.sub_(higher[:, None]).exp_().sum(dim=-1)
-                top = higher
-            sums.append(total.log() + top)
-            bests.append(best)
-        return torch.cat(sums), torch.cat(bests)
 
     @contextlib.contextmanager
     def _starting_at(self, layer: int, one: _Intact) -> Iterator[None]:
@@ -206,8 +165,11 @@ class IntactBehaviour:
             return
         known, skipped = one.residual[start], self._layers[:start]
         try:
-            for module in skipped:
-                module.forward = lambda *_, **__: known
+            for number, module in enumerate(skipped):
+                # Some layers give more than the residual stream, which nobody reads here.
+                more = self._beside[number]
+                out = known if more is None else (known, *[None] * more)
+                module.forward = lambda *_, out=out, **__: out
             yield
         finally:
             for module in skipped:

@@ -1,5 +1,5 @@
-"""Gaussian noise on the weights by which a unit reads and writes, σ = α times the standard deviation of each slice (METHOD
-section 5). A unit's noise depends on the seed and on the unit alone.
+"""Gaussian noise on the weights by which a unit reads and writes, σ = α times the standard deviation of each slice
+(METHOD section 5). A unit's noise depends on the seed and on the unit alone.
 
 head       its query rows and its columns of the output projection
 ssm-head   the rows of the mixer's input projection that make its input, and its columns of the output projection
@@ -7,8 +7,8 @@ attention  the query and the output projection
 expert     its weights
 mlp        all weights of the block
 
-Noise on a linear layer is a hook that adds what the noise would have added. Weights kept in other ways (fused experts) are
-changed in place and put back from a copy, bit by bit.
+Noise on a linear layer is a hook that adds what the noise would have added. Weights kept in other ways (fused experts)
+are changed in place and put back from a copy, bit by bit.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def _ssm_head(stack: contextlib.ExitStack, subject: Subject, site: Site, place: 
     first = _first_input_row(mixer)
     if first is None:
         raise SubjectError(
-            f"the input projection of {type(mixer).__name__} is laid out in an unknown way", "use zero, mean or resample"
+            f"the input projection of {type(mixer).__name__} is laid out in an unknown way",
+            "use zero, mean or resample",
         )
     rows = slice(first + part.start, first + part.stop)
     stack.callback(_on_rows(mixer.in_proj, rows, draw(mixer.in_proj.weight[rows])))

@@ -73,7 +73,7 @@ def _order_of(
 def full_layers(removed: Int[np.ndarray, " removed"], layer_of: Int[np.ndarray, " units"]) -> int:
     """Layers all of whose units are removed: there a layer-matched control has no freedom."""
     size = np.bincount(layer_of)
-    return int((np.bincount(layer_of[removed], minlength=len(size)) == size).sum())
+    return int(((np.bincount(layer_of[removed], minlength=len(size)) == size) & (size > 0)).sum())
 
 
 def _targeted(name: str, raw: np.ndarray, tie_break: np.ndarray) -> np.ndarray:

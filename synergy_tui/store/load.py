@@ -117,6 +117,13 @@ def unit_scores(
     return out.reshape(shape)
 
 
+def layers_of_units(cache: Cache, capture: str) -> dict[int, int]:
+    """Number of each unit of a capture → its layer, in order. Where layers differ in their number of units some numbers
+    have none."""
+    found = rows(cache, "SELECT unit_index, layer FROM units WHERE capture = $1 ORDER BY unit_index", capture)
+    return {row["unit_index"]: row["layer"] for row in found}
+
+
 def parsed(key: str, value: Any) -> Any:
     return json.loads(value) if key in ("versions", "reasons", "spot_check") and value else value
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,17 +59,12 @@ def ablate(
     device = choose(device)
     capture_id = load.find(cache, "capture", decomposition)
     row = load.one(cache, "capture", capture_id)
-    if row["kind"] not in ("head", "imported"):
-        raise UsageError(
-            f"capture {capture_id} is of {row['kind']} units", "only attention heads can be removed so far"
-        )
-    units = row["layers"] * row["units_per_layer"]
     (subject,) = load.rows(cache, "SELECT * FROM subjects WHERE subject = $1", row["subject"])
     if subject["source"] == "import":
         raise UsageError(f"capture {capture_id} was imported and has no model to ablate", "capture a subject instead")
-    if row["kind"] != "head":
-        raise UsageError(f"units of the kind {row['kind']} cannot be removed yet", "ablate a capture of heads")
-    marked = _marked(marked, orders, units)
+    layer_of = load.layers_of_units(cache, capture_id)
+    units = len(layer_of)
+    marked = _marked(marked, orders, layer_of)
     texts = load.rows(
         cache,
         """SELECT prompt, category, len(p.tokens) + steps AS tokens
@@ -84,7 +80,8 @@ def ablate(
         raise UsageError("resample needs another prompt to take from", "replay two prompts or more")
     tokens = sum(one["tokens"] for one in chosen)
     shares = sorted(set(fractions))
-    _enough_sets(cache, decomposition, orders, ranking, seeds, shares, marked, (row["layers"], row["units_per_layer"]))
+    shape = (row["layers"], row["units_per_layer"])
+    _enough_sets(cache, decomposition, orders, ranking, seeds, shares, marked, shape, layer_of)
     spec = {
         "decomposition": decomposition,
         "capture": capture_id,
@@ -96,6 +93,7 @@ def ablate(
             "weights_seed": subject["weights_seed"],
         },
         "data": str(data),
+        "kinds": row["kind"].split(","),
         "prompts": sorted(one["prompt"] for one in chosen),
         "orders": orders,
         "fractions": shares,
@@ -119,7 +117,7 @@ def ablate(
         "most": _MOST_SETS,
     }
     conditions, at_end = _conditions(orders, seeds, shares, len(marked) / units), _answered(spec)
-    sweep = {name: count * _OF_A_PASS for name, count in _swept(orders, row["layers"], units).items()}
+    sweep = {name: count * _OF_A_PASS for name, count in _swept(orders, len(set(layer_of.values())), units).items()}
     passes = conditions + sum(sweep.values()) + (0.8 * _MOST_SETS if budget else 0)
     generated = at_end * (_GRADED * len(spec["tasks"]) + (_ANSWER if spec["answers"] else 0))
     price = cost.ablate(subject, passes, tokens, generated, device, cores())
@@ -202,30 +200,30 @@ def _enough_sets(
     shares: list[float],
     marked: Sequence[int],
     shape: tuple[int, int],
+    layer_of: dict[int, int],
 ) -> None:
     """Raises UsageError when there are more seeds than distinct control sets at every fraction."""
-    units = shape[0] * shape[1]
-    counts = [math.floor(share * units + 0.5) for share in shares]
+    size = Counter(layer_of.values())
+    counts = [math.floor(share * len(layer_of) + 0.5) for share in shares]
     if marked:
         counts = [len(marked)]
     if "random" in orders:
-        _enough("random", max(math.comb(units, count) for count in counts), seeds)
+        _enough("random", max(math.comb(len(layer_of), count) for count in counts), seeds)
     if "layer-matched" not in orders:
         return
+
+    def sets(units: Sequence[int]) -> int:
+        return math.prod(math.comb(size[layer], taken) for layer, taken in Counter(layer_of[u] for u in units).items())
+
     if marked:
-        per_layer = [sum(unit // shape[1] == layer for unit in marked) for layer in range(shape[0])]
-        _enough("layer-matched", math.prod(math.comb(shape[1], count) for count in per_layer), seeds)
+        _enough("layer-matched", sets(marked), seeds)
     targeted = [name for name in orders if name in terms.TARGETED_ORDERS and name != "marked"]
     for name in targeted or ([] if marked else ["synergy-first"]):
         by, _, end = name.rpartition("-") if name in terms.RANKED_ORDERS else (ranking, "", name)
         values = load.unit_scores(cache, decomposition, by, shape, "value").ravel()
         sign = 1 if end in ("redundancy-first", "last") else -1
-        order = sorted(range(units), key=lambda unit: (values[unit] != values[unit], sign * values[unit]))
-        most = 0
-        for count in counts:
-            per_layer = [sum(unit // shape[1] == layer for unit in order[:count]) for layer in range(shape[0])]
-            most = max(most, math.prod(math.comb(shape[1], one) for one in per_layer))
-        _enough(f"layer-matched of {name}", most, seeds)
+        order = sorted(layer_of, key=lambda unit: (values[unit] != values[unit], sign * values[unit]))
+        _enough(f"layer-matched of {name}", max(sets(order[:count]) for count in counts), seeds)
 
 
 def _enough(what: str, sets: int, seeds: int) -> None:
@@ -268,14 +266,14 @@ def _conditions(orders: list[str], seeds: int, fractions: list[float], marked: f
     return count
 
 
-def _marked(marked: Sequence[int], orders: list[str], units: int) -> list[int]:
+def _marked(marked: Sequence[int], orders: list[str], layer_of: dict[int, int]) -> list[int]:
     if ("marked" in orders) != bool(marked):
         raise UsageError(
             "a marked set and the removal order `marked` go together", "mark units (--units 3.1,3.4), or leave it out"
         )
-    if outside := [one for one in marked if not 0 <= one < units]:
-        raise UsageError(f"unit number {outside[0]} is not among the {units} of this run", "mark others")
-    if len(set(marked)) == units:
+    if outside := [one for one in marked if one not in layer_of]:
+        raise UsageError(f"unit number {outside[0]} is not among the {len(layer_of)} of this run", "mark others")
+    if len(set(marked)) == len(layer_of):
         raise UsageError("the marked set is all units of the model: there is no control for it", "mark fewer")
     return sorted(set(marked))
 

@@ -105,10 +105,10 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     cache = Cache.open(job.cache, on_wait=progress.waits)
     capture = load.one(cache, "capture", spec["capture"])
     shape = (capture["layers"], capture["units_per_layer"])
-    layer_of = np.arange(shape[0] * shape[1]) // shape[1]
-    conditions = _conditions(cache, spec, shape)
+    layer_of = load.layers_of_units(cache, spec["capture"])
+    conditions = _conditions(cache, spec, shape, layer_of)
     subject = _subject(spec, capture, spec["dtype"], progress)
-    progress.detail(f"{subject.source.name}  {subject.layers} × {subject.heads} heads")
+    progress.detail(f"{subject.source.name}  {len(layer_of)} units in {subject.layers} layers")
     texts = _texts(cache, spec)
 
     detail = f"{len(conditions)} conditions × {len(spec['prompts'])} prompts"
@@ -136,7 +136,7 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     progress.stage("publish", share=(0.98, 1.0))
     scores = {name: load.unit_scores(cache, spec["decomposition"], name, shape, "value").ravel() for name in _SCORES}
     categories = {number: row["category"] for number, row in texts.items()}
-    rows = ablate_rows.rows(job.id, spec, conditions, tables, layer_of, scores, categories, more)
+    rows = ablate_rows.rows(job.id, spec, conditions, tables, layer_of, shape, scores, categories, more)
     publish_ablation(cache, job.id, rows | {"recipes": recipes("ablate", job.id, spec)})
 
 
@@ -148,21 +148,27 @@ def _more(spec: dict[str, Any]) -> bool:
     return bool(spec.get("tasks") or spec.get("budget"))
 
 
-def _conditions(cache: Cache, spec: dict[str, Any], shape: tuple[int, int]) -> list[Condition]:
-    values = {name: load.unit_scores(cache, spec["decomposition"], name, shape, "value").ravel() for name in RANKINGS}
-    units, marked = shape[0] * shape[1], spec.get("marked", [])
-    raw, layer_of = values[spec["ranking"]], np.arange(units) // shape[1]
-    made = orders.make(spec["orders"], raw, values["difference"], layer_of, spec["seeds"], spec["seed"], marked, values)
+def _conditions(
+    cache: Cache, spec: dict[str, Any], shape: tuple[int, int], layer_of: dict[int, int]
+) -> list[Condition]:
+    # Orders are over the units there are; where layers differ in their number some places are empty.
+    there, layers = np.array(list(layer_of)), np.array(list(layer_of.values()))
+    values = {
+        name: load.unit_scores(cache, spec["decomposition"], name, shape, "value").ravel()[there] for name in RANKINGS
+    }
+    marked = np.searchsorted(there, spec.get("marked", [])).tolist()
+    raw = values[spec["ranking"]]
+    made = orders.make(spec["orders"], raw, values["difference"], layers, spec["seeds"], spec["seed"], marked, values)
     out = [
-        Condition(one.name, one.target, one.seed, fraction, tuple(map(int, one.first(fraction))))
+        Condition(one.name, one.target, one.seed, fraction, tuple(there[one.first(fraction)].tolist()))
         for one in made
-        for fraction in shares_of(one.name, one.target, spec["fractions"], len(marked) / units)
+        for fraction in shares_of(one.name, one.target, spec["fractions"], len(marked) / len(there))
     ]
     if SWEEPS[0] in spec["orders"]:
-        out += [Condition(SWEEPS[0], None, None, None, (unit,), unit) for unit in range(units)]
+        out += [Condition(SWEEPS[0], None, None, None, (unit,), unit) for unit in layer_of]
     if SWEEPS[1] in spec["orders"]:
-        layers = np.arange(units).reshape(shape).tolist()
-        out += [Condition(SWEEPS[1], None, None, None, tuple(heads), layer) for layer, heads in enumerate(layers)]
+        for layer in np.unique(layers).tolist():
+            out.append(Condition(SWEEPS[1], None, None, None, tuple(there[layers == layer].tolist()), layer))
     return out
 
 
@@ -256,7 +262,7 @@ def _plan(
     job: JobFolder, lab: Lab, conditions: list[Condition], tables: list[pa.Table], progress: Progress
 ) -> dict[str, Any]:
     spec, subject = lab.spec, lab.subject
-    alone = np.full(subject.layers * subject.heads, np.nan)
+    alone = np.full(lab.units.layers * lab.units.per_layer, np.nan)
     for condition, table in zip(conditions, tables, strict=True):
         if condition.order == SWEEPS[0]:
             alone[condition.place] = float(np.mean(table["divergence"].to_numpy()))
@@ -283,7 +289,7 @@ def _plan(
         "divergence": found.divergence[-1],
         "held_out": lab.elsewhere(found.units, others) if others else None,
         "held_out_prompts": len(others),
-        "parameters_saved": compression.saved(subject, removed),
+        "parameters_saved": compression.saved(subject, lab.units, removed),
         "parameters": subject.record["parameters"],
         "measured": found.measured,
         "accuracy_intact": None,
@@ -302,9 +308,11 @@ def _plan(
             before = [one for one, task in zip(rights, tasks, strict=True) if task.category in can]
             row |= {"accuracy_intact": float(np.mean(before)), "accuracy": float(np.mean(after))}
     if spec.get("save"):
-        compression.save_without(subject, removed, Path(spec["save"]), row | {"subject": subject.source.name})
+        compression.save_without(
+            subject, lab.units, removed, Path(spec["save"]), row | {"subject": subject.source.name}
+        )
     units = [
-        {"place": place, "unit_index": unit, "layer": unit // subject.heads, "unit": unit % subject.heads}
+        {"place": place, "unit_index": unit, "layer": unit // lab.units.per_layer, "unit": unit % lab.units.per_layer}
         | {"divergence": value}
         for place, (unit, value) in enumerate(zip(found.units, found.divergence, strict=True), 1)
     ]

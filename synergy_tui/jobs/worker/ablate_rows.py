@@ -27,18 +27,19 @@ def rows(
     spec: dict[str, Any],
     conditions: Sequence[Condition],
     tables: Sequence[pa.Table],
-    layer_of: np.ndarray,
+    layer_of: dict[int, int],
+    shape: tuple[int, int],
     scores: dict[str, np.ndarray],
     categories: dict[int, str],
     more: dict[str, Any],
 ) -> dict[str, Any]:
-    """Rows by table. scores: of units, held against the sweep of single units. categories: of prompts. more: what was
-    measured beside divergence."""
+    """Rows by table. layer_of: of every unit there is. shape: layers × places of the map. scores: at each place, held
+    against the sweep of single units. categories: of prompts. more: what was measured beside divergence."""
     along = [(one, table) for one, table in zip(conditions, tables, strict=True) if one.place is None]
     curves, by_prompt = _curves(along)
     all_areas = _areas([one for one, _ in along], curves)
     ratios = _ratios(spec, along, categories)
-    sweeps, correlations = _sweeps(conditions, tables, layer_of, scores)
+    sweeps, correlations = _sweeps(conditions, tables, layer_of, shape, scores)
     accuracy, exam = _accuracy(spec, more)
     sentences = [
         _verdict(spec["orders"], curves, all_areas, [one for one, _ in along], layer_of),
@@ -149,9 +150,12 @@ def _ratios(spec: dict[str, Any], along: Sequence[tuple[Condition, pa.Table]], c
 
 
 def _sweeps(
-    conditions: Sequence[Condition], tables: Sequence[pa.Table], layer_of: np.ndarray, scores: dict[str, np.ndarray]
+    conditions: Sequence[Condition],
+    tables: Sequence[pa.Table],
+    layer_of: dict[int, int],
+    shape: tuple[int, int],
+    scores: dict[str, np.ndarray],
 ) -> tuple[Rows, Rows]:
-    per_layer = len(layer_of) // (int(layer_of.max()) + 1)
     out: Rows = []
     by_unit: dict[int, np.ndarray] = {}
     for sweep in SWEEPS:
@@ -162,7 +166,7 @@ def _sweeps(
         low, high = importance.mean_interval(values["divergence"])
         for number, (one, _) in enumerate(some):
             place = one.place or 0
-            layer, unit = divmod(place, per_layer) if sweep == SWEEPS[0] else (place, None)
+            layer, unit = divmod(place, shape[1]) if sweep == SWEEPS[0] else (place, None)
             if sweep == SWEEPS[0]:
                 by_unit[place] = values["divergence"][number]
             out.append(
@@ -180,13 +184,14 @@ def _sweeps(
             )
     if not by_unit:
         return out, []
-    alone = np.array([by_unit[unit] for unit in range(len(layer_of))])
+    alone, layers = np.array([by_unit[unit] for unit in layer_of]), np.array(list(layer_of.values()))
     correlations = []
-    for name, score in scores.items():
+    for name, at in scores.items():
+        score = at[list(layer_of)]
         known = int((np.isfinite(score) & np.isfinite(alone).all(axis=1)).sum())
         if known < 3:
             continue
-        plain, partial = importance.correlation(alone, score, layer_of)
+        plain, partial = importance.correlation(alone, score, layers)
         row = {"ranking": name, "spearman": plain.value, "low": plain.low, "high": plain.high, "partial": partial.value}
         correlations.append(row | {"partial_low": partial.low, "partial_high": partial.high, "units": known})
     return out, correlations
@@ -245,7 +250,7 @@ def _by_category(key: dict[str, Any], tasks: Sequence[Any], rights: Sequence[boo
 
 
 def _verdict(
-    names: list[str], curves: Rows, all_areas: Rows, conditions: Sequence[Condition], layer_of: np.ndarray
+    names: list[str], curves: Rows, all_areas: Rows, conditions: Sequence[Condition], layer_of: dict[int, int]
 ) -> str:
     sentences = []
     for name in TARGETED_ORDERS:
@@ -259,13 +264,18 @@ def _verdict(
         tests = {control: areas.area_test(value, found) for control, found in controls.items() if control in names}
         sentences.append(areas.verdict(name, value, tests))
         removed = [c.units for c in conditions if c.order == name and (c.fraction or 0.0) <= areas.PRIMARY]
-        full = max((orders.full_layers(np.array(units, int), layer_of) for units in removed), default=0)
+        full = max((_full_layers(units, layer_of) for units in removed), default=0)
         if full and "layer-matched" in names:
             sentences.append(f"It takes every unit of {full} layers, where its layer-matched control has no freedom.")
     lost = sum(not np.isfinite(c["divergence"]) for c in curves)
     if lost:
         sentences.append(f"{lost} conditions gave no finite divergence and count as missing.")
     return " ".join(sentences) or ("" if conditions == [] else "No targeted order, no verdict.")
+
+
+def _full_layers(units: Sequence[int], layer_of: dict[int, int]) -> int:
+    places = {unit: place for place, unit in enumerate(layer_of)}
+    return orders.full_layers(np.array([places[one] for one in units], int), np.array(list(layer_of.values())))
 
 
 def _primary(all_areas: Rows) -> Callable[[str, str | None], np.ndarray]:
