@@ -172,7 +172,9 @@ class Harness:
                     while True:
                         file.write(b"x" * 65_536)
             else:
-                subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
+                # Refused while a file is open for writing, which is most of the time.
+                turned = ["mount", "-o", "remount,ro", str(place)]
+                until(lambda: subprocess.run(turned, check=False, stderr=subprocess.DEVNULL).returncode == 0)
             until(lambda: processes_alive(job._worker()) is False, ENDS)
             if fault == "disk full":
                 filler.unlink()

@@ -469,6 +469,18 @@ def test_paired_intervals_cover_the_ratio_they_are_of():
     assert np.isnan(importance.area_ratio(np.array([0.25]), target[:, :1], controls[..., :1], 0.25).low)
 
 
+def test_paired_tasks_show_a_change_that_unpaired_ones_hide():
+    """40 tasks, half of them hard for every set; the target loses four more of the easy ones."""
+    easy = np.repeat([1.0, 0.0], 20)
+    own = easy.copy()
+    own[:4] = 0
+    found = importance.accuracy_change(own, np.tile(easy, (5, 1)))
+    assert found.value == pytest.approx(-0.1)
+    assert found.high < 0
+    assert importance.binomial(16, 40).high > 0.5
+    assert np.isnan(importance.accuracy_change(own, np.empty((0, 40))).value)
+
+
 def test_partial_correlation_takes_depth_out():
     chance = np.random.default_rng(0)
     layer_of = np.repeat(np.arange(10), 9)

@@ -117,6 +117,8 @@ class IntactBehaviour:
         try:
             (together,) = passes(some, 2, device, packed=True)
             hidden = self._hidden(together)
+        except torch.OutOfMemoryError:
+            raise
         except (NotImplementedError, RuntimeError, TypeError, ValueError, AttributeError):
             return False
         for one in passes(some, 1, device, packed=False):

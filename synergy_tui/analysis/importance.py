@@ -80,6 +80,19 @@ def correlation(
     return Estimate(float(whole[0]), *_ends(plain)), Estimate(float(within[0]), *_ends(partial))
 
 
+def accuracy_change(
+    own: Float[np.ndarray, " tasks"], others: Float[np.ndarray, "seeds tasks"], seed: int = 0
+) -> Estimate:
+    """Share of tasks right without a targeted set minus the mean share without its controls' sets. Each replicate draws
+    tasks, the same for all: what makes a task hard for every set alike cancels."""
+    if not len(others) or not own.size:
+        return NOTHING
+    difference = own - others.mean(axis=0)
+    if len(difference) < 2:
+        return Estimate(float(difference.mean()), float("nan"), float("nan"))
+    return Estimate(float(difference.mean()), *_ends(_drawn(len(difference), seed) @ difference))
+
+
 def mean_interval(values: Float[np.ndarray, "rows prompts"], seed: int = 0) -> Float[np.ndarray, "2 rows"]:
     """95 % interval of each row's mean, prompts drawn; NaN with a single prompt."""
     if values.shape[1] < 2:

@@ -191,7 +191,7 @@ def surrogate_contrasts(cache: Cache, decomposition: str, ranking: str) -> dict[
 def ablation(cache: Cache, ablation_id: str) -> dict[str, Any]:
     """One ablation: its row, and `orders` by name, each with its curves (one per seed, and per target when it is
     layer-matched) and the areas under them; `ratios` to the controls, `sweeps` by name, `correlations` of rankings with
-    the sweep of single units, `accuracy`, and `plan` with its `units` (empty without one)."""
+    the sweep of single units, `accuracy`, `accuracy_changes`, and `plan` with its `units` (empty without one)."""
     row = one(cache, "ablation", ablation_id)
     curves = rows(
         cache,
@@ -226,6 +226,7 @@ def ablation(cache: Cache, ablation_id: str) -> dict[str, Any]:
         "sweeps": sweeps,
         "correlations": _of_ablation(cache, "ablation_correlations", ablation_id, "abs(spearman) DESC"),
         "accuracy": _of_ablation(cache, "ablation_accuracy", ablation_id, "removal_order, target, seed, category"),
+        "accuracy_changes": _of_ablation(cache, "ablation_accuracy_changes", ablation_id, "removal_order, control"),
         "plan": plans[0] | {"units": units} if plans else {},
     }
 

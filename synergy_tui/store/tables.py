@@ -314,6 +314,21 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("high", "DOUBLE", "Upper end of it."),
         ],
     ),
+    "ablation_accuracy_changes": (
+        "Right answers without a targeted set against those without its controls', on tasks the intact subject can do.",
+        [
+            ("ablation", "VARCHAR", "ablations.ablation."),
+            ("removal_order", "VARCHAR", "Targeted order."),
+            ("control", "VARCHAR", "random or layer-matched."),
+            ("fraction", "DOUBLE", "Fraction of all units removed."),
+            ("change", "DOUBLE", "Accuracy minus the mean over the control's seeds; below 0 the target hurts more."),
+            ("low", "DOUBLE", "Lower end of its 95 % interval: tasks drawn, the same for both; seeds are not drawn."),
+            ("high", "DOUBLE", "Upper end of it."),
+            ("p", "DOUBLE", "One-sided, that the target's is lower: Student's t over the control's seeds."),
+            ("seeds", "INTEGER", "Control sets."),
+            ("tasks", "INTEGER", "Tasks."),
+        ],
+    ),
     "ablation_answers": (
         "What the ablated subject answers to a prompt by itself; responses has what the intact one does.",
         [

@@ -40,7 +40,7 @@ def rows(
     all_areas = _areas([one for one, _ in along], curves)
     ratios = _ratios(spec, along, categories)
     sweeps, correlations = _sweeps(conditions, tables, layer_of, shape, scores)
-    accuracy, exam = _accuracy(spec, more)
+    accuracy, changes, exam = _accuracy(spec, more)
     sentences = [
         _verdict(spec["orders"], curves, all_areas, [one for one, _ in along], layer_of),
         *exam,
@@ -75,6 +75,7 @@ def rows(
         "ablation_correlations": correlations,
         "ablation_ratios": ratios,
         "ablation_accuracy": accuracy,
+        "ablation_accuracy_changes": changes,
         **{name: value for name, value in more.items() if name.startswith("ablation_")},
     }
     made = {name: _table([{"ablation": ablation} | one for one in some]) for name, some in found.items() if some}
@@ -197,41 +198,47 @@ def _sweeps(
     return out, correlations
 
 
-def _accuracy(spec: dict[str, Any], more: dict[str, Any]) -> tuple[Rows, list[str]]:
-    """Rows, and a sentence for each targeted order."""
+def _accuracy(spec: dict[str, Any], more: dict[str, Any]) -> tuple[Rows, Rows, list[str]]:
+    """Rows by condition, rows of targeted orders against their controls, and a sentence for each of those orders."""
     if "tasks" not in more:
-        return [], []
+        return [], [], []
     tasks, able = more["tasks"], {one.category for one in more["able"]}
     nothing = {"removal_order": "intact", "target": None, "seed": None, "fraction": 0.0}
     out = _by_category(nothing, tasks, more["intact"], able)
     if not able:
-        return out, ["Accuracy: the intact subject can do none of the graded tasks, so nothing is said about it."]
+        said = "Accuracy: the intact subject can do none of the graded tasks, so nothing is said about it."
+        return out, [], [said]
     examined = more["examined"]
     for one, rights in examined:
         out += _by_category(one.key(), more["able"], rights, able)
     before = float(np.mean(more["before"]))
-    share = {(one.order, one.target, one.seed): float(np.mean(rights)) for one, rights in examined}
-    said = []
+    right = {(one.order, one.target, one.seed): np.array(rights, float) for one, rights in examined}
+    changes, sentences = [], []
     for name in spec["orders"]:
-        own = share.get((name, None, None))
+        own = right.get((name, None, None))
         if name not in TARGETED_ORDERS or own is None:
             continue
+        fraction = next(one.fraction for one, _ in examined if one.order == name)
         parts = []
         for control in CONTROL_ORDERS:
             target = name if control == "layer-matched" else None
-            others = np.array(
-                [value for (order, whose, _), value in share.items() if (order, whose) == (control, target)]
-            )
-            if len(others):
-                test = areas.plain_test(own, others)
-                p = f" (p {test:.3f})" if np.isfinite(test) else ""
-                parts.append(f"{others.mean():.0%} {control}{p}")
-        fraction = next(one.fraction for one, _ in examined if one.order == name)
-        said.append(
-            f"Accuracy without {fraction:.0%} {name}: {own:.0%} of {len(more['able'])} tasks it does {before:.0%} of"
+            found = [value for (order, whose, _), value in right.items() if (order, whose) == (control, target)]
+            if not found:
+                continue
+            others = np.array(found)
+            change = importance.accuracy_change(own, others)
+            p = areas.plain_test(float(own.mean()), others.mean(axis=1))
+            row = {"removal_order": name, "control": control, "fraction": fraction, "change": change.value}
+            more_of_it = {"low": change.low, "high": change.high, "p": p, "seeds": len(others), "tasks": len(own)}
+            changes.append(row | more_of_it)
+            tested = f", p {p:.3f}" if np.isfinite(p) else ""
+            interval = f"{change.value:+.0%} [{change.low:+.0%}, {change.high:+.0%}]{tested}"
+            parts.append(f"{others.mean():.0%} {control} ({interval})")
+        sentences.append(
+            f"Accuracy without {fraction:.0%} {name}: {own.mean():.0%} of {len(own)} tasks it does {before:.0%} of"
             + (f", against {', '.join(parts)}." if parts else ".")
         )
-    return out, said
+    return out, changes, sentences
 
 
 def _by_category(key: dict[str, Any], tasks: Sequence[Any], rights: Sequence[bool], able: set[str]) -> Rows:
@@ -340,6 +347,9 @@ def _table(some: Rows) -> pa.Table:
         "unit": pa.int32(),
         "unit_index": pa.int32(),
         "held_out": pa.float64(),
+        "p": pa.float64(),
+        "low": pa.float64(),
+        "high": pa.float64(),
         "accuracy_intact": pa.float64(),
         "accuracy": pa.float64(),
     }
