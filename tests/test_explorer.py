@@ -529,13 +529,19 @@ def test_a_run_is_started_watched_and_ablated_from_the_explorer(cache: Path, tin
         done = lambda: app.shown.place.job is None and app.shown.row["name"] == tiny.name  # noqa: E731
         await until_in(app, pilot, done, "the result", 180)
         await pilot.press("escape", "c", "a")
-        for name, value in {"seeds": "2", "fractions": "0.1", "prompts": "2"}.items():
+        orders = {"orders": "marked,single-units"}
+        for name, value in ({"seeds": "2", "fractions": "0.1", "prompts": "2"} | orders).items():
             app.view.query_one(f"#ablation-{name}", Input).value = value
         await until_in(app, pilot, lambda: "4 marked" in app.plain_screen(), "the set")
         app.view.focus_main()
         await pilot.press("f5")
         await until_in(app, pilot, lambda: "too few controls" in app.plain_screen(), "the verdict", 180)
         assert "layer-matched (marked)" in app.plain_screen()
+        # Every unit alone is a second map beside the ranking's.
+        ranking, alone = app.view.query("#ablation-maps LayerMap")
+        assert np.isfinite(alone.picture.colour).all()
+        assert ranking.picture.colour.shape == alone.picture.colour.shape == (4, 4)
+        assert "the most of 16" in app.plain_screen()
 
     drive(press, cache, (160, 40))
 

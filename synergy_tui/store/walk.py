@@ -283,6 +283,16 @@ def partial_sweep(shards: Path, units: int) -> tuple[np.ndarray, float]:
     return out, float(np.isfinite(out).mean()) if units else 0.0
 
 
+def sweep(cache: Cache, ablation: str, units: int) -> np.ndarray | None:
+    """The same of a finished one; None without a sweep of single units."""
+    query = "SELECT unit_index AS u, divergence AS d FROM ablation_sweeps WHERE ablation = $1 AND sweep = $2"
+    found = load.rows(cache, query, ablation, SWEEPS[0])
+    out = np.full(units, np.nan)
+    for row in found:
+        out[row["u"]] = np.nan if row["d"] is None else row["d"]
+    return out if found else None
+
+
 def answers(cache: Cache, ablation: str) -> list[dict[str, Any]]:
     """What the ablated subject answered by itself, beside the intact answers: removal_order, target, seed, fraction,
     prompt, category, asked, pieces, intact (pieces)."""

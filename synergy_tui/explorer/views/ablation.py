@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,15 @@ from textual.widgets import Input, Label
 from synergy_tui.drawing.plots import Line
 from synergy_tui.errors import SynergyError, UsageError
 from synergy_tui.explorer import actions, telling
+from synergy_tui.explorer.ablations import Curve, Result, result
 from synergy_tui.explorer.answers import side_by_side
 from synergy_tui.explorer.dialogs.new import start
-from synergy_tui.explorer.run import Run
+from synergy_tui.explorer.run import Run, made_score
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.plot import Plot
-from synergy_tui.jobs.folder import ENDED, JobFolder
+from synergy_tui.explorer.widgets.twomaps import TwoMaps
+from synergy_tui.jobs.folder import ENDED
 from synergy_tui.terms import INTERVENTIONS
 
 REST = 0.4
@@ -41,31 +42,18 @@ FIELDS = (
 COLOURS = {"synergy-first": 208, "redundancy-first": 32, "marked": 213, "random": 246, "layer-matched": 109}
 
 
-class Curve:
-    """One order's divergence over the fraction removed, over its seeds."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.points: dict[float, list[float]] = {0.0: [0.0]}
-
-    def at(self, quantile: float) -> tuple[list[float], list[float]]:
-        """Fractions, and the quantile over seeds at each."""
-        shares = sorted(self.points)
-        return shares, [float(np.nanquantile(self.points[one], quantile)) for one in shares]
-
-
 class AblationView(View):
     """The form at the left, the curves at the right, the verdict below."""
 
     BINDINGS = actions.bindings("ablation")
     HELP = (
-        "Heads are removed in order and the model replays its own answers: the curve is how far its next-token "
-        "distribution moves, KL(intact ‖ ablated) in nats per token. A removed head's output is zero, its mean over "
-        "other prompts, another prompt's (resample), or its weights get noise. `single-units` removes each head alone: "
-        "its result is the score `divergence` on the map (m). A targeted order means nothing "
-        "alone: random sets and layer-matched sets, which take as many heads from each layer, are its controls. p is "
-        "of a one-sided t-test of the log area against the control seeds (Student, seeds − 1): synergy-first and "
-        "marked sets upwards, redundancy-first downwards. Fewer than 20 seeds of each give no verdict."
+        "Units are removed in order and the model replays its own answers: the curve is how far its next-token "
+        "distribution moves, KL(intact ‖ ablated) in nats per token. A removed unit's output is zero, its mean over "
+        "other prompts, another prompt's (resample), or its weights get noise. `single-units` removes each unit alone: "
+        "its result is a second map beside the ranking's, and the score `divergence` on the map (m). A targeted order "
+        "means nothing alone: random sets and layer-matched sets, which take as many units from each layer, are its "
+        "controls. p is of a one-sided t-test of the log area against the control seeds (Student, seeds − 1): "
+        "synergy-first and marked sets upwards, redundancy-first downwards. Fewer than 20 seeds give no verdict."
     )
 
     def compose(self) -> ComposeResult:
@@ -79,6 +67,7 @@ class AblationView(View):
             with Vertical(classes="pane", id="ablation-curves"):
                 yield Plot(id="ablation-plot")
                 yield Lines(id="ablation-legend")
+                yield TwoMaps(self.explorer.ink, id="ablation-maps")
                 yield Lines(id="ablation-answers")
         with Vertical(classes="pane", id="ablation-verdict"):
             yield Lines(id="verdict")
@@ -94,6 +83,7 @@ class AblationView(View):
         self._noticed: list[tuple[str, str]] = []
         self._answer = 0
         self._reading = False
+        self._mapped = False
         self._run: Run | None = None
         self.query_one("#ablation-answers").display = False
         self.can_focus = True
@@ -248,7 +238,7 @@ class AblationView(View):
         if run is None or run.unready:
             return
         jobs, place = self._jobs(), self._place
-        self.explorer.in_thread("ablation", lambda: _result(run, jobs, place), self._there)
+        self.explorer.in_thread("ablation", lambda: result(run, jobs, place), self._there)
 
     def _there(self, found: Result) -> None:
         if self.run is None or found.run.place != self.run.place:
@@ -272,14 +262,33 @@ class AblationView(View):
         legend.append("dots: 5–95 % of the seeds" if any(line.sign == "dot" for line in lines) else "", self.ink.dim)
         self.query_one("#ablation-legend", Lines).show([legend] if curves else [], self.ink)
         self.query_one(Plot).draw(lines, self.ink)
+        self._show_maps(found)
         self._show_answer()
+
+    def _show_maps(self, found: Result) -> None:
+        """The ranking beside what each unit alone is worth; in a low terminal curves come first."""
+        maps, score = self.query_one(TwoMaps), found.run.scores.get(found.ranking)
+        self._mapped = found.alone is not None and score is not None
+        if found.alone is not None and score is not None:
+            marks = self.selection.marks
+            maps.show(found.run, score, made_score("divergence, each alone", found.alone), marks)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        low = self.size.height < 34
+        self.query_one(TwoMaps).display = self._mapped and not self._reading and not (low and self._curves)
+        drawn = not self._reading and (bool(self._curves) or not self._mapped)
+        self.query_one(Plot).display = self.query_one("#ablation-legend").display = drawn
+
+    def on_resize(self) -> None:
+        self._lay_out()
 
     def action_answers(self) -> None:
         """The curves, or intact and ablated answers side by side."""
         self._reading = not self._reading
-        for name in ("plot", "legend", "form"):
-            self.query_one(f"#ablation-{name}").display = not self._reading
+        self.query_one("#ablation-form").display = not self._reading
         self.query_one("#ablation-answers").display = self._reading
+        self._lay_out()
         self.call_after_refresh(self._show_answer)
 
     def action_answer(self, step: int) -> None:
@@ -334,71 +343,3 @@ class AblationView(View):
 
     def about(self) -> list[str]:
         return [self._verdict] if self._verdict else []
-
-
-@dataclass(frozen=True)
-class Result:
-    """What is shown of one ablation: finished, under way, or stopped early. mine: ids of all jobs of this run."""
-
-    run: Run
-    shown: str
-    curves: list[Curve]
-    verdict: str
-    title: str
-    mine: frozenset[str] = frozenset()
-    answers: list[dict[str, Any]] = field(default_factory=list)
-
-
-def _result(run: Run, jobs: list[tuple[str, str]], place: int) -> Result:
-    """The one at `place`: the one under way first, then the finished ones, then those that were stopped."""
-    from synergy_tui.store import walk
-
-    mine = [(one, state) for one, state in jobs if _is_of(run, one)]
-    ablations = {one["ablation"]: one for one in walk.ablations(run.place.cache, run.place.id)}
-    growing = [one for one, state in mine if state not in ENDED]
-    stopped = [one for one, state in mine if state in ENDED and one not in ablations and _points(run, one)]
-    every, ids = [*growing, *ablations, *stopped], frozenset(one for one, _ in mine)
-    if not every:
-        words = "Nothing has been removed from this run yet. Mark units, or take the orders as they are; F5 starts."
-        return Result(run, "", [], words, "", ids)
-    shown = every[place % len(every)]
-    count = f"  {place % len(every) + 1} of {len(every)}  . and ," if len(every) > 1 else ""
-    if shown in ablations:
-        row = ablations[shown]
-        how = "" if row["intervention"] == INTERVENTIONS[0] else f", {row['intervention']}"
-        title = f"{shown} by {row['ranking']}{how}, {row['prompts']} prompts{count}"
-        curves, answers = _by_name(walk.curves(run.place.cache, shown)), walk.answers(run.place.cache, shown)
-        return Result(run, shown, curves, row["verdict"], title, ids, answers)
-    points = _points(run, shown)
-    alone, share = walk.partial_sweep(run.place.cache.folder / "jobs" / shown / "shards", run.units)
-    sweep = ""
-    if share:
-        most = int(np.nanargmax(alone))
-        sweep = f"Single units: {share:.0%} measured, most so far {run.name(most)} with {alone[most]:.3g} nats. "
-    if shown in growing:
-        title = f"{shown}, growing: {len(points)} conditions so far{count}"
-        return Result(run, shown, _by_name(points), f"{sweep}The verdict comes when all are there.", title, ids)
-    words = f"{sweep}Stopped early: this is what it had, without a verdict. e in the jobs (J) goes on."
-    return Result(run, shown, _by_name(points), words, f"{shown}, stopped: {len(points)} conditions{count}", ids)
-
-
-def _is_of(run: Run, job: str) -> bool:
-    try:
-        return bool(JobFolder(run.place.cache.jobs / job).spec().get("decomposition") == run.place.id)
-    except SynergyError:
-        return False
-
-
-def _points(run: Run, job: str) -> list[dict[str, Any]]:
-    from synergy_tui.store import walk
-
-    return walk.partial_curves(run.place.cache.folder / "jobs" / job / "shards")
-
-
-def _by_name(points: Sequence[dict[str, Any]]) -> list[Curve]:
-    out: dict[str, Curve] = {}
-    for one in points:
-        name = f"{one['removal_order']} ({one['target']})" if one["target"] else one["removal_order"]
-        if np.isfinite(one["divergence"] if one["divergence"] is not None else np.nan):
-            out.setdefault(name, Curve(name)).points.setdefault(one["fraction"], []).append(one["divergence"])
-    return sorted(out.values(), key=lambda curve: (curve.name.startswith(("random", "layer")), curve.name))

@@ -1,0 +1,107 @@
+"""An ablation of a run, finished, under way or stopped → what the ablation view shows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from synergy_tui.errors import SynergyError
+from synergy_tui.explorer.run import Run
+from synergy_tui.jobs.folder import ENDED, JobFolder
+from synergy_tui.terms import INTERVENTIONS
+
+
+class Curve:
+    """One order's divergence over the fraction removed, over its seeds."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.points: dict[float, list[float]] = {0.0: [0.0]}
+
+    def at(self, quantile: float) -> tuple[list[float], list[float]]:
+        """Fractions, and the quantile over seeds at each."""
+        shares = sorted(self.points)
+        return shares, [float(np.nanquantile(self.points[one], quantile)) for one in shares]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is shown of one ablation: finished, under way, or stopped early. mine: ids of all jobs of this run. ranking:
+    behind its orders. alone [units]: divergence of every unit by itself as far as it is known, None without a sweep."""
+
+    run: Run
+    shown: str
+    curves: list[Curve]
+    verdict: str
+    title: str
+    mine: frozenset[str] = frozenset()
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    ranking: str = ""
+    alone: np.ndarray | None = None
+
+
+def result(run: Run, jobs: list[tuple[str, str]], place: int) -> Result:
+    """The one at `place`: the one under way first, then the finished ones, then those that were stopped."""
+    from synergy_tui.store import walk
+
+    mine = [(one, state) for one, state in jobs if _spec(run, one).get("decomposition") == run.place.id]
+    ablations = {one["ablation"]: one for one in walk.ablations(run.place.cache, run.place.id)}
+    growing = [one for one, state in mine if state not in ENDED]
+    stopped = [one for one, state in mine if state in ENDED and one not in ablations and _begun(run, one)]
+    every, ids = [*growing, *ablations, *stopped], frozenset(one for one, _ in mine)
+    if not every:
+        words = "Nothing has been removed from this run yet. Mark units, or take the orders as they are; F5 starts."
+        return Result(run, "", [], words, "", ids)
+    shown = every[place % len(every)]
+    count = f"  {place % len(every) + 1} of {len(every)}  . and ," if len(every) > 1 else ""
+    if shown in ablations:
+        row = ablations[shown]
+        how = "" if row["intervention"] == INTERVENTIONS[0] else f", {row['intervention']}"
+        title = f"{shown} by {row['ranking']}{how}, {row['prompts']} prompts{count}"
+        curves, answers = _by_name(walk.curves(run.place.cache, shown)), walk.answers(run.place.cache, shown)
+        alone = walk.sweep(run.place.cache, shown, run.units)
+        return Result(run, shown, curves, row["verdict"], title, ids, answers, row["ranking"], alone)
+    points = _points(run, shown)
+    alone, share = walk.partial_sweep(run.place.cache.folder / "jobs" / shown / "shards", run.units)
+    sweep, conditions = "", len(points) + int(np.isfinite(alone).sum())
+    more: dict[str, Any] = {"ranking": _spec(run, shown).get("ranking", "")}
+    if share:
+        more |= {"alone": alone}
+        most = int(np.nanargmax(alone))
+        sweep = f"Single units: {share:.0%} measured, most so far {run.name(most)} with {alone[most]:.3g} nats. "
+    if shown in growing:
+        title = f"{shown}, growing: {conditions} conditions so far{count}"
+        words = f"{sweep}The verdict comes when all are there."
+        return Result(run, shown, _by_name(points), words, title, ids, **more)
+    words = f"{sweep}Stopped early: this is what it had, without a verdict. e in the jobs (J) goes on."
+    title = f"{shown}, stopped: {conditions} conditions{count}"
+    return Result(run, shown, _by_name(points), words, title, ids, **more)
+
+
+def _spec(run: Run, job: str) -> dict[str, Any]:
+    try:
+        return JobFolder(run.place.cache.jobs / job).spec()
+    except SynergyError:
+        return {}
+
+
+def _begun(run: Run, job: str) -> bool:
+    return any((run.place.cache.folder / "jobs" / job / "shards").glob("*.parquet"))
+
+
+def _points(run: Run, job: str) -> list[dict[str, Any]]:
+    from synergy_tui.store import walk
+
+    return walk.partial_curves(run.place.cache.folder / "jobs" / job / "shards")
+
+
+def _by_name(points: Sequence[dict[str, Any]]) -> list[Curve]:
+    out: dict[str, Curve] = {}
+    for one in points:
+        name = f"{one['removal_order']} ({one['target']})" if one["target"] else one["removal_order"]
+        if np.isfinite(one["divergence"] if one["divergence"] is not None else np.nan):
+            out.setdefault(name, Curve(name)).points.setdefault(one["fraction"], []).append(one["divergence"])
+    return sorted(out.values(), key=lambda curve: (curve.name.startswith(("random", "layer")), curve.name))
