@@ -185,7 +185,7 @@ def word_sorting(level: int, chance: random.Random) -> Made:
     while level > 3 and words == right:
         chance.shuffle(words)
     asked = f"Sort these words alphabetically: {', '.join(words)}. "
-    return f"{asked}Begin with the sorted list, then explain it in two sentences.", ", ".join(right)
+    return f"{asked}Begin with the sorted list, then explain step by step how you sorted it.", ", ".join(right)
 
 
 FAMILIES: dict[str, tuple[Callable[[int, random.Random], Made], str]] = {
