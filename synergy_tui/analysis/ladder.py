@@ -23,9 +23,9 @@ LINE_POINTS = 57
 
 @dataclass(frozen=True)
 class Curve:
-    """An order parameter along the ladder. Arrays have one entry per level, NaN where there is no value. low, high: 95 %
-    interval of the mean. susceptibility: units × variance over prompts; peak: the level of its maximum, None unless the
-    permutation test of the maximum (peak_p) passes. fits: model → (places, values) of its line."""
+    """An order parameter along the ladder. Arrays have one entry per level, NaN where there is no value. low, high:
+    95 % interval of the mean. susceptibility: units × variance over prompts; peak: the level of its maximum, None
+    unless the permutation test of the maximum (peak_p) passes. fits: model → (places, values) of its line."""
 
     parameter: str
     mean: Float[np.ndarray, " levels"]
@@ -210,7 +210,8 @@ def _verdict(found: Curve, names: list[str], difference: Difference | None) -> s
         one = difference
         side = "the same within its error" if one.low <= 0 <= one.high else "higher" if one.difference > 0 else "lower"
         ends = f"{one.difference:+.3g} [{one.low:+.3g}, {one.high:+.3g}]"
-        return f"comparison of {len(names)} levels, no verdict: {names[one.higher]} is {side}, {ends} to {names[one.lower]}."
+        pair = f"{names[one.higher]} is {side}, {ends} to {names[one.lower]}"
+        return f"comparison of {len(names)} levels, no verdict: {pair}."
     where = f"between levels {found.d_low:g} and {found.d_high:g}"
     if found.verdict == "transition":
         steep = "a step" if found.best == "step" else f"{found.width:.0%} of the ladder wide"

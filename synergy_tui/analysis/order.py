@@ -1,6 +1,6 @@
 """Unit atoms per prompt of every level of a ladder → order parameters, one value a prompt (METHOD section 6). Where a
-parameter is not a mean over prompts, a prompt's value is its jackknife pseudo-value: their mean is the level's value and
-their spread its sampling variance."""
+parameter is not a mean over prompts, a prompt's value is its jackknife pseudo-value: their mean is the level's value
+and their spread its sampling variance."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ def order_parameters(levels: list[LevelAtoms], layers: int, ranking: str = RANKI
         inside = cores[_fold(len(excess))]
         shares = _shares(excess, inside)
         if not np.isfinite(shares).any():
-            reasons["core-share", number] = "its mean excess is not clearly different from 0: a share of it is no number"
+            reasons["core-share", number] = (
+                "its mean excess is not clearly different from 0: a share of it is no number"
+            )
         values["core-share"].append(shares)
         held, norm = (np.where(np.isfinite(level.norm), level.norm, 0.0) * part for part in (inside, 1.0))
         values["norm-share"].append(_ratio(held.sum(axis=1), norm.sum(axis=1)))
@@ -150,9 +152,7 @@ def _shares(excess: np.ndarray, inside: np.ndarray) -> np.ndarray:
     nothing = np.full(count, np.nan)
     if count < FEWEST or abs(total.mean()) <= CLEAR * total.std(ddof=1) / np.sqrt(count):
         return nothing
-    return pseudo_values(
-        np.array([held.sum() / total.sum()]), _ratio(held.sum() - held, total.sum() - total)
-    )
+    return pseudo_values(np.array([held.sum() / total.sum()]), _ratio(held.sum() - held, total.sum() - total))
 
 
 def _stability(level: LevelAtoms, without: np.ndarray, ranking: str) -> np.ndarray:

@@ -7,13 +7,13 @@ import itertools
 import json
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 LEVELS, PROMPTS = 8, 40
 
-WORDS = (
+_WORDS = (
     "ant apple arm bag ball band bank barn bath bear bed bell bird boat body bone book boot box boy brick bridge broom "
     "bush cake camp card cat chair clock cloud coat coin corn cow crab cup desk dish dog door dress drum duck ear egg "
     "eye face farm fence field fire fish flag floor flower fork fox frog fruit game garden gate girl glass goat gold "
@@ -23,9 +23,11 @@ WORDS = (
     "sand scarf school seed sheep ship shirt shoe shop sky snow soap sock song soup spoon star stone storm street sun "
     "table tail tea tent tiger toe tooth town train tree truck uncle valley van wall watch water wave wheel wind window "
     "wing wolf wood yard zebra zoo"
-).split()
+)
 
-NAMES = "Ann Bob Cara Dan Eve Finn Gail Hugo Iris Jack Kate Leo Mona Nick Olga Paul Rosa Sam Tina Will".split()
+_NAMES = "Ann Bob Cara Dan Eve Finn Gail Hugo Iris Jack Kate Leo Mona Nick Olga Paul Rosa Sam Tina Will"
+
+WORDS, NAMES = tuple(_WORDS.split()), tuple(_NAMES.split())
 
 Made = tuple[str, str]
 """A prompt's text and its answer."""
@@ -80,7 +82,7 @@ def letter_counting(level: int, chance: random.Random) -> Made:
     words = chance.sample(pool, count)
     letter = chance.choice(sorted(set("".join(words))))
     asked = f'How many times does the letter "{letter}" appear in "{" ".join(words)}"? '
-    return f"{asked}Spell it letter by letter, then give the answer.", str("".join(words).count(letter))
+    return f"{asked}Begin with the answer, then explain how you counted.", str("".join(words).count(letter))
 
 
 def propositional_logic(level: int, chance: random.Random) -> Made:
@@ -160,7 +162,7 @@ def _holds(claim: Claim, world: tuple[bool, ...]) -> bool:
     return a or b if kind == "or" else a and b
 
 
-def _words(claim: Claim, names: list[str]) -> str:
+def _words(claim: Claim, names: Sequence[str]) -> str:
     kind, first, second, knight = claim
     if kind == "is":
         return f"{names[first]} is a {_role(knight)}."
@@ -185,7 +187,7 @@ def word_sorting(level: int, chance: random.Random) -> Made:
     while level > 3 and words == right:
         chance.shuffle(words)
     asked = f"Sort these words alphabetically: {', '.join(words)}. "
-    return f"{asked}Begin with the sorted list, then explain step by step how you sorted it.", ", ".join(right)
+    return f"{asked}Write the sorted list first, then explain in three sentences how you sorted it.", ", ".join(right)
 
 
 FAMILIES: dict[str, tuple[Callable[[int, random.Random], Made], str]] = {
@@ -200,7 +202,7 @@ FAMILIES: dict[str, tuple[Callable[[int, random.Random], Made], str]] = {
 
 
 def rows(family: str, levels: int = LEVELS, prompts: int = PROMPTS) -> list[dict[str, Any]]:
-    """A ladder's lines. A prompt's seed names its family, level and number; one that is there already takes the next."""
+    """A ladder's lines. A prompt's seed names its family, level and number; where it is there already, the next."""
     make, verifier = FAMILIES[family]
     found: list[dict[str, Any]] = []
     for level in range(1, levels + 1):

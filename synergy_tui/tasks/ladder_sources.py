@@ -96,7 +96,8 @@ def _arc(rows: list[Row], where: str, level_column: str | None) -> Found:
         column(rows, level_column, (), "level", where)
     found = []
     for row in rows:
-        question, choices = row.get("question"), row.get("choices")
+        question: Any = row.get("question")
+        choices: Any = row.get("choices")
         if isinstance(question, dict):  # as AI2 publishes it
             question, choices = question.get("stem"), question.get("choices")
         if isinstance(choices, list):

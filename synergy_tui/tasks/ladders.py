@@ -192,7 +192,9 @@ def _json_lines(path: Path, content: str) -> list[Row]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise TaskError(f"{path} line {number} is no JSON: {str(error)[:80]}", "write one object per line") from None
+            raise TaskError(
+                f"{path} line {number} is no JSON: {str(error)[:80]}", "write one object per line"
+            ) from None
         if not isinstance(row, dict):
             raise TaskError(f"{path} line {number} is no object", "write one object per line")
         out.append(row)

@@ -1,5 +1,5 @@
-"""A response and the right answer → right, wrong or unparsable: one verifier per family of tasks, by name. Light; nothing
-is evaluated that a model or a file wrote."""
+"""A response and the right answer → right, wrong or unparsable: one verifier per family of tasks, by name. Light;
+nothing is evaluated that a model or a file wrote."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ Verdict = tuple[str, str]
 _LONGEST = 20_000
 """Letters of a response that are looked at."""
 
+_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
 _NUMBER = r"[-−]?\d[\d,]*(?:\.\d+)?"
 
 
 def number(response: str, answer: str) -> Verdict:
     """What follows the last `answer is` or `answer:`; else what follows the last = of the first line that has one; else
-    the last number of the first line that has one."""
+    the last number of the first line that has one; else the first number in words before `times`."""
     said = re.findall(rf"(?:answer|result|total|sum)\s*(?:is|:|=)\s*\$?({_NUMBER})", response, re.IGNORECASE)
     found = said[-1] if said else _last_number(response)
     return _compared(_plain(found), _plain(answer))
@@ -32,7 +34,8 @@ def _last_number(response: str) -> str:
         for line in lines:
             if numbers := re.findall(pattern, line):
                 return numbers[-1]
-    return ""
+    word = re.search(rf"\b({'|'.join(_WORDS)})\s+times?\b", response, re.IGNORECASE)
+    return str(_WORDS.index(word.group(1).lower())) if word else ""
 
 
 def _plain(text: str) -> str:
@@ -93,8 +96,8 @@ def roles(response: str, answer: str) -> Verdict:
 
 
 def choice(response: str, answer: str) -> Verdict:
-    """One letter of several: what follows the last `answer is` or `answer:`; else the first that stands alone, or before
-    a bracket, point or colon. A and I as words do not count."""
+    """One letter of several: what follows the last `answer is` or `answer:`; else the first that stands alone, or
+    before a bracket, point or colon. A and I as words do not count."""
     said = re.findall(r"answer\s*(?:is|:)\s*[\"'`*(]*([A-Z])\b(?!['’])", response)
     first = re.search(r"(?:^|[\s(*])([B-HJ-Z])\b(?!['’])|(?:^|[\s(*])([AI])[).:]", response) or re.match(
         r"\s*([A-Z])\s*$", response
@@ -107,7 +110,9 @@ def boxed(response: str, answer: str) -> Verdict:
     """Mathematics: what is in the last \\boxed{…}, else what follows the last `answer is`, else the last =; compared
     without spaces and dollars, as numbers where both are."""
     found = _boxes(response)
-    said = re.findall(r"answer\s*(?:is|:)\s*([^\n]+)", response, re.IGNORECASE) or re.findall(r"=\s*([^\n=]+)", response)
+    said = re.findall(r"answer\s*(?:is|:)\s*([^\n]+)", response, re.IGNORECASE) or re.findall(
+        r"=\s*([^\n=]+)", response
+    )
     text = found or (said[-1].strip().rstrip(".") if said else "")
     if not text:
         return "unparsable", ""
