@@ -43,8 +43,8 @@ _CENTRES, _SCALES = 20, 28
 class Judged:
     """One entry per ladder. bic: by model. delta_bic: the better of step and sigmoid against the best of the others,
     above 0 where the former wins. change: by how much the best changing model beats constant. width: 10–90 %, as a
-    share of the ladder, of the better of step and sigmoid; d_star, d_low, d_high: its place and interval, in levels.
-    end: the linear fit's end-to-end change with its 90 % interval. best: place in MODELS of the model with the least BIC."""
+    share of the ladder, of the better of step and sigmoid; d_star, d_low, d_high: its place and interval, in
+    levels. end: the linear fit's end-to-end change with its 90 % interval. best: place in MODELS of the least BIC."""
 
     verdict: np.ndarray
     bic: dict[str, Float[np.ndarray, " n"]]
