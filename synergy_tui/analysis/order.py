@@ -1,5 +1,5 @@
 """Unit atoms per prompt of every level of a ladder → order parameters, one value a prompt (METHOD section 6). Where a
-parameter is not a mean over prompts, a prompt's value is its jackknife pseudo-value: their mean is the level's value
+parameter is not a mean over prompts, a prompt's value is a jackknife pseudo-value: their mean is the level's value
 and their spread its sampling variance."""
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def order_parameters(levels: list[LevelAtoms], layers: int, ranking: str = RANKI
     values: dict[str, list[np.ndarray]] = {name: [] for name in ORDER_PARAMETERS}
     for number, level in enumerate(levels):
         whole, without = _rankings(level, ranking)
-        values["contrast"].append(pseudo_values(_contrast(whole, layers), _contrast(without, layers)))
+        values["contrast"].append(level_contrast(level, layers, ranking))
         values["layer-order"].append(pseudo_values(layer_order(whole, layers), layer_order(without, layers)))
         excess = level.excess()
         inside = cores[_fold(len(excess))]
@@ -74,7 +74,7 @@ def order_parameters(levels: list[LevelAtoms], layers: int, ranking: str = RANKI
         values["core-share"].append(shares)
         held, norm = (np.where(np.isfinite(level.norm), level.norm, 0.0) * part for part in (inside, 1.0))
         values["norm-share"].append(_ratio(held.sum(axis=1), norm.sum(axis=1)))
-        values["core-stability"].append(_stability(level, without, ranking))
+        values["core-stability"].append(_stability(level, ranking))
         values["excess"].append(mean_over(excess, axis=1))
         if len(excess) < FEWEST:
             for name in ORDER_PARAMETERS:
@@ -83,10 +83,18 @@ def order_parameters(levels: list[LevelAtoms], layers: int, ranking: str = RANKI
     return OrderValues(values, reasons)
 
 
+def level_contrast(level: LevelAtoms, layers: int, ranking: str = RANKINGS[0]) -> Float[np.ndarray, " prompts"]:
+    """The contrast of a level's profile, prompt by prompt."""
+    whole, without = _rankings(level, ranking)
+    return pseudo_values(_contrast(whole, layers), _contrast(without, layers))
+
+
 def pseudo_values(whole: Float[np.ndarray, " 1"], without: Float[np.ndarray, " prompts"]) -> np.ndarray:
-    """n·θ − (n − 1)·θ without the prompt."""
+    """θ + (n − 1)·(mean of all θ without a prompt − θ without this one): their mean is the level's own value, which is
+    what its map shows, and their variance over n the jackknife's. The usual form, n·θ − (n − 1)·θ without the prompt,
+    also corrects a bias; of a ranking that correction is noise, and many times as large as the error of θ itself."""
     count = len(without)
-    return count * whole - (count - 1) * without
+    return whole + (count - 1) * (mean_over(without, axis=0) - without)
 
 
 def layer_order(raw: Float[np.ndarray, "*replicates units"], layers: int) -> Float[np.ndarray, "*replicates"]:
@@ -155,14 +163,26 @@ def _shares(excess: np.ndarray, inside: np.ndarray) -> np.ndarray:
     return pseudo_values(np.array([held.sum() / total.sum()]), _ratio(held.sum() - held, total.sum() - total))
 
 
-def _stability(level: LevelAtoms, without: np.ndarray, ranking: str) -> np.ndarray:
-    """For each prompt the share of the core of the level's other prompts that is in the core of the prompt alone."""
-    alone = _ranking(level, ranking, np.eye(len(without), dtype=bool))
-    out = np.full(len(without), np.nan)
-    for prompt, (others, own) in enumerate(zip(without, alone, strict=True)):
-        both = set(core(others)), set(core(own))
-        if all(both):
-            out[prompt] = len(both[0] & both[1]) / len(both[0])
+def _stability(level: LevelAtoms, ranking: str) -> np.ndarray:
+    """How much of the core of the other prompts is in the core of a prompt alone, mean over prompts, as influence values:
+    prompts share the others they are compared with, so that their own overlaps vary too little."""
+    count = len(level.unit_prompt)
+    one = np.eye(count, dtype=bool)
+    alone = _in_core(_ranking(level, ranking, one))
+
+    def overlap(left_out: np.ndarray) -> float:
+        kept = np.flatnonzero(~left_out)
+        others = _in_core(_ranking(level, ranking, (~one & ~left_out)[kept]))
+        return float(mean_over(_ratio((others & alone[kept]).sum(axis=1), others.sum(axis=1)), axis=0))
+
+    whole = np.array([overlap(np.zeros(count, bool))])
+    return pseudo_values(whole, np.array([overlap(one[prompt]) for prompt in range(count)]))
+
+
+def _in_core(raw: np.ndarray) -> np.ndarray:
+    out = np.zeros(raw.shape, bool)
+    for own, units in zip(out, raw, strict=True):
+        own[core(units)] = True
     return out
 
 

@@ -16,8 +16,8 @@ from synergy_tui.store.publish import KEYS, PARENTS
 
 def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
     """The id of the `kind` (capture, decomposition, ablation, ladder) that `run` means: an id or unique prefix of that
-    kind, or of its relative: a capture stands for its newest decomposition, a decomposition for its capture. `latest`: the
-    newest of the kind. Raises UsageError when there is none or several."""
+    kind, or of its relative: a capture stands for its newest decomposition, a decomposition for its capture.
+    `latest`: the newest of the kind. Raises UsageError when there is none or several."""
     with cache.read() as con:
         # The map of a ladder's level is nobody's newest run while there is another.
         level = "decomposition IN (SELECT map FROM ladder_levels WHERE map IS NOT NULL), "
@@ -279,11 +279,12 @@ def overview(cache: Cache) -> list[dict[str, Any]]:
     return rows(
         cache,
         """SELECT c.capture, s.name AS subject, c.tasks, c.valid_prompts || '/' || c.prompts AS prompts, c.steps,
-        c.layers || ' × ' || c.units_per_layer AS heads, d.decomposition, d.estimator || '·' || d.redundancy || ' τ'
-        || d.lag || coalesce(' ' || l.name || ' level ' || v.name, '') AS method, string_agg(a.ablation, ' ') AS ablations, strftime(c.created, '%Y-%m-%d %H:%M') AS
-        created FROM captures c JOIN subjects s USING (subject) LEFT JOIN decompositions d USING (capture) LEFT JOIN
+        c.layers || ' × ' || c.units_per_layer AS heads, d.decomposition, coalesce('level ' || v.name || ' · ', '')
+        || d.estimator || '·' || d.redundancy || ' τ' || d.lag AS method, string_agg(a.ablation, ' ') AS ablations,
+        strftime(c.created, '%Y-%m-%d %H:%M') AS created
+        FROM captures c JOIN subjects s USING (subject) LEFT JOIN decompositions d USING (capture) LEFT JOIN
         ablations a ON a.decomposition = d.decomposition LEFT JOIN ladder_levels v ON v.map = d.decomposition
-        LEFT JOIN ladders l ON l.ladder = v.ladder GROUP BY ALL ORDER BY max(c.created) DESC, c.capture,
+        GROUP BY ALL ORDER BY max(c.created) DESC, c.capture,
         d.decomposition""",
     )
 

@@ -31,7 +31,7 @@ CURSOR_COLOUR = 201
 MEANINGS = {
     "contrast": "middle layers minus the others, on the scaled ranking: the contrast of the map, level by level.",
     "layer-order": "η², the share of the ranking's variance between units that lies between layers.",
-    "core-share": "the share of all excess synergy that the core, a quarter of the units fixed on other prompts, holds.",
+    "core-share": "the share of all excess synergy held by the core, a quarter of the units fixed on other prompts.",
     "norm-share": "the share of all activity that the same core holds.",
     "core-stability": "how much of the core of the level's other prompts is in the core of a prompt alone.",
     "excess": "mean synergy minus its surrogate mean, nats.",

@@ -81,8 +81,8 @@ def capture(
 ) -> Plan:
     """A capture of `subject` over prompts, greedy at temperature 0. `data`: folder of the built-in subjects. `tasks`: a
     set's name or file, or the set. `batch`, `dtype`: by memory and device when None. `replay`: a capture in `cache`, or
-    a .jsonl file with responses, whose tokens are given to the subject instead of its own. `random_weights`: its architecture alone, drawn by `seed`.
-    Raises UsageError, TaskError or SubjectError."""
+    a .jsonl file with responses, whose tokens are given to the subject instead of its own. `random_weights`: its
+    architecture alone, drawn by `seed`. Raises UsageError, TaskError or SubjectError."""
     if steps < min_steps:
         raise UsageError(
             f"--steps {steps} is below --min-steps {min_steps}: no response would be analysed",
