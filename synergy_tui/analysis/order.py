@@ -164,7 +164,7 @@ def _shares(excess: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 
 def _stability(level: LevelAtoms, ranking: str) -> np.ndarray:
-    """How much of the core of the other prompts is in the core of a prompt alone, mean over prompts, as influence values:
+    """How much of the core of the other prompts is in the core of a prompt alone, mean over prompts, as pseudo-values:
     prompts share the others they are compared with, so that their own overlaps vary too little."""
     count = len(level.unit_prompt)
     one = np.eye(count, dtype=bool)

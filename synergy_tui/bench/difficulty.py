@@ -98,25 +98,27 @@ def planted(drive: np.ndarray, chance: np.random.Generator) -> np.ndarray:
     return own + weight[:, :, None] * slow
 
 
-def contrasts(series: np.ndarray) -> np.ndarray:
-    """Order parameter of the prompts of one level, through ΦID."""
+def contrasts(series: np.ndarray) -> list[np.ndarray]:
+    """Order parameter of the prompts of every level [levels, prompts, units, steps], through ΦID."""
     from synergy_tui.phiid import decompose
 
-    found = decompose(series)
-    level = LevelAtoms(
-        found.unit_prompt, found.unit_prompt_offset, found.unit_balance, None, np.abs(series).mean(axis=2)
-    )
-    return level_contrast(level, LAYERS)
+    levels, prompts, units, steps = series.shape
+    found = decompose(series.reshape(-1, units, steps))
+    parts = (found.unit_prompt, found.unit_prompt_offset, found.unit_balance)
+    each = (np.split(part, levels) for part in parts)
+    nothing = np.ones((prompts, units))
+    return [level_contrast(LevelAtoms(*one, None, nothing), LAYERS) for one in zip(*each, strict=True)]
 
 
 class Path:
     """The order parameter that a drive plants: found once, at many drives with many prompts, and inverted."""
 
-    def __init__(self, seed: int = 0, drives: int = 15, repeats: int = 12) -> None:
+    def __init__(self, seed: int = 0, drives: int = 15, repeats: int = 8) -> None:
         chance = np.random.default_rng([seed, 99])
         self._drives = np.linspace(0.2, 1.6, drives)
         found = [
-            [contrasts(planted(np.full(PROMPTS, drive), chance)) for _ in range(repeats)] for drive in self._drives
+            contrasts(np.stack([planted(np.full(PROMPTS, drive), chance) for _ in range(repeats)]))
+            for drive in self._drives
         ]
         means = np.array([[one.mean() for one in some] for some in found])
         self.error = float(means.std(axis=1, ddof=1).mean())
@@ -132,7 +134,7 @@ class Path:
         middle = (self._contrast[0] + self._contrast[-1]) / 2
         wanted = middle + self.sd * (course - (course.max() + course.min()) / 2)
         drive = np.interp(-wanted, -self._contrast, self._drives)
-        values = [contrasts(planted(np.full(PROMPTS, one), chance)) for one in drive]
+        values = contrasts(np.stack([planted(np.full(PROMPTS, one), chance) for one in drive]))
         return curve("contrast", values, LAYERS * PER_LAYER), wanted
 
     def cases(

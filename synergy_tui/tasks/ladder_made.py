@@ -14,15 +14,15 @@ from typing import Any
 LEVELS, PROMPTS = 8, 40
 
 _WORDS = (
-    "ant apple arm bag ball band bank barn bath bear bed bell bird boat body bone book boot box boy brick bridge broom "
-    "bush cake camp card cat chair clock cloud coat coin corn cow crab cup desk dish dog door dress drum duck ear egg "
-    "eye face farm fence field fire fish flag floor flower fork fox frog fruit game garden gate girl glass goat gold "
-    "grape grass hand hat head hill home horse house ice ink iron jam jar juice key king kite knife lake lamp leaf leg "
-    "lemon light lion map milk moon mouse nail neck nest night nose nut oak ocean oil onion oven owl page paint pan park "
-    "pear pen pig pine plane plant plate pond pot queen rain ring river road rock roof room root rope rose sail salt "
-    "sand scarf school seed sheep ship shirt shoe shop sky snow soap sock song soup spoon star stone storm street sun "
-    "table tail tea tent tiger toe tooth town train tree truck uncle valley van wall watch water wave wheel wind window "
-    "wing wolf wood yard zebra zoo"
+    "ant apple arm bag ball band bank barn bath bear bed bell bird boat body bone book boot box boy brick bridge "
+    "broom bush cake camp card cat chair clock cloud coat coin corn cow crab cup desk dish dog door dress drum "
+    "duck ear egg eye face farm fence field fire fish flag floor flower fork fox frog fruit game garden gate "
+    "girl glass goat gold grape grass hand hat head hill home horse house ice ink iron jam jar juice key king "
+    "kite knife lake lamp leaf leg lemon light lion map milk moon mouse nail neck nest night nose nut oak ocean "
+    "oil onion oven owl page paint pan park pear pen pig pine plane plant plate pond pot queen rain ring river "
+    "road rock roof room root rope rose sail salt sand scarf school seed sheep ship shirt shoe shop sky snow "
+    "soap sock song soup spoon star stone storm street sun table tail tea tent tiger toe tooth town train tree "
+    "truck uncle valley van wall watch water wave wheel wind window wing wolf wood yard zebra zoo"
 )
 
 _NAMES = "Ann Bob Cara Dan Eve Finn Gail Hugo Iris Jack Kate Leo Mona Nick Olga Paul Rosa Sam Tina Will"
