@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def test_the_right_answer_is_right_and_another_is_not(name):
 
     said = {"roles": lambda text: ". ".join(f"{a} is a {b}" for a, b in (one.split() for one in text.split(", ")))}
     prompts = ladders.load(name).prompts
-    for one, other in zip(prompts, prompts[1:], strict=False):
+    for one, other in itertools.pairwise(prompts):
         tell = said.get(one.verifier, lambda text: f"The answer is {text}")
         assert grade(one.verifier, tell(one.answer), one.answer)[0] == "right"
         if other.answer != one.answer:
@@ -57,7 +58,7 @@ def test_the_right_answer_is_right_and_another_is_not(name):
 def test_levels_and_prompts_are_chosen_evenly_and_again_the_same():
     whole = ladders.load("word-sorting")
     some = ladders.select(whole, 3, 5, seed=1)
-    assert some.levels == ("1", "4", "8")
+    assert some.levels == ("1", "5", "8")
     assert [len(some.on(level)) for level in range(3)] == [5, 5, 5]
     assert some.hash == ladders.select(whole, 3, 5, seed=1).hash != ladders.select(whole, 3, 5, seed=2).hash
 

@@ -68,11 +68,16 @@ def alone(
     variance = values.var(axis=2, ddof=1).mean(axis=1)
     found = judge(x, values.mean(axis=2), variance / PROMPTS, np.sqrt(variance))
     place = 1 + (levels - 1) * centre[:, 0]
-    return _shares(found.verdict, (found.d_low <= place) & (place <= found.d_high))
+    return _shares(found.verdict, (found.d_low <= place) & (place <= found.d_high), course)
 
 
-def _shares(verdicts: np.ndarray, held: np.ndarray) -> dict[str, float]:
-    called = verdicts == "transition"
+def _has_place(course: Course) -> bool:
+    """Whether there is a d* to be covered."""
+    return course in SUDDEN.values()
+
+
+def _shares(verdicts: np.ndarray, held: np.ndarray, course: Course) -> dict[str, float]:
+    called = (verdicts == "transition") & _has_place(course)
     shares = {name: float((verdicts == name).mean()) for name in VERDICTS}
     return shares | {"covered": float(held[called].mean()) if called.any() else float("nan")}
 
@@ -148,7 +153,7 @@ class Path:
         found = [self.ladder(one, chance)[0] for one in truth]
         place = 1 + (levels - 1) * centre[:, 0]
         held = [one.d_low <= where <= one.d_high for one, where in zip(found, place, strict=True)]
-        return _shares(np.array([one.verdict for one in found], object), np.array(held))
+        return _shares(np.array([one.verdict for one in found], object), np.array(held), course)
 
 
 def measure(ladders: int = LADDERS, through: int = 20) -> dict[str, Any]:
