@@ -67,7 +67,19 @@ DEFAULT_ORDERS = ("synergy-first", "redundancy-first", *CONTROL_ORDERS)
 INTERVENTIONS = ("zero", "mean", "resample", "noise")
 """What is done to a unit that is removed. The first is the default."""
 
-JOB_KINDS = ("capture", "decompose", "ablate")
+ORDER_PARAMETERS = ("contrast", "layer-order", "core-share", "norm-share", "core-stability", "excess")
+"""What may change with difficulty, one value a prompt. The first is the default."""
+
+MODELS = ("constant", "linear", "quadratic", "step", "sigmoid")
+"""Courses of an order parameter over a ladder; the last two are sudden."""
+
+VERDICTS = ("transition", "gradual", "no change", "changes", "inconclusive", "comparison")
+"""What a ladder can say. `changes` where there are 5 to 7 levels, `comparison` below."""
+
+GRADES = ("right", "wrong", "unparsable", "failed")
+"""Of an answer on a ladder; failed: its verifier raised."""
+
+JOB_KINDS = ("capture", "decompose", "ablate", "ladder")
 
 JOB_STATES = ("queued", "running", "paused", "done", "failed", "cancelled")
 

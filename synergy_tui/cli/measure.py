@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 WORTH_ASKING = 1800.0
 """Seconds above which a person at a terminal is asked before jobs start."""
 
-_DTYPE = click.Choice(["float32", "bfloat16", "float16"])
+DTYPE = click.Choice(["float32", "bfloat16", "float16"])
 
 
-def _job_options(command: Any) -> Any:
+def job_options(command: Any) -> Any:
     """What every command that starts a job takes."""
     for option in (
         click.option("--yes", is_flag=True, help="Do not ask before a long job."),
@@ -61,7 +61,7 @@ def _capture_options(command: Any) -> Any:
         click.option("--temperature", type=float, default=0.0, show_default=True, help="Of sampling; 0 is greedy."),
         click.option("--system", help="System prompt."),
         click.option("--chat/--no-chat", default=True, show_default=True, help="In the model's chat template."),
-        click.option("--dtype", type=_DTYPE, help="Number type; default: float32, on a GPU bfloat16."),
+        click.option("--dtype", type=DTYPE, help="Number type; default: float32, on a GPU bfloat16."),
         click.option("--batch", type=count, help="Prompts at a time; default: what memory holds."),
         click.option(
             "--kind", default=",".join(terms.HEADS), show_default=True, help=f"Of {', '.join(terms.UNIT_KINDS)}."
@@ -78,7 +78,7 @@ def _capture_options(command: Any) -> Any:
 @click.command()
 @click.argument("subject")
 @_capture_options
-@_job_options
+@job_options
 @options()
 def run(subject: str, detach: bool, yes: bool, cache: Path | None, as_json: bool, **chosen: Any) -> None:
     """Capture SUBJECT, decompose it, show its synergy map.
@@ -96,7 +96,7 @@ def run(subject: str, detach: bool, yes: bool, cache: Path | None, as_json: bool
     jobs = _start_chains(cache, chains, yes)
     if detach:
         return print_jobs(jobs, as_json)
-    _follow(jobs)
+    follow_jobs(jobs)
     opened, made = open_cache(cache), [job.id for job in jobs[1::2]]
     if as_json and len(made) > 1:
         return print_json([run_as_json(opened, one) for one in made])
@@ -107,7 +107,7 @@ def run(subject: str, detach: bool, yes: bool, cache: Path | None, as_json: bool
 @click.command()
 @click.argument("subject")
 @_capture_options
-@_job_options
+@job_options
 @options()
 def capture(subject: str, detach: bool, yes: bool, cache: Path | None, as_json: bool, **chosen: Any) -> None:
     """Record the activity of every unit of SUBJECT over prompts.
@@ -120,7 +120,7 @@ def capture(subject: str, detach: bool, yes: bool, cache: Path | None, as_json: 
     jobs = _start_chains(cache, [[one] for one in _captures(cache, subject, chosen)], yes)
     if detach:
         return print_jobs(jobs, as_json)
-    _follow(jobs)
+    follow_jobs(jobs)
     opened = open_cache(cache)
     made = []
     for job in jobs:
@@ -148,7 +148,7 @@ def _start_chains(cache: Path | None, chains: Sequence[Sequence[Plan]], yes: boo
     """Starts several chains, asking once; they wait for one another where they share a device."""
     if len(chains) > 1 and not yes:
         ask_before(sum(one.cost.seconds or 0 for chain in chains for one in chain), WORTH_ASKING)
-    return [job for chain in chains for job in _start(cache, chain, yes or len(chains) > 1)]
+    return [job for chain in chains for job in start_chain(cache, chain, yes or len(chains) > 1)]
 
 
 def _method_options(command: Any) -> Any:
@@ -176,7 +176,7 @@ def _method_options(command: Any) -> Any:
 
 @click.command()
 @_method_options
-@_job_options
+@job_options
 @options(run=True)
 def decompose(
     run: str | None, latest: bool, lag: str, detach: bool, yes: bool, cache: Path | None, as_json: bool, **chosen: Any
@@ -192,10 +192,10 @@ def decompose(
     opened = open_cache(cache)
     capture_id = load.find(opened, "capture", run, latest)
     plans = [plan.decompose_finished(opened, capture_id, lag=one, **chosen) for one in _lags(lag)]
-    jobs = _start(cache, plans, yes)
+    jobs = start_chain(cache, plans, yes)
     if detach:
         return print_jobs(jobs, as_json)
-    _follow(jobs)
+    follow_jobs(jobs)
     if as_json and len(jobs) > 1:
         return print_json([run_as_json(opened, job.id) for job in jobs])
     for job in jobs:
@@ -244,7 +244,7 @@ def _lab_options(command: Any) -> Any:
         click.option("--budget", type=float, help="Also plan: most heads that go together under this divergence."),
         click.option("--answers", is_flag=True, help="Also let the ablated subject answer some prompts by itself."),
         click.option("--tasks", default="", help=task_help),
-        click.option("--dtype", type=_DTYPE, help="Number type of the model; default: the capture's."),
+        click.option("--dtype", type=DTYPE, help="Number type of the model; default: the capture's."),
         click.option("--batch", type=count, default=16, **shown, help="Prompts at a time."),
         click.option("--prompts", type=count, default=12, **shown, help="Prompts replayed."),
         click.option("--reference", type=count, help="Of mean: prompts of its reference set, none of them replayed."),
@@ -262,7 +262,7 @@ def _lab_options(command: Any) -> Any:
 
 @click.command()
 @_lab_options
-@_job_options
+@job_options
 @options(run=True)
 def ablate(
     run: str | None,
@@ -293,10 +293,10 @@ def ablate(
         capture = load.one(opened, "capture", load.find(opened, "capture", decomposition))
         chosen["marked"] = plan.numbers_of(_words(units), capture["layers"], capture["units_per_layer"])
         chosen["orders"] = ["marked", *(one for one in chosen["orders"] if one != "marked")]
-    jobs = _start(cache, [plan.ablate(opened, settings_in_force(cache).data, decomposition, **chosen)], yes)
+    jobs = start_chain(cache, [plan.ablate(opened, settings_in_force(cache).data, decomposition, **chosen)], yes)
     if detach:
         return print_jobs(jobs, as_json)
-    _follow(jobs)
+    follow_jobs(jobs)
     found = load.ablation(opened, jobs[0].id)
     if as_json:
         return print_json(found)
@@ -319,7 +319,7 @@ def ablate(
     )
 
 
-def _start(cache: Path | None, plans: Sequence[Plan], yes: bool) -> list[JobFolder]:
+def start_chain(cache: Path | None, plans: Sequence[Plan], yes: bool) -> list[JobFolder]:
     """Announces what the plans cost, then submits them, each after the one before; a decomposition that follows a
     capture takes its id."""
     from synergy_tui.jobs.submit import cancel, submit
@@ -354,7 +354,7 @@ def _writable(cache: Path | None) -> Path:
     return folder
 
 
-def _follow(jobs: Sequence[JobFolder]) -> None:
+def follow_jobs(jobs: Sequence[JobFolder]) -> None:
     from synergy_tui.jobs.follow import follow
 
     with printer() as shown:

@@ -34,6 +34,9 @@ APP = (
     Action("app", "view.tokens", "t", "view('tokens')", "tokens", "A response, token by token", footer=True),
     Action("app", "view.pairs", "p", "view('pairs')", "pairs", "The unit × unit matrix of an atom", footer=True),
     Action("app", "view.ablation", "a", "view('ablation')", "ablate", "Remove units and see what changes", footer=True),
+    Action(
+        "app", "view.difficulty", "d", "view('difficulty')", "difficulty", "A ladder: does it change with difficulty"
+    ),
     Action("app", "view.jobs", "J", "view('jobs')", "jobs", "What runs and what has run", footer=True),
     Action("app", "view.sql", "s", "view('sql')", "SQL", "Ask the cache", footer=True),
     Action("app", "score.choose", "m", "choose_score", "measure", "What the map shows: atom, score or ranking"),
@@ -131,6 +134,18 @@ ABLATION = (
     Action("ablation", "ablation.stop", "delete", "stop", "stop", "Stop the one that runs; what is finished is kept"),
 )
 
+DIFFICULTY = (
+    Action("difficulty", "difficulty.start", "f5", "start", "start", "Start a ladder", footer=True),
+    Action("difficulty", "difficulty.left", "left,h", "level(-1)", "level back", "The level before", palette=False),
+    Action("difficulty", "difficulty.right", "right,l", "level(1)", "level on", "The next level", palette=False),
+    Action(
+        "difficulty", "difficulty.parameter", "o", "parameter(1)", "parameter", "Another order parameter", footer=True
+    ),
+    Action("difficulty", "difficulty.open", "enter", "open", "open map", "The level's map in the atlas", footer=True),
+    Action("difficulty", "difficulty.next", "period", "other(1)", "next ladder", "The next ladder of this cache"),
+    Action("difficulty", "difficulty.previous", "comma", "other(-1)", "ladder back", "The ladder before"),
+)
+
 JOBS = (
     Action("jobs", "jobs.open", "enter", "open_result", "open", "Open what the job made", footer=True),
     Action("jobs", "jobs.cancel", "delete", "cancel", "cancel", "Stop the job; finished parts are kept", footer=True),
@@ -167,7 +182,7 @@ TABLE = tuple(
 
 DIALOG = (Action("dialog", "dialog.close", "escape", "close", "close", "Close without doing anything", palette=False),)
 
-ALL = (*APP, *ATLAS, *UNIT, *TOKENS, *PAIRS, *ABLATION, *JOBS, *SQL)
+ALL = (*APP, *ATLAS, *UNIT, *TOKENS, *PAIRS, *ABLATION, *DIFFICULTY, *JOBS, *SQL)
 
 
 def bindings(where: str) -> list[BindingType]:

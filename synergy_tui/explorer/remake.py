@@ -49,6 +49,9 @@ def sql(app: Explorer) -> str:
             f"SELECT x_layer, x_unit, y_layer, y_unit, {', '.join(names)} FROM pairs WHERE {here} {either}"
             f"ORDER BY {names[0]} DESC LIMIT 100"
         )
+    if view.id == "difficulty":
+        columns = "name, c.order_parameter, level, value, low, high"
+        return f"SELECT {columns} FROM ladder_curves c JOIN ladders USING (ladder) ORDER BY 1, 2, 3"
     if view.id == "ablation":
         return (
             "SELECT removal_order, target, fraction, avg(divergence) AS divergence FROM ablation_curves JOIN ablations "

@@ -12,6 +12,7 @@ _ABLATE = 1e11
 _PAIR_PROMPTS = 9e6
 _TIMES = {("gaussian", "mmi"): 1.0, ("discrete", "mmi"): 4.0, ("gaussian", "ccs"): 12.0, ("discrete", "ccs"): 5.0}
 _START, _LOAD_BYTES_PER_SECOND = 5.0, 3e8
+_LEVEL = 2.0
 _PAIR_BYTES, _VALUE_BYTES = 78.0, 4.2
 
 
@@ -43,6 +44,14 @@ def decompose(units: int, prompts: int, spec: dict[str, Any], cores: int) -> Cos
     draws = 1 + len(spec["nulls"]) * (1 + spec["surrogates"])
     seconds = _START + draws * times * pairs * prompts / (_PAIR_PROMPTS * cores / 2)
     return Cost(None if spec["device"] != "cpu" else seconds, pairs * _PAIR_BYTES)
+
+
+def ladder(units: int, prompts: list[int], surrogates: int, device: str, cores: int) -> Cost:
+    """A decomposition of each level with its surrogates and its analysis."""
+    spec = {"estimator": "gaussian", "redundancy": "mmi", "pool": "mean", "nulls": ["prompt-shuffle"], "device": device}
+    each = [decompose(units, count, spec | {"surrogates": surrogates}, cores) for count in prompts]
+    known = [one.seconds - _START + _LEVEL for one in each if one.seconds is not None]
+    return Cost(_START + sum(known) if len(known) == len(each) else None, sum(one.disk for one in each))
 
 
 def ablate(geometry: dict[str, Any], passes: float, tokens: int, generated: float, device: str, cores: int) -> Cost:

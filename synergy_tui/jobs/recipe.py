@@ -54,7 +54,9 @@ def as_options(chosen: dict[str, Any]) -> list[str]:
 
 
 def command(kind: str, spec: dict[str, Any]) -> str:
-    """The command that makes the result of a job of this kind anew."""
+    """The command that makes the result of a job of this kind anew; of a part of a long chain, that of the chain."""
+    if "recipe" in spec:
+        return str(spec["recipe"])
     what = (
         spec["subject"]["place"] if kind == "capture" else spec["capture" if kind == "decompose" else "decomposition"]
     )
@@ -63,6 +65,8 @@ def command(kind: str, spec: dict[str, Any]) -> str:
 
 def _resolved(name: str, asked: Any, spec: dict[str, Any]) -> Any:
     """What the spec made of an argument stands for it."""
+    if name == "tasks" and not isinstance(asked, str):
+        return spec["tasks"]
     if name in ("tasks", "replay"):
         path = Path(asked or "").expanduser()
         return str(path.resolve()) if path.is_file() else asked

@@ -95,17 +95,28 @@ def _write(cache: Cache, decomposition: str, folder: Path) -> None:
         (capture,) = con.execute(
             "SELECT capture FROM decompositions WHERE decomposition = ?", [decomposition]
         ).fetchone()
+        # The map of one level of a ladder travels with the whole ladder.
+        with_it = con.execute(
+            "SELECT map FROM ladder_levels WHERE map IS NOT NULL AND ladder IN "
+            "(SELECT ladder FROM ladder_levels WHERE map = ?) AND map <> ? ORDER BY map",
+            [decomposition, decomposition],
+        ).fetchall()
+        every = [decomposition, *(one for (one,) in with_it)]
+        listed = ", ".join(f"'{one}'" for one in every)
         for name, (_, columns) in schema.TABLES.items():
             keys = {column for column, _, _ in columns}
             if "decomposition" in keys:
-                which = f"decomposition = '{decomposition}'"
+                which = f"decomposition IN ({listed})"
             elif "capture" in keys:
                 which = f"capture = '{capture}'"
             elif "ablation" in keys:
-                which = f"ablation IN (SELECT ablation FROM ablations WHERE decomposition = '{decomposition}')"
+                which = f"ablation IN (SELECT ablation FROM ablations WHERE decomposition IN ({listed}))"
+            elif "ladder" in keys:
+                which = f"ladder IN (SELECT ladder FROM ladders WHERE capture = '{capture}')"
             elif name == "recipes":
-                results = "SELECT ablation FROM ablations WHERE decomposition = "
-                which = f"result IN ('{capture}', '{decomposition}') OR result IN ({results}'{decomposition}')"
+                ablations = f"SELECT ablation FROM ablations WHERE decomposition IN ({listed})"
+                ladders = f"SELECT ladder FROM ladders WHERE capture = '{capture}'"
+                which = f"result IN ('{capture}', {listed}) OR result IN ({ablations}) OR result IN ({ladders})"
             elif name == "subjects":
                 which = f"subject IN (SELECT subject FROM captures WHERE capture = '{capture}')"
             else:
@@ -116,5 +127,6 @@ def _write(cache: Cache, decomposition: str, folder: Path) -> None:
             con.execute(
                 f"COPY (SELECT {content} FROM {name} WHERE {which}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
             )
-    shutil.copytree(cache.pairs_folder(decomposition), Archive(folder).pairs_folder(decomposition))
+    for one in every:
+        shutil.copytree(cache.pairs_folder(one), Archive(folder).pairs_folder(one))
     shutil.copytree(cache.series_folder(capture), Archive(folder).series_folder(capture))

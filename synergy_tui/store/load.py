@@ -15,11 +15,13 @@ from synergy_tui.store.publish import KEYS, PARENTS
 
 
 def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
-    """The id of the `kind` (capture, decomposition, ablation) that `run` means: an id or unique prefix of that kind, or
-    of its relative: a capture stands for its newest decomposition, a decomposition for its capture. `latest`: the
-    newest of the kind. Raises UsageError when there is none or several."""
+    """The id of the `kind` (capture, decomposition, ablation, ladder) that `run` means: an id or unique prefix of that
+    kind, or of its relative: a capture stands for its newest decomposition, a decomposition for its capture.
+    `latest`: the newest of the kind. Raises UsageError when there is none or several."""
     with cache.read() as con:
-        newest = f"FROM {KEYS[kind]} ORDER BY created DESC, {kind} LIMIT 1"
+        # The map of a ladder's level is nobody's newest run while there is another.
+        level = "decomposition IN (SELECT map FROM ladder_levels WHERE map IS NOT NULL), "
+        newest = f"FROM {KEYS[kind]} ORDER BY {level if kind == 'decomposition' else ''}created DESC, {kind} LIMIT 1"
         if latest:
             row = con.execute(f"SELECT {kind} {newest}").fetchone()
             if row is None:
@@ -43,7 +45,12 @@ def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
         # The tables of a decomposition and an ablation name what they were made from.
         related = {
             ("capture", "decomposition"): "SELECT decomposition FROM decompositions WHERE capture = ? "
-            "ORDER BY created DESC, decomposition LIMIT 1",
+            f"ORDER BY {level}created DESC, decomposition LIMIT 1",
+            ("capture", "ladder"): "SELECT ladder FROM ladders WHERE capture = ? ORDER BY created DESC, ladder LIMIT 1",
+            ("decomposition", "ladder"): "SELECT ladder FROM ladder_levels WHERE map = ?",
+            ("ladder", "capture"): "SELECT capture FROM ladders WHERE ladder = ?",
+            ("ladder", "decomposition"): "SELECT map FROM ladder_levels WHERE ladder = ? AND map IS NOT NULL "
+            "ORDER BY level LIMIT 1",
             ("decomposition", "capture"): "SELECT capture FROM decompositions WHERE decomposition = ?",
             ("ablation", "capture"): "SELECT capture FROM ablations WHERE ablation = ?",
             ("ablation", "decomposition"): "SELECT decomposition FROM ablations WHERE ablation = ?",
@@ -62,7 +69,7 @@ def rows(cache: Cache, query: str, *parameters: Any) -> list[dict[str, Any]]:
 
 
 def one(cache: Cache, kind: str, value: str) -> dict[str, Any]:
-    """The row of a capture, decomposition or ablation. Raises UsageError when it is not there."""
+    """The row of a capture, decomposition, ablation or ladder. Raises UsageError when it is not there."""
     found = rows(cache, f"SELECT * FROM {KEYS[kind]} WHERE {kind} = $1", value)
     if not found:
         raise UsageError(f"no {kind} {value} in this cache", "synergy-tui cache info lists them")
@@ -235,15 +242,57 @@ def _of_ablation(cache: Cache, table: str, ablation_id: str, order: str) -> list
     return rows(cache, f"SELECT * EXCLUDE (ablation) FROM {table} WHERE ablation = $1 ORDER BY {order}", ablation_id)
 
 
+def ladder(cache: Cache, ladder_id: str) -> dict[str, Any]:
+    """One ladder: its row, `levels` in order, and by order parameter `curves` (a row per level), `fits` (model → bic,
+    places, line), `verdicts` and `differences`."""
+    row = one(cache, "ladder", ladder_id)
+
+    def of(table: str, order: str) -> list[dict[str, Any]]:
+        return rows(cache, f"SELECT * EXCLUDE (ladder) FROM {table} WHERE ladder = $1 ORDER BY {order}", ladder_id)
+
+    out: dict[str, Any] = {"curves": {}, "fits": {}, "differences": {}}
+    for point in of("ladder_curves", "level"):
+        out["curves"].setdefault(point.pop("order_parameter"), []).append(point)
+    for fit in of("ladder_fits", "model"):
+        out["fits"].setdefault(fit.pop("order_parameter"), {})[fit.pop("model")] = fit
+    for difference in of("ladder_differences", "lower_level, higher_level"):
+        out["differences"].setdefault(difference.pop("order_parameter"), []).append(difference)
+    verdicts = {one.pop("order_parameter"): one for one in of("ladder_verdicts", "order_parameter")}
+    (subject,) = rows(cache, "SELECT name FROM subjects WHERE subject = $1", row["subject"])
+    return row | {
+        "levels_of": of("ladder_levels", "level"),
+        "verdicts": verdicts,
+        **out,
+        "subject_name": subject["name"],
+    }
+
+
+def ladders(cache: Cache, subject: str | None = None) -> list[dict[str, Any]]:
+    """Rows of ladders with their subject's name, the newest first; of one subject (subjects.subject), or of all."""
+    return rows(
+        cache,
+        """SELECT l.*, s.name AS subject_name FROM ladders l JOIN subjects s USING (subject)
+        WHERE $1 IS NULL OR l.subject = $1 ORDER BY l.created DESC, ladder""",
+        subject,
+    )
+
+
+def newest_ladder(cache: Cache, subject: str) -> dict[str, Any] | None:
+    """The newest ladder of a subject, as a capture's row names it; None where there is none."""
+    return next(iter(ladders(cache, subject)), None)
+
+
 def overview(cache: Cache) -> list[dict[str, Any]]:
     """Captures with their decompositions and ablations, newest first."""
     return rows(
         cache,
         """SELECT c.capture, s.name AS subject, c.tasks, c.valid_prompts || '/' || c.prompts AS prompts, c.steps,
-        c.layers || ' × ' || c.units_per_layer AS heads, d.decomposition, d.estimator || '·' || d.redundancy || ' τ'
-        || d.lag AS method, string_agg(a.ablation, ' ') AS ablations, strftime(c.created, '%Y-%m-%d %H:%M') AS
-        created FROM captures c JOIN subjects s USING (subject) LEFT JOIN decompositions d USING (capture) LEFT JOIN
-        ablations a ON a.decomposition = d.decomposition GROUP BY ALL ORDER BY max(c.created) DESC, c.capture,
+        c.layers || ' × ' || c.units_per_layer AS heads, d.decomposition, coalesce('level ' || v.name || ' · ', '')
+        || d.estimator || '·' || d.redundancy || ' τ' || d.lag AS method, string_agg(a.ablation, ' ') AS ablations,
+        strftime(c.created, '%Y-%m-%d %H:%M') AS created
+        FROM captures c JOIN subjects s USING (subject) LEFT JOIN decompositions d USING (capture) LEFT JOIN
+        ablations a ON a.decomposition = d.decomposition LEFT JOIN ladder_levels v ON v.map = d.decomposition
+        GROUP BY ALL ORDER BY max(c.created) DESC, c.capture,
         d.decomposition""",
     )
 
@@ -263,7 +312,9 @@ def recipe(cache: Cache, result: str) -> list[dict[str, str]]:
     known = {row["result"]: row["command"] for row in rows(cache, "SELECT * FROM recipes")}
     if found not in known:
         raise UsageError(f"{found} was made by a version that kept no recipes", "its row and its capture's tell how")
-    return [{"result": one, "command": known[one]} for one in chain if one in known]
+    # One command may make all of a chain: it is told once, with the last thing it makes.
+    told = {known[one]: one for one in chain if one in known}
+    return [{"result": one, "command": command} for command, one in told.items()]
 
 
 def _starting(cache: Cache, table: str, key: str, beginning: str) -> list[dict[str, Any]]:

@@ -18,10 +18,10 @@ from synergy_tui.store.bulk import PAIR_FILE, SERIES_FILE, write_parquet
 from synergy_tui.store.cache import WORK_PATIENCE, Cache
 from synergy_tui.store.schema import TABLES
 
-KEYS = {"capture": "captures", "decomposition": "decompositions", "ablation": "ablations"}
+KEYS = {"capture": "captures", "decomposition": "decompositions", "ablation": "ablations", "ladder": "ladders"}
 """A result's key and the table it is the key of. Its rows in all other tables carry the same key."""
 
-PARENTS = {"decomposition": "capture", "ablation": "decomposition"}
+PARENTS = {"decomposition": "capture", "ablation": "decomposition", "ladder": "capture"}
 """What a result is made from."""
 
 Rows = Mapping[str, pa.Table | Sequence[Mapping[str, Any]]]
@@ -49,9 +49,15 @@ def publish_ablation(cache: Cache, ablation: str, rows: Rows) -> None:
     _publish(cache, "ablation", ablation, rows)
 
 
+def publish_ladder(cache: Cache, ladder: str, rows: Rows) -> None:
+    """`rows`: ladders, recipes, and the tables named ladder_…; the maps of its levels are published before. Raises
+    CacheError when the capture was deleted meanwhile."""
+    _publish(cache, "ladder", ladder, rows)
+
+
 def delete(cache: Cache, run: str) -> dict[str, int]:
-    """Removes a capture or a decomposition with all that was made from it, or one ablation: rows, then files.
-    Returns the results removed by kind. Raises UsageError for an unknown id."""
+    """Removes a capture or a decomposition with all that was made from it, one ablation, or a ladder with the maps of
+    its levels: rows, then files. Returns the results removed by kind. Raises UsageError for an unknown id."""
     with cache.write() as con:
         doomed = _descendants(con, run)
         for key, ids in doomed.items():
@@ -117,10 +123,18 @@ def _descendants(con: duckdb.DuckDBPyConnection, run: str) -> dict[str, list[str
     def ids(query: str) -> list[str]:
         return [row[0] for row in con.execute(query, [run]).fetchall()]
 
+    maps = "SELECT map FROM ladder_levels WHERE ladder = $1"
     found = {
         "capture": ids("SELECT capture FROM captures WHERE capture = $1"),
-        "decomposition": ids("SELECT decomposition FROM decompositions WHERE $1 IN (decomposition, capture)"),
-        "ablation": ids("SELECT ablation FROM ablations WHERE $1 IN (ablation, decomposition, capture)"),
+        "decomposition": ids(
+            f"""SELECT decomposition FROM decompositions
+            WHERE $1 IN (decomposition, capture) OR decomposition IN ({maps})"""
+        ),
+        "ablation": ids(
+            f"""SELECT ablation FROM ablations
+            WHERE $1 IN (ablation, decomposition, capture) OR decomposition IN ({maps})"""
+        ),
+        "ladder": ids("SELECT ladder FROM ladders WHERE $1 IN (ladder, capture)"),
     }
     if not any(found.values()):
         raise UsageError(f"no run {run} in this cache", "synergy-tui cache info lists them")

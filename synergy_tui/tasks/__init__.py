@@ -1,1 +1,1 @@
-"""Prompts: shipped sets and the user's own files."""
+"""Prompts, graded tasks and ladders: what ships and the user's own files."""

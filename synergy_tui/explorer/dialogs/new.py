@@ -36,11 +36,16 @@ def choose_form(app: Explorer) -> None:
     lines = {"run": "capture and decompose   a subject answers, then ΦID of all pairs"}
     if app.shown is not None and app.shown.partial is None and not app.shown.place.sample:
         lines["decompose"] = "decompose again   this capture: nulls, other estimators, other lags"
+    lines["difficulty"] = "difficulty   a ladder of tasks: does the map change, and how (d)"
     lines["ablate"] = "ablate   remove units of this run and see what changes (a)"
 
     def then(kind: str | None) -> None:
         if kind == "ablate":
             app.to_view("ablation")
+        elif kind == "difficulty":
+            from synergy_tui.explorer.dialogs.ladder import LadderForm
+
+            app.push_screen(LadderForm())
         elif kind is not None:
             app.push_screen(CaptureForm() if kind == "run" else DecomposeForm())
 

@@ -174,7 +174,7 @@ class JobsView(View):
             return
 
         def then(place: Any) -> None:
-            self.explorer.to_view("ablation" if job["kind"] == "ablate" else "atlas")
+            self.explorer.to_view({"ablate": "ablation", "ladder": "difficulty"}.get(job["kind"], "atlas"))
             self.explorer.open_run(place)
 
         self.explorer.in_thread("jobs", lambda: opening.job_place(cache, self._folder()), then)

@@ -5,6 +5,7 @@ from synergy_tui.jobs.plan.ablations import ablate, answered_at, numbers_of, sha
 from synergy_tui.jobs.plan.base import Plan, known
 from synergy_tui.jobs.plan.captures import capture, captures
 from synergy_tui.jobs.plan.decompositions import decompose, decompose_finished
+from synergy_tui.jobs.plan.difficulties import difficulty, difficulty_chain
 
 __all__ = [
     "Plan",
@@ -14,6 +15,8 @@ __all__ = [
     "captures",
     "decompose",
     "decompose_finished",
+    "difficulty",
+    "difficulty_chain",
     "known",
     "numbers_of",
     "shares_of",

@@ -20,6 +20,7 @@ from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.subject.sources import BUILT_IN, checkpoints, memory_needed, resolve, units_of
 from synergy_tui.tasks import prompts as tasks_room
+from synergy_tui.tasks.prompts import TaskSet
 
 _MOST_ON_CPU, _MOST_ON_GPU = 20, 64
 """Prompts at a time that are worth it. What does not fit after all is halved by the worker."""
@@ -59,7 +60,7 @@ def capture(
     subject: str,
     *,
     revision: str | None = None,
-    tasks: str = "cognitive",
+    tasks: str | TaskSet = "cognitive",
     prompts: int | None = None,
     steps: int = 100,
     min_steps: int = 20,
@@ -78,10 +79,10 @@ def capture(
     device: str | None = None,
     seed: int = 0,
 ) -> Plan:
-    """A capture of `subject` over prompts, greedy at temperature 0. `data`: folder of the built-in subjects. `batch`,
-    `dtype`: by memory and device when None. `replay`: a capture in `cache`, or a .jsonl file with responses, whose
-    tokens are given to the subject instead of its own. `random_weights`: its architecture alone, drawn by `seed`.
-    Raises UsageError, TaskError or SubjectError."""
+    """A capture of `subject` over prompts, greedy at temperature 0. `data`: folder of the built-in subjects. `tasks`: a
+    set's name or file, or the set. `batch`, `dtype`: by memory and device when None. `replay`: a capture in `cache`, or
+    a .jsonl file with responses, whose tokens are given to the subject instead of its own. `random_weights`: its
+    architecture alone, drawn by `seed`. Raises UsageError, TaskError or SubjectError."""
     if steps < min_steps:
         raise UsageError(
             f"--steps {steps} is below --min-steps {min_steps}: no response would be analysed",
@@ -134,9 +135,9 @@ def capture(
     return Plan("capture", spec, price, units_of(source.geometry, kinds))
 
 
-def _asked(tasks: str, prompts: int | None, seed: int) -> dict[str, Any]:
+def _asked(tasks: str | TaskSet, prompts: int | None, seed: int) -> dict[str, Any]:
     """The part of a capture's spec that is about what is asked."""
-    chosen = tasks_room.select(tasks_room.load(tasks), prompts, seed)
+    chosen = tasks_room.select(tasks_room.load(tasks) if isinstance(tasks, str) else tasks, prompts, seed)
     return {
         "tasks": chosen.name,
         "tasks_hash": chosen.hash,

@@ -3,7 +3,8 @@ ranking, profile, interval and confound with them. No more than a block of pairs
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from synergy_tui.phiid.engine import PairEngine
 from synergy_tui.phiid.moments import MEASURED
 from synergy_tui.phiid.nulls import NullEngine
 from synergy_tui.phiid.preparation import parse, preprocess
-from synergy_tui.phiid.result import PairBlock, merge_units
+from synergy_tui.phiid.result import PairBlock, UnitAtoms, merge_units
 from synergy_tui.phiid.windows import MIN_STEPS
 from synergy_tui.store import load
 from synergy_tui.store.bulk import PAIR_FILE
@@ -47,6 +48,34 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     if not responses:
         raise MeasureError(f"capture {spec['capture']} has no response of {capture['min_steps']} steps", "capture anew")
     raw = load.series(cache, spec["capture"], [row["prompt"] for row in responses])
+    steps = np.array([row["steps"] for row in responses])
+    found = measured(job, cache, spec, capture, raw, steps, progress)
+    progress.stage("publish", share=(0.97, 1.0))
+    publish_decomposition(cache, job.id, found.rows, found.pairs())
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A decomposition that is not published yet. pairs: its bulk file, read from the shards. series: as decomposed."""
+
+    rows: dict[str, Any]
+    pairs: Callable[[], Iterator[pa.Table]]
+    atoms: UnitAtoms
+    against: Against | None
+    series: np.ndarray
+
+
+def measured(
+    job: JobFolder,
+    cache: Cache,
+    spec: dict[str, Any],
+    capture: dict[str, Any],
+    raw: np.ndarray,
+    steps: np.ndarray,
+    progress: Progress,
+) -> Measured:
+    """Decomposes a series [prompts, units, steps] of a capture: the blocks that are missing among the job's shards,
+    surrogates, analysis. steps: the responses' lengths."""
     pairs = _pairs_there(cache, capture)
     series = preprocess(raw, words) if (words := parse(spec["preprocess"])) else raw
     method = {name: spec[name] for name in _METHOD}
@@ -61,12 +90,11 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     progress.stage("analyse", len(RANKINGS), "rankings", many, (0.8, 0.97))
     # Pooled prompts are one: of them those count that have windows.
     used = atoms.unit_pairs.any(axis=1) if spec["pool"] == "mean" else engine.steps >= MIN_STEPS
-    lengths = np.array([row["steps"] for row in responses])[used]
-    measured = {
+    of_units = {
         "autocorrelation": confounds.autocorrelation(series, spec["lag"]),
         "norm": confounds.mean_norm(raw),
     }
-    rows: dict[str, Any] = unit_rows.rows(job.id, capture, spec, measured, lengths, atoms, found, progress)
+    rows: dict[str, Any] = unit_rows.rows(job.id, capture, spec, of_units, steps[used], atoms, found, progress)
     if found is not None:
         rows["unit_nulls"] = null_rows(job.id, found)
         rows["surrogate_contrasts"] = contrast_rows(job.id, found, capture["layers"])
@@ -88,8 +116,7 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
         }
     ]
     rows["recipes"] = recipes("decompose", job.id, spec)
-    progress.stage("publish", share=(0.97, 1.0))
-    publish_decomposition(cache, job.id, rows, _pair_tables(job, spec, len(engine), found, capture))
+    return Measured(rows, lambda: _pair_tables(job, spec, len(engine), found, capture), atoms, found, series)
 
 
 def _pairs_there(cache: Cache, capture: dict[str, Any]) -> np.ndarray | None:

@@ -1,0 +1,106 @@
+"""A ladder as load.ladder gives it → its curve with accuracy under it, and tables: text for both faces."""
+
+from __future__ import annotations
+
+from math import isfinite, nan
+from typing import Any
+
+from rich.text import Text
+
+from synergy_tui.drawing.plots import Line, plot
+
+Found = dict[str, Any]
+
+FIT_COLOURS = {"constant": 240, "linear": 109, "quadratic": 144, "step": 139, "sigmoid": 173}
+CURVE_COLOUR, ACCURACY_COLOUR = 208, 32
+
+
+def draw(found: Found, parameter: str, width: int, height: int = 14) -> Text:
+    """The curve of an order parameter with its interval, in letters, and accuracy below: readable without colour."""
+    lines = curve_lines(found, parameter, coloured=False)
+    text = plot(lines, width, height, f"{parameter} by level, with its 95 % interval", "level")
+    told = "A mean   dots: interval"
+    best = (found["verdicts"].get(parameter) or {}).get("best")
+    told += f"   B {best}, the model that fits best" if best else ""
+    text.append(f"\n{told}\n")
+    if accuracy := accuracy_lines(found, coloured=False):
+        text.append("\n").append(plot(accuracy, width, 8, "accuracy by level", "level", (0.0, 1.0))).append("\n")
+    return text
+
+
+def curve_lines(found: Found, parameter: str, coloured: bool = True, fits: bool = False) -> list[Line]:
+    """The curve, its interval, and the fitted models: all of them thin, or the best alone."""
+    points = found["curves"].get(parameter, [])
+    places = [one["level"] for one in points]
+    lines = []
+    best = (found["verdicts"].get(parameter) or {}).get("best")
+    for letter, name in enumerate(FIT_COLOURS):
+        fit = found["fits"].get(parameter, {}).get(name)
+        if fit is None or not (fits or name == best):
+            continue
+        sign = "braille" if coloured else chr(ord("b") + letter) if fits else "B"
+        lines.append(Line(fit["places"], fit["line"], sign, FIT_COLOURS[name] if coloured else None))
+    colour = CURVE_COLOUR if coloured else None
+    for end in ("low", "high"):
+        lines.append(Line(places, [known(one[end]) for one in points], "dot", colour))
+    return [*lines, Line(places, [known(one["value"]) for one in points], "braille" if coloured else "A", colour)]
+
+
+def accuracy_lines(found: Found, coloured: bool = True) -> list[Line]:
+    """Accuracy along the same axis; empty where nothing was graded."""
+    points = found["levels_of"]
+    values = [known(one["accuracy"]) for one in points]
+    if not any(map(isfinite, values)):
+        return []
+    places, colour = [one["level"] for one in points], ACCURACY_COLOUR if coloured else None
+    ends = [Line(places, [known(one[f"accuracy_{end}"]) for one in points], "dot", colour) for end in ("low", "high")]
+    return [*ends, Line(places, values, "braille" if coloured else "A", colour)]
+
+
+def rows(found: Found, parameter: str) -> list[dict[str, Any]]:
+    """One row per level."""
+    points = {one["level"]: one for one in found["curves"].get(parameter, [])}
+    return [
+        {
+            "level": one["level"],
+            "name": one["name"],
+            "used": f"{one['used']}/{one['prompts']}",
+            parameter: points[one["level"]]["value"],
+            "low": points[one["level"]]["low"],
+            "high": points[one["level"]]["high"],
+            "accuracy": one["accuracy"],
+            "unparsable": one["unparsable"],
+            "failed": one["failed"],
+            "map": one["map"] or one["note"],
+        }
+        for one in found["levels_of"]
+    ]
+
+
+def verdicts(found: Found) -> list[dict[str, Any]]:
+    """One row per order parameter."""
+    names = ("verdict", "best", "delta_bic", "change_bic", "width", "d_star", "d_low", "d_high", "peak_p")
+    return [
+        {"order_parameter": name} | {column: one[column] for column in names} for name, one in found["verdicts"].items()
+    ]
+
+
+def differences(found: Found) -> list[dict[str, Any]]:
+    """Levels against each other, of every order parameter."""
+    names = {one["level"]: one["name"] for one in found["levels_of"]}
+    return [
+        {
+            "order_parameter": parameter,
+            "levels": f"{names[one['higher_level']]} − {names[one['lower_level']]}",
+            "difference": one["difference"],
+            "low": one["low"],
+            "high": one["high"],
+        }
+        for parameter, some in found["differences"].items()
+        for one in some
+    ]
+
+
+def known(value: float | None) -> float:
+    """NaN for what has no value."""
+    return nan if value is None else value

@@ -1,0 +1,84 @@
+"""A family of reasoning-gym, an optional dependency → a ladder by its curriculum, and its own verifier."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from synergy_tui.errors import TaskError
+from synergy_tui.tasks.ladders import Ladder, LadderPrompt, build
+from synergy_tui.tasks.verifiers import GYM, Verdict
+
+INSTALL = 'pip install "synergy-tui[difficulty]" (or: pip install reasoning-gym)'
+
+LEVELS = 8
+"""Levels of a curriculum that are taken, where it has as many."""
+
+_HOW = "\nExplain step by step in a few sentences, and give the final answer inside <answer> </answer>."
+
+
+def ladder(name: str, prompts: int, seed: int) -> Ladder:
+    """Prompts of a curriculum: each level raises all of its attributes by one, those that end earlier stay at their
+    last. Raises TaskError when reasoning-gym is missing, or has no such curriculum."""
+    gym, curricula = _gym()
+    if name not in curricula:
+        near = difflib.get_close_matches(name, curricula, 5, 0.3) or sorted(curricula)[:5]
+        raise TaskError(f"reasoning-gym has no curriculum {name!r}", f"near it: {', '.join(near)}")
+    try:
+        configurations = _configurations(curricula[name]())
+        found = []
+        for level, configuration in enumerate(configurations, 1):
+            configuration.size, configuration.seed = prompts, seed * 1_000 + level
+            dataset = gym.create_dataset(name, **vars(configuration))
+            for number in range(prompts):
+                entry = dataset[number]
+                kept = {"metadata": json.loads(json.dumps(entry["metadata"], default=str)), "answer": entry["answer"]}
+                kept["question"] = entry["question"]
+                answer = "" if entry["answer"] is None else str(entry["answer"])
+                one = LadderPrompt(f"{level}-{number:03d}", 0, entry["question"] + _HOW, answer, GYM + name, kept)
+                found.append((str(level), one))
+    except Exception as error:  # a family's own generator may raise anything
+        raise TaskError(
+            f"reasoning-gym cannot make {name}: {type(error).__name__}: {str(error)[:120]}", "take another family"
+        ) from None
+    return build(GYM + name, found, [str(level + 1) for level in range(len(configurations))])
+
+
+def _configurations(curriculum: Any) -> list[Any]:
+    """One per level, until nothing gets harder."""
+    out = [curriculum.generate_configuration()]
+    while len(out) < LEVELS:
+        raised = [curriculum.increment_attr_level(name) for name in curriculum._attributes]
+        if not any(raised):
+            break
+        out.append(curriculum.generate_configuration())
+    return out
+
+
+def verifier(name: str, entry: dict[str, Any]) -> Callable[[str, str], Verdict]:
+    """The family's own: right at a score of 1. What is inside <answer> counts, else what follows the last `answer is`;
+    without either the whole response must do. Raises TaskError when reasoning-gym is missing."""
+    gym, _ = _gym()
+    import re
+
+    def check(response: str, answer: str) -> Verdict:
+        del answer  # the entry has it
+        inside = re.findall(r"<answer>\s*(.*?)\s*</answer>", response, re.DOTALL)
+        said = inside or re.findall(r"answer\s*(?:is|:)\s*([^\n]+)", response, re.IGNORECASE)
+        found = said[-1].strip() if said else ""
+        dataset = gym.create_dataset(name, size=1, seed=0)
+        right = dataset.score_answer(found or response.strip(), entry) >= 1.0
+        return ("right" if right else "wrong" if found else "unparsable"), found[:200]
+
+    return check
+
+
+def _gym() -> tuple[Any, dict[str, Any]]:
+    try:
+        import reasoning_gym
+        from reasoning_gym.factory import CURRICULA
+    except ImportError as error:
+        raise TaskError(f"reasoning-gym is not installed ({error})", INSTALL) from None
+    return reasoning_gym, CURRICULA
