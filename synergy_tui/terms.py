@@ -67,7 +67,29 @@ DEFAULT_ORDERS = ("synergy-first", "redundancy-first", *CONTROL_ORDERS)
 INTERVENTIONS = ("zero", "mean", "resample", "noise")
 """What is done to a unit that is removed. The first is the default."""
 
-JOB_KINDS = ("capture", "decompose", "ablate")
+CLAIMS = {
+    "C1": "middle layers are synergistic, early and late redundant",
+    "C2": "the organisation emerges as a transition with difficulty",
+    "C3": "ablating synergistic units is disproportionate",
+    "C4": "redundant units are dispensable",
+    "C5": "it is learned",
+    "C6": "synergy networks are efficient, redundancy networks modular",
+}
+"""What the literature claims of language models; the verdicts are tests on one run."""
+
+SUPPORTED, EXPLAINED, NOT_SUPPORTED, INCONCLUSIVE = (
+    "supported",
+    "present, but explained by self-prediction",
+    "not supported",
+    "inconclusive",
+)
+
+VERDICTS = (SUPPORTED, EXPLAINED, NOT_SUPPORTED, INCONCLUSIVE)
+
+CONTROLS = ("free-running", "replayed")
+"""How a subject with random weights is a control: answering by itself, or on the run's own tokens."""
+
+JOB_KINDS = ("capture", "decompose", "ablate", "networks", "claims")
 
 JOB_STATES = ("queued", "running", "paused", "done", "failed", "cancelled")
 

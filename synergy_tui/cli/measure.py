@@ -53,6 +53,7 @@ def _capture_options(command: Any) -> Any:
     for option in (
         click.option("--allow-remote-code", is_flag=True, help="Run the Python code that the model's files bring."),
         click.option("--allow-pickle", is_flag=True, help="Load weights kept as pickle, a format that can run code."),
+        click.option("--weights-seed", type=int, help="Of random weights; default: --seed."),
         click.option("--random-weights", is_flag=True, help="Its architecture alone, weights drawn by --seed."),
         click.option("--revisions", help="Several revisions, with commas: a training's course."),
         click.option("--revision", help="Revision of a hub model."),

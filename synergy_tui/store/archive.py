@@ -15,6 +15,9 @@ import duckdb
 from synergy_tui.errors import CacheError, UsageError
 from synergy_tui.store import schema
 from synergy_tui.store.cache import READ_PATIENCE, WRITE_PATIENCE, Cache
+from synergy_tui.store.tables import KEYS, PARENTS
+
+_MADE_FROM_IT = tuple(key for key, parent in PARENTS.items() if parent == "decomposition")
 
 
 @dataclass(frozen=True)
@@ -101,11 +104,13 @@ def _write(cache: Cache, decomposition: str, folder: Path) -> None:
                 which = f"decomposition = '{decomposition}'"
             elif "capture" in keys:
                 which = f"capture = '{capture}'"
-            elif "ablation" in keys:
-                which = f"ablation IN (SELECT ablation FROM ablations WHERE decomposition = '{decomposition}')"
+            elif key := next((key for key in _MADE_FROM_IT if key in keys), None):
+                which = f"{key} IN (SELECT {key} FROM {KEYS[key]} WHERE decomposition = '{decomposition}')"
             elif name == "recipes":
-                results = "SELECT ablation FROM ablations WHERE decomposition = "
-                which = f"result IN ('{capture}', '{decomposition}') OR result IN ({results}'{decomposition}')"
+                made = " UNION ".join(
+                    f"SELECT {key} FROM {KEYS[key]} WHERE decomposition = '{decomposition}'" for key in _MADE_FROM_IT
+                )
+                which = f"result IN ('{capture}', '{decomposition}') OR result IN ({made})"
             elif name == "subjects":
                 which = f"subject IN (SELECT subject FROM captures WHERE capture = '{capture}')"
             else:

@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 
 from synergy_tui.errors import CacheError, UsageError
 from synergy_tui.store.cache import Cache
-from synergy_tui.store.publish import KEYS, PARENTS
+from synergy_tui.store.tables import KEYS, PARENTS
 
 
 def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
-    """The id of the `kind` (capture, decomposition, ablation) that `run` means: an id or unique prefix of that kind, or
+    """The id of the `kind` (a key of publish.KEYS) that `run` means: an id or unique prefix of that kind, or
     of its relative: a capture stands for its newest decomposition, a decomposition for its capture. `latest`: the
     newest of the kind. Raises UsageError when there is none or several."""
     with cache.read() as con:
@@ -41,18 +41,20 @@ def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
         if key == kind:
             return one
         # The tables of a decomposition and an ablation name what they were made from.
-        related = {
-            ("capture", "decomposition"): "SELECT decomposition FROM decompositions WHERE capture = ? "
-            "ORDER BY created DESC, decomposition LIMIT 1",
-            ("decomposition", "capture"): "SELECT capture FROM decompositions WHERE decomposition = ?",
-            ("ablation", "capture"): "SELECT capture FROM ablations WHERE ablation = ?",
-            ("ablation", "decomposition"): "SELECT decomposition FROM ablations WHERE ablation = ?",
-        }.get((key, kind))
+        related = f"SELECT {kind} FROM {KEYS[key]} WHERE {key} = ?" if kind in _above(key) else None
+        if (key, kind) == ("capture", "decomposition"):
+            related = "SELECT decomposition FROM decompositions WHERE capture = ? ORDER BY created DESC, 1 LIMIT 1"
         row = con.execute(related, [one]).fetchone() if related else None
         if row is None:
             step = f"synergy-tui decompose {one}" if kind == "decomposition" else "synergy-tui cache info lists them"
             raise UsageError(f"{key} {one} has no {kind}", step)
         return row[0]
+
+
+def _above(key: str) -> tuple[str, ...]:
+    """What a result was made from: every table of results names all of it."""
+    parent = PARENTS.get(key)
+    return (parent, *_above(parent)) if parent else ()
 
 
 def rows(cache: Cache, query: str, *parameters: Any) -> list[dict[str, Any]]:
@@ -118,7 +120,7 @@ def unit_scores(
 
 
 def parsed(key: str, value: Any) -> Any:
-    return json.loads(value) if key in ("versions", "reasons", "spot_check") and value else value
+    return json.loads(value) if key in ("versions", "reasons", "spot_check", "parts") and value else value
 
 
 _VERSION_1: dict[str, Any] = {"nulls": [], "surrogates": 0, "precision": "float64"}

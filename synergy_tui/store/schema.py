@@ -10,7 +10,7 @@ import duckdb
 from synergy_tui.store.tables import JOB_COLUMNS, PAIR_EXTRAS, TABLES
 from synergy_tui.terms import ATOMS, INVALID_REASONS, MEASURES, RANKINGS, TESTS, column
 
-VERSION = 3
+VERSION = 4
 
 NOTHING = "_none"
 """Partition that keeps the globs of the views from matching nothing."""
