@@ -1,48 +1,19 @@
-"""A chain of jobs of which some results may be there already: finished parts of equal spec are taken, unfinished ones
-go on, the rest is submitted. One part's failure stops what is made from it and nothing else."""
+"""A chain of jobs of which some results may be there already: finished parts are taken, unfinished ones go on, the rest
+is submitted. One part's failure stops what is made from it and nothing else."""
 
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from synergy_tui.errors import JobError, SynergyError
 from synergy_tui.jobs import folder
 from synergy_tui.jobs.folder import RESTING, JobFolder
 from synergy_tui.jobs.plan.base import Plan
+from synergy_tui.jobs.plan.links import Link, key
 from synergy_tui.jobs.recipe import command
 from synergy_tui.jobs.submit import cancel, resume, submit
-from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
-
-BY_MACHINE = ("--batch", "--device")
-"""Options that say where and how fast, and not what."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """A part of a chain. name: what it is for. of: the place in the chain of the capture that it decomposes. found: its
-    result where it is finished already."""
-
-    name: str
-    plan: Plan
-    of: int | None = None
-    found: str | None = None
-
-
-def finished(cache: Cache, links: Sequence[Link]) -> list[Link]:
-    """The links, with the results that are in the cache already: those with the same recipe."""
-    known = {_key(row["command"]): row["result"] for row in load.rows(cache, "SELECT * FROM recipes")}
-    out: list[Link] = []
-    for one in links:
-        found = one.found
-        if found is None and (one.of is None or out[one.of].found):
-            found = known.get(_key(command(one.plan.kind, _filled(one, out))))
-        out.append(Link(one.name, one.plan, one.of, found))
-    return out
 
 
 def start(cache: Cache, links: Sequence[Link], fresh: bool = False) -> list[str]:
@@ -57,7 +28,7 @@ def start(cache: Cache, links: Sequence[Link], fresh: bool = False) -> list[str]
             ids.append(one.found)
             continue
         spec = one.plan.spec if one.of is None else one.plan.spec | {"capture": ids[one.of]}
-        job = waiting.get(_key(command(one.plan.kind, spec)))
+        job = waiting.get(key(command(one.plan.kind, spec)))
         if job is not None:
             if job.status()["state"] in RESTING:
                 resume(cache.folder, job)
@@ -81,10 +52,6 @@ def submit_last(cache: Cache, plan: Plan, after: str | None) -> JobFolder:
     return submit(cache.folder, plan.kind, plan.spec | {"softly": True}, after=after)
 
 
-def _filled(one: Link, before: Sequence[Link]) -> dict[str, Any]:
-    return one.plan.spec if one.of is None else one.plan.spec | {"capture": before[one.of].found}
-
-
 def _unfinished(cache: Cache) -> dict[str, JobFolder]:
     """By key, the newest job that is not done."""
     out = {}
@@ -92,16 +59,5 @@ def _unfinished(cache: Cache) -> dict[str, JobFolder]:
         with contextlib.suppress(JobError, KeyError, TypeError):  # damaged, or of another version
             if job.status()["state"] != "done":
                 spec = job.spec()
-                out[_key(command(spec["kind"], spec))] = job
+                out[key(command(spec["kind"], spec))] = job
     return out
-
-
-def _key(words: str) -> str:
-    """A recipe without what the machine chose."""
-    parts = shlex.split(words)
-    kept = [
-        word
-        for place, word in enumerate(parts)
-        if word not in BY_MACHINE and (place == 0 or parts[place - 1] not in BY_MACHINE)
-    ]
-    return shlex.join(kept)

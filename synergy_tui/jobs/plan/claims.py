@@ -9,13 +9,13 @@ from typing import Any
 
 from synergy_tui import terms
 from synergy_tui.errors import SynergyError, UsageError
-from synergy_tui.jobs import chain, cost
-from synergy_tui.jobs.chain import Link
+from synergy_tui.jobs import cost
 from synergy_tui.jobs.devices import choose
 from synergy_tui.jobs.plan.ablations import ablate
 from synergy_tui.jobs.plan.base import Plan, known
 from synergy_tui.jobs.plan.controls import controls
 from synergy_tui.jobs.plan.decompositions import decompose_finished
+from synergy_tui.jobs.plan.links import Link, finished
 from synergy_tui.jobs.plan.networks import networks
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
@@ -133,7 +133,7 @@ def claims(
             missing[name] = str(error)
     links = _in_one(made)
     if not fresh:
-        links = chain.finished(cache, links)
+        links = finished(cache, links)
     links = _asked_for(links, parts, missing)
     return Chain([*links, Link("card", _card(base, row["capture"], ranking, budget, device, seed))], missing)
 
