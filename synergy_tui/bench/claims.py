@@ -97,16 +97,8 @@ def judge(series: Series, draws: int = DRAWS, replicates: int = 300, seed: int =
     found = decompose(series)
     values = scores.unit_values(found.unit, found.unit_offset, found.unit_balance)
     scaled = scores.scaled(scores.ranking(RANKING, values))
-    ends = bootstrap.intervals(
-        RANKING,
-        found.unit_prompt,
-        found.unit_prompt_offset,
-        found.unit_balance,
-        found.unit_pairs,
-        LAYERS,
-        seed,
-        replicates,
-    )
+    parts = (found.unit_prompt, found.unit_prompt_offset, found.unit_balance, found.unit_pairs)
+    ends = bootstrap.intervals(RANKING, *parts, LAYERS, seed, replicates)
     drawn = {null: _draws(series, null, draws, seed) for null in NULLS}
     contrasts = {null: nulls.contrasts_of_draws(one, LAYERS)[RANKING] for null, one in drawn.items()}
     value = float(profile.contrast(profile.profile(scaled, LAYERS)))
@@ -152,12 +144,13 @@ def removal(chance: np.random.Generator, importance: np.ndarray, order: np.ndarr
     layer = np.arange(UNITS) // 9
     sets = {"random": [chance.permutation(UNITS) for _ in range(SEEDS)]}
     sets["layer-matched"] = [_matched(chance, order, layer) for _ in range(SEEDS)]
+
+    def area(divergence: np.ndarray) -> float:
+        return areas.area(np.array(FRACTIONS), divergence, areas.PRIMARY)
+
     own = curve(order)
-    area = areas.area(np.array(FRACTIONS), own, areas.PRIMARY)
-    each = {
-        name: [areas.area(np.array(FRACTIONS), curve(of), areas.PRIMARY) for of in some] for name, some in sets.items()
-    }
-    tests = {name: areas.area_test(area, np.array(some)) for name, some in each.items()}
+    each = {name: np.array([area(curve(of)) for of in some]) for name, some in sets.items()}
+    tests = {name: areas.area_test(area(own), some) for name, some in each.items()}
     right = accuracy(order)
     worse = {name: areas.plain_test(right, np.array([accuracy(of) for of in sets[name]])) for name in CONTROL_ORDERS}
     ratio = (tests["random"].ratio, float("nan"), float("nan"))
@@ -179,7 +172,7 @@ def _ranked(value: np.ndarray) -> np.ndarray:
 
 def _by_worth(chance: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     importance = worth(chance)
-    return importance, _ranked(np.log(importance) + chance.normal(0, 0.5, UNITS))
+    return importance, _ranked(np.log(importance) + chance.normal(0, 0.3, UNITS))
 
 
 def _by_nothing(chance: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -198,7 +191,7 @@ ORDERS = {"planted important set": _by_worth, "an order of nothing": _by_nothing
 
 # C6: pair values per prompt with a planted structure, and surrogates without it.
 
-GRAPH_UNITS, GRAPH_PROMPTS, GRAPH_DRAWS, GRAPH_REPLICATES = 40, 20, 20, 100
+GRAPH_UNITS, GRAPH_PROMPTS, GRAPH_DRAWS, GRAPH_REPLICATES = 40, 20, 20, 80
 
 
 def _spread(chance: np.random.Generator, pairs: np.ndarray) -> np.ndarray:
@@ -244,16 +237,14 @@ def judge_graphs(chance: np.random.Generator, kinds: tuple[Any, Any], strength: 
 
     prompts = noise(GRAPH_PROMPTS) + structure
     data = measured(prompts.mean(axis=0))
-    again = [
-        measured(prompts[chance.integers(GRAPH_PROMPTS, size=GRAPH_PROMPTS)].mean(axis=0))
-        for _ in range(GRAPH_REPLICATES)
-    ]
+    chosen = chance.integers(GRAPH_PROMPTS, size=(GRAPH_REPLICATES, GRAPH_PROMPTS))
+    again = np.stack([measured(prompts[some].mean(axis=0)) for some in chosen])
     found: dict[tuple[str, str, float], Difference] = {}
     for null in NULLS:
         drawn = np.stack([measured(noise(GRAPH_PROMPTS).mean(axis=0)) for _ in range(GRAPH_DRAWS)])
         for c, what in enumerate(("efficiency", "modularity")):
             for d, density in enumerate(networks.DENSITIES):
-                found[null, what, density] = networks.difference(data[c, d], drawn[:, c, d], np.stack(again)[:, c, d])
+                found[null, what, density] = networks.difference(data[c, d], drawn[:, c, d], again[:, c, d])
     return claims.c6(found, networks.DENSITIES, GRAPH_PROMPTS)
 
 
