@@ -196,6 +196,30 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("curvature", "DOUBLE", "Quadratic coefficient of the profile over depth; shown, not tested."),
         ],
     ),
+    "category_profiles": (
+        "Layer profile of the default ranking over the prompts of one category.",
+        [
+            ("decomposition", "VARCHAR", "decompositions.decomposition."),
+            ("category", "VARCHAR", "prompts.category."),
+            ("layer", "INTEGER", "Layer, from 0."),
+            ("depth", "DOUBLE", "Layer / (layers − 1)."),
+            ("value", "DOUBLE", "Mean over the layer's units, scaled."),
+            ("low", "DOUBLE", "Lower end of the two-way bootstrap's 95 % interval."),
+            ("high", "DOUBLE", "Upper end of it."),
+        ],
+    ),
+    "category_contrasts": (
+        "Middle layers against the others over the prompts of one category.",
+        [
+            ("decomposition", "VARCHAR", "decompositions.decomposition."),
+            ("category", "VARCHAR", "prompts.category."),
+            ("ranking", "VARCHAR", "The default ranking."),
+            ("prompts", "INTEGER", "Valid prompts of the category."),
+            ("contrast", "DOUBLE", "Middle layers minus the others, scaled, as in contrasts."),
+            ("low", "DOUBLE", "Lower end of the two-way bootstrap's 95 % interval."),
+            ("high", "DOUBLE", "Upper end of it."),
+        ],
+    ),
     "confounds": (
         "What speaks against reading the map as a finding.",
         [

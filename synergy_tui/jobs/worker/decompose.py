@@ -42,7 +42,10 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     cache = Cache.open(job.cache, on_wait=progress.waits)
     capture = load.one(cache, "capture", spec["capture"])
     responses = load.rows(
-        cache, "SELECT prompt, steps FROM responses WHERE capture = $1 AND valid ORDER BY prompt", spec["capture"]
+        cache,
+        """SELECT prompt, steps, category FROM responses r LEFT JOIN prompts p USING (capture, prompt)
+        WHERE capture = $1 AND valid ORDER BY prompt""",
+        spec["capture"],
     )
     if not responses:
         raise MeasureError(f"capture {spec['capture']} has no response of {capture['min_steps']} steps", "capture anew")
@@ -67,6 +70,9 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
         "norm": confounds.mean_norm(raw),
     }
     rows: dict[str, Any] = unit_rows.rows(job.id, capture, spec, measured, lengths, atoms, found, progress)
+    if spec["pool"] == "mean":
+        categories = [row["category"] or "" for row in responses]
+        rows |= unit_rows.by_category(job.id, spec, atoms, categories, capture["layers"])
     if found is not None:
         rows["unit_nulls"] = null_rows(job.id, found)
         rows["surrogate_contrasts"] = contrast_rows(job.id, found, capture["layers"])
