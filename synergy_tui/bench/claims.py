@@ -120,13 +120,18 @@ def _draws(series: Series, null: str, draws: int, seed: int) -> UnitDraws:
 UNITS = 270
 FRACTIONS = (0.05, 0.1, 0.15, 0.2, 0.25)
 SEEDS = 20
-TASKS = 60
+TASKS = 90
+
+
+WORTH = 8
+"""A planted unit matters so many times as much as another."""
 
 
 def worth(chance: np.random.Generator, layers: int = 30) -> np.ndarray:
-    """Importance of units: heavy-tailed, and some layers worth more."""
-    by_layer = np.repeat(chance.lognormal(0, 0.5, layers), UNITS // layers)
-    return by_layer * chance.lognormal(0, 1.0, UNITS) / UNITS
+    """Importance of units: 15 % of them planted, the rest uneven, and some layers worth more."""
+    by_layer = np.repeat(chance.lognormal(0, 0.3, layers), UNITS // layers)
+    planted = np.where(chance.random(UNITS) < 0.15, WORTH, 1)
+    return by_layer * planted * chance.lognormal(0, 0.5, UNITS) / (3 * UNITS)
 
 
 def removal(chance: np.random.Generator, importance: np.ndarray, order: np.ndarray) -> Removal:
@@ -138,7 +143,7 @@ def removal(chance: np.random.Generator, importance: np.ndarray, order: np.ndarr
         return (lost + 2 * lost**2) * chance.lognormal(0, 0.05, len(FRACTIONS))
 
     def accuracy(of: np.ndarray) -> float:
-        chances = 0.8 * np.exp(-importance[of[: round(0.25 * UNITS)]].sum() / 0.4)
+        chances = 0.8 * np.exp(-importance[of[: round(0.25 * UNITS)]].sum() / 0.25)
         return float(chance.binomial(TASKS, chances) / TASKS)
 
     layer = np.arange(UNITS) // 9

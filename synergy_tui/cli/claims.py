@@ -89,8 +89,6 @@ def _start_card(
     cache: Path | None, run: str | None, latest: bool, parts: Sequence[str], yes: bool, chosen: dict[str, Any]
 ) -> list[JobFolder]:
     """Announces what is still to be done, part by part, and starts it; the card's job is the last."""
-    from dataclasses import replace
-
     from synergy_tui.jobs import chain, plan
     from synergy_tui.jobs.folder import JobFolder
     from synergy_tui.jobs.plan.claims import PARTS, with_ids
@@ -110,10 +108,8 @@ def _start_card(
     if not yes:
         ask_before(sum(one.seconds or 0 for one in costs.values()), WORTH_ASKING)
     ids = chain.start(opened, made.links[:-1], fresh)
-    last = made.links[-1]
-    with_parts = replace(last.plan, spec=last.plan.spec | with_ids(made, ids))
     started = [one for one, link in zip(ids, made.links, strict=False) if link.found is None]
-    job = chain.submit_last(opened, with_parts, started[-1] if started else None)
+    job = chain.submit_last(opened, made.links[-1].plan, with_ids(made, ids), started[-1] if started else None)
     return [*(JobFolder(opened.jobs / one) for one in started), job]
 
 

@@ -62,7 +62,7 @@ def _claim(name: str, claim: Card, width: int, plain: bool) -> list[Text]:
         room = width - 1
         lines.append(Text(f"{name}  {claim['statement']}", "" if plain else "bold"))
         lines.append(Text(f"    {claim['verdict']}", colour))
-    told = [_effect(claim), holds(claim), claim["told"] or ""]
+    told = [effect(claim), holds(claim), claim["told"] or ""]
     body = " · ".join(one for one in told if one)
     if claim["missing"]:
         body = f"{body} · missing: {claim['missing']}" if body else f"missing: {claim['missing']}"
@@ -71,7 +71,8 @@ def _claim(name: str, claim: Card, width: int, plain: bool) -> list[Text]:
     return [*lines, *(Text(f"    {one}") for one in textwrap.wrap(printable(body), max(room - 4, 36)))]
 
 
-def _effect(claim: Card) -> str:
+def effect(claim: Card) -> str:
+    """The effect with its interval and what it is over; empty where it was not measured."""
     if claim["effect"] is None:
         return ""
     sign = "" if "×" in claim["measure"] or "BIC" in claim["measure"] else "+"

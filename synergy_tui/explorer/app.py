@@ -25,11 +25,11 @@ from synergy_tui.settings import Settings
 if TYPE_CHECKING:
     from synergy_tui.explorer.open import RunTree
 
-VIEWS = ("atlas", "unit", "tokens", "pairs", "ablation", "jobs", "sql")
+VIEWS = ("atlas", "unit", "tokens", "pairs", "ablation", "claims", "compare", "jobs", "sql")
 
 
 class Explorer(Session):
-    """One cache, one selection, seven views."""
+    """One cache, one selection, nine views."""
 
     TITLE = "synergy-tui"
     CSS_PATH = "style.tcss"

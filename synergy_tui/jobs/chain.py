@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from typing import Any
 
 from synergy_tui.errors import JobError, SynergyError
 from synergy_tui.jobs import folder
@@ -47,9 +48,9 @@ def start(cache: Cache, links: Sequence[Link], fresh: bool = False) -> list[str]
     return ids
 
 
-def submit_last(cache: Cache, plan: Plan, after: str | None) -> JobFolder:
-    """The job that is made of a chain's results, whatever became of them."""
-    return submit(cache.folder, plan.kind, plan.spec | {"softly": True}, after=after)
+def submit_last(cache: Cache, plan: Plan, parts: dict[str, Any], after: str | None) -> JobFolder:
+    """The job that is made of a chain's results, whatever became of them. parts: what its spec says of them."""
+    return submit(cache.folder, plan.kind, plan.spec | parts | {"softly": True}, after=after)
 
 
 def _unfinished(cache: Cache) -> dict[str, JobFolder]:

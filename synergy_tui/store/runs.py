@@ -54,6 +54,17 @@ def compared(cache: Cache, decompositions: Sequence[str], ranking: str) -> list[
     return found
 
 
+def comparable(cache: Cache, decomposition: str) -> list[str]:
+    """Other decompositions of the same unit kinds and method, controls of the same capture first, then the newest."""
+    query = """SELECT o.decomposition FROM decompositions o JOIN captures c ON c.capture = o.capture,
+        (SELECT d.*, kind FROM decompositions d JOIN captures USING (capture) WHERE decomposition = $1) m
+        WHERE o.decomposition <> m.decomposition AND c.kind = m.kind AND (o.estimator, o.redundancy, o.lag, o.pool,
+        o.preprocess) = (m.estimator, m.redundancy, m.lag, m.pool, m.preprocess)
+        ORDER BY o.capture IN (SELECT control FROM controls WHERE capture = m.capture) DESC, o.capture = m.capture,
+        o.created DESC, o.decomposition"""
+    return [row["decomposition"] for row in load.rows(cache, query, decomposition)]
+
+
 def of_training(cache: Cache, decomposition: str) -> list[str]:
     """Decompositions of all checkpoints of the training that a run belongs to, by the same method; itself alone where
     it belongs to none."""
