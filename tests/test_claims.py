@@ -73,7 +73,7 @@ def removal(
 ) -> Removal:
     area = {name: AreaTest(1.5, 3.0, p, below, seeds) for name in ("random", "layer-matched")}
     found: dict[str, object] = {"area": area, "ratio": (1.5, 1.2, 1.8), "divergence": 0.05, "tasks": 60, "prompts": 12}
-    found |= {"accuracy": dict.fromkeys(area, accuracy), "ranking": RANKING}
+    found |= {"accuracy": dict.fromkeys(area, accuracy) if accuracy else {}, "ranking": RANKING}
     return Removal(**found | changes)  # type: ignore[arg-type]
 
 
@@ -82,7 +82,7 @@ def test_c3_needs_divergence_and_accuracy_beyond_both_controls():
     assert claims.c3(removal(p=0.2)).verdict == NOT_SUPPORTED
     assert claims.c3(removal(accuracy=0.2)).verdict == NOT_SUPPORTED
     assert "graded tasks" in claims.c3(removal(accuracy=0.2, tasks=10)).missing
-    assert "accuracy" in claims.c3(removal(accuracy={}, tasks=0)).missing
+    assert "accuracy" in claims.c3(removal(accuracy=0, tasks=0)).missing
     one = {"random": AreaTest(1.5, 3.0, 0.01, 0.99, 20)}
     assert "layer-matched" in claims.c3(removal(area=one)).missing
     assert claims.c3(None).verdict == INCONCLUSIVE
@@ -112,7 +112,7 @@ def test_c5_needs_five_initialisations_of_both_controls():
 
 
 def test_c5_against_a_t_by_hand():
-    # mean 0, sd 1, k 5: t of 2.9 is 2.9/√1.2 = 2.647; the upper 5 % of Student's t with 4 is 2.132, the upper 2.5 % 2.776
+    # mean 0, sd 1, k 5: t of 2.9 is 2.9/√1.2 = 2.647; the upper 5 % of Student's t with 4 is 2.132, 2.5 % 2.776
     controls = np.array([-1.5, -0.5, 0.0, 0.5, 1.5])
     controls = controls / controls.std(ddof=1)
     assert 0.025 < claims.above(2.9, controls) < 0.05

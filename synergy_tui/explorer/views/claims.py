@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -105,7 +106,7 @@ class ClaimsView(View):
         self.head("#claim-pane", f"{name}  {claims[name]['statement']}", "up, down: another")
         self.query_one("#claim-told", Lines).show(self._told(claims[name], width - 4), self.ink)
 
-    def _colour(self, verdict: str) -> str:
+    def _colour(self, verdict: str) -> Style | str:
         if verdict == SUPPORTED:
             return self.ink.warm
         return self.ink.dim if verdict == INCONCLUSIVE else "bold"
