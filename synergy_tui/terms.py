@@ -73,13 +73,35 @@ ORDER_PARAMETERS = ("contrast", "layer-order", "core-share", "norm-share", "core
 MODELS = ("constant", "linear", "quadratic", "step", "sigmoid")
 """Courses of an order parameter over a ladder; the last two are sudden."""
 
-VERDICTS = ("transition", "gradual", "no change", "changes", "inconclusive", "comparison")
+LADDER_VERDICTS = ("transition", "gradual", "no change", "changes", "inconclusive", "comparison")
 """What a ladder can say. `changes` where there are 5 to 7 levels, `comparison` below."""
 
 GRADES = ("right", "wrong", "unparsable", "failed")
 """Of an answer on a ladder; failed: its verifier raised."""
 
-JOB_KINDS = ("capture", "decompose", "ablate", "ladder")
+CLAIMS = {
+    "C1": "middle layers are synergistic, early and late redundant",
+    "C2": "the organisation emerges as a transition with difficulty",
+    "C3": "ablating synergistic units is disproportionate",
+    "C4": "redundant units are dispensable",
+    "C5": "it is learned",
+    "C6": "synergy networks are efficient, redundancy networks modular",
+}
+"""What the literature claims of language models; the verdicts are tests on one run."""
+
+SUPPORTED, EXPLAINED, NOT_SUPPORTED, INCONCLUSIVE = (
+    "supported",
+    "present, but explained by self-prediction",
+    "not supported",
+    "inconclusive",
+)
+
+VERDICTS = (SUPPORTED, EXPLAINED, NOT_SUPPORTED, INCONCLUSIVE)
+
+CONTROLS = ("free-running", "replayed")
+"""How a subject with random weights is a control: answering by itself, or on the run's own tokens."""
+
+JOB_KINDS = ("capture", "decompose", "ablate", "ladder", "networks", "claims")
 
 JOB_STATES = ("queued", "running", "paused", "done", "failed", "cancelled")
 

@@ -11,7 +11,7 @@ from synergy_tui.analysis.transition import curves, judge
 from synergy_tui.bench import difficulty
 from synergy_tui.errors import TaskError
 from synergy_tui.tasks.verifiers import VERIFIERS, grade
-from synergy_tui.terms import GRADES, MODELS, ORDER_PARAMETERS, STS, VERDICTS
+from synergy_tui.terms import GRADES, LADDER_VERDICTS, MODELS, ORDER_PARAMETERS, STS
 
 NAMES = [str(level) for level in range(1, 9)]
 
@@ -47,7 +47,7 @@ def test_gradual_and_no_change_are_said_where_they_are_so():
 def test_few_levels_know_no_transition():
     for levels, allowed in ((7, {"changes", "no change", "inconclusive"}), (4, {"comparison"})):
         found = difficulty.alone(difficulty.SUDDEN["step"], 4.0, 0.0, 50, levels=levels)
-        assert {name for name in VERDICTS if found[name]} <= allowed
+        assert {name for name in LADDER_VERDICTS if found[name]} <= allowed
 
 
 def test_plain_bic_on_five_levels_would_claim_transitions_and_this_does_not():

@@ -136,6 +136,21 @@ ABLATION: list[tuple[str, tuple[str, ...], Check]] = [
     ("ablation.start", (), lambda app: any(one["kind"] == "ablate" for one in app.seen.jobs)),
 ]
 
+CLAIMS: list[tuple[str, tuple[str, ...], Check]] = [
+    ("view.claims", (), lambda app: "No claims card of this run yet" in app.plain_screen()),
+    ("claims.down", (), lambda app: app.view.id == "claims"),
+    ("claims.up", (), lambda app: "surrogates for C1, C5" in app.plain_screen()),
+    # The made-up subject is nowhere, which workers will say; that the chain starts is what counts here.
+    ("claims.start", (), lambda app: any(one["kind"] == "claims" for one in app.seen.jobs)),
+]
+
+COMPARE: list[tuple[str, tuple[str, ...], Check]] = [
+    ("view.compare", (), lambda app: "no other run" in app.plain_screen()),
+    ("compare.next", (), lambda app: "no other run" in app.plain_screen()),
+    ("compare.previous", (), lambda app: "no other run" in app.plain_screen()),
+    ("compare.categories", (), lambda app: "has 0 categories" in app.plain_screen()),
+]
+
 JOBS: list[tuple[str, tuple[str, ...], Check]] = [
     ("jobs.pause", ("J",), lambda app: app.seen.jobs[0]["state"] in ("paused", "failed")),
     ("jobs.cancel", (), lambda app: app.seen.jobs[0]["state"] in ("cancelled", "failed")),
@@ -528,7 +543,7 @@ def test_a_run_is_started_watched_and_ablated_from_the_explorer(cache: Path, tin
         # It follows by itself: the capture's map, the decomposition's, the result.
         done = lambda: app.shown.place.job is None and app.shown.row["name"] == tiny.name  # noqa: E731
         await until_in(app, pilot, done, "the result", 180)
-        await pilot.press("escape", "c", "a")
+        await pilot.press("escape", "C", "a")
         orders = {"orders": "marked,single-units"}
         for name, value in ({"seeds": "2", "fractions": "0.1", "prompts": "2"} | orders).items():
             app.view.query_one(f"#ablation-{name}", Input).value = value
@@ -554,7 +569,7 @@ sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 from driving import drive, settle
 async def walk(app, pilot):
-    for key in ("u", "p", "t", "a", "J", "s", "escape", "escape", "n", "escape"):
+    for key in ("u", "p", "t", "a", "c", "b", "J", "s", "escape", "escape", "n", "escape"):
         await pilot.press(key)
         await settle(app, pilot)
 drive(walk, Path(sys.argv[1]))

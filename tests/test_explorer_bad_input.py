@@ -93,7 +93,7 @@ def test_odd_runs_are_shown(cache: Path, shape: str, size: tuple[int, int]) -> N
             assert "\u202e" not in text
             await pilot.press("end", "down", "right", "question_mark", "escape", "home", "up")
             if view == "escape":
-                await pilot.press("r", "f", "space", "x", "c", "v", "right", "v", "plus")
+                await pilot.press("r", "f", "space", "x", "C", "v", "right", "v", "plus")
         await settle(app, pilot)
         assert app.shown is not None
 

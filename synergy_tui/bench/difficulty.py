@@ -13,7 +13,7 @@ from scipy.signal import lfilter
 from synergy_tui.analysis.ladder import curve
 from synergy_tui.analysis.order import LevelAtoms, level_contrast
 from synergy_tui.analysis.transition import FULL, judge
-from synergy_tui.terms import VERDICTS
+from synergy_tui.terms import LADDER_VERDICTS
 
 LADDERS, PROMPTS = 1000, 40
 
@@ -78,7 +78,7 @@ def _has_place(course: Course) -> bool:
 
 def _shares(verdicts: np.ndarray, held: np.ndarray, course: Course) -> dict[str, float]:
     called = (verdicts == "transition") & _has_place(course)
-    shares = {name: float((verdicts == name).mean()) for name in VERDICTS}
+    shares = {name: float((verdicts == name).mean()) for name in LADDER_VERDICTS}
     return shares | {"covered": float(held[called].mean()) if called.any() else float("nan")}
 
 

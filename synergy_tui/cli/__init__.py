@@ -2,6 +2,9 @@
 
 measure.py  run, capture, import, decompose, ablate: start jobs and show what they made
 difficulty.py  difficulty: the chain over a ladder
+claims.py   claims, networks: verdicts on a run
+compare.py  runs side by side
+controls.py run --control: the same architecture with random weights
 look.py     explore, show, sql, export, doctor, bench
 subjects.py subjects list, show, pull
 jobs.py     jobs list, show, watch, logs, cancel, pause, resume, clean
@@ -22,7 +25,7 @@ from typing import Any
 import click
 
 from synergy_tui import __version__
-from synergy_tui.cli import cache, difficulty, jobs, look, measure, subjects
+from synergy_tui.cli import cache, claims, compare, difficulty, jobs, look, measure, subjects
 from synergy_tui.cli.common import say
 from synergy_tui.errors import SynergyError
 
@@ -49,6 +52,7 @@ def commands(context: click.Context, cache: Path | None, **looks: Any) -> None:
 
 for command in (
     *(measure.run, measure.capture, measure.import_, measure.decompose, measure.ablate, difficulty.difficulty),
+    *(claims.claims, claims.networks, compare.compare),
     *(look.explore, look.show, look.sql, look.export, look.doctor, look.bench),
     *(subjects.subjects, jobs.jobs, cache.cache),
 ):

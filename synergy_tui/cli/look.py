@@ -211,7 +211,10 @@ def doctor(cache: Path | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name", type=click.Choice(["ablation", "cache", "capture", "difficulty", "explorer", "nulls", "phiid"]))
+@click.argument(
+    "name",
+    type=click.Choice(["ablation", "cache", "capture", "claims", "difficulty", "explorer", "nulls", "phiid"]),
+)
 @options()
 def bench(name: str, cache: Path | None, as_json: bool) -> None:
     """Measure on this machine: what is compared is interleaved in one run, so trust the ratios.

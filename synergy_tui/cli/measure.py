@@ -53,6 +53,7 @@ def _capture_options(command: Any) -> Any:
     for option in (
         click.option("--allow-remote-code", is_flag=True, help="Run the Python code that the model's files bring."),
         click.option("--allow-pickle", is_flag=True, help="Load weights kept as pickle, a format that can run code."),
+        click.option("--weights-seed", type=int, help="Of random weights; default: --seed."),
         click.option("--random-weights", is_flag=True, help="Its architecture alone, weights drawn by --seed."),
         click.option("--revisions", help="Several revisions, with commas: a training's course."),
         click.option("--revision", help="Revision of a hub model."),
@@ -77,19 +78,39 @@ def _capture_options(command: Any) -> Any:
 
 @click.command()
 @click.argument("subject")
+@click.option("--of", metavar="RUN", help="With --control: the run they control; default: SUBJECT's own.")
+@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="With --control: how many of each.")
+@click.option("--control", type=click.Choice(["random-weights"]), help="Make controls: free-running and replayed.")
 @_capture_options
 @job_options
 @options()
-def run(subject: str, detach: bool, yes: bool, cache: Path | None, as_json: bool, **chosen: Any) -> None:
+def run(
+    subject: str,
+    control: str | None,
+    seeds: int,
+    of: str | None,
+    detach: bool,
+    yes: bool,
+    cache: Path | None,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
     """Capture SUBJECT, decompose it, show its synergy map.
 
     SUBJECT is smollm2, a model folder, a folder of checkpoints, a .gguf file, or a hub id.
 
     \b
     Example:  synergy-tui run smollm2 --tasks cognitive --prompts 12 --steps 48
+    Controls: synergy-tui run smollm2 --prompts 12 --steps 48 --control random-weights --seeds 5
     """
     from synergy_tui.jobs import plan
 
+    if control:
+        from synergy_tui.cli.controls import make
+
+        return make(cache, subject, of, seeds, detach, yes, as_json, **chosen)
+    if of:
+        raise UsageError("--of names the run that controls are of", "add --control random-weights")
     more = {"device": chosen["device"] if chosen["device"] != "cuda:all" else None, "seed": chosen["seed"]}
     firsts = _captures(cache, subject, chosen)
     chains = [[one, plan.decompose("", one.units, len(one.spec["prompts"]), **more)] for one in firsts]

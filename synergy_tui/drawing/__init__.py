@@ -4,6 +4,9 @@ scale.py     values → colours and shades, the one place that knows them
 atlas.py     layer × unit map with the layer profile beside it, and the reading under it
 plots.py     lines over an axis
 curves.py    ablation curves
+arcs.py      strongest pairs as arcs between layers
+card.py      a claims card: text, Markdown, JSON
+compare.py   runs side by side
 progress.py  a job's stages as they pass
 tables.py    rows → aligned columns, CSV, JSON
 """

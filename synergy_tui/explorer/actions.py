@@ -37,6 +37,8 @@ APP = (
     Action(
         "app", "view.difficulty", "d", "view('difficulty')", "difficulty", "A ladder: does it change with difficulty"
     ),
+    Action("app", "view.claims", "c", "view('claims')", "claims", "What this run says about six claims", footer=True),
+    Action("app", "view.compare", "b", "view('compare')", "beside", "This run beside another, or its categories"),
     Action("app", "view.jobs", "J", "view('jobs')", "jobs", "What runs and what has run", footer=True),
     Action("app", "view.sql", "s", "view('sql')", "SQL", "Ask the cache", footer=True),
     Action("app", "score.choose", "m", "choose_score", "measure", "What the map shows: atom, score or ranking"),
@@ -88,7 +90,7 @@ ATLAS = (
     Action("atlas", "atlas.open", "enter", "open_unit", "unit", "Open the unit under the cursor", footer=True),
     Action("atlas", "marks.unit", "space", "mark('unit')", "mark", "Mark or unmark the unit", footer=True),
     Action("atlas", "marks.layer", "x", "mark('layer')", "mark layer", "Mark or unmark the layer"),
-    Action("atlas", "marks.column", "c", "mark('column')", "mark column", "Mark or unmark this unit of every layer"),
+    Action("atlas", "marks.column", "C", "mark('column')", "mark column", "Mark or unmark this unit of every layer"),
     Action("atlas", "marks.rectangle", "v", "mark('rectangle')", "rectangle", "Begin a rectangle; again: mark it"),
 )
 
@@ -146,6 +148,18 @@ DIFFICULTY = (
     Action("difficulty", "difficulty.previous", "comma", "other(-1)", "ladder back", "The ladder before"),
 )
 
+CLAIMS = (
+    Action("claims", "claims.up", "up,k", "move(-1)", "up", "The claim before", palette=False),
+    Action("claims", "claims.down", "down,j", "move(1)", "down", "The next claim", palette=False),
+    Action("claims", "claims.start", "f5", "start", "start", "Make what is missing, and the card", footer=True),
+)
+
+COMPARE = (
+    Action("compare", "compare.next", "period", "other(1)", "next run", "Beside the next run", footer=True),
+    Action("compare", "compare.previous", "comma", "other(-1)", "previous", "Beside the run before"),
+    Action("compare", "compare.categories", "o", "categories", "categories", "By category of its prompts", footer=True),
+)
+
 JOBS = (
     Action("jobs", "jobs.open", "enter", "open_result", "open", "Open what the job made", footer=True),
     Action("jobs", "jobs.cancel", "delete", "cancel", "cancel", "Stop the job; finished parts are kept", footer=True),
@@ -182,7 +196,7 @@ TABLE = tuple(
 
 DIALOG = (Action("dialog", "dialog.close", "escape", "close", "close", "Close without doing anything", palette=False),)
 
-ALL = (*APP, *ATLAS, *UNIT, *TOKENS, *PAIRS, *ABLATION, *DIFFICULTY, *JOBS, *SQL)
+ALL = (*APP, *ATLAS, *UNIT, *TOKENS, *PAIRS, *ABLATION, *DIFFICULTY, *CLAIMS, *COMPARE, *JOBS, *SQL)
 
 
 def bindings(where: str) -> list[BindingType]:

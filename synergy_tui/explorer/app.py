@@ -25,11 +25,11 @@ from synergy_tui.settings import Settings
 if TYPE_CHECKING:
     from synergy_tui.explorer.open import RunTree
 
-VIEWS = ("atlas", "unit", "tokens", "pairs", "ablation", "difficulty", "jobs", "sql")
+VIEWS = ("atlas", "unit", "tokens", "pairs", "ablation", "difficulty", "claims", "compare", "jobs", "sql")
 
 
 class Explorer(Session):
-    """One cache, one selection, eight views."""
+    """One cache, one selection, ten views."""
 
     TITLE = "synergy-tui"
     CSS_PATH = "style.tcss"

@@ -11,6 +11,7 @@ _DECODE = 20e9
 _ABLATE = 1e11
 _PAIR_PROMPTS = 9e6
 _TIMES = {("gaussian", "mmi"): 1.0, ("discrete", "mmi"): 4.0, ("gaussian", "ccs"): 12.0, ("discrete", "ccs"): 5.0}
+_GRAPH = 0.12  # seconds for 270 units at three densities
 _START, _LOAD_BYTES_PER_SECOND = 5.0, 3e8
 _LEVEL = 2.0
 _PAIR_BYTES, _VALUE_BYTES = 78.0, 4.2
@@ -61,6 +62,20 @@ def ablate(geometry: dict[str, Any], passes: float, tokens: int, generated: floa
     work = ((passes + 3) * tokens + generated) * parameters / (_ABLATE * cores / 2)
     load = _START + 4 * parameters / _LOAD_BYTES_PER_SECOND
     return Cost(None if device != "cpu" else work + load, passes * 2_000.0)
+
+
+def networks(units: int, prompts: int, spec: dict[str, Any], row: dict[str, Any], cores: int) -> Cost:
+    """Pair values of every prompt, and two graphs at three densities for each surrogate and replicate."""
+    pairs, nulls = units * (units - 1) / 2, len(spec["nulls"])
+    times = _TIMES[row["estimator"], row["redundancy"]]
+    engine = (1 + spec["draws"]) * times * pairs * prompts / (_PAIR_PROMPTS * cores / 2)
+    made = 2 * (spec["draws"] + spec["replicates"]) * _GRAPH * (units / 270) ** 2.3
+    return Cost(None if spec["device"] != "cpu" else _START + nulls * (engine + made), nulls * 40_000.0)
+
+
+def card(spec: dict[str, Any]) -> Cost:
+    """Judging what is there."""
+    return Cost(_START, 4_000.0)
 
 
 def _parameters(geometry: dict[str, Any]) -> float:

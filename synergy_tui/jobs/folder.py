@@ -30,6 +30,9 @@ RESTING = (*ENDED, "paused")
 SILENCE = 10.0
 """Seconds without a heartbeat after which a living worker is said to be silent: stopped, or stuck in the disk."""
 
+_LETTERS = {"claims": "k"}
+"""What ids of a kind begin with, where its own letter is another's."""
+
 _FULL = 4_000_000
 """Free bytes below which a worker that left no word has most likely met a full disk."""
 
@@ -206,7 +209,7 @@ class JobFolder:
 def new(cache: Path, kind: str, spec: dict[str, Any], after: str | None = None) -> JobFolder:
     """Makes the folder of a queued job. Raises OSError when it cannot be written."""
     while True:
-        job = JobFolder(cache / "jobs" / (kind[0] + secrets.token_hex(4)))
+        job = JobFolder(cache / "jobs" / (_LETTERS.get(kind, kind[0]) + secrets.token_hex(4)))
         try:
             job.path.mkdir(parents=True)
             break

@@ -8,18 +8,22 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from synergy_tui.errors import Cancelled, JobError
+from synergy_tui.errors import Cancelled, JobError, SynergyError
 from synergy_tui.jobs.folder import RESTING, JobFolder
 from synergy_tui.jobs.submit import cancel
 
 POLL = 0.1
 
 
-def follow(jobs: Sequence[JobFolder], show: Callable[[str, dict[str, Any]], None]) -> None:
+def follow(
+    jobs: Sequence[JobFolder],
+    show: Callable[[str, dict[str, Any]], None],
+    lost: Callable[[SynergyError], None] | None = None,
+) -> None:
     """Returns when all jobs are done. Raises JobError with the first failure or when one is paused, Cancelled after
-    Ctrl-C or a cancel."""
+    Ctrl-C or a cancel. `lost` hears of failures and cancels of all but the last, which are then no end."""
     try:
-        watch(jobs, show)
+        watch(jobs, show, lost)
     except KeyboardInterrupt:
         _cancel(jobs)
         raise Cancelled(
@@ -28,7 +32,11 @@ def follow(jobs: Sequence[JobFolder], show: Callable[[str, dict[str, Any]], None
         ) from None
 
 
-def watch(jobs: Sequence[JobFolder], show: Callable[[str, dict[str, Any]], None]) -> None:
+def watch(
+    jobs: Sequence[JobFolder],
+    show: Callable[[str, dict[str, Any]], None],
+    lost: Callable[[SynergyError], None] | None = None,
+) -> None:
     """The same, but an interrupt ends the watching alone."""
     for job in jobs:
         while True:
@@ -37,7 +45,12 @@ def watch(jobs: Sequence[JobFolder], show: Callable[[str, dict[str, Any]], None]
             if status["state"] in RESTING:
                 break
             time.sleep(POLL)
-        _raise_unless_done(job, status)
+        try:
+            _raise_unless_done(job, status)
+        except SynergyError as error:
+            if lost is None or job is jobs[-1] or status["state"] == "paused":
+                raise
+            lost(error)
 
 
 def _raise_unless_done(job: JobFolder, status: dict[str, Any]) -> None:

@@ -6,6 +6,8 @@ cache.py    opening: who may read or write when, and what a locked or foreign ca
 bulk.py     pair and series files: written under a temporary name, renamed when whole
 publish.py  finished results → rows and files, visible at once or not at all
 incoming.py series measured elsewhere → a capture
+runs.py     runs held against each other, as rows
+cards.py    claims cards, networks and controls, as rows
 load.py     rows and files → arrays and plain dicts
 query.py    SQL from users: read-only, inside the cache, bounded in time and rows
 """

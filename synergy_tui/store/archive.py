@@ -15,6 +15,9 @@ import duckdb
 from synergy_tui.errors import CacheError, UsageError
 from synergy_tui.store import schema
 from synergy_tui.store.cache import READ_PATIENCE, WRITE_PATIENCE, Cache
+from synergy_tui.store.tables import KEYS, PARENTS
+
+_MADE_FROM_IT = tuple(key for key, parent in PARENTS.items() if parent == "decomposition")
 
 
 @dataclass(frozen=True)
@@ -109,14 +112,16 @@ def _write(cache: Cache, decomposition: str, folder: Path) -> None:
                 which = f"decomposition IN ({listed})"
             elif "capture" in keys:
                 which = f"capture = '{capture}'"
-            elif "ablation" in keys:
-                which = f"ablation IN (SELECT ablation FROM ablations WHERE decomposition IN ({listed}))"
+            elif key := next((key for key in _MADE_FROM_IT if key in keys), None):
+                which = f"{key} IN (SELECT {key} FROM {KEYS[key]} WHERE decomposition IN ({listed}))"
             elif "ladder" in keys:
                 which = f"ladder IN (SELECT ladder FROM ladders WHERE capture = '{capture}')"
             elif name == "recipes":
-                ablations = f"SELECT ablation FROM ablations WHERE decomposition IN ({listed})"
+                made = " UNION ".join(
+                    f"SELECT {key} FROM {KEYS[key]} WHERE decomposition IN ({listed})" for key in _MADE_FROM_IT
+                )
                 ladders = f"SELECT ladder FROM ladders WHERE capture = '{capture}'"
-                which = f"result IN ('{capture}', {listed}) OR result IN ({ablations}) OR result IN ({ladders})"
+                which = f"result IN ('{capture}', {listed}) OR result IN ({made}) OR result IN ({ladders})"
             elif name == "subjects":
                 which = f"subject IN (SELECT subject FROM captures WHERE capture = '{capture}')"
             else:

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 
 from synergy_tui.store.bulk import PAIR_FILE, SERIES_FILE
 from synergy_tui.store.cache import Cache
-from synergy_tui.store.publish import KEYS, PARENTS
 from synergy_tui.store.schema import NOTHING, TABLES
+from synergy_tui.store.tables import KEYS, PARENTS
 
 _BULK = (
     ("pairs", "decomposition", "decompositions", PAIR_FILE),

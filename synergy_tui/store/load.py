@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 
 from synergy_tui.errors import CacheError, UsageError
 from synergy_tui.store.cache import Cache
-from synergy_tui.store.publish import KEYS, PARENTS
+from synergy_tui.store.tables import KEYS, PARENTS
 
 
 def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
-    """The id of the `kind` (capture, decomposition, ablation, ladder) that `run` means: an id or unique prefix of that
-    kind, or of its relative: a capture stands for its newest decomposition, a decomposition for its capture.
-    `latest`: the newest of the kind. Raises UsageError when there is none or several."""
+    """The id of the `kind` (a key of tables.KEYS) that `run` means: an id or unique prefix of that kind, or of its
+    relative: a capture stands for its newest decomposition, a decomposition for its capture. `latest`: the newest of
+    the kind. Raises UsageError when there is none or several."""
     with cache.read() as con:
         # The map of a ladder's level is nobody's newest run while there is another.
         level = "decomposition IN (SELECT map FROM ladder_levels WHERE map IS NOT NULL), "
@@ -48,18 +48,22 @@ def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
             f"ORDER BY {level}created DESC, decomposition LIMIT 1",
             ("capture", "ladder"): "SELECT ladder FROM ladders WHERE capture = ? ORDER BY created DESC, ladder LIMIT 1",
             ("decomposition", "ladder"): "SELECT ladder FROM ladder_levels WHERE map = ?",
-            ("ladder", "capture"): "SELECT capture FROM ladders WHERE ladder = ?",
             ("ladder", "decomposition"): "SELECT map FROM ladder_levels WHERE ladder = ? AND map IS NOT NULL "
             "ORDER BY level LIMIT 1",
-            ("decomposition", "capture"): "SELECT capture FROM decompositions WHERE decomposition = ?",
-            ("ablation", "capture"): "SELECT capture FROM ablations WHERE ablation = ?",
-            ("ablation", "decomposition"): "SELECT decomposition FROM ablations WHERE ablation = ?",
         }.get((key, kind))
+        if related is None and kind in _above(key):
+            related = f"SELECT {kind} FROM {KEYS[key]} WHERE {key} = ?"
         row = con.execute(related, [one]).fetchone() if related else None
         if row is None:
             step = f"synergy-tui decompose {one}" if kind == "decomposition" else "synergy-tui cache info lists them"
             raise UsageError(f"{key} {one} has no {kind}", step)
         return row[0]
+
+
+def _above(key: str) -> tuple[str, ...]:
+    """What a result was made from: every table of results names all of it."""
+    parent = PARENTS.get(key)
+    return (parent, *_above(parent)) if parent else ()
 
 
 def rows(cache: Cache, query: str, *parameters: Any) -> list[dict[str, Any]]:
@@ -132,7 +136,7 @@ def layers_of_units(cache: Cache, capture: str) -> dict[int, int]:
 
 
 def parsed(key: str, value: Any) -> Any:
-    return json.loads(value) if key in ("versions", "reasons", "spot_check") and value else value
+    return json.loads(value) if key in ("versions", "reasons", "spot_check", "parts") and value else value
 
 
 _VERSION_1: dict[str, Any] = {"nulls": [], "surrogates": 0, "precision": "float64"}

@@ -16,13 +16,7 @@ import pyarrow as pa
 from synergy_tui.errors import CacheError, UsageError
 from synergy_tui.store.bulk import PAIR_FILE, SERIES_FILE, write_parquet
 from synergy_tui.store.cache import WORK_PATIENCE, Cache
-from synergy_tui.store.schema import TABLES
-
-KEYS = {"capture": "captures", "decomposition": "decompositions", "ablation": "ablations", "ladder": "ladders"}
-"""A result's key and the table it is the key of. Its rows in all other tables carry the same key."""
-
-PARENTS = {"decomposition": "capture", "ablation": "decomposition", "ladder": "capture"}
-"""What a result is made from."""
+from synergy_tui.store.tables import KEYS, PARENTS, TABLES
 
 Rows = Mapping[str, pa.Table | Sequence[Mapping[str, Any]]]
 
@@ -49,6 +43,16 @@ def publish_ablation(cache: Cache, ablation: str, rows: Rows) -> None:
     _publish(cache, "ablation", ablation, rows)
 
 
+def publish_networks(cache: Cache, network: str, rows: Rows) -> None:
+    """`rows`: networks, network_measures, network_contrasts, recipes. Raises CacheError as publish_ablation does."""
+    _publish(cache, "network", network, rows)
+
+
+def publish_card(cache: Cache, card: str, rows: Rows) -> None:
+    """`rows`: cards, claims. Raises CacheError as publish_ablation does."""
+    _publish(cache, "card", card, rows)
+
+
 def publish_ladder(cache: Cache, ladder: str, rows: Rows) -> None:
     """`rows`: ladders, recipes, and the tables named ladder_…; the maps of its levels are published before. Raises
     CacheError when the capture was deleted meanwhile."""
@@ -56,8 +60,8 @@ def publish_ladder(cache: Cache, ladder: str, rows: Rows) -> None:
 
 
 def delete(cache: Cache, run: str) -> dict[str, int]:
-    """Removes a capture or a decomposition with all that was made from it, one ablation, or a ladder with the maps of
-    its levels: rows, then files. Returns the results removed by kind. Raises UsageError for an unknown id."""
+    """Removes a capture or a decomposition with all that was made from it, one result of it, or a ladder with the maps
+    of its levels: rows, then files. Returns the results removed by kind. Raises UsageError for an unknown id."""
     with cache.write() as con:
         doomed = _descendants(con, run)
         for key, ids in doomed.items():
@@ -65,6 +69,7 @@ def delete(cache: Cache, run: str) -> dict[str, int]:
                 if ids and any(column == key for column, _, _ in columns):
                     con.execute(f"DELETE FROM {name} WHERE list_contains(?, {key})", [ids])
             con.execute("DELETE FROM recipes WHERE list_contains(?, result)", [ids])
+        con.execute("DELETE FROM controls WHERE list_contains(?, control)", [doomed["capture"]])
     for decomposition in doomed["decomposition"]:
         shutil.rmtree(cache.pairs_folder(decomposition), ignore_errors=True)
     for capture in doomed["capture"]:
@@ -130,12 +135,13 @@ def _descendants(con: duckdb.DuckDBPyConnection, run: str) -> dict[str, list[str
             f"""SELECT decomposition FROM decompositions
             WHERE $1 IN (decomposition, capture) OR decomposition IN ({maps})"""
         ),
-        "ablation": ids(
-            f"""SELECT ablation FROM ablations
-            WHERE $1 IN (ablation, decomposition, capture) OR decomposition IN ({maps})"""
-        ),
         "ladder": ids("SELECT ladder FROM ladders WHERE $1 IN (ladder, capture)"),
     }
+    for key in (key for key, parent in PARENTS.items() if parent == "decomposition"):
+        found[key] = ids(
+            f"""SELECT {key} FROM {KEYS[key]}
+            WHERE $1 IN ({key}, decomposition, capture) OR decomposition IN ({maps})"""
+        )
     if not any(found.values()):
         raise UsageError(f"no run {run} in this cache", "synergy-tui cache info lists them")
     return found

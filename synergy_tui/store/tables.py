@@ -196,6 +196,30 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("curvature", "DOUBLE", "Quadratic coefficient of the profile over depth; shown, not tested."),
         ],
     ),
+    "category_profiles": (
+        "Layer profile of the default ranking over the prompts of one category.",
+        [
+            ("decomposition", "VARCHAR", "decompositions.decomposition."),
+            ("category", "VARCHAR", "prompts.category."),
+            ("layer", "INTEGER", "Layer, from 0."),
+            ("depth", "DOUBLE", "Layer / (layers − 1)."),
+            ("value", "DOUBLE", "Mean over the layer's units, scaled."),
+            ("low", "DOUBLE", "Lower end of the two-way bootstrap's 95 % interval."),
+            ("high", "DOUBLE", "Upper end of it."),
+        ],
+    ),
+    "category_contrasts": (
+        "Middle layers against the others over the prompts of one category.",
+        [
+            ("decomposition", "VARCHAR", "decompositions.decomposition."),
+            ("category", "VARCHAR", "prompts.category."),
+            ("ranking", "VARCHAR", "The default ranking."),
+            ("prompts", "INTEGER", "Valid prompts of the category."),
+            ("contrast", "DOUBLE", "Middle layers minus the others, scaled, as in contrasts."),
+            ("low", "DOUBLE", "Lower end of the two-way bootstrap's 95 % interval."),
+            ("high", "DOUBLE", "Upper end of it."),
+        ],
+    ),
     "confounds": (
         "What speaks against reading the map as a finding.",
         [
@@ -516,10 +540,103 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("value", "DOUBLE", "Its value; of what is no mean over prompts, its jackknife pseudo-value."),
         ],
     ),
+    "controls": (
+        "Captures that are controls of another: the same architecture with random weights.",
+        [
+            ("control", "VARCHAR", "captures.capture of the control."),
+            ("capture", "VARCHAR", "captures.capture that it controls."),
+            ("how", "VARCHAR", "free-running, or replayed: on the tokens of the capture it controls."),
+            ("seed", "BIGINT", "Seed of its weights."),
+        ],
+    ),
+    "networks": (
+        "Pair values of synergy and redundancy as weighted graphs.",
+        [
+            ("network", "VARCHAR PRIMARY KEY", "Id; the job that made it has the same."),
+            ("decomposition", "VARCHAR", "decompositions.decomposition."),
+            ("capture", "VARCHAR", "captures.capture."),
+            ("nulls", "VARCHAR[]", "Nulls whose surrogates are taken off."),
+            ("draws", "INTEGER", "Surrogates of each null."),
+            ("replicates", "INTEGER", "Bootstrap replicates behind the intervals."),
+            ("negative_sts", "BIGINT", "Pairs dropped because their synergy is negative."),
+            ("negative_rtr", "BIGINT", "Pairs dropped because their redundancy is negative."),
+            ("prompts", "INTEGER", "Prompts drawn from."),
+            ("seed", "BIGINT", "Seed of surrogates, communities and bootstrap."),
+            ("versions", "VARCHAR", "Versions of what made it, as JSON."),
+            ("created", "TIMESTAMP", "When it became visible (UTC)."),
+        ],
+    ),
+    "network_measures": (
+        "Measures of these graphs at equal densities, and of surrogate data put through the same path.",
+        [
+            ("network", "VARCHAR", "networks.network."),
+            ("null_name", "VARCHAR", "The null; prompt-shuffle cuts responses to like length, the data too."),
+            ("atom", "VARCHAR", "sts or rtr."),
+            ("density", "DOUBLE", "Share of all pairs that are edges, the strongest."),
+            ("measure", "VARCHAR", "efficiency, modularity or clustering."),
+            ("edges", "BIGINT", "Edges; 0 where there are fewer positive weights than that."),
+            ("value", "DOUBLE", "Of the data."),
+            ("corrected", "DOUBLE", "Minus its mean over surrogates."),
+            ("low", "DOUBLE", "Lower end of the corrected value's 95 % interval, over prompts."),
+            ("high", "DOUBLE", "Upper end of it."),
+            ("surrogate_mean", "DOUBLE", "Mean over surrogates."),
+            ("surrogate_sd", "DOUBLE", "Standard deviation over surrogates."),
+        ],
+    ),
+    "network_contrasts": (
+        "How networks of synergy and redundancy differ, surrogates taken off.",
+        [
+            ("network", "VARCHAR", "networks.network."),
+            ("null_name", "VARCHAR", "The null."),
+            ("contrast", "VARCHAR", "efficiency: sts minus rtr; modularity: rtr minus sts."),
+            ("density", "DOUBLE", "Share of all pairs that are edges."),
+            ("value", "DOUBLE", "The difference, its mean over surrogates taken off."),
+            ("low", "DOUBLE", "Lower end of its 95 % interval, over prompts."),
+            ("high", "DOUBLE", "Upper end of it."),
+            ("raw", "DOUBLE", "The difference before that."),
+        ],
+    ),
+    "cards": (
+        "Claims cards: what one run says about the claims of the literature, and what it was judged by.",
+        [
+            ("card", "VARCHAR PRIMARY KEY", "Id; the job that made it has the same."),
+            ("decomposition", "VARCHAR", "decompositions.decomposition with surrogates that the claims are about."),
+            ("capture", "VARCHAR", "captures.capture."),
+            ("ranking", "VARCHAR", "Ranking the verdicts are by."),
+            ("parts", "VARCHAR", "Ids of the controls, the ablation, the networks and the ladder, as JSON."),
+            ("budget", "DOUBLE", "Of C4: most divergence at a quarter removed, nats per token."),
+            ("seed", "BIGINT", "Seed of its parts."),
+            ("versions", "VARCHAR", "Versions of what made it, as JSON."),
+            ("created", "TIMESTAMP", "When it became visible (UTC)."),
+        ],
+    ),
+    "claims": (
+        "The claims of a card with their verdicts.",
+        [
+            ("card", "VARCHAR", "cards.card."),
+            ("claim", "VARCHAR", "C1 … C6."),
+            ("statement", "VARCHAR", "What the claim says."),
+            (
+                "verdict",
+                "VARCHAR",
+                "supported; present, but explained by self-prediction; not supported; or inconclusive.",
+            ),
+            ("effect", "DOUBLE", "Size of what is claimed; NULL where it was not measured. measure says of what."),
+            ("measure", "VARCHAR", "What the effect is."),
+            ("low", "DOUBLE", "Lower end of its 95 % interval."),
+            ("high", "DOUBLE", "Upper end of it."),
+            ("n", "INTEGER", "What the verdict is over: prompts, levels or initialisations."),
+            ("holds_under", "VARCHAR[]", "Rankings (C6: densities) under which it is supported."),
+            ("of", "VARCHAR[]", "Rankings (C6: densities) it was put to."),
+            ("missing", "VARCHAR", "What an inconclusive one lacks; empty otherwise."),
+            ("told", "VARCHAR", "The numbers behind the verdict, in words."),
+            ("against", "VARCHAR[]", "Confounds that speak against it."),
+        ],
+    ),
     "recipes": (
         "How each result is made anew.",
         [
-            ("result", "VARCHAR", "A capture, decomposition, ablation or ladder."),
+            ("result", "VARCHAR", "What was made: a capture, decomposition, ablation, ladder, …"),
             ("command", "VARCHAR", "The command, every option spelled out."),
         ],
     ),
@@ -527,7 +644,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
 
 JOB_COLUMNS: Columns = [
     ("id", "VARCHAR", "Id of the job; what it makes has the same."),
-    ("kind", "VARCHAR", "capture, decompose, ablate or ladder."),
+    ("kind", "VARCHAR", "capture, decompose, ablate, ladder, networks or claims."),
     ("state", "VARCHAR", "queued, running, paused, done, failed or cancelled."),
     ("stage", "VARCHAR", "What it is doing."),
     ("progress", "DOUBLE", "Share done, 0 to 1."),
@@ -552,3 +669,20 @@ PAIR_EXTRAS = (
     ("tdmi_q", "Benjamini–Hochberg q of it."),
 )
 """Columns of pair files that those of version 1 lack: in an exported run the view has NULL for them."""
+
+KEYS = {
+    "capture": "captures",
+    "decomposition": "decompositions",
+    "ablation": "ablations",
+    "ladder": "ladders",
+    "network": "networks",
+    "card": "cards",
+}
+"""A result's key and the table it is the key of. Its rows in all other tables carry the same key."""
+
+PARENTS = {
+    "decomposition": "capture",
+    "ladder": "capture",
+    **dict.fromkeys(("ablation", "network", "card"), "decomposition"),
+}
+"""What a result is made from."""

@@ -74,6 +74,7 @@ def capture(
     replay: str | None = None,
     cache: Cache | None = None,
     random_weights: bool = False,
+    weights_seed: int | None = None,
     allow_pickle: bool = False,
     allow_remote_code: bool = False,
     device: str | None = None,
@@ -82,13 +83,16 @@ def capture(
     """A capture of `subject` over prompts, greedy at temperature 0. `data`: folder of the built-in subjects. `tasks`: a
     set's name or file, or the set. `batch`, `dtype`: by memory and device when None. `replay`: a capture in `cache`, or
     a .jsonl file with responses, whose tokens are given to the subject instead of its own. `random_weights`: its
-    architecture alone, drawn by `seed`. Raises UsageError, TaskError or SubjectError."""
+    architecture alone, drawn by `weights_seed`, or by `seed` without one, which chooses the prompts too. Raises
+    UsageError, TaskError or SubjectError."""
     if steps < min_steps:
         raise UsageError(
             f"--steps {steps} is below --min-steps {min_steps}: no response would be analysed",
             "raise the one or lower the other",
         )
     known(list(kinds), terms.UNIT_KINDS, "unit kind")
+    if weights_seed is not None and not random_weights:
+        raise UsageError("--weights-seed draws random weights", "add --random-weights")
     if temperature < 0 or not 0 < top_p <= 1:
         raise UsageError(f"no sampling at temperature {temperature:g} with top-p {top_p:g}", "0 or more, and in (0, 1]")
     if replay and (prompts is not None or system is not None or temperature):
@@ -99,7 +103,7 @@ def capture(
     source = resolve(
         subject,
         revision,
-        weights_seed=seed if random_weights else None,
+        weights_seed=(seed if weights_seed is None else weights_seed) if random_weights else None,
         pickle=allow_pickle,
         remote_code=allow_remote_code,
     )

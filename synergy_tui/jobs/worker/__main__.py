@@ -56,7 +56,7 @@ def _work(job: JobFolder) -> int:
         try:
             progress.state("queued", stage="queued")
             if spec["after"] and spec["after"] != job.id:
-                _wait_for(JobFolder(job.path.parent / spec["after"]), progress)
+                _wait_for(JobFolder(job.path.parent / spec["after"]), progress, spec.get("softly", False))
             with Turn(job, spec["device"], before["created"], progress):
                 progress.state("running", stage="starting")
                 if spec["kind"] not in JOB_KINDS:
@@ -93,7 +93,8 @@ def _work(job: JobFolder) -> int:
     return 1
 
 
-def _wait_for(other: JobFolder, progress: Progress) -> None:
+def _wait_for(other: JobFolder, progress: Progress, softly: bool) -> None:
+    """softly: whatever the end of the other is, as a claims card is made of the parts that can be had."""
     while True:
         progress.check()
         # Done jobs may be tidied away; whether their result is there is for the work itself to find.
@@ -101,6 +102,8 @@ def _wait_for(other: JobFolder, progress: Progress) -> None:
         if status["state"] == "done":
             return
         if status["state"] in ("failed", "cancelled"):
+            if softly:
+                return
             ended = "was cancelled" if status["state"] == "cancelled" else "failed"
             raise JobError(
                 f"it waited for job {other.id}, which {ended}",

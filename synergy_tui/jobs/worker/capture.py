@@ -294,9 +294,15 @@ def _publish(
             "responses": responses,
             "units": table_of_units,
             "recipes": recipes("capture", capture, spec),
+            "controls": _controls(capture, spec),
         },
         (_series_table(one, units) for one in rows),
     )
+
+
+def _controls(capture: str, spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """Which capture this one is a control of."""
+    return [{"control": capture, **spec["controls"]}] if spec.get("controls") else []
 
 
 def _decoding(spec: dict[str, Any]) -> str:

@@ -43,15 +43,22 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     cache = Cache.open(job.cache, on_wait=progress.waits)
     capture = load.one(cache, "capture", spec["capture"])
     responses = load.rows(
-        cache, "SELECT prompt, steps FROM responses WHERE capture = $1 AND valid ORDER BY prompt", spec["capture"]
+        cache,
+        """SELECT prompt, steps, category FROM responses r LEFT JOIN prompts p USING (capture, prompt)
+        WHERE capture = $1 AND valid ORDER BY prompt""",
+        spec["capture"],
     )
     if not responses:
         raise MeasureError(f"capture {spec['capture']} has no response of {capture['min_steps']} steps", "capture anew")
     raw = load.series(cache, spec["capture"], [row["prompt"] for row in responses])
     steps = np.array([row["steps"] for row in responses])
     found = measured(job, cache, spec, capture, raw, steps, progress)
+    rows = dict(found.rows)
+    if spec["pool"] == "mean":
+        categories = [row["category"] or "" for row in responses]
+        rows |= unit_rows.by_category(job.id, spec, found.atoms, categories, capture["layers"])
     progress.stage("publish", share=(0.97, 1.0))
-    publish_decomposition(cache, job.id, found.rows, found.pairs())
+    publish_decomposition(cache, job.id, rows, found.pairs())
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from synergy_tui.jobs.worker.tables import table
 from synergy_tui.phiid.result import UnitAtoms
 from synergy_tui.terms import ATOMS, COUPLED, RANKINGS, TESTS
 
+CATEGORY_REPLICATES = 300
+"""Of the bootstrap within a category: fewer prompts, wider intervals, whose ends need no third digit."""
+
 
 def rows(
     decomposition: str,
@@ -78,6 +81,33 @@ def rows(
             decomposition=[decomposition] * len(doubts), name=list(doubts), value=np.array(list(doubts.values()))
         ),
     }
+
+
+def by_category(
+    decomposition: str, spec: dict[str, Any], atoms: UnitAtoms, categories: list[str], layers: int
+) -> dict[str, pa.Table]:
+    """Rows of category_profiles and category_contrasts: the default ranking over each category's prompts, where two of
+    them have values; none where there is a single category."""
+    profiles, contrasts = [], []
+    names = np.array(categories)
+    known = atoms.unit_pairs.any(axis=1)
+    several = sorted({name for name in categories if (known & (names == name)).sum() > 1})
+    for name in several if len(several) > 1 else ():
+        mine = known & (names == name)
+        parts = (atoms.unit_prompt[mine], atoms.unit_prompt_offset[mine], atoms.unit_balance[mine])
+        raw = scores.ranking(RANKINGS[0], scores.values_over(*parts))
+        replicates = min(spec["replicates"], CATEGORY_REPLICATES)
+        ends = bootstrap.intervals(RANKINGS[0], *parts, atoms.unit_pairs[mine], layers, spec["seed"], replicates)
+        by_layer = profile.profile(scores.scaled(raw), layers)
+        more = {"category": [name] * layers}
+        one = _profile(decomposition, RANKINGS[0], by_layer, ends.profile).drop_columns("ranking")
+        profiles.append(one.append_column("category", pa.array(more["category"])))
+        contrast = _contrast(decomposition, RANKINGS[0], by_layer, ends.contrast).drop_columns("curvature")
+        contrast = contrast.append_column("category", pa.array([name]))
+        contrasts.append(contrast.append_column("prompts", pa.array([int(mine.sum())])))
+    if not profiles:
+        return {}
+    return {"category_profiles": pa.concat_tables(profiles), "category_contrasts": pa.concat_tables(contrasts)}
 
 
 def _scores(decomposition: str, name: str, value: np.ndarray, *rest: np.ndarray) -> pa.Table:

@@ -1,0 +1,171 @@
+"""claims, networks: what a run says about the claims of the literature, with all that is needed to say it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from synergy_tui import terms
+from synergy_tui.cli.common import (
+    ask_before,
+    console,
+    open_cache,
+    options,
+    print_json,
+    print_next,
+    printer,
+    say,
+    settings_in_force,
+)
+from synergy_tui.cli.measure import WORTH_ASKING, _words, _writable, follow_jobs, job_options, start_chain
+from synergy_tui.errors import SynergyError, UsageError
+
+if TYPE_CHECKING:
+    from synergy_tui.jobs.folder import JobFolder
+
+_PARTS = "surrogates,controls,ablation,networks,ladder"
+
+
+@click.command()
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write the card as Markdown to this new file.")
+@click.option("--fresh", is_flag=True, help="Make every part anew.")
+@click.option("--parts", default=_PARTS, show_default=True, help="What may be made; what is there is used anyway.")
+@click.option("--budget", type=float, default=0.1, show_default=True, help="Of C4: nats per token at 25 % removed.")
+@click.option("--ranking", default=terms.RANKINGS[0], show_default=True, help="Ranking the verdicts are by.")
+@job_options
+@options(run=True)
+def claims(
+    run: str | None,
+    latest: bool,
+    markdown: Path | None,
+    parts: str,
+    detach: bool,
+    yes: bool,
+    cache: Path | None,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
+    """Judge what RUN says about six claims of the literature; finds or runs what each of them needs.
+
+    \b
+    C1 middle layers are synergistic            C4 redundant units are dispensable
+    C2 a transition with difficulty             C5 it is learned
+    C3 ablating synergy is disproportionate     C6 synergy efficient, redundancy modular
+
+    \b
+    Example:  synergy-tui claims --latest --parts surrogates,networks
+    """
+    from synergy_tui.drawing import card as drawn
+    from synergy_tui.settings import user_path
+    from synergy_tui.store import cards
+
+    target = user_path(markdown) if markdown else None
+    if target and target.exists():
+        raise UsageError(f"{target} is there already", "give another name")
+    opened = open_cache(cache)
+    jobs = _start_card(cache, run, latest, _words(parts), yes, chosen)
+    if detach:
+        if as_json:
+            return print_json({"job": jobs[-1].id})
+        click.echo(jobs[-1].id)
+        return say(f"Follow it: synergy-tui jobs watch {jobs[-1].id}")
+    _follow_through(jobs)
+    found = cards.card(opened, jobs[-1].id)
+    if target:
+        target.write_text(drawn.as_markdown(found), "utf-8")
+        say(f"Saved {target.resolve()}")
+    if as_json:
+        return print_json(drawn.as_dict(found))
+    screen = console()
+    for line in drawn.draw(found, min(screen.width, 140)):
+        screen.print(line, soft_wrap=True)
+    print_next(opened, [f"synergy-tui claims {found['decomposition']} --json"])
+
+
+def _start_card(
+    cache: Path | None, run: str | None, latest: bool, parts: Sequence[str], yes: bool, chosen: dict[str, Any]
+) -> list[JobFolder]:
+    """Announces what is still to be done, part by part, and starts it; the card's job is the last."""
+    from synergy_tui.jobs import chain, plan
+    from synergy_tui.jobs.folder import JobFolder
+    from synergy_tui.jobs.plan.claims import PARTS, with_ids
+    from synergy_tui.store import load
+    from synergy_tui.store.cache import Cache
+
+    opened = Cache.open(_writable(cache))
+    decomposition = load.find(opened, "decomposition", run, latest)
+    data, fresh = settings_in_force(cache).data, chosen.pop("fresh")
+    made = plan.claims(opened, data, decomposition, parts=parts, fresh=fresh, **chosen)
+    costs = made.costs()
+    for part, needed_by in PARTS.items():
+        if part in costs:
+            say(f" {part:<10} for {needed_by:<7} will take {costs[part]}")
+        else:
+            say(f" {part:<10} for {needed_by:<7} {made.missing.get(part) or 'is there'}")
+    if not yes:
+        ask_before(sum(one.seconds or 0 for one in costs.values()), WORTH_ASKING)
+    ids = chain.start(opened, made.links[:-1], fresh)
+    started = [one for one, link in zip(ids, made.links, strict=False) if link.found is None]
+    job = chain.submit_last(opened, made.links[-1].plan, with_ids(made, ids), started[-1] if started else None)
+    return [*(JobFolder(opened.jobs / one) for one in started), job]
+
+
+def _follow_through(jobs: Sequence[JobFolder]) -> None:
+    """Follows all of them; a part that fails is told and leaves its claims inconclusive."""
+    from synergy_tui.jobs.follow import follow
+
+    def lost(error: SynergyError) -> None:
+        say(f"synergy-tui: {error}")
+
+    with printer() as shown:
+        follow(jobs, shown.show, lost)
+
+
+@click.command()
+@click.option("--edges", type=click.IntRange(1, 2000), default=60, show_default=True, help="Strongest pairs drawn.")
+@click.option("--draws", type=click.IntRange(2), default=20, show_default=True, help="Surrogates of each null.")
+@click.option("--replicates", type=click.IntRange(20), default=200, show_default=True, help="Of the prompt bootstrap.")
+@job_options
+@options(run=True)
+def networks(
+    run: str | None,
+    latest: bool,
+    edges: int,
+    detach: bool,
+    yes: bool,
+    cache: Path | None,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
+    """Networks of synergy and of redundancy in RUN: efficiency, modularity, clustering, their surrogates taken off.
+
+    \b
+    Example:  synergy-tui networks --latest --replicates 40
+    """
+    from synergy_tui.cli.common import print_jobs
+    from synergy_tui.drawing import arcs, tables
+    from synergy_tui.jobs import plan
+    from synergy_tui.store import cards, load
+
+    opened = open_cache(cache)
+    decomposition = load.find(opened, "decomposition", run, latest)
+    jobs = start_chain(cache, [plan.networks(opened, decomposition, **chosen)], yes)
+    if detach:
+        return print_jobs(jobs, as_json)
+    follow_jobs(jobs)
+    found = cards.network(opened, jobs[0].id)
+    if as_json:
+        return print_json(found)
+    screen = console()
+    layers = load.one(opened, "capture", found["capture"])["layers"]
+    for atom in ("sts", "rtr"):
+        screen.print(arcs.draw(cards.strongest(opened, decomposition, atom, edges), layers, atom, screen.width))
+    shown = ("null_name", "measure", "density", "atom", "value", "corrected", "low", "high")
+    click.echo(tables.as_text([{name: one[name] for name in shown} for one in found["measures"]]))
+    between = ("null_name", "contrast", "density", "value", "low", "high")
+    click.echo("\nefficiency: sts − rtr; modularity: rtr − sts; surrogates taken off, 95 % interval over prompts")
+    click.echo(tables.as_text([{name: one[name] for name in between} for one in found["contrasts"]]))
+    print_next(opened, [f"synergy-tui claims {decomposition}"])

@@ -1,0 +1,71 @@
+"""compare: runs side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from synergy_tui import terms
+from synergy_tui.cli.common import console, open_cache, options, print_json
+from synergy_tui.errors import UsageError
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True)
+@click.option("--by", type=click.Choice(["category"]), help="Of one run: its prompts by category.")
+@click.option("--ranking", default=terms.RANKINGS[0], show_default=True, help=f"One of {', '.join(terms.RANKINGS)}.")
+@options()
+def compare(runs: tuple[str, ...], by: str | None, ranking: str, cache: Path | None, as_json: bool) -> None:
+    """Hold RUNS against the first of them: profiles over depth, contrasts, agreement of units, a map of the difference.
+
+    One run of a training stands for all its checkpoints.
+
+    \b
+    Example:  synergy-tui compare d3f9a1b2 d77c0e15
+              synergy-tui compare d3f9a1b2 --by category
+    """
+    from synergy_tui.store import load
+    from synergy_tui.store import runs as stored
+
+    if ranking not in terms.RANKINGS:
+        raise UsageError(f"no ranking {ranking!r}", f"known: {', '.join(terms.RANKINGS)}")
+    opened = open_cache(cache)
+    ids = [load.find(opened, "decomposition", one) for one in runs]
+    if by:
+        if len(ids) > 1 or ranking != terms.RANKINGS[0]:
+            raise UsageError("--by category is of one run, by the default ranking", f"leave out all but {ids[0]}")
+        sides = stored.by_category(opened, ids[0])
+    else:
+        ids = stored.of_training(opened, ids[0]) if len(ids) == 1 else ids
+        if len(ids) < 2:
+            raise UsageError("there is nothing to compare it with", "name another run, or use --by category")
+        sides = stored.compared(opened, ids, ranking)
+    _print(sides, ranking, as_json)
+
+
+def _print(sides: list[Any], ranking: str, as_json: bool) -> None:
+    from synergy_tui.drawing import compare as drawn
+    from synergy_tui.drawing import scale, tables
+
+    table = drawn.rows(sides)
+    if as_json:
+        profiles = [{"depth": one.depth.tolist(), "value": one.profile.tolist()} for one in sides]
+        ends = [{"low": one.low.tolist(), "high": one.high.tolist()} for one in sides]
+        names = ["letter", *list(table[0])[1:]]
+        shown = [dict(zip(names, row.values(), strict=True)) for row in table]
+        each = [row | {"profile": one | two} for row, one, two in zip(shown, profiles, ends, strict=True)]
+        return print_json({"ranking": ranking, "runs": each})
+    screen = console()
+    width = min(screen.width, 110)
+    if all(one.step is not None for one in sides):
+        screen.print(drawn.trajectory(sides, ranking, width))
+    screen.print(drawn.profiles(sides, ranking, width))
+    click.echo(tables.as_text(table))
+    if len(sides) == 2:
+        for line in drawn.map_of_difference(sides[0], sides[1], scale.palette(screen.color_system)):
+            screen.print(line, soft_wrap=True)
+    click.echo(
+        "\nminus A: difference of contrasts, its interval as if the runs were independent: too wide, never too narrow."
+    )

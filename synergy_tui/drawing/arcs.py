@@ -1,0 +1,88 @@
+"""The strongest pairs of a run → arcs between its layers, in characters: layers from left to right, an arc for each two
+of them that strong pairs join, as thick as there are many."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from rich.text import Text
+
+THICK = ("┈", "─", "━", "█")
+"""Rows of arcs by how many of the pairs they stand for, the fewest first."""
+
+MOST_ROWS = 14
+
+_WORDS = {"sts": ("synergy (sts)", "color(208)"), "rtr": ("redundancy (rtr)", "color(32)")}
+
+
+def draw(pairs: list[dict[str, Any]], layers: int, atom: str, width: int, plain: bool = False) -> Text:
+    """Arcs above the layers' axis, the widest on top; below it, pairs inside a layer. `pairs`: rows with x_layer,
+    y_layer and value, the strongest first. Empty without pairs."""
+    if not pairs:
+        return Text(f"no pair of {layers} layers has {atom} above 0\n")
+    word, colour = _WORDS[atom]
+    colour = "" if plain else colour
+    across = Counter(
+        (min(one["x_layer"], one["y_layer"]), max(one["x_layer"], one["y_layer"]))
+        for one in pairs
+        if one["x_layer"] != one["y_layer"]
+    )
+    within = Counter(one["x_layer"] for one in pairs if one["x_layer"] == one["y_layer"])
+    step = max(1, min(6, (width - 4) // max(layers, 1)))
+    shown = [*sorted(across.items(), key=lambda item: (-item[1], item[0][1] - item[0][0], item[0]))][:MOST_ROWS]
+    shown.sort(key=lambda item: (item[0][0] - item[0][1], item[0]))  # the widest on top
+    most = max([count for _, count in shown], default=1)
+    text = Text(
+        f"{word}: {len(pairs)} strongest pairs, {sum(within.values())} inside a layer\n", "" if plain else "bold"
+    )
+    rows = _rows([arc for arc, _ in shown])
+    depth = max(rows.values(), default=-1) + 1
+    canvas = [[" "] * (layers * step + 2) for _ in range(depth)]
+    for (first, last), count in shown:
+        row = rows[first, last]
+        left, right = first * step + 1, last * step + 1
+        sign = THICK[min(round((len(THICK) - 1) * count / most), len(THICK) - 1)]
+        for place in range(left + 1, right):
+            canvas[row][place] = sign
+        canvas[row][left], canvas[row][right] = "╭", "╮"
+        for below in range(row + 1, depth):
+            for place in (left, right):
+                if canvas[below][place] == " ":
+                    canvas[below][place] = "│"
+    for line in canvas:
+        text.append("".join(line).rstrip() + "\n", colour)
+    marks = "".join(_within(within[layer], step) for layer in range(layers))
+    text.append(f" {marks.rstrip()}\n", colour)
+    text.append(" " + _axis(layers, step) + "\n", "" if plain else "dim")
+    left_out = len(across) - len(shown)
+    if left_out:
+        rest = sum(across.values()) - sum(count for _, count in shown)
+        text.append(f" {left_out} more arcs of {rest} pairs are not drawn\n", "" if plain else "dim")
+    return text
+
+
+def _rows(arcs: list[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """A row for each arc so that no two overlap in one, wide ones first."""
+    taken: list[list[tuple[int, int]]] = []
+    out: dict[tuple[int, int], int] = {}
+    for first, last in arcs:
+        for row, others in enumerate(taken):
+            if all(last < one or first > other for one, other in others):
+                others.append((first, last))
+                out[first, last] = row
+                break
+        else:
+            out[first, last] = len(taken)
+            taken.append([(first, last)])
+    return out
+
+
+def _within(count: int, step: int) -> str:
+    return (str(count) if count < 10 ** min(step, 3) else "+" * min(step, 3)).ljust(step) if count else "·".ljust(step)
+
+
+def _axis(layers: int, step: int) -> str:
+    every = 1 if step > 2 else 5
+    line = "".join(str(layer).ljust(step * every) for layer in range(0, layers, every))
+    return line[: layers * step + 2].rstrip()

@@ -1,0 +1,122 @@
+"""A claims card → text for a terminal, Markdown, or the objects of the command line's JSON."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from rich.text import Text
+
+from synergy_tui.drawing.atlas import doubts
+from synergy_tui.drawing.tables import printable
+from synergy_tui.terms import EXPLAINED, INCONCLUSIVE, SUPPORTED
+
+NARROW = 100
+"""Columns below which a claim's verdict stands in a row of its own."""
+
+Card = dict[str, Any]
+
+
+def title(card: Card) -> str:
+    """What the card is about."""
+    run = card["run"]
+    units = {"head": "heads"}.get(run["kind"], "units")
+    parts = [
+        f"{printable(run['name'])}",
+        f"{run['layers']} × {run['units_per_layer']} {units}",
+        f"{run['prompts']} prompts, {run['valid_prompts']} valid",
+        f"{run['estimator']}·{run['redundancy']} τ{run['lag']}",
+    ]
+    return " · ".join(parts)
+
+
+def draw(card: Card, width: int, plain: bool = False) -> list[Text]:
+    """Lines of the card. plain: without colour."""
+    style = "" if plain else "bold"
+    lines = [Text(title(card), style), Text()]
+    for name, claim in card["claims"].items():
+        lines += _claim(name, claim, width, plain)
+    lines.append(Text())
+    told = Text.assemble(("doubts  ", style), doubts(card["confounds"], card["run"].get("nulls") or ()))
+    lines += [Text(one) for one in textwrap.wrap(told.plain, max(width - 1, 40))]
+    lines.append(Text(f"remake  {remake(card)}"))
+    return lines
+
+
+def remake(card: Card) -> str:
+    """The command that makes the card, or makes it anew."""
+    more = "" if card["budget"] == 0.1 else f" --budget {card['budget']:g}"
+    return f"synergy-tui claims {card['decomposition']} --seed {card['seed']}{more}"
+
+
+def _claim(name: str, claim: Card, width: int, plain: bool) -> list[Text]:
+    colour = (
+        "" if plain else {SUPPORTED: "green", EXPLAINED: "yellow", INCONCLUSIVE: "dim"}.get(claim["verdict"], "red")
+    )
+    lines = []
+    if width >= NARROW:
+        room = width - 2
+        left = f"{name}  {claim['statement']}"
+        lines.append(Text.assemble((f"{left:<62}", "" if plain else "bold"), (claim["verdict"], colour)))
+    else:
+        room = width - 1
+        lines.append(Text(f"{name}  {claim['statement']}", "" if plain else "bold"))
+        lines.append(Text(f"    {claim['verdict']}", colour))
+    told = [effect(claim), holds(claim), claim["told"] or ""]
+    body = " · ".join(one for one in told if one)
+    if claim["missing"]:
+        body = f"{body} · missing: {claim['missing']}" if body else f"missing: {claim['missing']}"
+    if claim["against"]:
+        body += f"{' · ' if body else ''}against: {', '.join(claim['against'])}"
+    return [*lines, *(Text(f"    {one}") for one in textwrap.wrap(printable(body), max(room - 4, 36)))]
+
+
+def effect(claim: Card) -> str:
+    """The effect with its interval and what it is over; empty where it was not measured."""
+    if claim["effect"] is None:
+        return ""
+    sign = "" if "×" in claim["measure"] or "BIC" in claim["measure"] else "+"
+    text = f"{claim['measure']} {claim['effect']:{sign}.3g}"
+    if claim["low"] is not None:
+        text += f" [{claim['low']:{sign}.3g}, {claim['high']:{sign}.3g}]"
+    return text + (f", n {claim['n']}" if claim["n"] is not None else "")
+
+
+def holds(claim: Card) -> str:
+    """Under how many rankings it is supported."""
+    return f"holds under {len(claim['holds_under'])} of {len(claim['of'])}" if claim["of"] else ""
+
+
+def as_markdown(card: Card) -> str:
+    """The card as a page."""
+    head = ["", "claim", "effect", "95 % interval", "n", "holds under", "verdict"]
+    lines = [f"# {title(card)}", "", f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    notes = []
+    for name, claim in card["claims"].items():
+        interval = "" if claim["low"] is None else f"[{claim['low']:+.3g}, {claim['high']:+.3g}]"
+        effect = "" if claim["effect"] is None else f"{claim['measure']} {claim['effect']:+.3g}"
+        under = f"{', '.join(claim['holds_under']) or 'none'} of {len(claim['of'])}" if claim["of"] else ""
+        count = "" if claim["n"] is None else str(claim["n"])
+        cells = [name, claim["statement"], effect, interval, count, under, f"**{claim['verdict']}**"]
+        lines.append("| " + " | ".join(cells) + " |")
+        more = [claim["told"] or "", f"Missing: {claim['missing']}." if claim["missing"] else ""]
+        more.append(f"Against: {', '.join(claim['against'])}." if claim["against"] else "")
+        if said := " ".join(one if one.endswith(".") else f"{one}." for one in more if one):
+            notes.append(f"- **{name}** {said}")
+    told = doubts(card["confounds"], card["run"].get("nulls") or ())
+    return "\n".join([*lines, "", *notes, "", f"Doubts: {told}", "", f"Remake: `{remake(card)}`", ""])
+
+
+def as_dict(card: Card) -> dict[str, Any]:
+    """For JSON: an object of claims, each with its verdict, effect, interval and n."""
+    return {
+        name: {
+            "verdict": claim["verdict"],
+            "statement": claim["statement"],
+            "effect": claim["effect"],
+            "measure": claim["measure"],
+            "interval": None if claim["low"] is None else [claim["low"], claim["high"]],
+            **{key: claim[key] for key in ("n", "holds_under", "of", "missing", "told", "against")},
+        }
+        for name, claim in card["claims"].items()
+    }

@@ -1,0 +1,205 @@
+"""The claims card of a run: six verdicts, and what is behind the one under the cursor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.style import Style
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from synergy_tui.errors import SynergyError, UsageError
+from synergy_tui.explorer import actions, telling
+from synergy_tui.explorer.run import Run
+from synergy_tui.explorer.views.base import Table, View
+from synergy_tui.explorer.widgets.lines import Lines
+from synergy_tui.terms import CLAIMS, EXPLAINED, INCONCLUSIVE, SUPPORTED
+
+
+class ClaimsView(View):
+    """Verdicts above, what they rest on below."""
+
+    BINDINGS = actions.bindings("claims")
+    HELP = (
+        "Six claims of the literature, each as a test on this run. Supported asks that the same test fails on "
+        "surrogate data put through the same path. Not supported: the interval excludes the claimed side, or the test "
+        "fails with enough data. Otherwise inconclusive, with what is missing. `holds under` counts the rankings (of "
+        "C6 the densities) under which a claim is supported: one that holds under few depends on the choice. F5 makes "
+        "what is missing; what is there is used."
+    )
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="pane", id="claims-pane"):
+            yield Lines(id="claims-list")
+        with Vertical(classes="pane", id="claim-pane"):
+            yield Lines(id="claim-told")
+
+    def on_mount(self) -> None:
+        self.can_focus = True
+        self._card: dict[str, Any] | None = None
+        self._cost = ""
+        self._place = 0
+        self._of: str | None = None
+
+    def focus_main(self) -> None:
+        self.focus()
+
+    def show(self) -> None:
+        run = self.run
+        if run is None or run.unready:
+            words = self.empty() if run is None else run.unready
+            self._card, self._of = None, None
+            self.head("#claims-pane", "Claims")
+            self.query_one("#claims-list", Lines).show(telling.wrapped(words, self.size.width), self.ink)
+            self.query_one("#claim-told", Lines).show([], self.ink)
+            return
+        if self._of != run.place.id:
+            self._card, self._cost, self._of = None, "", run.place.id
+            self._read()
+        self._draw()
+
+    def noticed(self) -> None:
+        self._read()
+
+    def _read(self) -> None:
+        run = self.run
+        if run is None or run.unready:
+            return
+        data = self.explorer.settings.data
+
+        def there(found: tuple[dict[str, Any] | None, str]) -> None:
+            if self.run is run:
+                self._card, self._cost = found
+                self._draw()
+
+        self.explorer.in_thread("claims", lambda: _of(run, data), there)
+
+    def _draw(self) -> None:
+        width = self.size.width
+        if self._card is None:
+            self.head("#claims-pane", "No claims card of this run yet", "F5 makes it")
+            lines = [Text(f" {name}  {statement}") for name, statement in CLAIMS.items()]
+            self.query_one("#claims-list", Lines).show(lines, self.ink)
+            self.head("#claim-pane", "What it needs")
+            words = self._cost or "Looking what is there already …"
+            lines = [line for one in words.split("\n") for line in telling.wrapped(one, width - 4)]
+            self.query_one("#claim-told", Lines).show(lines, self.ink)
+            return
+        from synergy_tui.drawing import card as drawn
+
+        claims = self._card["claims"]
+        self.head("#claims-pane", drawn.title(self._card), "F5 makes what is missing")
+        names = list(claims)
+        self._place %= len(names)
+        lines = []
+        for place, name in enumerate(names):
+            one = claims[name]
+            sign = (">" if self.ink.ascii else "▸") if place == self._place else " "
+            room = max(width - 6 - 24, 30)
+            verdict = "explained by self-prediction" if one["verdict"] == EXPLAINED else one["verdict"]
+            line = Text(f"{sign}{name}  ", "bold" if place == self._place else "")
+            line.append(f"{one['statement'][: room - 1]:<{room}}"[:room])
+            lines.append(line.append(verdict, self._colour(one["verdict"])))
+        self.query_one("#claims-list", Lines).show(lines, self.ink)
+        name = names[self._place]
+        self.head("#claim-pane", f"{name}  {claims[name]['statement']}", "up, down: another")
+        self.query_one("#claim-told", Lines).show(self._told(claims[name], width - 4), self.ink)
+
+    def _colour(self, verdict: str) -> Style | str:
+        if verdict == SUPPORTED:
+            return self.ink.warm
+        return self.ink.dim if verdict == INCONCLUSIVE else "bold"
+
+    def _told(self, claim: dict[str, Any], width: int) -> list[Text]:
+        from synergy_tui.drawing import card as drawn
+
+        lines = [Text(f" {claim['verdict']}", self._colour(claim["verdict"]))]
+        parts = {
+            "effect": drawn.effect(claim),
+            "holds under": ", ".join(claim["holds_under"])
+            or ("none of " + ", ".join(claim["of"]) if claim["of"] else ""),
+            "measured": claim["told"] or "",
+            "missing": claim["missing"] or "",
+            "against": "; ".join(claim["against"]),
+        }
+        for word, text in parts.items():
+            if text:
+                lines += [Text(), *telling.wrapped(f"{word}: {text}", width)]
+        return lines
+
+    def action_move(self, step: int) -> None:
+        """Another claim."""
+        self._place += step
+        self._draw()
+
+    def action_start(self) -> None:
+        """Makes what is missing, and the card."""
+        run = self.run
+        if run is None or run.unready:
+            return
+        if run.place.sample:
+            self.explorer.say("The sample result is read-only: start a run of your own with n.", "error")
+            return
+        data = self.explorer.settings.data
+
+        def then(count: int) -> None:
+            self.explorer.look_soon()
+            self.explorer.say(f"Started {count} jobs. The card comes when they are done; J shows them.")
+
+        self.explorer.in_thread("claims-start", lambda: _start(run, data), then)
+
+    def value(self) -> str:
+        if self._card is None:
+            return ""
+        name = list(self._card["claims"])[self._place % len(self._card["claims"])]
+        return f"{name} {self._card['claims'][name]['verdict']}"
+
+    def table(self) -> Table:
+        columns = ("claim", "verdict", "measure", "effect", "low", "high", "n", "missing")
+        found = (self._card or {"claims": {}})["claims"]
+        return list(columns), [(name, *(one[key] for key in columns[1:])) for name, one in found.items()]
+
+    def about(self) -> list[str]:
+        if self._card is None:
+            return [self._cost] if self._cost else []
+        return [f"{name}: {one['statement']}. {one['verdict']}." for name, one in self._card["claims"].items()]
+
+
+def _of(run: Run, data: Any) -> tuple[dict[str, Any] | None, str]:
+    """The newest card; without one, what making it will cost."""
+    from synergy_tui.store import cards
+
+    newest = cards.newest_card(run.place.cache, run.place.id)
+    if newest is not None:
+        return cards.card(run.place.cache, newest), ""
+    if run.place.sample:
+        return None, "The sample result is read-only: start a run of your own with n."
+    from synergy_tui.jobs import plan
+    from synergy_tui.jobs.plan.claims import PARTS
+
+    try:
+        made = plan.claims(run.place.cache, data, run.place.id)
+    except SynergyError as error:
+        return None, str(error)
+    costs = made.costs()
+    lines = []
+    for part, claims in PARTS.items():
+        told = str(costs[part]) if part in costs else made.missing.get(part) or "is there"
+        lines.append(f"{part} for {claims}: {told}")
+    return None, "\n".join(lines)
+
+
+def _start(run: Run, data: Any) -> int:
+    """Starts the chain; how many jobs it is."""
+    from synergy_tui.jobs import chain, plan
+    from synergy_tui.jobs.plan.claims import with_ids
+    from synergy_tui.store.archive import Archive
+
+    if isinstance(run.place.cache, Archive):
+        raise UsageError("an exported run stays as it is", "open a cache of your own")
+    made = plan.claims(run.place.cache, data, run.place.id)
+    ids = chain.start(run.place.cache, made.links[:-1])
+    started = [one for one, link in zip(ids, made.links, strict=False) if link.found is None]
+    chain.submit_last(run.place.cache, made.links[-1].plan, with_ids(made, ids), started[-1] if started else None)
+    return len(started) + 1

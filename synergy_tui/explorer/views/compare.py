@@ -1,0 +1,153 @@
+"""The run in front beside another: profiles over depth, the map of the difference, contrasts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from synergy_tui.errors import SynergyError
+from synergy_tui.explorer import actions, telling
+from synergy_tui.explorer.run import Run
+from synergy_tui.explorer.views.base import Table, View
+from synergy_tui.explorer.widgets.lines import Lines
+from synergy_tui.explorer.widgets.plot import Plot
+from synergy_tui.terms import RANKINGS
+
+if TYPE_CHECKING:
+    from synergy_tui.store.runs import Compared
+
+
+class CompareView(View):
+    """Profiles at the left, the difference by unit at the right, numbers below."""
+
+    BINDINGS = actions.bindings("compare")
+    HELP = (
+        "A is the run in front, B another of the same unit kinds and method; . and , choose it, o shows the categories "
+        "of the run's own prompts instead. The map is B minus A of the scaled ranking. `minus A` is the difference of "
+        "contrasts; its interval takes the two as independent, which is too wide for runs on the same prompts and "
+        "never too narrow. ρ is the rank correlation of units between the two."
+    )
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            with Vertical(classes="pane", id="compare-profiles"):
+                yield Plot(id="compare-plot")
+            with Vertical(classes="pane", id="compare-map"):
+                yield Lines(id="compare-difference")
+        with Vertical(classes="pane", id="compare-numbers"):
+            yield Lines(id="compare-told")
+
+    def on_mount(self) -> None:
+        self.can_focus = True
+        self._sides: list[Compared] = []
+        self._place = 0
+        self._categories = False
+        self._asked: tuple[Any, ...] = ()
+        self._rows: list[dict[str, Any]] = []
+
+    def focus_main(self) -> None:
+        self.focus()
+
+    def show(self) -> None:
+        run = self.run
+        if run is None or run.unready:
+            self._nothing(self.empty() if run is None else run.unready)
+            return
+        ranking = self.selection.score if self.selection.score in RANKINGS else RANKINGS[0]
+        asked = (run.place, ranking, self._place, self._categories)
+        if asked == self._asked:
+            self._draw()
+            return
+        self._asked = asked
+
+        def there(found: tuple[list[Compared], str, int]) -> None:
+            if self._asked == asked:
+                self._sides, words, self._count = found
+                self._draw() if self._sides else self._nothing(words)
+
+        self.explorer.in_thread("compare", lambda: _read(run, ranking, self._place, self._categories), there)
+
+    def noticed(self) -> None:
+        self._asked = ()
+        self.show()
+
+    def _nothing(self, words: str) -> None:
+        self._sides, self._rows = [], []
+        self.head("#compare-numbers", "Compare")
+        self.query_one("#compare-told", Lines).show(telling.wrapped(words, self.size.width), self.ink)
+        self.query_one(Plot).clear()
+        self.query_one("#compare-difference", Lines).show([], self.ink)
+
+    def _draw(self) -> None:
+        from synergy_tui.drawing import compare as drawn
+        from synergy_tui.drawing import scale, tables
+
+        if not self._sides:
+            return
+        ranking = self._asked[1]
+        self._rows = drawn.rows(self._sides)
+        names = ", ".join(f"{drawn.letter(place)} {one.name} {one.id}" for place, one in enumerate(self._sides[:2]))
+        self.head("#compare-profiles", f"{ranking} over depth", "categories: o" if not self._categories else "runs: o")
+        self.query_one(Plot).draw(drawn.lines(self._sides, True, len(self._sides) <= 2), self.ink)
+        colours = scale.palette(self.ink.system)
+        difference = []
+        if len(self._sides) == 2:
+            shades = scale.ASCII_SHADES if self.ink.ascii else scale.SHADES
+            difference = drawn.map_of_difference(self._sides[0], self._sides[1], colours, shades)
+        if len(self._sides) == 2 and not difference:
+            difference = [Text(" other geometries have"), Text(" no map of a difference")]
+        self.query_one("#compare-map").display = not self._categories
+        self.head("#compare-map", "B − A", f"{self._place % self._count + 1} of {self._count}  . and ,")
+        self.query_one("#compare-difference", Lines).show(difference, self.ink)
+        self.head("#compare-numbers", "Contrasts" if self._categories else names)
+        columns = [name for name in self._rows[0] if name not in ("id", "layers")]
+        text = tables.as_text([{name: _short(one[name]) for name in columns} for one in self._rows])
+        self.query_one("#compare-told", Lines).show([Text(f" {line}") for line in text.split("\n")], self.ink)
+
+    def action_other(self, step: int) -> None:
+        """Another run beside the one in front."""
+        self._place += step
+        self.show()
+
+    def action_categories(self) -> None:
+        """The categories of the run's prompts, or runs again."""
+        self._categories = not self._categories
+        self.show()
+
+    def value(self) -> str:
+        if len(self._rows) < 2:
+            return ""
+        return f"contrast {self._rows[1]['run']} minus {self._rows[0]['run']}: {_short(self._rows[1]['minus A'])}"
+
+    def table(self) -> Table:
+        names = list(self._rows[0]) if self._rows else []
+        return names, [tuple(one.values()) for one in self._rows]
+
+    def about(self) -> list[str]:
+        return [self.value()] if self.value() else []
+
+
+def _short(value: Any) -> Any:
+    return round(value, 3) if isinstance(value, float) else value
+
+
+def _read(run: Run, ranking: str, place: int, categories: bool) -> tuple[list[Compared], str, int]:
+    """What is shown, or why nothing is; and how many runs there are to choose from."""
+    from synergy_tui.store import runs
+
+    cache = run.place.cache
+    try:
+        if categories:
+            return runs.by_category(cache, run.place.id), "", 1
+        others = runs.comparable(cache, run.place.id)
+        if not others:
+            words = (
+                "There is no other run of the same unit kinds and method. Press n to make one, o for the categories."
+            )
+            return [], words, 1
+        return runs.compared(cache, [run.place.id, others[place % len(others)]], ranking), "", len(others)
+    except SynergyError as error:
+        return [], str(error), 1

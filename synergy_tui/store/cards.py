@@ -1,0 +1,61 @@
+"""Claims cards, networks and controls, as rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from synergy_tui.store import load
+from synergy_tui.store.cache import Cache
+
+
+def card(cache: Cache, card_id: str) -> dict[str, Any]:
+    """One card: its row, `run` (decomposition, capture and subject in one), `claims` by name, and `confounds`."""
+    row = load.one(cache, "card", card_id)
+    query = """SELECT d.*, c.tasks, c.kind, c.layers, c.units_per_layer, c.prompts, c.steps, s.name
+        FROM decompositions d JOIN captures c USING (capture) JOIN subjects s USING (subject)
+        WHERE decomposition = $1"""
+    (run,) = load.rows(cache, query, row["decomposition"])
+    claims = load.rows(cache, "SELECT * EXCLUDE (card) FROM claims WHERE card = $1 ORDER BY claim", card_id)
+    confounds = load.rows(cache, "SELECT name, value FROM confounds WHERE decomposition = $1", row["decomposition"])
+    return row | {
+        "run": {key: load.parsed(key, value) for key, value in run.items()},
+        "claims": {one.pop("claim"): one for one in claims},
+        "confounds": {one["name"]: one["value"] for one in confounds},
+    }
+
+
+def newest_card(cache: Cache, decomposition: str) -> str | None:
+    """The newest card about the capture that a decomposition is of, by the same estimator, redundancy and lag."""
+    query = """SELECT card FROM cards JOIN decompositions d USING (decomposition), (SELECT * FROM decompositions
+        WHERE decomposition = $1) o WHERE d.capture = o.capture AND (d.estimator, d.redundancy, d.lag, d.preprocess) =
+        (o.estimator, o.redundancy, o.lag, o.preprocess) ORDER BY cards.created DESC, card LIMIT 1"""
+    found = load.rows(cache, query, decomposition)
+    return str(found[0]["card"]) if found else None
+
+
+def network(cache: Cache, network_id: str) -> dict[str, Any]:
+    """One run's networks: the row, `measures` and `contrasts`."""
+    row = load.one(cache, "network", network_id)
+    names = {"measures": "network_measures", "contrasts": "network_contrasts"}
+    order = {"measures": "null_name, measure, density, atom DESC", "contrasts": "null_name, contrast, density"}
+    return row | {
+        key: load.rows(
+            cache, f"SELECT * EXCLUDE (network) FROM {table} WHERE network = $1 ORDER BY {order[key]}", network_id
+        )
+        for key, table in names.items()
+    }
+
+
+def strongest(cache: Cache, decomposition: str, atom: str, count: int) -> list[dict[str, Any]]:
+    """The strongest pairs by `sts` or `rtr`: x_layer, x_unit, y_layer, y_unit, value."""
+    assert atom in ("sts", "rtr")
+    query = f"""SELECT x_layer, x_unit, y_layer, y_unit, {atom} AS value FROM pairs WHERE decomposition = $1 AND
+        NOT isnan({atom}) AND {atom} > 0 ORDER BY {atom} DESC, x, y LIMIT {int(count)}"""
+    return load.rows(cache, query, decomposition)
+
+
+def controls_of(cache: Cache, capture: str) -> list[dict[str, Any]]:
+    """Controls of a capture with their newest decomposition: control, how, seed, decomposition."""
+    query = """SELECT control, how, seed, (SELECT decomposition FROM decompositions d WHERE d.capture = control
+        ORDER BY created DESC LIMIT 1) AS decomposition FROM controls WHERE capture = $1 ORDER BY how, seed, control"""
+    return load.rows(cache, query, capture)

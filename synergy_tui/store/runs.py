@@ -1,0 +1,154 @@
+"""Runs that are held against each other, as rows: one ranking of each, or of each category of one run's prompts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from synergy_tui.errors import UsageError
+from synergy_tui.store import load
+from synergy_tui.store.cache import Cache
+
+METHOD = ("estimator", "redundancy", "lag", "pool", "preprocess")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One side of a comparison. id: of its decomposition. depth, profile, low, high [layers]: of the ranking. contrast:
+    value and interval, NaN where there is none. values [units]: scaled, None where units are not kept, as for a
+    category. step: in a training, None outside one."""
+
+    id: str
+    name: str
+    layers: int
+    per_layer: int
+    prompts: int
+    depth: np.ndarray
+    profile: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    contrast: tuple[float, float, float]
+    values: np.ndarray | None
+    row: dict[str, Any]
+
+    @property
+    def step(self) -> int | None:
+        """Place in a training."""
+        return self.row["training_step"]
+
+
+def compared(cache: Cache, decompositions: Sequence[str], ranking: str) -> list[Compared]:
+    """The runs in this order; those of one training by their steps. Raises UsageError for one run with itself, for
+    others than the first's unit kinds or method, and for a ranking that one of them lacks."""
+    if len(set(decompositions)) < len(decompositions):
+        raise UsageError("a run compared with itself is the same everywhere", "name two runs")
+    found = [_one(cache, one, ranking) for one in decompositions]
+    for other in found[1:]:
+        _comparable(found[0], other)
+    if len(found) > 1 and len({one.row["trajectory"] for one in found}) == 1 and found[0].row["trajectory"]:
+        found.sort(key=lambda one: (one.step is None, one.step or 0))
+    return found
+
+
+def comparable(cache: Cache, decomposition: str) -> list[str]:
+    """Other decompositions of the same unit kinds and method, controls of the same capture first, then the newest."""
+    query = """SELECT o.decomposition FROM decompositions o JOIN captures c ON c.capture = o.capture,
+        (SELECT d.*, kind FROM decompositions d JOIN captures USING (capture) WHERE decomposition = $1) m
+        WHERE o.decomposition <> m.decomposition AND c.kind = m.kind AND (o.estimator, o.redundancy, o.lag, o.pool,
+        o.preprocess) = (m.estimator, m.redundancy, m.lag, m.pool, m.preprocess)
+        ORDER BY o.capture IN (SELECT control FROM controls WHERE capture = m.capture) DESC, o.capture = m.capture,
+        o.created DESC, o.decomposition"""
+    return [row["decomposition"] for row in load.rows(cache, query, decomposition)]
+
+
+def of_training(cache: Cache, decomposition: str) -> list[str]:
+    """Decompositions of all checkpoints of the training that a run belongs to, by the same method; itself alone where
+    it belongs to none."""
+    row = load.one(cache, "decomposition", decomposition)
+    tie = load.one(cache, "capture", row["capture"])["trajectory"]
+    if tie is None:
+        return [decomposition]
+    query = """SELECT d.*, c.training_step FROM decompositions d JOIN captures c USING (capture) WHERE trajectory = $1
+        ORDER BY training_step, d.created DESC"""
+    newest: dict[str, str] = {}
+    for one in load.rows(cache, query, tie):
+        if all(one[name] == row[name] for name in METHOD):
+            newest.setdefault(one["capture"], one["decomposition"])
+    return list(newest.values())
+
+
+def by_category(cache: Cache, decomposition: str) -> list[Compared]:
+    """The categories of a run's prompts, each by itself, in the default ranking. Raises UsageError where they were not
+    kept, or there are fewer than two."""
+    query = "SELECT * FROM category_contrasts WHERE decomposition = $1 ORDER BY category"
+    contrasts = load.rows(cache, query, decomposition)
+    if len(contrasts) < 2:
+        capture = load.one(cache, "decomposition", decomposition)["capture"]
+        raise UsageError(
+            f"{decomposition} has {len(contrasts)} categories with two prompts long enough",
+            f"decompose it anew where it is older: synergy-tui decompose {capture}",
+        )
+    whole = _one(cache, decomposition, contrasts[0]["ranking"])
+    out = []
+    for one in contrasts:
+        query = "SELECT * FROM category_profiles WHERE decomposition = $1 AND category = $2 ORDER BY layer"
+        out.append(
+            _side(whole, one["category"], one["prompts"], load.rows(cache, query, decomposition, one["category"]), one)
+        )
+    return out
+
+
+def _side(
+    whole: Compared, name: str, prompts: int, profile: list[dict[str, Any]], contrast: dict[str, Any]
+) -> Compared:
+    depth, value, low, high = (_column(profile, key) for key in ("depth", "value", "low", "high"))
+    own = (_number(contrast["contrast"]), _number(contrast["low"]), _number(contrast["high"]))
+    return Compared(
+        whole.id, name, whole.layers, whole.per_layer, prompts, depth, value, low, high, own, None, whole.row
+    )
+
+
+def _one(cache: Cache, decomposition: str, ranking: str) -> Compared:
+    found = load.atlas(cache, decomposition, ranking)
+    row = found["run"]
+    (more,) = load.rows(cache, "SELECT trajectory, training_step FROM captures WHERE capture = $1", row["capture"])
+    contrast = found["contrasts"][ranking]
+    own = (_number(contrast["contrast"]), _number(contrast["low"]), _number(contrast["high"]))
+    depth, value, low, high = (_column(found["profile"], key) for key in ("depth", "value", "low", "high"))
+    return Compared(
+        decomposition,
+        row["name"],
+        row["layers"],
+        row["units_per_layer"],
+        row["valid_prompts"],
+        depth,
+        value,
+        low,
+        high,
+        own,
+        found["values"].ravel(),
+        row | more,
+    )
+
+
+def _comparable(first: Compared, other: Compared) -> None:
+    for name in ("kind", *METHOD):
+        mine, theirs = first.row[name], other.row[name]
+        if mine != theirs:
+            what = {"kind": "unit kinds"}.get(name, name)
+            raise UsageError(
+                f"{first.id} and {other.id} differ in {what}: {mine} and {theirs}",
+                "capture or decompose one of them like the other",
+            )
+
+
+def _column(rows: list[dict[str, Any]], key: str) -> np.ndarray:
+    return np.array([_number(one[key]) for one in rows])
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)

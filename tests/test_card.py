@@ -1,0 +1,160 @@
+"""The card as a chain of jobs, controls, comparisons and their refusals, through the command line and the explorer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from driving import drive, settle
+
+from synergy_tui.errors import UsageError
+from synergy_tui.store import cards, load, runs
+from synergy_tui.store.cache import Cache
+
+SMALL = ("--prompts", "12", "--steps", "30")
+
+
+@pytest.fixture
+def run(command, tiny):
+    """A run of the tiny subject: its decomposition."""
+    return command.json("run", str(tiny), *SMALL)["decomposition"]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """A machine that does other work too should not make tests wait on threads."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def test_a_card_takes_what_is_there_and_says_what_is_missing(command, run, cache, tmp_path):
+    page = tmp_path / "card.md"
+    found = command.json("claims", run, "--parts", "surrogates,networks", "--markdown", str(page))
+    assert list(found) == ["C1", "C2", "C3", "C4", "C5", "C6"]
+    for one in found.values():
+        assert {"verdict", "effect", "interval", "n"} <= set(one)
+    assert found["C1"]["effect"] is not None
+    assert found["C6"]["effect"] is not None
+    for name, part in (("C3", "ablation"), ("C4", "ablation"), ("C5", "controls")):
+        assert found[name]["verdict"] == "inconclusive"
+        assert f"--parts {part}" in found[name]["missing"]
+    assert found["C2"]["verdict"] == "inconclusive"
+    assert "| C6 |" in page.read_text("utf-8")
+    # The parts are there now: the second time only the verdicts are made.
+    before = {row["decomposition"] for row in load.rows(Cache.open(cache), "SELECT decomposition FROM decompositions")}
+    again = command("claims", run, "--parts", "surrogates,networks")
+    assert "surrogates for C1, C5  is there" in again.stderr
+    assert "networks   for C6      is there" in again.stderr
+    after = {row["decomposition"] for row in load.rows(Cache.open(cache), "SELECT decomposition FROM decompositions")}
+    assert before == after
+    assert "C1  middle layers are synergistic" in again.stdout
+    opened = Cache.open(cache)
+    assert len(load.rows(opened, "SELECT * FROM claims WHERE card = $1", cards.newest_card(opened, run))) == 6
+    _explorer_shows_the_card(cache, run)
+
+
+def _explorer_shows_the_card(cache, run):
+    for size in ((80, 24), (200, 50)):
+        texts = []
+
+        async def look(app, pilot, texts=texts):
+            await pilot.press("c")
+            await settle(app, pilot)
+            texts.append(app.plain_screen())
+            await pilot.press("down")
+            await settle(app, pilot)
+            texts.append(app.plain_screen())
+            await pilot.press("b")
+            await settle(app, pilot)
+            texts.append(app.plain_screen())
+
+        drive(look, cache, size, run)
+        assert all(name in texts[0] for name in ("C1", "C6", "inconclusive"))
+        assert "C2  the organisation emerges" in texts[1]
+        assert "minus A" in texts[2]
+
+
+def test_the_explorer_says_what_a_card_would_cost(made, cache):
+    texts = []
+
+    async def look(app, pilot):
+        await pilot.press("c")
+        await settle(app, pilot)
+        texts.append(app.plain_screen())
+
+    drive(look, cache, (80, 24))
+    assert "No claims card of this run yet" in texts[0]
+    assert "F5 makes it" in texts[0]
+    assert "surrogates for C1, C5" in texts[0]
+
+
+def test_controls_are_made_once_and_tied_to_their_run(command, run, cache, tiny, tmp_path):
+    capture = load.one(Cache.open(cache), "decomposition", run)["capture"]
+    found = command.json("run", str(tiny), *SMALL, "--control", "random-weights", "--seeds", "2")
+    assert found["capture"] == capture
+    assert [(one["how"], one["seed"]) for one in found["controls"]] == [
+        ("free-running", 0),
+        ("free-running", 1),
+        ("replayed", 0),
+        ("replayed", 1),
+    ]
+    assert all(one["decomposition"] for one in found["controls"])
+    again = command.json("run", str(tiny), *SMALL, "--control", "random-weights", "--seeds", "2")
+    assert again == found
+    rows = load.rows(Cache.open(cache), "SELECT weights_seed FROM subjects WHERE weights_seed IS NOT NULL")
+    assert sorted({row["weights_seed"] for row in rows}) == [0, 1]
+    # Of another architecture there is no control.
+    from conftest import make_tiny
+
+    other = make_tiny(tmp_path / "two-layers", num_hidden_layers=2)
+    refused = command("run", str(other), "--control", "random-weights", "--of", run, code=2)
+    assert "needs its architecture: layers 4, not 2" in refused.stderr
+    compared = command.json("compare", run, found["controls"][0]["decomposition"])
+    assert [one["letter"] for one in compared["runs"]] == ["A", "B"]
+    assert compared["runs"][1]["its low"] <= compared["runs"][1]["minus A"] <= compared["runs"][1]["its high"]
+
+
+def test_categories_of_one_run(command, run):
+    found = command.json("compare", run, "--by", "category")
+    assert len(found["runs"]) == 6
+    assert sum(one["prompts"] for one in found["runs"]) == 12
+
+
+def test_what_cannot_be_compared_is_refused(made, command, cache):
+    opened = Cache.open(cache)
+    (row,) = load.rows(opened, "SELECT decomposition FROM decompositions")
+    first = row["decomposition"]
+    assert "compared with itself" in command("compare", first, first, code=2).stderr
+    assert "nothing to compare it with" in command("compare", first, code=2).stderr
+    from synergy_tui.bench.made import make_run
+
+    other = make_run(opened, 6, 4, name="other")
+    assert len(runs.compared(opened, [first, other], "rank-difference")) == 2
+    changes = {"captures SET kind = 'mlp' WHERE capture = 'cother'": "unit kinds"}
+    changes |= {
+        "captures SET kind = 'head'": "",
+        "decompositions SET estimator = 'x' WHERE capture = 'cother'": "estimator",
+    }
+    for change, what in changes.items():
+        with opened.write() as con:
+            con.execute(f"UPDATE {change}")
+        if what:
+            with pytest.raises(UsageError, match=f"differ in {what}"):
+                runs.compared(opened, [first, other], "rank-difference")
+
+
+def test_imported_series_have_a_card_without_ablation_and_controls(command, tmp_path):
+    chance = np.random.default_rng(0)
+    np.save(tmp_path / "a.npy", chance.normal(size=(6, 6, 40)).cumsum(axis=2))
+    (tmp_path / "units.csv").write_text("layer\n" + "".join(f"{unit // 3}\n" for unit in range(6)))
+    imported = command.json("import", str(tmp_path / "a.npy"), "--units", str(tmp_path / "units.csv"))["capture"]
+    run = command.json("decompose", imported)["decomposition"]
+    found = command.json("claims", run)
+    assert "no model to ablate" in found["C3"]["missing"]
+    assert (
+        "no architecture" in found["C5"]["missing"]
+        or "three layers" in found["C5"]["missing"]
+        or found["C5"]["missing"]
+    )
+    # Two layers have no contrast.
+    assert "three layers" in found["C1"]["missing"]
+    assert found["C6"]["n"] == 6
+    assert all(one["verdict"] != "supported" for one in found.values())
