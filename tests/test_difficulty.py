@@ -60,7 +60,7 @@ def test_plain_bic_on_five_levels_would_claim_transitions_and_this_does_not():
 
 def test_the_whole_path_tells_a_planted_step_from_a_planted_line():
     """Planted coupling → series → ΦID → order parameter → verdict."""
-    path = difficulty.Path(drives=6, repeats=4)
+    path = difficulty.Path(drives=5, repeats=8)
     assert path.reach > 2
     u = np.linspace(0, 1, 8)
     step, _ = path.ladder(2.0 * (u > 0.5), np.random.default_rng(0))

@@ -23,6 +23,7 @@ from synergy_tui.explorer import actions
 from synergy_tui.explorer.app import Explorer
 from synergy_tui.explorer.dialogs.choose import Choose
 from synergy_tui.explorer.dialogs.help import Help
+from synergy_tui.explorer.dialogs.ladder import LadderForm
 from synergy_tui.explorer.dialogs.pins import Pins
 from synergy_tui.explorer.dialogs.rule import AskRule
 from synergy_tui.explorer.selection import Selection, by_rule
@@ -48,6 +49,7 @@ APP: list[tuple[str, tuple[str, ...], Check]] = [
     ("view.tokens", (), _on("tokens")),
     ("view.pairs", (), _on("pairs")),
     ("view.ablation", (), _on("ablation")),
+    ("view.difficulty", (), _on("difficulty")),
     ("view.jobs", (), _on("jobs")),
     ("view.atlas", (), _on("atlas")),
     ("view.sql", (), _on("sql")),
@@ -159,6 +161,18 @@ JOBS: list[tuple[str, tuple[str, ...], Check]] = [
     ("jobs.open", (), lambda app: "has made nothing" in app.plain_screen() or app.view.id == "ablation"),
 ]
 
+# With a ladder these are tried in test_ladder.py.
+NOTHING = "Press F5 to choose a subject"
+DIFFICULTY: list[tuple[str, tuple[str, ...], Check]] = [
+    ("difficulty.right", ("d",), lambda app: NOTHING in app.plain_screen()),
+    ("difficulty.left", (), lambda app: NOTHING in app.plain_screen()),
+    ("difficulty.parameter", (), lambda app: NOTHING in app.plain_screen()),
+    ("difficulty.next", (), lambda app: NOTHING in app.plain_screen()),
+    ("difficulty.previous", (), lambda app: NOTHING in app.plain_screen()),
+    ("difficulty.open", (), lambda app: app.view.id == "difficulty"),
+    ("difficulty.start", (), _dialog(LadderForm)),
+]
+
 SQL: list[tuple[str, tuple[str, ...], Check]] = [
     ("sql.ready", ("escape", "escape", "escape", "s"), _dialog(Choose)),
     ("sql.run", ("enter",), lambda app: "rows" in app.plain_screen()),
@@ -170,6 +184,7 @@ SQL: list[tuple[str, tuple[str, ...], Check]] = [
 ]
 
 SCRIPTS = {"app": APP, "unit": UNIT, "tokens": TOKENS, "pairs": PAIRS, "ablation": [*ABLATION, *JOBS], "sql": SQL}
+SCRIPTS["difficulty"] = DIFFICULTY
 
 
 @pytest.mark.parametrize("where", SCRIPTS)
@@ -183,7 +198,7 @@ def test_every_action_does_what_it_says(made: Path, where: str) -> None:
             for key in before:
                 await pilot.press(key)
                 await settle(app, pilot)
-            key = "period" if name == "ablation.next" else keys[name]
+            key = "period" if name in ("ablation.next", "difficulty.next") else keys[name]
             await pilot.press(key)
             await until_in(app, pilot, lambda check=check: check(app), f"{name} ({key})")
 

@@ -192,7 +192,7 @@ def test_random_keys_and_clicks_never_crash_it(made: Path, size: tuple[int, int]
     async def press(app, pilot):
         for number in range(count):
             if number % 25 == 0:
-                await pilot.press("escape", "escape", chance.choice("utpaJs"))
+                await pilot.press("escape", "escape", chance.choice("utpadJs"))
             if chance.random() < 0.15:
                 await pilot.click(offset=(chance.randrange(app.size.width), chance.randrange(app.size.height)))
             elif chance.random() < 0.03:

@@ -112,7 +112,9 @@ def contrasts(series: np.ndarray) -> list[np.ndarray]:
     parts = (found.unit_prompt, found.unit_prompt_offset, found.unit_balance)
     each = (np.split(part, levels) for part in parts)
     nothing = np.ones((prompts, units))
-    return [level_contrast(LevelAtoms(*one, None, nothing), LAYERS) for one in zip(*each, strict=True)]
+    return [
+        level_contrast(LevelAtoms(one[0], one[1], one[2], None, nothing), LAYERS) for one in zip(*each, strict=True)
+    ]
 
 
 class Path:

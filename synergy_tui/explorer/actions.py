@@ -138,8 +138,8 @@ ABLATION = (
 
 DIFFICULTY = (
     Action("difficulty", "difficulty.start", "f5", "start", "start", "Start a ladder", footer=True),
-    Action("difficulty", "difficulty.left", "left,h", "level(-1)", "level back", "The level before", palette=False),
-    Action("difficulty", "difficulty.right", "right,l", "level(1)", "level on", "The next level", palette=False),
+    Action("difficulty", "difficulty.left", "left,h", "level(-1)", "level back", "The level before"),
+    Action("difficulty", "difficulty.right", "right,l", "level(1)", "level on", "The next level"),
     Action(
         "difficulty", "difficulty.parameter", "o", "parameter(1)", "parameter", "Another order parameter", footer=True
     ),

@@ -316,9 +316,9 @@ def recipe(cache: Cache, result: str) -> list[dict[str, str]]:
     known = {row["result"]: row["command"] for row in rows(cache, "SELECT * FROM recipes")}
     if found not in known:
         raise UsageError(f"{found} was made by a version that kept no recipes", "its row and its capture's tell how")
-    # One command may make all of a chain: it is told once, with the last thing it makes.
-    told = {known[one]: one for one in chain if one in known}
-    return [{"result": one, "command": command} for command, one in told.items()]
+    if known[found].startswith("synergy-tui difficulty "):
+        return [{"result": found, "command": known[found]}]  # it makes the whole chain
+    return [{"result": one, "command": known[one]} for one in chain if one in known]
 
 
 def _starting(cache: Cache, table: str, key: str, beginning: str) -> list[dict[str, Any]]:

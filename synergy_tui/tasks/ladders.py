@@ -236,7 +236,7 @@ def _own(path: Path, level: str | None, answer: str | None, text: str | None, ve
     asked = column(rows, text, TEXT_COLUMNS, "text", str(path))
     levels = column(rows, level, ("level", "difficulty"), "level", str(path))
     answers = column(rows, answer, ("answer", "target"), "answer", str(path))
-    kind = verifier or _guess([str(row.get(answers) or "") for row in rows])
+    kind = verifier or _guess(["" if row.get(answers) is None else str(row[answers]) for row in rows])
     found = []
     for number, row in enumerate(rows, 1):
         if row.get(levels) is None or str(row[levels]).strip() == "":

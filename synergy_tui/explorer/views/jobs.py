@@ -172,9 +172,12 @@ class JobsView(View):
         cache, job = self.explorer.cache, self.job
         if cache is None or job is None:
             return
+        if job["kind"] == "ladder":
+            self.explorer.to_view("difficulty")  # which says how far it is
+            return
 
         def then(place: Any) -> None:
-            self.explorer.to_view({"ablate": "ablation", "ladder": "difficulty"}.get(job["kind"], "atlas"))
+            self.explorer.to_view("ablation" if job["kind"] == "ablate" else "atlas")
             self.explorer.open_run(place)
 
         self.explorer.in_thread("jobs", lambda: opening.job_place(cache, self._folder()), then)
