@@ -210,7 +210,10 @@ def test_an_answer_becomes_a_file_of_any_length(cache, tmp_path, form):
 def test_a_run_is_deleted_whole(cache):
     opened = filled(cache)
     filled(cache, "c2", "d2")
-    assert publish.delete(opened, "c1") == {"capture": 1, "decomposition": 1, "ablation": 0, "ladder": 0}
+    assert {kind: count for kind, count in publish.delete(opened, "c1").items() if count} == {
+        "capture": 1,
+        "decomposition": 1,
+    }
     for table in ("captures", "prompts", "units", "decompositions", "unit_scores"):
         assert ask(
             opened, f"SELECT count(*) FROM {table} WHERE list_contains(['c1', 'd1'], {table_key(table)})"
