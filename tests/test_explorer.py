@@ -170,6 +170,7 @@ SQL: list[tuple[str, tuple[str, ...], Check]] = [
 ]
 
 SCRIPTS = {"app": APP, "unit": UNIT, "tokens": TOKENS, "pairs": PAIRS, "ablation": [*ABLATION, *JOBS], "sql": SQL}
+SCRIPTS |= {"claims": CLAIMS, "compare": COMPARE}
 
 
 @pytest.mark.parametrize("where", SCRIPTS)
