@@ -138,7 +138,7 @@ def _brief(row: dict[str, Any]) -> dict[str, Any]:
         inside = "" if row[low] is None else f" [{row[low]:+.2f}, {row[high]:+.2f}]"
         return f"{row[what]:+.2f}{inside}"
 
-    out = {"": row[""], "run": row["run"][:20], "prompts": row["prompts"]}
+    out = {"": row[""], "run": row["run"][:14], "prompts": row["prompts"]}
     out |= {"contrast": ends("contrast", "low", "high"), "minus A": ends("minus A", "its low", "its high")}
     return out | {"ρ": "" if row["units ρ"] is None else f"{row['units ρ']:+.2f}"}
 
