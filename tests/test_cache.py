@@ -395,6 +395,26 @@ def test_a_cache_of_version_2_is_brought_to_this_one_with_all_it_holds(tmp_path)
     assert ask(archive, "SELECT count(*) FROM recipes").rows == [(0,)]
 
 
+def test_a_cache_of_version_3_is_brought_to_this_one_with_all_it_holds(tmp_path):
+    old = written_by(3, tmp_path)
+    tables = ("captures", "unit_scores", "surrogate_contrasts", "ablation_curves", "ablation_sweeps", "recipes")
+    with duckdb.connect(str(old / "cache" / "cache.duckdb"), read_only=True) as con:
+        assert con.execute("SELECT version FROM meta").fetchone() == (3,)
+        before = {
+            name: con.execute(f"SELECT count(*), hash(list(t ORDER BY t)) FROM {name} t").fetchall() for name in tables
+        }
+    opened = Cache.open(old / "cache")
+    for name in tables:
+        assert ask(opened, f"SELECT count(*), hash(list(t ORDER BY t)) FROM {name} t").rows == before[name]
+    assert check.check(opened) == []
+    query = "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() ORDER BY ALL"
+    assert ask(opened, query).rows == ask(Cache.open(old / "new"), query).rows
+    assert ask(opened, "SELECT count(*) FROM claims").rows == [(0,)]
+    archive = Archive.open(old / "export")
+    assert ask(archive, "SELECT count(*) FROM networks").rows == [(0,)]
+    assert ask(archive, "SELECT count(*) FROM ablation_sweeps").rows == [(16,)]
+
+
 def test_a_cache_of_version_1_is_brought_to_this_one_with_all_it_holds(version_1):
     with duckdb.connect(str(version_1 / "cache" / "cache.duckdb"), read_only=True) as con:
         assert con.execute("SELECT version FROM meta").fetchone() == (1,)

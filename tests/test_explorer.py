@@ -184,7 +184,7 @@ SQL: list[tuple[str, tuple[str, ...], Check]] = [
 ]
 
 SCRIPTS = {"app": APP, "unit": UNIT, "tokens": TOKENS, "pairs": PAIRS, "ablation": [*ABLATION, *JOBS], "sql": SQL}
-SCRIPTS["difficulty"] = DIFFICULTY
+SCRIPTS |= {"difficulty": DIFFICULTY, "claims": CLAIMS, "compare": COMPARE}
 
 
 @pytest.mark.parametrize("where", SCRIPTS)

@@ -83,7 +83,7 @@ def map_of_difference(
     gap = (other.values - first.values).reshape(first.layers, first.per_layer)
     known = gap[gap == gap]
     reach = float(abs(known).max()) if len(known) else 0.0
-    out = [Text(f"difference by unit, −{reach:.2f} (cool) to +{reach:.2f} (warm)")]
+    out = [Text(f"B − A by unit, −{reach:.2f} to +{reach:.2f}")]
     cell = 3 if first.per_layer <= 16 else 1
     for layer in range(first.layers):
         line = Text(f"{layer:>3} ")

@@ -82,7 +82,8 @@ class ClaimsView(View):
             lines = [Text(f" {name}  {statement}") for name, statement in CLAIMS.items()]
             self.query_one("#claims-list", Lines).show(lines, self.ink)
             self.head("#claim-pane", "What it needs")
-            words = self._cost or "Looking what is there already …"
+            words = f"{self._cost}\nPress F5 to make it." if self._cost else "Looking what is there already …"
+            words = self._cost if run_is_sample(self.run) else words
             lines = [line for one in words.split("\n") for line in telling.wrapped(one, width - 4)]
             self.query_one("#claim-told", Lines).show(lines, self.ink)
             return
@@ -96,10 +97,12 @@ class ClaimsView(View):
         for place, name in enumerate(names):
             one = claims[name]
             sign = (">" if self.ink.ascii else "▸") if place == self._place else " "
-            room = max(width - 6 - 24, 30)
+            room = max(width - 5 - 28, 30)
             verdict = "explained by self-prediction" if one["verdict"] == EXPLAINED else one["verdict"]
             line = Text(f"{sign}{name}  ", "bold" if place == self._place else "")
-            line.append(f"{one['statement'][: room - 1]:<{room}}"[:room])
+            statement = Text(one["statement"])
+            statement.truncate(room - 1, overflow="ellipsis", pad=True)
+            line.append_text(statement).append(" ")
             lines.append(line.append(verdict, self._colour(one["verdict"])))
         self.query_one("#claims-list", Lines).show(lines, self.ink)
         name = names[self._place]
@@ -117,15 +120,14 @@ class ClaimsView(View):
         lines = [Text(f" {claim['verdict']}", self._colour(claim["verdict"]))]
         parts = {
             "effect": drawn.effect(claim),
-            "holds under": ", ".join(claim["holds_under"])
-            or ("none of " + ", ".join(claim["of"]) if claim["of"] else ""),
+            "holds under": _under(claim),
             "measured": claim["told"] or "",
             "missing": claim["missing"] or "",
             "against": "; ".join(claim["against"]),
         }
         for word, text in parts.items():
             if text:
-                lines += [Text(), *telling.wrapped(f"{word}: {text}", width)]
+                lines += [*([Text()] if self.size.height > 30 else []), *telling.wrapped(f"{word}: {text}", width)]
         return lines
 
     def action_move(self, step: int) -> None:
@@ -164,6 +166,18 @@ class ClaimsView(View):
         if self._card is None:
             return [self._cost] if self._cost else []
         return [f"{name}: {one['statement']}. {one['verdict']}." for name, one in self._card["claims"].items()]
+
+
+def run_is_sample(run: Run | None) -> bool:
+    """Whether nothing can be made of it."""
+    return run is not None and run.place.sample
+
+
+def _under(claim: dict[str, Any]) -> str:
+    held, of = claim["holds_under"], claim["of"]
+    if not of:
+        return ""
+    return f"{len(held)} of {len(of)}" + (f": {', '.join(held)}" if held else "")
 
 
 def _of(run: Run, data: Any) -> tuple[dict[str, Any] | None, str]:

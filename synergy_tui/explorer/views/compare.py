@@ -103,8 +103,7 @@ class CompareView(View):
         self.head("#compare-map", "B − A", f"{self._place % self._count + 1} of {self._count}  . and ,")
         self.query_one("#compare-difference", Lines).show(difference, self.ink)
         self.head("#compare-numbers", "Contrasts" if self._categories else names)
-        columns = [name for name in self._rows[0] if name not in ("id", "layers")]
-        text = tables.as_text([{name: _short(one[name]) for name in columns} for one in self._rows])
+        text = tables.as_text([_brief(one) for one in self._rows])
         self.query_one("#compare-told", Lines).show([Text(f" {line}") for line in text.split("\n")], self.ink)
 
     def action_other(self, step: int) -> None:
@@ -128,6 +127,20 @@ class CompareView(View):
 
     def about(self) -> list[str]:
         return [self.value()] if self.value() else []
+
+
+def _brief(row: dict[str, Any]) -> dict[str, Any]:
+    """A row in as few columns as a narrow terminal has."""
+
+    def ends(what: str, low: str, high: str) -> str:
+        if row[what] is None:
+            return ""
+        inside = "" if row[low] is None else f" [{row[low]:+.2f}, {row[high]:+.2f}]"
+        return f"{row[what]:+.2f}{inside}"
+
+    out = {"": row[""], "run": row["run"][:14], "prompts": row["prompts"]}
+    out |= {"contrast": ends("contrast", "low", "high"), "minus A": ends("minus A", "its low", "its high")}
+    return out | {"ρ": "" if row["units ρ"] is None else f"{row['units ρ']:+.2f}"}
 
 
 def _short(value: Any) -> Any:

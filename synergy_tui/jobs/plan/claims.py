@@ -14,7 +14,7 @@ from synergy_tui.jobs.devices import choose
 from synergy_tui.jobs.plan.ablations import ablate
 from synergy_tui.jobs.plan.base import Plan, known
 from synergy_tui.jobs.plan.controls import controls
-from synergy_tui.jobs.plan.decompositions import decompose_finished
+from synergy_tui.jobs.plan.decompositions import FEWEST_PROMPTS, decompose_finished
 from synergy_tui.jobs.plan.difficulties import difficulty_chain
 from synergy_tui.jobs.plan.links import Link, finished
 from synergy_tui.jobs.plan.networks import networks
@@ -185,7 +185,7 @@ def _card(base: str, capture: str, ranking: str, budget: float, device: str | No
 
 def _nulls(row: dict[str, Any]) -> list[str]:
     """Those that the prompts allow."""
-    return list(terms.NULLS if row["valid_prompts"] >= 5 else terms.NULLS[1:])
+    return list(terms.NULLS if row["valid_prompts"] >= FEWEST_PROMPTS else terms.NULLS[1:])
 
 
 def _alike(cache: Cache, run: str) -> list[dict[str, Any]]:
