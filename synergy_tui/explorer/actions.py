@@ -34,9 +34,7 @@ APP = (
     Action("app", "view.tokens", "t", "view('tokens')", "tokens", "A response, token by token", footer=True),
     Action("app", "view.pairs", "p", "view('pairs')", "pairs", "The unit × unit matrix of an atom", footer=True),
     Action("app", "view.ablation", "a", "view('ablation')", "ablate", "Remove units and see what changes", footer=True),
-    Action(
-        "app", "view.difficulty", "d", "view('difficulty')", "difficulty", "A ladder: does it change with difficulty"
-    ),
+    Action("app", "view.difficulty", "d", "view('difficulty')", "difficulty", "Change with difficulty?", footer=True),
     Action("app", "view.claims", "c", "view('claims')", "claims", "What this run says about six claims", footer=True),
     Action("app", "view.compare", "b", "view('compare')", "beside", "This run beside another, or its categories"),
     Action("app", "view.jobs", "J", "view('jobs')", "jobs", "What runs and what has run", footer=True),
