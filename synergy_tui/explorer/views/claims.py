@@ -16,6 +16,9 @@ from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.terms import CLAIMS, EXPLAINED, INCONCLUSIVE, SUPPORTED
 
+WIDE, EFFECT = 120, 52
+"""Columns from which the list has effects too, and what they take."""
+
 
 class ClaimsView(View):
     """Verdicts above, what they rest on below."""
@@ -97,12 +100,17 @@ class ClaimsView(View):
         for place, name in enumerate(names):
             one = claims[name]
             sign = (">" if self.ink.ascii else "▸") if place == self._place else " "
-            room = max(width - 5 - 28, 30)
+            wide = width >= WIDE
+            room = max(width - 5 - 28 - (EFFECT if wide else 0), 30)
             verdict = "explained by self-prediction" if one["verdict"] == EXPLAINED else one["verdict"]
             line = Text(f"{sign}{name}  ", "bold" if place == self._place else "")
             statement = Text(one["statement"])
             statement.truncate(room - 1, overflow="ellipsis", pad=True)
             line.append_text(statement).append(" ")
+            if wide:
+                found = Text(drawn.effect(one))
+                found.truncate(EFFECT - 2, overflow="ellipsis", pad=True)
+                line.append_text(found).append("  ")
             lines.append(line.append(verdict, self._colour(one["verdict"])))
         self.query_one("#claims-list", Lines).show(lines, self.ink)
         name = names[self._place]
