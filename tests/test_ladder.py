@@ -284,7 +284,8 @@ def test_a_resumed_job_makes_the_same(climbed, tiny, tmp_path):
     assert first["curves"] == second["curves"]
     assert first["curves"] == found["curves"]
     for one in (whole.id, part.id):
-        assert delete(cache, one) == {"capture": 0, "decomposition": 8, "ablation": 0, "ladder": 1}
+        removed = {kind: count for kind, count in delete(cache, one).items() if count}
+        assert removed == {"decomposition": 8, "ladder": 1}
     assert check.check(cache) == []
 
 

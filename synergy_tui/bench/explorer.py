@@ -44,7 +44,9 @@ class Terminal:
     def __init__(self, arguments: Sequence[str], home: Path, columns: int = 200, rows: int = 50) -> None:
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        environment = {name: value for name, value in os.environ.items() if name not in ("COLORTERM", "NO_COLOR")}
+        # COLUMNS and LINES would be those of the terminal that this runs in.
+        others = ("COLORTERM", "NO_COLOR", "COLUMNS", "LINES")
+        environment = {name: value for name, value in os.environ.items() if name not in others}
         environment |= {"TERM": "xterm-256color", "XDG_STATE_HOME": tempfile.mkdtemp(dir=home)}
         self.began = time.perf_counter()
         self.process = subprocess.Popen(

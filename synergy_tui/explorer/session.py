@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual import work
 from textual.app import App
+from textual.css.query import NoMatches
 from textual.message import Message
 
 from synergy_tui.errors import SynergyError
@@ -257,7 +258,12 @@ class Session(App[None]):
             except Exception as error:
                 self.call_from_thread(self.say, told(error), "error")
                 return
-            self.call_from_thread(then, found)
+            self.call_from_thread(there, found)
+
+        def there(found: T) -> None:
+            # An answer may come when what would show it is being taken down.
+            with contextlib.suppress(NoMatches):
+                then(found)
 
         self.run_worker(work_, thread=True, exclusive=True, group=group)
 
