@@ -1,4 +1,4 @@
-"""The short form of the fault harness: some of each sort of fault that needs no rights. `make faults` is the long one."""
+"""The short form of the fault harness: some faults of each sort that needs no rights. `make faults` is the long one."""
 
 from __future__ import annotations
 
