@@ -1,5 +1,10 @@
 """A set of units → what the subject does without it.
 
-orders.py      a ranking → removal orders and their controls. NumPy
-divergence.py  the intact behaviour once, then KL(intact ‖ ablated) of any number of conditions
+orders.py         a ranking → removal orders and their controls. NumPy
+interventions.py  what is done to a removed unit, of any kind; noise.py: noise on its weights
+divergence.py     the intact behaviour once, then KL(intact ‖ ablated) of any number of conditions
+head.py           the output embedding as the model applies it, a block of the vocabulary at a time
+packing.py        prompts with their responses → passes without padding
+linear.py         linear layers in a faster layout, on a CPU in fp32
+compression.py    which units can go together under a budget, and a copy of the model without them
 """

@@ -120,7 +120,7 @@ class IntactBehaviour:
         except torch.OutOfMemoryError:
             raise
         except (NotImplementedError, RuntimeError, TypeError, ValueError, AttributeError):
-            return False
+            return False  # a family whose attention is no plain causal one, or is not asked for through the interface
         for one in passes(some, 1, device, packed=False):
             alone, mine = self._hidden(one), hidden[together.step_of == one.sequences[0]]
             if not bool((mine - alone).norm() <= SAME.get(dtype, SAME_16_BITS) * alone.norm()):

@@ -58,7 +58,8 @@ class Chain:
             if one.found is None:
                 part, price = one.name.partition(" ")[0], one.plan.cost
                 before = out.get(part, cost.Cost(0.0, 0.0))
-                seconds = None if None in (before.seconds, price.seconds) else before.seconds + price.seconds  # type: ignore[operator]
+                unknown = before.seconds is None or price.seconds is None
+                seconds = None if unknown else (before.seconds or 0.0) + (price.seconds or 0.0)
                 out[part] = cost.Cost(seconds, before.disk + price.disk)
         return out
 

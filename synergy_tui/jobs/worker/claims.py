@@ -165,9 +165,9 @@ def _removal(found: dict[str, Any] | None, order: str) -> Removal | None:
     ratio = ratios[0] if ratios else {}
     at = [value for share, value in zip(own["fraction"], own["divergence"], strict=True) if share == areas.PRIMARY]
     accuracy, tasks = _accuracy(found["accuracy"], order)
-    ends = tuple(math.nan if ratio.get(name) is None else ratio[name] for name in ("ratio", "low", "high"))
+    value, low, high = (math.nan if ratio.get(name) is None else ratio[name] for name in ("ratio", "low", "high"))
     divergence = at[0] if at and at[0] is not None else math.nan
-    return Removal(tests, ends, divergence, accuracy, tasks, found["prompts"], found["ranking"])  # type: ignore[arg-type]
+    return Removal(tests, (value, low, high), divergence, accuracy, tasks, found["prompts"], found["ranking"])
 
 
 def _of(found: dict[str, Any], order: str, target: str | None) -> list[dict[str, Any]]:
