@@ -117,7 +117,7 @@ def test_ill_conditioned_pairs_are_the_same_from_windows_and_from_correlations(s
     for redundancy in ("mmi", "ccs"):
         plain = decompose(series, redundancy=redundancy, pairs=some, pool=pool)
         with monkeypatch.context() as patch:
-            patch.setitem(engine.CLEAR_DETERMINANT, "float64", 0.999)
+            patch.setitem(engine.CLEAR, "float64", 0.999)
             again = decompose(series, redundancy=redundancy, pairs=some, pool=pool)
         np.testing.assert_allclose(again.mean, plain.mean, atol=1e-10)
         np.testing.assert_array_equal(again.valid_prompts, plain.valid_prompts)

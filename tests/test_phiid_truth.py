@@ -116,6 +116,27 @@ def test_ill_conditioned_pairs_agree_with_50_digits(noise):
     np.testing.assert_allclose(decompose(pair[None]).mean[0], exact, rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("width", [60, 120])
+def test_slow_units_keep_their_digits_in_correlations(width, monkeypatch):
+    """Each unit's past all but tells its future, so det R is tiny, and no variance has lost its digits: such pairs, as
+    those of random weights are, need not be made again from their windows."""
+    from synergy_tui.phiid.engine import PairEngine
+
+    pair = np.random.default_rng(2).normal(size=(2, 160 + 3 * width))
+    for _ in range(3):
+        pair = np.apply_along_axis(np.convolve, 1, pair, np.ones(width), "valid")
+    corr = np.corrcoef(np.concatenate([pair[:, :-1], pair[:, 1:]]))
+    assert np.linalg.det(corr) < 3e-8
+
+    def never(*_):
+        raise AssertionError("made again")
+
+    monkeypatch.setattr(PairEngine, "_recompute_ill", never)
+    with mpmath.workdps(50):
+        exact = [float(atom) for atom in plain_atoms(pair, 1, mpmath.mpf)]
+    np.testing.assert_allclose(decompose(pair[None]).mean[0], exact, rtol=0, atol=1e-9)
+
+
 def test_equal_copies_are_no_number_and_are_counted():
     x = ar1(np.random.default_rng(0), (2, 3, 50), 0.4)
     x[:, 1] = x[:, 0]

@@ -24,7 +24,7 @@ from synergy_tui.phiid.local import local_redundancies
 from synergy_tui.phiid.result import PairAtoms, PairBlock, UnitSums, UnitTotals, mean_of, merge
 from synergy_tui.phiid.tiles import BALANCE, BALANCE_COUNT, COUNT, OFFSET, Method, Tile
 from synergy_tui.phiid.windows import (
-    CLEAR_DETERMINANT,
+    CLEAR,
     ILL_CONDITIONED,
     SMALLEST_RATIO,
     Windows,
@@ -93,7 +93,7 @@ class PairEngine:
                 raise UsageError(f"no {word!r} among {', '.join(known)}", "see synergy-tui decompose --help")
         self.prompts, self.units = series.shape[:2]
         self.lag, self.precision = lag, precision
-        self.method = Method(estimator, redundancy, pool, CLEAR_DETERMINANT[precision])
+        self.method = Method(estimator, redundancy, pool, CLEAR[precision])
         self._wanted = _checked_pairs(pairs, self.units)
         cpu = jax.default_backend() == "cpu"
         largest = LARGEST_TILE[estimator, redundancy] if cpu else LARGEST_TILE_ELSEWHERE
@@ -232,8 +232,7 @@ class PairEngine:
             nine = found.each(lambda value: np.asarray(value, np.float64)[:count])
             shared = local_redundancies(host, there, there.sum(axis=1) - prompts)
             cumulative = np.array(redundancies.cumulative(nine, shared))
-        spectrum = np.linalg.svd(np.asarray(factor)[:count], compute_uv=False) ** 2
-        good = spectrum[:, -1] >= SMALLEST_RATIO[self.precision] * spectrum[:, 0]
+        good = _well_conditioned(np.asarray(factor)[:count], SMALLEST_RATIO[self.precision])
         return cumulative, good & np.isfinite(cumulative).all(axis=0)
 
     def _add(
@@ -301,6 +300,17 @@ class _TilePairs:
             sums.balance[:, where] += by[:, BALANCE]
             sums.balance_pairs[:, where] += np.rint(by[:, BALANCE_COUNT]).astype(np.int64)
             sums.pairs[:, where] += np.rint(by[:, COUNT]).astype(np.int64)
+
+
+def _well_conditioned(factor: Float[np.ndarray, "m 4 4"], smallest: float) -> np.ndarray:
+    """[m] whether the extreme eigenvalues of R are no further apart than `smallest`. The trace of R is 4, so their
+    ratio is at least 27/256 of det R: only where that does not decide are they computed."""
+    determinant = np.prod(np.diagonal(factor, axis1=1, axis2=2).astype(np.float64), axis=1) ** 2
+    good = determinant >= smallest * 256 / 27
+    doubtful = np.flatnonzero(~good & np.isfinite(factor).all(axis=(1, 2)))
+    spectrum = np.linalg.svd(factor[doubtful], compute_uv=False) ** 2
+    good[doubtful] = spectrum[:, -1] >= smallest * spectrum[:, 0]
+    return good
 
 
 @partial(jax.jit, static_argnames=("make", "lag", "units", "dtype"))

@@ -64,13 +64,13 @@ def correlations(x: Windows, y: Windows) -> Correlations:
     )
 
 
-def informations(r: Correlations) -> tuple[Informations, Array]:
-    """(nine informations, det R) of pairs, element by element."""
-    found, determinant = ratios(r)
-    return found.each(information), determinant
+def informations(r: Correlations, clear: float) -> tuple[Informations, Array]:
+    """(nine informations, whether their correlations can be trusted for them) of pairs, element by element."""
+    found, trusted = ratios(r, clear)
+    return found.each(information), trusted
 
 
-def ratios(r: Correlations) -> tuple[Informations, Array]:
+def ratios(r: Correlations, clear: float) -> tuple[Informations, Array]:
     """The same before the logarithm: e^(−2I), ratios of determinants."""
     past, futures = _left(r.xy), _left(r.futures)
     given = _condition(r, past, futures)
@@ -85,17 +85,30 @@ def ratios(r: Correlations) -> tuple[Informations, Array]:
         given.future_y.left,
         given.future_x.left * given.both / futures,
     )
-    return found, past * given.future_x.left * given.both
+    return found, _trusted(past, futures, given, clear)
 
 
-def ccs_sums(r: Correlations, x: Windows, y: Windows, steps: Array, scale: Array) -> list[Array]:
+def _trusted(past: Array, futures: Array, given: _Conditioned, clear: float) -> Array:
+    """Whether no variance has lost more digits than a rounding error over `clear` takes, relative to itself.
+
+    A variance left after conditioning has the error of what it was subtracted from, magnified by the squared slopes:
+    1/past for a future given both pasts, 1/futures for a past given both futures, and once more by the ratio of the
+    futures' variances for the second of them. So a pair of slow units, whose own pasts all but tell their futures,
+    keeps its digits though its det R is tiny. Of trusted pairs det R is at least clear², and the ratio of the extreme
+    eigenvalues of R at least clear/56: trace(R⁻¹) is at most 14/clear. False where anything is NaN."""
+    second, smaller = given.future_y.left, jnp.minimum(given.future_x.left, given.future_y.left)
+    positive = (jnp.minimum(past, smaller) > 0) & (futures > 0)
+    forward = past * given.both * smaller >= clear * second
+    return positive & forward & (futures * jnp.minimum(given.past_x.left, given.past_y.left) >= clear)
+
+
+def ccs_sums(r: Correlations, average: Informations, x: Windows, y: Windows, steps: Array, scale: Array) -> list[Array]:
     """Seven local redundancies under CCS, summed over the first `steps` steps of the windows of one prompt, for all
     pairs of two sides: step by step, so that nothing larger than the pairs is held. `scale` brings windows of unit
     length to unit variance.
 
     A local information is its average plus ½(z_A² + z_B² − z_AB²), where z² are squared standardised residuals.
     """
-    average, _ = informations(r)
     past, futures = _left(r.xy), _left(r.futures)
     given = _condition(r, past, futures)
 

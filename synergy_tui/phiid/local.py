@@ -19,7 +19,7 @@ from synergy_tui.phiid import discrete
 from synergy_tui.phiid.lattice import atoms_from_cumulative
 from synergy_tui.phiid.redundancy import Informations, ccs, ccs_redundancies, mmi_local
 from synergy_tui.phiid.windows import (
-    CLEAR_DETERMINANT,
+    CLEAR,
     ILL_CONDITIONED,
     MIN_STEPS,
     SMALLEST_RATIO,
@@ -172,7 +172,7 @@ class _Basis:
 def _well_conditioned(x: np.ndarray, y: np.ndarray, fx: np.ndarray, fy: np.ndarray, log_det: np.ndarray) -> np.ndarray:
     """Whether the extreme eigenvalues of R are closer than SMALLEST_RATIO allows; singular values of the windows
     themselves decide where the determinant does not."""
-    good = log_det >= np.log(CLEAR_DETERMINANT["float64"])
+    good = log_det >= np.log(CLEAR["float64"])
     doubtful = np.flatnonzero(~good)
     if len(doubtful):
         four = np.stack([part[doubtful] for part in (x, y, fx, fy)], axis=1)

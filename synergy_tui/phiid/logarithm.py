@@ -12,10 +12,15 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-_SMALLEST = int(np.array(0.5**0.5).view(np.int64))
+_BITS = {"float64": (np.int64, 52), "float32": (np.int32, 23)}
+"""As what the bits of a number are read, and how many of them are its fraction's."""
+
+_SMALLEST = {name: int(np.array(0.5**0.5, name).view(bits)) for name, (bits, _) in _BITS.items()}
 """A number is m·2ᵏ with m from √½ to √2."""
 
-_LN2, _LN2_REST = 6.93147180369123816490e-01, 1.90821492927058770002e-10
+_LN2_HIGH, _LN2_REST = 6.93147180369123816490e-01, 1.90821492927058770002e-10
+
+_LN2 = float(np.log(2.0))
 
 _SERIES = (
     6.666666666666735130e-01,
@@ -28,21 +33,28 @@ _SERIES = (
 )
 
 
-def information(ratio: Array) -> Array:
-    """I from e^(−2I) where that is positive and no smaller than the smallest normal number; elsewhere undefined."""
-    return -0.5 * (log(ratio) if ratio.dtype == jnp.float64 else jnp.log(ratio))
+def information(ratio: Array, exponent: Array | float = 0.0) -> Array:
+    """I from e^(−2I) = ratio·2^exponent where the ratio is positive and no smaller than the smallest normal number;
+    elsewhere undefined."""
+    return -0.5 * ((log(ratio) if ratio.dtype == jnp.float64 else jnp.log(ratio)) + exponent * _LN2)
+
+
+def parted(value: Array) -> tuple[Array, Array]:
+    """(m, k) of positive normal numbers m·2ᵏ, so that longer products than a number holds can be taken."""
+    bits, fraction = _BITS[str(value.dtype)]
+    read = lax.bitcast_convert_type(value, bits)
+    exponent = (read - _SMALLEST[str(value.dtype)]) >> fraction
+    return lax.bitcast_convert_type(read - (exponent << fraction), value.dtype), exponent.astype(value.dtype)
 
 
 def log(value: Array) -> Array:
     """ln of positive normal float64 numbers: k·ln 2 + ln(1 + f), the latter as a series in f/(2 + f)."""
-    bits = lax.bitcast_convert_type(value, jnp.int64)
-    exponent = (bits - _SMALLEST) >> 52
-    f = lax.bitcast_convert_type(bits - (exponent << 52), jnp.float64) - 1
-    k = exponent.astype(jnp.float64)
+    m, k = parted(value)
+    f = m - 1
     s = f / (2 + f)
     square = s * s
     rest = jnp.zeros_like(s)
     for coefficient in reversed(_SERIES):
         rest = square * (coefficient + rest)
     half = 0.5 * f * f
-    return k * _LN2 - ((half - (s * (half + rest) + k * _LN2_REST)) - f)
+    return k * _LN2_HIGH - ((half - (s * (half + rest) + k * _LN2_REST)) - f)

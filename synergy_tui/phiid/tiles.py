@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool
 
 from synergy_tui.phiid import discrete, gaussian, logarithm
 from synergy_tui.phiid.lattice import atoms_from_cumulative
-from synergy_tui.phiid.redundancy import cumulative, mmi
+from synergy_tui.phiid.redundancy import Informations, cumulative, mmi
 from synergy_tui.phiid.windows import Windows
 from synergy_tui.terms import ATOMS, INVALID_REASONS, RTR, STS
 
@@ -31,7 +31,7 @@ SPREAD = ("sts", "rtr", "tdmi")
 
 
 class Method(NamedTuple):
-    """How a pair is decomposed. clear: det R from which its correlations are trusted."""
+    """How a pair is decomposed. clear: how much of its variances must be left for its correlations to be trusted."""
 
     estimator: str
     redundancy: str
@@ -127,12 +127,11 @@ def _decomposed(x: Windows, y: Windows, steps: Array, method: Method) -> tuple[l
         joint = discrete.counts(x, y, _inside(x, steps))
         return discrete.cumulative(joint, method.redundancy), jnp.ones(joint.shape[-2:], bool)
     correlations = gaussian.correlations(x, y)
-    found, determinant = gaussian.informations(correlations)
-    trusted = determinant >= method.clear  # False where it is NaN
+    found, trusted = gaussian.informations(correlations, method.clear)
     if method.redundancy == "mmi":
         return mmi(found), trusted
     steps = steps.astype(x.past.dtype)
-    shared = gaussian.ccs_sums(correlations, x, y, steps, jnp.sqrt(steps - 1))
+    shared = gaussian.ccs_sums(correlations, found, x, y, steps, jnp.sqrt(steps - 1))
     return cumulative(found, [value / steps for value in shared]), trusted
 
 
@@ -140,25 +139,23 @@ def _by_products(
     windows: Windows, row: Array, column: Array, wanted: Array, method: Method, one: Array, keep_prompts: bool
 ) -> Tile:
     """The Gaussian MMI tile. A sum of logarithms is the logarithm of a product, over prompts as over a unit's pairs, so
-    a pair takes three logarithms of its own a prompt instead of seven. `one`: see `_held`."""
+    a pair takes three logarithms of its own a prompt instead of seven; products longer than a number holds keep their
+    power of two apart. `one`: see `_held`."""
     side, dtype = wanted.shape[0], windows.past.dtype
     prompts, group = len(windows.past), longest_product(method.clear, dtype)
     pieces = -(-side // group)
     zeros, ones = jnp.zeros_like(wanted, dtype), jnp.ones_like(wanted, dtype)
     held = partial(_held, one=one)
 
-    def flushed(both: tuple[list[Array], list[Array]]) -> tuple[list[Array], list[Array]]:
-        products, sums = both
-        return [ones] * INFORMATIONS, [
-            old + logarithm.information(new) for old, new in zip(sums, products, strict=True)
-        ]
+    def shortened(both: tuple[list[Array], list[Array]]) -> tuple[list[Array], list[Array]]:
+        each = [logarithm.parted(product) for product in both[0]]
+        return [m for m, _ in each], [old + k for old, (_, k) in zip(both[1], each, strict=True)]
 
     def one_prompt(carry: tuple[Any, ...], number: Array) -> Any:
-        products, sums, counted, squares = carry
+        products, exponents, counted, squares = carry
         x, y = (Windows(*(_part(array, number, at, side) for array in windows)) for at in (row, column))
-        found, determinant = gaussian.ratios(gaussian.correlations(x, y))
+        found, clear = gaussian.ratios(gaussian.correlations(x, y), method.clear)
         usable = wanted & (x.code == 0)[:, None] & (y.code == 0)[None, :]
-        clear = determinant >= method.clear  # False where it is NaN
         counts = held((usable & clear).astype(dtype))
         good = counts > 0
         found = found.each(lambda ratio: held(jnp.where(good, ratio, 1.0)))
@@ -167,7 +164,7 @@ def _by_products(
         products = [old * new for old, new in zip(products, kept, strict=True)]
         if prompts > group:
             full = number % group == group - 1
-            products, sums = lax.cond(full, flushed, lambda both: both, (products, sums))
+            products, exponents = lax.cond(full, shortened, lambda both: both, (products, exponents))
         sts, rtr = (held(logarithm.information(ratio)) for ratio in (_sts_ratio(ratios), ratios[RTR]))
         both = sts + rtr
         positive = both > 0
@@ -176,20 +173,22 @@ def _by_products(
         counted = [old + new for old, new in zip(counted, beside, strict=True)]
         ill = usable & ~clear
         if not keep_prompts:
-            return (products, sums, counted, squares), (ill,)
+            return (products, exponents, counted, squares), (ill,)
         spread = (sts, rtr, held(logarithm.information(ratios[STS])))
         squares = [old + new * new for old, new in zip(squares, spread, strict=True)]
         by_row = jnp.stack([value.reshape(side, pieces, -1).prod(axis=2) for value in kept])
         by_column = jnp.stack([value.reshape(pieces, -1, side).prod(axis=1) for value in kept])
         beside_row, beside_column = (jnp.stack([value.sum(axis=axis) for value in beside]) for axis in (1, 0))
-        return (products, sums, counted, squares), (ill, by_row, beside_row, by_column, beside_column)
+        return (products, exponents, counted, squares), (ill, by_row, beside_row, by_column, beside_column)
 
     start = ([ones] * INFORMATIONS, [zeros] * INFORMATIONS, [zeros] * 3, [zeros] * len(SPREAD))
-    (products, sums, counted, squares), (ill, *by) = lax.scan(one_prompt, start, jnp.arange(prompts, dtype=jnp.int32))
-    _, sums = flushed((products, sums))
+    last, (ill, *by) = lax.scan(one_prompt, start, jnp.arange(prompts, dtype=jnp.int32))
+    products, exponents, counted, squares = last
+    sums = [logarithm.information(*both) for both in zip(products, exponents, strict=True)]
 
     def unit_sums(products: Array, piece: int, beside: Array) -> Array:
-        informations = logarithm.information(products).sum(axis=piece)
+        m, k = logarithm.parted(products)
+        informations = logarithm.information(m.prod(axis=piece), k.sum(axis=piece))
         return jnp.stack(_atoms([*_doubled(list(jnp.moveaxis(informations, 1, 0))), *jnp.moveaxis(beside, 1, 0)]), 1)
 
     by_row = by_column = jnp.zeros((0, SUMS, side), dtype)
@@ -202,8 +201,8 @@ def _by_products(
 
 
 def longest_product(clear: float, dtype: Any) -> int:
-    """Factors of at least det R, and so of at least `clear`, whose product is a normal number in any case."""
-    return int(np.log(np.finfo(dtype).tiny) / np.log(clear))
+    """Factors of at least det R, and so of at least clear², whose product is a normal number in any case."""
+    return int(np.log(np.finfo(dtype).tiny) / np.log(clear**2))
 
 
 def _held(value: Array, one: Array) -> Array:
@@ -280,12 +279,13 @@ def _pooled(x: Windows, y: Windows, steps: Array, wanted: Array, method: Method)
     else:
         steps_of_pair = jnp.maximum(length, 1).astype(dtype)
         correlations = jax.tree.map(lambda value: value / steps_of_pair, total)
-        found, determinant = gaussian.informations(correlations)
-        trusted = determinant >= method.clear
+        found, trusted = gaussian.informations(correlations, method.clear)
         if method.redundancy == "mmi":
             values = mmi(found)
         else:
-            values = cumulative(found, _pooled_redundancies(correlations, x, y, steps, steps_of_pair, prompts, wanted))
+            values = cumulative(
+                found, _pooled_redundancies(correlations, found, x, y, steps, steps_of_pair, prompts, wanted)
+            )
     kept = [jnp.where(good & trusted, value, 0.0) for value in (*values, *beside(values, method.redundancy))]
     by_row = jnp.stack([value.sum(axis=1) for value in kept])
     by_column = jnp.stack([value.sum(axis=0) for value in kept])
@@ -305,6 +305,7 @@ def _statistics(one: tuple[Windows, Windows, Array], method: Method) -> tuple[An
 
 def _pooled_redundancies(
     correlations: gaussian.Correlations,
+    average: Informations,
     x: Windows,
     y: Windows,
     steps: Array,
@@ -319,7 +320,7 @@ def _pooled_redundancies(
     def one_prompt(total: list[Array], one: tuple[Windows, Windows, Array]) -> tuple[list[Array], None]:
         good = wanted & (_codes(one[0].code, one[1].code, wanted) == 0)
         scale = jnp.sqrt(one[2] * (length - prompts) / length)
-        shared = gaussian.ccs_sums(correlations, *one, scale)
+        shared = gaussian.ccs_sums(correlations, average, *one, scale)
         return [old + jnp.where(good, new, 0.0) for old, new in zip(total, shared, strict=True)], None
 
     total, _ = lax.scan(one_prompt, [jnp.zeros_like(length)] * 7, (x, y, steps))

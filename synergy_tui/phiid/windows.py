@@ -12,9 +12,9 @@ from synergy_tui.terms import INVALID_REASONS
 MIN_STEPS = 5
 """Fewest steps of a window. With fewer the 4×4 correlation matrix is singular by construction."""
 
-CLEAR_DETERMINANT = {"float64": 1e-5, "float32": 1e-2}
-"""Pairs whose det R is at least this are exact to about 1e-10 nats (1e-5 in float32) from their correlations. The
-others are recomputed from their windows."""
+CLEAR = {"float64": 1e-6, "float32": 1e-2}
+"""How much of its variances must be left for a pair to be exact to about 1e-10 nats (1e-5 in float32) from its
+correlations (`gaussian.ratios`). The others are recomputed from their windows."""
 
 SMALLEST_RATIO = {"float64": 2.2e-10, "float32": 1e-6}
 """Smallest usable ratio of the extreme eigenvalues of R; below it a pair is invalid."""
