@@ -150,7 +150,7 @@ COMPARE: list[tuple[str, tuple[str, ...], Check]] = [
     ("view.compare", (), lambda app: "no other run" in app.plain_screen()),
     ("compare.next", (), lambda app: "no other run" in app.plain_screen()),
     ("compare.previous", (), lambda app: "no other run" in app.plain_screen()),
-    ("compare.categories", (), lambda app: "has 0 categories" in app.plain_screen()),
+    ("compare.shown", (), lambda app: "has 0 categories" in app.plain_screen()),
 ]
 
 JOBS: list[tuple[str, tuple[str, ...], Check]] = [
@@ -574,6 +574,35 @@ def test_a_run_is_started_watched_and_ablated_from_the_explorer(cache: Path, tin
         assert "the most of 16" in app.plain_screen()
 
     drive(press, cache, (160, 40))
+
+
+def test_the_first_result_of_an_empty_cache_takes_the_samples_place(cache: Path) -> None:
+    from synergy_tui.bench.made import make_run
+    from synergy_tui.explorer.open import sample
+    from synergy_tui.explorer.watch import Seen
+    from synergy_tui.store.cache import Cache
+
+    async def look(app, pilot):
+        async def job_ends(job: str) -> None:
+            for state in ("running", "done"):
+                status = {"id": job, "kind": "decompose", "state": state, "stages": [], "progress": 1.0, "error": None}
+                seen = Seen(({**status, "after": None},), 0, "")
+                app.post_message(app.Noticed(seen))
+                await until_in(app, pilot, lambda seen=seen: app.seen is seen, state)
+
+        assert app.shown.place.sample
+        app._watcher.stop()  # what it would see is told below
+        made = make_run(Cache.open(cache), 6, 4)
+        await job_ends(made)
+        await until_in(app, pilot, lambda: app.shown.place.id == made, "the result")
+        # Whoever goes back to the sample stays there.
+        app.open_run(sample())
+        await until_in(app, pilot, lambda: app.shown.place.sample, "the sample")
+        await job_ends("dother")
+        await settle(app, pilot)
+        assert app.shown.place.sample
+
+    drive(look, cache)
 
 
 def test_the_process_stays_light(made: Path) -> None:

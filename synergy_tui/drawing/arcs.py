@@ -13,12 +13,17 @@ THICK = ("┈", "─", "━", "█")
 
 MOST_ROWS = 14
 
+FRAME = 4
+"""Rows beside the arcs: the title, pairs inside a layer, the axis, and what was left out."""
+
 _WORDS = {"sts": ("synergy (sts)", "color(208)"), "rtr": ("redundancy (rtr)", "color(32)")}
 
 
-def draw(pairs: list[dict[str, Any]], layers: int, atom: str, width: int, plain: bool = False) -> Text:
+def draw(
+    pairs: list[dict[str, Any]], layers: int, atom: str, width: int, plain: bool = False, rows: int = MOST_ROWS
+) -> Text:
     """Arcs above the layers' axis, the widest on top; below it, pairs inside a layer. `pairs`: rows with x_layer,
-    y_layer and value, the strongest first. Empty without pairs."""
+    y_layer and value, the strongest first. rows: most of arcs. Without pairs it says so."""
     if not pairs:
         return Text(f"no pair of {layers} layers has {atom} above 0\n")
     word, colour = _WORDS[atom]
@@ -30,17 +35,18 @@ def draw(pairs: list[dict[str, Any]], layers: int, atom: str, width: int, plain:
     )
     within = Counter(one["x_layer"] for one in pairs if one["x_layer"] == one["y_layer"])
     step = max(1, min(6, (width - 4) // max(layers, 1)))
-    shown = [*sorted(across.items(), key=lambda item: (-item[1], item[0][1] - item[0][0], item[0]))][:MOST_ROWS]
+    shown = sorted(across.items(), key=lambda item: (-item[1], item[0][1] - item[0][0], item[0]))
+    shown = shown[: min(rows, MOST_ROWS)]
     shown.sort(key=lambda item: (item[0][0] - item[0][1], item[0]))  # the widest on top
     most = max([count for _, count in shown], default=1)
     text = Text(
         f"{word}: {len(pairs)} strongest pairs, {sum(within.values())} inside a layer\n", "" if plain else "bold"
     )
-    rows = _rows([arc for arc, _ in shown])
-    depth = max(rows.values(), default=-1) + 1
+    place_of = _rows([arc for arc, _ in shown])
+    depth = max(place_of.values(), default=-1) + 1
     canvas = [[" "] * (layers * step + 2) for _ in range(depth)]
     for (first, last), count in shown:
-        row = rows[first, last]
+        row = place_of[first, last]
         left, right = first * step + 1, last * step + 1
         sign = THICK[min(round((len(THICK) - 1) * count / most), len(THICK) - 1)]
         for place in range(left + 1, right):

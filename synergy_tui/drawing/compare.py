@@ -64,12 +64,17 @@ def profiles(sides: Sequence[Compared], ranking: str, width: int, height: int = 
     return plot(lines(sides, True, bands, False), width, height, ranking, "normalised depth; dots: 95 % intervals")
 
 
-def trajectory(sides: Sequence[Compared], ranking: str, width: int, height: int = 12) -> Text:
-    """The contrast over training steps."""
+def over_training(sides: Sequence[Compared]) -> list[Line]:
+    """The contrast over training steps; its intervals as dots."""
     steps = [float(one.step or 0) for one in sides]
     ends = [[one.contrast[k] for one in sides] for k in range(3)]
-    drawn = [Line(steps, ends[0], "C"), *(Line(steps, one, "dot") for one in ends[1:])]
-    return plot(drawn, width, height, f"contrast of {ranking}", "training step; dots: 95 % intervals")
+    return [Line(steps, ends[0], "C"), *(Line(steps, one, "dot") for one in ends[1:])]
+
+
+def trajectory(sides: Sequence[Compared], ranking: str, width: int, height: int = 12) -> Text:
+    """The contrast over training steps, in one plot."""
+    below = "training step; dots: 95 % intervals"
+    return plot(over_training(sides), width, height, f"contrast of {ranking}", below)
 
 
 def map_of_difference(

@@ -155,7 +155,7 @@ CLAIMS = (
 COMPARE = (
     Action("compare", "compare.next", "period", "other(1)", "next run", "Beside the next run", footer=True),
     Action("compare", "compare.previous", "comma", "other(-1)", "previous", "Beside the run before"),
-    Action("compare", "compare.categories", "o", "categories", "categories", "By category of its prompts", footer=True),
+    Action("compare", "compare.shown", "o", "shown", "runs/categories", "Runs, categories or training", footer=True),
 )
 
 JOBS = (

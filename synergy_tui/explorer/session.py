@@ -67,6 +67,7 @@ class Session(App[None]):
         self._asked = run
         self._watcher: Watch | None = None
         self._opening: Place | None = None
+        self._first = False
         self._recall()
 
     # What the app fills in
@@ -148,6 +149,8 @@ class Session(App[None]):
         from synergy_tui.explorer.watch import Watch
 
         self.cache, self._opening, self.error = cache, place, ""
+        # Nothing is there and the sample stands in: the first result takes its place.
+        self._first = self._asked is None and (place is None or place.sample)
         self._watcher = Watch(cache.folder, self._notice)
         self._watcher.start()
         if place is None:
@@ -221,6 +224,16 @@ class Session(App[None]):
                 failed = one["state"] == "failed"
                 text = f"{one['kind']} {one['id']} {one['state']}" + (f": {one['error']}" if failed else "")
                 self.say(text, "error" if failed else "information")
+                if self._first and one["kind"] == "decompose" and not failed:
+                    self._show_first(one["id"])
+
+    def _show_first(self, decomposition: str) -> None:
+        """The first result of an empty cache, unless something else is looked at by now."""
+        from synergy_tui.explorer.run import Place
+
+        self._first = False
+        if self.cache is not None and (self.shown is None or self.shown.place.sample):
+            self.open_run(Place(self.cache, decomposition))
 
     @work(thread=True, exclusive=True, group="tree")
     def refresh_tree(self) -> None:

@@ -11,19 +11,18 @@ import pyarrow.parquet as pq
 
 from synergy_tui.errors import CacheError, UsageError
 from synergy_tui.store.cache import Cache
+from synergy_tui.store.schema import NEWEST_FIRST
 from synergy_tui.store.tables import KEYS, PARENTS
 
 
 def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
     """The id of the `kind` (a key of tables.KEYS) that `run` means: an id or unique prefix of that kind, or of its
     relative: a capture stands for its newest decomposition, a decomposition for its capture. `latest`: the newest of
-    the kind. Raises UsageError when there is none or several."""
+    the kind, controls and maps of a ladder's levels last. Raises UsageError when there is none or several."""
     with cache.read() as con:
-        # The map of a ladder's level is nobody's newest run while there is another.
-        level = "decomposition IN (SELECT map FROM ladder_levels WHERE map IS NOT NULL), "
-        newest = f"FROM {KEYS[kind]} ORDER BY {level if kind == 'decomposition' else ''}created DESC, {kind} LIMIT 1"
         if latest:
-            row = con.execute(f"SELECT {kind} {newest}").fetchone()
+            order = NEWEST_FIRST.get(kind, f"created DESC, {kind}")
+            row = con.execute(f"SELECT {kind} FROM {KEYS[kind]} ORDER BY {order} LIMIT 1").fetchone()
             if row is None:
                 raise UsageError(f"there is no {kind} in this cache yet", "synergy-tui run smollm2 makes one")
             return row[0]
@@ -45,7 +44,7 @@ def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
         # The tables of a decomposition and an ablation name what they were made from.
         related = {
             ("capture", "decomposition"): "SELECT decomposition FROM decompositions WHERE capture = ? "
-            f"ORDER BY {level}created DESC, decomposition LIMIT 1",
+            f"ORDER BY {NEWEST_FIRST['decomposition']} LIMIT 1",
             ("capture", "ladder"): "SELECT ladder FROM ladders WHERE capture = ? ORDER BY created DESC, ladder LIMIT 1",
             ("decomposition", "ladder"): "SELECT ladder FROM ladder_levels WHERE map = ?",
             ("ladder", "decomposition"): "SELECT map FROM ladder_levels WHERE ladder = ? AND map IS NOT NULL "

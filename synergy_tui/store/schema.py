@@ -15,6 +15,15 @@ VERSION = 4
 NOTHING = "_none"
 """Partition that keeps the globs of the views from matching nothing."""
 
+_ASIDE = "capture IN (SELECT control FROM controls)"
+
+NEWEST_FIRST = {
+    "capture": f"{_ASIDE} OR capture IN (SELECT capture FROM ladders), created DESC, capture",
+    "decomposition": "decomposition IN (SELECT map FROM ladder_levels WHERE map IS NOT NULL), "
+    f"{_ASIDE}, created DESC, decomposition",
+}
+"""ORDER BY of runs by their age, those last that were only made for another: controls, and a ladder's levels."""
+
 
 def views(folder: Path) -> dict[str, tuple[str, str, dict[str, str]]]:
     """name → (comment, SELECT, comments of columns no table has), over the bulk files in `folder`."""
@@ -80,9 +89,9 @@ ORDER BY decomposition, u.layer, u.unit""",
             },
         ),
         "latest_heads": (
-            "heads of the newest decomposition.",
-            """SELECT * FROM heads WHERE decomposition =
-  (SELECT decomposition FROM decompositions ORDER BY created DESC, decomposition LIMIT 1)""",
+            "heads of the newest decomposition that is neither a control's nor of a ladder's level.",
+            f"""SELECT * FROM heads WHERE decomposition =
+  (SELECT decomposition FROM decompositions ORDER BY {NEWEST_FIRST["decomposition"]} LIMIT 1)""",
             {},
         ),
         "jobs": (

@@ -97,9 +97,9 @@ class AblationView(View):
     # The form
 
     def show(self) -> None:
-        run = self.run
-        if run is None or run.unready:
-            words = self.empty() if run is None else run.unready
+        run = self.ready
+        if run is None:
+            words = self.empty()
             self.query_one("#verdict", Lines).show(telling.wrapped(words, self.size.width), self.ink)
             return
         if run is not self._run:
@@ -201,8 +201,8 @@ class AblationView(View):
 
     def action_start(self) -> None:
         """Starts what the form says."""
-        run = self.run
-        if run is None or run.unready:
+        run = self.ready
+        if run is None:
             return
         values, marks = self._values(), self.selection.marks
 
@@ -234,8 +234,8 @@ class AblationView(View):
         return [(str(one["id"]), str(one["state"])) for one in found if one["kind"] == "ablate"]
 
     def _read(self) -> None:
-        run = self.run
-        if run is None or run.unready:
+        run = self.ready
+        if run is None:
             return
         jobs, place = self._jobs(), self._place
         self.explorer.in_thread("ablation", lambda: result(run, jobs, place), self._there)

@@ -36,6 +36,12 @@ class View(Container):
         return self.explorer.shown
 
     @property
+    def ready(self) -> Run | None:
+        """The run in front once it has numbers; else None, and `empty` says why."""
+        run = self.explorer.shown
+        return None if run is None or run.unready else run
+
+    @property
     def selection(self) -> Selection:
         """What is selected."""
         return self.explorer.selection
@@ -82,7 +88,9 @@ class View(Container):
         return []
 
     def empty(self) -> str:
-        """What to press when there is nothing to show."""
+        """Why there is nothing to show, or what to press."""
+        if self.run is not None:
+            return self.run.unready
         if self.explorer.error:
             return self.explorer.error
         if self.explorer.cache is None:

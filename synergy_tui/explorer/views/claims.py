@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 from rich.style import Style
@@ -19,6 +20,9 @@ from synergy_tui.terms import CLAIMS, EXPLAINED, INCONCLUSIVE, SUPPORTED
 WIDE, EFFECT = 120, 52
 """Columns from which the list has effects too, and what they take."""
 
+EDGES, NARROWEST = 60, 60
+"""Strongest pairs drawn of a network, and the fewest columns of one that stands beside another."""
+
 
 class ClaimsView(View):
     """Verdicts above, what they rest on below."""
@@ -28,8 +32,9 @@ class ClaimsView(View):
         "Six claims of the literature, each as a test on this run. Supported asks that the same test fails on "
         "surrogate data put through the same path. Not supported: the interval excludes the claimed side, or the test "
         "fails with enough data. Otherwise inconclusive, with what is missing. `holds under` counts the rankings (of "
-        "C6 the densities) under which a claim is supported: one that holds under few depends on the choice. F5 makes "
-        "what is missing; what is there is used."
+        "C6 the densities) under which a claim is supported: one that holds under few depends on the choice. Under C6 "
+        "stand the strongest pairs as arcs between layers, the thicker the more. F5 makes what is missing; what is "
+        "there is used."
     )
 
     def compose(self) -> ComposeResult:
@@ -41,6 +46,7 @@ class ClaimsView(View):
     def on_mount(self) -> None:
         self.can_focus = True
         self._card: dict[str, Any] | None = None
+        self._strongest: dict[str, list[dict[str, Any]]] = {}
         self._cost = ""
         self._place = 0
         self._of: str | None = None
@@ -49,9 +55,9 @@ class ClaimsView(View):
         self.focus()
 
     def show(self) -> None:
-        run = self.run
-        if run is None or run.unready:
-            words = self.empty() if run is None else run.unready
+        run = self.ready
+        if run is None:
+            words = self.empty()
             self._card, self._of = None, None
             self.head("#claims-pane", "Claims")
             self.query_one("#claims-list", Lines).show(telling.wrapped(words, self.size.width), self.ink)
@@ -66,14 +72,14 @@ class ClaimsView(View):
         self._read()
 
     def _read(self) -> None:
-        run = self.run
-        if run is None or run.unready:
+        run = self.ready
+        if run is None:
             return
         data = self.explorer.settings.data
 
-        def there(found: tuple[dict[str, Any] | None, str]) -> None:
+        def there(found: Found) -> None:
             if self.run is run:
-                self._card, self._cost = found
+                self._card, self._strongest, self._cost = found
                 self._draw()
 
         self.explorer.in_thread("claims", lambda: _of(run, data), there)
@@ -115,7 +121,11 @@ class ClaimsView(View):
         self.query_one("#claims-list", Lines).show(lines, self.ink)
         name = names[self._place]
         self.head("#claim-pane", f"{name}  {claims[name]['statement']}", "up, down: another")
-        self.query_one("#claim-told", Lines).show(self._told(claims[name], width - 4), self.ink)
+        told = self._told(claims[name], width - 4)
+        if name == "C6":
+            told += [Text()] * (self.size.height > 30)
+            told += self._networks(width - 4, self.size.height - len(names) - 4 - len(told))
+        self.query_one("#claim-told", Lines).show(told, self.ink)
 
     def _colour(self, verdict: str) -> Style | str:
         if verdict == SUPPORTED:
@@ -138,6 +148,30 @@ class ClaimsView(View):
                 lines += [*([Text()] if self.size.height > 30 else []), *telling.wrapped(f"{word}: {text}", width)]
         return lines
 
+    def _networks(self, width: int, height: int) -> list[Text]:
+        """The strongest pairs as arcs between layers, both atoms side by side where there is room."""
+        from synergy_tui.drawing import arcs
+
+        layers, plain = self._card["run"]["layers"] if self._card else 0, self.ink.system is None
+        beside = width >= 2 * max(3 * layers, NARROWEST)
+        each, rows = ((width - 2) // 2, height) if beside else (width, height // 2)
+        if not beside and rows <= arcs.FRAME:
+            rows = height  # of synergy alone
+        if rows <= arcs.FRAME or not self._strongest:
+            return []
+        drawn = []
+        for atom, pairs in self._strongest.items():
+            text = arcs.draw(pairs, layers, atom, each - 1, plain, rows - arcs.FRAME)
+            drawn.append([Text(" ").append_text(line) for line in text.split("\n") if line.plain])
+        if not beside:
+            return [line for lines in drawn[: height // rows] for line in lines]
+        out = []
+        for line, other in zip_longest(*drawn, fillvalue=Text()):
+            line = line.copy()
+            line.truncate(each, pad=True)
+            out.append(line.append("  ").append_text(other))
+        return out
+
     def action_move(self, step: int) -> None:
         """Another claim."""
         self._place += step
@@ -145,8 +179,8 @@ class ClaimsView(View):
 
     def action_start(self) -> None:
         """Makes what is missing, and the card."""
-        run = self.run
-        if run is None or run.unready:
+        run = self.ready
+        if run is None:
             return
         if run.place.sample:
             self.explorer.say("The sample result is read-only: start a run of your own with n.", "error")
@@ -176,6 +210,10 @@ class ClaimsView(View):
         return [f"{name}: {one['statement']}. {one['verdict']}." for name, one in self._card["claims"].items()]
 
 
+Found = tuple[dict[str, Any] | None, dict[str, list[dict[str, Any]]], str]
+"""A card, its networks' strongest pairs by atom, and where there is none what making it costs."""
+
+
 def run_is_sample(run: Run | None) -> bool:
     """Whether nothing can be made of it."""
     return run is not None and run.place.sample
@@ -188,28 +226,29 @@ def _under(claim: dict[str, Any]) -> str:
     return f"{len(held)} of {len(of)}" + (f": {', '.join(held)}" if held else "")
 
 
-def _of(run: Run, data: Any) -> tuple[dict[str, Any] | None, str]:
+def _of(run: Run, data: Any) -> Found:
     """The newest card; without one, what making it will cost."""
     from synergy_tui.store import cards
 
     newest = cards.newest_card(run.place.cache, run.place.id)
     if newest is not None:
-        return cards.card(run.place.cache, newest), ""
+        strongest = {atom: cards.strongest(run.place.cache, run.place.id, atom, EDGES) for atom in ("sts", "rtr")}
+        return cards.card(run.place.cache, newest), strongest, ""
     if run.place.sample:
-        return None, "The sample result is read-only: start a run of your own with n."
+        return None, {}, "The sample result is read-only: start a run of your own with n."
     from synergy_tui.jobs import plan
     from synergy_tui.jobs.plan.claims import PARTS
 
     try:
         made = plan.claims(run.place.cache, data, run.place.id)
     except SynergyError as error:
-        return None, str(error)
+        return None, {}, str(error)
     costs = made.costs()
     lines = []
     for part, claims in PARTS.items():
         told = str(costs[part]) if part in costs else made.missing.get(part) or "is there"
         lines.append(f"{part} for {claims}: {told}")
-    return None, "\n".join(lines)
+    return None, {}, "\n".join(lines)
 
 
 def _start(run: Run, data: Any) -> int:

@@ -1,4 +1,4 @@
-"""The run in front beside another: profiles over depth, the map of the difference, contrasts."""
+"""The run in front beside another, its categories, or its training: profiles, the map of the difference, contrasts."""
 
 from __future__ import annotations
 
@@ -20,15 +20,20 @@ if TYPE_CHECKING:
     from synergy_tui.store.runs import Compared
 
 
+SHOWN = ("runs", "categories", "training")
+"""What is held side by side; `o` goes through them."""
+
+
 class CompareView(View):
     """Profiles at the left, the difference by unit at the right, numbers below."""
 
     BINDINGS = actions.bindings("compare")
     HELP = (
         "A is the run in front, B another of the same unit kinds and method; . and , choose it, o shows the categories "
-        "of the run's own prompts instead. The map is B minus A of the scaled ranking. `minus A` is the difference of "
-        "contrasts; its interval takes the two as independent, which is too wide for runs on the same prompts and "
-        "never too narrow. ρ is the rank correlation of units between the two."
+        "of the run's own prompts instead, and the checkpoints of its training where there are some: their contrast "
+        "over training steps. The map is B minus A of the scaled ranking. `minus A` is the difference of contrasts; "
+        "its interval takes the two as independent, which is too wide for runs on the same prompts and never too "
+        "narrow. ρ is the rank correlation of units between the two."
     )
 
     def compose(self) -> ComposeResult:
@@ -44,7 +49,7 @@ class CompareView(View):
         self.can_focus = True
         self._sides: list[Compared] = []
         self._place = 0
-        self._categories = False
+        self._shown = SHOWN[0]
         self._asked: tuple[Any, ...] = ()
         self._rows: list[dict[str, Any]] = []
 
@@ -52,23 +57,25 @@ class CompareView(View):
         self.focus()
 
     def show(self) -> None:
-        run = self.run
-        if run is None or run.unready:
-            self._nothing(self.empty() if run is None else run.unready)
+        run = self.ready
+        if run is None:
+            self._nothing(self.empty())
             return
         ranking = self.selection.score if self.selection.score in RANKINGS else RANKINGS[0]
-        asked = (run.place, ranking, self._place, self._categories)
+        asked = (run.place, ranking, self._place, self._shown)
         if asked == self._asked:
             self._draw()
             return
         self._asked = asked
+
+        place, shown = self._place, self._shown
 
         def there(found: tuple[list[Compared], str, int]) -> None:
             if self._asked == asked:
                 self._sides, words, self._count = found
                 self._draw() if self._sides else self._nothing(words)
 
-        self.explorer.in_thread("compare", lambda: _read(run, ranking, self._place, self._categories), there)
+        self.explorer.in_thread("compare", lambda: _read(run, ranking, place, shown), there)
 
     def noticed(self) -> None:
         self._asked = ()
@@ -90,8 +97,11 @@ class CompareView(View):
         ranking = self._asked[1]
         self._rows = drawn.rows(self._sides)
         names = ", ".join(f"{drawn.letter(place)} {one.name} {one.id}" for place, one in enumerate(self._sides[:2]))
-        self.head("#compare-profiles", f"{ranking} over depth", "categories: o" if not self._categories else "runs: o")
-        self.query_one(Plot).draw(drawn.lines(self._sides, True, len(self._sides) <= 2), self.ink)
+        training = self._shown == "training"
+        over = "contrast over training steps" if training else "over depth"
+        self.head("#compare-profiles", f"{ranking}: {over}" if training else f"{ranking} {over}", f"{self._next()}: o")
+        curves = drawn.over_training(self._sides) if training else drawn.lines(self._sides, True, len(self._sides) <= 2)
+        self.query_one(Plot).draw(curves, self.ink)
         colours = scale.palette(self.ink.system)
         difference = []
         if len(self._sides) == 2:
@@ -99,10 +109,10 @@ class CompareView(View):
             difference = drawn.map_of_difference(self._sides[0], self._sides[1], colours, shades)
         if len(self._sides) == 2 and not difference:
             difference = [Text(" other geometries have"), Text(" no map of a difference")]
-        self.query_one("#compare-map").display = not self._categories
+        self.query_one("#compare-map").display = self._shown == "runs"
         self.head("#compare-map", "B − A", f"{self._place % self._count + 1} of {self._count}  . and ,")
         self.query_one("#compare-difference", Lines).show(difference, self.ink)
-        self.head("#compare-numbers", "Contrasts" if self._categories else names)
+        self.head("#compare-numbers", names if self._shown == "runs" else "Contrasts")
         text = tables.as_text([_brief(one) for one in self._rows])
         self.query_one("#compare-told", Lines).show([Text(f" {line}") for line in text.split("\n")], self.ink)
 
@@ -111,10 +121,13 @@ class CompareView(View):
         self._place += step
         self.show()
 
-    def action_categories(self) -> None:
-        """The categories of the run's prompts, or runs again."""
-        self._categories = not self._categories
+    def action_shown(self) -> None:
+        """The categories of the run's prompts, the checkpoints of its training, or runs again."""
+        self._shown = self._next()
         self.show()
+
+    def _next(self) -> str:
+        return SHOWN[(SHOWN.index(self._shown) + 1) % len(SHOWN)]
 
     def value(self) -> str:
         if len(self._rows) < 2:
@@ -147,14 +160,23 @@ def _short(value: Any) -> Any:
     return round(value, 3) if isinstance(value, float) else value
 
 
-def _read(run: Run, ranking: str, place: int, categories: bool) -> tuple[list[Compared], str, int]:
+def _read(run: Run, ranking: str, place: int, shown: str) -> tuple[list[Compared], str, int]:
     """What is shown, or why nothing is; and how many runs there are to choose from."""
     from synergy_tui.store import runs
 
     cache = run.place.cache
     try:
-        if categories:
+        if shown == "categories":
             return runs.by_category(cache, run.place.id), "", 1
+        if shown == "training":
+            checkpoints = runs.of_training(cache, run.place.id)
+            if len(checkpoints) < 2:
+                words = (
+                    "This run belongs to no training: capture a folder of checkpoints, or a model with --revisions, "
+                    "and decompose each. Press o for other runs."
+                )
+                return [], words, 1
+            return runs.compared(cache, checkpoints, ranking), "", 1
         others = runs.comparable(cache, run.place.id)
         if not others:
             words = (

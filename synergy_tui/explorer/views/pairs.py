@@ -60,14 +60,14 @@ class PairsView(View):
         return self.selection.atom if self.selection.atom in SHOWN else "sts"
 
     def show(self) -> None:
-        run = self.run
+        run = self.ready
         self.matrix.ink = self.ink
         readout = self.query_one("#pairs-readout", Lines)
-        if run is None or run.unready:
+        if run is None:
             self._asked, self._levels = (), []
             self.matrix.show(None, (0, 0), 1)
             self.query_one("#pairs-legend", Lines).show([])
-            readout.show([f" {self.empty() if run is None else run.unready}"], self.ink)
+            readout.show([f" {self.empty()}"], self.ink)
             self.query_one("#pair-panel", Lines).show([])
             self.head("#pairs-pane", "")
             return

@@ -63,10 +63,10 @@ class TokensView(View):
         self.text.focus()
 
     def show(self) -> None:
-        run, selection = self.run, self.selection
+        run, selection = self.ready, self.selection
         self.text.ink = self.ink
-        if run is None or run.unready:
-            self._clear(self.empty() if run is None else run.unready)
+        if run is None:
+            self._clear(self.empty())
             return
         partner = self._partner(run)
         prompt = min(selection.prompt, run.row["prompts"] - 1)

@@ -59,10 +59,10 @@ class UnitView(View):
         self.table_of_partners.focus()
 
     def show(self) -> None:
-        run = self.run
+        run = self.ready
         self.table_of_partners.ink = self.ink
-        if run is None or run.unready:
-            waiting = self.empty() if run is None else run.unready
+        if run is None:
+            waiting = self.empty()
             self.query_one("#unit-lines", Lines).show(telling.wrapped(waiting, 50), self.ink)
             self._asked, self._partners, self._series = (), {}, {}
             self.table_of_partners.show([], [])

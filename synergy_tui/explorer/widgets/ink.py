@@ -88,4 +88,5 @@ _PLAIN = str.maketrans(
     | dict.fromkeys("┌┐└┘┬┴┼", "+")
     | dict.fromkeys("├┤", "|")
     | {"─": "-", "┃": "|", "╌": "-", "↵": "/", "Φ": "F", "˙": "'"}
+    | dict.fromkeys("╭╮┈", ".")
 )
