@@ -15,7 +15,15 @@ import numpy as np
 import psutil
 import pytest
 
+from synergy_tui.settings import load
+
 REFERENCE = Path(__file__).parent / "reference"
+
+# Before anything imports JAX: what is compiled once serves every process of this test run and of the next.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(load().data / "compiled"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+# Tests run side by side: two threads of a tiny model on a core that is taken wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,9 +39,6 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     patch.setenv("XDG_RUNTIME_DIR", str(home / "runtime"))
     # A hub that nobody answers for, with and without a network: port 9 is closed.
     patch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    # Shared by the processes of one test run.
-    shared = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else home
-    patch.setenv("JAX_COMPILATION_CACHE_DIR", str(shared / "compiled"))
     yield home
     patch.undo()
 

@@ -21,12 +21,6 @@ def run(command, tiny):
     return command.json("run", str(tiny), *SMALL)["decomposition"]
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    """A machine that does other work too should not make tests wait on threads."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
 def test_a_card_takes_what_is_there_and_says_what_is_missing(command, run, cache, tmp_path):
     page = tmp_path / "card.md"
     _what_was_stopped_goes_on(command, run, cache)

@@ -125,6 +125,23 @@ def test_ill_conditioned_pairs_are_the_same_from_windows_and_from_correlations(s
             np.testing.assert_allclose(getattr(again, name), getattr(plain, name), atol=1e-10)
 
 
+def test_what_correlations_are_trusted_for_is_what_windows_give(monkeypatch):
+    """Near copies and slow units of every degree: those that are trusted, and those that are not."""
+    from synergy_tui.phiid import engine
+
+    chance = np.random.default_rng(11)
+    copies = ar1(chance, (6, 1, 100), 0.7) + 10.0 ** chance.uniform(-5, 0, (6, 20, 1)) * chance.normal(
+        size=(6, 20, 100)
+    )
+    swings = np.sin(np.arange(100) * chance.uniform(0.01, 0.3, (6, 20, 1)) + chance.uniform(0, 6, (6, 20, 1)))
+    series = np.concatenate([copies, swings + 1e-3 * chance.normal(size=swings.shape)], axis=1)
+    plain = decompose(series)
+    monkeypatch.setitem(engine.CLEAR, "float64", 0.999)
+    again = decompose(series)
+    np.testing.assert_array_equal(again.valid_prompts, plain.valid_prompts)
+    np.testing.assert_allclose(again.mean, plain.mean, atol=1e-9)
+
+
 @pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-12), ("float32", 1e-4)])
 def test_products_over_prompts_and_partners_do_not_underflow(precision, tolerance):
     """Logarithms are taken of products: here of more than any number holds, of pairs that tell all but everything."""

@@ -145,24 +145,32 @@ def _against_surrogates(atlas: Atlas) -> str:
     return text
 
 
-def doubts(confounds: dict[str, float | None], nulls: Sequence[str]) -> str:
-    """The line that separates a map from a finding. nulls: those run, the one behind excess first."""
+_DOUBTS = (
+    ("synergy~redundancy", "+.2f", "synergy~redundancy r {}", "synergy~redundancy {}", "syn~red {}"),
+    ("synergy~autocorrelation", "+.2f", "synergy~autocorrelation r {}", "synergy~autocorrelation {}", "syn~ac {}"),
+    ("excess~autocorrelation", "+.2f", "excess~autocorrelation r {}", "excess~autocorrelation {}", "exc~ac {}"),
+    ("rankings: mean core overlap", ".0%", "rankings agree on {} of the top quarter", "rankings agree {}", "agree {}"),
+    ("split-half Spearman", "+.2f", "split-half ρ {}", "split-half ρ {}", "halves {}"),
+    ("prompts too short", ".0f", "{} prompts too short", "too short {}", "short {}"),
+)
+"""Name, form, and three wordings, each shorter than the one before."""
 
-    def told(name: str, form: str = "+.2f") -> str:
-        value = confounds.get(name)
-        return "n/a" if value is None else format(value, form)
 
-    return "   ".join(
-        [
-            f"synergy~redundancy r {told('synergy~redundancy')}",
-            f"synergy~autocorrelation r {told('synergy~autocorrelation')}",
-            f"excess~autocorrelation r {told('excess~autocorrelation')}",
-            f"rankings agree on {told('rankings: mean core overlap', '.0%')} of the top quarter",
-            f"split-half ρ {told('split-half Spearman')}",
-            f"{told('prompts too short', '.0f')} prompts too short",
-            f"excess is against {[*nulls, 'the independence offset'][0]}",
+def doubts(confounds: dict[str, float | None], nulls: Sequence[str], width: int | None = None) -> str:
+    """The line that separates a map from a finding. nulls: those run, the one behind excess first. width: columns there
+    are, for which it takes shorter words."""
+    null = [*nulls, "the independence offset"][0]
+    against = (f"excess is against {null}", f"excess against {null}", "")
+    line = ""
+    for wording, gap in enumerate(("   ", "   ", " ")):
+        parts = [
+            words[wording].format("n/a" if (value := confounds.get(name)) is None else format(value, form))
+            for name, form, *words in _DOUBTS
         ]
-    )
+        line = gap.join(part for part in (*parts, against[wording]) if part)
+        if width is None or len(line) <= width:
+            break
+    return line
 
 
 def _interval(row: dict[str, Any]) -> str:

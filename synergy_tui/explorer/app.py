@@ -159,15 +159,17 @@ class Explorer(Session):
     def _doubts(self) -> None:
         from synergy_tui.drawing.atlas import doubts
 
-        line = Text(" ")
+        line, word = Text(" "), " doubts  "
         if self.shown is not None and self.shown.partial is None:
-            line = Text.assemble((" doubts  ", "bold"), doubts(self.shown.confounds, self.shown.row.get("nulls") or ()))
+            room = self.size.width - len(word)
+            line = Text.assemble((word, "bold"), doubts(self.shown.confounds, self.shown.row.get("nulls") or (), room))
         elif self.shown is not None:
-            line = Text.assemble((" doubts  ", "bold"), "still growing: no nulls, no intervals, no confounds yet")
+            line = Text.assemble((word, "bold"), "still growing: no nulls, no intervals, no confounds yet")
         self.query_one("#doubts", Lines).show([line], self.ink)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._head)
+        self.call_after_refresh(self._doubts)
 
     # Actions of every view
 
