@@ -75,11 +75,16 @@ def effect(claim: Card) -> str:
     """The effect with its interval and what it is over; empty where it was not measured."""
     if claim["effect"] is None:
         return ""
-    sign = "" if "×" in claim["measure"] or "BIC" in claim["measure"] else "+"
+    sign = _sign(claim)
     text = f"{claim['measure']} {claim['effect']:{sign}.3g}"
     if claim["low"] is not None:
         text += f" [{claim['low']:{sign}.3g}, {claim['high']:{sign}.3g}]"
     return text + (f", n {claim['n']}" if claim["n"] is not None else "")
+
+
+def _sign(claim: Card) -> str:
+    """How a number's format says whether it is above 0: of a ratio and of a ΔBIC that says nothing."""
+    return "" if "×" in claim["measure"] or "BIC" in claim["measure"] else "+"
 
 
 def holds(claim: Card) -> str:
@@ -93,8 +98,9 @@ def as_markdown(card: Card) -> str:
     lines = [f"# {title(card)}", "", f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     notes = []
     for name, claim in card["claims"].items():
-        interval = "" if claim["low"] is None else f"[{claim['low']:+.3g}, {claim['high']:+.3g}]"
-        effect = "" if claim["effect"] is None else f"{claim['measure']} {claim['effect']:+.3g}"
+        sign = _sign(claim)
+        interval = "" if claim["low"] is None else f"[{claim['low']:{sign}.3g}, {claim['high']:{sign}.3g}]"
+        effect = "" if claim["effect"] is None else f"{claim['measure']} {claim['effect']:{sign}.3g}"
         under = f"{', '.join(claim['holds_under']) or 'none'} of {len(claim['of'])}" if claim["of"] else ""
         count = "" if claim["n"] is None else str(claim["n"])
         cells = [name, claim["statement"], effect, interval, count, under, f"**{claim['verdict']}**"]

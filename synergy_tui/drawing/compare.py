@@ -91,13 +91,13 @@ def map_of_difference(
     out = [Text(f"B − A by unit, −{reach:.2f} to +{reach:.2f}")]
     cell = 3 if first.per_layer <= 16 else 1
     for layer in range(first.layers):
-        line = Text(f"{layer:>3} ")
+        line = Text(f"{layer:>2} ")
         for value in gap[layer]:
             place = (
                 0.5 + value / (2 * reach) if reach and not math.isnan(value) else math.nan if math.isnan(value) else 0.5
             )
             line.append(*scale.paint(place, cell, colours, shades))
         known = gap[layer][gap[layer] == gap[layer]]
-        line.append(f"  {known.mean():+.2f}" if len(known) else "")
+        line.append(f" {known.mean():+.2f}" if len(known) else "")
         out.append(line)
     return out

@@ -107,7 +107,7 @@ class ClaimsView(View):
             one = claims[name]
             sign = (">" if self.ink.ascii else "▸") if place == self._place else " "
             wide = width >= WIDE
-            room = max(width - 5 - 28 - (EFFECT if wide else 0), 30)
+            room = max(width - 5 - (31 + EFFECT if wide else 28), 30)
             verdict = "explained by self-prediction" if one["verdict"] == EXPLAINED else one["verdict"]
             line = Text(f"{sign}{name}  ", "bold" if place == self._place else "")
             statement = Text(one["statement"])
