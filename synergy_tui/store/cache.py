@@ -155,10 +155,11 @@ class Cache:
         """A cache that was moved and cannot be written has its views for this connection alone."""
         try:
             # To the end: an unread result would own the connection.
-            rows = con.execute("SELECT folder FROM meta").fetchall()
+            rows = con.execute("SELECT folder, version FROM meta").fetchall()
         except duckdb.Error:
             return  # no cache of ours, as `open` will say
-        if rows and rows[0][0] != str(self.folder):
+        # An older one has not the tables of today's views: `open` brings it up to date, or says that it cannot.
+        if rows and rows[0][0] != str(self.folder) and rows[0][1] == schema.VERSION:
             for name, (_, select, _) in schema.views(self.folder).items():
                 con.execute(f"CREATE TEMP VIEW {name} AS {select}")
 
