@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
-from driving import colours, drive, settle
+from driving import colours, drive, settle, until_in
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 SIZES = ((80, 24), (120, 40), (200, 60))
@@ -31,6 +31,7 @@ def test_every_view_looks_as_it_did(cache: Path, size: tuple[int, int], theme: s
             if name == "sql":
                 app.view.editor.text = QUESTION.replace("RUN", app.shown.place.id)
                 await pilot.press("f5")
+                await until_in(app, pilot, lambda: "5 rows" in app.plain_screen(), "the answer")
                 await settle(app, pilot)
             text = app.plain_screen()
             text = re.sub(r"\d+\.\d\d s\b", "0.00 s", text)  # how long it took is not how it looks

@@ -22,7 +22,9 @@ from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 
-LONG = ("--prompts", "12", "--steps", "120", "--batch", "1")
+STEPS = 240
+
+LONG = ("--prompts", "12", "--steps", str(STEPS), "--batch", "1")
 """A capture of a tiny subject that takes some seconds and has twelve shards."""
 
 
@@ -43,7 +45,7 @@ def test_a_killed_workers_shards_are_kept_and_the_resumed_result_is_the_undistur
 
     assert command.json("jobs", "resume", started.id)["queued"] == [started.id]
     stages = command.wait(started.id, "done")["stages"]
-    assert next(one["kept"] for one in stages if one["name"] == "capture") == kept * 120
+    assert next(one["kept"] for one in stages if one["name"] == "capture") == kept * STEPS
     until(lambda: not started.shards.exists())  # they are published
 
     undisturbed = command.json("capture", str(tiny), *LONG)
@@ -110,9 +112,12 @@ def test_cancel_is_heard_within_two_seconds(command, started):
 
 def test_jobs_on_one_device_run_one_at_a_time_whatever_their_cache_and_in_their_order(command, started, tiny, tmp_path):
     elsewhere = Command(tmp_path / "another")
+    worker = worker_of(command.cache, started.id)
+    worker.suspend()  # that it is not done before the others are looked at
     few = ("capture", str(tiny), "--prompts", "2", "--steps", "30", "--detach")
     second, third = elsewhere.json(*few)["job"], command.json(*few)["job"]
     states = {row["id"]: row["state"] for row in (*command.json("jobs", "list"), *elsewhere.json("jobs", "list"))}
+    worker.resume()
     assert states == {started.id: "running", second: "queued", third: "queued"}
     ended = [one.wait(job, "done")["heartbeat"] for one, job in ((elsewhere, second), (command, third))]
     assert started.status()["heartbeat"] < ended[0] < ended[1]
@@ -182,7 +187,7 @@ def test_a_result_waits_for_a_shell_that_holds_the_cache_and_says_so(command, st
         assert len(list(started.shards.glob("*.parquet"))) == 12
         submit.resume(command.cache, started)
         until(lambda: told in (started.status()["stages"] or [{"detail": ""}])[-1]["detail"])
-    assert command.wait(started.id, "done", timeout=10)["stages"][-2]["kept"] == 12 * 120
+    assert command.wait(started.id, "done", timeout=10)["stages"][-2]["kept"] == 12 * STEPS
 
 
 def test_a_silent_worker_is_told_and_a_clock_set_back_says_nothing(command, started, monkeypatch):
@@ -346,12 +351,16 @@ def test_a_full_disk_is_told_as_one(command, started, monkeypatch):
 
 
 def test_status_is_told_while_it_runs(command, started):
+    worker = worker_of(command.cache, started.id)
+    worker.suspend()  # that it is not done before it is looked at
+    now = time.time()
     status = json.loads(command("jobs", "show", started.id, "--json").stdout)["status"]
     assert status["state"] == "running"
     assert 0 < status["progress"] < 1
-    assert time.time() - status["heartbeat"] < 5
+    assert now - status["heartbeat"] < 5
     stage = status["stages"][-1]
     assert stage["name"] == "capture"
     assert stage["rate"] > 0
     (row,) = command.json("sql", f"SELECT state, kind, pid FROM jobs WHERE id = '{started.id}'")
     assert row == {"state": "running", "kind": "capture", "pid": status["pid"]}
+    worker.resume()
