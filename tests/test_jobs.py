@@ -218,6 +218,22 @@ def test_a_number_of_another_process_or_another_boot_is_no_worker(command, start
     assert "--batch 4" in started.status()["error"]
 
 
+def test_a_job_that_is_being_resumed_is_not_lost(command, started):
+    """Those that wait for it look at it between its being queued and the start of its worker."""
+    worker_of(command.cache, started.id).kill()
+    assert command.wait(started.id, "failed")["lost"]
+    queued = folder.queued(started.id, "capture", None)
+    started.write_status(queued)
+    assert started.status()["state"] == "queued"
+    started.write_status(queued | {"heartbeat": time.time() - folder.STARTING - 1})
+    assert started.status()["state"] == "failed"
+    # With its worker noted there is no doubt: this one is gone.
+    started.write_status(queued | {"heartbeat": time.time() - 1})
+    assert started.status()["state"] == "queued"
+    started.started(json.loads((started.path / "started.json").read_text())["pid"])
+    assert started.status()["state"] == "failed"
+
+
 def test_old_done_jobs_and_what_killed_work_left_are_tidied_away(command, tiny):
     done = JobFolder(
         command.cache / "jobs" / command.json("capture", str(tiny), "--prompts", "2", "--steps", "30")["capture"]

@@ -27,6 +27,9 @@ ENDED = ("done", "failed", "cancelled")
 RESTING = (*ENDED, "paused")
 """States in which a job has no worker."""
 
+STARTING = 10.0
+"""Seconds in which a job that was queued gets its worker."""
+
 SILENCE = 10.0
 """Seconds without a heartbeat after which a living worker is said to be silent: stopped, or stuck in the disk."""
 
@@ -111,7 +114,7 @@ class JobFolder:
         whose worker lives and has said nothing for long has `silent`, in seconds. Raises JobError when it cannot be
         read."""
         status = self._whole_status()
-        if status["state"] not in RESTING and not self._alive():
+        if status["state"] not in RESTING and not self._starting(status) and not self._alive():
             # It may have ended between the two looks.
             status = self._whole_status()
             if status["state"] not in RESTING:
@@ -188,6 +191,18 @@ class JobFolder:
             return self._read("started.json")
         except JobError:
             return {}
+
+    def _starting(self, status: dict[str, Any]) -> bool:
+        """Whether it was queued just now and its worker is about to be started: until then no process is noted, or the
+        one before. Who waits for a job that is resumed must not take it for lost."""
+        if status["state"] != "queued" or status.get("pid") is not None:
+            return False
+        if not 0 <= time.time() - status["heartbeat"] < STARTING:
+            return False
+        try:
+            return (self.path / "started.json").stat().st_mtime < status["heartbeat"]
+        except OSError:
+            return True
 
     def _alive(self) -> bool:
         if self.worker_lock_taken():
