@@ -22,7 +22,7 @@ from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 
-STEPS = 240
+STEPS = 400
 
 LONG = ("--prompts", "12", "--steps", str(STEPS), "--batch", "1")
 """A capture of a tiny subject that takes some seconds and has twelve shards."""
