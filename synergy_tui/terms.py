@@ -31,7 +31,7 @@ UNCALIBRATED_NULLS = ("series-shift", "phase")
 """For comparison only: they break a unit's information about its own future and call independent units synergistic."""
 
 TESTS = {
-    "p": "Two-sided p of sts against surrogates, the larger one where two nulls were run.",
+    "p": "Two-sided p of sts against surrogates; where two nulls were run, of both in one direction.",
     "q": "Benjamini–Hochberg q over the units of p.",
     "rtr-p": "Upper-tail p of rtr, likewise.",
     "rtr-q": "Benjamini–Hochberg q of it.",
@@ -39,6 +39,10 @@ TESTS = {
     "tdmi-q": "Benjamini–Hochberg q of it.",
 }
 """What nulls say about a unit, and what it means."""
+
+METHOD = 2
+"""Version of the method behind every result but a capture. Results of an earlier one keep their numbers and say so.
+2: surrogates on the cut of the data, coupled in one direction under both nulls, verdicts with evidence of absence."""
 
 COUPLED = 0.05
 """The q below which a pair or unit is called coupled."""
@@ -76,8 +80,8 @@ MODELS = ("constant", "linear", "quadratic", "step", "sigmoid")
 LADDER_VERDICTS = ("transition", "gradual", "no change", "changes", "inconclusive", "comparison")
 """What a ladder can say. `changes` where there are 5 to 7 levels, `comparison` below."""
 
-GRADES = ("right", "wrong", "unparsable", "failed")
-"""Of an answer on a ladder; failed: its verifier raised."""
+GRADES = ("right", "wrong", "unparsable", "unfinished", "failed")
+"""Of an answer on a ladder; unfinished: cut off before it stated the right result; failed: its verifier raised."""
 
 CLAIMS = {
     "C1": "middle layers are synergistic, early and late redundant",

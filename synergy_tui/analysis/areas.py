@@ -6,30 +6,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from jaxtyping import Float
 
 PRIMARY = 0.25
 UPPERS = (0.1, PRIMARY, 0.4, 1.0)
 """Areas over [0, upper]; the primary one is tested, the others describe."""
 
 ENOUGH_SEEDS = 20
-"""Being above the 95th percentile of fewer control seeds means little: with fewer there is no verdict."""
+"""With k control sets no one-sided p is below 1/(k + 1), so that fewer than 20 give no verdict."""
 
 ALPHA = 0.05
-
 
 SAME = 1e-6
 """Control areas whose logarithms spread less than this are the same set over and over: rounding, no control."""
 
+REPLICATES = 1000
+
 
 @dataclass(frozen=True)
 class AreaTest:
-    """A targeted order's primary area against one control's. ratio: to the geometric mean of the controls' areas, NaN
-    where one is not positive. p: one-sided, that the target is above; below: that it is below; both NaN where the
-    controls do not differ. seeds: controls with an area."""
+    """A targeted order's primary area against one control's. ratio: to the median control's area, NaN where an area is
+    not positive. low, high: its interval, over prompts and control sets together; each end excludes 1 exactly where the
+    one-sided p on its side is below 0.05 (two-sided 90 %). p: one-sided, that the target is above; below: that it is
+    below; NaN where the controls do not differ. seeds: control sets with an area."""
 
     ratio: float
-    t: float
+    low: float
+    high: float
     p: float
     below: float
     seeds: int
@@ -49,28 +52,52 @@ def area(fractions: np.ndarray, divergence: np.ndarray, upper: float) -> float:
     return float(np.trapezoid(y_cut, x_cut))
 
 
-def area_test(target: float, controls: np.ndarray) -> AreaTest:
-    """t = (ln A − mean)/(sd·√(1 + 1/k)) on log areas, Student with k − 1 degrees of freedom."""
-    k, nothing = len(controls), float("nan")
-    if not (target > 0 and k and (controls > 0).all()):
-        return AreaTest(nothing, nothing, nothing, nothing, k)
-    logs = np.log(controls)
-    ratio = float(target / np.exp(logs.mean()))
-    spread = logs.std(ddof=1) if k > 1 else 0.0
-    if spread < SAME:
-        return AreaTest(ratio, nothing, nothing, nothing, k)
-    t = float((np.log(target) - logs.mean()) / (spread * np.sqrt(1 + 1 / k)))
-    return AreaTest(ratio, t, float(student.sf(t, k - 1)), float(student.cdf(t, k - 1)), k)
+def area_test(
+    target: Float[np.ndarray, " prompts"],
+    controls: Float[np.ndarray, "sets prompts"],
+    seed: int = 0,
+    replicates: int = REPLICATES,
+) -> AreaTest:
+    """Areas by prompt of a targeted order and of its control sets. If the order were no more than another such set, the
+    data would stand at any place among the sets with the same probability: p = (1 + Σ over sets of the share of prompt
+    draws in which the set's area is at least the target's) / (1 + sets). Where prompts are certain this is the exact
+    rank test, which single sets that hold a critical unit cannot break; where they are not, p is larger. The interval
+    is of the ratio to a set, and inverts the same test."""
+    count, nothing = len(controls), float("nan")
+    if not count or not np.isfinite(target).all() or not np.isfinite(controls).all():
+        return AreaTest(nothing, nothing, nothing, nothing, nothing, count)
+    own, others = target.mean(), controls.mean(axis=1)
+    if not (own > 0 and (others > 0).all()):
+        return AreaTest(nothing, nothing, nothing, nothing, nothing, count)
+    ratio = float(own / np.exp(np.median(np.log(others))))
+    if count < 2 or np.log(others).std(ddof=1) < SAME:
+        return AreaTest(ratio, nothing, nothing, nothing, nothing, count)
+    weights = _drawn(len(target), seed, replicates)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(weights @ target)[:, None] - np.log(weights @ controls.T)
+    logs = np.sort(np.where(np.isnan(logs), 0.0, logs).ravel())
+    least = (1 + (logs <= 0).sum() / replicates) / (1 + count)
+    most = (1 + (logs >= 0).sum() / replicates) / (1 + count)
+    # The place at which the share of joint draws beyond it reaches what the test allows.
+    allowed = ALPHA * (1 + count) - 1
+    place = int(np.ceil(allowed * replicates - 1e-9)) - 1
+    inside = 0 <= place < len(logs)
+    low, high = (min(logs[place], np.log(ratio)), max(logs[-1 - place], np.log(ratio))) if inside else (-np.inf, np.inf)
+    return AreaTest(ratio, float(np.exp(low)), float(np.exp(high)), float(least), float(most), count)
 
 
-def plain_test(target: float, controls: np.ndarray) -> float:
-    """One-sided p that a target (an accuracy) is below its controls, by the same t without logarithms; NaN where there
-    are fewer than two controls or they do not differ."""
-    k = len(controls)
-    spread = controls.std(ddof=1) if k > 1 else 0.0
-    if spread < SAME:
+def rank_test(target: float, controls: Float[np.ndarray, " sets"]) -> float:
+    """One-sided p that a target (an accuracy) is below its control sets: its rank among them, ties counted against it;
+    NaN where there are fewer than two or they do not differ."""
+    count = len(controls)
+    if count < 2 or not np.ptp(controls) > SAME:
         return float("nan")
-    return float(student.cdf((target - controls.mean()) / (spread * np.sqrt(1 + 1 / k)), k - 1))
+    return float((1 + (controls <= target).sum()) / (1 + count))
+
+
+def _drawn(prompts: int, seed: int, replicates: int) -> Float[np.ndarray, "replicates prompts"]:
+    """How often each prompt was drawn, as a share; all once where there is a single prompt."""
+    return np.random.default_rng(seed).multinomial(prompts, np.full(prompts, 1 / prompts), size=replicates) / prompts
 
 
 def verdict(order: str, own: float, tests: dict[str, AreaTest]) -> str:

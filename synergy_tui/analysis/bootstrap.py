@@ -1,5 +1,10 @@
 """The two-way bootstrap behind every interval: each replicate draws prompts, recomputes unit values and the ranking,
-then draws units within each layer for the profile. Prompts alone would give intervals 2–4 times too narrow."""
+then draws units within each layer for the profile. Prompts alone would give intervals 2–4 times too narrow.
+
+Every interval of the tool is of one kind: the estimate ± Student's t × the standard deviation of its replicates.
+Percentiles of replicates need not contain the estimate: a prompt drawn twice is noise counted twice, which moves ranks,
+shares and graph measures to one side.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.stats import t as student
 
-from synergy_tui.analysis.profile import contrast, profile
-from synergy_tui.analysis.scores import UnitValues, ranking, scaled
+from synergy_tui.analysis.profile import contrast, profile, sides
+from synergy_tui.analysis.scores import UnitValues, of_measures, ranking, scaled
 from synergy_tui.terms import RTR, STS
 
 REPLICATES = 1000
-INTERVAL = (2.5, 97.5)
+
+LEVEL = 0.95
 
 _ELEMENTS = 4_000_000
 """Most replicates × units × atoms held at once: 32 MB."""
@@ -22,15 +29,33 @@ _ELEMENTS = 4_000_000
 
 @dataclass(frozen=True)
 class Intervals:
-    """Lower and upper ends [2, …] of 95 % intervals. Units: prompts drawn. Profile and contrast: prompts and units."""
+    """Lower and upper ends [2, …] of 95 % intervals. Units: prompts drawn. Profile, contrast and sides (profile.SIDES):
+    prompts and units."""
 
     units: Float[np.ndarray, "2 units"]
     profile: Float[np.ndarray, "2 layers"]
     contrast: Float[np.ndarray, " 2"]
+    sides: Float[np.ndarray, "2 4"]
+
+
+def ends(
+    value: Float[np.ndarray, " *shape"], replicates: Float[np.ndarray, replicates * shape], count: int
+) -> Float[np.ndarray, 2 * shape]:
+    """The 95 % interval of a value with these replicates, drawn from `count` prompts: Student's with count − 1 degrees
+    of freedom. NaN where fewer than half of the replicates have a value, or with fewer than two prompts."""
+    known = np.isfinite(replicates)
+    enough = (known.sum(axis=0) * 2 > len(replicates)) & (count > 1)
+    filled = np.where(known, replicates, 0.0)
+    number = np.maximum(known.sum(axis=0), 2)
+    mean = filled.sum(axis=0) / number
+    squares = np.where(known, (replicates - mean) ** 2, 0.0).sum(axis=0) / (number - 1)
+    reach = student.ppf((1 + LEVEL) / 2, max(count - 1, 1)) * np.sqrt(squares * count / max(count - 1, 1))
+    return np.stack([np.where(enough, value - reach, np.nan), np.where(enough, value + reach, np.nan)])
 
 
 def intervals(
     name: str,
+    values: UnitValues,
     unit_prompt: Float[np.ndarray, "prompts units 16"],
     unit_expected: Float[np.ndarray, "prompts units"],
     unit_balance: Float[np.ndarray, "prompts units"],
@@ -38,11 +63,9 @@ def intervals(
     layers: int,
     seed: int = 0,
     replicates: int = REPLICATES,
-    spread: Float[np.ndarray, " units"] | None = None,
 ) -> Intervals:
-    """Percentile intervals of one ranking, all on the scaled value; NaN with a single prompt, which has no spread, and
-    so where prompts are pooled. `unit_expected`, `spread`: see UnitValues; a surrogate mean is the same in every
-    prompt."""
+    """Intervals of one ranking of `values`, all on the scaled value; NaN with a single prompt, which has no spread, and
+    so where prompts are pooled. `unit_expected`: see UnitValues; a surrogate mean is the same in every prompt."""
     # A prompt without any valid pair is no prompt to draw: with it a single one would seem to have no spread at all.
     drawn = unit_pairs.any(axis=1)
     unit_prompt, unit_expected, unit_balance, unit_pairs = (
@@ -51,16 +74,26 @@ def intervals(
     prompts, units = unit_expected.shape
     if prompts < 2:
         nothing = np.full((2, units), np.nan)
-        return Intervals(nothing, np.full((2, layers), np.nan), np.full(2, np.nan))
+        return Intervals(nothing, np.full((2, layers), np.nan), np.full(2, np.nan), np.full((2, 4), np.nan))
     chance = np.random.default_rng(seed)
-    by_unit, by_layer, contrasts = [], [], []
-    for values in _draws(unit_prompt, unit_expected, unit_balance, unit_pairs, chance, replicates, spread):
-        value = scaled(ranking(name, values))
+    by_unit, by_layer = [], []
+    for some in _draws(unit_prompt, unit_expected, unit_balance, unit_pairs, chance, replicates, values.spread):
+        value = scaled(ranking(name, some))
         by_unit.append(value.astype(np.float32))
-        resampled = profile(_draw_units(value, layers, chance), layers)
-        by_layer.append(resampled)
-        contrasts.append(contrast(resampled))
-    return Intervals(_ends(np.concatenate(by_unit)), _ends(np.concatenate(by_layer)), _ends(np.concatenate(contrasts)))
+        by_layer.append(profile(_draw_units(value, layers, chance), layers))
+    layered = np.concatenate(by_layer)
+    own = scaled(ranking(name, values))
+    shown = profile(own, layers)
+    # A scaled value, and a mean of some, lies between 0 and 1.
+    of_units, of_layers = (
+        ends(value, some, prompts).clip(0, 1) for value, some in ((own, np.concatenate(by_unit)), (shown, layered))
+    )
+    return Intervals(
+        of_units,
+        of_layers,
+        ends(contrast(shown), contrast(layered), prompts),
+        ends(sides(shown), sides(layered), prompts),
+    )
 
 
 def _draws(
@@ -81,10 +114,7 @@ def _draws(
         count = min(at_once, replicates - start)
         weights = chance.multinomial(prompts, np.full(prompts, 1 / prompts), size=count).astype(float)
         sts, rtr, tdmi, expected, balance = (_weighted(weights, part, unit_pairs) for part in parts)
-        atoms = np.zeros((*sts.shape, unit_prompt.shape[2]))
-        atoms[..., STS], atoms[..., RTR] = sts, rtr
-        atoms[..., STS - 1] = tdmi - sts - rtr  # the rest of the sum, wherever it stands
-        yield UnitValues(atoms, expected, balance, spread)
+        yield of_measures(sts, rtr, tdmi, balance, expected, spread)
 
 
 def _weighted(weights: np.ndarray, part: np.ndarray, unit_pairs: np.ndarray) -> np.ndarray:
@@ -102,11 +132,3 @@ def _draw_units(value: np.ndarray, layers: int, chance: np.random.Generator) -> 
     per_layer = units // layers
     chosen = chance.integers(per_layer, size=(replicates, layers, per_layer))
     return np.take_along_axis(value.reshape(replicates, layers, per_layer), chosen, axis=2).reshape(replicates, units)
-
-
-def _ends(replicates: np.ndarray) -> np.ndarray:
-    """Percentiles over replicates, of those that have a value; NaN where none has."""
-    out = np.full((2, *replicates.shape[1:]), np.nan)
-    known = np.isfinite(replicates).any(axis=0)
-    out[:, known] = np.nanpercentile(replicates[:, known], INTERVAL, axis=0)
-    return out

@@ -17,17 +17,22 @@ from jaxtyping import Float
 from scipy.stats import t as student
 
 from synergy_tui.analysis.areas import ALPHA, ENOUGH_SEEDS, PRIMARY, SAME, AreaTest
+from synergy_tui.analysis.effects import Effect, deciding
 from synergy_tui.analysis.networks import Difference
+from synergy_tui.analysis.profile import SIDES
 from synergy_tui.terms import CONTROL_ORDERS, CONTROLS, EXPLAINED, INCONCLUSIVE, NOT_SUPPORTED, NULLS, SUPPORTED
 
 NOTHING = float("nan")
 
-PERCENTILE = 95
-"""Of surrogate contrasts, which the data's must exceed."""
+FEWEST_PROMPTS = 10
+"""Prompts on the nulls' cut below which C1 has no verdict."""
 
 SMALLEST_CONTRAST = 0.1
-"""A contrast worth the name, on the scaled value. Where an interval includes 0 the test has failed with enough data if
-it lies below this; otherwise more prompts might tell."""
+"""Of C1, on the scaled value: middle layers that are less than this above an end are not above it. An interval that
+lies below it is evidence of absence."""
+
+EXPLAINED_SHARE = 0.5
+"""Of C1: the share of the contrast that surrogates must leave unexplained at most, for self-prediction to explain it."""
 
 ENOUGH_CONTROLS = 5
 """Random initialisations of each kind of control."""
@@ -66,99 +71,167 @@ def lacks(what: str, **known: Any) -> Claim:
 
 @dataclass(frozen=True)
 class Contrast:
-    """Middle layers minus the others in one ranking: value with its two-way interval, and by null what each surrogate
-    shows in the same ranking."""
+    """Middle layers minus the others in one ranking: value with its two-way interval; sides: by name of profile.SIDES
+    value, low and high; effects: by null, against surrogates."""
 
     value: float
     low: float
     high: float
-    draws: Mapping[str, Float[np.ndarray, " draws"]]
+    sides: Mapping[str, tuple[float, float, float]]
+    effects: Mapping[str, Effect]
 
 
 # C1: middle layers are synergistic, early and late redundant.
 
 
-def c1(contrasts: Mapping[str, Contrast], ranking: str, prompts: int) -> Claim:
-    """By `ranking`; `contrasts` by ranking."""
+def c1(contrasts: Mapping[str, Contrast], ranking: str, prompts: int, misleading: Sequence[str] = ()) -> Claim:
+    """By `ranking`; `contrasts` by ranking. misleading: conditions in the data under which no null can be trusted."""
     own = contrasts.get(ranking)
     if own is None or not math.isfinite(own.value):
         return lacks("three layers with a value at least: there is no contrast", n=prompts)
     known: dict[str, Any] = {"measure": "contrast", "effect": own.value, "low": own.low, "high": own.high, "n": prompts}
-    verdicts = {name: _c1(one) for name, one in contrasts.items()}
+    verdicts = {name: _c1(one, misleading) for name, one in contrasts.items()}
     verdict, why = verdicts[ranking]
     held = tuple(name for name, (one, _) in verdicts.items() if one == SUPPORTED)
-    told = ", ".join(f"{null} {_percentile(draws):+.2f}" for null, draws in own.draws.items() if len(draws))
-    told = f"{PERCENTILE}th percentile of surrogates: {told}" if told else ""
-    return Claim(verdict, **known, holds_under=held, of=tuple(contrasts), missing=why, told=told)
+    below = [name for name, one in contrasts.items() if _reversed(one)]
+    told = [f"{name} {_ends(*own.sides[name])}" for name in SIDES[:2] if name in own.sides]
+    for null, effect in own.effects.items():
+        ends = _ends(effect.difference, effect.low, effect.high)
+        told.append(f"minus {null} surrogates {ends} (p {effect.p:.3f}, {effect.prompts} prompts)")
+    halves = [effect.halves for effect in own.effects.values() if math.isfinite(effect.halves)]
+    if halves:
+        told.append(f"holds in {min(halves):.0%} of random halves of the prompts")
+    if below:
+        told.append(f"reversed, below the surrogates, under {', '.join(below)}")
+    return Claim(verdict, **known, holds_under=held, of=tuple(contrasts), missing=why, told="; ".join(told))
 
 
-def _c1(one: Contrast) -> tuple[str, str]:
+def _c1(one: Contrast, misleading: Sequence[str]) -> tuple[str, str]:
     """Verdict by one ranking, and what is missing."""
-    if not math.isfinite(one.low):
+    if not math.isfinite(one.low) or not all(math.isfinite(one.sides.get(name, (NOTHING,) * 3)[1]) for name in SIDES):
         return INCONCLUSIVE, "two prompts or more for an interval"
-    if one.low <= 0:
-        if one.high < SMALLEST_CONTRAST:
+    above, ends = ([one.sides[name] for name in some] for some in (SIDES[:2], SIDES[2:]))
+    shape = all(low > 0 for _, low, _ in above) and all(value < 0 for value, _, _ in ends)
+    if not shape:
+        if any(high < SMALLEST_CONTRAST for _, _, high in above) or any(low > 0 for _, low, _ in ends):
             return NOT_SUPPORTED, ""
-        return INCONCLUSIVE, f"an interval that excludes 0 or a contrast of {SMALLEST_CONTRAST}: more prompts"
-    if absent := [null for null in NULLS if not len(one.draws.get(null, ()))]:
+        low = [name for name in SIDES[:2] if one.sides[name][1] <= 0]
+        what = (
+            f"an interval of {' and '.join(low)} that excludes 0 or {SMALLEST_CONTRAST}" if low else "ends below mean"
+        )
+        return INCONCLUSIVE, f"{what}: more prompts"
+    if absent := [null for null in NULLS if null not in one.effects]:
         return INCONCLUSIVE, f"surrogates of {' and '.join(absent)}"
-    above = all(one.value > _percentile(one.draws[null]) for null in NULLS)
-    return (SUPPORTED if above else EXPLAINED), ""
+    if (few := min(effect.prompts for effect in one.effects.values())) < FEWEST_PROMPTS:
+        return INCONCLUSIVE, f"{FEWEST_PROMPTS} prompts of like length; the nulls have {few}"
+    if misleading:
+        return INCONCLUSIVE, f"a null that holds: {'; '.join(misleading)}"
+    against = [one.effects[null] for null in NULLS]
+    if all(effect.low > 0 and effect.p < ALPHA for effect in against):
+        return SUPPORTED, ""
+    bound = EXPLAINED_SHARE * one.value
+    if any(effect.high < bound for effect in against):
+        return EXPLAINED, ""
+    counts = [deciding(effect.difference, effect.error, effect.prompts, bound) for effect in against]
+    known = [count for count in counts if count is not None]
+    many = f"about {max(known)} prompts would decide" if known else "more prompts"
+    return INCONCLUSIVE, f"a difference from surrogates above 0 or below {bound:+.3f}: {many}"
 
 
-def _percentile(draws: np.ndarray) -> float:
-    """The draw that only 5 % of equal data exceed: with S draws the ⌈0.95·(S + 1)⌉-th smallest, which makes the test
-    exact. Interpolation between draws gives a test of more than 5 %."""
-    known = np.sort(draws[np.isfinite(draws)])
-    place = math.ceil(PERCENTILE / 100 * (len(known) + 1))
-    return float(known[place - 1]) if 0 < place <= len(known) else float("inf")
+def _reversed(one: Contrast) -> bool:
+    """Whether the data lie below their surrogates under both nulls."""
+    return all(null in one.effects and one.effects[null].high < 0 for null in NULLS)
+
+
+def _ends(value: float, low: float, high: float) -> str:
+    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 # C2: the organisation emerges as a transition with difficulty.
 
 
-def c2(ladder: Mapping[str, Any] | None) -> Claim:
-    """By the row of a ladder whose verdict section 6 gave."""
+@dataclass(frozen=True)
+class Climb:
+    """A ladder as C2 takes it: the verdict on the primary order parameter, ΔBIC of the better of step and sigmoid
+    against the others, the interval of d*. levels with a value; prompts: fewest of a level. accuracy_falls: None where
+    it is not known, and `accuracy` says why or by how much. surrogates: the share of surrogate ladders in which the same
+    test finds a transition, NaN without any. power: to find a step of one standard deviation with so many levels and
+    prompts. sentence: what the ladder says."""
+
+    parameter: str
+    verdict: str
+    delta_bic: float
+    d_low: float
+    d_high: float
+    levels: int
+    prompts: int
+    accuracy_falls: bool | None
+    accuracy: str
+    surrogates: float
+    power: float
+    sentence: str
+
+
+FULL_LEVELS, FULL_PROMPTS = 8, 40
+"""Of C2: levels, and prompts of each, without which it has no verdict."""
+
+AS_FEW, AS_MANY = 0.1, 0.5
+"""Shares of surrogate ladders with a transition up to which the test fails on them, and from which on they explain
+it."""
+
+
+def c2(ladder: Climb | None) -> Claim:
+    """By the primary order parameter, which was named before: the contrast."""
     if ladder is None:
         return lacks("a ladder of difficulty")
-    low, high = (_number(ladder.get(key)) for key in ("d_low", "d_high"))
-    known: dict[str, Any] = {"measure": "ΔBIC", "effect": _number(ladder["delta_bic"]), "n": ladder["levels"]}
-    told = str(ladder.get("sentence") or "")
-    if math.isfinite(low):
-        told = f"{told} d* in [{low:g}, {high:g}]".strip()
-    if ladder["verdict"] == "comparison":
-        return lacks("a ladder of 5 levels or more: two levels are a comparison", **known, told=told)
-    if not ladder["accuracy_falls"]:
-        return lacks("a ladder over which accuracy falls: difficulty was only a label", **known, told=told)
-    if ladder["verdict"] in ("gradual", "no change"):
-        return Claim(NOT_SUPPORTED, **known, told=told)
-    if ladder["verdict"] == "changes":
-        return lacks("8 levels or more to tell a transition from a gradual change", **known, told=told)
-    if ladder["verdict"] != "transition":
-        return lacks("more prompts a level: no model of the levels stands out", **known, told=told)
-    return Claim(SUPPORTED, **known, told=told, holds_under=_one(ladder), of=_one(ladder))
-
-
-def _one(ladder: Mapping[str, Any]) -> tuple[str, ...]:
-    return (str(ladder["order_parameter"]),)
+    one = ladder
+    known: dict[str, Any] = {"measure": "ΔBIC", "effect": one.delta_bic, "n": one.levels, "of": (one.parameter,)}
+    told = one.sentence
+    if one.verdict == "transition" and math.isfinite(one.d_low):
+        told = f"{told} d* in [{one.d_low:g}, {one.d_high:g}]".strip()
+    known["told"] = told
+    if one.levels < FULL_LEVELS or one.prompts < FULL_PROMPTS:
+        power = f", whose power for a step of one sd is {one.power:.0%}" if math.isfinite(one.power) else ""
+        asked = f"{FULL_LEVELS} levels × {FULL_PROMPTS} prompts"
+        return lacks(f"{asked}; there are {one.levels} × {one.prompts}{power}", **known)
+    if one.accuracy_falls is None:
+        return lacks(f"an accuracy of every level: {one.accuracy}", **known)
+    if not one.accuracy_falls:
+        return lacks("a ladder over which accuracy falls: difficulty was only a label", **known)
+    if one.verdict in ("gradual", "no change"):
+        return Claim(NOT_SUPPORTED, **known)
+    if one.verdict != "transition":
+        return lacks("more prompts a level: no model of the levels stands out", **known)
+    if not math.isfinite(one.surrogates):
+        return lacks("surrogates of the levels: climb with --surrogates 20 or more", **known)
+    known["told"] = f"{told} Of surrogate ladders {one.surrogates:.0%} have a transition too."
+    if one.surrogates >= AS_MANY:
+        return Claim(EXPLAINED, **known)
+    if one.surrogates > AS_FEW:
+        return lacks("surrogate ladders without a transition: more prompts a level", **known)
+    return Claim(SUPPORTED, **known, holds_under=(one.parameter,))
 
 
 # C3: ablating synergistic units is disproportionate. C4: redundant units are dispensable.
 
+UNCLEAR = 0.1
+"""One-sided p up to which a test that fails is inconclusive: more prompts or control sets might tell."""
+
 
 @dataclass(frozen=True)
 class Removal:
-    """A targeted order against its controls, by `random` and `layer-matched`. area: its primary area's tests. ratio:
-    to the random sets, with its interval over prompts. divergence: with a quarter of the units removed, nats per token.
-    accuracy: one-sided p that it is lower than the controls'; tasks: graded ones the intact subject can do."""
+    """A targeted order against its controls, by `random` and `layer-matched`. area: its primary area's tests.
+    divergence: with a quarter of the units removed, nats per token. accuracy: one-sided p that it is lower than the
+    controls'; tasks: graded ones the intact subject can do. held_out: whether the ranking comes from other prompts than
+    those replayed."""
 
     area: Mapping[str, AreaTest]
-    ratio: tuple[float, float, float]
     divergence: float
     accuracy: Mapping[str, float]
     tasks: int
     prompts: int
     ranking: str
+    held_out: bool
 
 
 def c3(synergy_first: Removal | None) -> Claim:
@@ -168,15 +241,15 @@ def c3(synergy_first: Removal | None) -> Claim:
     one, known = synergy_first, _removed(synergy_first)
     if why := _too_little(one):
         return lacks(why, **known)
-    if not all(test.p < ALPHA for test in one.area.values()):
-        return Claim(NOT_SUPPORTED, **known)
+    if why := _failed([test.p for test in one.area.values()]):
+        return Claim(NOT_SUPPORTED, **known) if why == NOT_SUPPORTED else lacks(why, **known)
     if not one.tasks or not all(math.isfinite(one.accuracy.get(name, NOTHING)) for name in CONTROL_ORDERS):
         return lacks("accuracy on graded tasks the intact subject can do", **known)
-    if all(one.accuracy[name] < ALPHA for name in CONTROL_ORDERS):
-        return Claim(SUPPORTED, **known, holds_under=(one.ranking,))
     if one.tasks < ENOUGH_TASKS:
         return lacks(f"{ENOUGH_TASKS} graded tasks the intact subject can do; it does {one.tasks}", **known)
-    return Claim(NOT_SUPPORTED, **known)
+    if why := _failed([one.accuracy[name] for name in CONTROL_ORDERS]):
+        return Claim(NOT_SUPPORTED, **known) if why == NOT_SUPPORTED else lacks(why, **known)
+    return Claim(SUPPORTED, **known, holds_under=(one.ranking,))
 
 
 def c4(redundancy_first: Removal | None, budget: float = BUDGET) -> Claim:
@@ -186,24 +259,38 @@ def c4(redundancy_first: Removal | None, budget: float = BUDGET) -> Claim:
     one, known = redundancy_first, _removed(redundancy_first, budget)
     if why := _too_little(one):
         return lacks(why, **known)
-    below = all(test.below < ALPHA for test in one.area.values())
-    if below and not math.isfinite(one.divergence):
+    if math.isfinite(one.divergence) and one.divergence >= budget:
+        return Claim(NOT_SUPPORTED, **known)
+    if why := _failed([test.below for test in one.area.values()]):
+        return Claim(NOT_SUPPORTED, **known) if why == NOT_SUPPORTED else lacks(why, **known)
+    if not math.isfinite(one.divergence):
         return lacks(f"divergence with {PRIMARY:.0%} removed", **known)
-    if below and one.divergence < budget:
-        return Claim(SUPPORTED, **known, holds_under=(one.ranking,))
-    return Claim(NOT_SUPPORTED, **known)
+    return Claim(SUPPORTED, **known, holds_under=(one.ranking,))
+
+
+def _failed(p: Sequence[float]) -> str:
+    """Empty where every one-sided p is below 0.05, NOT_SUPPORTED where one is clearly not, else what is missing."""
+    worst = max(p)
+    if worst < ALPHA:
+        return ""
+    return NOT_SUPPORTED if worst > UNCLEAR else f"more prompts or control sets: p {worst:.3f}"
 
 
 def _removed(one: Removal, budget: float | None = None) -> dict[str, Any]:
     """What is known of a removal, whatever the verdict."""
     upward = budget is None
-    told = [f"area ×{test.ratio:.2f} {name}{_p(test.p if upward else test.below)}" for name, test in one.area.items()]
+    told = []
+    for name, test in one.area.items():
+        ends = f" [{test.low:.2f}, {test.high:.2f}]" if math.isfinite(test.low) else ""
+        told.append(f"area ×{test.ratio:.2f}{ends} {name}{_p(test.p if upward else test.below)}")
     if upward:
         told += [f"accuracy below {name}{_p(one.accuracy[name])}" for name in one.accuracy]
     else:
         told.append(f"{one.divergence:.3g} nats per token at {PRIMARY:.0%}, budget {budget:g}")
-    effect, low, high = one.ratio
-    found = {"measure": "area, × random", "effect": effect, "low": low, "high": high, "n": one.prompts}
+    random = one.area.get(CONTROL_ORDERS[0])
+    found: dict[str, Any] = {"measure": "area, × random (90 %)", "n": one.prompts}
+    if random is not None:
+        found |= {"effect": random.ratio, "low": random.low, "high": random.high}
     return found | {"told": "; ".join(told), "of": (one.ranking,)}
 
 
@@ -215,6 +302,10 @@ def _too_little(one: Removal) -> str:
         return f"too few controls: {few} of {ENOUGH_SEEDS} seeds"
     if same := [name for name, test in one.area.items() if not math.isfinite(test.p)]:
         return f"{' and '.join(same)} sets that differ from each other, and areas above 0"
+    if one.prompts < 2:
+        return "two prompts or more: an interval over prompts"
+    if not one.held_out:
+        return "a ranking from other prompts than those replayed: ablate anew"
     return ""
 
 
@@ -233,9 +324,9 @@ def c5(
     if math.isfinite(value) and few:
         nearest = max(each.values(), key=lambda one: one.mean())
         low, high = _beyond(value, nearest)
-        told = "; ".join(f"{kind} {one.mean():+.2f}{_p(above(value, one))}" for kind, one in each.items())
+        told = "; ".join(f"{kind} {one.mean():+.3f}{_p(above(value, one))}" for kind, one in each.items())
         known |= {"effect": float(value - nearest.mean()), "low": low, "high": high}
-        known["told"] = f"own {value:+.2f}, {told}"
+        known["told"] = f"own {value:+.3f}, {told}"
     if not math.isfinite(value):
         return lacks("a contrast with prompt-shuffle surrogates", **known)
     if few < ENOUGH_CONTROLS:
@@ -273,17 +364,23 @@ def _beyond(value: float, controls: np.ndarray) -> tuple[float, float]:
 # C6: synergy networks are efficient, redundancy networks modular.
 
 
+C6_SIDES = ("efficiency of sts", "efficiency", "modularity of rtr", "modularity")
+"""What C6 asks to be above 0: a network's measure minus that of its own surrogates, and over the other network's."""
+
+
 def c6(differences: Mapping[tuple[str, str, float], Difference], densities: Sequence[float], prompts: int) -> Claim:
-    """differences: by null, `efficiency` (sts − rtr) or `modularity` (rtr − sts), and density."""
+    """differences: by null, one of C6_SIDES, and density. `efficiency` is sts − rtr, `modularity` rtr − sts."""
     if not differences:
         return lacks("networks of synergy and redundancy")
     weakest = min(differences.values(), key=lambda one: (math.isfinite(one.low), one.low))
     key = next(key for key, one in differences.items() if one is weakest)
     known: dict[str, Any] = {"measure": f"{key[1]} at {key[2]:.0%}", "effect": weakest.value, "n": prompts}
     known |= {"low": weakest.low, "high": weakest.high, "of": tuple(f"{one:g}" for one in densities)}
-    known["told"] = "; ".join(_least(differences, what) for what in ("efficiency", "modularity"))
+    known["told"] = "; ".join(_least(differences, what) for what in C6_SIDES)
     if absent := [null for null in NULLS if not any(one[0] == null for one in differences)]:
         return lacks(f"surrogates of {' and '.join(absent)}", **known)
+    if absent := [what for what in C6_SIDES if not any(one[1] == what for one in differences)]:
+        return lacks(f"{' and '.join(absent)} against surrogates: make the networks anew", **known)
     if not all(math.isfinite(one.low) for one in differences.values()):
         lost = sorted({density for (_, _, density), one in differences.items() if not math.isfinite(one.low)})
         return lacks(f"edges of positive weight at {', '.join(f'{one:.0%}' for one in lost)}, and two prompts", **known)
@@ -296,23 +393,29 @@ def c6(differences: Mapping[tuple[str, str, float], Difference], densities: Sequ
         return Claim(SUPPORTED, **known, holds_under=tuple(held))
     if any(one.high <= 0 for one in differences.values()):
         return Claim(NOT_SUPPORTED, **known, holds_under=tuple(held))
-    return lacks("intervals that exclude 0 at all densities: more prompts", **known, holds_under=tuple(held))
+    needed = [count for one in differences.values() if (count := _prompts_for(one, prompts)) is not None]
+    how_many = f"about {max(needed)} prompts would do" if needed else "more prompts"
+    return lacks(f"intervals that exclude 0 at all densities: {how_many}", **known, holds_under=tuple(held))
+
+
+def _prompts_for(one: Difference, prompts: int) -> int | None:
+    """Prompts with which an interval that includes 0 would exclude it, if the value stays (80 % power)."""
+    if one.low > 0 or one.value == 0:
+        return None
+    error = (one.high - one.low) / (2 * float(student.ppf(0.975, max(prompts - 1, 1))))
+    return math.ceil(prompts * (2.8 * error / abs(one.value)) ** 2)
 
 
 def _least(differences: Mapping[tuple[str, str, float], Difference], what: str) -> str:
     found = [(one.value, density) for (_, name, density), one in differences.items() if name == what]
     known = [one for one in found if math.isfinite(one[0])]
-    sides = {"efficiency": "sts − rtr", "modularity": "rtr − sts"}[what]
-    return f"{what} {sides} at least {min(known)[0]:+.3f}" if known else f"{what} unknown"
+    over = {"efficiency": " sts − rtr", "modularity": " rtr − sts"}.get(what, " over its surrogates")
+    return f"{what}{over} at least {min(known)[0]:+.3f}" if known else f"{what} unknown"
 
 
 def _known(values: np.ndarray | None) -> np.ndarray:
     values = np.empty(0) if values is None else np.asarray(values, float)
     return values[np.isfinite(values)]
-
-
-def _number(value: Any) -> float:
-    return NOTHING if value is None else float(value)
 
 
 def _p(value: float) -> str:

@@ -1,4 +1,4 @@
-"""What removal says, with its uncertainty: ratios of a targeted order to its controls with prompts paired, and whether
+"""What removal says, with its uncertainty: a targeted order against its controls with prompts paired, and whether
 a ranking predicts what a unit alone is worth.
 
 Known fault: where layers have a single unit each, drawing units within layers draws nothing, so intervals over units
@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import norm, rankdata
 
-from synergy_tui.analysis.areas import area
+from synergy_tui.analysis.areas import AreaTest, area, area_test
 
 REPLICATES = 1000
 INTERVAL = (2.5, 97.5)
@@ -33,25 +33,15 @@ NOTHING = Estimate(float("nan"), float("nan"), float("nan"))
 def area_ratio(
     fractions: Float[np.ndarray, " fractions"],
     target: Float[np.ndarray, "fractions prompts"],
-    controls: Float[np.ndarray, "seeds fractions prompts"],
+    controls: Float[np.ndarray, "sets fractions prompts"],
     upper: float,
     seed: int = 0,
-) -> Estimate:
-    """Area of the target's divergence over [0, upper] over the geometric mean of its controls'. Each replicate draws
-    prompts, the same for the target and all controls: what a prompt does to all sets alike cancels. A single fraction
-    equal to `upper` compares the divergences there."""
-    prompts = target.shape[1]
-    if not len(controls) or not np.isfinite(target).all() or not np.isfinite(controls).all():
-        return NOTHING
+) -> AreaTest:
+    """Area of the target's divergence over [0, upper] against its control sets', prompts paired: what a prompt does to
+    all sets alike cancels. A single fraction equal to `upper` compares the divergences there."""
     # The area is linear in the divergences, so it is taken of each prompt once.
     weights = np.array([area(fractions, unit, upper) for unit in np.eye(len(fractions))])
-    own, others = weights @ target, np.einsum("f,sfp->sp", weights, controls)
-    value = _ratio(own.mean(), others.mean(axis=1))
-    if prompts < 2:
-        return Estimate(value, float("nan"), float("nan"))
-    drawn = _drawn(prompts, seed)
-    replicates = [_ratio(own @ one, others @ one) for one in drawn]
-    return Estimate(value, *_ends(np.array(replicates)))
+    return area_test(weights @ target, np.einsum("f,sfp->sp", weights, controls), seed)
 
 
 def correlation(
@@ -125,12 +115,6 @@ def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     a, b = (one - one.mean(axis=1, keepdims=True) for one in (a, b))
     scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     return np.divide((a * b).sum(axis=1), scale, out=np.full(len(a), np.nan), where=scale > 1e-9)
-
-
-def _ratio(own: float, others: np.ndarray) -> float:
-    if not (own > 0 and (others > 0).all()):
-        return float("nan")
-    return float(own / np.exp(np.log(others).mean()))
 
 
 def _drawn(prompts: int, seed: int, replicates: int = REPLICATES) -> np.ndarray:

@@ -63,7 +63,8 @@ class Difference:
 @dataclass(frozen=True)
 class Accuracy:
     """Share of right answers per level with its Wilson interval, and whether it falls: Cochran–Armitage's trend,
-    one-sided. falls: None where nothing was graded."""
+    one-sided. falls: None where nothing was graded, or where a level has no accuracy. cut_off: levels without, because
+    too many of their answers were cut off."""
 
     share: Float[np.ndarray, " levels"]
     low: Float[np.ndarray, " levels"]
@@ -71,6 +72,11 @@ class Accuracy:
     p: float
     falls: bool | None
     flat: bool
+    cut_off: int = 0
+
+
+MOST_UNFINISHED = 0.1
+"""Share of a level's answers that may be cut off before they state a result; beyond it the level has no accuracy."""
 
 
 def curve(
@@ -164,13 +170,20 @@ def differences(values: list[Float[np.ndarray, " prompts"]]) -> list[Difference]
     return out
 
 
-def accuracy(right: Float[np.ndarray, " levels"], asked: Float[np.ndarray, " levels"]) -> Accuracy:
-    """asked: graded answers of each level; unparsable ones count as not right, failed verifiers not at all."""
+def accuracy(
+    right: Float[np.ndarray, " levels"],
+    asked: Float[np.ndarray, " levels"],
+    unfinished: Float[np.ndarray, " levels"],
+) -> Accuracy:
+    """asked: graded answers of each level; unparsable ones count as not right, failed verifiers not at all.
+    unfinished: answers cut off before they stated the right result, which are not among them."""
+    cut_off = unfinished > MOST_UNFINISHED * (asked + unfinished)
+    asked = np.where(cut_off, 0, asked)
     known = asked > 0
     share = np.divide(right, asked, out=np.full(len(asked), np.nan), where=known)
     low, high = _wilson(share, asked)
     if known.sum() < 2:
-        return Accuracy(share, low, high, float("nan"), None, False)
+        return Accuracy(share, low, high, float("nan"), None, False, int(cut_off.sum()))
     n, r, x = asked[known], right[known], np.flatnonzero(known).astype(float)
     overall = r.sum() / n.sum()
     flat = overall in (0.0, 1.0)
@@ -179,7 +192,8 @@ def accuracy(right: Float[np.ndarray, " levels"], asked: Float[np.ndarray, " lev
     z = ((x - centre) * r).sum() / np.sqrt(spread) if spread > 0 else 0.0
     p = float(norm.cdf(z)) if spread > 0 else 1.0
     ends = share[known]
-    return Accuracy(share, low, high, p, bool(p < ALPHA and ends[-1] < ends[0]), bool(flat))
+    falls = None if cut_off.any() else bool(p < ALPHA and ends[-1] < ends[0])
+    return Accuracy(share, low, high, p, falls, bool(flat), int(cut_off.sum()))
 
 
 def _wilson(share: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -228,6 +242,11 @@ def _verdict(found: Curve, names: list[str], difference: Difference | None) -> s
 
 
 def _accuracy(graded: Accuracy) -> str:
+    if graded.cut_off:
+        return (
+            f"{graded.cut_off} of {len(graded.share)} levels have no accuracy: more than {MOST_UNFINISHED:.0%} of their "
+            "answers were cut off before they stated a result; give --steps that let them end."
+        )
     if graded.falls is None:
         return "Nothing was graded, so whether the levels are harder for this subject is not known."
     known = graded.share[np.isfinite(graded.share)]

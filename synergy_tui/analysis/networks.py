@@ -15,8 +15,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
+from scipy.stats import t as student
 
-from synergy_tui.analysis.bootstrap import INTERVAL
+from synergy_tui.analysis.bootstrap import LEVEL
 
 DENSITIES = (0.05, 0.1, 0.2)
 """Shares of all pairs that are edges."""
@@ -100,19 +101,18 @@ class Difference:
 
 
 def difference(
-    data: float, drawn: Float[np.ndarray, " draws"], replicates: Float[np.ndarray, " replicates"], seed: int = 0
+    data: float, drawn: Float[np.ndarray, " draws"], replicates: Float[np.ndarray, " replicates"], prompts: int
 ) -> Difference:
-    """Prompt-bootstrap interval, turned round the value (the basic interval): prompts drawn twice are noise counted
-    twice, and noise changes a graph, so that replicates lie beside the value and percentiles of them would too.
-    Surrogates are drawn again with each replicate, which carries their mean's own error."""
+    """data minus its surrogate mean, with a Student interval: the spread of `replicates`, each of `prompts` prompts drawn
+    again, and the error of the surrogate mean. Only their spread is used: prompts drawn twice are noise counted twice,
+    and noise changes a graph, so that replicates lie beside the value."""
     known, drawn = replicates[np.isfinite(replicates)], drawn[np.isfinite(drawn)]
-    if not (np.isfinite(data) and len(drawn) > 1 and len(known) > len(replicates) / 2):
+    if not (np.isfinite(data) and len(drawn) > 1 and len(known) > len(replicates) / 2 and prompts > 1):
         return Difference(float("nan"), float("nan"), float("nan"), data)
-    chance = np.random.default_rng(seed)
-    means = chance.choice(drawn, size=(len(known), len(drawn))).mean(axis=1)
     value = data - drawn.mean()
-    low, high = np.percentile(2 * value - (known - means), INTERVAL)
-    return Difference(float(value), float(low), float(high), data)
+    variance = known.var(ddof=1) * prompts / (prompts - 1) + drawn.var(ddof=1) / len(drawn)
+    reach = student.ppf((1 + LEVEL) / 2, prompts - 1) * np.sqrt(variance)
+    return Difference(float(value), float(value - reach), float(value + reach), data)
 
 
 def contrasts(measures: Float[np.ndarray, "*rows 2 densities 3"]) -> Float[np.ndarray, "*rows 2 densities"]:

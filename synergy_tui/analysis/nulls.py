@@ -1,8 +1,5 @@
 """Surrogate moments → z, p and q of pairs and units, and what surrogate data themselves look like (METHOD section 4).
-
-Tail probabilities come from streamed moments by Pearson's type III distribution: counting how many of S draws exceed
-the data can never pass Benjamini–Hochberg unless a share of 20/(S + 1) of all pairs sits at the floor.
-"""
+Tails are counted among all pairs, or all units (tails.py)."""
 
 from __future__ import annotations
 
@@ -11,17 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.special import gammainc, gammaincc, ndtr
 
+from synergy_tui import tails
 from synergy_tui.analysis import profile, scores
 from synergy_tui.analysis.scores import UnitValues
 from synergy_tui.terms import RANKINGS
-
-SMALLEST_P = 1e-12
-"""No p-value is smaller: tails that far out are the distribution's form and not the data's."""
-
-_SYMMETRIC = 1e-4
-"""Skewness below which the distribution is normal to within rounding."""
 
 TWO_SIDED = (True, False, False)
 """sts is tested on both sides, rtr and TDMI on the upper."""
@@ -29,8 +20,8 @@ TWO_SIDED = (True, False, False)
 
 @dataclass(frozen=True)
 class Tested:
-    """sts, rtr and TDMI of pairs or units against one null. z: standard score · p: two-sided for sts (and so for the
-    excess, which is sts less a constant), upper tail for the others; NaN where a value or its draws are missing."""
+    """sts, rtr and TDMI of pairs or units against one null. z: standard score · upper, lower: the probability of a draw
+    at least as far above, or below, the mean; NaN where a value or its draws are missing."""
 
     observed: Float[np.ndarray, "n 3"]
     mean: Float[np.ndarray, "n 3"]
@@ -38,12 +29,20 @@ class Tested:
     skewness: Float[np.ndarray, "n 3"]
     draws: Int[np.ndarray, " n"]
     z: Float[np.ndarray, "n 3"]
-    p: Float[np.ndarray, "n 3"]
+    upper: Float[np.ndarray, "n 3"]
+    lower: Float[np.ndarray, "n 3"]
 
     @property
     def excess(self) -> Float[np.ndarray, " n"]:
-        """Synergy minus its surrogate mean, nats; below zero is coupling of the redundant kind."""
+        """Synergy minus its surrogate mean, nats. Below zero says that units are coupled and not how: redundancy lowers
+        it, and so does directed transfer."""
         return self.observed[:, 0] - self.mean[:, 0]
+
+    @property
+    def p(self) -> Float[np.ndarray, "n 3"]:
+        """By this null alone: two-sided for sts (and so for the excess, which is sts less a constant), upper tail for
+        the others."""
+        return coupled_p([self])
 
 
 def tested(
@@ -52,33 +51,24 @@ def tested(
     sd: Float[np.ndarray, "n 3"],
     skewness: Float[np.ndarray, "n 3"],
     draws: Int[np.ndarray, " n"],
+    counts: Int[np.ndarray, "3 bins"],
 ) -> Tested:
-    """The tests of values of which surrogates have these moments. A value is compared with the distribution of one
-    draw, so the mean's own error is added: z = (value − mean) / (sd·√(1 + 1/S))."""
+    """The tests of values of which surrogates have these moments, and of which normal scores were counted. A value is
+    compared with the distribution of one draw, so the mean's own error is added: z = (value − mean) / (sd·√(1 + 1/S)).
+    """
     known = (sd > 0) & (draws[:, None] >= 2)
     scale = np.where(known, sd * np.sqrt(1 + 1 / np.maximum(draws, 1))[:, None], 1.0)
     z = np.where(known, (observed - mean) / scale, np.nan)
-    upper, lower = pearson_tail(z, skewness), pearson_tail(-z, -skewness)
-    p = np.where(TWO_SIDED, np.minimum(2 * np.minimum(upper, lower), 1.0), upper)
-    return Tested(observed, mean, sd, skewness, draws, z, np.maximum(p, SMALLEST_P))
+    return Tested(observed, mean, sd, skewness, draws, z, *tails.tails(tails.normal_score(z, skewness), counts))
 
 
-def pearson_tail(z: np.ndarray, skewness: np.ndarray) -> np.ndarray:
-    """P(Z > z) of a Pearson type III variable with mean 0, variance 1 and this skewness: a shifted gamma variable, for
-    negative skewness turned round."""
-    z, skewness = np.broadcast_arrays(z, skewness)
-    bent = np.abs(skewness) > _SYMMETRIC
-    half = 2 / np.where(bent, np.abs(skewness), 1.0)
-    upwards = skewness > 0
-    place = np.maximum(half * (half + np.where(upwards, z, -z)), 0.0)
-    gamma = np.where(upwards, gammaincc(half**2, place), gammainc(half**2, place))
-    out = np.where(bent, gamma, ndtr(-z))
-    return np.where(np.isfinite(z) & np.isfinite(skewness), out, np.nan)
-
-
-def larger(tests: Sequence[Float[np.ndarray, "n 3"]]) -> Float[np.ndarray, "n 3"]:
-    """Coupled is what both nulls call so: the larger p, NaN where either has none."""
-    return np.maximum.reduce(list(tests))
+def coupled_p(tests: Sequence[Tested]) -> Float[np.ndarray, "n 3"]:
+    """Coupled is what every null rejects in the same direction. Of sts twice the largest one-sided p on the side on
+    which all nulls put the data, and 1 where they put it on different sides; of rtr and TDMI the largest upper-tail p.
+    NaN where any null has none. (The larger of the two-sided p-values, whatever their direction, calls independent
+    units coupled when one null puts them high and the other low.)"""
+    upper, lower = (np.maximum.reduce([getattr(one, side) for one in tests]) for side in ("upper", "lower"))
+    return np.where(TWO_SIDED, np.minimum(2 * np.minimum(upper, lower), 1.0), upper)
 
 
 def benjamini_hochberg(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
@@ -98,6 +88,7 @@ class UnitDraws:
     """Unit values of every draw, and of the data as the null takes it."""
 
     observed: Float[np.ndarray, "units 16"]
+    observed_balance: Float[np.ndarray, " units"]
     atoms: Float[np.ndarray, "draws units 16"]
     balance: Float[np.ndarray, "draws units"]
 
@@ -105,6 +96,19 @@ class UnitDraws:
 def units_tested(draws: UnitDraws) -> Tested:
     """Units against one null, from their own values in every draw."""
     observed, drawn = _measures(draws.observed), _measures(draws.atoms)
+    moments = _moments(drawn)
+    half = len(drawn) // 2
+    # Each half against the moments of the other, which have not seen it.
+    counts = sum(
+        tails.counted(_scores(one, _moments(other)).reshape(-1, one.shape[-1]))
+        for one, other in ((drawn[:half], drawn[half:]), (drawn[half:], drawn[:half]))
+    )
+    mean, sd, skewness, count = moments
+    return tested(observed, mean, sd, skewness, count[:, 0], np.asarray(counts))
+
+
+def _moments(drawn: Float[np.ndarray, "draws units 3"]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, standard deviation, skewness and number of draws."""
     known = np.isfinite(drawn)
     count = known.sum(axis=0)
     mean = scores.mean_over(drawn, axis=0)
@@ -112,8 +116,14 @@ def units_tested(draws: UnitDraws) -> Tested:
     second, third = (scores.mean_over(np.where(known, rest**k, np.nan), axis=0) for k in (2, 3))
     varies = second > 0
     skewness = np.where(varies, third / np.where(varies, second, 1.0) ** 1.5, 0.0)
-    sd = np.sqrt(second * count / np.maximum(count - 1, 1))
-    return tested(observed, mean, sd, skewness, count[:, 0])
+    return mean, np.sqrt(second * count / np.maximum(count - 1, 1)), skewness, count
+
+
+def _scores(values: np.ndarray, moments: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+    mean, sd, skewness, count = moments
+    scale = sd * np.sqrt(1 + 1 / np.maximum(count, 1))
+    z = np.divide(values - mean, scale, out=np.full(values.shape, np.nan), where=(scale > 0) & (count > 1))
+    return tails.normal_score(z, skewness)
 
 
 def contrasts_of_draws(draws: UnitDraws, layers: int) -> dict[str, Float[np.ndarray, " draws"]]:

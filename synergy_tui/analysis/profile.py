@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from synergy_tui.analysis.scores import mean_over
 
@@ -18,15 +18,35 @@ def profile(scaled: Float[np.ndarray, "*replicates units"], layers: int) -> Floa
     return mean_over(scaled.reshape(*scaled.shape[:-1], layers, -1), axis=-1)
 
 
+def middle(layers: int) -> Bool[np.ndarray, " layers"]:
+    """Which layers have a depth in [1/3, 2/3]. In whole numbers: rounding must not move a layer across the border."""
+    place = 3 * np.arange(layers)
+    return (place >= layers - 1) & (place <= 2 * (layers - 1))
+
+
 def contrast(layer_profile: Float[np.ndarray, "*replicates layers"]) -> Float[np.ndarray, "*replicates"]:
     """Mean of the layers with depth in [1/3, 2/3] minus the mean of the others; NaN below three layers."""
     layers = layer_profile.shape[-1]
     if layers < 3:
         return np.full(layer_profile.shape[:-1], np.nan)
-    # ℓ/(L−1) in thirds, in whole numbers: rounding must not move a layer across the border.
-    place = 3 * np.arange(layers)
-    middle = (place >= layers - 1) & (place <= 2 * (layers - 1))
-    return mean_over(layer_profile[..., middle], axis=-1) - mean_over(layer_profile[..., ~middle], axis=-1)
+    inside = middle(layers)
+    return mean_over(layer_profile[..., inside], axis=-1) - mean_over(layer_profile[..., ~inside], axis=-1)
+
+
+SIDES = ("middle − early", "middle − late", "early − mean", "late − mean")
+"""What C1 asks of a profile: the middle layers against those before and those after them, and these against the mean
+of all layers, at which the bars of a map begin."""
+
+
+def sides(layer_profile: Float[np.ndarray, "*replicates layers"]) -> Float[np.ndarray, "*replicates 4"]:
+    """The differences named by SIDES; NaN below three layers."""
+    layers = layer_profile.shape[-1]
+    if layers < 3:
+        return np.full((*layer_profile.shape[:-1], len(SIDES)), np.nan)
+    first, last = np.flatnonzero(middle(layers))[[0, -1]]
+    parts = (slice(0, first), slice(first, last + 1), slice(last + 1, layers), slice(0, layers))
+    early, inside, late, mean = (mean_over(layer_profile[..., part], axis=-1) for part in parts)
+    return np.stack([inside - early, inside - late, early - mean, late - mean], axis=-1)
 
 
 def curvature(layer_profile: Float[np.ndarray, " layers"]) -> float:

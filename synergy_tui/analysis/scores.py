@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import rankdata
 
-from synergy_tui.terms import RANKINGS, RTR, STS
+from synergy_tui.terms import ATOMS, RANKINGS, RTR, STS
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,21 @@ def values_over(
 ) -> UnitValues:
     """Unit values over some of the prompts, for comparing parts of a run."""
     atoms, expected, balance = (mean_over(part, axis=0) for part in (unit_prompt, unit_expected, unit_balance))
+    return UnitValues(atoms, expected, balance, spread)
+
+
+def of_measures(
+    sts: Float[np.ndarray, "*replicates units"],
+    rtr: Float[np.ndarray, "*replicates units"],
+    tdmi: Float[np.ndarray, "*replicates units"],
+    balance: Float[np.ndarray, "*replicates units"],
+    expected: Float[np.ndarray, "*replicates units"],
+    spread: Float[np.ndarray, "*replicates units"] | None = None,
+) -> UnitValues:
+    """Values of which only what rankings use is known: synergy, redundancy and the sum of the atoms."""
+    atoms = np.zeros((*sts.shape, len(ATOMS)))
+    atoms[..., STS], atoms[..., RTR] = sts, rtr
+    atoms[..., STS - 1] = tdmi - sts - rtr  # the rest of the sum, wherever it stands
     return UnitValues(atoms, expected, balance, spread)
 
 

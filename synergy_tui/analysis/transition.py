@@ -20,6 +20,10 @@ SMOOTH, SUDDEN = MODELS[:3], MODELS[3:]
 BEATS, MENTIONED = 6.0, 2.0
 """ΔBIC above which one model beats another, and below which it is not worth a word."""
 
+CHANGES, CHANGES_A_LEVEL = 21.0, 1.7
+"""ΔBIC against constant above which an order parameter changes, with 8 levels, and for each level more. Levels drift: of
+flat ladders whose level effects are correlated 5 % reach it at the most, however large the effects are."""
+
 SHARP = 0.4
 """Largest 10–90 % width of a transition, as a share of the ladder."""
 
@@ -95,12 +99,12 @@ def judge(
     width = WIDTH * sigmoids.scale[chosen] / span
     low, high = _interval(x, sigmoids, squares, rss, variance, is_step)
     end = _end_to_end(x, means, rss["linear"], sampling)
-    changing = change > BEATS
+    changing = change > CHANGES + CHANGES_A_LEVEL * max(levels - FULL, 0)
     none = (change <= MENTIONED) & (end[1] > -SAME * sd) & (end[2] < SAME * sd)
     verdict = np.where(none, "no change", "inconclusive").astype(object)
     if levels >= FULL:
         verdict[changing] = "gradual"
-        verdict[(delta > BEATS) & (width <= SHARP)] = "transition"
+        verdict[changing & (delta > BEATS) & (width <= SHARP)] = "transition"
     elif levels >= FEW:
         verdict[changing] = "changes"
     else:
@@ -109,6 +113,21 @@ def judge(
     best = table.argmin(axis=0)
     place = sigmoids.centre[chosen]
     return Judged(verdict, bic, delta, change, width, place, low, high, end, best) if count else _nothing(bic)
+
+
+def power(levels: int, prompts: int, size: float = 1.0, ladders: int = 1000, seed: int = 0) -> float:
+    """The share of simulated ladders with a step of `size` standard deviations over prompts, anywhere from the second
+    level to the last but one, in which a transition is found."""
+    if levels < FULL or prompts < 2:
+        return 0.0
+    chance = np.random.default_rng(seed)
+    x = np.arange(1.0, levels + 1)
+    step = chance.integers(2, levels - 1, size=ladders)
+    means = size * (x > step[:, None]) + chance.normal(size=(ladders, levels)) / np.sqrt(prompts)
+    freedom = levels * (prompts - 1)
+    variance = chance.chisquare(freedom, ladders) / freedom
+    found = judge(x, means, variance / prompts, np.sqrt(variance))
+    return float((found.verdict == "transition").mean())
 
 
 def curves(

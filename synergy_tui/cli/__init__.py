@@ -25,7 +25,7 @@ from typing import Any
 import click
 
 from synergy_tui import __version__
-from synergy_tui.cli import cache, claims, compare, difficulty, jobs, look, measure, subjects
+from synergy_tui.cli import cache, claims, compare, difficulty, jobs, look, measure, renew, subjects
 from synergy_tui.cli.common import say
 from synergy_tui.errors import SynergyError
 
@@ -52,7 +52,7 @@ def commands(context: click.Context, cache: Path | None, **looks: Any) -> None:
 
 for command in (
     *(measure.run, measure.capture, measure.import_, measure.decompose, measure.ablate, difficulty.difficulty),
-    *(claims.claims, claims.networks, compare.compare),
+    *(claims.claims, claims.networks, compare.compare, renew.renew),
     *(look.explore, look.show, look.sql, look.export, look.doctor, look.bench),
     *(subjects.subjects, jobs.jobs, cache.cache),
 ):

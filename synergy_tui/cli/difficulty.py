@@ -100,7 +100,9 @@ def show_ladder(opened: Cache, found: dict[str, Any], as_json: bool) -> None:
     click.echo(f"\nall order parameters (one in twenty may stand out by chance)\n{tables.as_text(others)}")
     if found["levels"] < 5:
         click.echo(f"\nlevels against each other\n{tables.as_text(ladder.differences(found))}")
-    click.echo(f"\n{tables.printable(found['sentence'])}")
+    from synergy_tui.drawing.atlas import earlier
+
+    click.echo(f"\n{tables.printable(found['sentence'])}{earlier(found)}")
     first = next((one["map"] for one in found["levels_of"] if one["map"]), None)
     values = "SELECT order_parameter, level, value, low, high FROM ladder_curves"
     print_next(

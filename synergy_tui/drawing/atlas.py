@@ -10,7 +10,7 @@ from rich.text import Text
 
 from synergy_tui.drawing import scale
 from synergy_tui.drawing.tables import printable
-from synergy_tui.terms import COUPLED, HEADS, UNCALIBRATED_NULLS
+from synergy_tui.terms import COUPLED, HEADS, METHOD, RANKINGS, UNCALIBRATED_NULLS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,8 +24,9 @@ FEW_PROMPTS = 10
 class Atlas(NamedTuple):
     """What is drawn. run: rows of captures, decompositions and subjects in one. values [layers, units]: a scaled
     ranking. profile: dicts with value, low, high per layer. contrasts: ranking → dict. confounds: name → number.
-    excess [layers, units]: nats. surrogate_contrasts: null → what its surrogates show. sample: whether it
-    is the shipped result."""
+    excess [layers, units]: nats. surrogate_contrasts: null → what its surrogates show; tests: null → the contrast minus
+    theirs, paired by prompt. null_runs: which nulls ran, on how many prompts. lengths: the contrast over the length of
+    responses. sample: whether it is the shipped result."""
 
     run: dict[str, Any]
     ranking: str
@@ -35,6 +36,9 @@ class Atlas(NamedTuple):
     confounds: dict[str, float | None]
     excess: np.ndarray
     surrogate_contrasts: dict[str, dict[str, float]] = {}  # noqa: RUF012 - read only
+    tests: dict[str, dict[str, Any]] = {}  # noqa: RUF012 - read only
+    null_runs: Sequence[dict[str, Any]] = ()
+    lengths: Sequence[dict[str, Any]] = ()
     sample: bool = False
 
 
@@ -60,7 +64,13 @@ def title(run: dict[str, Any], sample: bool) -> Text:
         f" · {printable(str(run['tasks']))} {run['prompts']}×{run['steps']}",
         f" · {run['estimator']}·{run['redundancy']} τ{run['lag']}",
         f" · {run['valid_prompts']} of {run['prompts']} prompts long enough",
+        (earlier(run), "bold"),
     )
+
+
+def earlier(run: dict[str, Any]) -> str:
+    """The mark of a result made by an earlier version of the method; empty for others."""
+    return "" if run.get("method", METHOD) >= METHOD else " · made by an earlier method: synergy-tui renew"
 
 
 def map_lines(atlas: Atlas, width: int, colours: tuple[str, ...]) -> list[Text]:
@@ -111,14 +121,8 @@ def reading(atlas: Atlas) -> list[Text]:
         second = (
             f"Unit synergy follows autocorrelation with r {follows:+.2f}, {memory if abs(follows) > 0.5 else 'weakly'}."
         )
-    above, known = int((atlas.excess > 0).sum()), int((atlas.excess == atlas.excess).sum())
-    word = what(atlas.run)
-    third = f"{above} of {known} {word} have more synergy than independent {word} would (excess above 0)"
-    excess = atlas.contrasts["excess"]
-    if atlas.ranking != "excess" and excess["contrast"] is not None:
-        third += f"; the contrast in excess is {_interval(excess)}"
-    third += _against_surrogates(atlas)
-    return [Text(first), Text(second), Text(third)]
+    more = [Text(one) for one in (*_against_surrogates(atlas), _over_length(atlas)) if one]
+    return [Text(first), Text(second), *more]
 
 
 def what(run: dict[str, Any]) -> str:
@@ -127,22 +131,42 @@ def what(run: dict[str, Any]) -> str:
     return "heads" if kinds <= set(HEADS) else "units"
 
 
-def _against_surrogates(atlas: Atlas) -> str:
-    """Which null stands behind the excess, what it leaves, and what surrogate data alone would show."""
-    nulls = atlas.run.get("nulls") or []
+def _against_surrogates(atlas: Atlas) -> list[str]:
+    """What the nulls say, which of them could not be run, and what the contrast is once surrogates are taken off."""
+    nulls, run = atlas.run.get("nulls") or [], atlas.run
+    failed = [f"{one['null_name']} could not be run: {one['note']}." for one in atlas.null_runs if not one["ran"]]
     if not nulls:
-        return ". No surrogates have been drawn: this is a map and not yet a finding."
-    coupled = atlas.confounds.get("units coupled")
-    text = f". Independence is {nulls[0]}, {atlas.run['surrogates']} surrogates"
-    text += (
-        f"; {coupled or 0:.0f} {what(atlas.run)} are coupled (q < {COUPLED}{', both nulls' if len(nulls) > 1 else ''})."
-    )
+        return [*failed, "No surrogates have been drawn: this is a map and not yet a finding."]
+    told = f"Against {run['surrogates']} surrogates each of {' and '.join(nulls)}"
+    if run.get("misleading"):
+        told += f", no {what(run)[:-1]} is called coupled: {'; '.join(run['misleading'])}."
+    else:
+        coupled, up = (atlas.confounds.get(name) for name in ("units coupled", "units coupled, more synergy"))
+        both = ", under both nulls in one direction" if len(nulls) > 1 else ""
+        told += f", {coupled or 0:.0f} of {run['layers'] * run['units_per_layer']} {what(run)} are coupled"
+        told += f" (q < {COUPLED}{both})"
+        told += f": {up:.0f} with more synergy than uncoupled ones" if coupled and up is not None else ""
+        told += f", {coupled - up:.0f} with less." if coupled and up is not None else "."
     if set(nulls) & set(UNCALIBRATED_NULLS):
-        text += " Not calibrated: for comparison only."
-    for name, found in atlas.surrogate_contrasts.items():
-        if found["percentile_95"] is not None:
-            text += f" Data of {name} show a contrast up to {found['percentile_95']:+.2f} in 95 % of draws."
-    return text
+        told += " Not calibrated: for comparison only."
+    ends = []
+    for name, found in atlas.tests.items():
+        interval = "" if found["low"] is None else f" [{found['low']:+.2f}, {found['high']:+.2f}]"
+        ends.append(f"{found['difference']:+.2f}{interval} ({name}, {found['prompts']} prompts)")
+    contrast = f"The contrast minus that of surrogates on the same prompts: {', '.join(ends)}." if ends else ""
+    return [*failed, told, contrast]
+
+
+def _over_length(atlas: Atlas) -> str:
+    """The contrast over the length of responses, the surrogates' in brackets."""
+    points = []
+    for one in atlas.lengths:
+        if one["contrast"] is not None:
+            drawn = "" if one["surrogate"] is None else f" ({one['surrogate']:+.2f})"
+            points.append(f"{one['steps']} steps {one['contrast']:+.2f}{drawn}")
+    if len(points) < 2 or atlas.ranking != RANKINGS[0]:
+        return ""
+    return f"Contrast over the length of responses, surrogates in brackets: {', '.join(points)}."
 
 
 _DOUBTS = (
@@ -161,16 +185,33 @@ def doubts(confounds: dict[str, float | None], nulls: Sequence[str], width: int 
     are, for which it takes shorter words."""
     null = [*nulls, "the independence offset"][0]
     against = (f"excess is against {null}", f"excess against {null}", "")
+    more = [_conditions(confounds, short) for short in (False, True)]
     line = ""
     for wording, gap in enumerate(("   ", "   ", " ")):
         parts = [
             words[wording].format("n/a" if (value := confounds.get(name)) is None else format(value, form))
             for name, form, *words in _DOUBTS
         ]
-        line = gap.join(part for part in (*parts, against[wording]) if part)
+        line = gap.join(part for part in (*parts, against[wording]) if part) + more[wording == 2]
         if width is None or len(line) <= width:
             break
     return line
+
+
+def _conditions(confounds: dict[str, float | None], short: bool) -> str:
+    """What in the data speaks against the nulls; empty where nothing does."""
+    found = {name: confounds.get(name) or 0.0 for name in _MISLED}
+    told = []
+    if found["memory varies over prompts"] > 2:
+        told.append(f"memory varies ×{found['memory varies over prompts']:.0f}")
+    if found["prompts outside the nulls"]:
+        told.append(f"{found['prompts outside the nulls']:.0f} {'out' if short else 'prompts outside the nulls'}")
+    if found["prompts repeated"]:
+        told.append(f"{found['prompts repeated']:.0f} {'repeated' if short else 'prompts repeated'}")
+    return "".join(f"{' ' if short else '   '}{one}" for one in told)
+
+
+_MISLED = ("memory varies over prompts", "prompts outside the nulls", "prompts repeated")
 
 
 def _interval(row: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from synergy_tui.drawing.atlas import doubts
+from synergy_tui.drawing.atlas import doubts, earlier
 from synergy_tui.drawing.tables import printable
 from synergy_tui.terms import EXPLAINED, INCONCLUSIVE, SUPPORTED
 
@@ -27,7 +27,7 @@ def title(card: Card) -> str:
         f"{run['prompts']} prompts, {run['valid_prompts']} valid",
         f"{run['estimator']}·{run['redundancy']} τ{run['lag']}",
     ]
-    return " · ".join(parts)
+    return " · ".join(parts) + earlier({"method": card["method"] or 1})
 
 
 def draw(card: Card, width: int, plain: bool = False) -> list[Text]:

@@ -70,6 +70,7 @@ def rows(found: Found, parameter: str) -> list[dict[str, Any]]:
             "high": points[one["level"]]["high"],
             "accuracy": one["accuracy"],
             "unparsable": one["unparsable"],
+            "unfinished": one["unfinished"],
             "failed": one["failed"],
             "map": one["map"] or one["note"],
         }
@@ -80,8 +81,14 @@ def rows(found: Found, parameter: str) -> list[dict[str, Any]]:
 def verdicts(found: Found) -> list[dict[str, Any]]:
     """One row per order parameter."""
     names = ("verdict", "best", "delta_bic", "change_bic", "width", "d_star", "d_low", "d_high", "peak_p")
+    # A transition that is denied has no place.
     return [
-        {"order_parameter": name} | {column: one[column] for column in names} for name, one in found["verdicts"].items()
+        {"order_parameter": name}
+        | {
+            column: None if column in ("d_star", "d_low", "d_high") and one["verdict"] != "transition" else one[column]
+            for column in names
+        }
+        for name, one in found["verdicts"].items()
     ]
 
 

@@ -217,6 +217,9 @@ class Explorer(Session):
 
     def action_mask(self) -> None:
         """Shows only units above their null, or all again."""
+        if self.shown is not None and not self.shown.tested:
+            self.say("No surrogates were drawn, so no unit is known to be above its null: decompose with n.", "error")
+            return
         self.selection.masked = not self.selection.masked
         self.changed()
 

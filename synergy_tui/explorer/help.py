@@ -28,7 +28,7 @@ MEANINGS = {
     for atom in ATOMS
 }
 MEANINGS |= {name: f"{text[0].lower()}{text[1:]}" for name, text in TESTS.items()}
-MEANINGS["p"] += " From the tail of a Pearson III fitted to the draws, no lower than 1e-12."
+MEANINGS["p"] += " From the unit's place among the draws of all units. None where the data mislead every null."
 MEANINGS["sts"] = "synergy that stays synergy: carried by two units jointly, before and after; nats."
 MEANINGS["rtr"] = "redundancy that stays redundancy: carried by each of two units alone, before and after; nats."
 
@@ -40,6 +40,13 @@ DOUBTS = {
     "excess~autocorrelation": "Excess takes the independent part away and still follows autocorrelation, the other way "
     "round: read differences in excess beside differences in memory.",
     "rankings": "How much of the top quarter the rankings share. Where it is little, `the core` depends on it.",
+    "memory varies": "Autocorrelation that varies between prompts for all units together looks like coupling to "
+    "prompt-shuffle; a unit is called coupled only where window-roll says so too.",
+    "shared volatility": "Where units are loud and quiet together, with signs of their own, both nulls find coupling that "
+    "is none: p and q are then withheld.",
+    "likeness of responses": "Where groups of prompts have a time course of their own, both nulls take it for coupling: p "
+    "and q are then withheld.",
+    "prompts outside": "Responses too short to be exchanged with others without cutting those take no part in the nulls.",
     "split-half": "Spearman's ρ between the ranking from either half of the prompts. A model with random "
     "weights can have a high one: reliable is not the same as learned.",
 }

@@ -102,22 +102,25 @@ class Run:
         """Raw values by score."""
         return {name: one.values for name, one in self.scores.items()}
 
+    @property
+    def tested(self) -> bool:
+        """Whether units were tested against surrogates: without, nothing says which of them are coupled."""
+        return "q" in self.scores and "excess" in self.scores and bool(self.row.get("nulls"))
+
     def above_null(self) -> np.ndarray:
-        """[units] bool: whether a unit has more synergy than its null: where surrogates were drawn, coupled (q below
-        COUPLED) and upwards; before that, more than the independence offset."""
-        excess, q = self.scores.get("excess"), self.scores.get("q")
-        if excess is None:
+        """[units] bool: whether a unit is coupled (q below COUPLED) with more synergy than its null; all of them where
+        no surrogates were drawn."""
+        if not self.tested:
             return np.ones(self.units, bool)
         with np.errstate(invalid="ignore"):
-            above = excess.values > 0
-            return above & (q.values < COUPLED) if q is not None else above
+            return (self.scores["excess"].values > 0) & (self.scores["q"].values < COUPLED)
 
     @property
     def null(self) -> str:
-        """What `above_null` compares with, in words."""
+        """What excess is against, in words."""
         nulls = self.row.get("nulls") or []
-        if "q" not in self.scores or not nulls:
-            return "independence offset, no surrogates"
+        if not self.tested:
+            return "the independence offset, no surrogates"
         return f"{' + '.join(nulls)}, {self.row['surrogates']} draws"
 
     def profile(self, score: str) -> list[dict[str, Any]]:

@@ -63,7 +63,7 @@ def contrast(run: Run, name: str) -> Text:
         if found["low"] is not None:
             line.append(f" [{found['low']:+.2f}, {found['high']:+.2f}]")
         line.append("   ")
-    if "excess" in run.scores and not run.unready:
+    if run.tested and not run.unready:
         line.append(f"{int(run.above_null().sum())} of {run.units} units above null ({run.null})")
     return line
 
@@ -125,9 +125,7 @@ def about_unit(run: Run, unit: int, name: str) -> list[str]:
         sentences.append(
             f"Its synergy is {number(abs(float(excess.values[unit])))} nats "
             + ("above" if above else "below")
-            + f" its null ({run.null}): "
-            + ("more" if above else "less")
-            + " than independent units with the same memory would show."
+            + f" its null ({run.null})."
         )
     if not math.isfinite(score.shown[unit]):
         sentences.append("It has no value: none of its pairs was valid. pairs.reason in SQL tells why.")

@@ -10,7 +10,9 @@ from typing import Self
 import numpy as np
 from jaxtyping import Float, Int
 
-from synergy_tui.phiid.result import UnitTotals, mean_of
+from synergy_tui import tails
+from synergy_tui.phiid.result import UnitSums, UnitTotals, mean_of
+from synergy_tui.terms import RTR, STS
 
 MEASURED = ("sts", "rtr", "tdmi")
 """Of what the moments of pairs are kept, in this order."""
@@ -63,6 +65,16 @@ class Moments:
         varies = variance > 0
         return np.where(varies, central / np.where(varies, variance, 1.0) ** 1.5, variance)
 
+    def copy(self) -> Self:
+        """As it is now."""
+        return type(self)(self.centre, self.count.copy(), self.sums.copy())
+
+    def scores(self, values: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+        """Normal scores of values that are not among the draws: the error of the mean is added to their spread."""
+        scale = self.sd * np.sqrt(1 + mean_of(np.ones(self.count.shape), self.count))[:, None]
+        z = np.divide(values - self.mean, scale, out=np.full(values.shape, np.nan), where=scale > 0)
+        return tails.normal_score(z, self.skewness)
+
     def _raw(self) -> Float[np.ndarray, "3 n 3"]:
         return mean_of(self.sums, np.broadcast_to(self.count[:, None], self.sums.shape))
 
@@ -71,21 +83,25 @@ class Moments:
 class NullBlock:
     """A run of pairs under one null. observed: sts, rtr and TDMI of the data as the null takes it (prompt-shuffle cuts
     responses to like length), nats. observed_units, units: unit sums of the data and of every draw; they add up over
-    blocks."""
+    blocks, and so do by_prompt, what `by_prompt` gives of the data and of the draws that are kept, and counts: normal
+    scores of the later half of the draws against the moments of the earlier, counted (tails.py)."""
 
     pairs: Int[np.ndarray, "n 2"]
     observed: Float[np.ndarray, "n 3"]
     moments: Moments
     observed_units: UnitTotals
     units: list[UnitTotals]
+    by_prompt: Float[np.ndarray, "draws prompts units 6"]
+    counts: Int[np.ndarray, "3 bins"]
 
     @classmethod
     def merge(cls, blocks: Sequence[NullBlock]) -> NullBlock:
         """Blocks in order, as one."""
         first = blocks[0]
-        observed_units, units = first.observed_units, first.units
+        observed_units, units, prompts = first.observed_units, first.units, first.by_prompt
         for block in blocks[1:]:
             observed_units += block.observed_units
+            prompts = prompts + block.by_prompt
             for mine, other in zip(units, block.units, strict=True):
                 mine += other
         moments = Moments(
@@ -94,4 +110,13 @@ class NullBlock:
             np.concatenate([block.moments.sums for block in blocks], axis=1),
         )
         pairs, observed = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("pairs", "observed"))
-        return cls(pairs, observed, moments, observed_units, units)
+        counts = np.sum([block.counts for block in blocks], axis=0)
+        return cls(pairs, observed, moments, observed_units, units, prompts, counts)
+
+
+def by_prompt(sums: UnitSums) -> Float[np.ndarray, "prompts units 6"]:
+    """Sums over each unit's valid pairs in each prompt: sts, rtr, TDMI and balance, and over how many pairs the first
+    three and the last are; float32."""
+    tdmi = sums.atoms.sum(axis=-1)
+    columns = (sums.atoms[..., STS], sums.atoms[..., RTR], tdmi, sums.balance, sums.pairs, sums.balance_pairs)
+    return np.stack(columns, axis=-1).astype(np.float32)

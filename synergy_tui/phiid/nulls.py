@@ -1,33 +1,32 @@
 """Surrogate data: windows of the same units without the coupling between them, and the moments of what they give.
 
-`prompt-shuffle`: each unit takes its prompts in a random order of its own, within blocks of similar length cut to the
-block's shortest, the observed value computed on the same cut. `window-roll`: past and future windows of a unit rolled
-together by a random offset of its own per prompt. Both keep each unit's windows, and so what it knows of its own
-future, exactly. `series-shift` and `phase` do not: they shift the series circularly, or draw its phases anew, and are
-there for comparison with publications that use them.
+`prompt-shuffle`: each unit takes its prompts in a random order of its own, within blocks of similar length and one
+category (exchange.py) cut to the block's shortest. `window-roll`: past and future windows of a unit rolled together by
+a random offset of its own per prompt. The observed value is computed on the same prompts and the same cut. Both keep
+each unit's windows, and so what it knows of its own future, exactly. `series-shift` and `phase` do not: they shift the
+series circularly, or draw its phases anew, and are there for comparison with publications that use them.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from synergy_tui import tails
 from synergy_tui.errors import MeasureError, UsageError
 from synergy_tui.phiid.engine import PairEngine
-from synergy_tui.phiid.moments import Moments, NullBlock
+from synergy_tui.phiid.exchange import Exchange, exchange
+from synergy_tui.phiid.moments import Moments, NullBlock, by_prompt
 from synergy_tui.phiid.result import UnitTotals
 from synergy_tui.phiid.tiles import spreading_of_atoms
-from synergy_tui.phiid.windows import MIN_STEPS, Windows, response_lengths
+from synergy_tui.phiid.windows import Windows, response_lengths
 from synergy_tui.terms import NULLS, UNCALIBRATED_NULLS
-
-MIN_PROMPTS = 5
-"""Fewest prompts of a block, and so of a prompt-shuffle."""
 
 MIN_ROLL = 10
 """Fewest steps of windows to be rolled."""
@@ -35,74 +34,101 @@ MIN_ROLL = 10
 FEWEST_DRAWS = 20
 """With fewer the third moment is noise."""
 
+KEPT_DRAWS = 8
+"""Draws whose unit values are kept for every prompt: they say how much the surrogate mean depends on the prompts."""
+
+
+class Draw(NamedTuple):
+    """One surrogate. order: the prompt that stands at each place, by unit; None where every prompt stays in place."""
+
+    windows: Windows
+    order: Int[np.ndarray, "prompts units"] | None
+
 
 class NullEngine:
     """Surrogates of one series. A draw depends on the seed, the null and its number alone, so that blocks of pairs can
-    be computed one after the other, or anywhere."""
+    be computed one after the other, or anywhere. series: the data as the null takes them, NaN where a prompt takes no
+    part or is cut; exchange: how prompt-shuffle exchanges prompts, None for other nulls."""
 
     def __init__(
-        self, series: Float[np.ndarray, "prompts units steps"], null: str, seed: int = 0, **method: Any
+        self,
+        series: Float[np.ndarray, "prompts units steps"],
+        null: str,
+        seed: int = 0,
+        categories: Int[np.ndarray, " prompts"] | None = None,
+        **method: Any,
     ) -> None:
-        """method: as PairEngine takes it. Raises UsageError for an unknown null, MeasureError for too few prompts or
-        steps."""
+        """categories: a number per prompt; prompt-shuffle stays within those that are large enough. method: as
+        PairEngine takes it. Raises UsageError for an unknown null, MeasureError for too few prompts or steps."""
         if null not in (*NULLS, *UNCALIBRATED_NULLS):
             raise UsageError(f"no null {null!r}", f"known: {', '.join((*NULLS, *UNCALIBRATED_NULLS))}")
         self.null, self._seed = null, [seed % 2**63, zlib.crc32(null.encode())]
-        lag = method.get("lag", 1)
         series = np.asarray(series)
-        self._blocks: list[np.ndarray] = []
+        self.exchange: Exchange | None = None
         if null == "prompt-shuffle":
-            self._blocks = blocks_of_like_length(response_lengths(series), lag)
-            series = cut_to_blocks(series, self._blocks)
-        self._series = series
+            self.exchange = exchange(series, method.get("lag", 1), categories)
+            series = self.exchange.cut(series)
+        else:
+            series = _long_enough(series, method.get("lag", 1), null)
+        self.series = series
         self.engine = PairEngine(series, **method)
-        usable = self.engine.steps[self.engine.steps >= MIN_STEPS]
-        if null != "prompt-shuffle" and (not len(usable) or usable.min() < MIN_ROLL):
-            shortest = int(usable.min()) if len(usable) else 0
-            raise MeasureError(
-                f"{null} needs windows of {MIN_ROLL} steps; the shortest has {shortest}",
-                "use prompt-shuffle, longer responses, or a smaller lag",
-            )
 
     def __len__(self) -> int:
         return len(self.engine)
 
+    @property
+    def used(self) -> Int[np.ndarray, " prompts"]:
+        """Prompts that take part."""
+        return np.flatnonzero(self.engine.steps > 0)
+
     def block(self, k: int, draws: int, drawn_one: Callable[[], None] = lambda: None) -> NullBlock:
         """Moments over `draws` surrogates of the k-th block of pairs, and each draw's unit sums. `drawn_one` hears of
         each."""
-        observed = self.engine.block(k, keep_prompts=False)
+        several = self.engine.method.pool == "mean"
+        observed = self.engine.block(k, keep_prompts=several)
         values = _measures(observed.mean)
         moments = Moments.zeros(values)
         units: list[UnitTotals] = []
-        for windows in self.draws(draws):
-            drawn = self.engine.block(k, windows, keep_prompts=False)
-            moments.add(_measures(drawn.mean))
+        prompts = [by_prompt(observed.sums)]
+        earlier, counts = moments, np.zeros((values.shape[1], tails.BINS), np.int64)
+        for number, (windows, order) in enumerate(self.draws(draws)):
+            keep = several and number < KEPT_DRAWS
+            drawn = self.engine.block(k, windows, keep_prompts=keep)
+            one = _measures(drawn.mean)
+            if number == draws // 2:
+                earlier = moments.copy()
+            if number >= draws // 2:
+                counts += tails.counted(earlier.scores(one))
+            moments.add(one)
             units.append(drawn.totals)
+            if keep:
+                prompts.append(_in_place(by_prompt(drawn.sums), order))
             drawn_one()
-        return NullBlock(observed.pairs, values, moments, observed.totals, units)
+        return NullBlock(observed.pairs, values, moments, observed.totals, units, np.stack(prompts), counts)
 
-    def draws(self, count: int) -> Iterator[Windows]:
-        """Windows of `count` surrogates."""
+    def draws(self, count: int) -> Iterator[Draw]:
+        """`count` surrogates."""
         return (self._draw(np.random.default_rng([*self._seed, number])) for number in range(count))
 
-    def _draw(self, chance: np.random.Generator) -> Windows:
+    def _draw(self, chance: np.random.Generator) -> Draw:
         engine = self.engine
         padded = engine.windows.past.shape[1]
-        if self.null == "prompt-shuffle":
+        if self.exchange is not None:
             order = np.tile(np.arange(engine.prompts, dtype=np.int32)[:, None], padded)
-            for block in self._blocks:
+            for block in self.exchange.blocks:
                 mixed = chance.random((len(block), engine.units)).argsort(axis=0)
                 order[block, : engine.units] = block[mixed]
             with engine.arithmetic():
-                return _shuffled(engine.windows, order)
+                return Draw(_shuffled(engine.windows, order), order[:, : engine.units])
         offsets = chance.random((engine.prompts, padded))
         if self.null == "window-roll":
             steps = engine.steps[:, None]
             with engine.arithmetic():
-                return _rolled(engine.windows, engine.steps, np.int32(offsets * steps))
+                return Draw(_rolled(engine.windows, engine.steps, np.int32(offsets * steps)), None)
         if self.null == "series-shift":
-            return engine.windows_of(_shifted(self._series, engine.lengths, offsets[:, : engine.units]))
-        return engine.windows_of(_phases_drawn(self._series, engine.lengths, chance))
+            shifted = _shifted(self.series, engine.lengths, offsets[:, : engine.units])
+            return Draw(engine.windows_of(shifted), None)
+        return Draw(engine.windows_of(_phases_drawn(self.series, engine.lengths, chance)), None)
 
 
 def surrogates(
@@ -110,44 +136,40 @@ def surrogates(
     null: str = NULLS[0],
     draws: int = 200,
     seed: int = 0,
+    categories: Int[np.ndarray, " prompts"] | None = None,
     **method: Any,
 ) -> NullBlock:
-    """Surrogates of all pairs of a series in one: analysis.nulls makes p and z of it. method: as `decompose` takes it.
-    Raises UsageError and MeasureError as NullEngine does, and UsageError for fewer than 20 draws."""
+    """Surrogates of all pairs of a series in one: analysis.nulls makes p and z of it. categories: as NullEngine takes
+    them. method: as `decompose` takes it. Raises UsageError and MeasureError as NullEngine does, and UsageError for
+    fewer than 20 draws."""
     if draws < FEWEST_DRAWS:
         raise UsageError(f"{draws} surrogates are too few for a third moment", f"draw {FEWEST_DRAWS} or more")
-    engine = NullEngine(series, null, seed, **method)
+    engine = NullEngine(series, null, seed, categories, **method)
     return NullBlock.merge([engine.block(k, draws) for k in range(len(engine))])
 
 
-def blocks_of_like_length(lengths: Int[np.ndarray, " prompts"], lag: int) -> list[Int[np.ndarray, " block"]]:
-    """Prompts to be exchanged with each other: those with a window, by length, at least five at a time, and all of one
-    length together; a remainder of fewer joins the last. Raises MeasureError below five prompts."""
-    usable = np.flatnonzero(lengths - lag >= MIN_STEPS)
-    if len(usable) < MIN_PROMPTS:
+def _long_enough(series: np.ndarray, lag: int, null: str) -> np.ndarray:
+    """The series without the responses whose windows are too short to be rolled."""
+    steps = response_lengths(series) - lag
+    if steps.max(initial=0) < MIN_ROLL:
         raise MeasureError(
-            f"prompt-shuffle needs {MIN_PROMPTS} prompts long enough, and there are {len(usable)}",
-            "use --null window-roll, or capture more prompts",
+            f"{null} needs windows of {MIN_ROLL} steps; the longest has {max(int(steps.max(initial=0)), 0)}",
+            "use prompt-shuffle, longer responses, or a smaller lag",
         )
-    usable = usable[np.argsort(lengths[usable], kind="stable")]
-    blocks: list[list[int]] = [[]]
-    for prompt in usable.tolist():
-        full = len(blocks[-1]) >= MIN_PROMPTS
-        if full and lengths[prompt] > lengths[blocks[-1][-1]]:
-            blocks.append([])
-        blocks[-1].append(prompt)
-    if len(blocks[-1]) < MIN_PROMPTS:
-        blocks[-2:] = [blocks[-2] + blocks[-1]]
-    return [np.array(block, np.int32) for block in blocks]
+    if (steps >= MIN_ROLL).all():
+        return series
+    return np.where((steps >= MIN_ROLL)[:, None, None], series, np.nan)
 
 
-def cut_to_blocks(series: np.ndarray, blocks: list[np.ndarray]) -> np.ndarray:
-    """The series with every prompt as long as its block's shortest."""
-    lengths = response_lengths(series)
-    cut = np.array(series, copy=True)
-    for block in blocks:
-        cut[block, :, lengths[block].min() :] = np.nan
-    return cut
+def _in_place(
+    values: Float[np.ndarray, "prompts units k"], order: Int[np.ndarray, "prompts units"] | None
+) -> np.ndarray:
+    """What a unit has at a place goes to the prompt whose windows it has there."""
+    if order is None:
+        return values
+    out = np.empty_like(values)
+    np.put_along_axis(out, order[:, :, None], values, axis=0)
+    return out
 
 
 @jax.jit

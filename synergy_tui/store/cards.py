@@ -28,7 +28,8 @@ def newest_card(cache: Cache, decomposition: str) -> str | None:
     """The newest card about the capture that a decomposition is of, by the same estimator, redundancy and lag."""
     query = """SELECT card FROM cards JOIN decompositions d USING (decomposition), (SELECT * FROM decompositions
         WHERE decomposition = $1) o WHERE d.capture = o.capture AND (d.estimator, d.redundancy, d.lag, d.preprocess) =
-        (o.estimator, o.redundancy, o.lag, o.preprocess) ORDER BY cards.created DESC, card LIMIT 1"""
+        (o.estimator, o.redundancy, o.lag, o.preprocess)
+        ORDER BY coalesce(cards.method, 1) DESC, cards.created DESC, card LIMIT 1"""
     found = load.rows(cache, query, decomposition)
     return str(found[0]["card"]) if found else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,22 @@ def unit_scores(
     return out.reshape(shape)
 
 
+def unit_means(
+    cache: Cache, decomposition: str, names: Sequence[str], without: Sequence[int], units: int
+) -> dict[str, np.ndarray]:
+    """[units] by name of unit_prompts' columns: means over the prompts that are not among `without`; NaN where none has
+    a value."""
+    columns = ", ".join(f"avg({name}) FILTER (isfinite({name})) AS {name}" for name in names)
+    query = f"""SELECT unit_index, {columns} FROM unit_prompts WHERE decomposition = $1
+        AND NOT list_contains($2, prompt) GROUP BY unit_index"""
+    out = {name: np.full(units, np.nan) for name in names}
+    for row in rows(cache, query, decomposition, list(without)):
+        for name in names:
+            if row[name] is not None:
+                out[name][row["unit_index"]] = row[name]
+    return out
+
+
 def layers_of_units(cache: Cache, capture: str) -> dict[int, int]:
     """Number of each unit of a capture → its layer, in order. Where layers differ in their number of units some numbers
     have none."""
@@ -138,6 +155,16 @@ def parsed(key: str, value: Any) -> Any:
     return json.loads(value) if key in ("versions", "reasons", "spot_check", "parts") and value else value
 
 
+METHOD_OF = "coalesce((SELECT max(method) FROM recipes WHERE result = d.decomposition), 1) AS method"
+"""Column of a query over decompositions d: the version of the method that made it."""
+
+
+def method_of(cache: Cache, result: str) -> int:
+    """Version of the method that made a result: 1 where none was kept."""
+    (row,) = rows(cache, "SELECT coalesce(max(method), 1) AS method FROM recipes WHERE result = $1", result)
+    return int(row["method"])
+
+
 _VERSION_1: dict[str, Any] = {"nulls": [], "surrogates": 0, "precision": "float64"}
 """What runs exported by version 1 of the schema do not record, and was so."""
 
@@ -145,10 +172,11 @@ _VERSION_1: dict[str, Any] = {"nulls": [], "surrogates": 0, "precision": "float6
 def atlas(cache: Cache, decomposition: str, ranking: str) -> dict[str, Any]:
     """What a map of one decomposition is drawn from: run (rows of decompositions, captures and subjects in one),
     ranking, values [layers, units] scaled, excess [layers, units] in nats, profile and contrasts with intervals,
-    surrogate_contrasts (by null, what surrogate data show in this ranking), confounds. Raises UsageError for a ranking
-    this decomposition does not have."""
-    query = """SELECT d.*, c.tasks, c.kind, c.layers, c.units_per_layer, c.prompts, c.steps, c.dtype, s.name
-      FROM decompositions d JOIN captures c USING (capture) JOIN subjects s USING (subject) WHERE decomposition = $1"""
+    surrogate_contrasts and tests (by null, what surrogate data show in this ranking, and the contrast against them),
+    null_runs (rows), lengths (rows), confounds. Raises UsageError for a ranking this decomposition does not have."""
+    query = f"""SELECT d.*, c.tasks, c.kind, c.layers, c.units_per_layer, c.prompts, c.steps, c.dtype, s.name,
+      {METHOD_OF} FROM decompositions d JOIN captures c USING (capture) JOIN subjects s USING (subject)
+      WHERE decomposition = $1"""
     (run,) = rows(cache, query, decomposition)
     contrasts = rows(
         cache,
@@ -176,6 +204,24 @@ def atlas(cache: Cache, decomposition: str, ranking: str) -> dict[str, Any]:
         ),
         "contrasts": {row.pop("ranking"): row for row in contrasts},
         "surrogate_contrasts": surrogate_contrasts(cache, decomposition, ranking),
+        "tests": {
+            row.pop("null_name"): row
+            for row in rows(
+                cache,
+                """SELECT * EXCLUDE (decomposition, ranking) FROM contrast_tests
+                WHERE decomposition = $1 AND ranking = $2 ORDER BY null_name""",
+                decomposition,
+                ranking,
+            )
+        },
+        "null_runs": rows(
+            cache, "SELECT * EXCLUDE (decomposition) FROM null_runs WHERE decomposition = $1", decomposition
+        ),
+        "lengths": rows(
+            cache,
+            "SELECT * EXCLUDE (decomposition) FROM contrast_lengths WHERE decomposition = $1 ORDER BY steps",
+            decomposition,
+        ),
         "confounds": {
             row["name"]: row["value"]
             for row in rows(cache, "SELECT name, value FROM confounds WHERE decomposition = $1", decomposition)
@@ -265,6 +311,7 @@ def ladder(cache: Cache, ladder_id: str) -> dict[str, Any]:
     return row | {
         "levels_of": of("ladder_levels", "level"),
         "verdicts": verdicts,
+        "method": method_of(cache, ladder_id),
         **out,
         "subject_name": subject["name"],
     }

@@ -10,7 +10,7 @@ import duckdb
 from synergy_tui.store.tables import JOB_COLUMNS, PAIR_EXTRAS, TABLES
 from synergy_tui.terms import ATOMS, INVALID_REASONS, MEASURES, RANKINGS, TESTS, column
 
-VERSION = 4
+VERSION = 5
 
 NOTHING = "_none"
 """Partition that keeps the globs of the views from matching nothing."""
@@ -137,15 +137,33 @@ _TO_VERSION_3 = (
 )
 
 
+_TO_VERSION_5 = (
+    "ALTER TABLE decompositions ADD COLUMN misleading VARCHAR[]",
+    "ALTER TABLE ablations ADD COLUMN held_out BOOLEAN",
+    "ALTER TABLE ablation_ratios ADD COLUMN p_above DOUBLE",
+    "ALTER TABLE ablation_ratios ADD COLUMN p_below DOUBLE",
+    "ALTER TABLE ablation_ratios ADD COLUMN seeds INTEGER",
+    "ALTER TABLE ladder_levels ADD COLUMN unfinished INTEGER",
+    "ALTER TABLE ladder_verdicts ADD COLUMN surrogate_transitions DOUBLE",
+    "ALTER TABLE cards ADD COLUMN method INTEGER",
+    "ALTER TABLE recipes ADD COLUMN method INTEGER",
+)
+
+
 def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
     """Brings the tables of an older version to this one, step by step; the views are to be made anew."""
+    there = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     if version < 2:
         for statement in _TO_VERSION_2:
             con.execute(statement)
     if version < 3:
         for statement in _TO_VERSION_3:
             con.execute(statement)
-    there = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if version < 5:
+        for statement in _TO_VERSION_5:
+            # A table that an older version did not have is made with all its columns below.
+            if statement.split()[2] in there:
+                con.execute(statement)
     for name in TABLES.keys() - there:
         _create_table(con, name)
     for name in TABLES:

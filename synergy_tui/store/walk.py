@@ -30,8 +30,8 @@ def run(cache: Cache, decomposition: str) -> dict[str, Any]:
             return con.sql(query, params=[decomposition]).to_arrow_table().to_pylist()
 
         found = rows(
-            """SELECT d.*, c.tasks, c.layers, c.units_per_layer, c.prompts, c.steps, c.min_steps, c.dtype, c.device,
-            s.name, s.model_type, s.parameters FROM decompositions d JOIN captures c USING (capture)
+            f"""SELECT d.*, c.tasks, c.layers, c.units_per_layer, c.prompts, c.steps, c.min_steps, c.dtype, c.device,
+            s.name, s.model_type, s.parameters, {load.METHOD_OF} FROM decompositions d JOIN captures c USING (capture)
             JOIN subjects s USING (subject) WHERE decomposition = $1"""
         )
         if not found:

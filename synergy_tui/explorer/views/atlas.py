@@ -90,7 +90,10 @@ class AtlasView(View):
         score = run.scores[self.selection.score]
         what = "min–max scaled" if score.kind == "ranking" else score.unit
         title = f"{self.selection.score}{', ' + what if what else ''}"
-        return title + (" · cells not above null masked" if self.selection.masked else "")
+        from synergy_tui.drawing.atlas import earlier
+
+        masked = " · cells not above null masked" if self.selection.masked and run.tested else ""
+        return title + masked + earlier(run.row)
 
     def _legend(self, run: Run) -> Text:
         score = run.scores[self.selection.score]

@@ -135,7 +135,9 @@ class DifficultyView(View):
             return
         found, parameter = shown.found, self._parameter
         count = f"   {shown.place + 1} of {shown.count}  . and ," if shown.count > 1 else ""
-        title = f"{printable(found['subject_name'])} on {printable(found['name'])}: {parameter}{count}"
+        from synergy_tui.drawing.atlas import earlier
+
+        title = f"{printable(found['subject_name'])} on {printable(found['name'])}: {parameter}{count}{earlier(found)}"
         self.head("#ladder-curves", title, "by level, 95 % interval")
         lines = drawn.curve_lines(found, parameter, fits=True)
         limits = _limits(lines)
@@ -194,7 +196,7 @@ class DifficultyView(View):
             ends = f" [{telling.number(point['low'])}, {telling.number(point['high'])}]"
             lines.append(Text(f" {telling.number(point['value'])}{ends}", "bold"))
         share = "not graded" if level["accuracy"] is None else f"{level['accuracy']:.0%} right"
-        lines.append(Text(f" {share}, {level['unparsable']} unparsable"))
+        lines.append(Text(f" {share}, {level['unparsable']} unparsable, {level['unfinished'] or 0} unfinished"))
         return [*lines, Text(f" {level['failed']} verifiers raised", self.ink.warm)] if level["failed"] else lines
 
     def _nothing(self) -> str:

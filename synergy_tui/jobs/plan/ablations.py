@@ -78,6 +78,7 @@ def ablate(
     chosen = _evenly(texts, prompts)
     if intervention == "resample" and prompts < 2:
         raise UsageError("resample needs another prompt to take from", "replay two prompts or more")
+    replayed = sorted(one["prompt"] for one in chosen)
     tokens = sum(one["tokens"] for one in chosen)
     shares = sorted(set(fractions))
     shape = (row["layers"], row["units_per_layer"])
@@ -94,7 +95,8 @@ def ablate(
         },
         "data": str(data),
         "kinds": row["kind"].split(","),
-        "prompts": sorted(one["prompt"] for one in chosen),
+        "prompts": replayed,
+        "held_out": _held_out(cache, decomposition, replayed),
         "orders": orders,
         "fractions": shares,
         "seeds": seeds,
@@ -150,6 +152,18 @@ def _answered(spec: dict[str, Any]) -> int:
         ("random" in spec["orders"]) + ("layer-matched" in spec["orders"]) * max(len(targeted), 1)
     )
     return 1 + len(targeted) + controls
+
+
+FEWEST_RANKED = 5
+"""Prompts that are not replayed, from which a ranking can be taken."""
+
+
+def _held_out(cache: Cache, decomposition: str, replayed: list[int]) -> bool:
+    """Whether enough prompts of the decomposition are not replayed for the ranking to come from those alone."""
+    query = """SELECT count(DISTINCT prompt) AS n FROM unit_prompts WHERE decomposition = $1
+        AND NOT list_contains($2, prompt)"""
+    (found,) = load.rows(cache, query, decomposition, replayed)
+    return bool(found["n"] >= FEWEST_RANKED)
 
 
 def _with_budget(orders: list[str], budget: float | None, intervention: str, save: Path | None) -> list[str]:

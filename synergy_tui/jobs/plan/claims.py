@@ -41,7 +41,8 @@ FRACTIONS = (0.05, 0.1, 0.15, 0.2, 0.25)
 BUDGET = 0.1
 """Of C4, nats per token."""
 
-_METHOD = ("estimator", "redundancy", "lag", "pool", "preprocess", "precision")
+METHOD = ("estimator", "redundancy", "lag", "pool", "preprocess", "precision")
+"""What tells one way of decomposing from another."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ def claims(
     seed: int = 0,
 ) -> Chain:
     """The card of `run`, a decomposition. parts: which may be made where they are not there; what is there is taken
-    whatever they are, unless `fresh`. Raises UsageError for unknown words; a part that cannot be had is told in
-    `missing` and leaves its claims inconclusive."""
+    whatever they are, unless `fresh`. Raises UsageError for unknown words, and for a run made by an earlier method; a
+    part that cannot be had is told in `missing` and leaves its claims inconclusive."""
     known(list(parts), tuple(PARTS), "part")
     known([ranking], terms.RANKINGS, "ranking")
     if not budget > 0:
@@ -86,7 +87,7 @@ def claims(
     base = _first_alike(cache, run)
     row = load.one(cache, "decomposition", base)
     capture = load.one(cache, "capture", row["capture"])
-    method = {name: row[name] for name in _METHOD}
+    method = {name: row[name] for name in METHOD}
     more: dict[str, Any] = {"device": device, "seed": seed}
     made: dict[str, list[Link]] = {name: [] for name in PARTS}
     missing: dict[str, str] = {}
@@ -165,9 +166,11 @@ def with_ids(plan: Chain, ids: Sequence[str]) -> dict[str, Any]:
 
 
 def ladder_of(cache: Cache, subject: str) -> dict[str, Any] | None:
-    """The newest ladder of a subject that is more than a comparison, or None."""
-    query = """SELECT * FROM ladders WHERE subject = $1
-      ORDER BY verdict = 'comparison', created DESC, ladder LIMIT 1"""
+    """The ladder of a subject that C2 is judged by, or None: of those made by this method the newest among the ones
+    large enough for a verdict, else the newest that is more than a comparison."""
+    query = f"""SELECT * FROM ladders l WHERE subject = $1
+      AND ladder IN (SELECT result FROM recipes WHERE method >= {terms.METHOD})
+      ORDER BY levels >= 8 AND prompts_per_level >= 40 DESC, verdict = 'comparison', created DESC, ladder LIMIT 1"""
     found = load.rows(cache, query, subject)
     return found[0] if found else None
 
@@ -190,11 +193,15 @@ def _nulls(row: dict[str, Any]) -> list[str]:
 
 
 def _alike(cache: Cache, run: str) -> list[dict[str, Any]]:
-    """Decompositions of the same capture by the same method, oldest first."""
+    """Decompositions of the same capture by the same method, oldest first. Raises UsageError where all of them were made
+    by an earlier version of it."""
     row = load.one(cache, "decomposition", run)
-    query = "SELECT * FROM decompositions WHERE capture = $1 ORDER BY created, decomposition"
-    every = load.rows(cache, query, row["capture"])
-    return [one for one in every if all(one[name] == row[name] for name in _METHOD)]
+    query = f"SELECT *, {load.METHOD_OF} FROM decompositions d WHERE capture = $1 ORDER BY created, decomposition"
+    every = [one for one in load.rows(cache, query, row["capture"]) if one["method"] >= terms.METHOD]
+    found = [one for one in every if all(one[name] == row[name] for name in METHOD)]
+    if not found:
+        raise UsageError(f"{run} was made by an earlier method", f"bring it up to date: synergy-tui renew {run}")
+    return found
 
 
 def _first_alike(cache: Cache, run: str) -> str:

@@ -163,7 +163,9 @@ def _weights(subject: dict[str, Any]) -> str | None:
 
 
 def _finished(cache: Cache, asked: str) -> str | None:
-    found = load.rows(cache, "SELECT ladder FROM ladders WHERE spec = $1 ORDER BY created DESC, ladder LIMIT 1", asked)
+    query = """SELECT ladder FROM ladders JOIN recipes ON result = ladder WHERE spec = $1 AND method >= $2
+        ORDER BY created DESC, ladder LIMIT 1"""
+    found = load.rows(cache, query, asked, terms.METHOD)
     return found[0]["ladder"] if found else None
 
 

@@ -11,6 +11,7 @@ from synergy_tui.jobs.plan.base import Plan
 from synergy_tui.jobs.recipe import command
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
+from synergy_tui.terms import METHOD
 
 BY_MACHINE = ("--batch", "--device")
 """Options that say where and how fast, and not what."""
@@ -28,8 +29,10 @@ class Link:
 
 
 def finished(cache: Cache, links: Sequence[Link]) -> list[Link]:
-    """The links, with the results that are in the cache already: those with the same recipe."""
-    known = {key(row["command"]): row["result"] for row in load.rows(cache, "SELECT * FROM recipes")}
+    """The links, with the results that are in the cache already: those with the same recipe, by this version of the
+    method. Captures are the same under every one."""
+    query = "SELECT * FROM recipes WHERE method >= $1 OR result IN (SELECT capture FROM captures)"
+    known = {key(row["command"]): row["result"] for row in load.rows(cache, query, METHOD)}
     out: list[Link] = []
     for one in links:
         found = one.found

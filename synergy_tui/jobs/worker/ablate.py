@@ -134,9 +134,10 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
         more |= _plan(job, lab, conditions, tables, progress)
     more["spot_check"] = _spot_check(spec, capture, conditions, tables, texts, progress)
     progress.stage("publish", share=(0.98, 1.0))
-    scores = {name: load.unit_scores(cache, spec["decomposition"], name, shape, "value").ravel() for name in _SCORES}
+    known = {name: load.unit_scores(cache, spec["decomposition"], name, shape, "value").ravel() for name in _SCORES}
+    known |= _rankings(cache, spec, shape)
     categories = {number: row["category"] for number, row in texts.items()}
-    rows = ablate_rows.rows(job.id, spec, conditions, tables, layer_of, shape, scores, categories, more)
+    rows = ablate_rows.rows(job.id, spec, conditions, tables, layer_of, shape, known, categories, more)
     publish_ablation(cache, job.id, rows | {"recipes": recipes("ablate", job.id, spec)})
 
 
@@ -153,9 +154,7 @@ def _conditions(
 ) -> list[Condition]:
     # Orders are over the units there are; where layers differ in their number some places are empty.
     there, layers = np.array(list(layer_of)), np.array(list(layer_of.values()))
-    values = {
-        name: load.unit_scores(cache, spec["decomposition"], name, shape, "value").ravel()[there] for name in RANKINGS
-    }
+    values = {name: one[there] for name, one in _rankings(cache, spec, shape).items()}
     marked = np.searchsorted(there, spec.get("marked", [])).tolist()
     raw = values[spec["ranking"]]
     made = orders.make(spec["orders"], raw, values["difference"], layers, spec["seeds"], spec["seed"], marked, values)
@@ -170,6 +169,25 @@ def _conditions(
         for layer in np.unique(layers).tolist():
             out.append(Condition(SWEEPS[1], None, None, None, tuple(there[layers == layer].tolist()), layer))
     return out
+
+
+def _rankings(cache: Cache, spec: dict[str, Any], shape: tuple[int, int]) -> dict[str, np.ndarray]:
+    """Raw values of every ranking at each place of the map: of the prompts that are not replayed, where the spec says
+    so, else those of the decomposition. What a unit's synergy would be without coupling is the decomposition's own,
+    where it has surrogates."""
+    decomposition = spec["decomposition"]
+    whole = {name: load.unit_scores(cache, decomposition, name, shape, "value").ravel() for name in (*RANKINGS, "sts")}
+    if not spec.get("held_out", False):
+        return {name: whole[name] for name in RANKINGS}
+    names = ("sts", "rtr", "tdmi", "balance", "independence")
+    others = load.unit_means(cache, decomposition, names, spec["prompts"], shape[0] * shape[1])
+    expected, spread = others["independence"], None
+    if np.isfinite(whole["z"]).any():
+        expected = whole["sts"] - whole["excess"]
+        known = np.isfinite(whole["z"]) & (whole["z"] != 0)
+        spread = np.divide(whole["excess"], whole["z"], out=np.full(len(expected), np.nan), where=known)
+    values = scores.of_measures(*(others[name] for name in names[:4]), expected, spread)
+    return {name: scores.ranking(name, values) for name in RANKINGS}
 
 
 def _subject(spec: dict[str, Any], capture: dict[str, Any], dtype: str, progress: Progress) -> Subject:

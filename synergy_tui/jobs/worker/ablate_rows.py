@@ -42,7 +42,8 @@ def rows(
     sweeps, correlations = _sweeps(conditions, tables, layer_of, shape, scores)
     accuracy, changes, exam = _accuracy(spec, more)
     sentences = [
-        _verdict(spec["orders"], curves, all_areas, [one for one, _ in along], layer_of),
+        _verdict(spec["orders"], curves, all_areas, ratios, [one for one, _ in along], layer_of),
+        _shared(spec, ratios),
         *exam,
         *_predicted(correlations, spec["ranking"]),
         *_planned(more),
@@ -58,6 +59,7 @@ def rows(
         "dtype": spec["dtype"],
         "spot_check": more.get("spot_check"),
         "ranking": spec["ranking"],
+        "held_out": bool(spec.get("held_out", False)),
         "marked": spec.get("marked", []),
         "orders": spec["orders"],
         "fractions": spec["fractions"],
@@ -145,8 +147,9 @@ def _ratios(spec: dict[str, Any], along: Sequence[tuple[Condition, pa.Table]], c
             for category in (None, *sorted(set(names) - {""})):
                 chosen = np.ones(len(names), bool) if category is None else names == category
                 found = importance.area_ratio(np.array(shares), mine[:, chosen], theirs[:, :, chosen], upper)
-                row = {"removal_order": name, "control": control, "category": category, "ratio": found.value}
-                out.append(row | {"low": found.low, "high": found.high, "prompts": int(chosen.sum())})
+                row = {"removal_order": name, "control": control, "category": category, "prompts": int(chosen.sum())}
+                ends = {"ratio": found.ratio, "low": _finite(found.low), "high": _finite(found.high)}
+                out.append(row | ends | {"p_above": found.p, "p_below": found.below, "seeds": found.seeds})
     return out
 
 
@@ -227,7 +230,7 @@ def _accuracy(spec: dict[str, Any], more: dict[str, Any]) -> tuple[Rows, Rows, l
                 continue
             others = np.array(found)
             change = importance.accuracy_change(own, others)
-            p = areas.plain_test(float(own.mean()), others.mean(axis=1))
+            p = areas.rank_test(float(own.mean()), others.mean(axis=1))
             row = {"removal_order": name, "control": control, "fraction": fraction, "change": change.value}
             more_of_it = {"low": change.low, "high": change.high, "p": p, "seeds": len(others), "tasks": len(own)}
             changes.append(row | more_of_it)
@@ -256,8 +259,21 @@ def _by_category(key: dict[str, Any], tasks: Sequence[Any], rights: Sequence[boo
     return out
 
 
+def _shared(spec: dict[str, Any], ratios: Rows) -> str:
+    """That the ranking has seen the prompts it is tested on."""
+    by_ranking = any(one["removal_order"] != "marked" for one in ratios)
+    if spec.get("held_out", False) or not by_ranking:
+        return ""
+    return "The ranking and the replay share prompts: no verdict on other prompts."
+
+
 def _verdict(
-    names: list[str], curves: Rows, all_areas: Rows, conditions: Sequence[Condition], layer_of: dict[int, int]
+    names: list[str],
+    curves: Rows,
+    all_areas: Rows,
+    ratios: Rows,
+    conditions: Sequence[Condition],
+    layer_of: dict[int, int],
 ) -> str:
     sentences = []
     for name in TARGETED_ORDERS:
@@ -267,8 +283,13 @@ def _verdict(
         at = _at_the_set(curves, whole) if name == "marked" else _primary(all_areas)
         own = at(name, None)
         value = float(own[0]) if len(own) else float("nan")
-        controls = {"random": at("random", None), "layer-matched": at("layer-matched", name)}
-        tests = {control: areas.area_test(value, found) for control, found in controls.items() if control in names}
+        tests = {
+            one["control"]: areas.AreaTest(
+                *(one[key] for key in ("ratio", "low", "high", "p_above", "p_below", "seeds"))
+            )
+            for one in ratios
+            if one["removal_order"] == name and one["category"] is None
+        }
         sentences.append(areas.verdict(name, value, tests))
         removed = [c.units for c in conditions if c.order == name and (c.fraction or 0.0) <= areas.PRIMARY]
         full = max((_full_layers(units, layer_of) for units in removed), default=0)
@@ -348,6 +369,9 @@ def _table(some: Rows) -> pa.Table:
         "unit_index": pa.int32(),
         "held_out": pa.float64(),
         "p": pa.float64(),
+        "ratio": pa.float64(),
+        "p_above": pa.float64(),
+        "p_below": pa.float64(),
         "low": pa.float64(),
         "high": pa.float64(),
         "accuracy_intact": pa.float64(),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from synergy_tui.analysis import nulls
+from synergy_tui.analysis import effects, nulls
 from synergy_tui.analysis.nulls import Tested, UnitDraws
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.worker import blocks
@@ -23,14 +23,18 @@ Columns = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Against:
-    """What the nulls of a job say. units: tests by null, in the order they were run. unit_p, unit_q [units, 3]: the
-    larger p of the calibrated nulls, and its q. pair_q [pairs, 3]: likewise."""
+    """What the nulls of a job say. units: tests by null, in the order they were run. unit_p, unit_q [units, 3]: p of
+    the calibrated nulls in one direction, and its q, NaN where conditions in the data mislead the nulls; pair_q
+    [pairs, 3]: likewise. counts: normal scores of surrogate pairs by null. by_prompt: see phiid.moments.NullBlock."""
 
     units: dict[str, Tested]
     draws: dict[str, UnitDraws]
     unit_p: np.ndarray
     unit_q: np.ndarray
     pair_q: np.ndarray
+    counts: dict[str, np.ndarray]
+    by_prompt: dict[str, np.ndarray]
+    withheld: bool
 
     @property
     def first(self) -> Tested:
@@ -38,30 +42,34 @@ class Against:
         return next(iter(self.units.values()))
 
 
-def against(job: JobFolder, names: list[str], count: int) -> Against:
-    """Reads the shards of all `count` blocks of the nulls `names`, one at a time."""
+def against(job: JobFolder, names: list[str], count: int, withheld: bool) -> Against:
+    """Reads the shards of all `count` blocks of the nulls `names`, one at a time. withheld: whether p and q are."""
     totals: dict[str, list[UnitTotals]] = {}
+    counts: dict[str, np.ndarray] = {}
+    by_prompt: dict[str, np.ndarray] = {}
     for name in names:
         for number in range(count):
             block = _needed(job, name, number)
             parts = [block.observed_units, *block.units]
             if name not in totals:
-                totals[name] = parts
+                totals[name], counts[name], by_prompt[name] = parts, block.counts, block.by_prompt
                 continue
+            counts[name] = counts[name] + block.counts
+            by_prompt[name] += block.by_prompt
             for mine, other in zip(totals[name], parts, strict=True):
                 mine += other
     draws = {name: _unit_draws(parts) for name, parts in totals.items()}
     units = {name: nulls.units_tested(one) for name, one in draws.items()}
-    unit_p = nulls.larger([units[name].p for name in _calibrated(names)])
-    pair_p = np.concatenate([_larger_p(job, names, number)[1] for number in range(count)])
-    return Against(units, draws, unit_p, _by_column(unit_p), _by_column(pair_p))
+    unit_p = _withheld(nulls.coupled_p([units[name] for name in _calibrated(names)]), withheld)
+    pair_p = np.concatenate([_pairs_tested(job, counts, number, withheld)[1] for number in range(count)])
+    return Against(units, draws, unit_p, _by_column(unit_p), _by_column(pair_p), counts, by_prompt, withheld)
 
 
-def pair_columns(job: JobFolder, names: list[str], found: Against, count: int) -> Iterator[Columns]:
+def pair_columns(job: JobFolder, found: Against, count: int) -> Iterator[Columns]:
     """The columns of the pair file that the nulls fill, block by block."""
     start = 0
     for number in range(count):
-        tests, p = _larger_p(job, names, number)
+        tests, p = _pairs_tested(job, found.counts, number, found.withheld)
         q = found.pair_q[start : start + len(p)]
         start += len(p)
         first = tests[0]
@@ -108,15 +116,33 @@ def contrast_rows(decomposition: str, found: Against, layers: int) -> pa.Table:
     return pa.concat_tables(tables)
 
 
-def _larger_p(job: JobFolder, names: list[str], number: int) -> tuple[list[Tested], np.ndarray]:
-    """(tests by null, larger p [pairs, 3] of the calibrated ones) of one block."""
-    tests = []
-    for name in names:
+def test_rows(decomposition: str, found: Against, layers: int, seed: int) -> pa.Table | None:
+    """Rows of contrast_tests; None where there is no contrast."""
+    rows: list[dict[str, Any]] = []
+    for name, draws in found.draws.items():
+        for ranking, effect in effects.effects(found.by_prompt[name], draws, layers, seed).items():
+            rows.append({"decomposition": decomposition, "null_name": name, "ranking": ranking, **vars(effect)})
+    if not rows:
+        return None
+    return table(**{column: np.array([row[column] for row in rows]) for column in rows[0]})
+
+
+def _pairs_tested(
+    job: JobFolder, counts: dict[str, np.ndarray], number: int, withheld: bool
+) -> tuple[list[Tested], np.ndarray]:
+    """(tests by null, p [pairs, 3] of the calibrated ones) of one block."""
+    tests = {}
+    for name, counted in counts.items():
         block = _needed(job, name, number)
         moments = block.moments
-        tests.append(nulls.tested(block.observed, moments.mean, moments.sd, moments.skewness, moments.count))
-    known = _calibrated(names)
-    return tests, nulls.larger([test.p for name, test in zip(names, tests, strict=True) if name in known])
+        mine = (block.observed, moments.mean, moments.sd, moments.skewness, moments.count)
+        tests[name] = nulls.tested(*mine, counted)
+    p = nulls.coupled_p([tests[name] for name in _calibrated(list(counts))])
+    return list(tests.values()), _withheld(p, withheld)
+
+
+def _withheld(p: np.ndarray, withheld: bool) -> np.ndarray:
+    return np.full_like(p, np.nan) if withheld else p
 
 
 def _calibrated(names: list[str]) -> list[str]:
@@ -127,7 +153,7 @@ def _calibrated(names: list[str]) -> list[str]:
 def _unit_draws(parts: list[UnitTotals]) -> UnitDraws:
     atoms = np.stack([mean_of(one.atoms, one.pairs[:, None]) for one in parts])
     balance = np.stack([mean_of(one.balance, one.balance_prompts) for one in parts])
-    return UnitDraws(atoms[0], atoms[1:], balance[1:])
+    return UnitDraws(atoms[0], balance[0], atoms[1:], balance[1:])
 
 
 def _by_column(p: np.ndarray) -> np.ndarray:

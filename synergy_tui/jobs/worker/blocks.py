@@ -51,6 +51,8 @@ def null_block(job: JobFolder, null: str, number: int) -> NullBlock | None:
             Moments(arrays["centre"], arrays["count"], arrays["power_sums"]),
             UnitTotals(**_named("totals", arrays)),
             [UnitTotals(**{name: value[k] for name, value in drawn.items()}) for k in range(len(drawn["pairs"]))],
+            arrays["by_prompt"],
+            arrays["counts"],
         )
 
     return _read(job, f"{null}-{number:04d}", made)
@@ -61,6 +63,7 @@ def keep_null_block(job: JobFolder, null: str, number: int, block: NullBlock) ->
     moments = block.moments
     arrays = {"pairs": block.pairs, "observed": block.observed}
     arrays |= {"centre": moments.centre, "count": moments.count, "power_sums": moments.sums}
+    arrays |= {"by_prompt": block.by_prompt, "counts": block.counts}
     arrays |= _prefixed("totals", block.observed_units)
     for name in block.observed_units.arrays():
         arrays[f"units.{name}"] = np.stack([getattr(one, name) for one in block.units])

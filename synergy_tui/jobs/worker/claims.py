@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from synergy_tui.analysis import areas, claims
-from synergy_tui.analysis.claims import Claim, Contrast, Removal
+from synergy_tui.analysis import areas, claims, transition
+from synergy_tui.analysis.areas import AreaTest
+from synergy_tui.analysis.claims import Claim, Climb, Contrast, Removal
+from synergy_tui.analysis.conditions import VARYING
+from synergy_tui.analysis.effects import Effect
 from synergy_tui.analysis.networks import DENSITIES, Difference
 from synergy_tui.errors import JobError, SynergyError
 from synergy_tui.jobs.folder import JobFolder
@@ -19,7 +22,7 @@ from synergy_tui.jobs.worker.record import versions
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_card
-from synergy_tui.terms import CLAIMS, CONTROL_ORDERS, CONTROLS, NULLS
+from synergy_tui.terms import CLAIMS, CONTROL_ORDERS, CONTROLS, METHOD, NULLS, ORDER_PARAMETERS
 
 NEEDS = {"C1": "surrogates", "C2": "ladder", "C3": "ablation", "C4": "ablation", "C5": "controls", "C6": "networks"}
 """The part behind a claim."""
@@ -44,14 +47,16 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     removal = load.ablation(cache, there["ablation"]) if there["ablation"] else None
     ladder = ladder_of(cache, capture["subject"])
     found = {
-        "C1": claims.c1(contrasts, spec["ranking"], prompts),
-        "C2": claims.c2(ladder),
+        "C1": claims.c1(contrasts, spec["ranking"], prompts, row["misleading"] or ()),
+        "C2": claims.c2(_climb(cache, ladder)),
         "C3": claims.c3(_removal(removal, "synergy-first")),
         "C4": claims.c4(_removal(removal, "redundancy-first"), spec["budget"]),
         "C5": claims.c5(_over_null(contrasts), _of_controls(cache, kept, capture), spec["ranking"]),
         "C6": claims.c6(_differences(cache, there["networks"]), DENSITIES, prompts),
     }
     doubts = _doubts(load.rows(cache, "SELECT name, value FROM confounds WHERE decomposition = $1", own))
+    for null in load.rows(cache, "SELECT * FROM null_runs WHERE decomposition = $1 AND NOT ran", own):
+        missing["surrogates"] = f"{null['null_name']}: {null['note']}"
     progress.stage("publish", share=(0.9, 1.0))
     head = {
         "card": job.id,
@@ -60,6 +65,7 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
         "ranking": spec["ranking"],
         "parts": there | kept | {"ladder": ladder and str(ladder["ladder"])},
         "budget": spec["budget"],
+        "method": METHOD,
         "seed": spec["seed"],
         "versions": versions("numpy", "scipy"),
     }
@@ -99,29 +105,64 @@ def _none(value: float) -> float | None:
 
 
 def _contrasts(cache: Cache, decomposition: str) -> dict[str, Contrast]:
-    """By ranking, with what surrogates show."""
-    query = "SELECT null_name, ranking, contrast FROM surrogate_contrasts WHERE decomposition = $1 ORDER BY draw"
-    draws: dict[str, dict[str, list[float]]] = {}
+    """By ranking, with its sides and what surrogates show."""
+    query = "SELECT * FROM contrast_sides WHERE decomposition = $1"
+    sides: dict[str, dict[str, tuple[float, float, float]]] = {}
     for one in load.rows(cache, query, decomposition):
-        value = math.nan if one["contrast"] is None else one["contrast"]
-        draws.setdefault(one["ranking"], {}).setdefault(one["null_name"], []).append(value)
+        ends = (_number(one["value"]), _number(one["low"]), _number(one["high"]))
+        sides.setdefault(one["ranking"], {})[one["side"]] = ends
+    effects: dict[str, dict[str, Effect]] = {}
+    for one in load.rows(cache, "SELECT * FROM contrast_tests WHERE decomposition = $1", decomposition):
+        numbers = {name: _number(one[name]) for name in _EFFECT}
+        found = Effect(**numbers, prompts=one["prompts"], draws=one["draws"])
+        effects.setdefault(one["ranking"], {})[one["null_name"]] = found
     query = "SELECT ranking, contrast, low, high FROM contrasts WHERE decomposition = $1"
     out = {}
     for one in load.rows(cache, query, decomposition):
-        value, low, high = (math.nan if one[key] is None else one[key] for key in ("contrast", "low", "high"))
-        own = {null: np.array(some) for null, some in draws.get(one["ranking"], {}).items()}
-        out[one["ranking"]] = Contrast(value, low, high, own)
+        value, low, high = (_number(one[key]) for key in ("contrast", "low", "high"))
+        name = one["ranking"]
+        out[name] = Contrast(value, low, high, sides.get(name, {}), effects.get(name, {}))
     return out
+
+
+_EFFECT = ("observed", "surrogate", "difference", "low", "high", "error", "p", "halves")
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _over_null(contrasts: dict[str, Contrast]) -> dict[str, float]:
-    """By ranking, the contrast minus its prompt-shuffle surrogate mean."""
-    out = {}
-    for name, one in contrasts.items():
-        drawn = one.draws.get(NULLS[0], np.empty(0))
-        drawn = drawn[np.isfinite(drawn)]
-        out[name] = float(one.value - drawn.mean()) if len(drawn) else math.nan
-    return out
+    """By ranking, the contrast minus its prompt-shuffle surrogate mean, both on the same cut."""
+    null = NULLS[0]
+    return {name: one.effects[null].difference if null in one.effects else math.nan for name, one in contrasts.items()}
+
+
+def _climb(cache: Cache, ladder: dict[str, Any] | None) -> Climb | None:
+    """What C2 asks of a ladder: the primary order parameter's verdict, whichever the ladder was asked for."""
+    if ladder is None:
+        return None
+    of = ladder["ladder"]
+    query = "SELECT * FROM ladder_verdicts WHERE ladder = $1 AND order_parameter = $2"
+    (verdict,) = load.rows(cache, query, of, ORDER_PARAMETERS[0])
+    levels = load.rows(cache, "SELECT * FROM ladder_levels WHERE ladder = $1 AND map IS NOT NULL", of)
+    prompts = min((one["used"] for one in levels), default=0)
+    cut_off = sum(one["accuracy"] is None and (one["unfinished"] or 0) > 0 for one in levels)
+    why = f"{cut_off} levels have answers that were cut off; climb with more --steps" if cut_off else "nothing graded"
+    return Climb(
+        ORDER_PARAMETERS[0],
+        verdict["verdict"],
+        _number(verdict["delta_bic"]),
+        _number(verdict["d_low"]),
+        _number(verdict["d_high"]),
+        len(levels),
+        prompts,
+        ladder["accuracy_falls"],
+        why,
+        _number(verdict["surrogate_transitions"]),
+        transition.power(len(levels), prompts),
+        verdict["sentence"] or "",
+    )
 
 
 def _of_controls(cache: Cache, kept: dict[str, list[str]], capture: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
@@ -152,26 +193,22 @@ def _removal(found: dict[str, Any] | None, order: str) -> Removal | None:
     """An order of an ablation against its controls."""
     if found is None or order not in found["orders"]:
         return None
-    key = f"{areas.PRIMARY:g}"
-    curves = {name: _of(found, name, order if name == "layer-matched" else None) for name in CONTROL_ORDERS}
-    (own,) = _of(found, order, None)
     tests = {
-        name: areas.area_test(own["areas"].get(key, math.nan), np.array([c["areas"].get(key, math.nan) for c in some]))
-        for name, some in curves.items()
-        if some
+        one["control"]: AreaTest(
+            **{name: _number(one[column]) for name, column in _AREA.items()}, seeds=one["seeds"] or 0
+        )
+        for one in found["ratios"]
+        if one["removal_order"] == order and one["category"] is None
     }
-    wanted = (order, "random", None)
-    ratios = [one for one in found["ratios"] if (one["removal_order"], one["control"], one["category"]) == wanted]
-    ratio = ratios[0] if ratios else {}
+    (own,) = [one for one in found["orders"][order]["curves"] if one["target"] is None]
     at = [value for share, value in zip(own["fraction"], own["divergence"], strict=True) if share == areas.PRIMARY]
     accuracy, tasks = _accuracy(found["accuracy"], order)
-    value, low, high = (math.nan if ratio.get(name) is None else ratio[name] for name in ("ratio", "low", "high"))
     divergence = at[0] if at and at[0] is not None else math.nan
-    return Removal(tests, (value, low, high), divergence, accuracy, tasks, found["prompts"], found["ranking"])
+    held_out = bool(found["held_out"])
+    return Removal(tests, divergence, accuracy, tasks, found["prompts"], found["ranking"], held_out)
 
 
-def _of(found: dict[str, Any], order: str, target: str | None) -> list[dict[str, Any]]:
-    return [one for one in found["orders"].get(order, {"curves": []})["curves"] if one["target"] == target]
+_AREA = {"ratio": "ratio", "low": "low", "high": "high", "p": "p_above", "below": "p_below"}
 
 
 def _accuracy(rows: list[dict[str, Any]], order: str) -> tuple[dict[str, float], int]:
@@ -184,23 +221,29 @@ def _accuracy(rows: list[dict[str, Any]], order: str) -> tuple[dict[str, float],
         target = order if name == "layer-matched" else None
         others = [one["accuracy"] for one in every if (one["removal_order"], one["target"]) == (name, target)]
         if own and others:
-            out[name] = areas.plain_test(own[0], np.array(others))
+            out[name] = areas.rank_test(own[0], np.array(others))
     return out, tasks
 
 
 def _differences(cache: Cache, network: str | None) -> dict[tuple[str, str, float], Difference]:
+    """By null, side of claims.C6_SIDES and density."""
     if network is None:
         return {}
     out = {}
     for one in load.rows(cache, "SELECT * FROM network_contrasts WHERE network = $1", network):
-        value, low, high, raw = (math.nan if one[key] is None else one[key] for key in ("value", "low", "high", "raw"))
-        out[one["null_name"], one["contrast"], one["density"]] = Difference(value, low, high, raw)
+        key = (one["null_name"], one["contrast"], one["density"])
+        out[key] = Difference(*(_number(one[name]) for name in ("value", "low", "high", "raw")))
+    own = {("sts", "efficiency"), ("rtr", "modularity")}
+    for one in load.rows(cache, "SELECT * FROM network_measures WHERE network = $1", network):
+        if (one["atom"], one["measure"]) in own:
+            key = (one["null_name"], f"{one['measure']} of {one['atom']}", one["density"])
+            out[key] = Difference(*(_number(one[name]) for name in ("corrected", "low", "high", "value")))
     return out
 
 
 def _doubts(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
     """By claim, the confounds that speak against it."""
-    found = {one["name"]: math.nan if one["value"] is None else one["value"] for one in rows}
+    found = {one["name"]: _number(one["value"]) for one in rows}
     memory, alike = found.get("synergy~autocorrelation", math.nan), found.get("synergy~redundancy", math.nan)
     half, agree = found.get("split-half Spearman", math.nan), found.get("rankings: mean core overlap", math.nan)
     first = []
@@ -212,6 +255,15 @@ def _doubts(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
         first.append(f"rankings agree on {agree:.0%} of the core")
     if half < 0.7:
         first.append(f"halves of the prompts agree little (ρ {half:+.2f})")
-    short = [f"{found['prompts too short']:.0f} prompts too short"] if found.get("prompts too short", 0) > 0 else []
+    more = []
+    if (varying := found.get("memory varies over prompts", math.nan)) > VARYING:
+        more.append(f"memory varies over prompts ({varying:.1f} times), which prompt-shuffle takes for coupling")
+    for name, what in (
+        ("prompts too short", "prompts too short"),
+        ("prompts outside the nulls", "prompts outside the nulls: few others as long"),
+        ("prompts repeated", "prompts repeat another's response"),
+    ):
+        if (count := found.get(name, 0)) > 0:
+            more.append(f"{count:.0f} {what}")
     overlap = [one for one in first if one.startswith("rankings")]
-    return {"C1": [*first, *short], "C3": overlap, "C4": overlap, "C5": first[:1], "C6": first[:2]}
+    return {"C1": [*first, *more], "C3": overlap, "C4": overlap, "C5": [*first[:1], *more], "C6": [*first[:2], *more]}

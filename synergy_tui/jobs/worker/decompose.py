@@ -3,7 +3,7 @@ ranking, profile, interval and confound with them. No more than a block of pairs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from synergy_tui.analysis import confounds
+from synergy_tui.analysis.conditions import Conditions, conditions
 from synergy_tui.errors import MeasureError
 from synergy_tui.jobs.folder import JobFolder
-from synergy_tui.jobs.worker import blocks, unit_rows
-from synergy_tui.jobs.worker.against import Against, against, contrast_rows, pair_columns
+from synergy_tui.jobs.worker import blocks, lengths, unit_rows
+from synergy_tui.jobs.worker.against import Against, against, contrast_rows, pair_columns, test_rows
 from synergy_tui.jobs.worker.against import unit_rows as null_rows
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
@@ -24,7 +25,7 @@ from synergy_tui.phiid.moments import MEASURED
 from synergy_tui.phiid.nulls import NullEngine
 from synergy_tui.phiid.preparation import parse, preprocess
 from synergy_tui.phiid.result import PairBlock, UnitAtoms, merge_units
-from synergy_tui.phiid.windows import MIN_STEPS
+from synergy_tui.phiid.windows import MIN_STEPS, response_lengths
 from synergy_tui.store import load
 from synergy_tui.store.bulk import PAIR_FILE
 from synergy_tui.store.cache import Cache
@@ -52,10 +53,11 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
         raise MeasureError(f"capture {spec['capture']} has no response of {capture['min_steps']} steps", "capture anew")
     raw = load.series(cache, spec["capture"], [row["prompt"] for row in responses])
     steps = np.array([row["steps"] for row in responses])
-    found = measured(job, cache, spec, capture, raw, steps, progress)
+    categories = [row["category"] or "" for row in responses]
+    prompts = np.array([row["prompt"] for row in responses])
+    found = measured(job, cache, spec, capture, raw, steps, prompts, categories, progress)
     rows = dict(found.rows)
     if spec["pool"] == "mean":
-        categories = [row["category"] or "" for row in responses]
         rows |= unit_rows.by_category(job.id, spec, found.atoms, categories, capture["layers"])
     progress.stage("publish", share=(0.97, 1.0))
     publish_decomposition(cache, job.id, rows, found.pairs())
@@ -79,10 +81,13 @@ def measured(
     capture: dict[str, Any],
     raw: np.ndarray,
     steps: np.ndarray,
+    prompts: np.ndarray,
+    categories: Sequence[str],
     progress: Progress,
 ) -> Measured:
     """Decomposes a series [prompts, units, steps] of a capture: the blocks that are missing among the job's shards,
-    surrogates, analysis. steps: the responses' lengths."""
+    surrogates, analysis. steps, prompts, categories: the responses' lengths, and their prompts' numbers and categories.
+    """
     pairs = _pairs_there(cache, capture)
     series = preprocess(raw, words) if (words := parse(spec["preprocess"])) else raw
     method = {name: spec[name] for name in _METHOD}
@@ -91,7 +96,8 @@ def measured(
     share = 0.8 / (1 + 2 * len(spec["nulls"]))
     kept = _decomposed(job, engine, len(pairs) if pairs is not None else None, progress, share)
     atoms = merge_units(kept)
-    found = _against(job, series, method | {"pairs": pairs}, spec, progress, share) if spec["nulls"] else None
+    held = _nulls(series, method | {"pairs": pairs}, spec, categories) if spec["nulls"] else None
+    found = _against(job, held, spec, progress, share) if held and held.engines else None
 
     many = f"{len(RANKINGS)} rankings, {spec['replicates']:,} replicates"
     progress.stage("analyse", len(RANKINGS), "rankings", many, (0.8, 0.97))
@@ -101,18 +107,26 @@ def measured(
         "autocorrelation": confounds.autocorrelation(series, spec["lag"]),
         "norm": confounds.mean_norm(raw),
     }
-    rows: dict[str, Any] = unit_rows.rows(job.id, capture, spec, of_units, steps[used], atoms, found, progress)
+    rows: dict[str, Any] = unit_rows.rows(job.id, capture, spec, of_units, steps[used], prompts, atoms, found, progress)
     if found is not None:
         rows["unit_nulls"] = null_rows(job.id, found)
         rows["surrogate_contrasts"] = contrast_rows(job.id, found, capture["layers"])
+        if (tests := test_rows(job.id, found, capture["layers"], spec["seed"])) is not None:
+            rows["contrast_tests"] = tests
+        if spec["pool"] == "mean":
+            rows["contrast_lengths"] = lengths.rows(job.id, series, steps, method | {"pairs": pairs}, capture["layers"])
+    if held is not None:
+        rows["null_runs"] = [{"decomposition": job.id} | one for one in held.runs]
+        rows["confounds"] = pa.concat_tables([rows["confounds"], _condition_rows(job.id, held)])
     rows["decompositions"] = [
         {
             "decomposition": job.id,
             "capture": spec["capture"],
             **method,
             "preprocess": spec["preprocess"],
-            "nulls": spec["nulls"],
-            "surrogates": spec["surrogates"],
+            "nulls": list(held.engines) if held else [],
+            "misleading": held.misleading if held else [],
+            "surrogates": spec["surrogates"] if found else 0,
             "pairs": atoms.pairs_all,
             "valid_pairs": atoms.pairs_valid,
             "valid_prompts": int(used.sum()),
@@ -152,13 +166,68 @@ def _decomposed(
         yield block
 
 
-def _against(
-    job: JobFolder, series: np.ndarray, method: dict[str, Any], spec: dict[str, Any], progress: Progress, share: float
-) -> Against:
+@dataclass(frozen=True)
+class _Held:
+    """The nulls of a job. engines: of those that can be run, by name. runs: rows of null_runs without the
+    decomposition. conditions: of the data that prompt-shuffle exchanges; None without it."""
+
+    engines: dict[str, NullEngine]
+    runs: list[dict[str, Any]]
+    conditions: Conditions | None
+
+    @property
+    def misleading(self) -> list[str]:
+        """Why no null can be trusted."""
+        return self.conditions.misleading() if self.conditions else []
+
+
+def _nulls(series: np.ndarray, method: dict[str, Any], spec: dict[str, Any], categories: Sequence[str]) -> _Held:
+    """The nulls that can be run: one that cannot leaves the others in place, and says why."""
+    engines: dict[str, NullEngine] = {}
+    runs: list[dict[str, Any]] = []
+    found = None
+    numbered = np.unique(np.array(categories), return_inverse=True)[1]
+    for null in spec["nulls"]:
+        try:
+            engine = NullEngine(series, null, spec["seed"], numbered, **method)
+        except MeasureError as error:
+            print(f"{null} cannot be run: {error}", flush=True)
+            runs.append(_run_of(null, False, note=str(error)))
+            continue
+        engines[null] = engine
+        if (one := engine.exchange) is None:
+            runs.append(_run_of(null, True, len(engine.used)))
+            continue
+        runs.append(_run_of(null, True, len(engine.used), len(one.unlike), len(one.repeated)))
+        found = conditions(series, response_lengths(series), one.blocks, spec["lag"], spec["seed"])
+    return _Held(engines, runs, found)
+
+
+def _run_of(
+    null: str, ran: bool, prompts: int = 0, unlike: int = 0, repeated: int = 0, note: str | None = None
+) -> dict[str, Any]:
+    counts = {"prompts": prompts, "unlike": unlike, "repeated": repeated}
+    return {"null_name": null, "ran": ran, **counts, "note": note}
+
+
+def _condition_rows(decomposition: str, held: _Held) -> pa.Table:
+    """Rows of confounds that tell of the nulls: what was looked for, and prompts that take no part."""
+    of = held.conditions
+    named: dict[str, float] = {
+        "prompts outside the nulls": float(sum(one["unlike"] for one in held.runs)),
+        "prompts repeated": float(sum(one["repeated"] for one in held.runs)),
+    }
+    if of is not None:
+        named |= {"shared volatility": of.volatility, "memory varies over prompts": of.varying}
+        named["likeness of responses"] = of.alike
+    values = np.array(list(named.values()))
+    return table(decomposition=[decomposition] * len(named), name=list(named), value=values)
+
+
+def _against(job: JobFolder, held: _Held, spec: dict[str, Any], progress: Progress, share: float) -> Against:
     """Draws the surrogates that are missing, and tests against them."""
     count, draws = 0, spec["surrogates"]
-    for place, null in enumerate(spec["nulls"]):
-        engine = NullEngine(series, null, spec["seed"], **method)
+    for place, (null, engine) in enumerate(held.engines.items()):
         count = len(engine)
         told = f"{draws} of {null}" + ("" if null in NULLS else ", not calibrated")
         began = share * (1 + 2 * place)
@@ -170,7 +239,7 @@ def _against(
                 blocks.keep_null_block(job, null, number, block)
             else:
                 progress.skip(draws)
-    return against(job, spec["nulls"], count)
+    return against(job, list(held.engines), count, bool(held.misleading))
 
 
 def _pair_tables(
@@ -178,7 +247,7 @@ def _pair_tables(
 ) -> Iterator[pa.Table]:
     """The pair file, block by block."""
     layer, unit = divmod(np.arange(capture["layers"] * capture["units_per_layer"]), capture["units_per_layer"])
-    columns_of = pair_columns(job, spec["nulls"], found, count) if found else iter([{}] * count)
+    columns_of = pair_columns(job, found, count) if found else iter([{}] * count)
     for number, columns in zip(range(count), columns_of, strict=True):
         block = blocks.pair_block(job, number)
         if block is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from synergy_tui.analysis.nulls import contrasts_of_draws
 from synergy_tui.analysis.order import LevelAtoms, OrderValues, order_parameters
 from synergy_tui.errors import MeasureError
 from synergy_tui.jobs.folder import JobFolder
@@ -72,7 +73,7 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     cache = Cache.open(job.cache, on_wait=progress.waits)
     capture = load.one(cache, "capture", spec["capture"])
     responses = load.rows(
-        cache, "SELECT prompt, steps, text FROM responses WHERE capture = $1 ORDER BY prompt", spec["capture"]
+        cache, "SELECT prompt, steps, text, ended FROM responses WHERE capture = $1 ORDER BY prompt", spec["capture"]
     )
     if len(responses) != len(spec["items"]):
         raise MeasureError(
@@ -84,7 +85,10 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     progress.stage("grade", len(responses), "answers", share=(0.0, 0.05))
     grades = []
     for item, row in zip(spec["items"], responses, strict=True):
-        grades.append(grade(item["verifier"], row["text"], item["answer"], item.get("entry")))
+        found_ = grade(item["verifier"], row["text"], item["answer"], item.get("entry"))
+        # What was cut off might have been corrected: only a right result is taken from it.
+        cut_off = not row["ended"] and found_[0] in ("wrong", "unparsable")
+        grades.append(("unfinished", *found_[1:]) if cut_off else found_)
         progress.advance()
     length, notes = common_length(levels, steps, spec["levels"], spec["min_steps"])
     used = (steps >= length) & ~np.isin(levels, list(notes))
@@ -93,6 +97,7 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     progress.stage("decompose", len(spec["levels"]), "levels", told, (0.05, 0.9))
     maps: dict[int, Measured] = {}
     atoms: dict[int, LevelAtoms] = {}
+    drawn: dict[int, np.ndarray] = {}
     for level in range(len(spec["levels"])):
         if level not in notes:
             try:
@@ -103,6 +108,7 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
                 notes[level] = str(error.what)
             else:
                 maps[level], atoms[level] = found, _atoms(found)
+                drawn |= {level: one for one in _drawn(found, capture["layers"], spec["ranking"])}
         progress.advance()
     if len(maps) < 2:
         why = "; ".join(f"level {spec['levels'][level]}: {note}" for level, note in notes.items())
@@ -122,6 +128,7 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
         grades,
         {level: Part(job, level).id for level in maps},
         notes,
+        drawn,
     )
     rows = ladder_rows.rows(facts, _on_all(order, list(atoms), len(spec["levels"])), progress)
 
@@ -181,7 +188,8 @@ def _level(
     }
     of_level = capture | {"prompts": len(prompts)}
     steps = np.full(len(prompts), length)
-    found = decompose.measured(part, cache, method, of_level, series, steps, Quiet(progress))
+    same = [""] * len(prompts)
+    found = decompose.measured(part, cache, method, of_level, series, steps, prompts, same, Quiet(progress))
     found.rows["decompositions"][0]["preprocess"] = f"cut={length}"
     return found
 
@@ -191,6 +199,13 @@ def _atoms(found: Measured) -> LevelAtoms:
     surrogate = None if found.against is None else atoms.unit[:, STS] - found.against.first.excess
     norm = np.asarray(found.series, np.float64).mean(axis=2)
     return LevelAtoms(atoms.unit_prompt, atoms.unit_prompt_offset, atoms.unit_balance, surrogate, norm)
+
+
+def _drawn(found: Measured, layers: int, ranking: str) -> list[np.ndarray]:
+    """The contrast of every surrogate of a level; nothing without surrogates."""
+    if found.against is None:
+        return []
+    return [contrasts_of_draws(one, layers)[ranking] for one in found.against.draws.values()]
 
 
 def _on_all(order: OrderValues, places: list[int], count: int) -> OrderValues:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from synergy_tui.analysis import ladder as judged
+from synergy_tui.analysis import transition
 from synergy_tui.analysis.ladder import Accuracy, Curve
 from synergy_tui.analysis.order import OrderValues
 from synergy_tui.analysis.transition import FEW
@@ -21,7 +22,8 @@ Rows = dict[str, list[dict[str, Any]]]
 @dataclass(frozen=True)
 class Facts:
     """What a ladder job knows beside order parameters. levels, steps, used: per prompt. grades: (grade, answer found,
-    error) per prompt. maps: decompositions by level. notes: why levels have no value."""
+    error) per prompt. maps: decompositions by level. notes: why levels have no value. drawn: by level, the contrast of
+    every surrogate."""
 
     ladder: str
     spec: dict[str, Any]
@@ -33,6 +35,7 @@ class Facts:
     grades: list[tuple[str, str, str]]
     maps: dict[int, str]
     notes: dict[int, str]
+    drawn: dict[int, np.ndarray]
 
 
 def rows(facts: Facts, order: OrderValues, progress: Progress) -> Rows:
@@ -44,7 +47,7 @@ def rows(facts: Facts, order: OrderValues, progress: Progress) -> Rows:
         for name in GRADES
     }
     asked = counts["right"] + counts["wrong"] + counts["unparsable"]
-    accuracy = judged.accuracy(counts["right"].astype(float), asked.astype(float))
+    accuracy = judged.accuracy(*(one.astype(float) for one in (counts["right"], asked, counts["unfinished"])))
     out: Rows = {name: [] for name in ("ladder_curves", "ladder_fits", "ladder_verdicts", "ladder_differences")}
     out["ladder_values"] = []
     units = facts.capture["layers"] * facts.capture["units_per_layer"]
@@ -54,7 +57,8 @@ def rows(facts: Facts, order: OrderValues, progress: Progress) -> Rows:
         found = judged.curve(name, values, units, spec["seed"], _missing(facts, order, name))
         differences = judged.differences(values)
         told = judged.sentence(found, accuracy, names, differences[-1] if len(names) < FEW else None)
-        _add(out, facts, found, values, differences, told)
+        share = _surrogate_transitions(facts, values) if name == ORDER_PARAMETERS[0] else None
+        _add(out, facts, found, values, differences, told, share)
         if name == spec["order_parameter"]:
             chosen = _summary(found) | {"sentence": told}
         progress.advance()
@@ -112,7 +116,13 @@ def _missing(facts: Facts, order: OrderValues, parameter: str) -> str:
 
 
 def _add(
-    out: Rows, facts: Facts, found: Curve, values: list[np.ndarray], differences: list[judged.Difference], told: str
+    out: Rows,
+    facts: Facts,
+    found: Curve,
+    values: list[np.ndarray],
+    differences: list[judged.Difference],
+    told: str,
+    transitions: float | None,
 ) -> None:
     own = {"ladder": facts.ladder, "order_parameter": found.parameter}
     for level in range(len(values)):
@@ -136,7 +146,25 @@ def _add(
         name: _number(value) for name, value in zip(("end_to_end", "end_low", "end_high"), found.end, strict=True)
     }
     verdict |= {"peak": None if found.peak is None else found.peak + 1, "peak_p": _number(found.peak_p)}
+    verdict["surrogate_transitions"] = transitions
     out["ladder_verdicts"].append(own | verdict | {"sentence": told})
+
+
+def _surrogate_transitions(facts: Facts, values: list[np.ndarray]) -> float | None:
+    """The share of surrogate ladders in which the contrast has a transition by the same test."""
+    there = [level for level, one in enumerate(values) if np.isfinite(one).sum() > 1 and level in facts.drawn]
+    if len(there) < FEW:
+        return None
+    count = min(len(facts.drawn[level]) for level in there)
+    means = np.stack([facts.drawn[level][:count] for level in there], axis=1)
+    variance = np.array([values[level][np.isfinite(values[level])].var(ddof=1) for level in there])
+    sampling = (variance / [np.isfinite(values[level]).sum() for level in there]).mean()
+    known = means[np.isfinite(means).all(axis=1)]
+    if not len(known):
+        return None
+    every = np.full(len(known), sampling), np.full(len(known), np.sqrt(variance.mean()))
+    found = transition.judge(1.0 + np.array(there), known, *every)
+    return float((found.verdict == "transition").mean())
 
 
 def _summary(found: Curve) -> dict[str, Any]:
@@ -157,6 +185,7 @@ def _level(facts: Facts, level: int, counts: dict[str, np.ndarray], accuracy: Ac
         "right_answers": int(counts["right"][level]),
         "wrong_answers": int(counts["wrong"][level]),
         "unparsable": int(counts["unparsable"][level]),
+        "unfinished": int(counts["unfinished"][level]),
         "failed": int(counts["failed"][level]),
         "accuracy": _number(accuracy.share[level]),
         "accuracy_low": _number(accuracy.low[level]),

@@ -17,13 +17,12 @@ from synergy_tui.jobs.worker import shards
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
 from synergy_tui.phiid.engine import PairEngine
-from synergy_tui.phiid.nulls import NullEngine, blocks_of_like_length, cut_to_blocks
+from synergy_tui.phiid.nulls import NullEngine
 from synergy_tui.phiid.preparation import parse, preprocess
-from synergy_tui.phiid.windows import response_lengths
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_networks
-from synergy_tui.terms import NULLS, RTR, STS
+from synergy_tui.terms import RTR, STS
 
 ATOMS = {"sts": STS, "rtr": RTR}
 
@@ -35,9 +34,11 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     """Measures what is missing, publishes."""
     cache = Cache.open(job.cache, on_wait=progress.waits)
     row = load.one(cache, "decomposition", spec["decomposition"])
-    asked = "SELECT prompt FROM responses WHERE capture = $1 AND valid ORDER BY prompt"
-    numbers = [one["prompt"] for one in load.rows(cache, asked, spec["capture"])]
-    raw = load.series(cache, spec["capture"], numbers)
+    asked = """SELECT prompt, category FROM responses r LEFT JOIN prompts p USING (capture, prompt)
+        WHERE capture = $1 AND valid ORDER BY prompt"""
+    responses = load.rows(cache, asked, spec["capture"])
+    raw = load.series(cache, spec["capture"], [one["prompt"] for one in responses])
+    categories = np.unique(np.array([one["category"] or "" for one in responses]), return_inverse=True)[1]
     # Places that no unit has are units of no graph.
     places = "SELECT unit_index FROM units WHERE capture = $1 ORDER BY unit_index"
     raw = raw[:, [one["unit_index"] for one in load.rows(cache, places, spec["capture"])]]
@@ -47,21 +48,28 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     units, rows = series.shape[1], []
     contrasts: list[dict[str, Any]] = []
     negative: dict[str, int] = {}
+    ran = []
     for place, null in enumerate(spec["nulls"]):
-        own = series
-        if null == NULLS[0]:
-            own = cut_to_blocks(series, blocks_of_like_length(response_lengths(series), row["lag"]))
-        found = _Null(job, spec, progress, null, own, method, units)
+        try:
+            engine = NullEngine(series, null, spec["seed"], categories, **method)
+        except MeasureError as error:
+            print(f"{null} cannot be run: {error}", flush=True)
+            continue
+        ran.append(null)
+        found = _Null(job, spec, progress, engine, method, units)
         began, share = 0.95 * place / len(spec["nulls"]), 0.95 / len(spec["nulls"])
         data, drawn, again = found.all(began, share)
         negative = negative or found.negative
-        rows += _measures(data, drawn, again, null, found.edges, spec["seed"])
-        contrasts += _contrasts(data, drawn, again, null, spec["seed"])
+        prompts = len(found.series)
+        rows += _measures(data, drawn, again, null, found.edges, prompts)
+        contrasts += _contrasts(data, drawn, again, null, prompts)
+    if not ran:
+        raise MeasureError("no null can be run on these responses", "capture more prompts, or longer responses")
     head = {
         "network": job.id,
         "decomposition": spec["decomposition"],
         "capture": spec["capture"],
-        "nulls": spec["nulls"],
+        "nulls": ran,
         "draws": spec["draws"],
         "replicates": spec["replicates"],
         "negative_sts": negative["sts"],
@@ -91,13 +99,13 @@ class _Null:
         job: JobFolder,
         spec: dict[str, Any],
         progress: Progress,
-        null: str,
-        series: np.ndarray,
+        engine: NullEngine,
         method: dict[str, Any],
         units: int,
     ) -> None:
-        self.job, self.spec, self.progress, self.null = job, spec, progress, null
-        self.series, self.method, self.units = series, method, units
+        self.job, self.spec, self.progress, self.null = job, spec, progress, engine.null
+        self.engine, self.method, self.units = engine, method, units
+        self.series = engine.series[engine.used]
         self.pairs = np.stack(np.triu_indices(units, 1), axis=1)
         self.negative: dict[str, int] = {}
         self.edges: dict[str, np.ndarray] = {}
@@ -138,9 +146,9 @@ class _Null:
         return out
 
     def _drawn(self, _: np.ndarray) -> Iterator[np.ndarray]:
-        engine = NullEngine(self.series, self.null, self.spec["seed"], **self.method)
-        for windows in engine.draws(self.spec["draws"]):
-            blocks = [engine.engine.block(k, windows, keep_prompts=False).mean for k in range(len(engine))]
+        engine = self.engine
+        for one in engine.draws(self.spec["draws"]):
+            blocks = [engine.engine.block(k, one.windows, keep_prompts=False).mean for k in range(len(engine))]
             yield self._measured(np.concatenate(blocks)[:, list(ATOMS.values())].T)
 
     def _again(self, values: np.ndarray, weights: np.ndarray) -> Iterator[np.ndarray]:
@@ -181,13 +189,13 @@ class _Null:
 
 
 def _measures(
-    data: np.ndarray, drawn: np.ndarray, again: np.ndarray, null: str, edges: dict[str, np.ndarray], seed: int
+    data: np.ndarray, drawn: np.ndarray, again: np.ndarray, null: str, edges: dict[str, np.ndarray], prompts: int
 ) -> list[dict[str, Any]]:
     rows = []
     for a, atom in enumerate(ATOMS):
         for d, density in enumerate(networks.DENSITIES):
             for m, measure in enumerate(networks.MEASURES):
-                one = networks.difference(data[0, a, d, m], drawn[:, a, d, m], again[:, a, d, m], seed)
+                one = networks.difference(data[0, a, d, m], drawn[:, a, d, m], again[:, a, d, m], prompts)
                 found = {"null_name": null, "atom": atom, "density": density, "measure": measure}
                 known = drawn[np.isfinite(drawn[:, a, d, m]), a, d, m]
                 found |= {"edges": int(edges[atom][d]), "value": one.raw, "corrected": one.value}
@@ -198,12 +206,12 @@ def _measures(
     return rows
 
 
-def _contrasts(data: np.ndarray, drawn: np.ndarray, again: np.ndarray, null: str, seed: int) -> list[dict[str, Any]]:
+def _contrasts(data: np.ndarray, drawn: np.ndarray, again: np.ndarray, null: str, prompts: int) -> list[dict[str, Any]]:
     rows = []
     mine, theirs, others = (networks.contrasts(one) for one in (data, drawn, again))
     for c, contrast in enumerate(("efficiency", "modularity")):
         for d, density in enumerate(networks.DENSITIES):
-            one = networks.difference(mine[0, c, d], theirs[:, c, d], others[:, c, d], seed)
+            one = networks.difference(mine[0, c, d], theirs[:, c, d], others[:, c, d], prompts)
             found = {"null_name": null, "contrast": contrast, "density": density, "value": one.value}
             found |= {"low": one.low, "high": one.high, "raw": one.raw}
             rows.append({key: None if value != value else value for key, value in found.items()})

@@ -8,6 +8,7 @@ from typing import Any
 
 from synergy_tui import __version__
 from synergy_tui.jobs.recipe import command
+from synergy_tui.terms import METHOD
 
 
 def versions(*packages: str) -> dict[str, str]:
@@ -19,6 +20,6 @@ def versions(*packages: str) -> dict[str, str]:
     }
 
 
-def recipes(kind: str, result: str, spec: dict[str, Any]) -> list[dict[str, str]]:
+def recipes(kind: str, result: str, spec: dict[str, Any]) -> list[dict[str, Any]]:
     """Rows of recipes."""
-    return [{"result": result, "command": command(kind, spec)}]
+    return [{"result": result, "command": command(kind, spec), "method": METHOD}]

@@ -12,7 +12,7 @@ from synergy_tui.jobs.worker.against import Against
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.tables import table
 from synergy_tui.phiid.result import UnitAtoms
-from synergy_tui.terms import ATOMS, COUPLED, RANKINGS, TESTS
+from synergy_tui.terms import ATOMS, COUPLED, RANKINGS, RTR, STS, TESTS
 
 CATEGORY_REPLICATES = 300
 """Of the bootstrap within a category: fewer prompts, wider intervals, whose ends need no third digit."""
@@ -24,12 +24,14 @@ def rows(
     spec: dict[str, Any],
     measured: dict[str, np.ndarray],
     lengths: np.ndarray,
+    prompts: np.ndarray,
     atoms: UnitAtoms,
     found: Against | None,
     progress: Progress,
 ) -> dict[str, pa.Table]:
-    """Rows of unit_scores, layer_profiles, contrasts and confounds. `measured`: autocorrelation and norm of units.
-    `lengths`: steps of the valid prompts."""
+    """Rows of unit_scores, layer_profiles, contrasts, contrast_sides, unit_prompts and confounds. `measured`:
+    autocorrelation and norm of units. `lengths`: steps of the valid prompts. `prompts`: numbers of all that were
+    decomposed."""
     expected, spread = atoms.unit_offset, None
     by_prompt = atoms.unit_prompt_offset
     if found is not None:
@@ -46,7 +48,7 @@ def rows(
     tables = [_scores(decomposition, name, column) for name, column in columns.items()]
 
     layers, raws = capture["layers"], {}
-    profiles, contrasts = [], []
+    profiles, contrasts, sides = [], [], []
     for name in RANKINGS:
         raw = scores.ranking(name, values)
         progress.advance()
@@ -54,12 +56,13 @@ def rows(
             continue  # z without surrogates
         raws[name] = raw
         parts = (atoms.unit_prompt, by_prompt, atoms.unit_balance, atoms.unit_pairs)
-        ends = bootstrap.intervals(name, *parts, layers, spec["seed"], spec["replicates"], spread)
+        ends = bootstrap.intervals(name, values, *parts, layers, spec["seed"], spec["replicates"])
         scaled = scores.scaled(raw)
         tables.append(_scores(decomposition, name, raw, scaled, *ends.units))
         by_layer = profile.profile(scaled, layers)
         profiles.append(_profile(decomposition, name, by_layer, ends.profile))
         contrasts.append(_contrast(decomposition, name, by_layer, ends.contrast))
+        sides.append(_sides(decomposition, name, by_layer, ends.sides))
 
     halves = [
         scores.values_over(atoms.unit_prompt[half::2], by_prompt[half::2], atoms.unit_balance[half::2], spread)
@@ -70,13 +73,17 @@ def rows(
     doubts = confounds.confounds(
         values, measured["autocorrelation"], measured["norm"], raws, (first, second), lengths, left_out
     )
-    if found is not None:
-        doubts["units coupled"] = float((found.unit_q[:, 0] < COUPLED).sum())
+    if found is not None and not found.withheld:
+        coupled, up = found.unit_q[:, 0] < COUPLED, found.first.excess > 0
+        doubts["units coupled"] = float(coupled.sum())
+        doubts["units coupled, more synergy"] = float((coupled & up).sum())
         doubts["pairs coupled"] = float((found.pair_q[:, 0] < COUPLED).sum())
     return {
         "unit_scores": pa.concat_tables(tables),
         "layer_profiles": pa.concat_tables(profiles),
         "contrasts": pa.concat_tables(contrasts),
+        "contrast_sides": pa.concat_tables(sides),
+        "unit_prompts": _by_prompt(decomposition, prompts, atoms),
         "confounds": table(
             decomposition=[decomposition] * len(doubts), name=list(doubts), value=np.array(list(doubts.values()))
         ),
@@ -95,9 +102,11 @@ def by_category(
     for name in several if len(several) > 1 else ():
         mine = known & (names == name)
         parts = (atoms.unit_prompt[mine], atoms.unit_prompt_offset[mine], atoms.unit_balance[mine])
-        raw = scores.ranking(RANKINGS[0], scores.values_over(*parts))
+        values = scores.values_over(*parts)
+        raw = scores.ranking(RANKINGS[0], values)
         replicates = min(spec["replicates"], CATEGORY_REPLICATES)
-        ends = bootstrap.intervals(RANKINGS[0], *parts, atoms.unit_pairs[mine], layers, spec["seed"], replicates)
+        pairs = atoms.unit_pairs[mine]
+        ends = bootstrap.intervals(RANKINGS[0], values, *parts, pairs, layers, spec["seed"], replicates)
         by_layer = profile.profile(scores.scaled(raw), layers)
         more = {"category": [name] * layers}
         one = _profile(decomposition, RANKINGS[0], by_layer, ends.profile).drop_columns("ranking")
@@ -132,6 +141,34 @@ def _profile(decomposition: str, ranking: str, by_layer: np.ndarray, ends: np.nd
         layer=np.arange(layers),
         depth=profile.depth(layers),
         value=by_layer,
+        low=ends[0],
+        high=ends[1],
+    )
+
+
+def _by_prompt(decomposition: str, prompts: np.ndarray, atoms: UnitAtoms) -> pa.Table:
+    """Rows of unit_prompts; none where prompts were pooled."""
+    count, units = atoms.unit_pairs.shape
+    if count != len(prompts):
+        prompts, count = prompts[:0], 0
+    columns = {
+        "sts": atoms.unit_prompt[:count, :, STS],
+        "rtr": atoms.unit_prompt[:count, :, RTR],
+        "tdmi": atoms.unit_prompt[:count].sum(axis=2),
+        "balance": atoms.unit_balance[:count],
+        "independence": atoms.unit_prompt_offset[:count],
+    }
+    known = {name: value.ravel() for name, value in columns.items()}
+    place = {"prompt": np.repeat(prompts, units), "unit_index": np.tile(np.arange(units), count)}
+    return table(decomposition=[decomposition] * (count * units), **place, **known)
+
+
+def _sides(decomposition: str, ranking: str, by_layer: np.ndarray, ends: np.ndarray) -> pa.Table:
+    return table(
+        decomposition=[decomposition] * len(profile.SIDES),
+        ranking=[ranking] * len(profile.SIDES),
+        side=list(profile.SIDES),
+        value=profile.sides(by_layer),
         low=ends[0],
         high=ends[1],
     )

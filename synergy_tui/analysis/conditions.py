@@ -1,0 +1,174 @@
+"""A series → the conditions under which surrogate data are known to mislead, looked for in the data themselves (METHOD
+section 4). NumPy only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+MOST_UNITS = 256
+"""Units looked at: all of them, or so many evenly."""
+
+SHUFFLES, SHIFTS = 12, 12
+"""Shuffles that the volatility is held against, and displacements that likeness of responses is."""
+
+CLEAR = 5.0
+"""Standard deviations over shuffles above which volatility is called shared."""
+
+VOLATILE, VARYING, ALIKE = 0.01, 2.0, 1.15
+"""Smallest values worth a doubt: of shared volatility, a mean correlation; of autocorrelation over prompts, a variance
+ratio; of likeness between responses, a ratio of mean squares."""
+
+OF_COUPLING = 0.15
+"""Share of the mean squared correlation that coupling which is not Gaussian may add to that of squares."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """volatility: mean correlation over pairs of units between squared activity, less what linear coupling explains and
+    less the same in shuffled data; volatility_z: over its spread in shuffled data. varying: variance over prompts of the
+    units' mean autocorrelation, over what independent units would show. alike: mean square likeness of the time courses
+    of exchanged responses, over that of the same responses displaced in time; alike_z: over its spread. NaN where there
+    are too few prompts or units to tell."""
+
+    volatility: float
+    volatility_z: float
+    linear: float
+    varying: float
+    alike: float
+    alike_z: float
+
+    @property
+    def shared_volatility(self) -> bool:
+        """Whether both nulls would call independent units coupled."""
+        least = VOLATILE + OF_COUPLING * max(self.linear, 0.0)
+        return bool(self.volatility > least and self.volatility_z > CLEAR)
+
+    @property
+    def shared_courses(self) -> bool:
+        """Whether groups of prompts have a time course of their own, or resemble each other otherwise."""
+        return bool(self.alike > ALIKE and self.alike_z > CLEAR)
+
+    @property
+    def varying_memory(self) -> bool:
+        """Whether prompt-shuffle alone would call independent units coupled."""
+        return bool(self.varying > VARYING)
+
+    def misleading(self) -> list[str]:
+        """Why no null can be trusted to call anything coupled; empty where nothing speaks against it."""
+        found = []
+        if self.shared_volatility:
+            found.append(f"units share volatility (r {self.volatility:.2f}), which both nulls take for coupling")
+        if self.shared_courses:
+            found.append(f"groups of prompts share time courses ({self.alike:.1f} times), which both nulls take for it")
+        return found
+
+
+def conditions(
+    series: Float[np.ndarray, "prompts units steps"],
+    lengths: Int[np.ndarray, " prompts"],
+    blocks: Sequence[Int[np.ndarray, " block"]],
+    lag: int = 1,
+    seed: int = 0,
+) -> Conditions:
+    """series, NaN past `lengths`; blocks: the prompts that prompt-shuffle exchanges."""
+    units = series.shape[1]
+    chosen = np.unique(np.linspace(0, units - 1, min(units, MOST_UNITS)).round().astype(int))
+    chance = np.random.default_rng([seed, 9])
+    parts = []
+    for block in blocks:
+        steps = int(lengths[block].min())
+        part = _standardised(series[np.ix_(block, chosen, np.arange(steps))].astype(np.float64))
+        there = (part != 0).any(axis=(0, 2))
+        if there.sum() >= 3:
+            parts.append(part[:, there])
+    if not parts:
+        return Conditions(*(float("nan"),) * 6)
+    rest = [_without_course(part) for part in parts]
+    own, drawn = _shared_volatility(rest, chance)
+    sd = float(drawn[:, 0].std(ddof=1) * np.sqrt(1 + 1 / len(drawn)))
+    volatility, linear = (own - drawn.mean(axis=0)).tolist()
+    z = volatility / sd if sd > 0 else float("nan")
+    return Conditions(volatility, z, linear, _varying(parts, lag), *_likeness(rest, chance))
+
+
+def _standardised(part: np.ndarray) -> np.ndarray:
+    """Each response of each unit centred, with a mean square of 1; 0 where it is constant or not finite."""
+    part = np.where(np.isfinite(part).all(axis=2, keepdims=True), part, 0.0)
+    part = part - part.mean(axis=2, keepdims=True)
+    scale = np.sqrt((part**2).mean(axis=2, keepdims=True))
+    return np.divide(part, scale, out=np.zeros_like(part), where=scale > 1e-12)
+
+
+def _without_course(part: np.ndarray) -> np.ndarray:
+    """Less the course that a unit has in all prompts, which prompt-shuffle leaves in place."""
+    return _standardised(part - part.mean(axis=0, keepdims=True))
+
+
+def _shared_volatility(
+    parts: list[np.ndarray], chance: np.random.Generator
+) -> tuple[Float[np.ndarray, " 2"], Float[np.ndarray, "shuffles 2"]]:
+    """(of the data, of shuffles): mean over pairs and prompts of the correlation of squares minus the square of the
+    correlation, which is what Gaussian coupling would give; and that square."""
+
+    def of(some: list[np.ndarray]) -> np.ndarray:
+        return np.array([_squares(one) for one in some]).sum(axis=0) / sum(len(one) for one in some)
+
+    def shuffled(part: np.ndarray) -> np.ndarray:
+        order = chance.random(part.shape[:2]).argsort(axis=0)
+        return np.take_along_axis(part, order[:, :, None], axis=0)
+
+    return of(parts), np.array([of([shuffled(one) for one in parts]) for _ in range(SHUFFLES)])
+
+
+def _squares(part: np.ndarray) -> tuple[float, float]:
+    """Of one block, sums over prompts."""
+    _, units, steps = part.shape
+    squares = _standardised(part**2)
+    pairs = units * (units - 1)
+    together = ((squares.sum(axis=1) ** 2).mean(axis=1) - (squares**2).mean(axis=2).sum(axis=1)) / pairs
+    gram = part @ part.transpose(0, 2, 1) / steps
+    linear = ((gram**2).sum(axis=(1, 2)) - (np.diagonal(gram, axis1=1, axis2=2) ** 2).sum(axis=1)) / pairs
+    return float((together - linear).sum()), float(linear.sum())
+
+
+def _varying(parts: list[np.ndarray], lag: int) -> float:
+    """Variance over prompts of the mean autocorrelation of all units, over its variance if units were independent."""
+    own = np.concatenate([(part[:, :, lag:] * part[:, :, :-lag]).mean(axis=2) for part in parts if part.shape[2] > lag])
+    if len(own) < 3:
+        return float("nan")
+    rest = own - own.mean(axis=0)
+    alone = rest.var(axis=0, ddof=1).sum() / own.shape[1] ** 2
+    return float(rest.mean(axis=1).var(ddof=1) / alone) if alone > 0 else float("nan")
+
+
+def _likeness(parts: list[np.ndarray], chance: np.random.Generator) -> tuple[float, float]:
+    """(mean square likeness of two responses of a block over that of the same displaced against each other, how many
+    standard deviations it lies above that). All units of a response are displaced together: units that are coupled stay
+    so."""
+
+    def of(some: list[np.ndarray]) -> float:
+        total, count = 0.0, 0
+        for one in some:
+            prompts, units, steps = one.shape
+            flat = one.reshape(prompts, -1)
+            likeness = flat @ flat.T / (units * steps)
+            off = ~np.eye(prompts, dtype=bool)
+            total, count = total + float((likeness[off] ** 2).sum()), count + int(off.sum())
+        return total / count
+
+    def displaced(part: np.ndarray) -> np.ndarray:
+        steps = part.shape[2]
+        offsets = chance.integers(steps, size=len(part))
+        place = (np.arange(steps) + offsets[:, None]) % steps
+        rolled = np.take_along_axis(part, place[:, None, :], axis=2)
+        return _without_course(rolled)
+
+    own, drawn = of(parts), np.array([of([displaced(one) for one in parts]) for _ in range(SHIFTS)])
+    mean, sd = drawn.mean(), drawn.std(ddof=1) * np.sqrt(1 + 1 / len(drawn))
+    if not (mean > 0 and sd > 0):
+        return float("nan"), float("nan")
+    return float(own / mean), float((own - mean) / sd)

@@ -1,0 +1,187 @@
+"""Unit values per prompt of the data and of surrogates → the contrast of every ranking as observed minus surrogate,
+paired by prompt (METHOD sections 4 and 8)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import t as student
+
+from synergy_tui.analysis import nulls, profile, scores
+from synergy_tui.analysis.nulls import UnitDraws
+from synergy_tui.terms import RANKINGS, STS
+
+REPLICATES = 400
+"""Of the bootstrap over prompts: only its standard deviation is used."""
+
+HALVES = 40
+"""Random halves of the prompts."""
+
+_ELEMENTS = 2_000_000
+"""Most replicates × draws × units held at once."""
+
+Values = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Synergy, redundancy, TDMI and balance of units."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A contrast against one null, on the prompts and the cut that the null takes. observed: the data's contrast.
+    surrogate: its mean over surrogates. difference: the first minus the second, with a 95 % interval over prompts,
+    `error` being its standard error. p: one-sided, the share of draws at least as high, the data counted among them.
+    halves: share of random halves of the prompts in which the middle is above both ends and the difference above 0.
+    prompts, draws: how many there are."""
+
+    observed: float
+    surrogate: float
+    difference: float
+    low: float
+    high: float
+    error: float
+    p: float
+    halves: float
+    prompts: int
+    draws: int
+
+
+def effects(
+    by_prompt: Float[np.ndarray, "draws prompts units 6"],
+    draws: UnitDraws,
+    layers: int,
+    seed: int = 0,
+    replicates: int = REPLICATES,
+) -> dict[str, Effect]:
+    """By ranking. by_prompt: of the data first, then of the surrogates that are kept prompt by prompt, as
+    phiid.moments.by_prompt gives them, each unit's values at its own prompt. draws: unit values of all surrogates.
+
+    Each replicate draws prompts and takes the contrast of the data and of every kept surrogate from the same prompts;
+    what one kept draw differs from another is taken off the variance. The interval is Student's, so that it contains
+    its estimate: percentiles of resampled ranks lie beside it."""
+    shown = nulls.contrasts_of_draws(draws, layers)
+    spread = nulls.units_tested(draws).sd[:, 0]
+    own = _contrasts(_whole(draws, spread), layers)
+    used = (by_prompt[0, :, :, 4] > 0).any(axis=1) if len(by_prompt) else np.zeros(0, bool)
+    kept, count = by_prompt[:, used], int(used.sum())
+    chance = np.random.default_rng([seed, 8])
+    found: dict[str, _Resampled] = {}
+    if count > 1 and len(kept) > 2:
+        weights = chance.multinomial(count, np.full(count, 1 / count), size=replicates).astype(float)
+        halves = np.stack([chance.permutation(count) < count // 2 for _ in range(HALVES)]).astype(float)
+        found = _resampled(kept, weights, halves, layers, spread)
+    out = {}
+    for name in RANKINGS:
+        drawn = shown[name][np.isfinite(shown[name])]
+        if not len(drawn) or not math.isfinite(own[name]):
+            continue
+        mean = float(drawn.mean())
+        p = float((1 + (drawn >= own[name]).sum()) / (1 + len(drawn)))
+        error, half = math.nan, math.nan
+        if (one := found.get(name)) is not None and len(drawn) > 1:
+            error = math.sqrt(one.variance * count / (count - 1) + drawn.var(ddof=1) / len(drawn))
+            half = one.halves
+        reach = error * float(student.ppf(0.975, max(count - 1, 1)))
+        difference = own[name] - mean
+        ends = (difference - reach, difference + reach)
+        out[name] = Effect(own[name], mean, difference, *ends, error, p, half, count, len(drawn))
+    return out
+
+
+def deciding(difference: float, error: float, prompts: int, bound: float) -> int | None:
+    """About how many prompts would decide between a difference above 0 and one below `bound`, if it stays what it is:
+    80 % power of a two-sided 5 % test. None where the difference lies on neither side."""
+    distance = max(difference, bound - difference)
+    if not (math.isfinite(error) and distance > 0 and prompts > 1):
+        return None
+    return max(math.ceil(prompts * (2.8 * error / distance) ** 2), prompts + 1)
+
+
+@dataclass(frozen=True)
+class _Resampled:
+    variance: float
+    halves: float
+
+
+def _whole(draws: UnitDraws, spread: np.ndarray) -> scores.UnitValues:
+    expected = scores.mean_over(draws.atoms[:, :, STS], axis=0)
+    return scores.UnitValues(draws.observed, expected, draws.observed_balance, spread)
+
+
+def _contrasts(values: scores.UnitValues, layers: int) -> dict[str, float]:
+    return {
+        name: float(profile.contrast(profile.profile(scores.scaled(scores.ranking(name, values)), layers)))
+        for name in RANKINGS
+    }
+
+
+def _resampled(
+    kept: np.ndarray, weights: np.ndarray, halves: np.ndarray, layers: int, spread: np.ndarray
+) -> dict[str, _Resampled]:
+    """By ranking, the variance of the paired difference over replicates, and the share of halves it holds in."""
+    once = np.ones((1, weights.shape[1]))
+    out = {}
+    at_one = {name: _difference(*found) for name, found in _of(kept, once, layers, spread)}
+    by_half = {name: _difference(*found) for name, found in _of(kept, halves, layers, spread)}
+    for name, (data, drawn) in _of(kept, weights, layers, spread):
+        whole_data, whole_drawn = at_one[name].data, at_one[name].drawn
+        moved = (data[:, 0] - whole_data[:, 0]) - (drawn[..., 0] - whole_drawn[..., 0]).mean(axis=1)
+        # What single draws differ by is noise of the surrogates, of which the mean of all draws has little.
+        noise = (drawn[..., 0] - whole_drawn[..., 0]).var(axis=1, ddof=1).mean() / drawn.shape[1]
+        variance = moved.var(ddof=1)
+        half = by_half[name]
+        holds = (half.difference > 0) & (half.data[:, 1] > 0) & (half.data[:, 2] > 0)
+        out[name] = _Resampled(float(max(variance - noise, variance / 4)), float(holds.mean()))
+    return out
+
+
+@dataclass(frozen=True)
+class _Paired:
+    """data [replicates, 3], drawn [replicates, draws, 3]: contrast, middle − early, middle − late."""
+
+    data: np.ndarray
+    drawn: np.ndarray
+
+    @property
+    def difference(self) -> np.ndarray:
+        return self.data[:, 0] - self.drawn[..., 0].mean(axis=1)
+
+
+def _difference(data: np.ndarray, drawn: np.ndarray) -> _Paired:
+    return _Paired(data, drawn)
+
+
+def _of(
+    kept: np.ndarray, weights: np.ndarray, layers: int, spread: np.ndarray
+) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
+    """By ranking, (data, drawn) of _Paired for every row of `weights` [replicates, prompts]."""
+    draws, _, units, _ = kept.shape
+    at_once = max(1, _ELEMENTS // (draws * units))
+    parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in RANKINGS}
+    for start in range(0, len(weights), at_once):
+        values = _weighted(kept, weights[start : start + at_once])
+        sts, rtr, tdmi, balance = values
+        # Of a surrogate's own expected synergy it is no part itself.
+        total = sts[:, 1:].sum(axis=1, keepdims=True)
+        others = (total - sts[:, 1:]) / (draws - 2)
+        expected = np.concatenate([total / (draws - 1), others], axis=1)
+        every = scores.of_measures(sts, rtr, tdmi, balance, expected, spread)
+        for name in RANKINGS:
+            layered = profile.profile(scores.scaled(scores.ranking(name, every)), layers)
+            found = np.stack([profile.contrast(layered), *np.moveaxis(profile.sides(layered)[..., :2], -1, 0)], -1)
+            parts[name].append((found[:, 0], found[:, 1:]))
+    for name, some in parts.items():
+        yield name, (np.concatenate([one for one, _ in some]), np.concatenate([one for _, one in some]))
+
+
+def _weighted(kept: np.ndarray, weights: np.ndarray) -> Values:
+    """[replicates, draws, units] each: means over the pairs of the weighted prompts."""
+    draws, prompts, units, columns = kept.shape
+    flat = kept.transpose(1, 0, 2, 3).reshape(prompts, -1).astype(np.float64)
+    sums = (weights @ flat).reshape(len(weights), draws, units, columns)
+    pairs, balances = sums[..., 4:5], sums[..., 5]
+    mean = np.divide(sums[..., :3], pairs, out=np.full((*sums.shape[:-1], 3), np.nan), where=pairs > 0)
+    balance = np.divide(sums[..., 3], balances, out=np.full(balances.shape, np.nan), where=balances > 0)
+    return mean[..., 0], mean[..., 1], mean[..., 2], balance

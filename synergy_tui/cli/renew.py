@@ -1,0 +1,79 @@
+"""renew: a result of an earlier version of the method, brought up to date from its capture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from synergy_tui import terms
+from synergy_tui.cli.common import open_cache, options, print_jobs, print_json, print_next, print_run, say
+from synergy_tui.cli.measure import _writable, follow_jobs, job_options, start_chain
+
+
+@click.command()
+@click.option("--all", "every", is_flag=True, help="Every run of the cache that was made by an earlier method.")
+@job_options
+@options(run=True)
+def renew(
+    run: str | None,
+    latest: bool,
+    every: bool,
+    detach: bool,
+    yes: bool,
+    cache: Path | None,
+    as_json: bool,
+    device: str | None,
+    seed: int,
+) -> None:
+    """Bring RUN up to date with the method of this version: its capture is decomposed anew, by the same estimator and
+    with as many surrogates, and nothing is captured again. The result of before keeps its numbers.
+
+    A claims card is made anew by `synergy-tui claims`, which takes what is up to date and makes the rest.
+
+    \b
+    Example:  synergy-tui renew --latest
+    """
+    from synergy_tui.jobs import plan
+    from synergy_tui.jobs.plan.claims import METHOD
+    from synergy_tui.store import cards, load
+    from synergy_tui.store.cache import Cache
+
+    opened = Cache.open(_writable(cache))
+    chosen = _earlier(opened) if every else [load.find(opened, "decomposition", run, latest)]
+    if not every and load.method_of(opened, chosen[0]) >= terms.METHOD:
+        say(f"{chosen[0]} is up to date: it was made by this version of the method")
+        return print_run(open_cache(cache), chosen[0], as_json)
+    plans = []
+    for one in chosen:
+        row = load.one(opened, "decomposition", one)
+        method = {name: row[name] for name in METHOD}
+        nulls = {"surrogates": row["surrogates"], "nulls": row["nulls"] or []}
+        more: dict[str, Any] = {"device": device, "seed": row["seed"] or seed}
+        plans.append(plan.decompose_finished(opened, row["capture"], **method, **nulls, **more))
+    if not plans:
+        say("every run is up to date")
+        return print_json([]) if as_json else None
+    jobs = start_chain(cache, plans, yes)
+    if detach:
+        return print_jobs(jobs, as_json)
+    follow_jobs(jobs)
+    if as_json:
+        return print_json([{"was": old, "is": job.id} for old, job in zip(chosen, jobs, strict=True)])
+    for old, job in zip(chosen, jobs, strict=True):
+        say(f"{old} is {job.id} now")
+        print_run(opened, job.id, False)
+        if cards.newest_card(opened, old):
+            print_next(opened, [f"synergy-tui claims {job.id}"])
+
+
+def _earlier(cache: Any) -> list[str]:
+    """Decompositions made by an earlier version, of captures with none by this one; a ladder's levels come with it."""
+    from synergy_tui.store import load
+
+    query = f"""SELECT decomposition, capture, {load.METHOD_OF} FROM decompositions d WHERE decomposition NOT IN
+        (SELECT map FROM ladder_levels WHERE map IS NOT NULL) ORDER BY created, decomposition"""
+    rows = load.rows(cache, query)
+    done = {row["capture"] for row in rows if row["method"] >= terms.METHOD}
+    return [row["decomposition"] for row in rows if row["method"] < terms.METHOD and row["capture"] not in done]

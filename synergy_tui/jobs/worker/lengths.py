@@ -1,0 +1,67 @@
+"""A series → the contrast over the length of responses, of the data and of surrogates: estimates grow with length, and
+two contrasts are comparable at one length only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from synergy_tui.analysis import profile, scores
+from synergy_tui.errors import MeasureError
+from synergy_tui.jobs.worker.tables import table
+from synergy_tui.phiid.engine import PairEngine
+from synergy_tui.phiid.nulls import NullEngine
+from synergy_tui.phiid.result import UnitTotals, mean_of
+from synergy_tui.terms import NULLS, RANKINGS
+
+POINTS, DRAWS = 5, 3
+"""Lengths, evenly up to the longest that half of the prompts reach, and surrogates of each."""
+
+SHORTEST = 10
+"""Steps below which no length is tried."""
+
+
+def rows(decomposition: str, series: np.ndarray, steps: np.ndarray, method: dict[str, Any], layers: int) -> pa.Table:
+    """Rows of contrast_lengths, by the default ranking. The array keeps its shape whatever is cut off: one compilation
+    serves all lengths."""
+    longest = int(np.sort(steps)[len(steps) // 2])
+    there = steps >= longest
+    kept = np.unique(np.linspace(0, longest, POINTS + 1).round().astype(int))
+    kept = kept[kept >= max(SHORTEST, 5 + method["lag"])]
+    data, drawn = np.full(len(kept), np.nan), np.full(len(kept), np.nan)
+    for place, length in enumerate(kept.tolist()):
+        part = np.where(there[:, None, None] & (np.arange(series.shape[2]) < length), series, np.nan)
+        engine = PairEngine(part, **method)
+        data[place] = _contrast([engine.block(k, keep_prompts=False).totals for k in range(len(engine))], layers)
+        try:
+            null = NullEngine(part, NULLS[0], 0, **method)
+        except MeasureError:
+            continue
+        found = [
+            _contrast(
+                [null.engine.block(k, one.windows, keep_prompts=False).totals for k in range(len(null))],
+                layers,
+            )
+            for one in null.draws(DRAWS)
+        ]
+        drawn[place] = np.mean(found)
+    count = len(kept)
+    return table(
+        decomposition=[decomposition] * count,
+        steps=kept,
+        prompts=np.full(count, int(there.sum())),
+        contrast=data,
+        surrogate=drawn,
+    )
+
+
+def _contrast(blocks: list[UnitTotals], layers: int) -> float:
+    whole = blocks[0]
+    for one in blocks[1:]:
+        whole += one
+    atoms = mean_of(whole.atoms, whole.pairs[:, None])
+    nothing = np.full(len(atoms), np.nan)
+    values = scores.UnitValues(atoms, nothing, nothing)
+    return float(profile.contrast(profile.profile(scores.scaled(scores.ranking(RANKINGS[0], values)), layers)))
