@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from conftest import ar1
+from scipy import stats
 
-from synergy_tui.analysis import bootstrap, confounds, profile, scores
-from synergy_tui.phiid import ATOMS, decompose
-from synergy_tui.terms import RANKINGS
-
-STS, RTR = ATOMS.index("sts"), ATOMS.index("rtr")
+from synergy_tui.analysis import bootstrap, confounds, effects, nulls, profile, scores
+from synergy_tui.analysis.effects import Effect
+from synergy_tui.phiid import decompose
+from synergy_tui.terms import RANKINGS, RTR, STS
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +72,35 @@ def test_contrast_is_the_middle_third_of_depth_against_the_others(layers, middle
     assert profile.contrast(by_layer[None])[0] == pytest.approx(expected)
 
 
-def test_fewer_than_three_layers_have_no_contrast():
+def test_no_layer_is_rounded_across_the_border_of_the_middle():
+    for layers in range(3, 130):
+        depth = [Fraction(layer, layers - 1) for layer in range(layers)]
+        expected = [Fraction(1, 3) <= one <= Fraction(2, 3) for one in depth]
+        assert profile.middle(layers).tolist() == expected
+
+
+def test_sides_are_the_middle_against_each_end_and_the_ends_against_all():
+    by_layer = np.array([0.0, 0.1, 0.2, 1.0, 0.8, 0.9, 0.5, 0.6, 0.4])
+    early, middle, late, mean = 0.1, 0.9, 0.5, 0.5
+    found = dict(zip(profile.SIDES, profile.sides(by_layer), strict=True))
+    assert found == pytest.approx(
+        {
+            "middle − early": middle - early,
+            "middle − late": middle - late,
+            "early − mean": early - mean,
+            "late − mean": late - mean,
+        }
+    )
+    np.testing.assert_allclose(profile.sides(np.stack([by_layer, by_layer + 1])), [list(found.values())] * 2)
+    # Late layers as synergistic as the middle: there is a contrast, and no hump.
+    rising = np.repeat([0.0, 1.0, 1.0], 3)
+    assert profile.contrast(rising) == pytest.approx(0.5)
+    assert profile.sides(rising)[1] == pytest.approx(0)
+
+
+def test_fewer_than_three_layers_have_no_contrast_and_no_sides():
     assert np.isnan(profile.contrast(np.zeros((1, 2)))).all()
+    assert np.isnan(profile.sides(np.zeros((1, 2)))).all()
 
 
 def test_curvature_is_the_coefficient_of_a_parabola():
@@ -79,36 +108,78 @@ def test_curvature_is_the_coefficient_of_a_parabola():
     assert profile.curvature(3 * depth**2 - depth + 1) == pytest.approx(3)
 
 
+# Intervals
+
+
+def test_an_interval_is_students_about_its_value():
+    """Also where the replicates lie beside it."""
+    replicates = 3 + np.random.default_rng(0).normal(size=(1000, 2))
+    low, high = bootstrap.ends(np.array([1.0, 3.0]), replicates, 10)
+    reach = stats.t.ppf(0.975, 9) * np.sqrt(replicates.var(axis=0, ddof=1) * 10 / 9)
+    np.testing.assert_allclose([low, high], [[1, 3] - reach, [1, 3] + reach])
+    more = bootstrap.ends(np.array([1.0]), replicates[:, :1], 10, 3.0)
+    reach = stats.t.ppf(0.975, 9) * np.sqrt(replicates[:, 0].var(ddof=1) * 10 / 9 + 3)
+    np.testing.assert_allclose(more.ravel(), [1 - reach, 1 + reach])
+    replicates[:600, 0] = np.nan
+    few = bootstrap.ends(np.array([1.0, 3.0]), replicates, 10)
+    assert np.isnan(few).tolist() == [[True, False]] * 2
+    assert np.isnan(bootstrap.ends(np.array([1.0]), replicates[:, 1:], 1)).all()
+
+
 def test_intervals_cover_and_widen_with_units_drawn():
-    """Over many simulated models the two-way interval of the contrast covers its expectation about as often as it says;
-    drawing prompts alone would be too narrow."""
+    """Over many simulated models the two-way intervals of the contrast and its sides cover their expectation about as
+    often as they say; drawing prompts alone would be too narrow."""
     chance = np.random.default_rng(1)
     layers, units, prompts = 9, 8, 30
     hump = np.repeat(np.sin(np.linspace(0, np.pi, layers)), units)
-    covered, true = 0, []
-    found = []
+    own, low, high, narrow = [], [], [], []
     for _ in range(60):
         unit_effect = hump + chance.normal(0, 0.7, layers * units)
         sts = unit_effect + chance.normal(0, 1.0, (prompts, layers * units)) + 5
         atoms = np.zeros((prompts, layers * units, 16))
         atoms[..., STS] = sts
-        ends = bootstrap.intervals(
-            "difference", atoms, np.zeros_like(sts), np.ones_like(sts), np.ones(sts.shape, int), layers, replicates=200
-        )
-        value = scores.scaled(sts.mean(axis=0))
-        true.append(profile.contrast(profile.profile(value, layers)[None])[0])
-        found.append(ends.contrast)
-    expectation = np.mean(true)
-    covered = np.mean([low <= expectation <= high for low, high in found])
-    assert 0.85 <= covered <= 1.0
+        nothing, pairs = np.zeros_like(sts), np.ones(sts.shape, int)
+        values = scores.values_over(atoms, nothing, nothing)
+        ends = bootstrap.intervals("difference", values, atoms, nothing, nothing, pairs, layers, replicates=200)
+        shown = profile.profile(scores.scaled(sts.mean(axis=0)), layers)
+        own.append([profile.contrast(shown), *profile.sides(shown)])
+        for some, place in ((low, 0), (high, 1)):
+            some.append([ends.contrast[place], *ends.sides[place]])
+        drawn = sts[chance.integers(prompts, size=(100, prompts))].mean(axis=1)
+        alone = profile.contrast(profile.profile(scores.scaled(drawn), layers))
+        narrow.append(bootstrap.ends(np.array(own[-1][0]), alone, prompts))
+    own, low, high, narrow = (np.array(some) for some in (own, low, high, narrow))
+    assert ((low <= own) & (own <= high)).all()
+    truth = own.mean(axis=0)
+    covered = ((low <= truth) & (truth <= high)).mean(axis=0)
+    assert ((covered >= 0.88) & (covered <= 1)).all()
+    assert (high - low)[:, 0].mean() / (4 * own[:, 0].std()) == pytest.approx(1, abs=0.25)
+    assert ((narrow[:, 0] <= truth[0]) & (truth[0] <= narrow[:, 1])).mean() < 0.85
 
 
-def test_intervals_are_the_same_for_the_same_seed_and_missing_for_one_prompt(atoms):
-    parts = (atoms.unit_prompt, atoms.unit_prompt_offset, atoms.unit_balance, atoms.unit_pairs, 4)
-    one, two = (bootstrap.intervals("rank-difference", *parts, seed=5, replicates=50) for _ in range(2))
+@pytest.mark.parametrize("name", RANKINGS)
+def test_every_interval_contains_its_estimate(atoms, values, name):
+    """Six prompts, in which percentiles of replicates would leave out units at the ends of the ranking."""
+    parts = (atoms.unit_prompt, atoms.unit_prompt_offset, atoms.unit_balance, atoms.unit_pairs)
+    ends = bootstrap.intervals(name, values, *parts, 4, replicates=100)
+    scaled = scores.scaled(scores.ranking(name, values))
+    layered = profile.profile(scaled, 4)
+    told = [(scaled, ends.units), (layered, ends.profile), (profile.contrast(layered), ends.contrast)]
+    for value, (low, high) in [*told, (profile.sides(layered), ends.sides)]:
+        assert ((low <= value + 1e-12) & (value <= high + 1e-12)).all()
+        assert (low < high).all()
+    assert min(ends.units.min(), ends.profile.min()) >= 0
+    assert max(ends.units.max(), ends.profile.max()) <= 1
+
+
+def test_intervals_are_the_same_for_the_same_seed_and_missing_for_one_prompt(atoms, values):
+    parts = (atoms.unit_prompt, atoms.unit_prompt_offset, atoms.unit_balance, atoms.unit_pairs)
+    one, two = (bootstrap.intervals("difference", values, *parts, 4, seed=5, replicates=50) for _ in range(2))
     np.testing.assert_array_equal(one.units, two.units)
-    single = bootstrap.intervals("difference", *(part[:1] for part in parts[:4]), 4, replicates=50)
+    np.testing.assert_array_equal(one.sides, two.sides)
+    single = bootstrap.intervals("difference", values, *(part[:1] for part in parts), 4, replicates=50)
     assert np.isnan(single.contrast).all()
+    assert np.isnan(single.sides).all()
 
 
 def test_prompts_without_a_pair_are_not_drawn():
@@ -117,7 +188,8 @@ def test_prompts_without_a_pair_are_not_drawn():
     atoms[3] = np.random.default_rng(0).normal(size=(9, 16))
     pairs = np.zeros((10, 9), int)
     pairs[3] = 8
-    ends = bootstrap.intervals("difference", atoms, atoms[..., 0], atoms[..., 0], pairs, 9, replicates=50)
+    values = scores.values_over(atoms, atoms[..., 0], atoms[..., 0])
+    ends = bootstrap.intervals("difference", values, atoms, atoms[..., 0], atoms[..., 0], pairs, 9, replicates=50)
     assert np.isnan(ends.units).all()
     assert np.isnan(ends.contrast).all()
 
@@ -134,8 +206,64 @@ def test_intervals_stay_with_the_published_value_where_pairs_are_missing():
     parts = (found.unit_prompt, found.unit_prompt_offset, found.unit_balance, found.unit_pairs)
     for name in ("difference", "excess", "tdmi-share"):
         scaled = scores.scaled(scores.ranking(name, values))
-        low, high = bootstrap.intervals(name, *parts, 4, replicates=400).units
-        assert ((low <= scaled + 1e-9) & (scaled <= high + 1e-9)).mean() >= 0.9
+        low, high = bootstrap.intervals(name, values, *parts, 4, replicates=400).units
+        assert ((low <= scaled + 1e-9) & (scaled <= high + 1e-9)).all()
+
+
+# Contrasts against surrogates
+
+UNITS, EFFECT_PROMPTS, DRAWS, KEPT = 27, 12, 40, 8
+
+
+def against(seed: int, coupled: float, hump: float) -> dict[str, Effect]:
+    """Made-up unit values: every surrogate has the prompts of the data and noise of its own. Synergy of the middle layers
+    is higher by `hump` in both, and by `coupled` in the data alone."""
+    chance = np.random.default_rng(seed)
+    inside = np.repeat(profile.middle(9), 3)
+    own = 5 + hump * inside + 0.3 * np.random.default_rng(1).normal(size=UNITS)
+    of_prompts = chance.normal(size=(EFFECT_PROMPTS, UNITS))
+    found = np.ones((1 + DRAWS, EFFECT_PROMPTS, UNITS, 6))
+    found[..., 0] = own + of_prompts + 0.3 * chance.normal(size=found.shape[:3])
+    found[0, ..., 0] = own + of_prompts + coupled * inside
+    found[..., 2], found[..., 3] = 9, found[..., 0] / (found[..., 0] + 1)
+    mean = found.mean(axis=1)
+    atoms = scores.of_measures(mean[..., 0], mean[..., 1], mean[..., 2], mean[..., 3], mean[..., 0]).atoms
+    draws = nulls.UnitDraws(atoms[0], mean[0, :, 3], atoms[1:], mean[1:, :, 3])
+    return effects.effects(found[: 1 + KEPT].astype(np.float32), draws, 9, seed, 200)
+
+
+def test_an_effect_is_the_contrast_minus_its_surrogate_mean_with_an_interval_about_it():
+    for name, one in against(0, coupled=1.0, hump=0.0).items():
+        assert one.difference == pytest.approx(one.observed - one.surrogate), name
+        assert (one.low + one.high) / 2 == pytest.approx(one.difference), name
+        assert one.high - one.difference == pytest.approx(stats.t.ppf(0.975, EFFECT_PROMPTS - 1) * one.error), name
+        assert (one.p, one.halves, one.prompts, one.draws) == (1 / (1 + DRAWS), 1.0, EFFECT_PROMPTS, DRAWS), name
+        assert one.low > 0.1, name
+
+
+def test_a_hump_of_surrogates_is_no_effect_and_intervals_cover():
+    """The prompts move data and surrogates alike: paired, what they do cancels."""
+    found = [against(seed, coupled=0.0, hump=1.0)["difference"] for seed in range(20)]
+    assert min(one.observed for one in found) > 0.2
+    difference = np.array([one.difference for one in found])
+    assert np.abs(difference).max() < 0.05
+    assert sum(one.low <= difference.mean() <= one.high for one in found) >= 17
+    assert not any(one.p < 0.05 and one.low > 0 for one in found)
+    error = np.mean([one.error for one in found])
+    assert 0.5 < error / difference.std(ddof=1) < 2
+
+
+def test_an_effect_without_values_by_prompt_has_a_p_and_no_interval():
+    """Of pooled prompts none are kept."""
+    chance = np.random.default_rng(0)
+    atoms = chance.normal(5, 1, size=(31, 9, 16))
+    draws = nulls.UnitDraws(atoms[0], np.ones(9), atoms[1:], np.ones((30, 9)))
+    found = effects.effects(np.zeros((1, 0, 9, 6), np.float32), draws, 9)["difference"]
+    assert np.isfinite([found.difference, found.p]).all()
+    assert np.isnan([found.low, found.high, found.halves]).all()
+
+
+# Confounds
 
 
 def test_a_constant_unit_has_no_autocorrelation():

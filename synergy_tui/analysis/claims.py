@@ -32,7 +32,7 @@ SMALLEST_CONTRAST = 0.1
 lies below it is evidence of absence."""
 
 EXPLAINED_SHARE = 0.5
-"""Of C1: the share of the contrast that surrogates must leave unexplained at most, for self-prediction to explain it."""
+"""Of C1: the largest share of the contrast that surrogates may leave unexplained where self-prediction explains it."""
 
 ENOUGH_CONTROLS = 5
 """Random initialisations of each kind of control."""
@@ -153,8 +153,8 @@ def _ends(value: float, low: float, high: float) -> str:
 @dataclass(frozen=True)
 class Climb:
     """A ladder as C2 takes it: the verdict on the primary order parameter, ΔBIC of the better of step and sigmoid
-    against the others, the interval of d*. levels with a value; prompts: fewest of a level. accuracy_falls: None where
-    it is not known, and `accuracy` says why or by how much. surrogates: the share of surrogate ladders in which the same
+    against the others, the interval of d*. levels: those with a value; prompts: the fewest of a level. accuracy_falls:
+    None where it is not known, and `accuracy` says why. surrogates: the share of surrogate ladders in which the same
     test finds a transition, NaN without any. power: to find a step of one standard deviation with so many levels and
     prompts. sentence: what the ladder says."""
 

@@ -59,8 +59,8 @@ def effects(
     phiid.moments.by_prompt gives them, each unit's values at its own prompt. draws: unit values of all surrogates.
 
     Each replicate draws prompts and takes the contrast of the data and of every kept surrogate from the same prompts;
-    what one kept draw differs from another is taken off the variance. The interval is Student's, so that it contains
-    its estimate: percentiles of resampled ranks lie beside it."""
+    what one kept draw differs from another is taken off the variance, which is that of single draws at least. The
+    interval is Student's, so that it contains its estimate: percentiles of resampled ranks lie beside it."""
     shown = nulls.contrasts_of_draws(draws, layers)
     spread = nulls.units_tested(draws).sd[:, 0]
     own = _contrasts(_whole(draws, spread), layers)
@@ -81,7 +81,10 @@ def effects(
         p = float((1 + (drawn >= own[name]).sum()) / (1 + len(drawn)))
         error, half = math.nan, math.nan
         if (one := found.get(name)) is not None and len(drawn) > 1:
-            error = math.sqrt(one.variance * count / (count - 1) + drawn.var(ddof=1) / len(drawn))
+            # Of data without coupling the difference varies as single draws do. Replicates of ranks vary less: each
+            # begins at the ranks that the data have by chance.
+            variance = max(one.variance * count / (count - 1), float(drawn.var(ddof=1)))
+            error = math.sqrt(variance + drawn.var(ddof=1) / len(drawn))
             half = one.halves
         reach = error * float(student.ppf(0.975, max(count - 1, 1)))
         difference = own[name] - mean

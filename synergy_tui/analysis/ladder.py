@@ -244,8 +244,8 @@ def _verdict(found: Curve, names: list[str], difference: Difference | None) -> s
 def _accuracy(graded: Accuracy) -> str:
     if graded.cut_off:
         return (
-            f"{graded.cut_off} of {len(graded.share)} levels have no accuracy: more than {MOST_UNFINISHED:.0%} of their "
-            "answers were cut off before they stated a result; give --steps that let them end."
+            f"{graded.cut_off} of {len(graded.share)} levels have no accuracy: more than {MOST_UNFINISHED:.0%} of "
+            "their answers were cut off before they stated a result; give --steps that let them end."
         )
     if graded.falls is None:
         return "Nothing was graded, so whether the levels are harder for this subject is not known."

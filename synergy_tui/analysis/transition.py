@@ -21,8 +21,8 @@ BEATS, MENTIONED = 6.0, 2.0
 """ΔBIC above which one model beats another, and below which it is not worth a word."""
 
 CHANGES, CHANGES_A_LEVEL = 21.0, 1.7
-"""ΔBIC against constant above which an order parameter changes, with 8 levels, and for each level more. Levels drift: of
-flat ladders whose level effects are correlated 5 % reach it at the most, however large the effects are."""
+"""ΔBIC against constant above which an order parameter changes, with 8 levels, and for each level more. Levels drift:
+of flat ladders whose level effects are correlated 5 % reach it at the most, however large the effects are."""
 
 SHARP = 0.4
 """Largest 10–90 % width of a transition, as a share of the ladder."""

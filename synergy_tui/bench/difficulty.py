@@ -55,20 +55,37 @@ def _centres(count: int, levels: int, chance: np.random.Generator) -> np.ndarray
 
 
 def alone(
-    course: Course, size: float, jitter: float, ladders: int = LADDERS, levels: int = FULL, seed: int = 0
+    course: Course,
+    size: float,
+    jitter: float,
+    ladders: int = LADDERS,
+    levels: int = FULL,
+    seed: int = 0,
+    drift: float = 0.0,
+    prompts: int = PROMPTS,
 ) -> dict[str, float]:
     """Shares of verdicts over ladders whose prompts have a normal order parameter of this course; and, of those called
-    a transition, how often the interval of d* holds the true place."""
+    a transition, how often the interval of d* holds the true place. jitter: what every level has of its own; drift: its
+    correlation from one level to the next."""
     chance = np.random.default_rng([seed, levels])
     x = np.arange(1.0, levels + 1)
     centre = _centres(ladders, levels, chance)
     truth = size * course(np.tile((x - 1) / (levels - 1), (ladders, 1)), centre)
-    truth += jitter * chance.normal(size=truth.shape)
-    values = truth[:, :, None] + chance.normal(size=(*truth.shape, PROMPTS))
+    truth += jitter * _drifting(truth.shape, drift, chance)
+    values = truth[:, :, None] + chance.normal(size=(*truth.shape, prompts))
     variance = values.var(axis=2, ddof=1).mean(axis=1)
-    found = judge(x, values.mean(axis=2), variance / PROMPTS, np.sqrt(variance))
+    found = judge(x, values.mean(axis=2), variance / prompts, np.sqrt(variance))
     place = 1 + (levels - 1) * centre[:, 0]
     return _shares(found.verdict, (found.d_low <= place) & (place <= found.d_high), course)
+
+
+def _drifting(shape: tuple[int, ...], drift: float, chance: np.random.Generator) -> np.ndarray:
+    """Level effects of unit variance, an AR(1) process over the levels."""
+    noise = chance.normal(size=shape)
+    out = noise.copy()
+    for level in range(1, shape[1]):
+        out[:, level] = drift * out[:, level - 1] + np.sqrt(1 - drift**2) * noise[:, level]
+    return out
 
 
 def _has_place(course: Course) -> bool:

@@ -1,5 +1,6 @@
 """Series whose truth is known: without any coupling, each in a way that could be taken for it, and with coupling that
-was planted. [prompts, units, steps], units in the order of their layers."""
+was planted. [prompts, units, steps], units in the order of their layers. All data sets of a case are of one model,
+whose units are what they are: what differs is the prompts."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from synergy_tui.analysis import profile
 from synergy_tui.bench.series import autoregressive
+from synergy_tui.settings import shipped
 
 LAYERS, PER_LAYER = 9, 4
 UNITS = LAYERS * PER_LAYER
@@ -20,13 +22,19 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Planted:
-    """One data set. categories: a number per prompt, None where prompts have none."""
+    """One data set. categories: a number per prompt, None where prompts have none. layers: of its units."""
 
     series: np.ndarray
     categories: np.ndarray | None = None
+    layers: int = LAYERS
 
 
 Made = Callable[[Chance], Planted]
+
+
+def _fixed() -> Chance:
+    """What the units of a model are."""
+    return np.random.default_rng(1)
 
 
 def _depth() -> np.ndarray:
@@ -42,12 +50,12 @@ def inside() -> np.ndarray:
 
 
 def hump(chance: Chance, shape: Shape, phi: float | np.ndarray = 0.95) -> np.ndarray:
-    """Independent units, smooth over three steps in the middle and slow below white noise outside: self-prediction whose
-    contrast is that of the claim. (A hump of one AR(1) parameter has no contrast: slow units share more by chance too,
-    so that ranks of redundancy rise with those of synergy.)"""
+    """Independent units, smooth over three steps in the middle and slow below white noise outside: self-prediction
+    whose contrast is that of the claim. (A hump of one AR(1) parameter has no contrast: slow units share more by chance
+    too, so that ranks of redundancy rise with those of synergy.)"""
     prompts, units, steps = shape
     middle = np.exp(-(((_depth() - 0.5) / 0.25) ** 2))
-    share = np.clip(middle + chance.uniform(-0.1, 0.1, units), 0, 1)[:, None]
+    share = np.clip(middle + _fixed().uniform(-0.1, 0.1, units), 0, 1)[:, None]
     noise = chance.normal(size=(prompts, units, steps + 2))
     smooth = (noise[..., 2:] + noise[..., 1:-1] + noise[..., :-2]) / np.sqrt(3)
     slow = autoregressive(chance, (prompts, units, steps), phi)
@@ -60,6 +68,11 @@ def _equal(chance: Chance, shape: Shape) -> np.ndarray:
 
 
 def _mixed(chance: Chance, shape: Shape) -> np.ndarray:
+    return autoregressive(chance, shape, _fixed().uniform(0.1, 0.9, shape[1]))
+
+
+def _drawn_anew(chance: Chance, shape: Shape) -> np.ndarray:
+    """Another model in every data set."""
     return autoregressive(chance, shape, chance.uniform(0.1, 0.9, shape[1]))
 
 
@@ -127,9 +140,32 @@ def _alike(chance: Chance) -> Planted:
     return Planted(once + 0.7 * hump(chance, once.shape))
 
 
+def real() -> Planted:
+    """60 answers of SmolLM2-135M-Instruct: the activity of four heads of every third layer."""
+    with np.load(shipped("calibration") / "smollm2.npz") as file:
+        return Planted(file["series"].astype(np.float64), file["categories"].astype(int), 10)
+
+
+def _real_shuffled(prompts: int, short: int = 0) -> Made:
+    """Real series without coupling: every head takes the whole answers in an order of its own. short: steps of one
+    answer that ended early."""
+
+    def made(chance: Chance) -> Planted:
+        found = real()
+        whole = found.series[np.isfinite(found.series).all(axis=(1, 2))]
+        order = chance.random(whole.shape[:2]).argsort(axis=0)[:prompts]
+        series = np.take_along_axis(whole, order[:, :, None], axis=0)
+        if short:
+            series[0, :, short:] = np.nan
+        return Planted(series, None, found.layers)
+
+    return made
+
+
 WITHOUT: dict[str, Made] = {
     "equal memory": _of(_equal),
     "mixed memory": _of(_mixed),
+    "mixed memory, another model each time": _of(_drawn_anew),
     "memory with a hump": _of(hump),
     "memory varying over prompts": _of(_varying),
     "the same with a shared course": _of(lambda chance, shape: _varying(chance, shape) + _course(shape[2])),
@@ -147,6 +183,9 @@ WITHOUT: dict[str, Made] = {
     "two early answers of 60": _early(60, (43, 44)),
     "correlated prompts": _alike,
     "repeated prompts": _repeated,
+    "SmolLM2, prompts of each head shuffled": _real_shuffled(20),
+    "the same, one answer of 40 steps": _real_shuffled(20, 40),
+    "the same, 58 prompts": _real_shuffled(58),
 }
 
 
@@ -178,16 +217,16 @@ def driven(strength: float) -> Made:
 
 
 def synergistic(where: np.ndarray, prompts: int = 30, steps: int = 100, strength: float = 0.5) -> Made:
-    """Units in the layers `where` hide a slow signal below a fast one that they share: none of them shows it and any two
-    do. The others follow a slow driver that each shows."""
+    """Units in the layers `where` hide a slow signal below a fast one that they share: none of them shows it and any
+    two do. The others follow a slow driver that each shows."""
 
     def made(chance: Chance) -> Planted:
-        shape = (prompts, UNITS, steps)
+        shape, fixed = (prompts, UNITS, steps), _fixed()
         hidden, driver = (autoregressive(chance, (prompts, 1, steps), 0.9) for _ in range(2))
         fast = chance.normal(size=(prompts, 1, steps))
-        loading = strength * chance.normal(size=(UNITS, 1))
+        loading = strength * fixed.choice([-1, 1], (UNITS, 1)) * fixed.uniform(0.6, 1.4, (UNITS, 1))
         joint = fast + loading * hidden + 0.15 * chance.normal(size=shape)
-        share = strength * chance.uniform(0.8, 1.2, (UNITS, 1))
+        share = strength * fixed.uniform(0.8, 1.2, (UNITS, 1))
         outer = np.sqrt(1 - share**2) * autoregressive(chance, shape, 0.3) + share * driver
         return Planted(np.where(np.repeat(where, PER_LAYER)[:, None], joint, outer))
 
@@ -195,7 +234,7 @@ def synergistic(where: np.ndarray, prompts: int = 30, steps: int = 100, strength
 
 
 def communities(chance: Chance) -> Planted:
-    """Six groups of units that each follow a driver of their own: redundancy in communities, no synergy between them."""
+    """Six groups of units that each follow a driver of their own: redundancy in communities, and no synergy."""
     of = np.arange(UNITS) % 6
     drivers = autoregressive(chance, (20, 6, 60), 0.7)
     return Planted(0.8 * autoregressive(chance, (20, UNITS, 60), 0.5) + 0.6 * drivers[:, of])

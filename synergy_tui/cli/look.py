@@ -213,7 +213,7 @@ def doctor(cache: Path | None, as_json: bool) -> None:
 @click.command()
 @click.argument(
     "name",
-    type=click.Choice(["ablation", "cache", "capture", "claims", "difficulty", "explorer", "nulls", "phiid"]),
+    type=click.Choice(["ablation", "cache", "calibration", "capture", "difficulty", "explorer", "phiid"]),
 )
 @options()
 def bench(name: str, cache: Path | None, as_json: bool) -> None:

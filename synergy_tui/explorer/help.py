@@ -42,11 +42,12 @@ DOUBTS = {
     "rankings": "How much of the top quarter the rankings share. Where it is little, `the core` depends on it.",
     "memory varies": "Autocorrelation that varies between prompts for all units together looks like coupling to "
     "prompt-shuffle; a unit is called coupled only where window-roll says so too.",
-    "shared volatility": "Where units are loud and quiet together, with signs of their own, both nulls find coupling that "
-    "is none: p and q are then withheld.",
-    "likeness of responses": "Where groups of prompts have a time course of their own, both nulls take it for coupling: p "
-    "and q are then withheld.",
-    "prompts outside": "Responses too short to be exchanged with others without cutting those take no part in the nulls.",
+    "shared volatility": "Where units are loud and quiet together, with signs of their own, both nulls take it for "
+    "coupling: p and q are then withheld.",
+    "likeness of responses": "Where groups of prompts have a time course of their own, both nulls take it for "
+    "coupling: p and q are then withheld.",
+    "prompts outside": "Responses that cannot be exchanged with others without cutting those short take no part in "
+    "the nulls.",
     "split-half": "Spearman's ρ between the ranking from either half of the prompts. A model with random "
     "weights can have a high one: reliable is not the same as learned.",
 }

@@ -122,7 +122,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             (
                 "misleading",
                 "VARCHAR[]",
-                "Conditions in the data under which no null can be trusted: p and q are withheld. Empty: none was found.",
+                "Conditions in the data under which no null can be trusted: p and q are withheld. Empty: none found.",
             ),
             ("surrogates", "INTEGER", "Surrogates drawn of each null."),
             ("pairs", "BIGINT", "Number of pairs."),
@@ -214,7 +214,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
         ],
     ),
     "contrast_sides": (
-        "What C1 asks of a profile: the middle layers against those before and those after, and these against the mean.",
+        "What C1 asks of a profile: the middle layers against those before and after, and these against the mean.",
         [
             ("decomposition", "VARCHAR", "decompositions.decomposition."),
             ("ranking", "VARCHAR", "The ranking."),
@@ -312,7 +312,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             (
                 "held_out",
                 "BOOLEAN",
-                "Whether the ranking comes from other prompts than those replayed; NULL: it does not.",
+                "Whether the ranking comes from prompts that are not replayed; NULL: it does not.",
             ),
             ("marked", "INTEGER[]", "units.unit_index of the order `marked`."),
             ("orders", "VARCHAR[]", "Removal orders."),
@@ -537,7 +537,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             (
                 "unfinished",
                 "INTEGER",
-                "Responses cut off before they stated the right result; accuracy leaves them out.",
+                "Responses cut off before they stated a right result; accuracy leaves them out.",
             ),
             (
                 "accuracy",
@@ -621,7 +621,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             (
                 "grade",
                 "VARCHAR",
-                "right, wrong, unparsable, unfinished (cut off before it stated the right result), or failed: its verifier raised.",
+                "right, wrong, unparsable, unfinished (cut off before it was right), or failed: its verifier raised.",
             ),
             ("found", "VARCHAR", "The answer that was found in the response."),
             ("answer", "VARCHAR", "The right one."),

@@ -193,8 +193,8 @@ def _nulls(row: dict[str, Any]) -> list[str]:
 
 
 def _alike(cache: Cache, run: str) -> list[dict[str, Any]]:
-    """Decompositions of the same capture by the same method, oldest first. Raises UsageError where all of them were made
-    by an earlier version of it."""
+    """Decompositions of the same capture by the same method, oldest first. Raises UsageError where all of them were
+    made by an earlier version of it."""
     row = load.one(cache, "decomposition", run)
     query = f"SELECT *, {load.METHOD_OF} FROM decompositions d WHERE capture = $1 ORDER BY created, decomposition"
     every = [one for one in load.rows(cache, query, row["capture"]) if one["method"] >= terms.METHOD]

@@ -12,6 +12,7 @@ import pyarrow as pa
 from synergy_tui.ablation import compression, interventions, orders
 from synergy_tui.ablation.divergence import IntactBehaviour
 from synergy_tui.ablation.interventions import Intervention
+from synergy_tui.analysis import scores
 from synergy_tui.capture.generate import generate
 from synergy_tui.errors import SubjectError
 from synergy_tui.jobs.folder import JobFolder
@@ -186,7 +187,8 @@ def _rankings(cache: Cache, spec: dict[str, Any], shape: tuple[int, int]) -> dic
         expected = whole["sts"] - whole["excess"]
         known = np.isfinite(whole["z"]) & (whole["z"] != 0)
         spread = np.divide(whole["excess"], whole["z"], out=np.full(len(expected), np.nan), where=known)
-    values = scores.of_measures(*(others[name] for name in names[:4]), expected, spread)
+    sts, rtr, tdmi, balance = (others[name] for name in names[:4])
+    values = scores.of_measures(sts, rtr, tdmi, balance, expected, spread)
     return {name: scores.ranking(name, values) for name in RANKINGS}
 
 

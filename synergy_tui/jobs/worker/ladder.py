@@ -108,7 +108,9 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
                 notes[level] = str(error.what)
             else:
                 maps[level], atoms[level] = found, _atoms(found)
-                drawn |= {level: one for one in _drawn(found, capture["layers"], spec["ranking"])}
+                if found.against is not None:
+                    (own,) = found.against.draws.values()
+                    drawn[level] = contrasts_of_draws(own, capture["layers"])[spec["ranking"]]
         progress.advance()
     if len(maps) < 2:
         why = "; ".join(f"level {spec['levels'][level]}: {note}" for level, note in notes.items())
@@ -199,13 +201,6 @@ def _atoms(found: Measured) -> LevelAtoms:
     surrogate = None if found.against is None else atoms.unit[:, STS] - found.against.first.excess
     norm = np.asarray(found.series, np.float64).mean(axis=2)
     return LevelAtoms(atoms.unit_prompt, atoms.unit_prompt_offset, atoms.unit_balance, surrogate, norm)
-
-
-def _drawn(found: Measured, layers: int, ranking: str) -> list[np.ndarray]:
-    """The contrast of every surrogate of a level; nothing without surrogates."""
-    if found.against is None:
-        return []
-    return [contrasts_of_draws(one, layers)[ranking] for one in found.against.draws.values()]
 
 
 def _on_all(order: OrderValues, places: list[int], count: int) -> OrderValues:
