@@ -44,6 +44,9 @@ METHOD = 2
 """Version of the method behind every result but a capture. Results of an earlier one keep their numbers and say so.
 2: surrogates on the cut of the data, coupled in one direction under both nulls, verdicts with evidence of absence."""
 
+ENOUGH_PROMPTS = 10
+"""Prompts of like length without which C1 has no verdict."""
+
 COUPLED = 0.05
 """The q below which a pair or unit is called coupled."""
 

@@ -91,7 +91,9 @@ def test_sides_are_the_middle_against_each_end_and_the_ends_against_all():
             "late − mean": late - mean,
         }
     )
-    np.testing.assert_allclose(profile.sides(np.stack([by_layer, by_layer + 1])), [list(found.values())] * 2)
+    np.testing.assert_allclose(
+        profile.sides(np.stack([by_layer, by_layer + 1])), [list(found.values())] * 2, atol=1e-12
+    )
     # Late layers as synergistic as the middle: there is a contrast, and no hump.
     rising = np.repeat([0.0, 1.0, 1.0], 3)
     assert profile.contrast(rising) == pytest.approx(0.5)
@@ -116,7 +118,7 @@ def test_an_interval_is_students_about_its_value():
     replicates = 3 + np.random.default_rng(0).normal(size=(1000, 2))
     low, high = bootstrap.ends(np.array([1.0, 3.0]), replicates, 10)
     reach = stats.t.ppf(0.975, 9) * np.sqrt(replicates.var(axis=0, ddof=1) * 10 / 9)
-    np.testing.assert_allclose([low, high], [[1, 3] - reach, [1, 3] + reach])
+    np.testing.assert_allclose([low, high], [np.array([1, 3]) - reach, np.array([1, 3]) + reach])
     more = bootstrap.ends(np.array([1.0]), replicates[:, :1], 10, 3.0)
     reach = stats.t.ppf(0.975, 9) * np.sqrt(replicates[:, 0].var(ddof=1) * 10 / 9 + 3)
     np.testing.assert_allclose(more.ravel(), [1 - reach, 1 + reach])
@@ -216,15 +218,15 @@ UNITS, EFFECT_PROMPTS, DRAWS, KEPT = 27, 12, 40, 8
 
 
 def against(seed: int, coupled: float, hump: float) -> dict[str, Effect]:
-    """Made-up unit values: every surrogate has the prompts of the data and noise of its own. Synergy of the middle layers
-    is higher by `hump` in both, and by `coupled` in the data alone."""
+    """Made-up unit values: data and surrogates have the prompts in common, and noise of their own. Synergy of the middle
+    layers is higher by `hump` in all, and by `coupled` in the data alone."""
     chance = np.random.default_rng(seed)
     inside = np.repeat(profile.middle(9), 3)
     own = 5 + hump * inside + 0.3 * np.random.default_rng(1).normal(size=UNITS)
     of_prompts = chance.normal(size=(EFFECT_PROMPTS, UNITS))
     found = np.ones((1 + DRAWS, EFFECT_PROMPTS, UNITS, 6))
     found[..., 0] = own + of_prompts + 0.3 * chance.normal(size=found.shape[:3])
-    found[0, ..., 0] = own + of_prompts + coupled * inside
+    found[0, ..., 0] += coupled * inside
     found[..., 2], found[..., 3] = 9, found[..., 0] / (found[..., 0] + 1)
     mean = found.mean(axis=1)
     atoms = scores.of_measures(mean[..., 0], mean[..., 1], mean[..., 2], mean[..., 3], mean[..., 0]).atoms

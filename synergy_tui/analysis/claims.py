@@ -20,12 +20,18 @@ from synergy_tui.analysis.areas import ALPHA, ENOUGH_SEEDS, PRIMARY, SAME, AreaT
 from synergy_tui.analysis.effects import Effect, deciding
 from synergy_tui.analysis.networks import Difference
 from synergy_tui.analysis.profile import SIDES
-from synergy_tui.terms import CONTROL_ORDERS, CONTROLS, EXPLAINED, INCONCLUSIVE, NOT_SUPPORTED, NULLS, SUPPORTED
+from synergy_tui.terms import (
+    CONTROL_ORDERS,
+    CONTROLS,
+    ENOUGH_PROMPTS,
+    EXPLAINED,
+    INCONCLUSIVE,
+    NOT_SUPPORTED,
+    NULLS,
+    SUPPORTED,
+)
 
 NOTHING = float("nan")
-
-FEWEST_PROMPTS = 10
-"""Prompts on the nulls' cut below which C1 has no verdict."""
 
 SMALLEST_CONTRAST = 0.1
 """Of C1, on the scaled value: middle layers that are less than this above an end are not above it. An interval that
@@ -122,8 +128,8 @@ def _c1(one: Contrast, misleading: Sequence[str]) -> tuple[str, str]:
         return INCONCLUSIVE, f"{what}: more prompts"
     if absent := [null for null in NULLS if null not in one.effects]:
         return INCONCLUSIVE, f"surrogates of {' and '.join(absent)}"
-    if (few := min(effect.prompts for effect in one.effects.values())) < FEWEST_PROMPTS:
-        return INCONCLUSIVE, f"{FEWEST_PROMPTS} prompts of like length; the nulls have {few}"
+    if (few := min(effect.prompts for effect in one.effects.values())) < ENOUGH_PROMPTS:
+        return INCONCLUSIVE, f"{ENOUGH_PROMPTS} prompts of like length; the nulls have {few}"
     if misleading:
         return INCONCLUSIVE, f"a null that holds: {'; '.join(misleading)}"
     against = [one.effects[null] for null in NULLS]

@@ -29,10 +29,10 @@ OF_COUPLING = 0.15
 @dataclass(frozen=True)
 class Conditions:
     """volatility: mean correlation over pairs of units between squared activity, less what linear coupling explains
-    and less the same in shuffled data; volatility_z: over its spread in shuffled data. varying: variance over prompts of the
-    units' mean autocorrelation, over what independent units would show. alike: mean square likeness of the time courses
-    of exchanged responses, over that of the same responses displaced in time; alike_z: over its spread. NaN where there
-    are too few prompts or units to tell."""
+    and less the same in shuffled data; volatility_z: over its spread in shuffled data; linear: mean squared
+    correlation, likewise. varying: variance over prompts of the units' mean autocorrelation, over what independent
+    units would show. alike: mean square likeness of the time courses of exchanged responses, over that of the same
+    responses displaced in time; alike_z: over its spread. NaN where there are too few prompts or units to tell."""
 
     volatility: float
     volatility_z: float

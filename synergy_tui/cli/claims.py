@@ -105,6 +105,8 @@ def _start_card(
             say(f" {part:<10} for {needed_by:<7} will take {costs[part]}")
         else:
             say(f" {part:<10} for {needed_by:<7} {made.missing.get(part) or 'is there'}")
+    for line in made.foreseen:
+        say(f" {line}")
     if not yes:
         ask_before(sum(one.seconds or 0 for one in costs.values()), WORTH_ASKING)
     ids = chain.start(opened, made.links[:-1], fresh)

@@ -248,7 +248,7 @@ def _of(run: Run, data: Any) -> Found:
     for part, claims in PARTS.items():
         told = str(costs[part]) if part in costs else made.missing.get(part) or "is there"
         lines.append(f"{part} for {claims}: {told}")
-    return None, {}, "\n".join(lines)
+    return None, {}, "\n".join([*lines, *made.foreseen])
 
 
 def _start(run: Run, data: Any) -> int:

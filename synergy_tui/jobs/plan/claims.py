@@ -47,10 +47,12 @@ METHOD = ("estimator", "redundancy", "lag", "pool", "preprocess", "precision")
 
 @dataclass(frozen=True)
 class Chain:
-    """links: the jobs, those already done marked so; the card is the last. missing: by part, why it cannot be had."""
+    """links: the jobs, those already done marked so; the card is the last. missing: by part, why it cannot be had.
+    foreseen: claims that will be inconclusive whatever comes out, and what they would need."""
 
     links: list[Link]
     missing: dict[str, str] = field(default_factory=dict)
+    foreseen: list[str] = field(default_factory=list)
 
     def costs(self) -> dict[str, cost.Cost]:
         """By part, what is still to be done costs."""
@@ -151,7 +153,20 @@ def claims(
     if not fresh:
         links = finished(cache, links)
     links = _asked_for(links, parts, missing)
-    return Chain([*links, Link("card", _card(base, row["capture"], ranking, budget, device, seed))], missing)
+    card = Link("card", _card(base, row["capture"], ranking, budget, device, seed))
+    return Chain([*links, card], missing, _foreseen(row, capture))
+
+
+def _foreseen(row: dict[str, Any], capture: dict[str, Any]) -> list[str]:
+    """What the run's size alone decides."""
+    found = []
+    if row["valid_prompts"] < terms.ENOUGH_PROMPTS:
+        found.append(
+            f"C1 will be inconclusive: it needs {terms.ENOUGH_PROMPTS} prompts, and {row['valid_prompts']} are valid"
+        )
+    if capture["layers"] < 3:
+        found.append(f"C1 and C5 will be inconclusive: they need 3 layers, and there are {capture['layers']}")
+    return found
 
 
 def with_ids(plan: Chain, ids: Sequence[str]) -> dict[str, Any]:

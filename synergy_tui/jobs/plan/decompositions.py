@@ -78,7 +78,24 @@ def decompose_finished(cache: Cache, capture_id: str, *, lag: int = 1, preproces
             f"lag {lag} in responses of {row['steps']} steps{left} leaves no window", "use a smaller --lag"
         )
     units = row["layers"] * row["units_per_layer"]
+    if chosen.get("surrogates") and list(chosen.get("nulls") or [terms.NULLS[0]]) == [terms.NULLS[0]]:
+        _can_be_shuffled(cache, row, lag)
     return decompose(capture_id, units, row["valid_prompts"], lag=lag, preprocess=",".join(words) or "raw", **chosen)
+
+
+def _can_be_shuffled(cache: Cache, row: dict[str, Any], lag: int) -> None:
+    """Raises UsageError where no five responses are of like length, so that the only null asked for could not run."""
+    import numpy as np
+
+    from synergy_tui.phiid.exchange import like_length
+
+    query = "SELECT steps FROM responses WHERE capture = $1 AND valid ORDER BY prompt"
+    lengths = np.array([one["steps"] for one in load.rows(cache, query, row["capture"])], int)
+    if len(lengths) >= FEWEST_PROMPTS and not like_length(lengths, np.arange(len(lengths)), lag):
+        raise UsageError(
+            f"{terms.NULLS[0]} needs {FEWEST_PROMPTS} responses of like length, and {row['capture']} has none",
+            f"add --null {terms.NULLS[1]}, or capture more prompts",
+        )
 
 
 def _nulls(names: list[str], surrogates: int, prompts: int) -> list[str]:
