@@ -8,7 +8,7 @@ import torch
 
 from synergy_tui.ablation import orders
 from synergy_tui.ablation.divergence import IntactBehaviour
-from synergy_tui.analysis.areas import area, area_test, verdict
+from synergy_tui.analysis.areas import AreaTest, area, area_test, rank_test, verdict
 from synergy_tui.capture.generate import encode, generate
 from synergy_tui.subject.loading import load
 from synergy_tui.subject.sources import resolve
@@ -151,18 +151,105 @@ def test_area_is_by_trapezoids_from_the_origin():
     assert np.isnan(area(np.array([0.5, 1.0]), np.array([1.0, 2.0]), 0.25))  # no point of its own below 0.25
 
 
-def test_area_test_keeps_its_level_under_the_null():
+# The test of areas
+
+
+def of_areas(target: float, controls: np.ndarray) -> AreaTest:
+    """Of prompts that are all the same: areas are certain."""
+    return area_test(np.full(3, target), np.repeat(controls[:, None], 3, axis=1), replicates=20)
+
+
+CONTROLS = np.exp(np.random.default_rng(0).normal(0, 0.2, 20))
+
+
+@pytest.mark.parametrize("beaten", [0, 1, 7, 19, 20])
+def test_of_certain_areas_p_is_the_rank_among_the_sets(beaten):
+    ends = np.sort(CONTROLS)
+    target = (
+        np.sqrt(ends[beaten - 1] * ends[beaten]) if 0 < beaten < 20 else ends[0] / 2 if not beaten else ends[-1] * 2
+    )
+    found = of_areas(target, CONTROLS)
+    assert found.p == pytest.approx((1 + 20 - beaten) / 21)
+    assert found.below == pytest.approx((1 + beaten) / 21)
+    assert found.ratio == pytest.approx(target / np.exp(np.median(np.log(CONTROLS))))
+    assert found.seeds == 20
+    # A ratio to the largest set, and to the smallest: the interval inverts the test.
+    assert (found.low, found.high) == (pytest.approx(target / ends[-1]), pytest.approx(target / ends[0]))
+
+
+def test_a_tie_counts_for_neither_side():
+    found = of_areas(CONTROLS[3], CONTROLS)
+    assert found.p + found.below == pytest.approx((20 + 2 + 1) / 21)
+
+
+def test_uncertain_prompts_make_p_larger_by_the_share_of_draws_in_which_a_set_is_ahead():
+    """Two prompts of which one decides: it is drawn never, once or twice with 1/4, 1/2 and 1/4."""
+    target, other = np.array([2.0, 0.1]), np.array([1.0, 1.0])
+    controls = np.stack([other, *[0.01 * other] * 19])
+    found = area_test(target, controls, replicates=20_000)
+    assert found.p == pytest.approx((1 + 1 / 4) / 21, abs=0.001)
+    assert found.below == pytest.approx((1 + 19 + 3 / 4) / 21, abs=0.001)
+
+
+def test_area_test_keeps_its_level_on_both_sides():
+    """Of targets that are such a set themselves, with prompts that are hard for every set alike."""
     chance = np.random.default_rng(0)
-    draws = np.exp(chance.normal(size=(4000, 21)))
-    p = np.array([area_test(row[0], row[1:]).p for row in draws])
-    assert 0.04 < (p < 0.05).mean() < 0.06
-    assert 0.04 < (p > 0.95).mean() < 0.06
+    sets = chance.normal(0, 0.3, (1000, 21, 1)) + chance.normal(0, 1, (1000, 1, 6))
+    areas = np.exp(sets + 0.02 * chance.normal(size=(1000, 21, 6)))
+    found = [area_test(one[0], one[1:], replicates=100) for one in areas]
+    for side in ("p", "below"):
+        assert 0.015 < np.mean([getattr(one, side) < 0.05 for one in found]) < 0.06
+
+
+def test_the_interval_of_an_area_excludes_1_exactly_where_p_says_so():
+    """And contains the ratio; so they cannot contradict each other."""
+    chance = np.random.default_rng(1)
+    above = below = 0
+    for seed in range(300):
+        shift = chance.normal(0, 0.4)
+        noise = chance.normal(0, 0.2, (21, 1)) + chance.normal(0, chance.choice([0.05, 0.5]), (21, 8))
+        areas = np.exp(noise + chance.normal(0, 1, 8))
+        found = area_test(np.exp(shift) * areas[0], areas[1:], seed, 100)
+        assert found.low <= found.ratio <= found.high
+        assert (found.low > 1) == (found.p < 0.05)
+        assert (found.high < 1) == (found.below < 0.05)
+        above, below = above + (found.low > 1), below + (found.high < 1)
+    assert min(above, below) > 20
+
+
+def test_fewer_than_twenty_sets_have_no_interval():
+    found = of_areas(9.0, CONTROLS[:19])
+    assert (found.low, found.high) == (0, np.inf)
+    assert found.p == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("target", "controls"),
+    [
+        (9.0, np.array([1.0, -0.1])),
+        (0.0, CONTROLS),
+        (np.nan, CONTROLS),
+        (9.0, np.array([1.0, np.inf])),
+        (9.0, CONTROLS[:0]),
+    ],
+)
+def test_areas_that_are_not_positive_have_no_test(target, controls):
+    found = of_areas(target, controls)
+    assert np.isnan([found.ratio, found.low, found.high, found.p, found.below]).all()
+    assert found.seeds == len(controls)
+
+
+def test_an_accuracy_is_ranked_among_its_controls_with_ties_against_it():
+    controls = np.array([0.5, 0.6, 0.6, 0.7])
+    for target, sets in ((0.4, 0), (0.5, 1), (0.6, 3), (0.9, 4)):
+        assert rank_test(target, controls) == (1 + sets) / 5
+    assert np.isnan(rank_test(0.4, np.full(20, 0.5)))
+    assert np.isnan(rank_test(0.4, controls[:1]))
 
 
 def test_verdict_says_what_is_missing_before_it_says_anything_else():
-    chance = np.random.default_rng(0)
-    strong, weak = (area_test(value, np.exp(chance.normal(0, 0.2, 20))) for value in (9.0, 1.0))
-    few = area_test(9.0, np.array([1.0, 1.1, 0.9]))
+    strong, weak = of_areas(9.0, CONTROLS), of_areas(1.0, CONTROLS)
+    few = of_areas(9.0, np.array([1.0, 1.1, 0.9]))
     both = {"random": strong, "layer-matched": strong}
     assert verdict("synergy-first", 9.0, both).endswith(": disproportionate.")
     assert verdict("synergy-first", 9.0, both | {"layer-matched": weak}).endswith(": not disproportionate.")
@@ -171,12 +258,11 @@ def test_verdict_says_what_is_missing_before_it_says_anything_else():
     assert "no control layer-matched" in verdict("synergy-first", 9.0, {"random": strong})
     assert "has no area over" in verdict("synergy-first", float("nan"), both)
     assert "no controls" in verdict("synergy-first", 9.0, {})
-    assert "not positive" in verdict("synergy-first", 9.0, both | {"random": area_test(9.0, np.array([1.0, -0.1]))})
+    assert "not positive" in verdict("synergy-first", 9.0, both | {"random": of_areas(9.0, np.array([1.0, -0.1]))})
 
 
 @pytest.mark.parametrize("rounding", [0.0, 1e-12, 1e-9])
 def test_controls_that_are_all_the_same_set_give_no_verdict(rounding):
     same = 0.01 * (1 + rounding * np.random.default_rng(0).normal(size=20))
-    strong = area_test(9.0, np.exp(np.random.default_rng(1).normal(0, 0.2, 20)))
-    said = verdict("synergy-first", 0.01, {"random": strong, "layer-matched": area_test(0.01, same)})
+    said = verdict("synergy-first", 0.01, {"random": of_areas(9.0, CONTROLS), "layer-matched": of_areas(0.01, same)})
     assert "inconclusive, the layer-matched sets do not differ" in said

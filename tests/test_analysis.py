@@ -218,8 +218,8 @@ UNITS, EFFECT_PROMPTS, DRAWS, KEPT = 27, 12, 40, 8
 
 
 def against(seed: int, coupled: float, hump: float) -> dict[str, Effect]:
-    """Made-up unit values: data and surrogates have the prompts in common, and noise of their own. Synergy of the middle
-    layers is higher by `hump` in all, and by `coupled` in the data alone."""
+    """Made-up unit values: data and surrogates have the prompts in common, and noise of their own. Synergy of the
+    middle layers is higher by `hump` in all, and by `coupled` in the data alone."""
     chance = np.random.default_rng(seed)
     inside = np.repeat(profile.middle(9), 3)
     own = 5 + hump * inside + 0.3 * np.random.default_rng(1).normal(size=UNITS)

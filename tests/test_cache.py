@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import Command
 
 from synergy_tui.errors import CacheError, QueryError, UsageError
-from synergy_tui.store import check, load, publish, schema
+from synergy_tui.store import cards, check, load, publish, schema
 from synergy_tui.store.archive import Archive, export
 from synergy_tui.store.bulk import PAIR_FILE
 from synergy_tui.store.cache import Cache
@@ -400,12 +401,15 @@ def test_a_cache_of_version_3_is_brought_to_this_one_with_all_it_holds(tmp_path)
     tables = ("captures", "unit_scores", "surrogate_contrasts", "ablation_curves", "ablation_sweeps", "recipes")
     with duckdb.connect(str(old / "cache" / "cache.duckdb"), read_only=True) as con:
         assert con.execute("SELECT version FROM meta").fetchone() == (3,)
-        before = {
-            name: con.execute(f"SELECT count(*), hash(list(t ORDER BY t)) FROM {name} t").fetchall() for name in tables
+        columns = {name: ", ".join(row[0] for row in con.execute(f"DESCRIBE {name}").fetchall()) for name in tables}
+        had = {
+            name: f"SELECT count(*), hash(list(t ORDER BY t)) FROM (SELECT {columns[name]} FROM {name}) t"
+            for name in tables
         }
+        before = {name: con.execute(had[name]).fetchall() for name in tables}
     opened = Cache.open(old / "cache")
     for name in tables:
-        assert ask(opened, f"SELECT count(*), hash(list(t ORDER BY t)) FROM {name} t").rows == before[name]
+        assert ask(opened, had[name]).rows == before[name]
     assert check.check(opened) == []
     query = "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() ORDER BY ALL"
     assert ask(opened, query).rows == ask(Cache.open(old / "new"), query).rows
@@ -413,6 +417,40 @@ def test_a_cache_of_version_3_is_brought_to_this_one_with_all_it_holds(tmp_path)
     archive = Archive.open(old / "export")
     assert ask(archive, "SELECT count(*) FROM networks").rows == [(0,)]
     assert ask(archive, "SELECT count(*) FROM ablation_sweeps").rows == [(16,)]
+
+
+def test_results_of_an_earlier_method_keep_their_numbers_say_so_and_are_renewed_from_their_capture(tmp_path):
+    """Version 4 of the schema is the last that wrote results of the first version of the method."""
+    old = written_by(4, tmp_path)
+    command = Command(old / "cache")
+    query = """SELECT decomposition FROM decompositions WHERE surrogates > 0
+        AND decomposition NOT IN (SELECT map FROM ladder_levels WHERE map IS NOT NULL)"""
+    (row,) = load.rows(Cache.open(old / "cache"), query)
+    run = row["decomposition"]
+    scores = "SELECT hash(list(t ORDER BY t)) FROM (SELECT * FROM unit_scores WHERE decomposition = $1) t"
+    captures = "SELECT count(*) FROM captures"
+    opened = Cache.open(old / "cache")
+    before = load.rows(opened, scores, run), load.rows(opened, captures)
+    assert "made by an earlier method" in command("show", run).stdout
+    assert f"bring it up to date: synergy-tui renew {run}" in command("claims", run, code=2).stderr
+    assert "made by an earlier method" in card_lines(opened, cards.newest_card(opened, run))
+    (made,) = command.json("renew", run)
+    assert made["was"] == run
+    assert (load.rows(opened, scores, run), load.rows(opened, captures)) == before
+    shown = command("show", made["is"]).stdout
+    assert "made by an earlier method" not in shown
+    assert "up to date" in command("renew", made["is"]).stderr
+    assert load.rows(opened, "SELECT count(*) AS n FROM contrast_tests WHERE decomposition = $1", made["is"])[0]["n"]
+    # What was exported before says so too, and a ladder.
+    assert "made by an earlier method" in Command(old / "export")("show").stdout
+    (ladder,) = load.rows(opened, "SELECT ladder FROM ladders")
+    assert load.ladder(opened, ladder["ladder"])["method"] == 1
+
+
+def card_lines(opened, card):
+    from synergy_tui.drawing import card as drawn
+
+    return "\n".join(line.plain for line in drawn.draw(cards.card(opened, card), 140))
 
 
 def test_a_cache_of_version_1_is_brought_to_this_one_with_all_it_holds(version_1):

@@ -243,12 +243,21 @@ def test_the_sweep_finds_the_heads_that_carry_the_answer_and_controls_do_not(run
     layers = {one["layer"]: one["divergence"] for one in found["sweeps"]["whole-layers"]}
     assert set(sorted(layers, key=lambda layer: -layers[layer])[:2]) == {1, 2}
     assert "synergy-first: area over [0, 0.25] is" in found["verdict"]
+    # Of these prompts none is left for the ranking to come from.
+    assert found["held_out"] is False
+    assert "The ranking and the replay share prompts" in found["verdict"]
     ratio = {one["control"]: one for one in found["ratios"] if one["removal_order"] == "synergy-first"}
-    assert ratio["layer-matched"]["low"] > 1
     assert ratio["random"]["low"] > 1
+    assert ratio["random"]["p_above"] < 0.05
     (curve,) = found["orders"]["synergy-first"]["curves"]
     others = [one["divergence"][0] for one in found["orders"]["random"]["curves"]]
     assert curve["divergence"][0] > np.median(others) * 3
+    # Two heads of 16: one of the 20 sets with as many from each layer is the very same, and counts against it.
+    matched = [one["divergence"][0] for one in found["orders"]["layer-matched"]["curves"]]
+    assert sum(one == pytest.approx(curve["divergence"][0]) for one in matched) == 1
+    assert ratio["layer-matched"]["ratio"] > 3
+    assert 0.05 < ratio["layer-matched"]["p_above"] < 2.5 / 21
+    assert ratio["layer-matched"]["low"] < 1
     by_name = {one["ranking"]: one for one in found["correlations"]}
     assert by_name["rank-difference"]["units"] == 16
     assert by_name["rank-difference"]["low"] <= by_name["rank-difference"]["spearman"]
@@ -257,6 +266,40 @@ def test_the_sweep_finds_the_heads_that_carry_the_answer_and_controls_do_not(run
     assert set(np.argsort(score["value"])[-2:]) == set(KNOWN)
     assert (score["low"] <= score["value"] + 1e-12).all()
     assert (score["value"] <= score["high"] + 1e-12).all()
+
+
+def test_the_ranking_comes_from_prompts_that_are_not_replayed_where_there_are_five(run):
+    """On the prompts replayed, and so over all, other heads rank first."""
+    cache, _ = run
+    first = {0: (0, 3), 1: KNOWN}
+    rows = [
+        {"decomposition": "dheld", "prompt": prompt, "unit_index": unit, "sts": value, "rtr": 1.0, "tdmi": 9.0}
+        | {"balance": 0.5, "independence": 0.1}
+        for prompt in range(10)
+        for unit, value in enumerate(
+            [1 + (10 - prompt) * (unit in first[prompt // 5]) + unit / 100 for unit in range(16)]
+        )
+    ]
+    (own,) = load.rows(cache, "SELECT capture FROM decompositions WHERE decomposition = 'dtoy'")
+    row = {"decomposition": "dheld", "capture": own["capture"], "estimator": "gaussian", "redundancy": "mmi", "lag": 1}
+    scores = [
+        {"decomposition": "dheld", "unit_index": unit, "score": name, "value": 1.0 * (unit in first[0])}
+        for name in (*RANKINGS, *MEASURES, *ATOMS)
+        for unit in range(16)
+    ]
+    tables = {"decompositions": [row], "unit_scores": scores}
+    publish_decomposition(cache, "dheld", tables | {"unit_prompts": rows}, iter(()))
+    made = _plan((cache, "dheld"), fractions=[0.125]).spec
+    assert made["held_out"]
+    found = {name: set(np.argsort(value)[-2:]) for name, value in ablate._rankings(cache, made, (4, 4)).items()}
+    assert found["difference"] == found["rank-difference"] == found["tdmi-share"] == set(KNOWN)
+    shared = ablate._rankings(cache, made | {"held_out": False}, (4, 4))
+    assert set(np.argsort(shared["difference"])[-2:]) == set(first[0])
+    told = _ablated((cache, "dheld"), fractions=[0.125], orders=["synergy-first", "random"])
+    assert told["held_out"]
+    assert "share prompts" not in told["verdict"]
+    (curve,) = told["orders"]["synergy-first"]["curves"]
+    assert curve["divergence"][0] > 0.3
 
 
 def test_a_cancelled_lab_keeps_what_is_there_and_goes_on_to_the_same_numbers(run):
@@ -449,24 +492,42 @@ def test_the_area_test_calls_three_to_seven_percent_of_null_targets():
         sums = np.cumsum(worth[chance.permutation(270)])[counts - 1]
         return area(fractions, sums * np.exp(0.05 * chance.normal(size=5)), 0.25)
 
-    p = [area_test(drawn(), np.array([drawn() for _ in range(20)])).p for _ in range(500)]
-    assert 0.03 <= np.mean(np.array(p) < 0.05) <= 0.07
+    sets = [np.array([[drawn()] for _ in range(21)]) for _ in range(500)]
+    found = [area_test(one[0], one[1:], replicates=10) for one in sets]
+    for side in ("p", "below"):
+        assert 0.03 <= np.mean([getattr(one, side) < 0.05 for one in found]) <= 0.07
 
 
 def test_paired_intervals_cover_the_ratio_they_are_of():
-    """Prompts differ a lot and in all sets alike: pairing takes that out."""
+    """Prompts differ a lot and in all sets alike: pairing takes that out. The ratio is to a set yet to be drawn."""
     chance = np.random.default_rng(0)
-    covered, widths = 0, []
-    for seed in range(200):
+    covered, widths, apart = 0, [], []
+    for seed in range(100):
         prompt = chance.lognormal(0, 1, 12)
         target = 1.5 * prompt * np.exp(0.1 * chance.normal(size=(1, 12)))
-        controls = prompt * np.exp(0.1 * chance.normal(size=(5, 1, 12)))
+        controls = prompt * np.exp(0.1 * chance.normal(size=(21, 1, 12)))
+        another, controls = controls[0].mean(), controls[1:]
         found = importance.area_ratio(np.array([0.25]), target, controls, 0.25, seed)
-        covered += found.low <= 1.5 <= found.high
+        assert found.low <= found.ratio <= found.high
+        covered += found.low <= target.mean() / another <= found.high
         widths.append(found.high - found.low)
-    assert 0.85 <= covered / 200 <= 0.99
-    assert np.median(widths) < 0.4
-    assert np.isnan(importance.area_ratio(np.array([0.25]), target[:, :1], controls[..., :1], 0.25).low)
+        shuffled = importance.area_ratio(np.array([0.25]), chance.permutation(target, axis=1), controls, 0.25, seed)
+        apart.append(shuffled.high - shuffled.low)
+    assert covered >= 90
+    assert np.median(widths) < 0.5 < np.median(apart) / 3
+
+
+def test_an_area_is_taken_of_each_prompt_once_and_a_single_fraction_is_the_divergence_there():
+    chance = np.random.default_rng(1)
+    fractions = np.array([0.1, 0.25, 0.5])
+    target, controls = chance.gamma(9, size=(3, 4)), chance.gamma(3, size=(20, 3, 4))
+    found = importance.area_ratio(fractions, target, controls, 0.25, 7)
+    by_prompt = [area(fractions, column, 0.25) for column in target.T]
+    others = [[area(fractions, column, 0.25) for column in one.T] for one in controls]
+    expected = area_test(np.array(by_prompt), np.array(others), 7)
+    np.testing.assert_allclose([*vars(found).values()], [*vars(expected).values()])
+    whole = importance.area_ratio(np.array([0.3]), target[:1], controls[:, :1], 0.3)
+    assert whole.ratio == pytest.approx(target[0].mean() / np.exp(np.median(np.log(controls[:, 0].mean(axis=1)))))
 
 
 def test_paired_tasks_show_a_change_that_unpaired_ones_hide():

@@ -239,7 +239,18 @@ def test_a_ladder_is_climbed_from_end_to_end(climbed, tiny):
     assert load.newest_ladder(cache, captured["subject"])["ladder"] == found["ladder"]
     graded = load.rows(cache, "SELECT grade, count(*) AS n FROM ladder_prompts GROUP BY ALL")
     assert sum(one["n"] for one in graded) == 40
-    assert all(one["right_answers"] + one["wrong_answers"] + one["unparsable"] == 5 for one in found["levels_of"])
+    counted = ("right_answers", "wrong_answers", "unparsable", "unfinished", "failed")
+    assert all(sum(one[name] for name in counted) == 5 for one in found["levels_of"])
+    # 24 steps end no answer of this subject: none is wrong, and no level has an accuracy.
+    assert {one["grade"] for one in graded} <= {"unfinished", "right"}
+    assert all(one["accuracy"] is None for one in found["levels_of"])
+    assert found["accuracy_falls"] is None
+    assert "8 of 8 levels have no accuracy" in found["sentence"]
+    # Of the primary order parameter it is told how often surrogates have a transition too.
+    query = "SELECT order_parameter, surrogate_transitions AS share FROM ladder_verdicts ORDER BY ALL"
+    share = {one["order_parameter"]: one["share"] for one in load.rows(cache, query)}
+    assert 0 <= share.pop("contrast") <= 0.3
+    assert set(share.values()) == {None}
     # The curve is the contrast of the level's own map.
     for level, point in zip(found["levels_of"], found["curves"]["contrast"], strict=True):
         own = load.atlas(cache, level["map"], "rank-difference")["contrasts"]["rank-difference"]["contrast"]
@@ -331,7 +342,8 @@ def test_few_levels_are_compared_and_a_raising_verifier_is_counted(tmp_path, tin
     found = _chain(cache, tiny, "33333333", **chosen)
     assert found["verdict"] == "comparison"
     assert [one["failed"] for one in found["levels_of"]] == [1, 1, 1]
-    assert found["accuracy_falls"] is False
+    assert all(one["unfinished"] >= 4 and one["accuracy"] is None for one in found["levels_of"])
+    assert found["accuracy_falls"] is None
     assert len(found["differences"]["contrast"]) == 3
     (error,) = load.rows(cache, "SELECT DISTINCT error FROM ladder_prompts WHERE grade = 'failed'")
     assert error["error"].startswith("ValueError")

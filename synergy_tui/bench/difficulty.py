@@ -182,6 +182,9 @@ def measure(ladders: int = LADDERS, through: int = 20) -> dict[str, Any]:
         for size in sizes:
             for jitter in (0.0, JITTER):
                 out["alone"][_case(name, size, jitter)] = alone(course, size, jitter, ladders)
+    for effect, drift in ((0.5, 0.8), (1.0, 0.8), (1.0, 0.9), (2.0, 0.9)):
+        case = f"flat, levels drift by {effect:g} sd (φ {drift:g})"
+        out["alone"][case] = alone(SMOOTH["flat"], 0.0, effect, ladders, drift=drift)
     path = Path()
     out["path"] = {"reach, sd": path.reach, "error of a level": path.error, "its jackknife": path.jackknife}
     for name, course, sizes in _every():
@@ -192,7 +195,7 @@ def measure(ladders: int = LADDERS, through: int = 20) -> dict[str, Any]:
 
 
 def _every() -> list[tuple[str, Course, tuple[float, ...]]]:
-    smooth = [(name, course, (0.0,) if name == "flat" else (1.0, 2.0)) for name, course in SMOOTH.items()]
+    smooth = [(name, course, (0.0,) if name == "flat" else (1.0, 2.0, 3.0)) for name, course in SMOOTH.items()]
     return [*smooth, *((name, course, (1.0, 2.0)) for name, course in SUDDEN.items())]
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from synergy_tui.store.bulk import PAIR_FILE
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_capture, publish_decomposition
-from synergy_tui.terms import ATOMS, MEASURES, RANKINGS
+from synergy_tui.terms import ATOMS, MEASURES, METHOD, RANKINGS
 
 AT_ONCE = 500_000
 """Pairs of a row group."""
@@ -114,6 +114,7 @@ def make_run(
             ],
             "contrasts": [{"decomposition": decomposition, "ranking": one, "contrast": None} for one in RANKINGS],
             "confounds": [{"decomposition": decomposition, "name": "synergy~autocorrelation", "value": 0.9}],
+            "recipes": [{"result": decomposition, "command": f"synergy-tui decompose {capture}", "method": METHOD}],
         },
         _pairs(layers, per_layer, nothing) if pairs else iter(()),
     )
