@@ -18,9 +18,9 @@ SHUFFLES, SHIFTS = 12, 12
 CLEAR = 5.0
 """Standard deviations over shuffles above which volatility is called shared."""
 
-VOLATILE, VARYING, ALIKE = 0.01, 2.0, 1.15
+VOLATILE, VARYING, ALIKE, COURSE = 0.01, 2.0, 1.15, 2.0
 """Smallest values worth a doubt: of shared volatility, a mean correlation; of autocorrelation over prompts, a variance
-ratio; of likeness between responses, a ratio of mean squares."""
+ratio; of likeness between responses, a ratio of mean squares; of a course common to all prompts, a variance ratio."""
 
 OF_COUPLING = 0.15
 """Share of the mean squared correlation that coupling which is not Gaussian may add to that of squares."""
@@ -32,7 +32,8 @@ class Conditions:
     and less the same in shuffled data; volatility_z: over its spread in shuffled data; linear: mean squared
     correlation, likewise. varying: variance over prompts of the units' mean autocorrelation, over what independent
     units would show. alike: mean square likeness of the time courses of exchanged responses, over that of the same
-    responses displaced in time; alike_z: over its spread. NaN where there are too few prompts or units to tell."""
+    responses displaced in time; alike_z: over its spread. course: variance of the units' mean course over prompts, over
+    that of independent responses. NaN where there are too few prompts or units to tell."""
 
     volatility: float
     volatility_z: float
@@ -40,6 +41,7 @@ class Conditions:
     varying: float
     alike: float
     alike_z: float
+    course: float
 
     @property
     def shared_volatility(self) -> bool:
@@ -56,6 +58,12 @@ class Conditions:
     def varying_memory(self) -> bool:
         """Whether prompt-shuffle alone would call independent units coupled."""
         return bool(self.varying > VARYING)
+
+    @property
+    def redundancy_misled(self) -> bool:
+        """Whether both nulls reject the redundancy of independent units: prompt-shuffle because memory varies over
+        prompts, window-roll because of a course common to them, and both upwards."""
+        return self.varying_memory and bool(self.course > COURSE)
 
     def misleading(self) -> list[str]:
         """Why no null can be trusted to call anything coupled; empty where nothing speaks against it."""
@@ -86,13 +94,13 @@ def conditions(
         if there.sum() >= 3:
             parts.append(part[:, there])
     if not parts:
-        return Conditions(*(float("nan"),) * 6)
+        return Conditions(*(float("nan"),) * 7)
     rest = [_without_course(part) for part in parts]
     own, drawn = _shared_volatility(rest, chance)
     sd = float(drawn[:, 0].std(ddof=1) * np.sqrt(1 + 1 / len(drawn)))
     volatility, linear = (own - drawn.mean(axis=0)).tolist()
     z = volatility / sd if sd > 0 else float("nan")
-    return Conditions(volatility, z, linear, _varying(parts, lag), *_likeness(rest, chance))
+    return Conditions(volatility, z, linear, _varying(parts, lag), *_likeness(rest, chance), _course(parts))
 
 
 def _standardised(part: np.ndarray) -> np.ndarray:
@@ -143,6 +151,12 @@ def _varying(parts: list[np.ndarray], lag: int) -> float:
     rest = own - own.mean(axis=0)
     alone = rest.var(axis=0, ddof=1).sum() / own.shape[1] ** 2
     return float(rest.mean(axis=1).var(ddof=1) / alone) if alone > 0 else float("nan")
+
+
+def _course(parts: list[np.ndarray]) -> float:
+    """Variance over steps of the mean over prompts, of which independent responses have 1/prompts."""
+    each = [(len(part) * float((part.mean(axis=0) ** 2).mean()), len(part)) for part in parts]
+    return sum(value * count for value, count in each) / sum(count for _, count in each)
 
 
 def _likeness(parts: list[np.ndarray], chance: np.random.Generator) -> tuple[float, float]:

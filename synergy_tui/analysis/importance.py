@@ -14,9 +14,9 @@ from jaxtyping import Float, Int
 from scipy.stats import norm, rankdata
 
 from synergy_tui.analysis.areas import AreaTest, area, area_test
+from synergy_tui.analysis.bootstrap import ends
 
 REPLICATES = 1000
-INTERVAL = (2.5, 97.5)
 
 
 class Estimate(NamedTuple):
@@ -67,7 +67,8 @@ def correlation(
     drawn = np.take_along_axis(_drawn(importance.shape[1], seed, replicates) @ importance.T, units, axis=1)
     plain, partial = _correlations(drawn, ranking[units], layers)
     whole, within = _correlations(importance.mean(axis=1)[None], ranking[None], layers)
-    return Estimate(float(whole[0]), *_ends(plain)), Estimate(float(within[0]), *_ends(partial))
+    prompts = importance.shape[1]
+    return _estimate(float(whole[0]), plain, prompts), _estimate(float(within[0]), partial, prompts)
 
 
 def accuracy_change(
@@ -80,14 +81,15 @@ def accuracy_change(
     difference = own - others.mean(axis=0)
     if len(difference) < 2:
         return Estimate(float(difference.mean()), float("nan"), float("nan"))
-    return Estimate(float(difference.mean()), *_ends(_drawn(len(difference), seed) @ difference))
+    return _estimate(float(difference.mean()), _drawn(len(difference), seed) @ difference, len(difference))
 
 
 def mean_interval(values: Float[np.ndarray, "rows prompts"], seed: int = 0) -> Float[np.ndarray, "2 rows"]:
     """95 % interval of each row's mean, prompts drawn; NaN with a single prompt."""
     if values.shape[1] < 2:
         return np.full((2, len(values)), np.nan)
-    return np.percentile(values @ _drawn(values.shape[1], seed).T, INTERVAL, axis=1)
+    count = values.shape[1]
+    return ends(values.mean(axis=1), _drawn(count, seed) @ values.T, count)
 
 
 def binomial(correct: int, count: int) -> Estimate:
@@ -122,9 +124,7 @@ def _drawn(prompts: int, seed: int, replicates: int = REPLICATES) -> np.ndarray:
     return np.random.default_rng(seed).multinomial(prompts, np.full(prompts, 1 / prompts), size=replicates) / prompts
 
 
-def _ends(replicates: np.ndarray) -> tuple[float, float]:
-    known = replicates[np.isfinite(replicates)]
-    if len(known) < len(replicates) / 2:
-        return float("nan"), float("nan")
-    low, high = np.percentile(known, INTERVAL)
-    return float(low), float(high)
+def _estimate(value: float, replicates: np.ndarray, count: int) -> Estimate:
+    """With Student's interval; a correlation and a difference of shares are within ±1."""
+    low, high = np.clip(ends(np.array(value), replicates, count), -1, 1)
+    return Estimate(value, float(low), float(high))

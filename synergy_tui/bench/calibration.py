@@ -53,11 +53,12 @@ def judged(data: Planted, draws: int = DRAWS, seed: int = 0, replicates: int = R
     shown = profile.profile(scores.scaled(scores.ranking(RANKING, values)), layers)
     pairs, units, against = [], [], {}
     misleading: list[str] = []
+    redundancy = False
     for null in NULLS:
         engine = NullEngine(series, null, seed, data.categories)
         if engine.exchange is not None:
             held = conditions.conditions(series, response_lengths(series), engine.exchange.blocks, 1, seed)
-            misleading = held.misleading()
+            misleading, redundancy = held.misleading(), held.redundancy_misled
         block = NullBlock.merge([engine.block(k, draws) for k in range(len(engine))])
         moments = block.moments
         mine = (block.observed, moments.mean, moments.sd, moments.skewness, moments.count, block.counts)
@@ -78,6 +79,7 @@ def judged(data: Planted, draws: int = DRAWS, seed: int = 0, replicates: int = R
     out: Found = {"C1": claim.verdict, "withheld": bool(misleading), "intervals": _of_contrast(contrast)}
     for name, tests in (("pairs", pairs), ("units", units)):
         p = np.full((1, 3), np.nan) if misleading else nulls.coupled_p(tests)
+        p[:, 1] = np.nan if redundancy else p[:, 1]
         called = nulls.benjamini_hochberg(p[:, 0]) < COUPLED
         with np.errstate(invalid="ignore"):
             out |= {name: float((p[:, 0] < LEVEL).mean()), f"{name}, rtr": float((p[:, 1] < LEVEL).mean())}

@@ -103,6 +103,10 @@ def run_as_json(
         "profile": [one["value"] for one in found["profile"]],
         "contrast": found["contrasts"][ranking],
         "surrogate_contrasts": found["surrogate_contrasts"],
+        "contrast_tests": found["tests"],
+        "null_runs": found["null_runs"],
+        "misleading": row["misleading"] or [],
+        "method": row["method"],
         "confounds": found["confounds"],
     }
 

@@ -46,6 +46,8 @@ DOUBTS = {
     "coupling: p and q are then withheld.",
     "likeness of responses": "Where groups of prompts have a time course of their own, both nulls take it for "
     "coupling: p and q are then withheld.",
+    "course common": "Where memory varies over prompts and there is a course common to all of them, both nulls reject "
+    "the redundancy of independent units: its p and q are then withheld.",
     "prompts outside": "Responses that cannot be exchanged with others without cutting those short take no part in "
     "the nulls.",
     "split-half": "Spearman's ρ between the ranking from either half of the prompts. A model with random "

@@ -34,7 +34,7 @@ class Against:
     pair_q: np.ndarray
     counts: dict[str, np.ndarray]
     by_prompt: dict[str, np.ndarray]
-    withheld: bool
+    withheld: tuple[bool, ...]
 
     @property
     def first(self) -> Tested:
@@ -42,8 +42,12 @@ class Against:
         return next(iter(self.units.values()))
 
 
-def against(job: JobFolder, names: list[str], count: int, withheld: bool) -> Against:
-    """Reads the shards of all `count` blocks of the nulls `names`, one at a time. withheld: whether p and q are."""
+WHOLE, REDUNDANCY, NOTHING = (True, True, True), (False, True, False), (False, False, False)
+"""Which of the p and q of sts, rtr and TDMI are withheld."""
+
+
+def against(job: JobFolder, names: list[str], count: int, withheld: tuple[bool, ...]) -> Against:
+    """Reads the shards of all `count` blocks of the nulls `names`, one at a time. withheld: which p and q are."""
     totals: dict[str, list[UnitTotals]] = {}
     counts: dict[str, np.ndarray] = {}
     by_prompt: dict[str, np.ndarray] = {}
@@ -128,7 +132,7 @@ def test_rows(decomposition: str, found: Against, layers: int, seed: int) -> pa.
 
 
 def _pairs_tested(
-    job: JobFolder, counts: dict[str, np.ndarray], number: int, withheld: bool
+    job: JobFolder, counts: dict[str, np.ndarray], number: int, withheld: tuple[bool, ...]
 ) -> tuple[list[Tested], np.ndarray]:
     """(tests by null, p [pairs, 3] of the calibrated ones) of one block."""
     tests = {}
@@ -141,8 +145,8 @@ def _pairs_tested(
     return list(tests.values()), _withheld(p, withheld)
 
 
-def _withheld(p: np.ndarray, withheld: bool) -> np.ndarray:
-    return np.full_like(p, np.nan) if withheld else p
+def _withheld(p: np.ndarray, withheld: tuple[bool, ...]) -> np.ndarray:
+    return np.where(withheld, np.nan, p)
 
 
 def _calibrated(names: list[str]) -> list[str]:

@@ -15,7 +15,16 @@ from synergy_tui.analysis.conditions import Conditions, conditions
 from synergy_tui.errors import MeasureError
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.worker import blocks, lengths, unit_rows
-from synergy_tui.jobs.worker.against import Against, against, contrast_rows, pair_columns, test_rows
+from synergy_tui.jobs.worker.against import (
+    NOTHING,
+    REDUNDANCY,
+    WHOLE,
+    Against,
+    against,
+    contrast_rows,
+    pair_columns,
+    test_rows,
+)
 from synergy_tui.jobs.worker.against import unit_rows as null_rows
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
@@ -180,6 +189,13 @@ class _Held:
         """Why no null can be trusted."""
         return self.conditions.misleading() if self.conditions else []
 
+    @property
+    def withheld(self) -> tuple[bool, ...]:
+        """Which p and q of sts, rtr and TDMI are."""
+        if self.misleading:
+            return WHOLE
+        return REDUNDANCY if self.conditions and self.conditions.redundancy_misled else NOTHING
+
 
 def _nulls(series: np.ndarray, method: dict[str, Any], spec: dict[str, Any], categories: Sequence[str]) -> _Held:
     """The nulls that can be run: one that cannot leaves the others in place, and says why."""
@@ -219,7 +235,7 @@ def _condition_rows(decomposition: str, held: _Held) -> pa.Table:
     }
     if of is not None:
         named |= {"shared volatility": of.volatility, "memory varies over prompts": of.varying}
-        named["likeness of responses"] = of.alike
+        named |= {"likeness of responses": of.alike, "course common to prompts": of.course}
     values = np.array(list(named.values()))
     return table(decomposition=[decomposition] * len(named), name=list(named), value=values)
 
@@ -239,7 +255,7 @@ def _against(job: JobFolder, held: _Held, spec: dict[str, Any], progress: Progre
                 blocks.keep_null_block(job, null, number, block)
             else:
                 progress.skip(draws)
-    return against(job, list(held.engines), count, bool(held.misleading))
+    return against(job, list(held.engines), count, held.withheld)
 
 
 def _pair_tables(

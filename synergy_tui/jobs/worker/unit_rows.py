@@ -73,7 +73,7 @@ def rows(
     doubts = confounds.confounds(
         values, measured["autocorrelation"], measured["norm"], raws, (first, second), lengths, left_out
     )
-    if found is not None and not found.withheld:
+    if found is not None and not found.withheld[0]:
         coupled, up = found.unit_q[:, 0] < COUPLED, found.first.excess > 0
         doubts["units coupled"] = float(coupled.sum())
         doubts["units coupled, more synergy"] = float((coupled & up).sum())
