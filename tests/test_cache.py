@@ -433,7 +433,9 @@ def test_results_of_an_earlier_method_keep_their_numbers_say_so_and_are_renewed_
     before = load.rows(opened, scores, run), load.rows(opened, captures)
     assert "made by an earlier method" in command("show", run).stdout
     assert f"bring it up to date: synergy-tui renew {run}" in command("claims", run, code=2).stderr
-    assert "made by an earlier method" in card_lines(opened, cards.newest_card(opened, run))
+    assert "made by an earlier method, some of whose verdicts do not hold" in card_lines(
+        opened, cards.newest_card(opened, run)
+    )
     (made,) = command.json("renew", run)
     assert made["was"] == run
     assert (load.rows(opened, scores, run), load.rows(opened, captures)) == before

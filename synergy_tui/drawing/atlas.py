@@ -73,6 +73,11 @@ def earlier(run: dict[str, Any]) -> str:
     return "" if run.get("method", METHOD) >= METHOD else " · made by an earlier method: synergy-tui renew"
 
 
+def mark(run: dict[str, Any]) -> str:
+    """The same at the beginning of a pane's title, where it is never cut."""
+    return "earlier method · " if earlier(run) else ""
+
+
 def map_lines(atlas: Atlas, width: int, colours: tuple[str, ...]) -> list[Text]:
     """The legend, the unit numbers, and a row per layer with its profile; shades where there are no `colours`."""
     import numpy as np  # 0.1 s that the explorer's first paint does not have
@@ -205,7 +210,7 @@ def _conditions(confounds: dict[str, float | None], short: bool) -> str:
     if found["memory varies over prompts"] > 2:
         told.append(f"memory varies ×{found['memory varies over prompts']:.0f}")
     if found["prompts outside the nulls"]:
-        told.append(f"{found['prompts outside the nulls']:.0f} {'out' if short else 'prompts outside the nulls'}")
+        told.append(f"{found['prompts outside the nulls']:.0f} {'' if short else 'prompts '}outside the nulls")
     if found["prompts repeated"]:
         told.append(f"{found['prompts repeated']:.0f} {'repeated' if short else 'prompts repeated'}")
     return "".join(f"{' ' if short else '   '}{one}" for one in told)

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from synergy_tui.drawing.atlas import doubts, earlier
+from synergy_tui.drawing.atlas import doubts, earlier, mark
 from synergy_tui.drawing.tables import printable
 from synergy_tui.terms import EXPLAINED, INCONCLUSIVE, SUPPORTED
 
@@ -27,13 +27,26 @@ def title(card: Card) -> str:
         f"{run['prompts']} prompts, {run['valid_prompts']} valid",
         f"{run['estimator']}·{run['redundancy']} τ{run['lag']}",
     ]
-    return " · ".join(parts) + earlier({"method": card["method"] or 1})
+    return mark({"method": card["method"] or 1}) + " · ".join(parts)
+
+
+def too_old(card: Card) -> str:
+    """What to think of a card that an earlier version of the method made; empty for others."""
+    if not earlier({"method": card["method"] or 1}):
+        return ""
+    run = card["decomposition"]
+    return (
+        "This card was made by an earlier method, some of whose verdicts do not hold. Bring the run up to date, then "
+        f"make the card: synergy-tui renew {run}"
+    )
 
 
 def draw(card: Card, width: int, plain: bool = False) -> list[Text]:
     """Lines of the card. plain: without colour."""
     style = "" if plain else "bold"
     lines = [Text(title(card), style), Text()]
+    if said := too_old(card):
+        lines = [*lines, *(Text(one) for one in textwrap.wrap(said, width - 1)), Text()]
     for name, claim in card["claims"].items():
         lines += _claim(name, claim, width, plain)
     lines.append(Text())
@@ -95,7 +108,13 @@ def holds(claim: Card) -> str:
 def as_markdown(card: Card) -> str:
     """The card as a page."""
     head = ["", "claim", "effect", "95 % interval", "n", "holds under", "verdict"]
-    lines = [f"# {title(card)}", "", f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    lines = [
+        f"# {title(card)}",
+        "",
+        *([too_old(card), ""] if too_old(card) else []),
+        f"| {' | '.join(head)} |",
+        "|" + "---|" * len(head),
+    ]
     notes = []
     for name, claim in card["claims"].items():
         sign = _sign(claim)

@@ -64,7 +64,9 @@ def contrast(run: Run, name: str) -> Text:
             line.append(f" [{found['low']:+.2f}, {found['high']:+.2f}]")
         line.append("   ")
     if run.tested and not run.unready:
-        line.append(f"{int(run.above_null().sum())} of {run.units} units above null ({run.null})")
+        nulls = run.row["nulls"]
+        which = "both nulls" if len(nulls) > 1 else nulls[0]
+        line.append(f"{int(run.above_null().sum())} of {run.units} units above {which}")
     return line
 
 

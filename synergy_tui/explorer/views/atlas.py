@@ -90,10 +90,10 @@ class AtlasView(View):
         score = run.scores[self.selection.score]
         what = "min–max scaled" if score.kind == "ranking" else score.unit
         title = f"{self.selection.score}{', ' + what if what else ''}"
-        from synergy_tui.drawing.atlas import earlier
+        from synergy_tui.drawing.atlas import mark
 
         masked = " · cells not above null masked" if self.selection.masked and run.tested else ""
-        return title + masked + earlier(run.row)
+        return mark(run.row) + title + masked
 
     def _legend(self, run: Run) -> Text:
         score = run.scores[self.selection.score]

@@ -122,6 +122,8 @@ class ClaimsView(View):
         name = names[self._place]
         self.head("#claim-pane", f"{name}  {claims[name]['statement']}", "up, down: another")
         told = self._told(claims[name], width - 4)
+        if said := drawn.too_old(self._card):
+            told = [*telling.wrapped(said, width - 4), Text(), *told]
         if name == "C6":
             told += [Text()] * (self.size.height > 30)
             told += self._networks(width - 4, self.size.height - len(names) - 4 - len(told))

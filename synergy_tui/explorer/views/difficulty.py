@@ -135,9 +135,9 @@ class DifficultyView(View):
             return
         found, parameter = shown.found, self._parameter
         count = f"   {shown.place + 1} of {shown.count}  . and ," if shown.count > 1 else ""
-        from synergy_tui.drawing.atlas import earlier
+        from synergy_tui.drawing.atlas import mark
 
-        title = f"{printable(found['subject_name'])} on {printable(found['name'])}: {parameter}{count}{earlier(found)}"
+        title = f"{mark(found)}{printable(found['subject_name'])} on {printable(found['name'])}: {parameter}{count}"
         self.head("#ladder-curves", title, "by level, 95 % interval")
         lines = drawn.curve_lines(found, parameter, fits=True)
         limits = _limits(lines)
