@@ -266,3 +266,26 @@ def test_controls_that_are_all_the_same_set_give_no_verdict(rounding):
     same = 0.01 * (1 + rounding * np.random.default_rng(0).normal(size=20))
     said = verdict("synergy-first", 0.01, {"random": of_areas(9.0, CONTROLS), "layer-matched": of_areas(0.01, same)})
     assert "inconclusive, the layer-matched sets do not differ" in said
+
+
+@pytest.mark.parametrize(("own", "asked"), [(3.0, True), (1.0, False)])
+def test_accuracy_is_asked_for_only_where_the_area_may_be_above_its_controls(own, asked):
+    """A card's ablation leaves out graded tasks where C3 is decided without them."""
+    import pyarrow as pa
+
+    from synergy_tui.jobs.worker.ablate import Condition
+    from synergy_tui.jobs.worker.ablate_rows import disproportionate
+
+    chance = np.random.default_rng(0)
+    orders = [("synergy-first", None, None, own)]
+    for seed in range(20):
+        level = 1 + 0.02 * (seed - 10)
+        orders += [("random", None, seed, level), ("layer-matched", "synergy-first", seed, level)]
+    conditions, tables = [], []
+    for name, target, seed, level in orders:
+        for fraction in (0.1, 0.25):
+            conditions.append(Condition(name, target, seed, fraction, (0,)))
+            values = level * fraction * (1 + 0.001 * chance.normal(size=6))
+            tables.append(pa.table({"prompt": list(range(6)), "divergence": values}))
+    spec = {"orders": ["synergy-first", "random", "layer-matched"], "prompts": list(range(6))}
+    assert disproportionate(spec, conditions, tables) is asked

@@ -128,7 +128,10 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     more: dict[str, Any] = {}
     answered = [one for one in conditions if answered_at(spec, one.order, one.target) == one.fraction is not None]
     if spec.get("tasks"):
-        more |= _examined(job, lab, answered, progress)
+        if spec.get("sparing", False) and not ablate_rows.disproportionate(spec, conditions, tables):
+            more["unasked"] = True
+        else:
+            more |= _examined(job, lab, answered, progress)
     if spec.get("answers") and lab.how.own_answers:
         more["ablation_answers"] = _answers(job, lab, answered, progress)
     if spec.get("budget"):

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from synergy_tui.ablation import orders
 from synergy_tui.analysis import areas, importance
+from synergy_tui.analysis.claims import UNCLEAR
 from synergy_tui.analysis.importance import Estimate
 from synergy_tui.jobs.worker.record import versions
 from synergy_tui.terms import CONTROL_ORDERS, SWEEPS, TARGETED_ORDERS
@@ -153,6 +154,13 @@ def _ratios(spec: dict[str, Any], along: Sequence[tuple[Condition, pa.Table]], c
     return out
 
 
+def disproportionate(spec: dict[str, Any], conditions: Sequence[Condition], tables: Sequence[pa.Table]) -> bool:
+    """Whether synergy-first may be above both its controls, so that accuracy decides the rest of C3."""
+    along = [(one, table) for one, table in zip(conditions, tables, strict=True) if one.place is None]
+    tested = [one for one in _ratios(spec, along, {}) if one["removal_order"] == "synergy-first"]
+    return not any(one["p_above"] > UNCLEAR for one in tested)
+
+
 def _sweeps(
     conditions: Sequence[Condition],
     tables: Sequence[pa.Table],
@@ -203,6 +211,8 @@ def _sweeps(
 
 def _accuracy(spec: dict[str, Any], more: dict[str, Any]) -> tuple[Rows, Rows, list[str]]:
     """Rows by condition, rows of targeted orders against their controls, and a sentence for each of those orders."""
+    if "unasked" in more:
+        return [], [], ["Accuracy was not asked for: synergy-first is not above its controls."]
     if "tasks" not in more:
         return [], [], []
     tasks, able = more["tasks"], {one.category for one in more["able"]}
