@@ -57,7 +57,7 @@ APP: list[tuple[str, tuple[str, ...], Check]] = [
     ("score.next", (), lambda app: app.selection.score == "difference"),
     ("score.previous", (), lambda app: app.selection.score == "rank-difference"),
     ("score.choose", (), _dialog(Choose)),
-    ("null.mask", ("escape",), lambda app: app.selection.masked),
+    ("null.mask", ("escape",), lambda app: not app.selection.masked and "No surrogates" in app.plain_screen()),
     ("prompt.next", (), lambda app: app.selection.prompt == 1),
     ("prompt.previous", (), lambda app: app.selection.prompt == 0),
     ("marks.unit", (), lambda app: app.selection.marks == {0}),

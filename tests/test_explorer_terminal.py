@@ -38,7 +38,7 @@ def opened(cache: Path, tmp_path: Path) -> Any:
     """The explorer at 200 × 50 in 256 colours, on a run of 16 layers × 16 units."""
     make_run(Cache.open(cache), 16, 16)
     terminal = Terminal(["explore", "--cache", str(cache)], tmp_path)
-    shown(terminal, "above null")
+    shown(terminal, "doubts")
     terminal.settle(1.0)
     yield terminal
     if terminal.process.poll() is None:
@@ -97,6 +97,6 @@ def test_without_a_terminal_there_is_a_word(command: Any) -> None:
 def test_a_first_start_has_the_sample(cache: Path, tmp_path: Path) -> None:
     terminal = Terminal(["--cache", str(cache)], tmp_path, 80, 24)
     shown(terminal, "sample result")
-    shown(terminal, "above null")
+    shown(terminal, "above both nulls")
     terminal.close()
     assert until(lambda: (cache / "cache.duckdb").exists())

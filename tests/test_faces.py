@@ -156,7 +156,7 @@ BAD_INPUT = {
         2,
         "prompt-shuffle needs 5 prompts",
     ),
-    "too few steps to roll": ("decompose {imported} --surrogates 20 --lag 33", 1, "window-roll needs windows of 10"),
+    "too few steps to roll": ("decompose {imported} --surrogates 20 --lag 33", 2, "window-roll needs windows of 10"),
     "ablation of what was imported": ("ablate {imported}", 2, "has no decomposition"),
     "an import of nothing": ("import {missing}.npy", 2, "cannot be read: No such file"),
     "an import of a folder": ("import {empty_folder}", 2, "is no .npy, .npz or .parquet file"),
@@ -313,7 +313,7 @@ def test_a_cache_that_cannot_be_used_is_told(command, tmp_path):
 
 def test_the_bench_compares_equal_results(monkeypatch):
     """In small: the commands run the same for minutes."""
-    from synergy_tui.bench import nulls, phiid
+    from synergy_tui.bench import calibration, phiid, planted
 
     for name, value in {"PROMPTS": 6, "UNITS": 12, "STEPS": 30, "ROUNDS": 1, "SIZES": (16,)}.items():
         monkeypatch.setattr(phiid, name, value)
@@ -321,8 +321,11 @@ def test_the_bench_compares_equal_results(monkeypatch):
     assert found["largest difference"] < 1e-9
     assert found["engine / numpy"] > 0
     assert json.dumps(found)
-    shares = nulls.over_data_sets(nulls.INDEPENDENT["φ 0.5"], 10, count=2, units=12, draws=20)
-    assert set(shares) == {"prompt-shuffle", "window-roll", "larger p"}
+    made = planted.WITHOUT["memory with a hump"]
+    found = calibration.shares([calibration.judged(made(np.random.default_rng(seed)), draws=20) for seed in range(2)])
+    assert found["data sets"] == 2
+    assert found["units, any q"].startswith("0 of 2")
+    assert json.dumps(found)
 
 
 @pytest.mark.parametrize("what", ["prompts", "subject", "csv", "header"])

@@ -134,7 +134,7 @@ def measure() -> dict[str, Any]:
 
 def _open(home: Path, cache: Cache, *more: str) -> Terminal:
     terminal = Terminal(["explore", "--cache", str(cache.folder), *more], home)
-    terminal.wait_for("above null")
+    terminal.wait_for("doubts")
     terminal.settle()
     return terminal
 
@@ -144,7 +144,7 @@ def _start(home: Path, cache: Cache) -> dict[str, Any]:
     for _ in range(7):
         terminal = Terminal(["explore", "--cache", str(cache.folder)], home)
         paints.append(terminal.wait_for("synergy-tui"))
-        maps.append(terminal.wait_for("above null"))
+        maps.append(terminal.wait_for("doubts"))
         terminal.settle(0.2)
         code = terminal.close()
     terminal = _open(home, cache)

@@ -16,7 +16,7 @@ from synergy_tui.store.cache import Cache
 
 REPLICATES = 1000
 
-FEWEST_SURROGATES, FEWEST_PROMPTS = 20, 5
+FEWEST_SURROGATES, FEWEST_PROMPTS, FEWEST_STEPS = 20, 5, 10
 """Below these phiid.nulls draws nothing."""
 
 
@@ -78,24 +78,31 @@ def decompose_finished(cache: Cache, capture_id: str, *, lag: int = 1, preproces
             f"lag {lag} in responses of {row['steps']} steps{left} leaves no window", "use a smaller --lag"
         )
     units = row["layers"] * row["units_per_layer"]
-    if chosen.get("surrogates") and list(chosen.get("nulls") or [terms.NULLS[0]]) == [terms.NULLS[0]]:
-        _can_be_shuffled(cache, row, lag)
+    if chosen.get("surrogates"):
+        asked = _nulls(list(chosen.get("nulls") or []), chosen["surrogates"], row["valid_prompts"])
+        _one_can_run(cache, row, asked, lag)
     return decompose(capture_id, units, row["valid_prompts"], lag=lag, preprocess=",".join(words) or "raw", **chosen)
 
 
-def _can_be_shuffled(cache: Cache, row: dict[str, Any], lag: int) -> None:
-    """Raises UsageError where no five responses are of like length, so that the only null asked for could not run."""
+def _one_can_run(cache: Cache, row: dict[str, Any], asked: Sequence[str], lag: int) -> None:
+    """Raises UsageError where the responses' lengths let none of the nulls asked for run. (Where one of two cannot, the
+    other's results come with a note.)"""
     import numpy as np
 
     from synergy_tui.phiid.exchange import like_length
 
     query = "SELECT steps FROM responses WHERE capture = $1 AND valid ORDER BY prompt"
     lengths = np.array([one["steps"] for one in load.rows(cache, query, row["capture"])], int)
-    if len(lengths) >= FEWEST_PROMPTS and not like_length(lengths, np.arange(len(lengths)), lag):
-        raise UsageError(
-            f"{terms.NULLS[0]} needs {FEWEST_PROMPTS} responses of like length, and {row['capture']} has none",
-            f"add --null {terms.NULLS[1]}, or capture more prompts",
-        )
+    longest = int(lengths.max(initial=0)) - lag
+    cannot = {}
+    if not like_length(lengths, np.arange(len(lengths)), lag):
+        cannot[terms.NULLS[0]] = f"needs {FEWEST_PROMPTS} responses of like length, and there are none"
+    if longest < FEWEST_STEPS:
+        cannot[terms.NULLS[1]] = f"needs windows of {FEWEST_STEPS} steps; the longest has {longest}"
+    if all(name in cannot for name in asked):
+        other = [name for name in terms.NULLS if name not in cannot]
+        told = "; ".join(f"{name} {cannot[name]}" for name in asked)
+        raise UsageError(told, f"use --null {other[0]}" if other else "capture longer responses, or use a smaller lag")
 
 
 def _nulls(names: list[str], surrogates: int, prompts: int) -> list[str]:
