@@ -20,6 +20,9 @@ from synergy_tui.terms import CLAIMS, EXPLAINED, INCONCLUSIVE, SUPPORTED
 WIDE, EFFECT = 120, 52
 """Columns from which the list has effects too, and what they take."""
 
+ROOMY = 150
+"""Columns from which effects are never cut."""
+
 EDGES, NARROWEST = 60, 60
 """Strongest pairs drawn of a network, and the fewest columns of one that stands beside another."""
 
@@ -107,7 +110,8 @@ class ClaimsView(View):
             one = claims[name]
             sign = (">" if self.ink.ascii else "▸") if place == self._place else " "
             wide = width >= WIDE
-            room = max(width - 5 - (31 + EFFECT if wide else 28), 30)
+            effect = EFFECT if width < ROOMY else EFFECT + 16
+            room = max(width - 5 - (31 + effect if wide else 28), 30)
             verdict = "explained by self-prediction" if one["verdict"] == EXPLAINED else one["verdict"]
             line = Text(f"{sign}{name}  ", "bold" if place == self._place else "")
             statement = Text(one["statement"])
@@ -115,7 +119,7 @@ class ClaimsView(View):
             line.append_text(statement).append(" ")
             if wide:
                 found = Text(drawn.effect(one))
-                found.truncate(EFFECT - 2, overflow="ellipsis", pad=True)
+                found.truncate(effect - 2, overflow="ellipsis", pad=True)
                 line.append_text(found).append("  ")
             lines.append(line.append(verdict, self._colour(one["verdict"])))
         self.query_one("#claims-list", Lines).show(lines, self.ink)
