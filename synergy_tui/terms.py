@@ -47,6 +47,13 @@ METHOD = 2
 ENOUGH_PROMPTS = 10
 """Prompts of like length without which C1 has no verdict."""
 
+FULL_LADDER = (8, 40)
+"""Levels, and prompts of each, without which a ladder has no verdict on a transition."""
+
+VARYING_MEMORY = 2.0
+"""Variance over prompts of the units' mean autocorrelation, over what independent units would show, above which it is
+worth a doubt."""
+
 COUPLED = 0.05
 """The q below which a pair or unit is called coupled."""
 

@@ -446,6 +446,10 @@ def test_results_of_an_earlier_method_keep_their_numbers_say_so_and_are_renewed_
     # What was exported before says so too, and a ladder.
     assert "made by an earlier method" in Command(old / "export")("show").stdout
     (ladder,) = load.rows(opened, "SELECT ladder FROM ladders")
+    (level, *_) = load.rows(opened, "SELECT map FROM ladder_levels WHERE map IS NOT NULL ORDER BY level")
+    refused = command("renew", level["map"], code=2).stderr
+    assert f"is a level of ladder {ladder['ladder']}" in refused
+    assert "climb it anew: synergy-tui difficulty" in refused
     assert load.ladder(opened, ladder["ladder"])["method"] == 1
 
 

@@ -60,7 +60,7 @@ def test_c1_is_supported_above_both_ends_and_above_both_nulls():
         ({SIDES[1]: (-0.3, -0.4, -0.2)}, NOT_SUPPORTED, ""),
         ({SIDES[2]: (0.1, 0.05, 0.15)}, NOT_SUPPORTED, ""),  # early layers are synergistic
         ({SIDES[1]: (0.1, -0.02, 0.22)}, INCONCLUSIVE, "an interval of middle − late that excludes 0 or 0.1"),
-        ({SIDES[3]: (0.01, -0.05, 0.07)}, INCONCLUSIVE, "ends below mean"),
+        ({SIDES[3]: (0.01, -0.05, 0.07)}, INCONCLUSIVE, "both ends below the mean"),
         ({SIDES[0]: (0.2, math.nan, math.nan)}, INCONCLUSIVE, "two prompts or more"),
     ],
 )
@@ -194,6 +194,7 @@ def climb(**changes: Any) -> Climb:
         ({"accuracy_falls": False}, INCONCLUSIVE, "difficulty was only a label"),
         ({"accuracy_falls": None, "accuracy": "nothing graded"}, INCONCLUSIVE, "accuracy of every level: nothing gra"),
         ({"accuracy_falls": None, "verdict": "no change"}, INCONCLUSIVE, "accuracy of every level"),
+        ({"misleading": ("units share volatility",)}, INCONCLUSIVE, "a null that holds: units share volatility"),
     ],
 )
 def test_c2_follows_the_ladder_where_it_is_large_enough_and_becomes_harder(changes, wanted, told):
@@ -288,6 +289,16 @@ def test_c5_needs_five_initialisations_of_both_controls():
     high = controls | {CONTROLS[1]: {RANKING: np.array([0.3, 0.32, 0.28, 0.31, 0.29])}}
     assert claims.c5({RANKING: 0.3}, high, RANKING).verdict == NOT_SUPPORTED
     assert "prompt-shuffle surrogates" in claims.c5({RANKING: math.nan}, controls, RANKING).missing
+
+
+def test_c5_and_c6_are_not_supported_where_no_null_holds():
+    controls = {how: {RANKING: np.array([0.0, 0.02, -0.02, 0.01, -0.01])} for how in CONTROLS}
+    misled = ["units share volatility"]
+    found = claims.c5({RANKING: 0.3}, controls, RANKING, misled)
+    assert (found.verdict, "units share volatility" in found.missing) == (INCONCLUSIVE, True)
+    assert claims.c5({RANKING: 0.0}, controls, RANKING, misled).verdict == NOT_SUPPORTED
+    found = claims.c6(differences(), DENSITIES, 20, misled)
+    assert (found.verdict, "units share volatility" in found.missing) == (INCONCLUSIVE, True)
 
 
 def test_c5_against_a_t_by_hand():

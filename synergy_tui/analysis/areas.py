@@ -72,7 +72,7 @@ def area_test(
     ratio = float(own / np.exp(np.median(np.log(others))))
     if count < 2 or np.log(others).std(ddof=1) < SAME:
         return AreaTest(ratio, nothing, nothing, nothing, nothing, count)
-    weights = _drawn(len(target), seed, replicates)
+    weights = drawn_prompts(len(target), seed, replicates)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(weights @ target)[:, None] - np.log(weights @ controls.T)
     logs = np.sort(np.where(np.isnan(logs), 0.0, logs).ravel())
@@ -95,8 +95,8 @@ def rank_test(target: float, controls: Float[np.ndarray, " sets"]) -> float:
     return float((1 + (controls <= target).sum()) / (1 + count))
 
 
-def _drawn(prompts: int, seed: int, replicates: int) -> Float[np.ndarray, "replicates prompts"]:
-    """How often each prompt was drawn, as a share; all once where there is a single prompt."""
+def drawn_prompts(prompts: int, seed: int, replicates: int = REPLICATES) -> Float[np.ndarray, "replicates prompts"]:
+    """How often each prompt was drawn, as a share."""
     return np.random.default_rng(seed).multinomial(prompts, np.full(prompts, 1 / prompts), size=replicates) / prompts
 
 

@@ -4,9 +4,9 @@ of the prompts. Prompts alone would give intervals 2–4 times too narrow. Drawi
 noise of the prompts twice, and drawing units that are ranked already forgets that ranks have a fixed sum: together a
 standard error of 1.4 to 1.6 times the true one.
 
-Every interval of the tool but that of an area is of one kind: the estimate ± Student's t × its standard error.
-Percentiles of replicates need not contain the estimate: a prompt drawn twice is noise counted twice, which moves ranks,
-shares and graph measures to one side.
+Every bootstrap interval of the tool but that of an area is of one kind: the estimate ± Student's t × its standard
+error. Percentiles of replicates need not contain the estimate: a prompt drawn twice is noise counted twice, which moves
+ranks, shares and graph measures to one side.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class Intervals:
 
 
 def ends(
-    value: Float[np.ndarray, " *shape"],
-    replicates: Float[np.ndarray, replicates * shape],
+    value: Float[np.ndarray, ...],
+    replicates: Float[np.ndarray, "replicates ..."],
     count: int,
-    more: Float[np.ndarray, " *shape"] | float = 0.0,
-) -> Float[np.ndarray, 2 * shape]:
+    more: Float[np.ndarray, ...] | float = 0.0,
+) -> Float[np.ndarray, "2 ..."]:
     """The 95 % interval of a value with these replicates, drawn from `count` prompts: Student's with count − 1 degrees
     of freedom. more: variance to be added to theirs. NaN where fewer than half of the replicates have a value, or with
     fewer than two prompts."""

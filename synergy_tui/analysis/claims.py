@@ -25,6 +25,7 @@ from synergy_tui.terms import (
     CONTROLS,
     ENOUGH_PROMPTS,
     EXPLAINED,
+    FULL_LADDER,
     INCONCLUSIVE,
     NOT_SUPPORTED,
     NULLS,
@@ -123,7 +124,9 @@ def _c1(one: Contrast, misleading: Sequence[str]) -> tuple[str, str]:
             return NOT_SUPPORTED, ""
         low = [name for name in SIDES[:2] if one.sides[name][1] <= 0]
         what = (
-            f"an interval of {' and '.join(low)} that excludes 0 or {SMALLEST_CONTRAST}" if low else "ends below mean"
+            f"an interval of {' and '.join(low)} that excludes 0 or {SMALLEST_CONTRAST}"
+            if low
+            else "both ends below the mean of all layers"
         )
         return INCONCLUSIVE, f"{what}: more prompts"
     if absent := [null for null in NULLS if null not in one.effects]:
@@ -131,7 +134,7 @@ def _c1(one: Contrast, misleading: Sequence[str]) -> tuple[str, str]:
     if (few := min(effect.prompts for effect in one.effects.values())) < ENOUGH_PROMPTS:
         return INCONCLUSIVE, f"{ENOUGH_PROMPTS} prompts of like length; the nulls have {few}"
     if misleading:
-        return INCONCLUSIVE, f"a null that holds: {'; '.join(misleading)}"
+        return INCONCLUSIVE, _no_null(misleading)
     against = [one.effects[null] for null in NULLS]
     if all(effect.low > 0 and effect.p < ALPHA for effect in against):
         return SUPPORTED, ""
@@ -142,6 +145,10 @@ def _c1(one: Contrast, misleading: Sequence[str]) -> tuple[str, str]:
     known = [count for count in counts if count is not None]
     many = f"about {max(known)} prompts would decide" if known else "more prompts"
     return INCONCLUSIVE, f"a difference from surrogates above 0 or below {bound:+.3f}: {many}"
+
+
+def _no_null(misleading: Sequence[str]) -> str:
+    return f"a null that holds: {'; '.join(misleading)}"
 
 
 def _reversed(one: Contrast) -> bool:
@@ -162,7 +169,7 @@ class Climb:
     against the others, the interval of d*. levels: those with a value; prompts: the fewest of a level. accuracy_falls:
     None where it is not known, and `accuracy` says why. surrogates: the share of surrogate ladders in which the same
     test finds a transition, NaN without any. power: to find a step of one standard deviation with so many levels and
-    prompts. sentence: what the ladder says."""
+    prompts. sentence: what the ladder says. misleading: as c1 takes it, of any of its levels."""
 
     parameter: str
     verdict: str
@@ -176,10 +183,8 @@ class Climb:
     surrogates: float
     power: float
     sentence: str
+    misleading: tuple[str, ...] = ()
 
-
-FULL_LEVELS, FULL_PROMPTS = 8, 40
-"""Of C2: levels, and prompts of each, without which it has no verdict."""
 
 AS_FEW, AS_MANY = 0.1, 0.5
 """Shares of surrogate ladders with a transition up to which the test fails on them, and from which on they explain
@@ -196,10 +201,10 @@ def c2(ladder: Climb | None) -> Claim:
     if one.verdict == "transition" and math.isfinite(one.d_low):
         told = f"{told} d* in [{one.d_low:g}, {one.d_high:g}]".strip()
     known["told"] = told
-    if one.levels < FULL_LEVELS or one.prompts < FULL_PROMPTS:
+    levels, prompts = FULL_LADDER
+    if one.levels < levels or one.prompts < prompts:
         power = f", whose power for a step of one sd is {one.power:.0%}" if math.isfinite(one.power) else ""
-        asked = f"{FULL_LEVELS} levels × {FULL_PROMPTS} prompts"
-        return lacks(f"{asked}; there are {one.levels} × {one.prompts}{power}", **known)
+        return lacks(f"{levels} levels × {prompts} prompts; there are {one.levels} × {one.prompts}{power}", **known)
     if one.accuracy_falls is None:
         return lacks(f"an accuracy of every level: {one.accuracy}", **known)
     if not one.accuracy_falls:
@@ -210,6 +215,8 @@ def c2(ladder: Climb | None) -> Claim:
         return lacks("more prompts a level: no model of the levels stands out", **known)
     if not math.isfinite(one.surrogates):
         return lacks("surrogates of the levels: climb with --surrogates 20 or more", **known)
+    if one.misleading:
+        return lacks(_no_null(one.misleading), **known)
     known["told"] = f"{told} Of surrogate ladders {one.surrogates:.0%} have a transition too."
     if one.surrogates >= AS_MANY:
         return Claim(EXPLAINED, **known)
@@ -247,14 +254,14 @@ def c3(synergy_first: Removal | None) -> Claim:
     one, known = synergy_first, _removed(synergy_first)
     if why := _too_little(one):
         return lacks(why, **known)
-    if why := _failed([test.p for test in one.area.values()]):
-        return Claim(NOT_SUPPORTED, **known) if why == NOT_SUPPORTED else lacks(why, **known)
+    if (refused := _refused([test.p for test in one.area.values()], known)) is not None:
+        return refused
     if not one.tasks or not all(math.isfinite(one.accuracy.get(name, NOTHING)) for name in CONTROL_ORDERS):
         return lacks("accuracy on graded tasks the intact subject can do", **known)
     if one.tasks < ENOUGH_TASKS:
         return lacks(f"{ENOUGH_TASKS} graded tasks the intact subject can do; it does {one.tasks}", **known)
-    if why := _failed([one.accuracy[name] for name in CONTROL_ORDERS]):
-        return Claim(NOT_SUPPORTED, **known) if why == NOT_SUPPORTED else lacks(why, **known)
+    if (refused := _refused([one.accuracy[name] for name in CONTROL_ORDERS], known)) is not None:
+        return refused
     return Claim(SUPPORTED, **known, holds_under=(one.ranking,))
 
 
@@ -267,19 +274,21 @@ def c4(redundancy_first: Removal | None, budget: float = BUDGET) -> Claim:
         return lacks(why, **known)
     if math.isfinite(one.divergence) and one.divergence >= budget:
         return Claim(NOT_SUPPORTED, **known)
-    if why := _failed([test.below for test in one.area.values()]):
-        return Claim(NOT_SUPPORTED, **known) if why == NOT_SUPPORTED else lacks(why, **known)
+    if (refused := _refused([test.below for test in one.area.values()], known)) is not None:
+        return refused
     if not math.isfinite(one.divergence):
         return lacks(f"divergence with {PRIMARY:.0%} removed", **known)
     return Claim(SUPPORTED, **known, holds_under=(one.ranking,))
 
 
-def _failed(p: Sequence[float]) -> str:
-    """Empty where every one-sided p is below 0.05, NOT_SUPPORTED where one is clearly not, else what is missing."""
+def _refused(p: Sequence[float], known: dict[str, Any]) -> Claim | None:
+    """None where every one-sided p is below 0.05; not supported where one is clearly not, else inconclusive."""
     worst = max(p)
     if worst < ALPHA:
-        return ""
-    return NOT_SUPPORTED if worst > UNCLEAR else f"more prompts or control sets: p {worst:.3f}"
+        return None
+    if worst > UNCLEAR:
+        return Claim(NOT_SUPPORTED, **known)
+    return lacks(f"more prompts or control sets: p {worst:.3f}", **known)
 
 
 def _removed(one: Removal, budget: float | None = None) -> dict[str, Any]:
@@ -319,10 +328,13 @@ def _too_little(one: Removal) -> str:
 
 
 def c5(
-    own: Mapping[str, float], controls: Mapping[str, Mapping[str, Float[np.ndarray, " controls"]]], ranking: str
+    own: Mapping[str, float],
+    controls: Mapping[str, Mapping[str, Float[np.ndarray, " controls"]]],
+    ranking: str,
+    misleading: Sequence[str] = (),
 ) -> Claim:
     """own: by ranking, contrast minus its prompt-shuffle surrogate mean. controls: the same of random initialisations,
-    by kind of control."""
+    by kind of control. misleading: as c1 takes it."""
     value = own.get(ranking, NOTHING)
     each = {kind: _known(controls.get(kind, {}).get(ranking)) for kind in CONTROLS}
     few = min(len(one) for one in each.values())
@@ -339,6 +351,8 @@ def c5(
         short = ", ".join(f"{len(one)} {kind}" for kind, one in each.items())
         return lacks(f"{ENOUGH_CONTROLS} random initialisations of each control; there are {short}", **known)
     held = tuple(name for name in own if _learned(own[name], controls, name))
+    if ranking in held and misleading:
+        return lacks(_no_null(misleading), **known, of=tuple(own))
     return Claim(SUPPORTED if ranking in held else NOT_SUPPORTED, **known, holds_under=held, of=tuple(own))
 
 
@@ -374,8 +388,14 @@ C6_SIDES = ("efficiency of sts", "efficiency", "modularity of rtr", "modularity"
 """What C6 asks to be above 0: a network's measure minus that of its own surrogates, and over the other network's."""
 
 
-def c6(differences: Mapping[tuple[str, str, float], Difference], densities: Sequence[float], prompts: int) -> Claim:
-    """differences: by null, one of C6_SIDES, and density. `efficiency` is sts − rtr, `modularity` rtr − sts."""
+def c6(
+    differences: Mapping[tuple[str, str, float], Difference],
+    densities: Sequence[float],
+    prompts: int,
+    misleading: Sequence[str] = (),
+) -> Claim:
+    """differences: by null, one of C6_SIDES, and density. `efficiency` is sts − rtr, `modularity` rtr − sts.
+    misleading: as c1 takes it."""
     if not differences:
         return lacks("networks of synergy and redundancy")
     weakest = min(differences.values(), key=lambda one: (math.isfinite(one.low), one.low))
@@ -395,6 +415,8 @@ def c6(differences: Mapping[tuple[str, str, float], Difference], densities: Sequ
         for density in densities
         if all(one.low > 0 for (_, _, at), one in differences.items() if at == density)
     ]
+    if len(held) == len(densities) and misleading:
+        return lacks(_no_null(misleading), **known)
     if len(held) == len(densities):
         return Claim(SUPPORTED, **known, holds_under=tuple(held))
     if any(one.high <= 0 for one in differences.values()):

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from synergy_tui.terms import VARYING_MEMORY
+
 MOST_UNITS = 256
 """Units looked at: all of them, or so many evenly."""
 
@@ -18,9 +20,9 @@ SHUFFLES, SHIFTS = 12, 12
 CLEAR = 5.0
 """Standard deviations over shuffles above which volatility is called shared."""
 
-VOLATILE, VARYING, ALIKE, COURSE = 0.01, 2.0, 1.15, 2.0
-"""Smallest values worth a doubt: of shared volatility, a mean correlation; of autocorrelation over prompts, a variance
-ratio; of likeness between responses, a ratio of mean squares; of a course common to all prompts, a variance ratio."""
+VOLATILE, ALIKE, COURSE = 0.01, 1.15, 2.0
+"""Smallest values worth a doubt: of shared volatility, a mean correlation; of likeness between responses, a ratio of
+mean squares; of a course common to all prompts, a variance ratio."""
 
 OF_COUPLING = 0.15
 """Share of the mean squared correlation that coupling which is not Gaussian may add to that of squares."""
@@ -57,7 +59,7 @@ class Conditions:
     @property
     def varying_memory(self) -> bool:
         """Whether prompt-shuffle alone would call independent units coupled."""
-        return bool(self.varying > VARYING)
+        return bool(self.varying > VARYING_MEMORY)
 
     @property
     def redundancy_misled(self) -> bool:
@@ -71,7 +73,9 @@ class Conditions:
         if self.shared_volatility:
             found.append(f"units share volatility (r {self.volatility:.2f}), which both nulls take for coupling")
         if self.shared_courses:
-            found.append(f"groups of prompts share time courses ({self.alike:.1f} times), which both nulls take for it")
+            found.append(
+                f"groups of prompts share time courses ({self.alike:.1f} times), which both nulls take for coupling"
+            )
         return found
 
 

@@ -126,13 +126,12 @@ def _resampled(
     """By ranking, the variance of the paired difference over replicates, and the share of halves it holds in."""
     once = np.ones((1, weights.shape[1]))
     out = {}
-    at_one = {name: _difference(*found) for name, found in _of(kept, once, layers, spread)}
-    by_half = {name: _difference(*found) for name, found in _of(kept, halves, layers, spread)}
-    for name, (data, drawn) in _of(kept, weights, layers, spread):
-        whole_data, whole_drawn = at_one[name].data, at_one[name].drawn
-        moved = (data[:, 0] - whole_data[:, 0]) - (drawn[..., 0] - whole_drawn[..., 0]).mean(axis=1)
+    at_one, by_half = dict(_of(kept, once, layers, spread)), dict(_of(kept, halves, layers, spread))
+    for name, one in _of(kept, weights, layers, spread):
+        moved = one.difference - at_one[name].difference
+        drawn, whole = one.drawn, at_one[name].drawn
         # What single draws differ by is noise of the surrogates, of which the mean of all draws has little.
-        noise = (drawn[..., 0] - whole_drawn[..., 0]).var(axis=1, ddof=1).mean() / drawn.shape[1]
+        noise = (drawn[..., 0] - whole[..., 0]).var(axis=1, ddof=1).mean() / drawn.shape[1]
         variance = moved.var(ddof=1)
         half = by_half[name]
         holds = (half.difference > 0) & (half.data[:, 1] > 0) & (half.data[:, 2] > 0)
@@ -152,20 +151,13 @@ class _Paired:
         return self.data[:, 0] - self.drawn[..., 0].mean(axis=1)
 
 
-def _difference(data: np.ndarray, drawn: np.ndarray) -> _Paired:
-    return _Paired(data, drawn)
-
-
-def _of(
-    kept: np.ndarray, weights: np.ndarray, layers: int, spread: np.ndarray
-) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
-    """By ranking, (data, drawn) of _Paired for every row of `weights` [replicates, prompts]."""
+def _of(kept: np.ndarray, weights: np.ndarray, layers: int, spread: np.ndarray) -> Iterator[tuple[str, _Paired]]:
+    """By ranking, for every row of `weights` [replicates, prompts]."""
     draws, _, units, _ = kept.shape
     at_once = max(1, _ELEMENTS // (draws * units))
     parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in RANKINGS}
     for start in range(0, len(weights), at_once):
-        values = _weighted(kept, weights[start : start + at_once])
-        sts, rtr, tdmi, balance = values
+        sts, rtr, tdmi, balance = _weighted(kept, weights[start : start + at_once])
         # Of a surrogate's own expected synergy it is no part itself.
         total = sts[:, 1:].sum(axis=1, keepdims=True)
         others = (total - sts[:, 1:]) / (draws - 2)
@@ -176,7 +168,7 @@ def _of(
             found = np.stack([profile.contrast(layered), *np.moveaxis(profile.sides(layered)[..., :2], -1, 0)], -1)
             parts[name].append((found[:, 0], found[:, 1:]))
     for name, some in parts.items():
-        yield name, (np.concatenate([one for one, _ in some]), np.concatenate([one for _, one in some]))
+        yield name, _Paired(*(np.concatenate(part) for part in zip(*some, strict=True)))
 
 
 def _weighted(kept: np.ndarray, weights: np.ndarray) -> Values:

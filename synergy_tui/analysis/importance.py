@@ -13,10 +13,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import norm, rankdata
 
-from synergy_tui.analysis.areas import AreaTest, area, area_test
+from synergy_tui.analysis.areas import REPLICATES, AreaTest, area, area_test, drawn_prompts
 from synergy_tui.analysis.bootstrap import ends
-
-REPLICATES = 1000
 
 
 class Estimate(NamedTuple):
@@ -64,7 +62,7 @@ def correlation(
     starts, sizes = np.unique(layers, return_index=True)[1], np.bincount(layers)[layers]
     first = np.repeat(starts, np.diff([*starts, len(layers)]))
     units = first + chance.integers(sizes, size=(replicates, len(layers)))
-    drawn = np.take_along_axis(_drawn(importance.shape[1], seed, replicates) @ importance.T, units, axis=1)
+    drawn = np.take_along_axis(drawn_prompts(importance.shape[1], seed, replicates) @ importance.T, units, axis=1)
     plain, partial = _correlations(drawn, ranking[units], layers)
     whole, within = _correlations(importance.mean(axis=1)[None], ranking[None], layers)
     prompts = importance.shape[1]
@@ -81,7 +79,7 @@ def accuracy_change(
     difference = own - others.mean(axis=0)
     if len(difference) < 2:
         return Estimate(float(difference.mean()), float("nan"), float("nan"))
-    return _estimate(float(difference.mean()), _drawn(len(difference), seed) @ difference, len(difference))
+    return _estimate(float(difference.mean()), drawn_prompts(len(difference), seed) @ difference, len(difference))
 
 
 def mean_interval(values: Float[np.ndarray, "rows prompts"], seed: int = 0) -> Float[np.ndarray, "2 rows"]:
@@ -89,7 +87,7 @@ def mean_interval(values: Float[np.ndarray, "rows prompts"], seed: int = 0) -> F
     if values.shape[1] < 2:
         return np.full((2, len(values)), np.nan)
     count = values.shape[1]
-    return ends(values.mean(axis=1), _drawn(count, seed) @ values.T, count)
+    return ends(values.mean(axis=1), drawn_prompts(count, seed) @ values.T, count)
 
 
 def binomial(correct: int, count: int) -> Estimate:
@@ -117,11 +115,6 @@ def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     a, b = (one - one.mean(axis=1, keepdims=True) for one in (a, b))
     scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     return np.divide((a * b).sum(axis=1), scale, out=np.full(len(a), np.nan), where=scale > 1e-9)
-
-
-def _drawn(prompts: int, seed: int, replicates: int = REPLICATES) -> np.ndarray:
-    """[replicates, prompts]: how often each prompt was drawn, as a share."""
-    return np.random.default_rng(seed).multinomial(prompts, np.full(prompts, 1 / prompts), size=replicates) / prompts
 
 
 def _estimate(value: float, replicates: np.ndarray, count: int) -> Estimate:

@@ -9,12 +9,15 @@ import click
 
 from synergy_tui import terms
 from synergy_tui.cli.common import open_cache, options, print_jobs, print_json, print_next, print_run, say
-from synergy_tui.cli.measure import _writable, follow_jobs, job_options, start_chain
+from synergy_tui.cli.measure import _writable, follow_jobs, start_chain
+from synergy_tui.errors import UsageError
 
 
 @click.command()
 @click.option("--all", "every", is_flag=True, help="Every run of the cache that was made by an earlier method.")
-@job_options
+@click.option("--yes", is_flag=True, help="Do not ask before a long job.")
+@click.option("--detach", is_flag=True, help="Return at once with the id; the job goes on.")
+@click.option("--device", help="cpu, cuda, cuda:N; default: a GPU if there is one.")
 @options(run=True)
 def renew(
     run: str | None,
@@ -25,7 +28,6 @@ def renew(
     cache: Path | None,
     as_json: bool,
     device: str | None,
-    seed: int,
 ) -> None:
     """Bring RUN up to date with the method of this version: its capture is decomposed anew, by the same estimator and
     with as many surrogates, and nothing is captured again. The result of before keeps its numbers.
@@ -48,9 +50,12 @@ def renew(
     plans = []
     for one in chosen:
         row = load.one(opened, "decomposition", one)
+        if of := load.rows(opened, "SELECT ladder FROM ladder_levels WHERE map = $1", one):
+            command = load.recipe(opened, of[0]["ladder"])[-1]["command"].removesuffix(" --fresh")
+            raise UsageError(f"{one} is a level of ladder {of[0]['ladder']}", f"climb it anew: {command}")
         method = {name: row[name] for name in METHOD}
         nulls = {"surrogates": row["surrogates"], "nulls": row["nulls"] or []}
-        more: dict[str, Any] = {"device": device, "seed": row["seed"] or seed}
+        more: dict[str, Any] = {"device": device, "seed": row["seed"]}
         plans.append(plan.decompose_finished(opened, row["capture"], **method, **nulls, **more))
     if not plans:
         say("every run is up to date")
@@ -69,11 +74,14 @@ def renew(
 
 
 def _earlier(cache: Any) -> list[str]:
-    """Decompositions made by an earlier version, of captures with none by this one; a ladder's levels come with it."""
+    """Decompositions made by an earlier version, for which there is none by this one of the same capture in the same
+    way. A ladder's levels come with the ladder."""
+    from synergy_tui.jobs.plan.claims import METHOD
     from synergy_tui.store import load
 
-    query = f"""SELECT decomposition, capture, {load.METHOD_OF} FROM decompositions d WHERE decomposition NOT IN
+    query = f"""SELECT *, {load.METHOD_OF} FROM decompositions d WHERE decomposition NOT IN
         (SELECT map FROM ladder_levels WHERE map IS NOT NULL) ORDER BY created, decomposition"""
     rows = load.rows(cache, query)
-    done = {row["capture"] for row in rows if row["method"] >= terms.METHOD}
-    return [row["decomposition"] for row in rows if row["method"] < terms.METHOD and row["capture"] not in done]
+    way = {row["decomposition"]: tuple(row[name] for name in ("capture", *METHOD)) for row in rows}
+    done = {way[row["decomposition"]] for row in rows if row["method"] >= terms.METHOD}
+    return [row["decomposition"] for row in rows if way[row["decomposition"]] not in done]

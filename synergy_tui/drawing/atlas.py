@@ -10,7 +10,7 @@ from rich.text import Text
 
 from synergy_tui.drawing import scale
 from synergy_tui.drawing.tables import printable
-from synergy_tui.terms import COUPLED, HEADS, METHOD, RANKINGS, UNCALIBRATED_NULLS
+from synergy_tui.terms import COUPLED, HEADS, METHOD, RANKINGS, UNCALIBRATED_NULLS, VARYING_MEMORY
 
 if TYPE_CHECKING:
     import numpy as np
@@ -148,10 +148,13 @@ def _against_surrogates(atlas: Atlas) -> list[str]:
     else:
         coupled, up = (atlas.confounds.get(name) for name in ("units coupled", "units coupled, more synergy"))
         both = ", under both nulls in one direction" if len(nulls) > 1 else ""
-        told += f", {coupled or 0:.0f} of {run['layers'] * run['units_per_layer']} {what(run)} are coupled"
+        alone = len(set(nulls) - set(UNCALIBRATED_NULLS)) < 2
+        called = "differ from them" if alone else "are coupled"
+        told += f", {coupled or 0:.0f} of {run['layers'] * run['units_per_layer']} {what(run)} {called}"
         told += f" (q < {COUPLED}{both})"
         told += f": {up:.0f} with more synergy than uncoupled ones" if coupled and up is not None else ""
         told += f", {coupled - up:.0f} with less." if coupled and up is not None else "."
+        told += " To be called coupled takes both nulls: --null prompt-shuffle --null window-roll." if alone else ""
     if set(nulls) & set(UNCALIBRATED_NULLS):
         told += " Not calibrated: for comparison only."
     ends = []
@@ -199,18 +202,20 @@ def doubts(confounds: dict[str, float | None], nulls: Sequence[str], width: int 
         ]
         line = gap.join(part for part in (*parts, against[wording]) if part) + more[wording == 2]
         if width is None or len(line) <= width:
-            break
-    return line
+            return line
+    # What speaks against the nulls comes before what follows from the rest or says nothing.
+    kept = [part for part in parts if not part.startswith("exc") and part != "short 0"] if more[1] else parts
+    return " ".join(kept) + more[1]
 
 
 def _conditions(confounds: dict[str, float | None], short: bool) -> str:
     """What in the data speaks against the nulls; empty where nothing does."""
     found = {name: confounds.get(name) or 0.0 for name in _MISLED}
     told = []
-    if found["memory varies over prompts"] > 2:
-        told.append(f"memory varies ×{found['memory varies over prompts']:.0f}")
+    if found["memory varies over prompts"] > VARYING_MEMORY:
+        told.append(f"{'mem' if short else 'memory'} varies ×{found['memory varies over prompts']:.0f}")
     if found["prompts outside the nulls"]:
-        told.append(f"{found['prompts outside the nulls']:.0f} {'' if short else 'prompts '}outside the nulls")
+        told.append(f"{found['prompts outside the nulls']:.0f} {'outside' if short else 'prompts outside the nulls'}")
     if found["prompts repeated"]:
         told.append(f"{found['prompts repeated']:.0f} {'repeated' if short else 'prompts repeated'}")
     return "".join(f"{' ' if short else '   '}{one}" for one in told)

@@ -46,7 +46,11 @@ def plot(
         figure.plot_size(width, height)
         if limits:
             figure.ruler("y").lim(*limits)
-        figure.ruler("x").ticks(_ticks([x for part in parts for x in part.xs]))
+        # A line that has no value at an end leaves its place on the axis, so that plots above each other agree.
+        places = [float(x) for line in lines for x in line.xs]
+        if min(places) < max(places):
+            figure.ruler("x").lim(min(places), max(places))
+        figure.ruler("x").ticks(_ticks(places))
         for part in parts:
             symbol = "•" if part.sign == "dot" else part.sign
             marker = plotext.marker(symbol) if part.colour is None else plotext.marker(symbol, part.colour)

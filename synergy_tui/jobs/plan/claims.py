@@ -184,9 +184,11 @@ def with_ids(plan: Chain, ids: Sequence[str]) -> dict[str, Any]:
 def ladder_of(cache: Cache, subject: str) -> dict[str, Any] | None:
     """The ladder of a subject that C2 is judged by, or None: of those made by this method the newest among the ones
     large enough for a verdict, else the newest that is more than a comparison."""
+    levels, prompts = terms.FULL_LADDER
     query = f"""SELECT * FROM ladders l WHERE subject = $1
       AND ladder IN (SELECT result FROM recipes WHERE method >= {terms.METHOD})
-      ORDER BY levels >= 8 AND prompts_per_level >= 40 DESC, verdict = 'comparison', created DESC, ladder LIMIT 1"""
+      ORDER BY levels >= {levels} AND prompts_per_level >= {prompts} DESC,
+      verdict = 'comparison', created DESC, ladder LIMIT 1"""
     found = load.rows(cache, query, subject)
     return found[0] if found else None
 

@@ -11,7 +11,6 @@ import numpy as np
 from synergy_tui.analysis import areas, claims, transition
 from synergy_tui.analysis.areas import AreaTest
 from synergy_tui.analysis.claims import Claim, Climb, Contrast, Removal
-from synergy_tui.analysis.conditions import VARYING
 from synergy_tui.analysis.effects import Effect
 from synergy_tui.analysis.networks import DENSITIES, Difference
 from synergy_tui.errors import JobError, SynergyError
@@ -22,7 +21,7 @@ from synergy_tui.jobs.worker.record import versions
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_card
-from synergy_tui.terms import CLAIMS, CONTROL_ORDERS, CONTROLS, METHOD, NULLS, ORDER_PARAMETERS
+from synergy_tui.terms import CLAIMS, CONTROL_ORDERS, CONTROLS, METHOD, NULLS, ORDER_PARAMETERS, VARYING_MEMORY
 
 NEEDS = {"C1": "surrogates", "C2": "ladder", "C3": "ablation", "C4": "ablation", "C5": "controls", "C6": "networks"}
 """The part behind a claim."""
@@ -51,8 +50,10 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
         "C2": claims.c2(_climb(cache, ladder)),
         "C3": claims.c3(_removal(removal, "synergy-first")),
         "C4": claims.c4(_removal(removal, "redundancy-first"), spec["budget"]),
-        "C5": claims.c5(_over_null(contrasts), _of_controls(cache, kept, capture), spec["ranking"]),
-        "C6": claims.c6(_differences(cache, there["networks"]), DENSITIES, prompts),
+        "C5": claims.c5(
+            _over_null(contrasts), _of_controls(cache, kept, capture), spec["ranking"], row["misleading"] or ()
+        ),
+        "C6": claims.c6(_differences(cache, there["networks"]), DENSITIES, prompts, row["misleading"] or ()),
     }
     doubts = _doubts(load.rows(cache, "SELECT name, value FROM confounds WHERE decomposition = $1", own))
     for null in load.rows(cache, "SELECT * FROM null_runs WHERE decomposition = $1 AND NOT ran", own):
@@ -147,6 +148,9 @@ def _climb(cache: Cache, ladder: dict[str, Any] | None) -> Climb | None:
     (verdict,) = load.rows(cache, query, of, ORDER_PARAMETERS[0])
     levels = load.rows(cache, "SELECT * FROM ladder_levels WHERE ladder = $1 AND map IS NOT NULL", of)
     prompts = min((one["used"] for one in levels), default=0)
+    query = """SELECT misleading FROM decompositions WHERE misleading IS NOT NULL
+        AND decomposition IN (SELECT map FROM ladder_levels WHERE ladder = $1) ORDER BY decomposition"""
+    misled = load.rows(cache, query, of)
     cut_off = sum(one["accuracy"] is None and (one["unfinished"] or 0) > 0 for one in levels)
     why = f"{cut_off} levels have answers that were cut off; climb with more --steps" if cut_off else "nothing graded"
     return Climb(
@@ -162,6 +166,7 @@ def _climb(cache: Cache, ladder: dict[str, Any] | None) -> Climb | None:
         _number(verdict["surrogate_transitions"]),
         transition.power(len(levels), prompts),
         verdict["sentence"] or "",
+        tuple(dict.fromkeys(one for row in misled for one in row["misleading"])),
     )
 
 
@@ -256,11 +261,11 @@ def _doubts(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
     if half < 0.7:
         first.append(f"halves of the prompts agree little (ρ {half:+.2f})")
     more = []
-    if (varying := found.get("memory varies over prompts", math.nan)) > VARYING:
-        more.append(f"memory varies over prompts ({varying:.1f} times), which prompt-shuffle takes for coupling")
+    if (varying := found.get("memory varies over prompts", math.nan)) > VARYING_MEMORY:
+        more.append(f"memory varies over prompts (×{varying:.0f})")
     for name, what in (
         ("prompts too short", "prompts too short"),
-        ("prompts outside the nulls", "prompts outside the nulls: few others as long"),
+        ("prompts outside the nulls", "prompts outside the nulls"),
         ("prompts repeated", "prompts repeat another's response"),
     ):
         if (count := found.get(name, 0)) > 0:

@@ -3,6 +3,7 @@ ranking, profile, interval and confound with them. No more than a block of pairs
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,7 @@ from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
 from synergy_tui.jobs.worker.tables import table
 from synergy_tui.phiid.engine import PairEngine
+from synergy_tui.phiid.exchange import exchange
 from synergy_tui.phiid.moments import MEASURED
 from synergy_tui.phiid.nulls import NullEngine
 from synergy_tui.phiid.preparation import parse, preprocess
@@ -105,7 +107,8 @@ def measured(
     share = 0.8 / (1 + 2 * len(spec["nulls"]))
     kept = _decomposed(job, engine, len(pairs) if pairs is not None else None, progress, share)
     atoms = merge_units(kept)
-    held = _nulls(series, method | {"pairs": pairs}, spec, categories) if spec["nulls"] else None
+    of = np.unique(np.array(categories), return_inverse=True)[1]
+    held = _nulls(series, method | {"pairs": pairs}, spec, of) if spec["nulls"] else None
     found = _against(job, held, spec, progress, share) if held and held.engines else None
 
     many = f"{len(RANKINGS)} rankings, {spec['replicates']:,} replicates"
@@ -123,7 +126,9 @@ def measured(
         if (tests := test_rows(job.id, found, capture["layers"], spec["seed"])) is not None:
             rows["contrast_tests"] = tests
         if spec["pool"] == "mean":
-            rows["contrast_lengths"] = lengths.rows(job.id, series, steps, method | {"pairs": pairs}, capture["layers"])
+            rows["contrast_lengths"] = lengths.rows(
+                job.id, series, steps, of, method | {"pairs": pairs}, capture["layers"]
+            )
     if held is not None:
         rows["null_runs"] = [{"decomposition": job.id} | one for one in held.runs]
         rows["confounds"] = pa.concat_tables([rows["confounds"], _condition_rows(job.id, held)])
@@ -178,7 +183,7 @@ def _decomposed(
 @dataclass(frozen=True)
 class _Held:
     """The nulls of a job. engines: of those that can be run, by name. runs: rows of null_runs without the
-    decomposition. conditions: of the data that prompt-shuffle exchanges; None without it."""
+    decomposition. conditions: of the data; None where no prompts are of like length."""
 
     engines: dict[str, NullEngine]
     runs: list[dict[str, Any]]
@@ -197,15 +202,14 @@ class _Held:
         return REDUNDANCY if self.conditions and self.conditions.redundancy_misled else NOTHING
 
 
-def _nulls(series: np.ndarray, method: dict[str, Any], spec: dict[str, Any], categories: Sequence[str]) -> _Held:
-    """The nulls that can be run: one that cannot leaves the others in place, and says why."""
+def _nulls(series: np.ndarray, method: dict[str, Any], spec: dict[str, Any], categories: np.ndarray) -> _Held:
+    """The nulls that can be run: one that cannot leaves the others in place, and says why. The conditions under which
+    they fail are looked for whichever of them is asked for."""
     engines: dict[str, NullEngine] = {}
     runs: list[dict[str, Any]] = []
-    found = None
-    numbered = np.unique(np.array(categories), return_inverse=True)[1]
     for null in spec["nulls"]:
         try:
-            engine = NullEngine(series, null, spec["seed"], numbered, **method)
+            engine = NullEngine(series, null, spec["seed"], categories, **method)
         except MeasureError as error:
             print(f"{null} cannot be run: {error}", flush=True)
             runs.append(_run_of(null, False, note=str(error)))
@@ -215,7 +219,10 @@ def _nulls(series: np.ndarray, method: dict[str, Any], spec: dict[str, Any], cat
             runs.append(_run_of(null, True, len(engine.used)))
             continue
         runs.append(_run_of(null, True, len(engine.used), len(one.unlike), len(one.repeated)))
-        found = conditions(series, response_lengths(series), one.blocks, spec["lag"], spec["seed"])
+    found = None
+    with contextlib.suppress(MeasureError):  # too few prompts of like length to compare with each other
+        blocks_ = exchange(series, spec["lag"], categories).blocks
+        found = conditions(series, response_lengths(series), blocks_, spec["lag"], spec["seed"])
     return _Held(engines, runs, found)
 
 

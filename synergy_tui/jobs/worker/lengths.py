@@ -14,6 +14,7 @@ from synergy_tui.jobs.worker.tables import table
 from synergy_tui.phiid.engine import PairEngine
 from synergy_tui.phiid.nulls import NullEngine
 from synergy_tui.phiid.result import UnitTotals, mean_of
+from synergy_tui.phiid.windows import MIN_STEPS
 from synergy_tui.terms import NULLS, RANKINGS
 
 POINTS, DRAWS = 5, 3
@@ -23,20 +24,27 @@ SHORTEST = 10
 """Steps below which no length is tried."""
 
 
-def rows(decomposition: str, series: np.ndarray, steps: np.ndarray, method: dict[str, Any], layers: int) -> pa.Table:
-    """Rows of contrast_lengths, by the default ranking. The array keeps its shape whatever is cut off: one compilation
-    serves all lengths."""
+def rows(
+    decomposition: str,
+    series: np.ndarray,
+    steps: np.ndarray,
+    categories: np.ndarray,
+    method: dict[str, Any],
+    layers: int,
+) -> pa.Table:
+    """Rows of contrast_lengths, by the default ranking. categories: a number per prompt. The array keeps its shape
+    whatever is cut off: one compilation serves all lengths."""
     longest = int(np.sort(steps)[len(steps) // 2])
     there = steps >= longest
     kept = np.unique(np.linspace(0, longest, POINTS + 1).round().astype(int))
-    kept = kept[kept >= max(SHORTEST, 5 + method["lag"])]
+    kept = kept[kept >= max(SHORTEST, MIN_STEPS + method["lag"])]
     data, drawn = np.full(len(kept), np.nan), np.full(len(kept), np.nan)
     for place, length in enumerate(kept.tolist()):
         part = np.where(there[:, None, None] & (np.arange(series.shape[2]) < length), series, np.nan)
         engine = PairEngine(part, **method)
         data[place] = _contrast([engine.block(k, keep_prompts=False).totals for k in range(len(engine))], layers)
         try:
-            null = NullEngine(part, NULLS[0], 0, **method)
+            null = NullEngine(part, NULLS[0], 0, categories, **method)
         except MeasureError:
             continue
         found = [

@@ -22,7 +22,7 @@ from synergy_tui.phiid.preparation import parse, preprocess
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_networks
-from synergy_tui.terms import RTR, STS
+from synergy_tui.terms import METHOD, RTR, STS
 
 ATOMS = {"sts": STS, "rtr": RTR}
 
@@ -176,7 +176,8 @@ class _Null:
     def _kept(self, name: str, first: int, count: int, made: Any, weights: np.ndarray | None = None) -> np.ndarray:
         """The shard with these rows, made where it is not there."""
         shape = (count, len(ATOMS), len(networks.DENSITIES), len(networks.MEASURES))
-        shard = f"{self.null}-{name}-{first:04d}"
+        # Shards of an earlier method are of other data.
+        shard = f"{self.null}-{name}-{first:04d}-m{METHOD}"
         if (kept := shards.read(self.job, shard)) is not None and len(kept) == np.prod(shape):
             self.progress.skip(count)
             return kept["value"].to_numpy().reshape(shape)
