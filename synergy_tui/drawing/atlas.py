@@ -213,7 +213,7 @@ def _conditions(confounds: dict[str, float | None], short: bool) -> str:
     found = {name: confounds.get(name) or 0.0 for name in _MISLED}
     told = []
     if found["memory varies over prompts"] > VARYING_MEMORY:
-        told.append(f"{'mem' if short else 'memory'} varies ×{found['memory varies over prompts']:.0f}")
+        told.append(f"memory{'' if short else ' varies'} ×{found['memory varies over prompts']:.0f}")
     if found["prompts outside the nulls"]:
         told.append(f"{found['prompts outside the nulls']:.0f} {'outside' if short else 'prompts outside the nulls'}")
     if found["prompts repeated"]:
