@@ -21,8 +21,9 @@ REDUNDANCIES = ("mmi", "ccs")
 POOLS = ("mean", "pooled")
 PRECISIONS = ("float64", "float32")
 
-PREPROCESSING = ("log", "rank-normal", "difference", "detrend", "drop")
-"""Steps that may come before a decomposition, in this order; without any the series is raw. `drop` takes a number."""
+PREPROCESSING = ("log", "rank-normal", "difference", "detrend", "drop", "cut")
+"""Steps that may come before a decomposition, in this order; without any the series is raw. `drop` and `cut` take a
+number: of steps left out at the beginning, and of steps kept."""
 
 NULLS = ("prompt-shuffle", "window-roll")
 """Surrogate data that keep each unit's windows exactly. The first is the default."""
@@ -39,6 +40,9 @@ TESTS = {
     "tdmi-q": "Benjamini–Hochberg q of it.",
 }
 """What nulls say about a unit, and what it means."""
+
+METHOD_FIELDS = ("estimator", "redundancy", "lag", "pool", "preprocess", "precision")
+"""Columns of decompositions that say how its pairs were decomposed: results that agree in them can be compared."""
 
 METHOD = 2
 """Version of the method behind every result but a capture. Results of an earlier one keep their numbers and say so.

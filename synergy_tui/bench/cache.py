@@ -18,6 +18,7 @@ import pyarrow as pa
 from synergy_tui.bench.made import make_run
 from synergy_tui.jobs import plan, submit
 from synergy_tui.jobs.folder import RESTING, JobFolder
+from synergy_tui.jobs.specs import CaptureRequest, DecomposeRequest
 from synergy_tui.settings import load as load_settings
 from synergy_tui.store import load
 from synergy_tui.store.bulk import PAIR_FILE
@@ -149,16 +150,20 @@ def _reader(cache: Cache) -> dict[str, Any]:
 def _workers(cache: Cache) -> dict[str, Any]:
     """Seconds from the submission to the first finished part, without what the subject's load took."""
     data = load_settings().data
-    found = {"decompose worker to first part": _first_part(cache, plan.decompose("c6x4", 24, 4, device="cpu"))}
+    found = {
+        "decompose worker to first part": _first_part(
+            cache, plan.decompose(DecomposeRequest(capture="c6x4", device="cpu"), 24, 4)
+        )
+    }
     if (data / "subjects" / "smollm2" / "config.json").exists():
-        asked = plan.capture(data, "smollm2", prompts=2, steps=20, device="cpu")
+        asked = plan.capture(data, CaptureRequest(subject="smollm2", prompts=2, steps=20, device="cpu"))
         found["capture worker to first part, beyond the load"] = _first_part(cache, asked)
     return found
 
 
 def _first_part(cache: Cache, asked: plan.Plan) -> float:
     began = time.time()
-    job = submit.submit(cache.folder, asked.kind, asked.spec)
+    job = submit.submit(cache.folder, asked.spec)
     while True:
         status = job.status()
         stages = [one for one in status["stages"] if one["total"] and one["done"]]

@@ -1,4 +1,5 @@
-"""The commands: parse, call one function, print. What costs more than a few milliseconds is imported in them.
+"""The commands: parse, call one function, print. COMMANDS names them; what costs more than a few milliseconds is
+imported in them.
 
 measure.py  run, capture, import, decompose, ablate: start jobs and show what they made
 difficulty.py  difficulty: the chain over a ladder
@@ -10,11 +11,15 @@ subjects.py subjects list, show, pull
 jobs.py     jobs list, show, watch, logs, cancel, pause, resume, clean
 cache.py    cache info, check, compact, gc, delete
 common.py   the options and the printing they share
+fields.py   options made from the fields of requests
+starting.py chains of jobs, announced, started and followed
+looks.py    how the explorer looks
 """
 
 from __future__ import annotations
 
 import errno
+import importlib
 import io
 import os
 import sys
@@ -25,17 +30,65 @@ from typing import Any
 import click
 
 from synergy_tui import __version__
-from synergy_tui.cli import cache, claims, compare, difficulty, jobs, look, measure, renew, subjects
 from synergy_tui.cli.common import say
+from synergy_tui.cli.looks import looks
 from synergy_tui.errors import SynergyError
+
+COMMANDS = {
+    "run": ("measure", "Capture SUBJECT, decompose it, show its synergy map."),
+    "capture": ("measure", "Record the activity of every unit of SUBJECT over prompts."),
+    "import": ("measure", "Take in series measured elsewhere."),
+    "decompose": ("measure", "Decompose all pairs of a capture's heads with ΦID."),
+    "ablate": ("measure", "Remove heads in order of their synergy, and of controls."),
+    "difficulty": ("difficulty", "Does the organisation of SUBJECT change with difficulty?"),
+    "claims": ("claims", "Judge what RUN says about six claims of the literature."),
+    "networks": ("claims", "Networks of synergy and of redundancy in RUN."),
+    "compare": ("compare", "Runs side by side."),
+    "renew": ("renew", "Bring RUN up to date with the method of this version."),
+    "explore": ("look", "Open the explorer."),
+    "show": ("look", "Draw the synergy map of RUN."),
+    "sql": ("look", "Ask the cache in SQL."),
+    "export": ("look", "Write a run with all that belongs to it into a folder."),
+    "doctor": ("look", "What this machine has."),
+    "bench": ("look", "Measure how fast this machine is."),
+    "subjects": ("subjects", "Language models to be studied."),
+    "jobs": ("jobs", "What runs in the background."),
+    "cache": ("cache", "What the cache holds, and keeping it whole."),
+}
+"""Name → the module that has it, and what the list of commands says of it. A module is imported when its command is
+used, so that nobody waits for the others."""
+
+
+class Commands(click.Group):
+    """The commands of COMMANDS."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One of them, imported."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"synergy_tui.cli.{COMMANDS[cmd_name][0]}")
+        # A module's function may not be called as a command whose name is a word of Python.
+        found: click.Command = getattr(module, cmd_name, None) or getattr(module, f"{cmd_name}_")
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
 
 
 @click.group(
-    invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, message="synergy-tui %(version)s")
 @click.option("--cache", type=click.Path(path_type=Path), help="Cache folder.")
-@look.looks
+@looks
 @click.pass_context
 def commands(context: click.Context, cache: Path | None, **looks: Any) -> None:
     """Where in this language model is information integrated, where is it merely repeated, and does it matter?
@@ -44,19 +97,12 @@ def commands(context: click.Context, cache: Path | None, **looks: Any) -> None:
     Try:  synergy-tui run smollm2 --prompts 12 --steps 48
     """
     if context.invoked_subcommand is None:
+        from synergy_tui.cli import look
+
         if sys.stdin.isatty() and sys.stdout.isatty():
             context.invoke(look.explore, cache=cache, **looks)
         else:  # a pipe gets the map as text
             context.invoke(look.show, cache=cache)
-
-
-for command in (
-    *(measure.run, measure.capture, measure.import_, measure.decompose, measure.ablate, difficulty.difficulty),
-    *(claims.claims, claims.networks, compare.compare, renew.renew),
-    *(look.explore, look.show, look.sql, look.export, look.doctor, look.bench),
-    *(subjects.subjects, jobs.jobs, cache.cache),
-):
-    commands.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from synergy_tui import terms
 from synergy_tui.cli.common import (
     ask_before,
     console,
@@ -16,32 +14,28 @@ from synergy_tui.cli.common import (
     options,
     print_json,
     print_next,
-    printer,
     say,
     settings_in_force,
 )
-from synergy_tui.cli.measure import WORTH_ASKING, _words, _writable, follow_jobs, job_options, start_chain
-from synergy_tui.errors import SynergyError, UsageError
+from synergy_tui.cli.fields import made, request_options
+from synergy_tui.cli.starting import WORTH_ASKING, follow_jobs, job_options, start_plans, tell, writable
+from synergy_tui.errors import UsageError
+from synergy_tui.jobs.specs.claims import PARTS, ClaimsRequest
+from synergy_tui.jobs.specs.networks import NetworksRequest
 
 if TYPE_CHECKING:
     from synergy_tui.jobs.folder import JobFolder
 
-_PARTS = "surrogates,controls,ablation,networks,ladder"
-
 
 @click.command()
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write the card as Markdown to this new file.")
-@click.option("--fresh", is_flag=True, help="Make every part anew.")
-@click.option("--parts", default=_PARTS, show_default=True, help="What may be made; what is there is used anyway.")
-@click.option("--budget", type=float, default=0.1, show_default=True, help="Of C4: nats per token at 25 % removed.")
-@click.option("--ranking", default=terms.RANKINGS[0], show_default=True, help="Ranking the verdicts are by.")
+@request_options(ClaimsRequest)
 @job_options
 @options(run=True)
 def claims(
     run: str | None,
     latest: bool,
     markdown: Path | None,
-    parts: str,
     detach: bool,
     yes: bool,
     cache: Path | None,
@@ -60,19 +54,20 @@ def claims(
     """
     from synergy_tui.drawing import card as drawn
     from synergy_tui.settings import user_path
-    from synergy_tui.store import cards
+    from synergy_tui.store import cards, load
 
     target = user_path(markdown) if markdown else None
     if target and target.exists():
         raise UsageError(f"{target} is there already", "give another name")
     opened = open_cache(cache)
-    jobs = _start_card(cache, run, latest, _words(parts), yes, chosen)
+    chosen["decomposition"] = load.find(opened, "decomposition", run, latest)
+    jobs = _start_card(cache, made(ClaimsRequest, chosen), yes)
     if detach:
         if as_json:
             return print_json({"job": jobs[-1].id})
         click.echo(jobs[-1].id)
         return say(f"Follow it: synergy-tui jobs watch {jobs[-1].id}")
-    _follow_through(jobs)
+    follow_jobs(jobs, tell)  # a part that fails leaves its claims inconclusive
     found = cards.card(opened, jobs[-1].id)
     if target:
         target.write_text(drawn.as_markdown(found), "utf-8")
@@ -85,51 +80,29 @@ def claims(
     print_next(opened, [f"synergy-tui claims {found['decomposition']} --json"])
 
 
-def _start_card(
-    cache: Path | None, run: str | None, latest: bool, parts: Sequence[str], yes: bool, chosen: dict[str, Any]
-) -> list[JobFolder]:
+def _start_card(cache: Path | None, request: ClaimsRequest, yes: bool) -> list[JobFolder]:
     """Announces what is still to be done, part by part, and starts it; the card's job is the last."""
     from synergy_tui.jobs import chain, plan
-    from synergy_tui.jobs.folder import JobFolder
-    from synergy_tui.jobs.plan.claims import PARTS, with_ids
-    from synergy_tui.store import load
-    from synergy_tui.store.cache import Cache
 
-    opened = Cache.open(_writable(cache))
-    decomposition = load.find(opened, "decomposition", run, latest)
-    data, fresh = settings_in_force(cache).data, chosen.pop("fresh")
-    made = plan.claims(opened, data, decomposition, parts=parts, fresh=fresh, **chosen)
-    costs = made.costs()
+    opened = writable(cache)
+    made_of = plan.claims(opened, settings_in_force(cache).data, request)
+    costs = made_of.costs()
     for part, needed_by in PARTS.items():
         if part in costs:
             say(f" {part:<10} for {needed_by:<7} will take {costs[part]}")
         else:
-            say(f" {part:<10} for {needed_by:<7} {made.missing.get(part) or 'is there'}")
-    for line in made.foreseen:
+            say(f" {part:<10} for {needed_by:<7} {made_of.missing.get(part) or 'is there'}")
+    for line in made_of.foreseen:
         say(f" {line}")
     if not yes:
         ask_before(sum(one.seconds or 0 for one in costs.values()), WORTH_ASKING)
-    ids = chain.start(opened, made.links[:-1], fresh)
-    started = [one for one, link in zip(ids, made.links, strict=False) if link.found is None]
-    job = chain.submit_last(opened, made.links[-1].plan, with_ids(made, ids), started[-1] if started else None)
-    return [*(JobFolder(opened.jobs / one) for one in started), job]
-
-
-def _follow_through(jobs: Sequence[JobFolder]) -> None:
-    """Follows all of them; a part that fails is told and leaves its claims inconclusive."""
-    from synergy_tui.jobs.follow import follow
-
-    def lost(error: SynergyError) -> None:
-        say(f"synergy-tui: {error}")
-
-    with printer() as shown:
-        follow(jobs, shown.show, lost)
+    ids = chain.start(opened, made_of.links, one_by_one=True, join=not request.fresh)
+    return chain.started(opened, made_of.links, ids)
 
 
 @click.command()
 @click.option("--edges", type=click.IntRange(1, 2000), default=60, show_default=True, help="Strongest pairs drawn.")
-@click.option("--draws", type=click.IntRange(2), default=20, show_default=True, help="Surrogates of each null.")
-@click.option("--replicates", type=click.IntRange(20), default=200, show_default=True, help="Of the prompt bootstrap.")
+@request_options(NetworksRequest)
 @job_options
 @options(run=True)
 def networks(
@@ -154,7 +127,8 @@ def networks(
 
     opened = open_cache(cache)
     decomposition = load.find(opened, "decomposition", run, latest)
-    jobs = start_chain(cache, [plan.networks(opened, decomposition, **chosen)], yes)
+    request = made(NetworksRequest, chosen | {"decomposition": decomposition})
+    jobs = start_plans(cache, [plan.networks(opened, request)], yes)
     if detach:
         return print_jobs(jobs, as_json)
     follow_jobs(jobs)

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from synergy_tui.store.cache import Cache
 
 
-_METHOD = ("estimator", "redundancy", "lag", "pool", "preprocess", "precision", "nulls", "surrogates")
-
-
 def options(*, run: bool = False) -> Callable[[Any], Any]:
     """--cache and --json, and for commands about a run RUN and --latest."""
 
@@ -90,7 +87,17 @@ def run_as_json(
 
     found = load.atlas(cache, decomposition, ranking)
     row = found["run"]
-    copied = ("layers", "prompts", "valid_prompts", "pairs", "valid_pairs", "reasons", *_METHOD)
+    copied = (
+        "nulls",
+        "surrogates",
+        "layers",
+        "prompts",
+        "valid_prompts",
+        "pairs",
+        "valid_pairs",
+        "reasons",
+        *terms.METHOD_FIELDS,
+    )
     return {
         "subject": row["name"],
         "sample": sample,
@@ -126,10 +133,17 @@ def print_run(
     draw(Atlas(**found, sample=sample), console())
     heads = "SELECT layer, unit, rank, sts, rtr FROM heads"
     few = min(4, row["valid_prompts"])
+    # Imported series have no model: what comes next is to test them.
+    imported = row["kind"] == "imported"
+    next_step = (
+        f"decompose {row['capture']} --surrogates 200"
+        if imported
+        else f"ablate {decomposition} --seeds 3 --fractions 0.1,0.25 --prompts {few}"
+    )
     print_next(
         cache,
         [
-            f"synergy-tui ablate {decomposition} --seeds 3 --fractions 0.1,0.25 --prompts {few}",
+            f"synergy-tui {next_step}",
             f"synergy-tui show {decomposition} --ranking {'difference' if ranking == 'excess' else 'excess'}",
             f"synergy-tui sql \"{heads} WHERE decomposition = '{decomposition}' ORDER BY rank DESC LIMIT 10\"",
         ],
@@ -163,7 +177,7 @@ def _program() -> str:
 def print_jobs(jobs: Sequence[JobFolder], as_json: bool) -> None:
     """Jobs that go on by themselves."""
     if as_json:
-        return print_json({"job": jobs[-1].id, **{job.spec()["kind"]: job.id for job in jobs}})
+        return print_json({"job": jobs[-1].id, **{job.kind: job.id for job in jobs}})
     click.echo("\n".join(job.id for job in jobs))
     say(f"Follow it: synergy-tui jobs watch {jobs[-1].id}")
 

@@ -3,52 +3,66 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from synergy_tui import terms
-from synergy_tui.cli.common import ask_before, open_cache, print_json, print_next, printer, say, settings_in_force
-from synergy_tui.cli.measure import WORTH_ASKING, _captures, _start_chains, _writable, follow_jobs
+from synergy_tui.cli.common import ask_before, open_cache, print_json, print_next, say, settings_in_force
+from synergy_tui.cli.measure import captures, with_maps
+from synergy_tui.cli.starting import WORTH_ASKING, follow_jobs, start_chains, tell, writable
 from synergy_tui.errors import UsageError
+from synergy_tui.jobs.specs.capture import CaptureRequest
 
-_METHOD = ("estimator", "redundancy", "lag", "pool", "preprocess", "precision")
+if TYPE_CHECKING:
+    from synergy_tui.jobs.plan import Link
+    from synergy_tui.store.cache import Cache
 
 
 def make(
-    cache: Path | None, subject: str, of: str | None, seeds: int, detach: bool, yes: bool, as_json: bool, **chosen: Any
+    cache: Path | None,
+    request: CaptureRequest,
+    of: str | None,
+    seeds: int,
+    detach: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
-    """Controls of the run `of`; without one, of the capture of `subject` with these options, made first where it is
-    not there. Both kinds: free-running, and on the run's own tokens. Raises UsageError for another architecture."""
+    """Controls of the run `of`; without one, of the capture that is requested, made first where it is not there. Both
+    kinds: free-running, and on the run's own tokens. Raises UsageError for another architecture."""
     from synergy_tui.jobs import chain, plan
-    from synergy_tui.jobs.folder import JobFolder
-    from synergy_tui.jobs.follow import follow
-    from synergy_tui.jobs.plan.links import Link, finished
+    from synergy_tui.jobs.specs import Method
     from synergy_tui.store import cards, load
-    from synergy_tui.store.cache import Cache
 
-    opened = Cache.open(_writable(cache))
-    capture = load.find(opened, "capture", of) if of else _own(cache, opened, subject, detach, yes, chosen)
+    opened = writable(cache)
+    capture = load.find(opened, "capture", of) if of else _own(cache, opened, request, detach, yes)
     rows = load.rows(opened, "SELECT * FROM decompositions WHERE capture = $1 ORDER BY created LIMIT 1", capture)
-    method = {name: rows[0][name] for name in _METHOD} if rows else {}
-    device = chosen["device"] if chosen["device"] != "cuda:all" else None
+    method = Method.of(rows[0]) if rows else Method()
+    device = request.device if request.device != "cuda:all" else None
     links: list[Link] = []
     for how in terms.CONTROLS:
         for first, second in plan.controls(
-            opened, settings_in_force(cache).data, capture, method, how=how, seeds=seeds, subject=subject, device=device
+            opened,
+            settings_in_force(cache).data,
+            capture,
+            method,
+            how=how,
+            seeds=seeds,
+            subject=request.subject,
+            device=device,
+            allowed=request,
         ):
-            links += [Link(how, first), Link(how, second, of=len(links))]
-    links = finished(opened, links)
+            links += [plan.Link(how, first), plan.Link(how, second, of=len(links))]
+    links = plan.finished(opened, links)
     seconds = sum(one.plan.cost.seconds or 0 for one in links if one.found is None)
     say(f" {2 * seeds} controls of capture {capture}, {sum(one.found is not None for one in links) // 2} there already")
     say(f" the rest will take about {seconds / 60:.0f} min")
     if not yes:
         ask_before(seconds, WORTH_ASKING)
-    ids = chain.start(opened, links)
-    started = [JobFolder(opened.jobs / one) for one, link in zip(ids, links, strict=True) if link.found is None]
+    ids = chain.start(opened, links, one_by_one=True, join=True)
+    started = chain.started(opened, links, ids)
     if started and not detach:
-        with printer() as shown:
-            follow(started, shown.show, lambda error: say(f"synergy-tui: {error}"))
+        follow_jobs(started, tell)
     if detach:
         return print_json({"capture": capture, "jobs": [job.id for job in started]}) if as_json else None
     found = cards.controls_of(opened, capture)
@@ -64,25 +78,22 @@ def make(
         print_next(opened, [f"synergy-tui compare {own} {first_control}", f"synergy-tui claims {own}"])
 
 
-def _own(cache: Path | None, opened: Any, subject: str, detach: bool, yes: bool, chosen: dict[str, Any]) -> str:
-    """The capture that the options ask for, found or made with its decomposition."""
-    from synergy_tui.jobs import plan
-    from synergy_tui.jobs.plan.links import Link, finished
+def _own(cache: Path | None, opened: Cache, request: CaptureRequest, detach: bool, yes: bool) -> str:
+    """The capture that is requested, found or made with its decomposition."""
+    from synergy_tui.jobs.plan import finished
 
-    plans = _captures(cache, subject, chosen)
+    plans = captures(cache, request)
     if len(plans) > 1:
         raise UsageError("controls are of one run, and these are several revisions", "name one with --of")
-    (link,) = finished(opened, [Link("run", plans[0])])
+    links = with_maps(plans[0], {})
+    (link,) = finished(opened, links[:1])
     if link.found:
         return link.found
     if detach:
         raise UsageError(
             "the run that is to be controlled is not there yet", "leave out --detach, or name it with --of"
         )
-    more = {"device": chosen["device"] if chosen["device"] != "cuda:all" else None, "seed": chosen["seed"]}
-    jobs = _start_chains(
-        cache, [[plans[0], plan.decompose("", plans[0].units, len(plans[0].spec["prompts"]), **more)]], yes
-    )
+    jobs = start_chains(cache, [links], yes)
     follow_jobs(jobs)
     open_cache(cache)
     return jobs[0].id

@@ -76,12 +76,12 @@ def show(job: str, recipe: bool, cache: Path | None, as_json: bool) -> None:
         # What stands before the command is for the shell a comment.
         return click.echo("\n".join([*(f"# {one['result']}: {one['command']}" for one in before), this["command"]]))
     found = _job(cache, job)
-    told, spec = found.status(), found.spec()
+    told, spec = found.status(), found.order().spec
     if as_json:
-        return print_json({"status": told, "spec": spec, "folder": str(found.path)})
+        return print_json({"status": told, "spec": {"kind": spec.KIND, **spec.to_json()}, "folder": str(found.path)})
     from synergy_tui.drawing import status
 
-    click.echo(status.as_text(told, spec, str(found.path)))
+    click.echo(status.as_text(told, spec.to_json(), str(found.path)))
 
 
 @jobs.command()

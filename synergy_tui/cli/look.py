@@ -10,8 +10,8 @@ import click
 
 from synergy_tui import terms
 from synergy_tui.cli.common import console, open_cache, options, print_json, print_run, say, settings_in_force
+from synergy_tui.cli.looks import looks
 from synergy_tui.errors import UsageError
-from synergy_tui.settings import COLOURS, THEMES
 
 if TYPE_CHECKING:
     from synergy_tui.store.cache import Cache
@@ -50,14 +50,6 @@ def show(
     if sample:
         say("This is the sample result that ships with synergy-tui. Your own: synergy-tui run smollm2\n")
     print_run(opened, load.find(opened, "decomposition", run, latest or not run), as_json, ranking, sample)
-
-
-def looks(command: Any) -> Any:
-    """How the explorer looks: --color, --theme and --ascii."""
-    command = click.option("--ascii", is_flag=True, help="The explorer in signs of ASCII alone.")(command)
-    command = click.option("--theme", type=click.Choice(THEMES), help="Its theme; default: the last one.")(command)
-    what = "Its colours; default: what TERM says."
-    return click.option("--color", "colour", type=click.Choice(COLOURS), help=what)(command)
 
 
 @click.command()

@@ -9,7 +9,7 @@ import click
 
 from synergy_tui import terms
 from synergy_tui.cli.common import open_cache, options, print_jobs, print_json, print_next, print_run, say
-from synergy_tui.cli.measure import _writable, follow_jobs, start_chain
+from synergy_tui.cli.starting import follow_jobs, start_plans, writable
 from synergy_tui.errors import UsageError
 
 
@@ -38,11 +38,10 @@ def renew(
     Example:  synergy-tui renew --latest
     """
     from synergy_tui.jobs import plan
-    from synergy_tui.jobs.plan.claims import METHOD
+    from synergy_tui.jobs.specs import DecomposeRequest, Method
     from synergy_tui.store import cards, load
-    from synergy_tui.store.cache import Cache
 
-    opened = Cache.open(_writable(cache))
+    opened = writable(cache)
     chosen = _earlier(opened) if every else [load.find(opened, "decomposition", run, latest)]
     if not every and load.method_of(opened, chosen[0]) >= terms.METHOD:
         say(f"{chosen[0]} is up to date: it was made by this version of the method")
@@ -53,14 +52,19 @@ def renew(
         if of := load.rows(opened, "SELECT ladder FROM ladder_levels WHERE map = $1", one):
             command = load.recipe(opened, of[0]["ladder"])[-1]["command"].removesuffix(" --fresh")
             raise UsageError(f"{one} is a level of ladder {of[0]['ladder']}", f"climb it anew: {command}")
-        method = {name: row[name] for name in METHOD}
-        nulls = {"surrogates": row["surrogates"], "nulls": row["nulls"] or []}
-        more: dict[str, Any] = {"device": device, "seed": row["seed"]}
-        plans.append(plan.decompose_finished(opened, row["capture"], **method, **nulls, **more))
+        request = DecomposeRequest(
+            capture=row["capture"],
+            method=Method.of(row),
+            surrogates=row["surrogates"] or 0,
+            nulls=tuple(row["nulls"] or ()),
+            device=device,
+            seed=row["seed"],
+        )
+        plans.append(plan.decompose_finished(opened, request))
     if not plans:
         say("every run is up to date")
         return print_json([]) if as_json else None
-    jobs = start_chain(cache, plans, yes)
+    jobs = start_plans(cache, plans, yes)
     if detach:
         return print_jobs(jobs, as_json)
     follow_jobs(jobs)
@@ -76,12 +80,12 @@ def renew(
 def _earlier(cache: Any) -> list[str]:
     """Decompositions made by an earlier version, for which there is none by this one of the same capture in the same
     way. A ladder's levels come with the ladder."""
-    from synergy_tui.jobs.plan.claims import METHOD
+    from synergy_tui.jobs.specs import Method
     from synergy_tui.store import load
 
     query = f"""SELECT *, {load.METHOD_OF} FROM decompositions d WHERE decomposition NOT IN
         (SELECT map FROM ladder_levels WHERE map IS NOT NULL) ORDER BY created, decomposition"""
     rows = load.rows(cache, query)
-    way = {row["decomposition"]: tuple(row[name] for name in ("capture", *METHOD)) for row in rows}
+    way = {row["decomposition"]: (row["capture"], Method.of(row)) for row in rows}
     done = {way[row["decomposition"]] for row in rows if row["method"] >= terms.METHOD}
     return [row["decomposition"] for row in rows if way[row["decomposition"]] not in done]

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from synergy_tui.cli.common import open_cache, options, print_json, settings_in_force
+from synergy_tui.cli.fields import made, request_options
+from synergy_tui.jobs.specs.pull import PullRequest
 
 
 @click.group(invoke_without_command=True)
@@ -62,16 +64,11 @@ def list_(cache: Path | None, as_json: bool) -> None:
     )
 
 
-def _subject_options(command: Any) -> Any:
-    command = click.option("--allow-pickle", is_flag=True, help="Weights kept as pickle count as weights.")(command)
-    command = click.option("--revision", help="Revision of a hub model.")(command)
-    return click.argument("subject")(command)
-
-
 @subjects.command()
-@_subject_options
+@click.argument("subject")
+@request_options(PullRequest, "device", "seed")
 @options()
-def show(subject: str, revision: str | None, allow_pickle: bool, cache: Path | None, as_json: bool) -> None:
+def show(subject: str, cache: Path | None, as_json: bool, **chosen: Any) -> None:
     """Size, licence, units of SUBJECT, and the memory it needs, without loading it.
 
     \b
@@ -81,7 +78,9 @@ def show(subject: str, revision: str | None, allow_pickle: bool, cache: Path | N
     from synergy_tui.subject.facts import facts
     from synergy_tui.subject.sources import resolve
 
-    found = facts(resolve(subject, revision, pickle=allow_pickle), settings_in_force(cache).data)
+    request = made(PullRequest, chosen | {"subject": subject})
+    source = resolve(request.subject, request.revision, pickle=request.allow_pickle)
+    found = facts(source, settings_in_force(cache).data)
     found["memory_free"] = free_memory()
     if as_json:
         return print_json(found)
@@ -107,19 +106,19 @@ def show(subject: str, revision: str | None, allow_pickle: bool, cache: Path | N
 
 
 @subjects.command()
-@_subject_options
+@click.argument("subject")
+@request_options(PullRequest, "device", "seed")
 @options()
-def pull(subject: str, revision: str | None, allow_pickle: bool, cache: Path | None, as_json: bool) -> None:
+def pull(subject: str, cache: Path | None, as_json: bool, **chosen: Any) -> None:
     """Fetch SUBJECT, so that it is on this disk when it is needed.
 
     \b
     Example:  synergy-tui subjects pull smollm2
     """
     from synergy_tui.jobs.pull import pull as fetch
-    from synergy_tui.subject.sources import resolve
 
     settings = settings_in_force(cache)
-    folder = fetch(resolve(subject, revision, pickle=allow_pickle), settings.data, settings.cache)
+    folder = fetch(made(PullRequest, chosen | {"subject": subject}), settings.data, settings.cache)
     if as_json:
         return print_json({"subject": subject, "folder": folder})
     click.echo(folder)

@@ -58,7 +58,7 @@ def as_text(status: dict[str, Any], spec: dict[str, Any], folder: str) -> str:
         "left": time_left(status),
         "waits for": status.get("after"),
         "error": status.get("error") or silence(status),
-        **{name: _value(value) for name, value in spec.items() if name not in ("kind", "after", "options")},
+        **{name: _value(value) for name, value in spec.items()},
         "folder": folder,
     }
     return "\n".join(printable(f"{name:<14} {value}") for name, value in lines.items() if value not in (None, ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from synergy_tui.errors import SynergyError
 from synergy_tui.explorer.run import Run
 from synergy_tui.jobs.folder import ENDED, JobFolder
+from synergy_tui.jobs.specs import AblateSpec
 from synergy_tui.terms import INTERVENTIONS
 
 
@@ -47,7 +49,7 @@ def result(run: Run, jobs: list[tuple[str, str]], place: int) -> Result:
     """The one at `place`: the one under way first, then the finished ones, then those that were stopped."""
     from synergy_tui.store import walk
 
-    mine = [(one, state) for one, state in jobs if _spec(run, one).get("decomposition") == run.place.id]
+    mine = [(one, state) for one, state in jobs if _spec(run, one) is not None]
     ablations = {one["ablation"]: one for one in walk.ablations(run.place.cache, run.place.id)}
     growing = [one for one, state in mine if state not in ENDED]
     stopped = [one for one, state in mine if state in ENDED and one not in ablations and _begun(run, one)]
@@ -67,7 +69,8 @@ def result(run: Run, jobs: list[tuple[str, str]], place: int) -> Result:
     points = _points(run, shown)
     alone, share = walk.partial_sweep(run.place.cache.folder / "jobs" / shown / "shards", run.units)
     sweep, conditions = "", len(points) + int(np.isfinite(alone).sum())
-    more: dict[str, Any] = {"ranking": _spec(run, shown).get("ranking", "")}
+    spec = _spec(run, shown)
+    more: dict[str, Any] = {"ranking": spec.ranking if spec is not None else ""}
     if share:
         more |= {"alone": alone}
         most = int(np.nanargmax(alone))
@@ -81,11 +84,11 @@ def result(run: Run, jobs: list[tuple[str, str]], place: int) -> Result:
     return Result(run, shown, _by_name(points), words, title, ids, **more)
 
 
-def _spec(run: Run, job: str) -> dict[str, Any]:
-    try:
-        return JobFolder(run.place.cache.jobs / job).spec()
-    except SynergyError:
-        return {}
+def _spec(run: Run, job: str) -> AblateSpec | None:
+    with contextlib.suppress(SynergyError):
+        spec = JobFolder(run.place.cache.jobs / job).order().spec
+        return spec if isinstance(spec, AblateSpec) and spec.decomposition == run.place.id else None
+    return None
 
 
 def _begun(run: Run, job: str) -> bool:

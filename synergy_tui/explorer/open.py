@@ -10,6 +10,7 @@ from synergy_tui.errors import SynergyError, UsageError
 from synergy_tui.explorer.run import Place
 from synergy_tui.jobs import folder
 from synergy_tui.jobs.folder import ENDED, JobFolder
+from synergy_tui.jobs.specs import CaptureSpec, DecomposeSpec
 from synergy_tui.settings import Settings, shipped
 from synergy_tui.store import load
 from synergy_tui.store.archive import Archive, open_any
@@ -104,17 +105,16 @@ def _growing(cache: Cache) -> list[dict[str, Any]]:
         with contextlib.suppress(SynergyError, OSError, KeyError):
             if job.status()["state"] in ENDED:
                 continue
-            spec = job.spec()
-            subject = spec["subject"]["name"] if "subject" in spec else ""
-            out.append(
-                {"id": job.id, "kind": spec["kind"], "name": subject, "capture": spec.get("capture"), "job": job}
-            )
+            spec = job.order().spec
+            name = spec.source.name if isinstance(spec, CaptureSpec) else ""
+            of = spec.capture if isinstance(spec, DecomposeSpec) else None
+            out.append({"id": job.id, "kind": spec.KIND, "name": name, "capture": of, "job": job})
     return out
 
 
 def job_place(cache: Cache, job: JobFolder) -> Place:
     """Where a finished or running job leads. Raises UsageError when it leads nowhere."""
-    status, kind = job.status(), job.spec()["kind"]
+    status, kind = job.status(), job.kind
     if status["state"] not in ENDED and kind in ("capture", "decompose"):
         return Place(cache, job.id, job=job)
     if status["state"] != "done":

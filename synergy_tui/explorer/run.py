@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.specs import CaptureSpec, DecomposeSpec
 from synergy_tui.store import load, walk
 from synergy_tui.store.cache import Cache
 from synergy_tui.terms import ATOMS, COUPLED, MEASURES, RANKINGS, TESTS
@@ -191,17 +192,22 @@ def _ordered(names: Any) -> list[str]:
 
 def _growing(place: Place, job: JobFolder) -> Run:
     """A map of what a running job has finished."""
-    spec, status = job.spec(), job.status()
-    if spec["kind"] == "capture":
-        geometry = spec["subject"]["geometry"]
+    spec, status = job.order().spec, job.status()
+    of: dict[str, Any] = {"capture": job.id, "estimator": "", "redundancy": "", "lag": ""}
+    if isinstance(spec, CaptureSpec):
+        geometry = spec.source.geometry
         layers, per_layer = walk.captured_shape(job.shards) or (geometry["layers"], geometry["heads"])
-        name, tasks, prompts, steps = spec["subject"]["name"], spec["tasks"], len(spec["prompts"]), spec["steps"]
+        name, tasks, prompts, steps = spec.source.name, spec.task_set, len(spec.items), spec.steps
     else:
-        capture = load.one(place.cache, "capture", spec["capture"])
+        assert isinstance(spec, DecomposeSpec)
+        method = spec.method
+        of = {"capture": spec.capture, "estimator": method.estimator, "redundancy": method.redundancy}
+        of["lag"] = method.lag
+        capture = load.one(place.cache, "capture", spec.capture)
         layers, per_layer = capture["layers"], capture["units_per_layer"]
         (subject,) = load.rows(place.cache, "SELECT name FROM subjects WHERE subject = $1", capture["subject"])
         name, tasks, prompts, steps = subject["name"], capture["tasks"], capture["prompts"], capture["steps"]
-    means, share = walk.partial_map(job.shards, spec["kind"], layers * per_layer)
+    means, share = walk.partial_map(job.shards, spec.KIND, layers * per_layer)
     scores = {score: made_score(score, value) for score, value in means.items()}
     row = {
         "name": name,
@@ -209,10 +215,7 @@ def _growing(place: Place, job: JobFolder) -> Run:
         "prompts": prompts,
         "steps": steps,
         "valid_prompts": None,
-        "capture": spec.get("capture", job.id),
-        "estimator": spec.get("estimator", ""),
-        "redundancy": spec.get("redundancy", ""),
-        "lag": spec.get("lag", ""),
+        **of,
         "state": status["state"],
     }
     return Run(place, row, layers, per_layer, scores, {}, {}, {}, share)

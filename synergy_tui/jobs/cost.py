@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from synergy_tui.jobs.specs.decompose import DecomposeSpec
+from synergy_tui.jobs.specs.method import Method
+from synergy_tui.jobs.specs.networks import NetworksSpec
+from synergy_tui.terms import NULLS
+
 # SmolLM2 on 2 cores: 110 ms for a decode step of 16 prompts, 135 M parameters in fp32; 2.1 s for 1,550 tokens under
 # a condition; 0.25 s for 36,315 pairs × 60 prompts × 100 steps.
 _DECODE = 20e9
@@ -38,19 +43,24 @@ def capture(geometry: dict[str, Any], prompts: int, steps: int, device: str, cor
     return Cost(None if device != "cpu" else work + load + fetch, prompts * steps * units * _VALUE_BYTES)
 
 
-def decompose(units: int, prompts: int, spec: dict[str, Any], cores: int) -> Cost:
+def decompose(units: int, prompts: int, spec: DecomposeSpec, cores: int) -> Cost:
     """All pairs of the units with their surrogates, and the analysis."""
     pairs = units * (units - 1) / 2
-    times = _TIMES[spec["estimator"], spec["redundancy"]] * (0.6 if spec["pool"] == "pooled" else 1)
-    draws = 1 + len(spec["nulls"]) * (1 + spec["surrogates"])
-    seconds = _START + draws * times * pairs * prompts / (_PAIR_PROMPTS * cores / 2)
-    return Cost(None if spec["device"] != "cpu" else seconds, pairs * _PAIR_BYTES)
+    draws = 1 + len(spec.nulls) * (1 + spec.surrogates)
+    seconds = _START + draws * _times(spec.method) * pairs * prompts / (_PAIR_PROMPTS * cores / 2)
+    return Cost(None if spec.device != "cpu" else seconds, pairs * _PAIR_BYTES)
 
 
-def ladder(units: int, prompts: list[int], surrogates: int, device: str, cores: int) -> Cost:
+def _times(method: Method) -> float:
+    """Of the plainest method, per pair and prompt."""
+    return _TIMES[method.estimator, method.redundancy] * (0.6 if method.pool == "pooled" else 1)
+
+
+def ladder(units: int, prompts: list[int], surrogates: int, device: str | None, cores: int) -> Cost:
     """A decomposition of each level with its surrogates and its analysis."""
-    spec = {"estimator": "gaussian", "redundancy": "mmi", "pool": "mean", "nulls": ["prompt-shuffle"], "device": device}
-    each = [decompose(units, count, spec | {"surrogates": surrogates}, cores) for count in prompts]
+    nulls = NULLS[:1] if surrogates else ()
+    spec = DecomposeSpec(nulls=nulls, surrogates=surrogates, device=device)
+    each = [decompose(units, count, spec, cores) for count in prompts]
     known = [one.seconds - _START + _LEVEL for one in each if one.seconds is not None]
     return Cost(_START + sum(known) if len(known) == len(each) else None, sum(one.disk for one in each))
 
@@ -64,16 +74,15 @@ def ablate(geometry: dict[str, Any], passes: float, tokens: int, generated: floa
     return Cost(None if device != "cpu" else work + load, passes * 2_000.0)
 
 
-def networks(units: int, prompts: int, spec: dict[str, Any], row: dict[str, Any], cores: int) -> Cost:
+def networks(units: int, prompts: int, spec: NetworksSpec, method: Method, cores: int) -> Cost:
     """Pair values of every prompt, and two graphs at three densities for each surrogate and replicate."""
-    pairs, nulls = units * (units - 1) / 2, len(spec["nulls"])
-    times = _TIMES[row["estimator"], row["redundancy"]]
-    engine = (1 + spec["draws"]) * times * pairs * prompts / (_PAIR_PROMPTS * cores / 2)
-    made = 2 * (spec["draws"] + spec["replicates"]) * _GRAPH * (units / 270) ** 2.3
-    return Cost(None if spec["device"] != "cpu" else _START + nulls * (engine + made), nulls * 40_000.0)
+    pairs, nulls = units * (units - 1) / 2, len(spec.nulls)
+    engine = (1 + spec.draws) * _times(method) * pairs * prompts / (_PAIR_PROMPTS * cores / 2)
+    made = 2 * (spec.draws + spec.replicates) * _GRAPH * (units / 270) ** 2.3
+    return Cost(None if spec.device != "cpu" else _START + nulls * (engine + made), nulls * 40_000.0)
 
 
-def card(spec: dict[str, Any]) -> Cost:
+def card() -> Cost:
     """Judging what is there."""
     return Cost(_START, 4_000.0)
 

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from synergy_tui.errors import JobError, UsageError
 from synergy_tui.jobs import processes
+from synergy_tui.jobs.specs import Spec, as_json, from_json
 from synergy_tui.terms import JOB_STATES
 
 ENDED = ("done", "failed", "cancelled")
@@ -33,11 +34,17 @@ STARTING = 10.0
 SILENCE = 10.0
 """Seconds without a heartbeat after which a living worker is said to be silent: stopped, or stuck in the disk."""
 
-_LETTERS = {"claims": "k"}
-"""What ids of a kind begin with, where its own letter is another's."""
-
 _FULL = 4_000_000
 """Free bytes below which a worker that left no word has most likely met a full disk."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a job is to do. after: the job it waits for. softly: whatever the end of that is."""
+
+    spec: Spec
+    after: str | None = None
+    softly: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,14 +88,22 @@ class JobFolder:
         """Folder of the cache the job belongs to."""
         return self.path.parent.parent
 
-    def spec(self) -> dict[str, Any]:
-        """What to do. Raises JobError when it cannot be read."""
-        spec = self._read("spec.json")
-        after = spec.setdefault("after", None)
+    def order(self) -> Order:
+        """What to do. Raises JobError when it cannot be read, or asks for what this version does not know."""
+        content = self._read("spec.json")
+        after = content.get("after")
         # Ids become paths: nothing outside the cache may be named.
-        if not isinstance(spec.get("kind"), str) or not (after is None or _is_id(after)):
-            raise self._damaged("spec.json: it has no usable kind or predecessor")
-        return spec
+        if not (after is None or _is_id(after)):
+            raise self._damaged("spec.json: it has no usable predecessor")
+        try:
+            return Order(from_json(content), after, content.get("softly") is True)
+        except UsageError as error:
+            raise JobError(f"job {self.id}: {error.what}", error.next_step) from None
+
+    @property
+    def kind(self) -> str:
+        """The kind of job, as its status tells it. Raises JobError when it cannot be read."""
+        return str(self._read("status.json").get("kind", ""))
 
     def log_from(self, start: int) -> bytes:
         """What the workers printed from the byte `start` on."""
@@ -101,13 +116,15 @@ class JobFolder:
 
     def take_batch(self, batch: int) -> None:
         """From now on so many prompts at a time. Raises UsageError when the job has no batch, OSError."""
-        spec = self.spec()
-        if not isinstance(spec.get("batch"), int):
-            raise UsageError(f"a {spec['kind']} job has no batch", "resume it as it is")
-        options = spec.get("options", [])  # so that its recipe is of what was made
-        if "--batch" in options:
-            options[options.index("--batch") + 1] = str(batch)
-        write_json(self.path / "spec.json", spec | {"batch": batch, "options": options}, indent=1)
+        order = self.order()
+        if order.spec.batch_size is None:
+            raise UsageError(f"a {order.spec.KIND} job has no batch", "resume it as it is")
+        self.write_order(Order(order.spec.replace(batch=batch), order.after, order.softly))
+
+    def write_order(self, order: Order) -> None:
+        """Replaces what to do. Raises OSError."""
+        content = as_json(order.spec) | {"after": order.after, "softly": order.softly}
+        write_json(self.path / "spec.json", content, indent=1)
 
     def status(self) -> dict[str, Any]:
         """How far it is. A running or queued job without a living worker comes out as `failed` with the next step; one
@@ -221,10 +238,10 @@ class JobFolder:
         return False
 
 
-def new(cache: Path, kind: str, spec: dict[str, Any], after: str | None = None) -> JobFolder:
+def new(cache: Path, order: Order) -> JobFolder:
     """Makes the folder of a queued job. Raises OSError when it cannot be written."""
     while True:
-        job = JobFolder(cache / "jobs" / (_LETTERS.get(kind, kind[0]) + secrets.token_hex(4)))
+        job = JobFolder(cache / "jobs" / (order.spec.LETTER + secrets.token_hex(4)))
         try:
             job.path.mkdir(parents=True)
             break
@@ -232,8 +249,8 @@ def new(cache: Path, kind: str, spec: dict[str, Any], after: str | None = None) 
             continue
     try:
         job.shards.mkdir()
-        job.write_status(queued(job.id, kind, after))
-        write_json(job.path / "spec.json", {"kind": kind, "after": after, **spec}, indent=1)
+        job.write_status(queued(job.id, order.spec.KIND, order.after))
+        job.write_order(order)
     except BaseException:
         shutil.rmtree(job.path, ignore_errors=True)
         raise

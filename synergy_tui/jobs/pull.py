@@ -8,17 +8,22 @@ import sys
 from pathlib import Path
 
 from synergy_tui.errors import SubjectError
+from synergy_tui.jobs.specs import as_json
+from synergy_tui.jobs.specs.pull import PullRequest, PullSpec
 from synergy_tui.settings import worker_environment
-from synergy_tui.subject.sources import Source
+from synergy_tui.subject.sources import resolve
 
 
-def pull(source: Source, data: Path, cache: Path) -> str:
+def pull(request: PullRequest, data: Path, cache: Path) -> str:
     """Where the subject is, fetched if it was not there. Raises SubjectError when it cannot be."""
+    source = resolve(request.subject, request.revision, pickle=request.allow_pickle)
     if source.kind in ("folder", "gguf"):
         return source.place
+    asked = {name: getattr(request, name) for name in request.__struct_fields__}
+    spec = PullSpec(**asked, source=source, data=str(data))
     got = subprocess.run(
         [sys.executable, "-m", "synergy_tui.jobs.worker.pull"],
-        input=json.dumps({"subject": source.as_dict(), "data": str(data)}),
+        input=json.dumps(as_json(spec)),
         stdout=subprocess.PIPE,  # what it says on the way goes to stderr, as it comes
         text=True,
         env=worker_environment(cache),
@@ -29,4 +34,4 @@ def pull(source: Source, data: Path, cache: Path) -> str:
         raise SubjectError(f"{source.name} was not fetched: exit status {got.returncode}", "try again") from None
     if "error" in answer:
         raise SubjectError(*answer["error"])
-    return answer["folder"]
+    return str(answer["folder"])

@@ -15,8 +15,11 @@ from filelock import Timeout
 
 from synergy_tui.errors import JobError
 from synergy_tui.jobs import folder
-from synergy_tui.jobs.folder import ENDED, RESTING, JobFolder
+from synergy_tui.jobs.folder import ENDED, RESTING, JobFolder, Order
+from synergy_tui.jobs.specs import Spec
 from synergy_tui.settings import worker_environment
+from synergy_tui.subject import trust
+from synergy_tui.subject.source import Source
 
 PATIENCE = 1.2
 """Seconds a worker has to hear that it is cancelled or paused; it asks at every step and every part."""
@@ -26,12 +29,14 @@ KEPT = 30 * 86_400.0
 is done."""
 
 
-def submit(cache: Path, kind: str, spec: dict[str, Any], after: str | None = None) -> JobFolder:
-    """Makes a job and starts its worker, which waits for the job `after` and for the device. Raises JobError when the
-    cache folder cannot be written."""
+def submit(cache: Path, spec: Spec, after: str | None = None, softly: bool = False) -> JobFolder:
+    """Makes a job and starts its worker, which waits for the job `after` (softly: whatever its end) and for the device.
+    What the user allows the subject is remembered. Raises JobError when the cache folder cannot be written."""
     tidy(cache, KEPT)
     try:
-        job = folder.new(cache, kind, spec, after)
+        if isinstance(source := getattr(spec, "source", None), Source):
+            trust.remember(source)
+        job = folder.new(cache, Order(spec, after, softly))
     except OSError as error:
         raise JobError(
             f"{cache} cannot take a job: {error.strerror}", "free space, or use --cache with another folder"
@@ -69,10 +74,13 @@ def resume(cache: Path, job: JobFolder, batch: int | None = None) -> list[JobFol
     chain = [job, *(one for one in folder.every(cache) if _waits_for(one, job.id))]
     try:
         for one in chain:
-            spec = one.spec()
+            order = one.order()
+            if (spec := completed(Cache.open(cache), order.spec)) is not order.spec:
+                order = Order(spec, order.after, order.softly)
+                one.write_order(order)
             one.cancel_flag.unlink(missing_ok=True)
             one.pause_flag.unlink(missing_ok=True)
-            one.write_status(folder.queued(one.id, spec["kind"], spec["after"]))
+            one.write_status(folder.queued(one.id, order.spec.KIND, order.after))
         for one in chain:
             start(one)
     except OSError as error:
@@ -147,7 +155,7 @@ def remove(job: JobFolder) -> None:
 
 def _waits_for(one: JobFolder, job: str) -> bool:
     try:
-        waits = one.spec()["after"] == job and one.id != job
+        waits = one.order().after == job and one.id != job
         return waits and one.status()["state"] in ("failed", "cancelled")
     except JobError:
         return False

@@ -22,24 +22,40 @@ def parse(text: str) -> list[str]:
     words = [word.strip() for word in text.split(",") if word.strip() not in ("", "raw")]
     for word in words:
         name, equals, number = word.partition("=")
-        if name not in PREPROCESSING or (name == "drop") != bool(equals):
-            known = ", ".join("drop=K" if one == "drop" else one for one in PREPROCESSING)
+        if name not in PREPROCESSING or (name in _NUMBERED) != bool(equals):
+            known = ", ".join(f"{one}=K" if one in _NUMBERED else one for one in PREPROCESSING)
             raise UsageError(f"no preprocessing {word!r}", f"known: raw, {known}")
         if equals and not (number.isascii() and number.isdigit()):
-            raise UsageError(f"{word!r} is no number of steps to drop", "give it as drop=5")
+            raise UsageError(f"{word!r} is no number of steps", f"give it as {name}=5")
     return words
+
+
+_NUMBERED = ("drop", "cut")
+
+
+def steps_left(steps: int, words: Sequence[str]) -> int:
+    """How many of a response's steps the words of `parse` leave."""
+    for word in words:
+        name, _, number = word.partition("=")
+        if name == "cut":
+            steps = min(steps, int(number))
+        elif name in ("drop", "difference"):
+            steps -= int(number or 1)
+    return steps
 
 
 def preprocess(
     series: Float[np.ndarray, "prompts units steps"], words: Sequence[str]
 ) -> Float[np.ndarray, "prompts units steps"]:
     """Applies the words of `parse` in their order, to each unit of each response by itself. `drop=K` takes the first K
-    steps away, `difference` one. Raises UsageError when no step is left."""
+    steps away, `difference` one, and `cut=K` those after the first K. Raises UsageError when no step is left."""
     series = np.asarray(series, np.float64)
     for word in words:
         name, _, number = word.partition("=")
         if name == "drop":
             series = series[:, :, int(number) :]
+        elif name == "cut":
+            series = series[:, :, : int(number)]
         elif name == "log":
             positive = series > 0
             image = np.log(series, where=positive, out=np.full(series.shape, -np.inf))

@@ -6,6 +6,7 @@ from typing import Any
 
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
+from synergy_tui.terms import METHOD_FIELDS
 
 
 def card(cache: Cache, card_id: str) -> dict[str, Any]:
@@ -25,10 +26,10 @@ def card(cache: Cache, card_id: str) -> dict[str, Any]:
 
 
 def newest_card(cache: Cache, decomposition: str) -> str | None:
-    """The newest card about the capture that a decomposition is of, by the same estimator, redundancy and lag."""
-    query = """SELECT card FROM cards JOIN decompositions d USING (decomposition), (SELECT * FROM decompositions
-        WHERE decomposition = $1) o WHERE d.capture = o.capture AND (d.estimator, d.redundancy, d.lag, d.preprocess) =
-        (o.estimator, o.redundancy, o.lag, o.preprocess)
+    """The newest card about the capture that a decomposition is of, by the same method."""
+    alike = " AND ".join(f"d.{name} IS NOT DISTINCT FROM o.{name}" for name in ("capture", *METHOD_FIELDS))
+    query = f"""SELECT card FROM cards JOIN decompositions d USING (decomposition), (SELECT * FROM decompositions
+        WHERE decomposition = $1) o WHERE {alike}
         ORDER BY coalesce(cards.method, 1) DESC, cards.created DESC, card LIMIT 1"""
     found = load.rows(cache, query, decomposition)
     return str(found[0]["card"]) if found else None

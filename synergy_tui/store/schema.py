@@ -10,7 +10,7 @@ import duckdb
 from synergy_tui.store.tables import JOB_COLUMNS, PAIR_EXTRAS, TABLES
 from synergy_tui.terms import ATOMS, INVALID_REASONS, MEASURES, RANKINGS, TESTS, column
 
-VERSION = 5
+VERSION = 6
 
 NOTHING = "_none"
 """Partition that keeps the globs of the views from matching nothing."""
@@ -149,6 +149,12 @@ _TO_VERSION_5 = (
     "ALTER TABLE recipes ADD COLUMN method INTEGER",
 )
 
+_TO_VERSION_6 = (
+    # What they are is found out when they are first looked for (jobs.earlier).
+    "ALTER TABLE recipes ADD COLUMN hash VARCHAR",
+    "ALTER TABLE recipes ADD COLUMN request VARCHAR",
+)
+
 
 def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
     """Brings the tables of an older version to this one, step by step; the views are to be made anew."""
@@ -159,8 +165,8 @@ def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
     if version < 3:
         for statement in _TO_VERSION_3:
             con.execute(statement)
-    if version < 5:
-        for statement in _TO_VERSION_5:
+    for newer, statements in ((5, _TO_VERSION_5), (6, _TO_VERSION_6)):
+        for statement in statements if version < newer else ():
             # A table that an older version did not have is made with all its columns below.
             if statement.split()[2] in there:
                 con.execute(statement)

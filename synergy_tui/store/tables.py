@@ -739,6 +739,8 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("result", "VARCHAR", "What was made: a capture, decomposition, ablation, ladder, …"),
             ("command", "VARCHAR", "The command, every option spelled out."),
             ("method", "INTEGER", "Version of the method that made it; NULL: the first."),
+            ("hash", "VARCHAR", "SHA-256 of what was asked for: equal hashes are the same work. Empty: not known."),
+            ("request", "VARCHAR", "What was asked for, as JSON."),
         ],
     ),
 }

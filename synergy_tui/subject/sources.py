@@ -8,7 +8,7 @@ import math
 import re
 import struct
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from synergy_tui.errors import SubjectError
 from synergy_tui.settings import user_path
 from synergy_tui.subject.families import FAMILIES, family_of
 from synergy_tui.subject.gguf import PARAMETERS, read_header
+from synergy_tui.subject.source import Source
 from synergy_tui.terms import HEADS
 
 
@@ -57,26 +58,6 @@ SMOLLM2 = BuiltIn(
 )
 
 BUILT_IN = {SMOLLM2.name: SMOLLM2}
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a subject is. kind: built-in, folder, gguf or hub. geometry: model_type, layers, heads, ssm_heads, experts,
-    hidden, parameters, context, as far as they are known without loading. weights_seed: of random weights, None for its
-    own. pickle, remote_code: whether the user lets it run what its files hold."""
-
-    name: str
-    kind: str
-    place: str
-    revision: str | None = None
-    geometry: dict[str, Any] = field(default_factory=dict)
-    weights_seed: int | None = None
-    pickle: bool = False
-    remote_code: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        """For a job's spec."""
-        return asdict(self)
 
 
 def resolve(

@@ -1,31 +1,47 @@
-"""Short forms that start a capture or a decomposition: a few fields with sane values, the cost before the start."""
+"""Forms that start jobs: the fields of a request, the cost before the start."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Vertical
 from textual.timer import Timer
-from textual.widgets import Input, Label
+from textual.widgets import Input
 
 from synergy_tui.errors import SynergyError, UsageError
 from synergy_tui.explorer.dialogs.base import Dialog
 from synergy_tui.explorer.dialogs.choose import Choose
+from synergy_tui.explorer.widgets.form import FormFields
 from synergy_tui.explorer.widgets.lines import Lines
-from synergy_tui.terms import ESTIMATORS, NULLS, POOLS, PREPROCESSING, REDUNDANCIES
+from synergy_tui.jobs.specs.fields import Field, fields
 
 if TYPE_CHECKING:
     from synergy_tui.explorer.app import Explorer
-    from synergy_tui.jobs.plan import Plan
+    from synergy_tui.jobs.plan import Link
+    from synergy_tui.store.cache import Cache
 
 REST = 0.4
 """Seconds after the last key before the cost is counted anew."""
 
-Values = dict[str, str]
+Texts = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What a form asks for. links: the chain that its texts make; it may block and raises SynergyError. one_by_one,
+    join: see jobs.chain.start."""
+
+    title: str
+    fields: Sequence[Field]
+    links: Callable[[Texts], Sequence[Link]]
+    values: Texts = field(default_factory=dict)
+    one_by_one: bool = False
+    join: bool = False
 
 
 def choose_form(app: Explorer) -> None:
@@ -36,53 +52,44 @@ def choose_form(app: Explorer) -> None:
     lines = {"run": "capture and decompose   a subject answers, then ΦID of all pairs"}
     if app.shown is not None and app.shown.partial is None and not app.shown.place.sample:
         lines["decompose"] = "decompose again   this capture: nulls, other estimators, other lags"
+        lines["networks"] = "networks   of synergy and redundancy in this run, against surrogates"
+        lines["claims"] = "claims   what this run says of six claims, and all that is needed for it"
     lines["difficulty"] = "difficulty   a ladder of tasks: does the map change, and how (d)"
     lines["ablate"] = "ablate   remove units of this run and see what changes (a)"
 
     def then(kind: str | None) -> None:
         if kind == "ablate":
             app.to_view("ablation")
-        elif kind == "difficulty":
-            from synergy_tui.explorer.dialogs.ladder import LadderForm
-
-            app.push_screen(LadderForm())
         elif kind is not None:
-            app.push_screen(CaptureForm() if kind == "run" else DecomposeForm())
+            app.push_screen(Form(FORMS[kind](app)))
 
     app.push_screen(Choose("Start", lines), then)
 
 
 class Form(Dialog[None]):
-    """Fields, the cost of what they say, and Start. `plans` may block and raises SynergyError."""
+    """Fields, the cost of what they say, and a start."""
 
-    TITLE_ = ""
-    FIELDS: tuple[tuple[str, str, str], ...] = ()
-    """(name, value, hint)"""
+    def __init__(self, asking: Asking) -> None:
+        super().__init__()
+        self._asking = asking
+        self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
-            box.border_title = self.TITLE_
+            box.border_title = self._asking.title
             box.border_subtitle = "tab next · enter start · escape close"
-            for name, value, hint in self.FIELDS:
-                with Horizontal(classes="field"):
-                    yield Label(name)
-                    yield Input(value, placeholder=hint, id=f"field-{name}", compact=True)
+            yield FormFields(self._asking.fields, self._asking.values)
+            yield Lines(id="form-help")
             yield Lines(id="form-cost")
 
     def on_mount(self) -> None:
         super().on_mount()
-        for field in self.query(Input):
-            field.cursor_blink = False
-        self._timer: Timer | None = None
         self._count()
 
-    def values(self) -> Values:
-        """What the fields say."""
-        return {name: self.query_one(f"#field-{name}", Input).value.strip() for name, _, _ in self.FIELDS}
-
-    def plans(self, values: Values) -> list[Plan]:
-        """What would be started, in order."""
-        raise NotImplementedError
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Tells what the field is."""
+        told = self.query_one(FormFields).help_of(event.widget)
+        self.query_one("#form-help", Lines).show([Text(told)], self.explorer.ink)
 
     @on(Input.Changed)
     def _changed(self) -> None:
@@ -91,46 +98,45 @@ class Form(Dialog[None]):
         self._timer = self.set_timer(REST, self._count)
 
     def _count(self) -> None:
-        values = self.values()
-        self.run_worker(lambda: self._ask(values, self._show), thread=True, exclusive=True, group="form")
-
-    def _ask(self, values: Values, then: Callable[[list[Plan] | SynergyError], None]) -> None:
-        try:
-            found: list[Plan] | SynergyError = self.plans(values)
-        except SynergyError as error:
-            found = error
-        self.app.call_from_thread(then, found)
-
-    def _show(self, found: list[Plan] | SynergyError) -> None:
-        lines = [Text(), _told(found, self.explorer.ink.warm)]
-        self.query_one("#form-cost", Lines).show(lines, self.explorer.ink)
+        self._ask(self._show)
 
     @on(Input.Submitted)
     def _submit(self) -> None:
-        values = self.values()
-        self.run_worker(lambda: self._ask(values, self._start), thread=True, exclusive=True, group="form")
+        self._ask(self._start)
 
-    def _start(self, found: list[Plan] | SynergyError) -> None:
+    def _ask(self, then: Callable[[Sequence[Link] | SynergyError], None]) -> None:
+        texts = self.query_one(FormFields).texts()
+
+        def work() -> None:
+            try:
+                found: Sequence[Link] | SynergyError = self._asking.links(texts)
+            except SynergyError as error:
+                found = error
+            self.app.call_from_thread(then, found)
+
+        self.run_worker(work, thread=True, exclusive=True, group="form")
+
+    def _show(self, found: Sequence[Link] | SynergyError) -> None:
+        lines = [Text(), told(found, self.explorer.ink.warm)]
+        self.query_one("#form-cost", Lines).show(lines, self.explorer.ink)
+
+    def _start(self, found: Sequence[Link] | SynergyError) -> None:
         if isinstance(found, SynergyError):
             self._show(found)
             self.explorer.say(str(found), "error")
             return
-        start(self.explorer, found)
+        start(self.explorer, found, one_by_one=self._asking.one_by_one, join=self._asking.join)
         self.dismiss(None)
 
 
-def start(app: Explorer, plans: list[Plan]) -> None:
+def start(app: Explorer, links: Sequence[Link], *, one_by_one: bool = False, join: bool = False) -> None:
     """Starts a chain of jobs; they outlive the explorer."""
-    from synergy_tui.jobs.submit import submit
+    from synergy_tui.jobs import chain
 
     def ask() -> list[str]:
-        ids: list[str] = []
-        for plan in plans:
-            spec = plan.spec
-            if ids:
-                spec = spec | {"capture": ids[-1]}
-            ids.append(submit(app.settings.cache, plan.kind, spec, ids[-1] if ids else None).id)
-        return ids
+        cache = _cache(app)
+        ids = chain.start(cache, links, one_by_one=one_by_one, join=join)
+        return [job.id for job in chain.started(cache, links, ids)]
 
     def then(ids: list[str]) -> None:
         app.say(f"Started {', '.join(ids)}. J shows how far it is; you can go on or leave.")
@@ -139,81 +145,128 @@ def start(app: Explorer, plans: list[Plan]) -> None:
     app.in_thread("submit", ask, then)
 
 
-def _told(found: list[Plan] | SynergyError, warm: str) -> Text:
+def told(found: Sequence[Link] | SynergyError, warm: str) -> Text:
+    """What a chain costs, or why there is none."""
     if isinstance(found, SynergyError):
         return Text(str(found), warm)
-    seconds = [plan.cost.seconds for plan in found]
-    disk = sum(plan.cost.disk for plan in found)
     from synergy_tui.jobs.cost import Cost
 
-    known = [one for one in seconds if one is not None]
-    total = Cost(sum(known) if len(known) == len(seconds) else None, disk)
-    return Text.assemble((f"{total}", "bold"), f"   {found[-1].units} units")
+    plans = [one.plan for one in found if one.found is None]
+    known = [one.cost.seconds for one in plans if one.cost.seconds is not None]
+    total = Cost(sum(known) if len(known) == len(plans) else None, sum(one.cost.disk for one in plans))
+    units = max((one.units for one in plans), default=0)
+    return Text.assemble((f"{total}", "bold"), f"   {units} units" if units else "")
 
 
-def whole(values: Values, name: str, default: int | None = None) -> int:
-    """A field as a whole number above zero. Raises UsageError."""
-    text = values[name]
-    if not text and default is not None:
-        return default
-    if not text.isdigit() or int(text) < 1 or int(text) > 10**9:
-        raise UsageError(f"{name} {text!r} is no whole number above 0", "give one")
-    return int(text)
+def _cache(app: Explorer) -> Cache:
+    from synergy_tui.store.cache import Cache
+
+    if not isinstance(app.cache, Cache):
+        raise UsageError("an exported run stays as it is", "open a cache of your own")
+    return app.cache
 
 
-class CaptureForm(Form):
-    """A subject, prompts and steps; the decomposition follows by itself."""
+def _run(app: Explorer) -> Asking:
+    from synergy_tui.jobs.specs import CaptureRequest, DecomposeRequest
 
-    TITLE_ = "Capture and decompose"
-    FIELDS = (
-        ("subject", "smollm2", "smollm2, a model folder, a .gguf file, owner/name of a hub model"),
-        ("tasks", "cognitive", "cognitive, or a .txt, .csv or .jsonl file of prompts"),
-        ("prompts", "30", "empty for all of them"),
-        ("steps", "80", "most tokens of a response"),
-        ("lag", "1", "steps between past and future"),
-        ("surrogates", "0", "of the null; 200 tell coupling from memory"),
-    )
+    captured = fields(CaptureRequest)
+    names = {one.name for one in captured}
+    more = [one for one in fields(DecomposeRequest) if one.name not in names and not one.option.argument]
 
-    def plans(self, values: Values) -> list[Plan]:
+    def links(texts: Texts) -> Sequence[Link]:
         from synergy_tui.jobs import plan
 
-        prompts = whole(values, "prompts") if values["prompts"] else None
-        steps, lag = whole(values, "steps"), whole(values, "lag")
-        if lag >= steps:
-            raise UsageError(f"lag {lag} in responses of {steps} steps leaves no window", "use a smaller lag")
-        captured = plan.capture(
-            self.explorer.settings.data, values["subject"], tasks=values["tasks"], prompts=prompts, steps=steps
-        )
-        count = len(captured.spec["prompts"])
-        surrogates = whole(values, "surrogates") if values["surrogates"] not in ("", "0") else 0
-        return [captured, plan.decompose("", captured.units, count, lag=lag, surrogates=surrogates)]
+        (asked,) = CaptureRequest.read({name: text for name, text in texts.items() if name in names})
+        maps = DecomposeRequest.read({one.name: texts[one.name] for one in more})
+        chains = [plan.with_maps(one, maps) for one in plan.captures(app.settings.data, asked, app.cache)]
+        return [one for links in chains for one in links] if len(chains) == 1 else _in_one(chains)
+
+    values = {"subject": "smollm2", "prompts": "30", "steps": "80"}
+    return Asking("Capture and decompose", [*captured, *more], links, values)
 
 
-class DecomposeForm(Form):
-    """The capture in front, decomposed in another way."""
+def _in_one(chains: Sequence[Sequence[Link]]) -> list[Link]:
+    """Several chains as one; a map is still of its own capture."""
+    from dataclasses import replace
 
-    TITLE_ = "Decompose this capture again"
-    FIELDS = (
-        ("surrogates", "200", "of each null, 0 for none"),
-        ("nulls", "prompt-shuffle", f"of {', '.join(NULLS)}"),
-        ("estimator", "gaussian", f"one of {', '.join(ESTIMATORS)}"),
-        ("redundancy", "mmi", f"one of {', '.join(REDUNDANCIES)}"),
-        ("lag", "1", "steps between past and future"),
-        ("pool", "mean", f"one of {', '.join(POOLS)}"),
-        ("preprocess", "raw", f"raw, or some of {', '.join(PREPROCESSING)}"),
-    )
+    out: list[Link] = []
+    for links in chains:
+        first = len(out)
+        out += [replace(one, of=None if one.of is None else one.of + first) for one in links]
+    return out
 
-    def plans(self, values: Values) -> list[Plan]:
+
+def _decompose(app: Explorer) -> Asking:
+    from synergy_tui.jobs.specs import DecomposeRequest
+
+    asked = [one for one in fields(DecomposeRequest) if not one.option.argument]
+
+    def links(texts: Texts) -> Sequence[Link]:
         from synergy_tui.jobs import plan
 
-        run = self.explorer.shown
+        run = app.shown
         if run is None:
             raise UsageError("no run is open", "open one first")
-        surrogates = whole(values, "surrogates") if values["surrogates"] not in ("", "0") else 0
-        nulls = [word.strip() for word in values["nulls"].split(",") if word.strip()] if surrogates else []
-        chosen = {name: values[name] for name in ("estimator", "redundancy", "pool", "preprocess")}
-        lag = whole(values, "lag")
-        found = plan.decompose_finished(
-            run.place.cache, run.row["capture"], lag=lag, surrogates=surrogates, nulls=nulls, **chosen
-        )
-        return [found]
+        requests = DecomposeRequest.read({**texts, "capture": run.row["capture"]})
+        return [plan.Link("map", plan.decompose_finished(run.place.cache, one)) for one in requests]
+
+    return Asking("Decompose this capture again", asked, links, {"surrogates": "200"})
+
+
+def _ladder(app: Explorer) -> Asking:
+    from synergy_tui.jobs.specs import LadderRequest
+
+    def links(texts: Texts) -> Sequence[Link]:
+        from synergy_tui.jobs import plan
+
+        (asked,) = LadderRequest.read(texts)
+        climb = plan.difficulty(_cache(app), app.settings.data, asked)
+        if climb.finished:
+            raise UsageError(f"ladder {climb.finished} is just that and is finished", "choose it with . and ,")
+        return climb.links
+
+    return Asking("Difficulty: climb a ladder", fields(LadderRequest), links, {"subject": "smollm2"})
+
+
+def _networks(app: Explorer) -> Asking:
+    from synergy_tui.jobs.specs import NetworksRequest
+
+    asked = [one for one in fields(NetworksRequest) if not one.option.argument]
+
+    def links(texts: Texts) -> Sequence[Link]:
+        from synergy_tui.jobs import plan
+
+        run = app.shown
+        if run is None:
+            raise UsageError("no run is open", "open one first")
+        (request,) = NetworksRequest.read({**texts, "decomposition": run.place.id})
+        return [plan.Link("networks", plan.networks(run.place.cache, request))]
+
+    return Asking("Networks of this run", asked, links)
+
+
+def _claims(app: Explorer) -> Asking:
+    from synergy_tui.jobs.specs import ClaimsRequest
+
+    asked = [one for one in fields(ClaimsRequest) if not one.option.argument]
+
+    def links(texts: Texts) -> Sequence[Link]:
+        from synergy_tui.jobs import plan
+
+        run = app.shown
+        if run is None:
+            raise UsageError("no run is open", "open one first")
+        (request,) = ClaimsRequest.read({**texts, "decomposition": run.place.id})
+        return plan.claims(run.place.cache, app.settings.data, request).links
+
+    return Asking("Judge the claims", asked, links, one_by_one=True, join=True)
+
+
+FORMS: dict[str, Callable[[Explorer], Asking]] = {
+    "run": _run,
+    "decompose": _decompose,
+    "networks": _networks,
+    "claims": _claims,
+    "difficulty": _ladder,
+}
+"""What can be started → what is asked for it."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
-from textual.widgets import Input, Label
+from textual.widgets import Input
 
 from synergy_tui.drawing.plots import Line
 from synergy_tui.errors import SynergyError, UsageError
@@ -21,24 +21,21 @@ from synergy_tui.explorer.answers import side_by_side
 from synergy_tui.explorer.dialogs.new import start
 from synergy_tui.explorer.run import Run, made_score
 from synergy_tui.explorer.views.base import Table, View
+from synergy_tui.explorer.widgets.form import FormFields
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.plot import Plot
 from synergy_tui.explorer.widgets.twomaps import TwoMaps
 from synergy_tui.jobs.folder import ENDED
-from synergy_tui.terms import INTERVENTIONS
+from synergy_tui.jobs.plan.links import Link
+from synergy_tui.jobs.specs.ablate import AblateRequest
+from synergy_tui.jobs.specs.fields import fields
+from synergy_tui.terms import CONTROL_ORDERS, DEFAULT_ORDERS, RANKINGS
 
 REST = 0.4
-ALSO = ("answers", "tasks")
-FIELDS = (
-    ("orders", "", "synergy-first, marked, excess-first, single-units, whole-layers"),
-    ("controls", "random,layer-matched", "random, layer-matched"),
-    ("seeds", "20", "of each control; 20 for a verdict"),
-    ("fractions", "0.05,0.1,0.15,0.2,0.25", "of all units"),
-    ("prompts", "8", "replayed"),
-    ("how", "zero", ", ".join(INTERVENTIONS)),
-    ("also", "answers", "answers: of its own · tasks: graded"),
-    ("ranking", "", "behind the targeted orders"),
-)
+ASKED = [one for one in fields(AblateRequest) if not one.option.argument and one.name != "units"]
+"""The units are those that are marked."""
+
+MARKED = ",".join(("marked", *CONTROL_ORDERS))
 COLOURS = {"synergy-first": 208, "redundancy-first": 32, "marked": 213, "random": 246, "layer-matched": 109}
 
 
@@ -59,10 +56,8 @@ class AblationView(View):
     def compose(self) -> ComposeResult:
         with Horizontal():
             with Vertical(classes="pane", id="ablation-form"):
-                for name, value, hint in FIELDS:
-                    with Horizontal(classes="field"):
-                        yield Label(name)
-                        yield Input(value, placeholder=hint, id=f"ablation-{name}", compact=True)
+                yield FormFields(ASKED, {"prompts": "8", "answers": "yes"})
+                yield Lines(id="form-help")
                 yield Lines(id="ablation-cost")
             with Vertical(classes="pane", id="ablation-curves"):
                 yield Plot(id="ablation-plot")
@@ -88,8 +83,6 @@ class AblationView(View):
         self.query_one("#ablation-answers").display = False
         self.can_focus = True
         self.head("#ablation-form", "Remove", "tab to the fields · F5 starts")
-        for one in self.query(Input):
-            one.cursor_blink = False
 
     def focus_main(self) -> None:
         self.focus()
@@ -107,14 +100,15 @@ class AblationView(View):
             self._run = run
             if not same:
                 self._place = 0
-        orders = self.query_one("#ablation-orders", Input)
-        if not orders.value or orders.value in ("marked", "synergy-first,redundancy-first"):
+        orders = self.query_one(FormFields).line("orders")
+        plain = ",".join(DEFAULT_ORDERS)
+        if orders.value in (plain, MARKED):
             with self.prevent(Input.Changed):
-                orders.value = "marked" if self.selection.marks else "synergy-first,redundancy-first"
-        ranking = self.query_one("#ablation-ranking", Input)
-        if not ranking.value:
+                orders.value = MARKED if self.selection.marks else plain
+        ranking = self.query_one(FormFields).line("ranking")
+        if ranking.value == RANKINGS[0] and run.row.get("ranking"):
             with self.prevent(Input.Changed):
-                ranking.value = run.row.get("ranking") or "rank-difference"
+                ranking.value = str(run.row["ranking"])
         self._count()
         self._read()
 
@@ -140,41 +134,24 @@ class AblationView(View):
 
         self.run_worker(work, thread=True, exclusive=True, group="ablation-plan")
 
-    def _values(self) -> dict[str, str]:
-        return {name: self.query_one(f"#ablation-{name}", Input).value.strip() for name, _, _ in FIELDS}
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Tells what the field is."""
+        told = self.query_one(FormFields).help_of(event.widget)
+        self.query_one("#form-help", Lines).show([Text(told)], self.ink)
 
-    def _plan(self, run: Run, values: dict[str, str], marks: frozenset[int]) -> Any:
-        from synergy_tui.explorer.dialogs.new import whole
+    def _values(self) -> dict[str, str]:
+        return self.query_one(FormFields).texts()
+
+    def _plan(self, run: Run, texts: dict[str, str], marks: frozenset[int]) -> Any:
         from synergy_tui.jobs import plan
 
         if run.place.sample:
             raise UsageError("the sample result cannot be ablated: it is read-only", "start a run of your own with n")
-        try:
-            fractions = [float(part) for part in values["fractions"].split(",") if part.strip()]
-        except ValueError:
-            raise UsageError(f"fractions {values['fractions']!r} are no numbers", "give them as 0.1,0.25") from None
-        orders = [word.strip() for part in ("orders", "controls") for word in values[part].split(",") if word.strip()]
-        also = [word.strip() for word in values["also"].split(",") if word.strip()]
-        if also:
-            plan.known(also, ALSO, "measure beside divergence")
-        return plan.ablate(
-            run.place.cache,
-            self.explorer.settings.data,
-            run.place.id,
-            orders=orders,
-            seeds=whole(values, "seeds"),
-            fractions=fractions,
-            ranking=values["ranking"],
-            prompts=min(whole(values, "prompts"), max(run.row["valid_prompts"], 1)),
-            batch=16,
-            dtype=None,
-            device=None,
-            seed=0,
-            marked=sorted(marks) if "marked" in orders else (),
-            intervention=values["how"],
-            tasks="graded" if "tasks" in also else "",
-            answers="answers" in also,
-        )
+        units = ",".join("{}.{}".format(*divmod(one, run.per_layer)) for one in sorted(marks))
+        marked = "marked" in [one.strip() for one in texts["orders"].split(",")]
+        (asked,) = AblateRequest.read({**texts, "decomposition": run.place.id, "units": units if marked else ""})
+        asked = asked.replace(prompts=min(asked.prompts, max(run.row["valid_prompts"], 1)))
+        return plan.ablate(run.place.cache, self.explorer.settings.data, asked)
 
     def _told(self, found: Any) -> None:
         lines = [Text()]
@@ -210,7 +187,7 @@ class AblationView(View):
             if isinstance(found, SynergyError):
                 self.explorer.say(str(found), "error")
             else:
-                start(self.explorer, [found])
+                start(self.explorer, [Link("ablation", found)])
                 self.focus()
 
         self._ask(lambda: self._plan(run, values, marks), then)

@@ -243,10 +243,10 @@ def _of(run: Run, data: Any) -> Found:
     if run.place.sample:
         return None, {}, "The sample result is read-only: start a run of your own with n."
     from synergy_tui.jobs import plan
-    from synergy_tui.jobs.plan.claims import PARTS
+    from synergy_tui.jobs.specs.claims import PARTS, ClaimsRequest
 
     try:
-        made = plan.claims(run.place.cache, data, run.place.id)
+        made = plan.claims(run.place.cache, data, ClaimsRequest(decomposition=run.place.id))
     except SynergyError as error:
         return None, {}, str(error)
     costs = made.costs()
@@ -260,13 +260,11 @@ def _of(run: Run, data: Any) -> Found:
 def _start(run: Run, data: Any) -> int:
     """Starts the chain; how many jobs it is."""
     from synergy_tui.jobs import chain, plan
-    from synergy_tui.jobs.plan.claims import with_ids
+    from synergy_tui.jobs.specs import ClaimsRequest
     from synergy_tui.store.archive import Archive
 
     if isinstance(run.place.cache, Archive):
         raise UsageError("an exported run stays as it is", "open a cache of your own")
-    made = plan.claims(run.place.cache, data, run.place.id)
-    ids = chain.start(run.place.cache, made.links[:-1])
-    started = [one for one, link in zip(ids, made.links, strict=False) if link.found is None]
-    chain.submit_last(run.place.cache, made.links[-1].plan, with_ids(made, ids), started[-1] if started else None)
-    return len(started) + 1
+    made = plan.claims(run.place.cache, data, ClaimsRequest(decomposition=run.place.id))
+    ids = chain.start(run.place.cache, made.links, one_by_one=True, join=True)
+    return len(chain.started(run.place.cache, made.links, ids))

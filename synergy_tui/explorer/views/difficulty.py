@@ -245,9 +245,9 @@ class DifficultyView(View):
 
     def action_start(self) -> None:
         """The form that starts one."""
-        from synergy_tui.explorer.dialogs.ladder import LadderForm
+        from synergy_tui.explorer.dialogs.new import FORMS, Form
 
-        self.explorer.push_screen(LadderForm())
+        self.explorer.push_screen(Form(FORMS["difficulty"](self.explorer)))
 
     def value(self) -> str:
         if self._shown is None:

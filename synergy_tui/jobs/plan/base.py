@@ -1,26 +1,20 @@
-"""What every plan is, and the words it is checked against."""
+"""What every plan is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, TypeVar
 
-from synergy_tui.errors import UsageError
 from synergy_tui.jobs.cost import Cost
+from synergy_tui.jobs.specs.base import Spec
+
+S = TypeVar("S", bound=Spec, covariant=True)
 
 
 @dataclass(frozen=True)
-class Plan:
-    """kind: the job's kind. spec: for jobs.submit. units: of the decomposition that may follow."""
+class Plan(Generic[S]):
+    """A job that could be started. units: of the decomposition that may follow."""
 
-    kind: str
-    spec: dict[str, Any]
+    spec: S
     cost: Cost
     units: int
-
-
-def known(words: list[str], vocabulary: tuple[str, ...], what: str) -> None:
-    """Raises UsageError when there is no word, or one that the vocabulary lacks."""
-    for word in words or [""]:
-        if word not in vocabulary:
-            raise UsageError(f"no {what} {word!r}", f"known: {', '.join(vocabulary)}")

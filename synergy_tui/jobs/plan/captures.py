@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from synergy_tui import terms
 from synergy_tui.errors import SubjectError, UsageError
 from synergy_tui.jobs import cost
 from synergy_tui.jobs.devices import choose, cores, free_memory
-from synergy_tui.jobs.plan.base import Plan, known
-from synergy_tui.jobs.recipe import recorded
+from synergy_tui.jobs.plan.base import Plan
+from synergy_tui.jobs.specs.capture import CaptureRequest, CaptureSpec, Item
 from synergy_tui.settings import user_path
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
-from synergy_tui.subject.sources import BUILT_IN, checkpoints, memory_needed, resolve, units_of
+from synergy_tui.subject.source import Source
+from synergy_tui.subject.sources import (
+    BUILT_IN,
+    checkpoints,
+    file_list_hash,
+    memory_needed,
+    resolve,
+    split_files,
+    units_of,
+    weights_files,
+)
 from synergy_tui.tasks import prompts as tasks_room
 from synergy_tui.tasks.prompts import TaskSet
 
@@ -32,80 +39,46 @@ _PREPARATION = 25.0
 """Seconds to convert a built-in subject, beside its download at 10 MB/s."""
 
 
-def captures(data: Path, subject: str, *, revisions: Sequence[str] = (), **chosen: Any) -> list[Plan]:
-    """A capture of `subject`; or of each of its `revisions`, or of each checkpoint in a folder of model folders whose
+def captures(data: Path, request: CaptureRequest, cache: Cache | None = None) -> list[Plan[CaptureSpec]]:
+    """A capture of a subject; or of each of its revisions, or of each checkpoint in a folder of model folders whose
     names end in a number: a trajectory, tied together by an id of its own. Otherwise as `capture`."""
-    folder = user_path(subject)
-    if revisions:
-        if chosen.get("revision"):
-            raise UsageError("--revision and --revisions do not go together", "give one of them")
-        steps = [re.search(r"(\d+)$", one) for one in revisions]
+    folder = user_path(request.subject)
+    if request.revisions:
+        steps = [re.search(r"(\d+)$", one) for one in request.revisions]
         numbers = [int(one[1]) if one else place for place, one in enumerate(steps)]
-        each = [(number, subject, {"revision": one}) for number, one in zip(numbers, revisions, strict=True)]
+        each = [
+            (number, request.replace(revision=one, revisions=()))
+            for number, one in zip(numbers, request.revisions, strict=True)
+        ]
     elif folder.is_dir() and not (folder / "config.json").exists() and (found := checkpoints(folder)):
-        each = [(number, str(path), {}) for number, path in found]
+        each = [(number, request.replace(subject=str(path))) for number, path in found]
     else:
-        return [capture(data, subject, **chosen)]
-    plans = []
+        return [capture(data, request, cache)]
     tie = "t" + secrets.token_hex(4)
-    for number, place, more in each:
-        one = capture(data, place, **chosen | more)
-        plans.append(replace(one, spec=one.spec | {"trajectory": tie, "training_step": number}))
-    return plans
+    plans = [(number, capture(data, one, cache)) for number, one in each]
+    return [Plan(one.spec.replace(trajectory=tie, training_step=number), one.cost, one.units) for number, one in plans]
 
 
-@recorded
 def capture(
     data: Path,
-    subject: str,
-    *,
-    revision: str | None = None,
-    tasks: str | TaskSet = "cognitive",
-    prompts: int | None = None,
-    steps: int = 100,
-    min_steps: int = 20,
-    batch: int | None = None,
-    dtype: str | None = None,
-    chat: bool = True,
-    system: str | None = None,
-    temperature: float = 0.0,
-    top_p: float = 1.0,
-    kinds: Sequence[str] = terms.HEADS,
-    replay: str | None = None,
+    request: CaptureRequest,
     cache: Cache | None = None,
-    random_weights: bool = False,
-    weights_seed: int | None = None,
-    allow_pickle: bool = False,
-    allow_remote_code: bool = False,
-    device: str | None = None,
-    seed: int = 0,
-) -> Plan:
-    """A capture of `subject` over prompts, greedy at temperature 0. `data`: folder of the built-in subjects. `tasks`: a
-    set's name or file, or the set. `batch`, `dtype`: by memory and device when None. `replay`: a capture in `cache`, or
-    a .jsonl file with responses, whose tokens are given to the subject instead of its own. `random_weights`: its
-    architecture alone, drawn by `weights_seed`, or by `seed` without one, which chooses the prompts too. Raises
-    UsageError, TaskError or SubjectError."""
-    if steps < min_steps:
-        raise UsageError(
-            f"--steps {steps} is below --min-steps {min_steps}: no response would be analysed",
-            "raise the one or lower the other",
-        )
-    known(list(kinds), terms.UNIT_KINDS, "unit kind")
-    if weights_seed is not None and not random_weights:
-        raise UsageError("--weights-seed draws random weights", "add --random-weights")
-    if temperature < 0 or not 0 < top_p <= 1:
-        raise UsageError(f"no sampling at temperature {temperature:g} with top-p {top_p:g}", "0 or more, and in (0, 1]")
-    if replay and (prompts is not None or system is not None or temperature):
-        raise UsageError("a replay has its prompts and tokens", "leave out --prompts, --system and --temperature")
-    device = choose(device)
-    dtype = dtype or ("float32" if device == "cpu" else "bfloat16")
-    asked = _replayed(replay, cache) if replay else _asked(tasks, prompts, seed)
+    tasks: TaskSet | None = None,
+    ladder: str | None = None,
+) -> Plan[CaptureSpec]:
+    """A capture of a subject over prompts, greedy at temperature 0. `data`: folder of the built-in subjects. `cache`:
+    where a capture to be replayed is. `tasks`: the set, where it has no name or file. `ladder`: the command that makes
+    the whole of which this is a part. Raises UsageError, TaskError or SubjectError."""
+    device = choose(request.device)
+    dtype = request.dtype or ("float32" if device == "cpu" else "bfloat16")
+    asked = _replayed(request.replay, cache) if request.replay else _asked(request, tasks)
+    seed = request.seed if request.weights_seed is None else request.weights_seed
     source = resolve(
-        subject,
-        revision,
-        weights_seed=(seed if weights_seed is None else weights_seed) if random_weights else None,
-        pickle=allow_pickle,
-        remote_code=allow_remote_code,
+        request.subject,
+        request.revision,
+        weights_seed=seed if request.random_weights else None,
+        pickle=request.allow_pickle,
+        remote_code=request.allow_remote_code,
     )
     needed = memory_needed(source.geometry, dtype)
     free = free_memory() if device == "cpu" else None
@@ -118,44 +91,58 @@ def capture(
         )
     ready = source.kind != "built-in" or (data / "subjects" / source.place / "config.json").exists()
     preparation = 0.0 if ready else _PREPARATION + BUILT_IN[source.place].download / 1e7
-    count = len(asked["prompts"])
-    spec = {
-        "subject": source.as_dict(),
-        "data": str(data),
-        **asked,
-        "steps": steps,
-        "min_steps": min_steps,
-        "batch": batch or _batch(source.geometry, dtype, steps, free - (needed or 0) if free is not None else None),
-        "dtype": dtype,
-        "kinds": list(kinds),
-        "chat": chat,
-        "system": system,
-        "temperature": temperature,
-        "top_p": top_p,
+    room = free - (needed or 0) if free is not None else None
+    settled: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__} | {
+        "subject": source.place,
+        "revision": source.revision,
+        "revisions": (),
+        "weights_seed": source.weights_seed,
         "device": device,
-        "seed": seed,
+        "dtype": dtype,
+        "batch": request.batch or _batch(source.geometry, dtype, request.steps, room),
+        "tasks": asked.place,
+        "prompts": None if request.replay else len(asked.items),
+        "replay": asked.replay,
     }
-    price = cost.capture(source.geometry, count, steps, device, cores(), preparation)
-    return Plan("capture", spec, price, units_of(source.geometry, kinds))
+    spec = CaptureSpec(
+        **settled,
+        source=source,
+        weights=weights_of(source),
+        data=str(data),
+        task_set=asked.name,
+        tasks_hash=asked.hash,
+        items=asked.items,
+        replayed=asked.replayed,
+        ladder=ladder,
+    )
+    price = cost.capture(source.geometry, len(asked.items), request.steps, device, cores(), preparation)
+    return Plan(spec, price, units_of(source.geometry, request.kinds))
 
 
-def _asked(tasks: str | TaskSet, prompts: int | None, seed: int) -> dict[str, Any]:
-    """The part of a capture's spec that is about what is asked."""
-    chosen = tasks_room.select(tasks_room.load(tasks) if isinstance(tasks, str) else tasks, prompts, seed)
-    return {
-        "tasks": chosen.name,
-        "tasks_hash": chosen.hash,
-        "prompts": [one.as_dict() for one in chosen.prompts],
-        "replay": None,
-    }
+class _Asked(NamedTuple):
+    """What is asked. place: the set's name, or its file wherever the command is given. replay: likewise."""
+
+    name: str
+    hash: str
+    items: tuple[Item, ...]
+    place: str
+    replay: str | None = None
+    replayed: str | None = None
 
 
-def _replayed(name: str, cache: Cache | None) -> dict[str, Any]:
+def _asked(request: CaptureRequest, tasks: TaskSet | None) -> _Asked:
+    chosen = tasks_room.select(tasks or tasks_room.load(request.tasks), request.prompts, request.seed)
+    items = tuple(Item(one.id, one.category, one.text) for one in chosen.prompts)
+    return _Asked(chosen.name, chosen.hash, items, chosen.name if tasks else whole_path(request.tasks))
+
+
+def _replayed(name: str, cache: Cache | None) -> _Asked:
     """The same where responses are given."""
     if name.endswith(".jsonl") or user_path(name).is_file():
         tasks, responses = tasks_room.load_responses(name)
-        rows = [one.as_dict() | {"response": text} for one, text in zip(tasks.prompts, responses, strict=True)]
-        return {"tasks": tasks.name, "tasks_hash": tasks.hash, "prompts": rows, "replay": {"file": tasks.name}}
+        pairs = zip(tasks.prompts, responses, strict=True)
+        items = tuple(Item(one.id, one.category, one.text, text) for one, text in pairs)
+        return _Asked(tasks.name, tasks.hash, items, "cognitive", whole_path(name), tasks.name)
     if cache is None:
         raise UsageError(f"no file {name!r} with responses", "give a .jsonl file")
     capture_id = load.find(cache, "capture", name)
@@ -163,8 +150,24 @@ def _replayed(name: str, cache: Cache | None) -> dict[str, Any]:
     rows = load.rows(cache, "SELECT id, category, text FROM prompts WHERE capture = $1 ORDER BY prompt", capture_id)
     if any(one["text"] is None for one in rows):
         raise UsageError(f"capture {capture_id} was imported and has no tokens to replay", "name a subject's capture")
-    replay = {"capture": capture_id}
-    return {"tasks": row["tasks"], "tasks_hash": row["tasks_hash"], "prompts": rows, "replay": replay}
+    items = tuple(Item(one["id"], one["category"], one["text"]) for one in rows)
+    return _Asked(row["tasks"], row["tasks_hash"], items, "cognitive", capture_id, capture_id)
+
+
+def whole_path(name: str) -> str:
+    """A name as it is, or a file's path as it is known everywhere."""
+    path = Path(name).expanduser()
+    return str(path.resolve()) if path.is_file() else name
+
+
+def weights_of(source: Source) -> str | None:
+    """What tells the weights of a folder or file from others that lay there; None where the source says it."""
+    if source.weights_seed is not None:
+        return None
+    if source.kind == "folder":
+        folder = Path(source.place)
+        return file_list_hash(weights_files(folder) or sorted(folder.glob("*.bin")), samples=16)
+    return file_list_hash(split_files(Path(source.place))) if source.kind == "gguf" else None
 
 
 def _batch(geometry: dict[str, Any], dtype: str, steps: int, free: float | None) -> int:

@@ -12,37 +12,23 @@ from synergy_tui.errors import SynergyError, UsageError
 from synergy_tui.jobs import cost
 from synergy_tui.jobs.devices import choose
 from synergy_tui.jobs.plan.ablations import ablate
-from synergy_tui.jobs.plan.base import Plan, known
+from synergy_tui.jobs.plan.base import Plan
 from synergy_tui.jobs.plan.controls import controls
-from synergy_tui.jobs.plan.decompositions import FEWEST_PROMPTS, decompose_finished
-from synergy_tui.jobs.plan.difficulties import difficulty_chain
+from synergy_tui.jobs.plan.decompositions import allowed_nulls, decompose_finished
+from synergy_tui.jobs.plan.difficulties import difficulty
 from synergy_tui.jobs.plan.links import Link, finished
 from synergy_tui.jobs.plan.networks import networks
+from synergy_tui.jobs.specs.ablate import AblateRequest
+from synergy_tui.jobs.specs.claims import PARTS, ClaimsRequest, ClaimsSpec, Results
+from synergy_tui.jobs.specs.decompose import DecomposeRequest
+from synergy_tui.jobs.specs.ladder import LadderRequest
+from synergy_tui.jobs.specs.method import Method
+from synergy_tui.jobs.specs.networks import NetworksRequest
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 
-PARTS = {
-    "surrogates": "C1, C5",
-    "controls": "C5",
-    "ablation": "C3, C4",
-    "networks": "C6",
-    "ladder": "C2",
-}
-"""Parts of a card, and the claims that need each."""
-
-SURROGATES, CONTROLS, SEEDS, PROMPTS = 200, 5, 20, 12
-"""Surrogates of each null, random initialisations of each kind, control sets and prompts of the ablation."""
-
-LADDER = "arithmetic-chains"
-"""The one that is climbed where a subject has none."""
-
-FRACTIONS = (0.05, 0.1, 0.15, 0.2, 0.25)
-
-BUDGET = 0.1
-"""Of C4, nats per token."""
-
-METHOD = ("estimator", "redundancy", "lag", "pool", "preprocess", "precision")
-"""What tells one way of decomposing from another."""
+SURROGATES, CONTROLS, PROMPTS = 200, 5, 12
+"""Surrogates of each null, random initialisations of each kind, prompts of the ablation."""
 
 
 @dataclass(frozen=True)
@@ -67,67 +53,49 @@ class Chain:
         return out
 
 
-def claims(
-    cache: Cache,
-    data: Path,
-    run: str,
-    *,
-    parts: Sequence[str] = tuple(PARTS),
-    ranking: str = terms.RANKINGS[0],
-    budget: float = BUDGET,
-    fresh: bool = False,
-    device: str | None = None,
-    seed: int = 0,
-) -> Chain:
-    """The card of `run`, a decomposition. parts: which may be made where they are not there; what is there is taken
-    whatever they are, unless `fresh`. Raises UsageError for unknown words, and for a run made by an earlier method; a
-    part that cannot be had is told in `missing` and leaves its claims inconclusive."""
-    known(list(parts), tuple(PARTS), "part")
-    known([ranking], terms.RANKINGS, "ranking")
-    if not budget > 0:
-        raise UsageError(f"--budget {budget:g} is no divergence to stay under", "give nats per token above 0, as 0.1")
+def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
+    """The card of a run, a decomposition. What is there is taken, whatever the parts are that may be made, unless the
+    request is `fresh`. Raises UsageError for a run made by an earlier method, and for a ladder's level; a part that
+    cannot be had is told in `missing` and leaves its claims inconclusive."""
+    run, fresh = request.decomposition, request.fresh
+    if of := load.rows(cache, "SELECT ladder FROM ladder_levels WHERE map = $1", run):
+        raise UsageError(f"{run} is a level of ladder {of[0]['ladder']}", "claims are about runs of all their prompts")
     base = _first_alike(cache, run)
     row = load.one(cache, "decomposition", base)
     capture = load.one(cache, "capture", row["capture"])
-    method = {name: row[name] for name in METHOD}
-    more: dict[str, Any] = {"device": device, "seed": seed}
+    method = Method.of(row)
+    more: dict[str, Any] = {"device": request.device, "seed": request.seed}
     made: dict[str, list[Link]] = {name: [] for name in PARTS}
     missing: dict[str, str] = {}
 
     def surrogates() -> list[Link]:
-        plan = decompose_finished(cache, row["capture"], **method, surrogates=SURROGATES, nulls=_nulls(row), **more)
-        return [Link("surrogates", plan, found=None if fresh else _with_surrogates(cache, run, base))]
+        nulls = allowed_nulls(row["valid_prompts"])
+        asked = DecomposeRequest(capture=row["capture"], method=method, surrogates=SURROGATES, nulls=nulls, **more)
+        found = None if fresh else _with_surrogates(cache, run, base)
+        return [Link("surrogates", decompose_finished(cache, asked), found=found)]
 
     def of_controls() -> list[Link]:
         out: list[Link] = []
         for how in terms.CONTROLS:
-            chosen: dict[str, Any] = {"how": how, "seeds": CONTROLS, "first": seed, "device": device}
+            chosen: dict[str, Any] = {"how": how, "seeds": CONTROLS, "first": request.seed, "device": request.device}
             for number, (first, second) in enumerate(controls(cache, data, row["capture"], method, **chosen)):
                 out.append(Link(f"controls {how} {number}", first))
                 out.append(Link(f"controls {how} {number}", second, of=-1))
         return out
 
     def removal() -> list[Link]:
-        graded = [] if capture["kind"] == "imported" else ["graded"]
-        plan = ablate(
-            cache,
-            data,
-            base,
-            orders=list(terms.DEFAULT_ORDERS),
-            seeds=SEEDS,
-            fractions=list(FRACTIONS),
-            ranking=ranking,
+        asked = AblateRequest(
+            decomposition=base,
+            ranking=request.ranking,
             prompts=min(PROMPTS, capture["valid_prompts"]),
-            batch=16,
-            dtype=None,
-            tasks=graded[0] if graded else "",
+            tasks="" if capture["kind"] == "imported" else "graded",
             **more,
         )
         # Accuracy decides nothing where the area is not above its controls, and takes longer than the area.
-        return [Link("ablation", replace(plan, spec=plan.spec | {"sparing": True}))]
+        return [Link("ablation", ablate(cache, data, asked, sparing=True))]
 
     def of_networks() -> list[Link]:
-        return [Link("networks", networks(cache, base, **more))]
+        return [Link("networks", networks(cache, NetworksRequest(decomposition=base, **more)))]
 
     def ladder() -> list[Link]:
         if not fresh and ladder_of(cache, capture["subject"]) is not None:
@@ -137,12 +105,18 @@ def claims(
             raise UsageError("imported series have no subject to ask", "capture a subject instead")
         if own["weights_seed"] is not None:
             raise UsageError("random weights answer nothing right", "take a trained subject")
-        asked: dict[str, Any] = {"revision": own["revision"], "chat": capture["chat_template"] is not None}
-        chain = difficulty_chain(cache, data, own["place"], ladder=LADDER, dtype=capture["dtype"], **asked, **more)
-        if chain.finished:
+        asked = LadderRequest(
+            subject=own["place"],
+            revision=own["revision"],
+            chat=capture["chat_template"] is not None,
+            dtype=capture["dtype"],
+            fresh=fresh,
+            **more,
+        )
+        climb = difficulty(cache, data, asked)
+        if climb.finished:
             return []
-        *first, last = chain.plans
-        return [*(Link("ladder", one) for one in first), Link("ladder", last, of=-1 if first else None)]
+        return [replace(one, of=-1 if one.of is not None else None) for one in climb.links]
 
     each = {"surrogates": surrogates, "controls": of_controls, "ablation": removal, "networks": of_networks}
     for name, plan_of in (each | {"ladder": ladder}).items():
@@ -153,9 +127,8 @@ def claims(
     links = _in_one(made)
     if not fresh:
         links = finished(cache, links)
-    links = _asked_for(links, parts, missing)
-    card = Link("card", _card(base, row["capture"], ranking, budget, device, seed))
-    return Chain([*links, card], missing, _foreseen(row, capture))
+    links = _asked_for(links, request.parts, missing)
+    return Chain([*links, _card(request, base, row["capture"], links, missing)], missing, _foreseen(row, capture))
 
 
 def _foreseen(row: dict[str, Any], capture: dict[str, Any]) -> list[str]:
@@ -170,17 +143,6 @@ def _foreseen(row: dict[str, Any], capture: dict[str, Any]) -> list[str]:
     return found
 
 
-def with_ids(plan: Chain, ids: Sequence[str]) -> dict[str, Any]:
-    """What the card's job needs to know of the others: ids of results by part."""
-    named = list(zip(plan.links, ids, strict=False))
-    by_part = {part: [i for one, i in named if one.name == part] for part in ("surrogates", "ablation", "networks")}
-    parts: dict[str, Any] = {part: found[0] if found else None for part, found in by_part.items()}
-    for how in terms.CONTROLS:
-        of = f"controls {how} "
-        parts[how] = [i for one, i in named if one.name.startswith(of) and one.of is not None]
-    return {"parts": parts, "missing": plan.missing}
-
-
 def ladder_of(cache: Cache, subject: str) -> dict[str, Any] | None:
     """The ladder of a subject that C2 is judged by, or None: of those made by this method the newest among the ones
     large enough for a verdict, else the newest that is more than a comparison."""
@@ -193,21 +155,25 @@ def ladder_of(cache: Cache, subject: str) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-def _card(base: str, capture: str, ranking: str, budget: float, device: str | None, seed: int) -> Plan:
-    spec = {
-        "decomposition": base,
-        "capture": capture,
-        "ranking": ranking,
-        "budget": budget,
-        "seed": seed,
-        "device": choose(device),
-    }
-    return Plan("claims", spec, cost.card(spec), 0)
+def _card(request: ClaimsRequest, base: str, capture: str, links: list[Link], missing: dict[str, str]) -> Link:
+    """The card's own job, which is made of the results of all others."""
+    settled: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__}
+    settled |= {"decomposition": base, "device": choose(request.device)}
+    spec = ClaimsSpec(**settled, capture=capture, missing=missing)
 
+    def completed(ids: Sequence[str]) -> ClaimsSpec:
+        named = list(zip(links, ids, strict=False))
+        first = {
+            part: next((i for one, i in named if one.name == part), None)
+            for part in ("surrogates", "ablation", "networks")
+        }
+        of_controls = {
+            how: tuple(i for one, i in named if one.name.startswith(f"controls {how} ") and one.of is not None)
+            for how in terms.CONTROLS
+        }
+        return spec.replace(results=Results(**first, controls=of_controls))
 
-def _nulls(row: dict[str, Any]) -> list[str]:
-    """Those that the prompts allow."""
-    return list(terms.NULLS if row["valid_prompts"] >= FEWEST_PROMPTS else terms.NULLS[1:])
+    return Link("card", Plan(spec, cost.card(), 0), completed=completed)
 
 
 def _alike(cache: Cache, run: str) -> list[dict[str, Any]]:
@@ -216,7 +182,7 @@ def _alike(cache: Cache, run: str) -> list[dict[str, Any]]:
     row = load.one(cache, "decomposition", run)
     query = f"SELECT *, {load.METHOD_OF} FROM decompositions d WHERE capture = $1 ORDER BY created, decomposition"
     every = [one for one in load.rows(cache, query, row["capture"]) if one["method"] >= terms.METHOD]
-    found = [one for one in every if all(one[name] == row[name] for name in METHOD)]
+    found = [one for one in every if Method.of(one) == Method.of(row)]
     if not found:
         raise UsageError(f"{run} was made by an earlier method", f"bring it up to date: synergy-tui renew {run}")
     return found
@@ -230,7 +196,7 @@ def _first_alike(cache: Cache, run: str) -> str:
 def _with_surrogates(cache: Cache, run: str, base: str) -> str | None:
     row = load.one(cache, "decomposition", base)
     for one in _alike(cache, run):
-        if set(_nulls(row)) <= set(one["nulls"] or ()) and one["surrogates"] >= SURROGATES:
+        if set(allowed_nulls(row["valid_prompts"])) <= set(one["nulls"] or ()) and one["surrogates"] >= SURROGATES:
             return str(one["decomposition"])
     return None
 
@@ -240,7 +206,7 @@ def _in_one(made: dict[str, list[Link]]) -> list[Link]:
     out: list[Link] = []
     for links in made.values():
         for one in links:
-            out.append(Link(one.name, one.plan, len(out) - 1 if one.of is not None else None, one.found))
+            out.append(replace(one, of=len(out) - 1 if one.of is not None else None))
     return out
 
 
@@ -254,5 +220,5 @@ def _asked_for(links: list[Link], parts: Sequence[str], missing: dict[str, str])
             missing.setdefault(part, f"left out; add it: --parts {part}")
             continue
         place[number] = len(out)
-        out.append(Link(one.name, one.plan, place.get(one.of) if one.of is not None else None, one.found))
+        out.append(replace(one, of=place.get(one.of) if one.of is not None else None))
     return out

@@ -3,9 +3,6 @@ itself and on the capture's own tokens."""
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +11,26 @@ from synergy_tui.errors import UsageError
 from synergy_tui.jobs.plan.base import Plan
 from synergy_tui.jobs.plan.captures import capture
 from synergy_tui.jobs.plan.decompositions import decompose
+from synergy_tui.jobs.records import request_of
+from synergy_tui.jobs.specs.capture import CaptureRequest, CaptureSpec, Control
+from synergy_tui.jobs.specs.decompose import DecomposeRequest, DecomposeSpec
+from synergy_tui.jobs.specs.method import Method
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
+from synergy_tui.subject import trust
 
 SURROGATES = 50
 """Of prompt-shuffle for each control: only their mean is used, which is known to a seventh of their spread."""
 
-_ASKED = {
-    "--tasks": ("tasks", str),
-    "--prompts": ("prompts", int),
-    "--steps": ("steps", int),
-    "--min-steps": ("min_steps", int),
-    "--dtype": ("dtype", str),
-    "--temperature": ("temperature", float),
-    "--top-p": ("top_p", float),
-    "--system": ("system", str),
-    "--seed": ("seed", int),
-    "--revision": ("revision", str),
-}
-"""What of a capture's recipe its controls share, and as what; what a machine chooses is left to it."""
+_OF_A_REPLAY = ("steps", "min_steps", "dtype", "seed", "revision")
+"""What of a capture's request its replayed controls share; the rest is in its tokens."""
 
 
 def controls(
     cache: Cache,
     data: Path,
     capture_id: str,
-    method: dict[str, Any],
+    method: Method,
     *,
     how: str,
     seeds: int,
@@ -47,62 +38,52 @@ def controls(
     subject: str | None = None,
     surrogates: int = SURROGATES,
     device: str | None = None,
-) -> list[tuple[Plan, Plan]]:
+    allowed: CaptureRequest | None = None,
+) -> list[tuple[Plan[CaptureSpec], Plan[DecomposeSpec]]]:
     """(capture, decomposition) of `seeds` random initialisations from seed `first` on, `how` of terms.CONTROLS.
     `method`: of the decomposition. `subject`: where the architecture is taken from; that of the capture without one.
-    Raises UsageError for an imported capture, one without a recipe, and another architecture."""
+    `allowed`: a request whose permissions hold beside those that were given before. Raises UsageError for an imported
+    capture, one without a recipe, and another architecture."""
     row = load.one(cache, "capture", capture_id)
     (own,) = load.rows(cache, "SELECT * FROM subjects WHERE subject = $1", row["subject"])
     if own["source"] == "import":
         raise UsageError(f"capture {capture_id} was imported and has no architecture", "capture a subject instead")
     if how == terms.CONTROLS[0] and row["replayed"] is not None:
         raise UsageError(f"capture {capture_id} is a replay: it has no free-running control", "take its original")
-    asked = _asked(cache, capture_id)
-    if how == terms.CONTROLS[1]:
-        asked = {name: asked[name] for name in ("steps", "min_steps", "dtype", "seed", "revision") if name in asked}
-        asked |= {"replay": capture_id, "cache": cache}
-    kinds = row["kind"].split(",")
-    chat = row["chat_template"] is not None
+    asked = _asked(cache, capture_id, how, row).replace(subject=subject or own["place"], device=device)
+    if allowed is not None:
+        asked = asked.replace(
+            allow_pickle=asked.allow_pickle or allowed.allow_pickle,
+            allow_remote_code=asked.allow_remote_code or allowed.allow_remote_code,
+        )
     out = []
     for seed in [number for number in range(first, first + seeds + 1) if number != own["weights_seed"]][:seeds]:
-        one = capture(
-            data,
-            subject or own["place"],
-            **asked,
-            kinds=kinds,
-            chat=chat,
-            random_weights=True,
-            weights_seed=seed,
-            device=device,
-        )
-        if one.spec["tasks_hash"] != row["tasks_hash"]:
+        one = capture(data, asked.replace(random_weights=True, weights_seed=seed), cache)
+        if one.spec.tasks_hash != row["tasks_hash"]:
             raise UsageError(f"the task set {row['tasks']} is no longer what {capture_id} was asked", "capture anew")
-        _same_architecture(one.spec["subject"]["geometry"], own, row)
-        tie = {"capture": capture_id, "how": how, "seed": seed}
-        one = replace(one, spec=one.spec | {"controls": tie})
-        after = decompose(
-            "",
-            one.units,
-            len(one.spec["prompts"]),
-            **method,
-            surrogates=surrogates,
-            nulls=[terms.NULLS[0]],
-            device=device,
-            seed=asked.get("seed", 0),
+        _same_architecture(one.spec.source.geometry, own, row)
+        spec = one.spec.replace(control=Control(capture_id, how, seed))
+        request = DecomposeRequest(
+            method=method, surrogates=surrogates, nulls=(terms.NULLS[0],), device=device, seed=asked.seed
         )
-        out.append((one, after))
+        after = decompose(request, one.units, len(spec.items))
+        out.append((Plan(spec, one.cost, one.units), after))
     return out
 
 
-def _asked(cache: Cache, capture_id: str) -> dict[str, Any]:
-    """Keyword arguments of `capture`, from the capture's recipe."""
-    words = shlex.split(load.recipe(cache, capture_id)[-1]["command"])
-    found: dict[str, Any] = {}
-    for word, value in pairwise(words):
-        if word in _ASKED:
-            name, kind = _ASKED[word]
-            found[name] = kind(value)
-    return found
+def _asked(cache: Cache, capture_id: str, how: str, row: dict[str, Any]) -> CaptureRequest:
+    """What the capture was asked for, as its controls are."""
+    request = request_of(cache, capture_id)
+    if not isinstance(request, CaptureRequest):
+        raise UsageError(f"{capture_id} was made by a version that kept no recipes", "capture it anew")
+    (own,) = load.rows(cache, "SELECT * FROM subjects WHERE subject = $1", row["subject"])
+    given = {name: getattr(request, name) for name in request.__struct_fields__}
+    if how == terms.CONTROLS[1]:
+        given = {name: given[name] for name in _OF_A_REPLAY} | {"subject": own["place"], "replay": capture_id}
+    allowed = trust.allowed(own["source"], own["place"], own["revision"])
+    given |= {"kinds": tuple(row["kind"].split(",")), "chat": row["chat_template"] is not None, "batch": None}
+    given |= {f"allow_{name}": value for name, value in allowed.items()}
+    return CaptureRequest(**given)
 
 
 def _same_architecture(geometry: dict[str, Any], own: dict[str, Any], row: dict[str, Any]) -> None:

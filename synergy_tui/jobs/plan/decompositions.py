@@ -9,82 +9,67 @@ from synergy_tui import terms
 from synergy_tui.errors import UsageError
 from synergy_tui.jobs import cost
 from synergy_tui.jobs.devices import choose, cores
-from synergy_tui.jobs.plan.base import Plan, known
-from synergy_tui.jobs.recipe import recorded
+from synergy_tui.jobs.plan.base import Plan
+from synergy_tui.jobs.plan.links import Link
+from synergy_tui.jobs.specs.capture import CaptureSpec
+from synergy_tui.jobs.specs.decompose import (
+    EVERY_NULL,
+    FEWEST_PROMPTS,
+    FEWEST_STEPS,
+    DecomposeRequest,
+    DecomposeSpec,
+)
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 
-REPLICATES = 1000
 
-FEWEST_SURROGATES, FEWEST_PROMPTS, FEWEST_STEPS = 20, 5, 10
-"""Below these phiid.nulls draws nothing."""
-
-
-@recorded
-def decompose(
-    capture_id: str,
-    units: int,
-    prompts: int,
-    *,
-    estimator: str = terms.ESTIMATORS[0],
-    redundancy: str = terms.REDUNDANCIES[0],
-    lag: int = 1,
-    pool: str = terms.POOLS[0],
-    preprocess: str = "raw",
-    precision: str = terms.PRECISIONS[0],
-    surrogates: int = 0,
-    nulls: Sequence[str] = (),
-    device: str | None = None,
-    seed: int = 0,
-) -> Plan:
-    """A decomposition of a capture that need not be there yet. `surrogates`: draws of each of the nulls, 0 for none;
-    without a null named, of prompt-shuffle, or of window-roll where there are fewer than five prompts. Raises
-    UsageError for unknown words and for surrogates that cannot be drawn."""
-    for word, vocabulary, what in (
-        (estimator, terms.ESTIMATORS, "estimator"),
-        (redundancy, terms.REDUNDANCIES, "redundancy"),
-        (pool, terms.POOLS, "pool"),
-        (precision, terms.PRECISIONS, "precision"),
-    ):
-        known([word], vocabulary, what)
-    spec = {
-        "capture": capture_id,
-        "estimator": estimator,
-        "redundancy": redundancy,
-        "lag": lag,
-        "pool": pool,
-        "preprocess": preprocess or "raw",
-        "precision": precision,
-        "nulls": _nulls(list(nulls), surrogates, prompts),
-        "surrogates": surrogates,
-        "replicates": REPLICATES,
-        "seed": seed,
-        "device": choose(device),
-    }
-    return Plan("decompose", spec, cost.decompose(units, prompts, spec, cores()), units)
-
-
-def decompose_finished(cache: Cache, capture_id: str, *, lag: int = 1, preprocess: str = "raw", **chosen: Any) -> Plan:
-    """A decomposition of a capture in the cache, otherwise as `decompose`. Raises UsageError when the lag leaves no
-    window or the preprocessing is unknown."""
+def decompose(request: DecomposeRequest, units: int, prompts: int) -> Plan[DecomposeSpec]:
+    """A decomposition of a capture that need not be there yet. Without a null named, surrogates are drawn of
+    prompt-shuffle, or of window-roll where there are fewer than five prompts. Raises UsageError for surrogates that
+    cannot be drawn, and for an unknown preprocessing."""
     from synergy_tui.phiid.preparation import parse
 
-    row = load.one(cache, "capture", capture_id)
-    words = parse(preprocess)
-    steps = row["steps"] - sum(int(word.partition("=")[2] or 1) for word in words if word.startswith(("drop", "diff")))
-    if lag >= steps:
-        left = "" if steps == row["steps"] else f", {max(steps, 0)} after {preprocess},"
+    parse(request.method.preprocess)
+    settled: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__}
+    settled |= {"nulls": _nulls(request, prompts), "device": choose(request.device)}
+    spec = DecomposeSpec(**settled)
+    return Plan(spec, cost.decompose(units, prompts, spec, cores()), units)
+
+
+def with_maps(captured: Plan[CaptureSpec], requests: Sequence[DecomposeRequest]) -> list[Link]:
+    """A capture and decompositions of it, as a chain; where nothing is said of them, on its device and by its seed.
+    Raises UsageError when a lag leaves no window of the longest response."""
+    asked = captured.spec
+    device = asked.device if asked.device != "cuda:all" else None
+    links = [Link("capture", captured)]
+    for one in requests:
+        if one.method.lag >= asked.steps:
+            raise UsageError(
+                f"lag {one.method.lag} in responses of {asked.steps} steps leaves no window", "use a smaller lag"
+            )
+        after = decompose(one.replace(device=device, seed=asked.seed), captured.units, len(asked.items))
+        links.append(Link("map", after, of=0))
+    return links
+
+
+def decompose_finished(cache: Cache, request: DecomposeRequest) -> Plan[DecomposeSpec]:
+    """A decomposition of a capture in the cache, otherwise as `decompose`. Raises UsageError when the lag leaves no
+    window or the preprocessing is unknown."""
+    from synergy_tui.phiid.preparation import parse, steps_left
+
+    method, row = request.method, load.one(cache, "capture", request.capture)
+    steps = steps_left(row["steps"], parse(method.preprocess))
+    if method.lag >= steps:
+        left = "" if steps == row["steps"] else f", {max(steps, 0)} after {method.preprocess},"
         raise UsageError(
-            f"lag {lag} in responses of {row['steps']} steps{left} leaves no window", "use a smaller --lag"
+            f"lag {method.lag} in responses of {row['steps']} steps{left} leaves no window", "use a smaller lag"
         )
-    units = row["layers"] * row["units_per_layer"]
-    if chosen.get("surrogates"):
-        asked = _nulls(list(chosen.get("nulls") or []), chosen["surrogates"], row["valid_prompts"])
-        _one_can_run(cache, row, asked, lag)
-    return decompose(capture_id, units, row["valid_prompts"], lag=lag, preprocess=",".join(words) or "raw", **chosen)
+    if request.surrogates:
+        _one_can_run(cache, row["capture"], _nulls(request, row["valid_prompts"]), method.lag)
+    return decompose(request, row["layers"] * row["units_per_layer"], row["valid_prompts"])
 
 
-def _one_can_run(cache: Cache, row: dict[str, Any], asked: Sequence[str], lag: int) -> None:
+def _one_can_run(cache: Cache, capture: str, asked: Sequence[str], lag: int) -> None:
     """Raises UsageError where the responses' lengths let none of the nulls asked for run. (Where one of two cannot, the
     other's results come with a note.)"""
     import numpy as np
@@ -92,7 +77,7 @@ def _one_can_run(cache: Cache, row: dict[str, Any], asked: Sequence[str], lag: i
     from synergy_tui.phiid.exchange import like_length
 
     query = "SELECT steps FROM responses WHERE capture = $1 AND valid ORDER BY prompt"
-    lengths = np.array([one["steps"] for one in load.rows(cache, query, row["capture"])], int)
+    lengths = np.array([one["steps"] for one in load.rows(cache, query, capture)], int)
     longest = int(lengths.max(initial=0)) - lag
     cannot = {}
     if not like_length(lengths, np.arange(len(lengths)), lag):
@@ -105,22 +90,19 @@ def _one_can_run(cache: Cache, row: dict[str, Any], asked: Sequence[str], lag: i
         raise UsageError(told, f"use --null {other[0]}" if other else "capture longer responses, or use a smaller lag")
 
 
-def _nulls(names: list[str], surrogates: int, prompts: int) -> list[str]:
+def _nulls(request: DecomposeRequest, prompts: int) -> tuple[str, ...]:
     """The nulls to be run, the one behind excess first."""
-    if not surrogates:
-        if names:
-            raise UsageError(f"no surrogates to draw of {', '.join(names)}", "add --surrogates 200")
-        return []
-    if surrogates < FEWEST_SURROGATES:
-        raise UsageError(
-            f"{surrogates} surrogates are too few to tell a tail from", f"draw {FEWEST_SURROGATES} or more, or 0"
-        )
-    names = names or [terms.NULLS[0] if prompts >= FEWEST_PROMPTS else terms.NULLS[1]]
-    every = (*terms.NULLS, *terms.UNCALIBRATED_NULLS)
-    known(names, every, "null")
+    if not request.surrogates:
+        return ()
+    names = request.nulls or (terms.NULLS[0] if prompts >= FEWEST_PROMPTS else terms.NULLS[1],)
     if terms.NULLS[0] in names and prompts < FEWEST_PROMPTS:
         raise UsageError(
             f"{terms.NULLS[0]} needs {FEWEST_PROMPTS} prompts long enough, and there are {prompts}",
             f"use --null {terms.NULLS[1]}",
         )
-    return [name for name in every if name in names]
+    return tuple(name for name in EVERY_NULL if name in names)
+
+
+def allowed_nulls(prompts: int) -> tuple[str, ...]:
+    """The calibrated nulls that so many prompts allow."""
+    return terms.NULLS if prompts >= FEWEST_PROMPTS else terms.NULLS[1:]

@@ -14,10 +14,12 @@ from pathlib import Path
 from filelock import Timeout
 
 from synergy_tui.errors import Cancelled, JobError, SynergyError
+from synergy_tui.jobs.devices import choose
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.worker.progress import Paused, Progress
 from synergy_tui.jobs.worker.turn import POLL, Turn
-from synergy_tui.terms import JOB_KINDS
+from synergy_tui.subject import trust
+from synergy_tui.subject.source import Source
 
 POLITE = 5
 """Niceness of a worker: where cores are scarce the screen somebody looks at goes first."""
@@ -48,20 +50,22 @@ def main() -> int:
 
 def _work(job: JobFolder) -> int:
     """The exit status, or AGAIN."""
-    spec = job.spec()
     before = job.status()
     if before["state"] == "done":
         return 0
+    batch = None
     with Progress(job, before) as progress:
         try:
+            order = job.order()
+            spec, batch = order.spec, order.spec.batch_size
             progress.state("queued", stage="queued")
-            if spec["after"] and spec["after"] != job.id:
-                _wait_for(JobFolder(job.path.parent / spec["after"]), progress, spec.get("softly", False))
-            with Turn(job, spec["device"], before["created"], progress):
+            if order.after and order.after != job.id:
+                _wait_for(JobFolder(job.path.parent / order.after), progress, order.softly)
+            with Turn(job, choose(spec.device), before["created"], progress):
                 progress.state("running", stage="starting")
-                if spec["kind"] not in JOB_KINDS:
-                    raise JobError(f"job {job.id} is of an unknown kind, {spec['kind']}", "update synergy-tui")
-                importlib.import_module(f"synergy_tui.jobs.worker.{spec['kind']}").work(job, spec, progress)
+                if isinstance(source := getattr(spec, "source", None), Source):
+                    trust.check(source)
+                importlib.import_module(f"synergy_tui.jobs.worker.{spec.KIND}").work(job, spec, progress)
             progress.state("done", stage="done")
             # What they were made into is published.
             shutil.rmtree(job.shards, ignore_errors=True)
@@ -80,8 +84,7 @@ def _work(job: JobFolder) -> int:
         except Exception as error:
             traceback.print_exc()
             if _out_of_memory(error):
-                batch = spec.get("batch", 1)
-                if batch > 1:
+                if batch is not None and batch > 1:
                     print(f"out of memory with a batch of {batch}: again with {batch // 2}", flush=True)
                     job.take_batch(batch // 2)
                     return AGAIN

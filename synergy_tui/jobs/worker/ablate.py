@@ -4,19 +4,21 @@ per condition."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from synergy_tui.ablation import compression, interventions, orders
+from synergy_tui.ablation import compression, interventions
+from synergy_tui.ablation.condition import Condition, answered
 from synergy_tui.ablation.divergence import IntactBehaviour
 from synergy_tui.ablation.interventions import Intervention
-from synergy_tui.analysis import scores
 from synergy_tui.capture.generate import generate
 from synergy_tui.errors import SubjectError
+from synergy_tui.jobs.devices import choose
 from synergy_tui.jobs.folder import JobFolder
-from synergy_tui.jobs.plan import answered_at, shares_of
+from synergy_tui.jobs.rankings import rankings
+from synergy_tui.jobs.specs import AblateSpec
 from synergy_tui.jobs.worker import ablate_rows, shards
 from synergy_tui.jobs.worker.answering import Examination
 from synergy_tui.jobs.worker.progress import Progress
@@ -27,9 +29,8 @@ from synergy_tui.store.publish import publish_ablation
 from synergy_tui.subject import loading
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import Units
-from synergy_tui.subject.sources import Source
 from synergy_tui.tasks.graded import Task, able
-from synergy_tui.terms import HEADS, RANKINGS, SWEEPS
+from synergy_tui.terms import RANKINGS, SWEEPS
 
 CHECKED = 6
 """Conditions of a 16-bit run that are measured again in float32, half of them the smallest."""
@@ -41,47 +42,19 @@ ANSWERED = 4
 """Most prompts that the ablated subject answers by itself, to be read beside the intact answers."""
 
 
-class Condition(NamedTuple):
-    """Units removed together. fraction: of an order; None in a sweep, where `place` is the unit or the layer."""
-
-    order: str
-    target: str | None
-    seed: int | None
-    fraction: float | None
-    units: tuple[int, ...]
-    place: int | None = None
-
-    @property
-    def shard(self) -> str:
-        """The name of its part."""
-        where = repr(self.fraction) if self.place is None else self.place
-        parts = [self.order, self.target, self.seed, where]
-        return "-".join(str(part) for part in parts if part is not None)
-
-    def told(self) -> dict[str, str]:
-        """What the shard is of: who looks at the folder while it grows need not know how shards are named."""
-        order = {"removal_order": self.order, "target": self.target, "seed": self.seed}
-        where = {"fraction": self.fraction, "place": self.place}
-        return {name: str(value) for name, value in (order | where).items() if value is not None}
-
-    def key(self) -> dict[str, Any]:
-        """Columns that name it."""
-        return {"removal_order": self.order, "target": self.target, "seed": self.seed, "fraction": self.fraction}
-
-
 class Lab:
     """A subject with the intact behaviour that conditions are held against."""
 
-    def __init__(self, subject: Subject, spec: dict[str, Any], texts: dict[int, dict[str, Any]]) -> None:
+    def __init__(self, subject: Subject, spec: AblateSpec, texts: dict[int, dict[str, Any]]) -> None:
         self.subject, self.spec, self.texts = subject, spec, texts
-        self.units = subject.units(spec.get("kinds") or HEADS)
+        self.units = subject.units(spec.kinds)
         self.how = _intervention(subject, self.units, spec, texts)
-        self.intact = self._intact(spec["prompts"])
-        self.chat = bool(spec.get("chat", True))
+        self.intact = self._intact(list(spec.replayed))
+        self.chat = spec.chat
 
     def under(self, units: tuple[int, ...] | list[int]) -> pa.Table:
         """prompt, divergence, top1, surprisal_change without the units."""
-        return pa.table({"prompt": self.spec["prompts"], **self.intact.under(self.removed(units))._asdict()})
+        return pa.table({"prompt": self.spec.replayed, **self.intact.under(self.removed(units))._asdict()})
 
     def removed(self, units: tuple[int, ...] | list[int]) -> dict[int, list[int]]:
         """layer → places of its units."""
@@ -98,21 +71,21 @@ class Lab:
 
     def _intact(self, prompts: list[int]) -> IntactBehaviour:
         asked, answered = ([self.texts[one][name] for one in prompts] for name in ("asked", "answered"))
-        return IntactBehaviour(self.subject, asked, answered, self.spec["batch"], self.how, units=self.units)
+        return IntactBehaviour(self.subject, asked, answered, self.spec.batch, self.how, units=self.units)
 
 
-def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
+def work(job: JobFolder, spec: AblateSpec, progress: Progress) -> None:
     """Measures every condition that is missing, publishes."""
     cache = Cache.open(job.cache, on_wait=progress.waits)
-    capture = load.one(cache, "capture", spec["capture"])
+    capture = load.one(cache, "capture", spec.capture)
     shape = (capture["layers"], capture["units_per_layer"])
-    layer_of = load.layers_of_units(cache, spec["capture"])
-    conditions = _conditions(cache, spec, shape, layer_of)
-    subject = _subject(spec, capture, spec["dtype"], progress)
+    layer_of = load.layers_of_units(cache, spec.capture)
+    conditions = list(spec.conditions)
+    subject = _subject(spec, capture, spec.dtype or capture["dtype"], progress)
     progress.detail(f"{subject.source.name}  {len(layer_of)} units in {subject.layers} layers")
     texts = _texts(cache, spec)
 
-    detail = f"{len(conditions)} conditions × {len(spec['prompts'])} prompts"
+    detail = f"{len(conditions)} conditions × {len(spec.replayed)} prompts"
     progress.stage("ablate", len(conditions), "conditions", detail, (0.1, 0.75 if _more(spec) else 0.96))
     lab = Lab(subject, spec, texts)
     tables = []
@@ -126,121 +99,75 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
             progress.skip(1)
         tables.append(table)
     more: dict[str, Any] = {}
-    answered = [one for one in conditions if answered_at(spec, one.order, one.target) == one.fraction is not None]
-    if spec.get("tasks"):
-        if spec.get("sparing", False) and not ablate_rows.disproportionate(spec, conditions, tables):
+    asked = answered(conditions)
+    if spec.graded:
+        if spec.sparing and not ablate_rows.disproportionate(spec, conditions, tables):
             more["unasked"] = True
         else:
-            more |= _examined(job, lab, answered, progress)
-    if spec.get("answers") and lab.how.own_answers:
-        more["ablation_answers"] = _answers(job, lab, answered, progress)
-    if spec.get("budget"):
+            more |= _examined(job, lab, asked, progress)
+    if spec.answers and lab.how.own_answers:
+        more["ablation_answers"] = _answers(job, lab, asked, progress)
+    if spec.budget:
         more |= _plan(job, lab, conditions, tables, progress)
     more["spot_check"] = _spot_check(spec, capture, conditions, tables, texts, progress)
     progress.stage("publish", share=(0.98, 1.0))
-    known = {name: load.unit_scores(cache, spec["decomposition"], name, shape, "value").ravel() for name in _SCORES}
-    known |= _rankings(cache, spec, shape)
+    known = {name: load.unit_scores(cache, spec.decomposition, name, shape, "value").ravel() for name in _SCORES}
+    known |= rankings(cache, spec.decomposition, shape, spec.replayed if spec.held_out else ())
     categories = {number: row["category"] for number, row in texts.items()}
     rows = ablate_rows.rows(job.id, spec, conditions, tables, layer_of, shape, known, categories, more)
-    publish_ablation(cache, job.id, rows | {"recipes": recipes("ablate", job.id, spec)})
+    publish_ablation(cache, job.id, rows | {"recipes": recipes(job.id, spec)})
 
 
 _SCORES = (*RANKINGS, "sts", "rtr", "tdmi", "autocorrelation", "norm")
 """What is held against the divergence of single units."""
 
 
-def _more(spec: dict[str, Any]) -> bool:
-    return bool(spec.get("tasks") or spec.get("budget"))
+def _more(spec: AblateSpec) -> bool:
+    return bool(spec.graded or spec.budget)
 
 
-def _conditions(
-    cache: Cache, spec: dict[str, Any], shape: tuple[int, int], layer_of: dict[int, int]
-) -> list[Condition]:
-    # Orders are over the units there are; where layers differ in their number some places are empty.
-    there, layers = np.array(list(layer_of)), np.array(list(layer_of.values()))
-    values = {name: one[there] for name, one in _rankings(cache, spec, shape).items()}
-    marked = np.searchsorted(there, spec.get("marked", [])).tolist()
-    raw = values[spec["ranking"]]
-    made = orders.make(spec["orders"], raw, values["difference"], layers, spec["seeds"], spec["seed"], marked, values)
-    out = [
-        Condition(one.name, one.target, one.seed, fraction, tuple(there[one.first(fraction)].tolist()))
-        for one in made
-        for fraction in shares_of(one.name, one.target, spec["fractions"], len(marked) / len(there))
-    ]
-    if SWEEPS[0] in spec["orders"]:
-        out += [Condition(SWEEPS[0], None, None, None, (unit,), unit) for unit in layer_of]
-    if SWEEPS[1] in spec["orders"]:
-        for layer in np.unique(layers).tolist():
-            out.append(Condition(SWEEPS[1], None, None, None, tuple(there[layers == layer].tolist()), layer))
-    return out
-
-
-def _rankings(cache: Cache, spec: dict[str, Any], shape: tuple[int, int]) -> dict[str, np.ndarray]:
-    """Raw values of every ranking at each place of the map: of the prompts that are not replayed, where the spec says
-    so, else those of the decomposition. What a unit's synergy would be without coupling is the decomposition's own,
-    where it has surrogates."""
-    decomposition = spec["decomposition"]
-    whole = {name: load.unit_scores(cache, decomposition, name, shape, "value").ravel() for name in (*RANKINGS, "sts")}
-    if not spec.get("held_out", False):
-        return {name: whole[name] for name in RANKINGS}
-    names = ("sts", "rtr", "tdmi", "balance", "independence")
-    others = load.unit_means(cache, decomposition, names, spec["prompts"], shape[0] * shape[1])
-    expected, spread = others["independence"], None
-    if np.isfinite(whole["z"]).any():
-        expected = whole["sts"] - whole["excess"]
-        known = np.isfinite(whole["z"]) & (whole["z"] != 0)
-        spread = np.divide(whole["excess"], whole["z"], out=np.full(len(expected), np.nan), where=known)
-    sts, rtr, tdmi, balance = (others[name] for name in names[:4])
-    values = scores.of_measures(sts, rtr, tdmi, balance, expected, spread)
-    return {name: scores.ranking(name, values) for name in RANKINGS}
-
-
-def _subject(spec: dict[str, Any], capture: dict[str, Any], dtype: str, progress: Progress) -> Subject:
+def _subject(spec: AblateSpec, capture: dict[str, Any], dtype: str, progress: Progress) -> Subject:
     def told(name: str, detail: str) -> None:
         progress.stage(name, detail=detail)
 
-    subject = loading.load(Source(**spec["subject"]), Path(spec["data"]), spec["device"], dtype, told)
+    subject = loading.load(spec.source, Path(spec.data), choose(spec.device), dtype, told)
     if subject.record["subject"] != capture["subject"]:
-        raise SubjectError(
-            f"{subject.source.name} is not what capture {spec['capture']} was made from", "capture it anew"
-        )
+        raise SubjectError(f"{subject.source.name} is not what capture {spec.capture} was made from", "capture it anew")
     return subject
 
 
-def _texts(cache: Cache, spec: dict[str, Any]) -> dict[int, dict[str, Any]]:
+def _texts(cache: Cache, spec: AblateSpec) -> dict[int, dict[str, Any]]:
     """Prompt → tokens asked and answered, category; of all prompts whose response is long enough."""
     found = load.rows(
         cache,
         """SELECT prompt, category, p.tokens AS asked, r.tokens AS answered
         FROM prompts p JOIN responses r USING (capture, prompt) WHERE capture = $1 AND valid ORDER BY prompt""",
-        spec["capture"],
+        spec.capture,
     )
     return {row["prompt"]: row for row in found}
 
 
-def _intervention(
-    subject: Subject, units: Units, spec: dict[str, Any], texts: dict[int, dict[str, Any]]
-) -> Intervention:
-    kind = spec.get("intervention", "zero")
+def _intervention(subject: Subject, units: Units, spec: AblateSpec, texts: dict[int, dict[str, Any]]) -> Intervention:
+    kind = spec.intervention
     if kind == "mean":
-        asked, answered = ([texts[one][name] for one in spec["reference"]] for name in ("asked", "answered"))
-        return interventions.Mean(interventions.reference_means(subject, units, asked, answered, spec["batch"]))
+        asked, answered = ([texts[one][name] for one in spec.reference_prompts] for name in ("asked", "answered"))
+        return interventions.Mean(interventions.reference_means(subject, units, asked, answered, spec.batch))
     if kind == "resample":
-        return interventions.Resample(spec["seed"])
+        return interventions.Resample(spec.seed)
     if kind == "noise":
-        return interventions.Noise(subject, spec["alpha"], spec["seed"])
+        return interventions.Noise(subject, spec.alpha, spec.seed)
     return interventions.Zero()
 
 
 def _examined(job: JobFolder, lab: Lab, conditions: list[Condition], progress: Progress) -> dict[str, Any]:
     """Right answers to the graded tasks: intact on all of them, ablated on those of categories it can do."""
-    tasks = [Task(**one) for one in lab.spec["tasks"]]
+    tasks = list(lab.spec.graded)
     progress.stage("tasks", 1 + len(conditions), "conditions", f"{len(tasks)} tasks", (0.75, 0.9))
 
     def rights(name: str, within: Any, some: list[Task]) -> list[bool]:
         table = shards.read(job, f"tasks-{name}")
         if table is None:
-            found = Examination(lab.subject, some, lab.chat, lab.spec["batch"] * 3).rights(within, progress.check)
+            found = Examination(lab.subject, some, lab.chat, lab.spec.batch * 3).rights(within, progress.check)
             table = pa.table({"task": [one.id for one in some], "right": found})
             shards.write(job, f"tasks-{name}", table)
             progress.advance()
@@ -260,9 +187,9 @@ def _examined(job: JobFolder, lab: Lab, conditions: list[Condition], progress: P
 
 def _answers(job: JobFolder, lab: Lab, conditions: list[Condition], progress: Progress) -> list[dict[str, Any]]:
     """What the subject writes by itself without the units of a targeted order and of the first control of each kind."""
-    seed, out = lab.spec["seed"], []
+    seed, out = lab.spec.seed, []
     chosen = [one for one in conditions if one.seed in (None, seed)]
-    prompts = lab.spec["prompts"][:ANSWERED]
+    prompts = lab.spec.replayed[:ANSWERED]
     progress.stage("answers", len(chosen), "conditions", f"{len(prompts)} prompts", (0.9, 0.92))
     for one in chosen:
         table = shards.read(job, f"answers-{one.shard}")
@@ -289,7 +216,7 @@ def _plan(
     for condition, table in zip(conditions, tables, strict=True):
         if condition.order == SWEEPS[0]:
             alone[condition.place] = float(np.mean(table["divergence"].to_numpy()))
-    progress.stage("plan", spec["most"], "sets", f"under {spec['budget']:g} nats per token", (0.92, 0.97))
+    progress.stage("plan", spec.most, "sets", f"under {spec.budget:g} nats per token", (0.92, 0.97))
 
     def measure(units: Any) -> float:
         # A set's name is its units in their order: a resumed job takes the same steps again.
@@ -303,11 +230,11 @@ def _plan(
             progress.skip(1)
         return float(table["value"][0].as_py())
 
-    found = compression.plan(alone, spec["budget"], measure, spec["most"])
+    found = compression.plan(alone, spec.budget or 0.0, measure, spec.most)
     removed = lab.removed(found.units)
-    others = [one for one in lab.texts if one not in spec["prompts"]][:HELD_OUT]
+    others = [one for one in lab.texts if one not in spec.replayed][:HELD_OUT]
     row = {
-        "budget": spec["budget"],
+        "budget": spec.budget,
         "removed": len(found.units),
         "divergence": found.divergence[-1],
         "held_out": lab.elsewhere(found.units, others) if others else None,
@@ -317,23 +244,21 @@ def _plan(
         "measured": found.measured,
         "accuracy_intact": None,
         "accuracy": None,
-        "folder": spec.get("save"),
+        "folder": spec.save,
     }
-    if spec.get("tasks"):
-        tasks = [Task(**one) for one in spec["tasks"]]
+    if spec.graded:
+        tasks = list(spec.graded)
         intact = shards.read(job, "tasks-intact")
         rights = intact["right"].to_pylist() if intact is not None else []
         can = able(tasks, rights)
         some = [one for one in tasks if one.category in can]
         if some:
             within = lab.how.on(lab.units, removed)
-            after = Examination(subject, some, lab.chat, spec["batch"] * 3).rights(within, progress.check)
+            after = Examination(subject, some, lab.chat, spec.batch * 3).rights(within, progress.check)
             before = [one for one, task in zip(rights, tasks, strict=True) if task.category in can]
             row |= {"accuracy_intact": float(np.mean(before)), "accuracy": float(np.mean(after))}
-    if spec.get("save"):
-        compression.save_without(
-            subject, lab.units, removed, Path(spec["save"]), row | {"subject": subject.source.name}
-        )
+    if spec.save:
+        compression.save_without(subject, lab.units, removed, Path(spec.save), row | {"subject": subject.source.name})
     units = [
         {"place": place, "unit_index": unit, "layer": unit // lab.units.per_layer, "unit": unit % lab.units.per_layer}
         | {"divergence": value}
@@ -343,7 +268,7 @@ def _plan(
 
 
 def _spot_check(
-    spec: dict[str, Any],
+    spec: AblateSpec,
     capture: dict[str, Any],
     conditions: list[Condition],
     tables: list[pa.Table],
@@ -351,7 +276,7 @@ def _spot_check(
     progress: Progress,
 ) -> dict[str, Any] | None:
     """Of a 16-bit run: the conditions of smallest divergence, and some spread over the rest, in float32."""
-    if spec["dtype"] == "float32" or not conditions:
+    if spec.dtype == "float32" or not conditions:
         return None
     means = np.array([np.mean(table["divergence"].to_numpy()) for table in tables])
     order = np.argsort(means)
@@ -359,7 +284,7 @@ def _spot_check(
     chosen = list(dict.fromkeys([*order[: CHECKED // 2].tolist(), *order[spread].tolist()]))
     subject = _subject(spec, capture, "float32", progress)
     progress.stage("check", len(chosen), "conditions", "again in float32", (0.97, 0.98))
-    lab = Lab(subject, spec | {"dtype": "float32"}, texts)
+    lab = Lab(subject, spec.replace(dtype="float32"), texts)
     exact = []
     for number in chosen:
         exact.append(float(np.mean(lab.under(conditions[number].units)["divergence"].to_numpy())))

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from synergy_tui.ablation import orders
+from synergy_tui.ablation.condition import Condition
 from synergy_tui.analysis import areas, importance
 from synergy_tui.analysis.claims import UNCLEAR
 from synergy_tui.analysis.importance import Estimate
+from synergy_tui.jobs.specs import AblateSpec
 from synergy_tui.jobs.worker.record import versions
 from synergy_tui.terms import CONTROL_ORDERS, SWEEPS, TARGETED_ORDERS
-
-if TYPE_CHECKING:
-    from synergy_tui.jobs.worker.ablate import Condition
 
 MEASURED = ("divergence", "top1", "surprisal_change")
 
@@ -25,7 +24,7 @@ Rows = list[dict[str, Any]]
 
 def rows(
     ablation: str,
-    spec: dict[str, Any],
+    spec: AblateSpec,
     conditions: Sequence[Condition],
     tables: Sequence[pa.Table],
     layer_of: dict[int, int],
@@ -43,30 +42,30 @@ def rows(
     sweeps, correlations = _sweeps(conditions, tables, layer_of, shape, scores)
     accuracy, changes, exam = _accuracy(spec, more)
     sentences = [
-        _verdict(spec["orders"], curves, all_areas, ratios, [one for one, _ in along], layer_of),
+        _verdict(spec.orders, curves, all_areas, ratios, [one for one, _ in along], layer_of),
         _shared(spec, ratios),
         *exam,
-        *_predicted(correlations, spec["ranking"]),
+        *_predicted(correlations, spec.ranking),
         *_planned(more),
         *_checked(more.get("spot_check")),
     ]
     row = {
         "ablation": ablation,
-        "decomposition": spec["decomposition"],
-        "capture": spec["capture"],
-        "intervention": spec.get("intervention", "zero"),
-        "alpha": spec.get("alpha"),
-        "reference": len(spec["reference"]) if spec.get("reference") else None,
-        "dtype": spec["dtype"],
+        "decomposition": spec.decomposition,
+        "capture": spec.capture,
+        "intervention": spec.intervention,
+        "alpha": spec.alpha if spec.intervention == "noise" else None,
+        "reference": len(spec.reference_prompts) or None,
+        "dtype": spec.dtype,
         "spot_check": more.get("spot_check"),
-        "ranking": spec["ranking"],
-        "held_out": bool(spec.get("held_out", False)),
-        "marked": spec.get("marked", []),
-        "orders": spec["orders"],
-        "fractions": spec["fractions"],
-        "seeds": spec["seeds"],
-        "prompts": len(spec["prompts"]),
-        "seed": spec["seed"],
+        "ranking": spec.ranking,
+        "held_out": spec.held_out,
+        "marked": list(spec.marked),
+        "orders": list(spec.orders),
+        "fractions": list(spec.fractions),
+        "seeds": spec.seeds,
+        "prompts": len(spec.replayed),
+        "seed": spec.seed,
         "verdict": " ".join(one for one in sentences if one),
         "versions": versions("torch", "transformers", "scipy"),
     }
@@ -123,14 +122,14 @@ def _areas(conditions: Sequence[Condition], curves: Rows) -> Rows:
     return out
 
 
-def _ratios(spec: dict[str, Any], along: Sequence[tuple[Condition, pa.Table]], categories: dict[int, str]) -> Rows:
+def _ratios(spec: AblateSpec, along: Sequence[tuple[Condition, pa.Table]], categories: dict[int, str]) -> Rows:
     """Targeted orders against each control, overall and by category of the prompts."""
     curves: dict[tuple[Any, ...], dict[float, np.ndarray]] = {}
     for one, table in along:
         curves.setdefault((one.order, one.target, one.seed), {})[one.fraction or 0.0] = table["divergence"].to_numpy()
-    names = np.array([categories.get(prompt, "") for prompt in spec["prompts"]])
+    names = np.array([categories.get(prompt, "") for prompt in spec.replayed])
     out = []
-    for name in spec["orders"]:
+    for name in spec.orders:
         own = curves.get((name, None, None))
         if name not in TARGETED_ORDERS or not own:
             continue
@@ -154,7 +153,7 @@ def _ratios(spec: dict[str, Any], along: Sequence[tuple[Condition, pa.Table]], c
     return out
 
 
-def disproportionate(spec: dict[str, Any], conditions: Sequence[Condition], tables: Sequence[pa.Table]) -> bool:
+def disproportionate(spec: AblateSpec, conditions: Sequence[Condition], tables: Sequence[pa.Table]) -> bool:
     """Whether synergy-first may be above both its controls, so that accuracy decides the rest of C3."""
     along = [(one, table) for one, table in zip(conditions, tables, strict=True) if one.place is None]
     tested = [one for one in _ratios(spec, along, {}) if one["removal_order"] == "synergy-first"]
@@ -209,7 +208,7 @@ def _sweeps(
     return out, correlations
 
 
-def _accuracy(spec: dict[str, Any], more: dict[str, Any]) -> tuple[Rows, Rows, list[str]]:
+def _accuracy(spec: AblateSpec, more: dict[str, Any]) -> tuple[Rows, Rows, list[str]]:
     """Rows by condition, rows of targeted orders against their controls, and a sentence for each of those orders."""
     if "unasked" in more:
         return [], [], ["Accuracy was not asked for: synergy-first is not above its controls."]
@@ -227,7 +226,7 @@ def _accuracy(spec: dict[str, Any], more: dict[str, Any]) -> tuple[Rows, Rows, l
     before = float(np.mean(more["before"]))
     right = {(one.order, one.target, one.seed): np.array(rights, float) for one, rights in examined}
     changes, sentences = [], []
-    for name in spec["orders"]:
+    for name in spec.orders:
         own = right.get((name, None, None))
         if name not in TARGETED_ORDERS or own is None:
             continue
@@ -269,16 +268,16 @@ def _by_category(key: dict[str, Any], tasks: Sequence[Any], rights: Sequence[boo
     return out
 
 
-def _shared(spec: dict[str, Any], ratios: Rows) -> str:
+def _shared(spec: AblateSpec, ratios: Rows) -> str:
     """That the ranking has seen the prompts it is tested on."""
     by_ranking = any(one["removal_order"] != "marked" for one in ratios)
-    if spec.get("held_out", False) or not by_ranking:
+    if spec.held_out or not by_ranking:
         return ""
     return "The ranking and the replay share prompts: no verdict on other prompts."
 
 
 def _verdict(
-    names: list[str],
+    names: Sequence[str],
     curves: Rows,
     all_areas: Rows,
     ratios: Rows,

@@ -14,7 +14,9 @@ import torch
 
 from synergy_tui.capture.generate import Response, Sampling, check_context, encode, generate, replay
 from synergy_tui.errors import MeasureError
+from synergy_tui.jobs.devices import choose
 from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.specs import CaptureSpec
 from synergy_tui.jobs.worker import shards
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
@@ -23,7 +25,6 @@ from synergy_tui.store.load import rows as load_rows
 from synergy_tui.store.publish import publish_capture
 from synergy_tui.subject.loading import Subject, load
 from synergy_tui.subject.sites import Units
-from synergy_tui.subject.sources import Source
 from synergy_tui.terms import HEADS
 
 _SHARD = pa.schema(
@@ -37,37 +38,32 @@ _SHARD = pa.schema(
 )
 
 
-_LATER: dict[str, Any] = {"kinds": HEADS, "system": None, "temperature": 0.0, "top_p": 1.0, "replay": None}
-"""What a job of an earlier version, resumed after an update, knows nothing of."""
-
-
-def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
+def work(job: JobFolder, spec: CaptureSpec, progress: Progress) -> None:
     """Loads the subject, generates or replays what is missing, publishes."""
-    spec = _LATER | spec
     cache = Cache.open(job.cache, on_wait=progress.waits)
     subject = load(
-        Source(**spec["subject"]),
-        Path(spec["data"]),
-        spec["device"],
-        spec["dtype"],
+        spec.source,
+        Path(spec.data),
+        choose(spec.device),
+        spec.dtype or "float32",
         lambda name, detail: progress.stage(name, detail=detail),
     )
-    units = subject.units(spec["kinds"])
+    units = subject.units(spec.kinds)
     progress.detail(f"{subject.source.name}  {units.layers} × {units.per_layer} {_told(units)}")
     asked = _asked(cache, spec, subject)
-    names = [one["id"] for one in spec["prompts"]]
+    names = [one.id for one in spec.items]
     if asked.answers is None:
-        check_context(subject, asked.prompts, names, spec["steps"])
+        check_context(subject, asked.prompts, names, spec.steps)
     else:
         check_context(subject, [[*p, *a] for p, a in zip(asked.prompts, asked.answers, strict=True)], names, 0)
 
     parts = _batches(subject, units, asked, spec, job, progress)
     rows = sorted((row for part in parts for row in part), key=lambda row: row["prompt"])
     steps = [len(row["tokens"]) for row in rows]
-    valid = [length >= spec["min_steps"] for length in steps]
+    valid = [length >= spec.min_steps for length in steps]
     if not any(valid):
         raise MeasureError(
-            f"every response ended before {spec['min_steps']} steps (the longest has {max(steps)})",
+            f"every response ended before {spec.min_steps} steps (the longest has {max(steps)})",
             "ask for longer answers, or lower --min-steps",
         )
     progress.stage("publish", share=(0.98, 1.0))
@@ -87,26 +83,26 @@ class _Asked(NamedTuple):
     ended: list[bool] | None = None
 
 
-def _asked(cache: Cache, spec: dict[str, Any], subject: Subject) -> _Asked:
-    if spec["replay"] is None or "file" in spec["replay"]:
-        prompts = encode(subject, [one["text"] for one in spec["prompts"]], spec["chat"], spec["system"])
-        if spec["replay"] is None:
+def _asked(cache: Cache, spec: CaptureSpec, subject: Subject) -> _Asked:
+    if not spec.from_run:
+        prompts = encode(subject, [one.text for one in spec.items], spec.chat, spec.system)
+        if spec.replayed is None:
             return _Asked(prompts)
-        texts = [one["response"] for one in spec["prompts"]]
-        answers = [subject.tokenizer(text, add_special_tokens=False)["input_ids"][: spec["steps"]] for text in texts]
+        texts = [one.response or "" for one in spec.items]
+        answers = [subject.tokenizer(text, add_special_tokens=False)["input_ids"][: spec.steps] for text in texts]
         return _Asked(prompts, answers, [False] * len(answers))
     found = load_rows(
         cache,
         """SELECT prompt, p.tokens AS asked, r.tokens AS answered, r.text, r.ended
         FROM prompts p JOIN responses r USING (capture, prompt) WHERE capture = $1 ORDER BY prompt""",
-        spec["replay"]["capture"],
+        spec.replayed,
     )
     largest = subject.model.get_input_embeddings().num_embeddings
     for row in found:
         whole = max([*row["asked"], *row["answered"]]) < largest
         if not whole or subject.tokenizer.decode(row["answered"], skip_special_tokens=True) != row["text"]:
             raise MeasureError(
-                f"response {row['prompt']} of capture {spec['replay']['capture']} is other text in the tokens of "
+                f"response {row['prompt']} of capture {spec.replayed} is other text in the tokens of "
                 f"{subject.source.name}",
                 "replay captures of subjects with the same tokenizer",
             )
@@ -115,20 +111,20 @@ def _asked(cache: Cache, spec: dict[str, Any], subject: Subject) -> _Asked:
 
 
 def _batches(
-    subject: Subject, units: Units, asked: _Asked, spec: dict[str, Any], job: JobFolder, progress: Progress
+    subject: Subject, units: Units, asked: _Asked, spec: CaptureSpec, job: JobFolder, progress: Progress
 ) -> Iterator[list[dict[str, Any]]]:
     """Rows of every batch, from its shard or measured. Prompts of like length share a batch: less padding."""
     lengths = [len(one) for one in asked.prompts]
-    steps = [spec["steps"]] * len(lengths)
+    steps = [spec.steps] * len(lengths)
     if asked.answers is not None:
         steps = [len(one) for one in asked.answers]
         lengths = [length + more for length, more in zip(lengths, steps, strict=True)]
     order = sorted(range(len(lengths)), key=lambda number: (lengths[number], number))
-    count = -(-len(order) // spec["batch"])
+    count = -(-len(order) // (spec.batch or 1))
     batches = [part.tolist() for part in np.array_split(order, count)]
     told = f"{len(lengths)} prompts × {max(steps)} steps" + (", replayed" if asked.answers is not None else "")
     progress.stage("capture", sum(steps), "tok", told, (0.1, 0.98))
-    most = spec["batch"]
+    most = spec.batch or 1
     for number, batch in enumerate(batches):
         name = f"batch-{number:04d}"
         table = shards.read(job, name)
@@ -142,7 +138,7 @@ def _batches(
                     if not _out_of_memory(error):
                         raise
                     if len(some) == 1:
-                        longest = lengths[some[0]] + (spec["steps"] if asked.answers is None else 0)
+                        longest = lengths[some[0]] + (spec.steps if asked.answers is None else 0)
                         raise MeasureError(
                             f"one prompt of {longest} tokens with its response does not fit into memory",
                             "use shorter prompts, fewer --steps, or --dtype bfloat16",
@@ -167,7 +163,7 @@ def _measured(
     asked: _Asked,
     some: list[int],
     steps: list[int],
-    spec: dict[str, Any],
+    spec: CaptureSpec,
     progress: Progress,
 ) -> list[Response]:
     """Responses to some of the prompts, counted as they grow."""
@@ -185,11 +181,11 @@ def _measured(
         left -= growing
         progress.advance(growing)
 
-    sampling = Sampling(spec["temperature"], spec["top_p"], spec["seed"]) if spec["temperature"] else None
+    sampling = Sampling(spec.temperature, spec.top_p, spec.seed) if spec.temperature else None
     try:
-        return generate(subject, prompts, spec["steps"], each_step, units=units, sampling=sampling, numbers=some)
+        return generate(subject, prompts, spec.steps, each_step, units=units, sampling=sampling, numbers=some)
     except (MemoryError, RuntimeError):
-        left -= len(some) * spec["steps"]  # it will be made again
+        left -= len(some) * spec.steps  # it will be made again
         raise
     finally:
         progress.advance(left)  # what early ends saved counts as done
@@ -222,7 +218,7 @@ def _table(made: list[tuple[int, Response]], at_once: int) -> pa.Table:
 def _publish(
     cache: Cache,
     capture: str,
-    spec: dict[str, Any],
+    spec: CaptureSpec,
     subject: Subject,
     units: Units,
     tokens: list[list[int]],
@@ -234,31 +230,32 @@ def _publish(
     row = {
         "capture": capture,
         "subject": subject.record["subject"],
-        "tasks": spec["tasks"],
-        "tasks_hash": spec["tasks_hash"],
+        "tasks": spec.task_set,
+        "tasks_hash": spec.tasks_hash,
         "kind": ",".join(units.kinds),
         "layers": units.layers,
         "units_per_layer": units.per_layer,
         "prompts": len(rows),
         "valid_prompts": sum(valid),
         "steps": max(len(one["tokens"]) for one in rows),
-        "min_steps": spec["min_steps"],
-        "batch": min(one.get("at_once", spec["batch"]) for one in rows),
+        "min_steps": spec.min_steps,
+        "batch": min(one["at_once"] for one in rows),
         "decoding": _decoding(spec),
-        "replayed": next(iter(spec["replay"].values())) if spec["replay"] else None,
-        "system": spec["system"],
-        "trajectory": spec.get("trajectory"),
-        "training_step": spec.get("training_step"),
-        "chat_template": _template_hash(tokenizer) if spec["chat"] else None,
+        "replayed": spec.replayed,
+        "system": spec.system,
+        "trajectory": spec.trajectory,
+        "training_step": spec.training_step,
+        "chat_template": _template_hash(tokenizer) if spec.chat else None,
         "tokenizer": f"{type(tokenizer).__name__}, {len(tokenizer)} tokens",
-        "dtype": spec["dtype"],
-        "device": spec["device"],
-        "seed": spec["seed"],
+        "dtype": spec.dtype,
+        "device": spec.device,
+        "seed": spec.seed,
         "versions": versions("torch", "transformers"),
     }
     prompts = [
-        {"capture": capture, "prompt": number, **one, "tokens": tokens[number]}
-        for number, one in enumerate({key: one[key] for key in ("id", "category", "text")} for one in spec["prompts"])
+        {"capture": capture, "prompt": number, "id": one.id, "category": one.category, "text": one.text}
+        | {"tokens": tokens[number]}
+        for number, one in enumerate(spec.items)
     ]
     responses = [
         {
@@ -293,24 +290,23 @@ def _publish(
             "prompts": prompts,
             "responses": responses,
             "units": table_of_units,
-            "recipes": recipes("capture", capture, spec),
+            "recipes": recipes(capture, spec),
             "controls": _controls(capture, spec),
         },
         (_series_table(one, units) for one in rows),
     )
 
 
-def _controls(capture: str, spec: dict[str, Any]) -> list[dict[str, Any]]:
+def _controls(capture: str, spec: CaptureSpec) -> list[dict[str, Any]]:
     """Which capture this one is a control of."""
-    return [{"control": capture, **spec["controls"]}] if spec.get("controls") else []
+    one = spec.control
+    return [{"control": capture, "capture": one.capture, "how": one.how, "seed": one.seed}] if one else []
 
 
-def _decoding(spec: dict[str, Any]) -> str:
-    if spec["replay"]:
+def _decoding(spec: CaptureSpec) -> str:
+    if spec.replayed is not None:
         return "replay"
-    return (
-        f"sampling, temperature {spec['temperature']:g}, top-p {spec['top_p']:g}" if spec["temperature"] else "greedy"
-    )
+    return f"sampling, temperature {spec.temperature:g}, top-p {spec.top_p:g}" if spec.temperature else "greedy"
 
 
 def _series_table(row: dict[str, Any], units: Units) -> pa.Table:

@@ -16,8 +16,9 @@ from synergy_tui.analysis.networks import DENSITIES, Difference
 from synergy_tui.errors import JobError, SynergyError
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.plan.claims import ladder_of
+from synergy_tui.jobs.specs import ClaimsSpec
 from synergy_tui.jobs.worker.progress import Progress
-from synergy_tui.jobs.worker.record import versions
+from synergy_tui.jobs.worker.record import recipes, versions
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_card
@@ -27,31 +28,34 @@ NEEDS = {"C1": "surrogates", "C2": "ladder", "C3": "ablation", "C4": "ablation",
 """The part behind a claim."""
 
 
-def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
+def work(job: JobFolder, spec: ClaimsSpec, progress: Progress) -> None:
     """Judges with what there is."""
     cache = Cache.open(job.cache, on_wait=progress.waits)
     progress.stage("judge", len(CLAIMS), "claims", share=(0.0, 0.9))
-    parts, missing = spec["parts"], dict(spec["missing"])
-    there = {}
-    for part, kind in (("surrogates", "decomposition"), ("ablation", "ablation"), ("networks", "network")):
-        there[part] = _there(cache, job, kind, parts[part], part, missing)
-    own = there["surrogates"] or spec["decomposition"]
+    results, missing = spec.results, dict(spec.missing)
+    there = {
+        "surrogates": _there(cache, job, "decomposition", results.surrogates, "surrogates", missing),
+        "ablation": _there(cache, job, "ablation", results.ablation, "ablation", missing),
+        "networks": _there(cache, job, "network", results.networks, "networks", missing),
+    }
+    own = there["surrogates"] or spec.decomposition
     controls = {
-        how: [_there(cache, job, "decomposition", one, "controls", missing) for one in parts[how]] for how in CONTROLS
+        how: [_there(cache, job, "decomposition", one, "controls", missing) for one in results.controls.get(how, ())]
+        for how in CONTROLS
     }
     kept = {how: [one for one in some if one] for how, some in controls.items()}
     row = load.one(cache, "decomposition", own)
-    capture = load.one(cache, "capture", spec["capture"])
+    capture = load.one(cache, "capture", spec.capture)
     contrasts, prompts = _contrasts(cache, own), row["valid_prompts"]
     removal = load.ablation(cache, there["ablation"]) if there["ablation"] else None
     ladder = ladder_of(cache, capture["subject"])
     found = {
-        "C1": claims.c1(contrasts, spec["ranking"], prompts, row["misleading"] or ()),
+        "C1": claims.c1(contrasts, spec.ranking, prompts, row["misleading"] or ()),
         "C2": claims.c2(_climb(cache, ladder)),
         "C3": claims.c3(_removal(removal, "synergy-first")),
-        "C4": claims.c4(_removal(removal, "redundancy-first"), spec["budget"]),
+        "C4": claims.c4(_removal(removal, "redundancy-first"), spec.budget),
         "C5": claims.c5(
-            _over_null(contrasts), _of_controls(cache, kept, capture), spec["ranking"], row["misleading"] or ()
+            _over_null(contrasts), _of_controls(cache, kept, capture), spec.ranking, row["misleading"] or ()
         ),
         "C6": claims.c6(_differences(cache, there["networks"]), DENSITIES, prompts, row["misleading"] or ()),
     }
@@ -62,16 +66,16 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
     head = {
         "card": job.id,
         "decomposition": own,
-        "capture": spec["capture"],
-        "ranking": spec["ranking"],
+        "capture": spec.capture,
+        "ranking": spec.ranking,
         "parts": there | kept | {"ladder": ladder and str(ladder["ladder"])},
-        "budget": spec["budget"],
+        "budget": spec.budget,
         "method": METHOD,
-        "seed": spec["seed"],
+        "seed": spec.seed,
         "versions": versions("numpy", "scipy"),
     }
     rows = [_row(job.id, name, one, missing, doubts.get(name, [])) for name, one in found.items()]
-    publish_card(cache, job.id, {"cards": [head], "claims": rows})
+    publish_card(cache, job.id, {"cards": [head], "claims": rows, "recipes": recipes(job.id, spec)})
 
 
 def _there(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -15,6 +16,7 @@ from synergy_tui.analysis import confounds
 from synergy_tui.analysis.conditions import Conditions, conditions
 from synergy_tui.errors import MeasureError
 from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.specs import DecomposeSpec
 from synergy_tui.jobs.worker import blocks, lengths, unit_rows
 from synergy_tui.jobs.worker.against import (
     NOTHING,
@@ -43,32 +45,27 @@ from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_decomposition
 from synergy_tui.terms import ATOMS, NULLS, RANKINGS
 
-_METHOD = ("estimator", "redundancy", "lag", "pool", "precision")
 
-_LATER: dict[str, Any] = {"pool": "mean", "precision": "float64", "preprocess": "raw", "nulls": [], "surrogates": 0}
-
-
-def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
+def work(job: JobFolder, spec: DecomposeSpec, progress: Progress) -> None:
     """Decomposes the blocks that are missing, draws surrogates, analyses, publishes."""
-    # A job of an earlier version, resumed after an update, knows nothing of these.
-    spec = _LATER | spec
     cache = Cache.open(job.cache, on_wait=progress.waits)
-    capture = load.one(cache, "capture", spec["capture"])
+    capture = load.one(cache, "capture", spec.capture)
     responses = load.rows(
         cache,
         """SELECT prompt, steps, category FROM responses r LEFT JOIN prompts p USING (capture, prompt)
-        WHERE capture = $1 AND valid ORDER BY prompt""",
-        spec["capture"],
+        WHERE capture = $1 AND valid AND ($2 IS NULL OR list_contains($2, prompt)) ORDER BY prompt""",
+        spec.capture,
+        None if spec.only is None else list(spec.only),
     )
     if not responses:
-        raise MeasureError(f"capture {spec['capture']} has no response of {capture['min_steps']} steps", "capture anew")
-    raw = load.series(cache, spec["capture"], [row["prompt"] for row in responses])
+        raise MeasureError(f"capture {spec.capture} has no response of {capture['min_steps']} steps", "capture anew")
+    raw = load.series(cache, spec.capture, [row["prompt"] for row in responses])
     steps = np.array([row["steps"] for row in responses])
     categories = [row["category"] or "" for row in responses]
     prompts = np.array([row["prompt"] for row in responses])
     found = measured(job, cache, spec, capture, raw, steps, prompts, categories, progress)
     rows = dict(found.rows)
-    if spec["pool"] == "mean":
+    if spec.method.pool == "mean":
         rows |= unit_rows.by_category(job.id, spec, found.atoms, categories, capture["layers"])
     progress.stage("publish", share=(0.97, 1.0))
     publish_decomposition(cache, job.id, rows, found.pairs())
@@ -88,7 +85,7 @@ class Measured:
 def measured(
     job: JobFolder,
     cache: Cache,
-    spec: dict[str, Any],
+    spec: DecomposeSpec,
     capture: dict[str, Any],
     raw: np.ndarray,
     steps: np.ndarray,
@@ -100,32 +97,32 @@ def measured(
     surrogates, analysis. steps, prompts, categories: the responses' lengths, and their prompts' numbers and categories.
     """
     pairs = _pairs_there(cache, capture)
-    series = preprocess(raw, words) if (words := parse(spec["preprocess"])) else raw
-    method = {name: spec[name] for name in _METHOD}
+    series = preprocess(raw, words) if (words := parse(spec.method.preprocess)) else raw
+    method = spec.method.arithmetic()
 
     engine = PairEngine(series, **method, pairs=pairs)
-    share = 0.8 / (1 + 2 * len(spec["nulls"]))
+    share = 0.8 / (1 + 2 * len(spec.nulls))
     kept = _decomposed(job, engine, len(pairs) if pairs is not None else None, progress, share)
     atoms = merge_units(kept)
     of = np.unique(np.array(categories), return_inverse=True)[1]
-    held = _nulls(series, method | {"pairs": pairs}, spec, of) if spec["nulls"] else None
+    held = _nulls(series, method | {"pairs": pairs}, spec, of) if spec.nulls else None
     found = _against(job, held, spec, progress, share) if held and held.engines else None
 
-    many = f"{len(RANKINGS)} rankings, {spec['replicates']:,} replicates"
+    many = f"{len(RANKINGS)} rankings, {spec.replicates:,} replicates"
     progress.stage("analyse", len(RANKINGS), "rankings", many, (0.8, 0.97))
     # Pooled prompts are one: of them those count that have windows.
-    used = atoms.unit_pairs.any(axis=1) if spec["pool"] == "mean" else engine.steps >= MIN_STEPS
+    used = atoms.unit_pairs.any(axis=1) if spec.method.pool == "mean" else engine.steps >= MIN_STEPS
     of_units = {
-        "autocorrelation": confounds.autocorrelation(series, spec["lag"]),
+        "autocorrelation": confounds.autocorrelation(series, spec.method.lag),
         "norm": confounds.mean_norm(raw),
     }
     rows: dict[str, Any] = unit_rows.rows(job.id, capture, spec, of_units, steps[used], prompts, atoms, found, progress)
     if found is not None:
         rows["unit_nulls"] = null_rows(job.id, found)
         rows["surrogate_contrasts"] = contrast_rows(job.id, found, capture["layers"])
-        if (tests := test_rows(job.id, found, capture["layers"], spec["seed"])) is not None:
+        if (tests := test_rows(job.id, found, capture["layers"], spec.seed)) is not None:
             rows["contrast_tests"] = tests
-        if spec["pool"] == "mean":
+        if spec.method.pool == "mean":
             rows["contrast_lengths"] = lengths.rows(
                 job.id, series, steps, of, method | {"pairs": pairs}, capture["layers"]
             )
@@ -135,22 +132,21 @@ def measured(
     rows["decompositions"] = [
         {
             "decomposition": job.id,
-            "capture": spec["capture"],
-            **method,
-            "preprocess": spec["preprocess"],
+            "capture": spec.capture,
+            **msgspec.structs.asdict(spec.method),
             "nulls": list(held.engines) if held else [],
             "misleading": held.misleading if held else [],
-            "surrogates": spec["surrogates"] if found else 0,
+            "surrogates": spec.surrogates if found else 0,
             "pairs": atoms.pairs_all,
             "valid_pairs": atoms.pairs_valid,
             "valid_prompts": int(used.sum()),
             "reasons": atoms.reasons,
-            "replicates": spec["replicates"],
-            "seed": spec["seed"],
+            "replicates": spec.replicates,
+            "seed": spec.seed,
             "versions": versions("jax", "numpy", "scipy"),
         }
     ]
-    rows["recipes"] = recipes("decompose", job.id, spec)
+    rows["recipes"] = recipes(job.id, spec)
     return Measured(rows, lambda: _pair_tables(job, spec, len(engine), found, capture), atoms, found, series)
 
 
@@ -202,14 +198,14 @@ class _Held:
         return REDUNDANCY if self.conditions and self.conditions.redundancy_misled else NOTHING
 
 
-def _nulls(series: np.ndarray, method: dict[str, Any], spec: dict[str, Any], categories: np.ndarray) -> _Held:
+def _nulls(series: np.ndarray, method: dict[str, Any], spec: DecomposeSpec, categories: np.ndarray) -> _Held:
     """The nulls that can be run: one that cannot leaves the others in place, and says why. The conditions under which
     they fail are looked for whichever of them is asked for."""
     engines: dict[str, NullEngine] = {}
     runs: list[dict[str, Any]] = []
-    for null in spec["nulls"]:
+    for null in spec.nulls:
         try:
-            engine = NullEngine(series, null, spec["seed"], categories, **method)
+            engine = NullEngine(series, null, spec.seed, categories, **method)
         except MeasureError as error:
             print(f"{null} cannot be run: {error}", flush=True)
             runs.append(_run_of(null, False, note=str(error)))
@@ -221,8 +217,8 @@ def _nulls(series: np.ndarray, method: dict[str, Any], spec: dict[str, Any], cat
         runs.append(_run_of(null, True, len(engine.used), len(one.unlike), len(one.repeated)))
     found = None
     with contextlib.suppress(MeasureError):  # too few prompts of like length to compare with each other
-        blocks_ = exchange(series, spec["lag"], categories).blocks
-        found = conditions(series, response_lengths(series), blocks_, spec["lag"], spec["seed"])
+        blocks_ = exchange(series, spec.method.lag, categories).blocks
+        found = conditions(series, response_lengths(series), blocks_, spec.method.lag, spec.seed)
     return _Held(engines, runs, found)
 
 
@@ -247,9 +243,9 @@ def _condition_rows(decomposition: str, held: _Held) -> pa.Table:
     return table(decomposition=[decomposition] * len(named), name=list(named), value=values)
 
 
-def _against(job: JobFolder, held: _Held, spec: dict[str, Any], progress: Progress, share: float) -> Against:
+def _against(job: JobFolder, held: _Held, spec: DecomposeSpec, progress: Progress, share: float) -> Against:
     """Draws the surrogates that are missing, and tests against them."""
-    count, draws = 0, spec["surrogates"]
+    count, draws = 0, spec.surrogates
     for place, (null, engine) in enumerate(held.engines.items()):
         count = len(engine)
         told = f"{draws} of {null}" + ("" if null in NULLS else ", not calibrated")
@@ -266,7 +262,7 @@ def _against(job: JobFolder, held: _Held, spec: dict[str, Any], progress: Progre
 
 
 def _pair_tables(
-    job: JobFolder, spec: dict[str, Any], count: int, found: Against | None, capture: dict[str, Any]
+    job: JobFolder, spec: DecomposeSpec, count: int, found: Against | None, capture: dict[str, Any]
 ) -> Iterator[pa.Table]:
     """The pair file, block by block."""
     layer, unit = divmod(np.arange(capture["layers"] * capture["units_per_layer"]), capture["units_per_layer"])

@@ -4,6 +4,7 @@ The maps are decompositions of their own; what is finished of them is in the job
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from synergy_tui.analysis.nulls import contrasts_of_draws
 from synergy_tui.analysis.order import LevelAtoms, OrderValues, order_parameters
 from synergy_tui.errors import MeasureError
 from synergy_tui.jobs.folder import JobFolder
-from synergy_tui.jobs.plan.decompositions import FEWEST_PROMPTS, REPLICATES
+from synergy_tui.jobs.specs import DecomposeSpec, LadderSpec, Method
+from synergy_tui.jobs.specs.decompose import FEWEST_PROMPTS
 from synergy_tui.jobs.worker import decompose, ladder_rows
 from synergy_tui.jobs.worker.decompose import Measured
 from synergy_tui.jobs.worker.progress import Progress
@@ -68,37 +70,37 @@ class Quiet(Progress):
         self.check()
 
 
-def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
+def work(job: JobFolder, spec: LadderSpec, progress: Progress) -> None:
     """Grades, cuts to the common length, decomposes the levels that are missing, judges, publishes."""
     cache = Cache.open(job.cache, on_wait=progress.waits)
-    capture = load.one(cache, "capture", spec["capture"])
+    capture = load.one(cache, "capture", spec.capture)
     responses = load.rows(
-        cache, "SELECT prompt, steps, text, ended FROM responses WHERE capture = $1 ORDER BY prompt", spec["capture"]
+        cache, "SELECT prompt, steps, text, ended FROM responses WHERE capture = $1 ORDER BY prompt", spec.capture
     )
-    if len(responses) != len(spec["items"]):
+    if len(responses) != len(spec.items):
         raise MeasureError(
-            f"capture {spec['capture']} has {len(responses)} responses, the ladder {len(spec['items'])} prompts",
+            f"capture {spec.capture} has {len(responses)} responses, the ladder {len(spec.items)} prompts",
             "start the ladder anew with --fresh",
         )
-    levels = np.array([one["level"] for one in spec["items"]])
+    levels = np.array([one.level for one in spec.items])
     steps = np.array([one["steps"] for one in responses])
     progress.stage("grade", len(responses), "answers", share=(0.0, 0.05))
     grades = []
-    for item, row in zip(spec["items"], responses, strict=True):
-        found_ = grade(item["verifier"], row["text"], item["answer"], item.get("entry"))
+    for item, row in zip(spec.items, responses, strict=True):
+        found_ = grade(item.verifier, row["text"], item.answer, item.entry)
         # What was cut off might have been corrected: only a right result is taken from it.
         cut_off = not row["ended"] and found_[0] in ("wrong", "unparsable")
         grades.append(("unfinished", *found_[1:]) if cut_off else found_)
         progress.advance()
-    length, notes = common_length(levels, steps, spec["levels"], spec["min_steps"])
+    length, notes = common_length(levels, steps, spec.level_names, spec.min_steps)
     used = (steps >= length) & ~np.isin(levels, list(notes))
 
-    told = f"{len(spec['levels'])} levels, responses cut to {length} steps"
-    progress.stage("decompose", len(spec["levels"]), "levels", told, (0.05, 0.9))
+    told = f"{len(spec.level_names)} levels, responses cut to {length} steps"
+    progress.stage("decompose", len(spec.level_names), "levels", told, (0.05, 0.9))
     maps: dict[int, Measured] = {}
     atoms: dict[int, LevelAtoms] = {}
     drawn: dict[int, np.ndarray] = {}
-    for level in range(len(spec["levels"])):
+    for level in range(len(spec.level_names)):
         if level not in notes:
             try:
                 found = _level(
@@ -110,15 +112,15 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
                 maps[level], atoms[level] = found, _atoms(found)
                 if found.against is not None:
                     (own,) = found.against.draws.values()
-                    drawn[level] = contrasts_of_draws(own, capture["layers"])[spec["ranking"]]
+                    drawn[level] = contrasts_of_draws(own, capture["layers"])[spec.ranking]
         progress.advance()
     if len(maps) < 2:
-        why = "; ".join(f"level {spec['levels'][level]}: {note}" for level, note in notes.items())
+        why = "; ".join(f"level {spec.level_names[level]}: {note}" for level, note in notes.items())
         raise MeasureError(f"fewer than two levels can be compared ({why})", "ask for longer answers, or --min-steps")
     used &= ~np.isin(levels, list(notes))
 
     progress.stage("judge", len(ORDER_PARAMETERS), "order parameters", share=(0.9, 0.97))
-    order = order_parameters(list(atoms.values()), capture["layers"], spec["ranking"])
+    order = order_parameters(list(atoms.values()), capture["layers"], spec.ranking)
     facts = ladder_rows.Facts(
         job.id,
         spec,
@@ -132,16 +134,16 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
         notes,
         drawn,
     )
-    rows = ladder_rows.rows(facts, _on_all(order, list(atoms), len(spec["levels"])), progress)
+    rows = ladder_rows.rows(facts, _on_all(order, list(atoms), len(spec.level_names)), progress)
 
     progress.stage("publish", share=(0.97, 1.0))
     for level, found in maps.items():
         publish_decomposition(cache, Part(job, level).id, found.rows, found.pairs())
-    publish_ladder(cache, job.id, rows | {"recipes": recipes("ladder", job.id, spec)})
+    publish_ladder(cache, job.id, rows | {"recipes": recipes(job.id, spec)})
 
 
 def common_length(
-    levels: np.ndarray, steps: np.ndarray, names: list[str], min_steps: int
+    levels: np.ndarray, steps: np.ndarray, names: Sequence[str], min_steps: int
 ) -> tuple[int, dict[int, str]]:
     """(the length all responses are cut to, why levels have no value): the longest that nine in ten of the valid
     responses of every level reach. Levels with fewer than FEWEST_PROMPTS valid responses are left out. Raises
@@ -166,34 +168,28 @@ def common_length(
 def _level(
     part: Part,
     cache: Cache,
-    spec: dict[str, Any],
+    spec: LadderSpec,
     capture: dict[str, Any],
     prompts: np.ndarray,
     length: int,
     progress: Progress,
 ) -> Measured:
     """One level's decomposition with its surrogates. An equal length leaves the null's blocks one."""
-    series = load.series(cache, spec["capture"], prompts.tolist())[:, :, :length]
-    method = {
-        "capture": spec["capture"],
-        "estimator": "gaussian",
-        "redundancy": "mmi",
-        "lag": 1,
-        "pool": "mean",
-        "precision": "float64",
-        "preprocess": "raw",
-        "nulls": [NULLS[0]] if spec["surrogates"] else [],
-        "surrogates": spec["surrogates"],
-        "replicates": REPLICATES,
-        "seed": spec["seed"],
-        "recipe": spec["recipe"],
-    }
+    series = load.series(cache, spec.capture, prompts.tolist())[:, :, :length]
+    of_map = DecomposeSpec(
+        capture=spec.capture,
+        method=Method(preprocess=f"cut={length}"),
+        nulls=NULLS[:1] if spec.surrogates else (),
+        surrogates=spec.surrogates,
+        only=tuple(prompts.tolist()),
+        seed=spec.seed,
+        device=spec.device,
+        ladder=spec.remake(),
+    )
     of_level = capture | {"prompts": len(prompts)}
     steps = np.full(len(prompts), length)
     same = [""] * len(prompts)
-    found = decompose.measured(part, cache, method, of_level, series, steps, prompts, same, Quiet(progress))
-    found.rows["decompositions"][0]["preprocess"] = f"cut={length}"
-    return found
+    return decompose.measured(part, cache, of_map, of_level, series, steps, prompts, same, Quiet(progress))
 
 
 def _atoms(found: Measured) -> LevelAtoms:

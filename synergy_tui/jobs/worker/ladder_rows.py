@@ -12,6 +12,7 @@ from synergy_tui.analysis import transition
 from synergy_tui.analysis.ladder import Accuracy, Curve
 from synergy_tui.analysis.order import OrderValues
 from synergy_tui.analysis.transition import FEW
+from synergy_tui.jobs.specs import LadderSpec
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import versions
 from synergy_tui.terms import GRADES, NULLS, ORDER_PARAMETERS
@@ -26,7 +27,7 @@ class Facts:
     every surrogate."""
 
     ladder: str
-    spec: dict[str, Any]
+    spec: LadderSpec
     capture: dict[str, Any]
     levels: np.ndarray
     steps: np.ndarray
@@ -40,7 +41,7 @@ class Facts:
 
 def rows(facts: Facts, order: OrderValues, progress: Progress) -> Rows:
     """Rows of all tables of a ladder."""
-    spec, names = facts.spec, facts.spec["levels"]
+    spec, names = facts.spec, facts.spec.level_names
     graded = np.array([one for one, _, _ in facts.grades])
     counts = {
         name: np.array([((facts.levels == level) & (graded == name)).sum() for level in range(len(names))])
@@ -54,35 +55,35 @@ def rows(facts: Facts, order: OrderValues, progress: Progress) -> Rows:
     chosen: dict[str, Any] = {}
     for name in ORDER_PARAMETERS:
         values = order.values[name]
-        found = judged.curve(name, values, units, spec["seed"], _missing(facts, order, name))
+        found = judged.curve(name, values, units, spec.seed, _missing(facts, order, name))
         differences = judged.differences(values)
-        told = judged.sentence(found, accuracy, names, differences[-1] if len(names) < FEW else None)
+        told = judged.sentence(found, accuracy, list(names), differences[-1] if len(names) < FEW else None)
         share = _surrogate_transitions(facts, values) if name == ORDER_PARAMETERS[0] else None
         _add(out, facts, found, values, differences, told, share)
-        if name == spec["order_parameter"]:
+        if name == spec.order_parameter:
             chosen = _summary(found) | {"sentence": told}
         progress.advance()
     known = accuracy.share[np.isfinite(accuracy.share)]
     out["ladders"] = [
         {
             "ladder": facts.ladder,
-            "capture": spec["capture"],
+            "capture": spec.capture,
             "subject": facts.capture["subject"],
-            "name": spec["name"],
+            "name": spec.name,
             "levels": len(names),
             "prompts_per_level": int(np.bincount(facts.levels).max()),
             "steps": facts.length,
-            "ranking": spec["ranking"],
-            "null_name": NULLS[0] if spec["surrogates"] else None,
-            "surrogates": spec["surrogates"],
-            "order_parameter": spec["order_parameter"],
+            "ranking": spec.ranking,
+            "null_name": NULLS[0] if spec.surrogates else None,
+            "surrogates": spec.surrogates,
+            "order_parameter": spec.order_parameter,
             **chosen,
             "accuracy_falls": accuracy.falls,
             "accuracy_low": float(known[0]) if len(known) else None,
             "accuracy_high": float(known[-1]) if len(known) else None,
             "accuracy_p": _number(accuracy.p),
-            "seed": spec["seed"],
-            "spec": spec["asked"],
+            "seed": spec.seed,
+            "spec": spec.hash,
             "versions": versions("jax", "numpy", "scipy"),
         }
     ]
@@ -95,11 +96,11 @@ def rows(facts: Facts, order: OrderValues, progress: Progress) -> Rows:
             "used": bool(facts.used[prompt]),
             "grade": one,
             "found": found_,
-            "answer": item["answer"],
-            "verifier": item["verifier"],
+            "answer": item.answer,
+            "verifier": item.verifier,
             "error": error or None,
         }
-        for prompt, ((one, found_, error), item) in enumerate(zip(facts.grades, spec["items"], strict=True))
+        for prompt, ((one, found_, error), item) in enumerate(zip(facts.grades, spec.items, strict=True))
     ]
     return {name: some for name, some in out.items() if some}
 
@@ -110,7 +111,7 @@ def _missing(facts: Facts, order: OrderValues, parameter: str) -> str:
     for (name, level), reason in order.reasons.items():
         if name == parameter:
             why.setdefault(level, reason)
-    shown = [f"level {facts.spec['levels'][level]} has no value: {why[level]}" for level in sorted(why)]
+    shown = [f"level {facts.spec.level_names[level]} has no value: {why[level]}" for level in sorted(why)]
     more = f", and {len(shown) - 2} more" if len(shown) > 2 else ""
     return "; ".join(shown[:2]) + more
 
@@ -177,7 +178,7 @@ def _level(facts: Facts, level: int, counts: dict[str, np.ndarray], accuracy: Ac
     return {
         "ladder": facts.ladder,
         "level": level + 1,
-        "name": facts.spec["levels"][level],
+        "name": facts.spec.level_names[level],
         "map": facts.maps.get(level),
         "prompts": int(here.sum()),
         "used": int((facts.used & here).sum()),

@@ -13,6 +13,7 @@ from synergy_tui.analysis import networks
 from synergy_tui.analysis.scores import mean_over
 from synergy_tui.errors import MeasureError
 from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.specs import Method, NetworksSpec
 from synergy_tui.jobs.worker import shards
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
@@ -30,34 +31,36 @@ AT_ONCE = 20
 """Replicates of a shard."""
 
 
-def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
+def work(job: JobFolder, spec: NetworksSpec, progress: Progress) -> None:
     """Measures what is missing, publishes."""
     cache = Cache.open(job.cache, on_wait=progress.waits)
-    row = load.one(cache, "decomposition", spec["decomposition"])
+    row = load.one(cache, "decomposition", spec.decomposition)
+    # A level of a ladder is of some prompts of its capture alone.
     asked = """SELECT prompt, category FROM responses r LEFT JOIN prompts p USING (capture, prompt)
-        WHERE capture = $1 AND valid ORDER BY prompt"""
-    responses = load.rows(cache, asked, spec["capture"])
-    raw = load.series(cache, spec["capture"], [one["prompt"] for one in responses])
+        WHERE capture = $1 AND valid AND (prompt IN (SELECT prompt FROM unit_prompts WHERE decomposition = $2)
+        OR NOT EXISTS (FROM unit_prompts WHERE decomposition = $2)) ORDER BY prompt"""
+    responses = load.rows(cache, asked, spec.capture, spec.decomposition)
+    raw = load.series(cache, spec.capture, [one["prompt"] for one in responses])
     categories = np.unique(np.array([one["category"] or "" for one in responses]), return_inverse=True)[1]
     # Places that no unit has are units of no graph.
     places = "SELECT unit_index FROM units WHERE capture = $1 ORDER BY unit_index"
-    raw = raw[:, [one["unit_index"] for one in load.rows(cache, places, spec["capture"])]]
+    raw = raw[:, [one["unit_index"] for one in load.rows(cache, places, spec.capture)]]
     series = preprocess(raw, words) if (words := parse(row["preprocess"])) else raw
-    method = {name: row[name] for name in ("estimator", "redundancy", "lag")} | {"precision": row["precision"]}
+    method = Method.of(row).arithmetic()
 
     units, rows = series.shape[1], []
     contrasts: list[dict[str, Any]] = []
     negative: dict[str, int] = {}
     ran = []
-    for place, null in enumerate(spec["nulls"]):
+    for place, null in enumerate(spec.nulls):
         try:
-            engine = NullEngine(series, null, spec["seed"], categories, **method)
+            engine = NullEngine(series, null, spec.seed, categories, **method)
         except MeasureError as error:
             print(f"{null} cannot be run: {error}", flush=True)
             continue
         ran.append(null)
         found = _Null(job, spec, progress, engine, method, units)
-        began, share = 0.95 * place / len(spec["nulls"]), 0.95 / len(spec["nulls"])
+        began, share = 0.95 * place / len(spec.nulls), 0.95 / len(spec.nulls)
         data, drawn, again = found.all(began, share)
         negative = negative or found.negative
         prompts = len(found.series)
@@ -67,15 +70,15 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
         raise MeasureError("no null can be run on these responses", "capture more prompts, or longer responses")
     head = {
         "network": job.id,
-        "decomposition": spec["decomposition"],
-        "capture": spec["capture"],
+        "decomposition": spec.decomposition,
+        "capture": spec.capture,
         "nulls": ran,
-        "draws": spec["draws"],
-        "replicates": spec["replicates"],
+        "draws": spec.draws,
+        "replicates": spec.replicates,
         "negative_sts": negative["sts"],
         "negative_rtr": negative["rtr"],
         "prompts": len(series),
-        "seed": spec["seed"],
+        "seed": spec.seed,
         "versions": versions("igraph", "jax", "numpy", "scipy"),
     }
     progress.stage("publish", share=(0.97, 1.0))
@@ -86,7 +89,7 @@ def work(job: JobFolder, spec: dict[str, Any], progress: Progress) -> None:
             "networks": [head],
             "network_measures": pa.Table.from_pylist([{"network": job.id} | one for one in rows]),
             "network_contrasts": pa.Table.from_pylist([{"network": job.id} | one for one in contrasts]),
-            "recipes": recipes("networks", job.id, spec),
+            "recipes": recipes(job.id, spec),
         },
     )
 
@@ -97,7 +100,7 @@ class _Null:
     def __init__(
         self,
         job: JobFolder,
-        spec: dict[str, Any],
+        spec: NetworksSpec,
         progress: Progress,
         engine: NullEngine,
         method: dict[str, Any],
@@ -112,7 +115,7 @@ class _Null:
 
     def all(self, began: float, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of the data [1, …], of surrogates [draws, …] and of replicates [replicates, …]."""
-        prompts, draws, replicates = len(self.series), self.spec["draws"], self.spec["replicates"]
+        prompts, draws, replicates = len(self.series), self.spec.draws, self.spec.replicates
         told = f"{len(self.pairs):,} pairs × {prompts} prompts, as {self.null} takes them"
         self.progress.stage("prompts", prompts, "prompts", told, (began, began + 0.1 * share))
         values = self._by_prompt()
@@ -122,7 +125,7 @@ class _Null:
         drawn = self._kept("draws", 0, draws, self._drawn)
         told = f"{replicates} replicates of the prompts"
         self.progress.stage("graphs", replicates, "replicates", told, (began + 0.25 * share, began + share))
-        chance = np.random.default_rng([self.spec["seed"], 1])
+        chance = np.random.default_rng([self.spec.seed, 1])
         weights = chance.multinomial(prompts, np.full(prompts, 1 / prompts), size=replicates)
         again = [
             self._kept(
@@ -147,7 +150,7 @@ class _Null:
 
     def _drawn(self, _: np.ndarray) -> Iterator[np.ndarray]:
         engine = self.engine
-        for one in engine.draws(self.spec["draws"]):
+        for one in engine.draws(self.spec.draws):
             blocks = [engine.engine.block(k, one.windows, keep_prompts=False).mean for k in range(len(engine))]
             yield self._measured(np.concatenate(blocks)[:, list(ATOMS.values())].T)
 
@@ -167,7 +170,7 @@ class _Null:
         """[atoms, densities, measures] of the graphs of pair values [atoms, pairs]."""
         out = []
         for name, one in zip(ATOMS, values, strict=True):
-            found = networks.graphs(self.pairs, one.astype(np.float64), self.units, self.spec["seed"])
+            found = networks.graphs(self.pairs, one.astype(np.float64), self.units, self.spec.seed)
             self.negative.setdefault(name, found.negative)
             self.edges.setdefault(name, found.edges)
             out.append(found.measures)

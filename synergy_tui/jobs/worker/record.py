@@ -7,8 +7,8 @@ from importlib.metadata import version
 from typing import Any
 
 from synergy_tui import __version__
-from synergy_tui.jobs.recipe import command
-from synergy_tui.terms import METHOD
+from synergy_tui.jobs.records import recipe
+from synergy_tui.jobs.specs import Spec
 
 
 def versions(*packages: str) -> dict[str, str]:
@@ -20,6 +20,6 @@ def versions(*packages: str) -> dict[str, str]:
     }
 
 
-def recipes(kind: str, result: str, spec: dict[str, Any]) -> list[dict[str, Any]]:
+def recipes(result: str, spec: Spec) -> list[dict[str, Any]]:
     """Rows of recipes."""
-    return [{"result": result, "command": command(kind, spec), "method": METHOD}]
+    return [recipe(result, spec)]

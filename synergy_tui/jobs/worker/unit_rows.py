@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from synergy_tui.analysis import bootstrap, confounds, profile, scores
+from synergy_tui.jobs.specs import DecomposeSpec
 from synergy_tui.jobs.worker.against import Against
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.tables import table
@@ -21,7 +22,7 @@ CATEGORY_REPLICATES = 300
 def rows(
     decomposition: str,
     capture: dict[str, Any],
-    spec: dict[str, Any],
+    spec: DecomposeSpec,
     measured: dict[str, np.ndarray],
     lengths: np.ndarray,
     prompts: np.ndarray,
@@ -56,7 +57,7 @@ def rows(
             continue  # z without surrogates
         raws[name] = raw
         parts = (atoms.unit_prompt, by_prompt, atoms.unit_balance, atoms.unit_pairs)
-        ends = bootstrap.intervals(name, values, *parts, layers, spec["seed"], spec["replicates"])
+        ends = bootstrap.intervals(name, values, *parts, layers, spec.seed, spec.replicates)
         scaled = scores.scaled(raw)
         tables.append(_scores(decomposition, name, raw, scaled, *ends.units))
         by_layer = profile.profile(scaled, layers)
@@ -91,7 +92,7 @@ def rows(
 
 
 def by_category(
-    decomposition: str, spec: dict[str, Any], atoms: UnitAtoms, categories: list[str], layers: int
+    decomposition: str, spec: DecomposeSpec, atoms: UnitAtoms, categories: list[str], layers: int
 ) -> dict[str, pa.Table]:
     """Rows of category_profiles and category_contrasts: the default ranking over each category's prompts, where two of
     them have values; none where there is a single category."""
@@ -104,9 +105,9 @@ def by_category(
         parts = (atoms.unit_prompt[mine], atoms.unit_prompt_offset[mine], atoms.unit_balance[mine])
         values = scores.values_over(*parts)
         raw = scores.ranking(RANKINGS[0], values)
-        replicates = min(spec["replicates"], CATEGORY_REPLICATES)
+        replicates = min(spec.replicates, CATEGORY_REPLICATES)
         pairs = atoms.unit_pairs[mine]
-        ends = bootstrap.intervals(RANKINGS[0], values, *parts, pairs, layers, spec["seed"], replicates)
+        ends = bootstrap.intervals(RANKINGS[0], values, *parts, pairs, layers, spec.seed, replicates)
         by_layer = profile.profile(scores.scaled(raw), layers)
         more = {"category": [name] * layers}
         one = _profile(decomposition, RANKINGS[0], by_layer, ends.profile).drop_columns("ranking")

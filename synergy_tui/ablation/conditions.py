@@ -1,0 +1,54 @@
+"""Removal orders → the sets of units that are removed together. Pure: equal arguments give equal sets, whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from synergy_tui.ablation import orders as removal
+from synergy_tui.ablation.condition import Condition
+from synergy_tui.terms import SWEEPS
+
+
+def conditions(
+    orders: Sequence[str],
+    values: Mapping[str, np.ndarray],
+    ranking: str,
+    layer_of: Mapping[int, int],
+    seeds: int,
+    seed: int,
+    fractions: Sequence[float],
+    marked: Sequence[int] = (),
+) -> tuple[Condition, ...]:
+    """The conditions of some removal orders, in the order in which they are measured.
+
+    values: raw values [places] of every ranking at each place of the map. ranking: the one behind synergy-first and
+    redundancy-first. layer_of: the layer of every unit there is, by its place. seeds: draws of each control, from
+    `seed` on. fractions: of all units, ascending. marked: places of the user's set.
+    """
+    # Orders are over the units there are; where layers differ in their number some places are empty.
+    there, layers = np.array(list(layer_of)), np.array(list(layer_of.values()))
+    known = {name: one[there] for name, one in values.items()}
+    numbers = np.searchsorted(there, marked).tolist() if len(marked) else []
+    made = removal.make(list(orders), known[ranking], known["difference"], layers, seeds, seed, numbers, known)
+    share = len(numbers) / len(there)
+    out = [
+        Condition(one.name, one.target, one.seed, fraction, tuple(there[one.first(fraction)].tolist()))
+        for one in made
+        for fraction in shares_of(one.name, one.target, fractions, share)
+    ]
+    if SWEEPS[0] in orders:
+        out += [Condition(SWEEPS[0], None, None, None, (unit,), unit) for unit in layer_of]
+    if SWEEPS[1] in orders:
+        for layer in np.unique(layers).tolist():
+            out.append(Condition(SWEEPS[1], None, None, None, tuple(there[layers == layer].tolist()), layer))
+    return tuple(out)
+
+
+def shares_of(order: str, target: str | None, fractions: Sequence[float], marked: float) -> list[float]:
+    """The fractions at which an order is measured. `marked`: share of all units in the marked set, 0 without one: the
+    set and its controls are measured whole, and a curve of it does not go beyond it."""
+    if "marked" in (order, target):
+        return [*(one for one in fractions if one < marked), marked]
+    return sorted({*fractions, marked}) if order == "random" and marked else list(fractions)

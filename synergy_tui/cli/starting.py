@@ -1,0 +1,78 @@
+"""Starting chains of jobs from a command: what they cost is told, a person is asked before long ones, and they are
+followed to their end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from synergy_tui.cli.common import ask_before, printer, say, settings_in_force
+from synergy_tui.errors import CacheError, SynergyError
+
+if TYPE_CHECKING:
+    from synergy_tui.jobs.folder import JobFolder
+    from synergy_tui.jobs.plan import Link, Plan
+    from synergy_tui.store.cache import Cache
+
+WORTH_ASKING = 1800.0
+"""Seconds above which a person at a terminal is asked before jobs start."""
+
+
+def job_options(command: Any) -> Any:
+    """What every command that starts jobs takes."""
+    for option in (
+        click.option("--yes", is_flag=True, help="Do not ask before a long job."),
+        click.option("--detach", is_flag=True, help="Return at once with the id; the job goes on."),
+    ):
+        command = option(command)
+    return command
+
+
+def writable(cache: Path | None) -> Cache:
+    """The cache in force. Raises CacheError when it is an exported run."""
+    from synergy_tui.store.archive import is_archive
+    from synergy_tui.store.cache import Cache
+
+    folder = settings_in_force(cache).cache
+    if is_archive(folder):
+        raise CacheError(f"{folder} is an exported run and stays as it is", "use --cache with a cache folder")
+    return Cache.open(folder)
+
+
+def start_plans(cache: Path | None, plans: Sequence[Plan[Any]], yes: bool) -> list[JobFolder]:
+    """Starts jobs that do not take each other's results."""
+    from synergy_tui.jobs.plan import Link
+
+    return start_chains(cache, [[Link("", one)] for one in plans], yes)
+
+
+def start_chains(cache: Path | None, chains: Sequence[Sequence[Link]], yes: bool) -> list[JobFolder]:
+    """Announces what the chains cost, asks once, then starts them. Returns their jobs."""
+    from synergy_tui.jobs import chain
+
+    opened = writable(cache)
+    waiting = [one.plan for links in chains for one in links if one.found is None]
+    for one in waiting:
+        say(f" {one.spec.KIND:<9} will take {one.cost}")
+    if not yes:
+        ask_before(sum(one.cost.seconds or 0 for one in waiting), WORTH_ASKING)
+    jobs: list[JobFolder] = []
+    for links in chains:
+        jobs += chain.started(opened, links, chain.start(opened, links))
+    return jobs
+
+
+def follow_jobs(jobs: Sequence[JobFolder], lost: Callable[[SynergyError], None] | None = None) -> None:
+    """Draws the stages of jobs until all have ended. lost: takes the failure of one instead of raising it."""
+    from synergy_tui.jobs.follow import follow
+
+    with printer() as shown:
+        follow(jobs, shown.show, lost)
+
+
+def tell(error: SynergyError) -> None:
+    """A failure that does not end the command."""
+    say(f"synergy-tui: {error}")

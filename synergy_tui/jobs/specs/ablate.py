@@ -1,0 +1,158 @@
+"""An ablation: which units are removed together, how, and what is measured."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta
+
+from synergy_tui import terms
+from synergy_tui.ablation.condition import Condition
+from synergy_tui.errors import UsageError
+from synergy_tui.jobs.specs.base import Count, Request, Spec
+from synergy_tui.jobs.specs.capture import DTYPES, AllowCode, AllowPickle
+from synergy_tui.jobs.specs.fields import Option
+from synergy_tui.subject.source import Source
+from synergy_tui.tasks.graded import Task
+
+Fraction = Annotated[float, Meta(gt=0, le=1)]
+
+
+class AblateRequest(Request, frozen=True, kw_only=True):
+    """What `ablate` takes."""
+
+    COMMAND: ClassVar[str] = "ablate"
+
+    decomposition: Annotated[str, Option("A run.", argument=True)]
+    orders: Annotated[
+        tuple[str, ...],
+        Option(
+            "Removal orders; also RANKING-first and -last, single-units, whole-layers, and marked with --units.",
+            choices=terms.REMOVAL_ORDERS,
+            what="removal order",
+            metavar="ORDERS",
+            main=True,
+        ),
+    ] = terms.DEFAULT_ORDERS
+    units: Annotated[tuple[str, ...], Option("A set of your own, as layer.unit: 3.1,3.4,14.5.", told="none")] = ()
+    seeds: Annotated[Count, Option("Seeds of each control.", main=True)] = 20
+    fractions: Annotated[tuple[Fraction, ...], Option("Fractions of units removed.", main=True)] = (
+        0.05,
+        0.1,
+        0.15,
+        0.2,
+        0.25,
+    )
+    ranking: Annotated[
+        str, Option("Ranking behind synergy-first and others.", choices=terms.RANKINGS, what="ranking", main=True)
+    ] = terms.RANKINGS[0]
+    intervention: Annotated[
+        str,
+        Option("What is done to a unit that is removed.", choices=terms.INTERVENTIONS, what="intervention", main=True),
+    ] = terms.INTERVENTIONS[0]
+    alpha: Annotated[float, Meta(gt=0), Option("Of noise: σ over the sd of the weights.")] = 1.0
+    reference: Annotated[
+        Count | None,
+        Option("Of mean: prompts of its reference set, none of them replayed.", told="12, or all there are"),
+    ] = None
+    prompts: Annotated[Count, Option("Prompts replayed.", main=True)] = 12
+    batch: Annotated[Count, Option("Prompts at a time.")] = 16
+    dtype: Annotated[
+        str | None,
+        Option("Number type of the model.", choices=DTYPES, what="number type", told="the capture's"),
+    ] = None
+    tasks: Annotated[
+        str,
+        Option(
+            "Also answer graded tasks: graded (shipped) or a file of them, about 4 s a condition on 2 cores.",
+            told="none",
+            main=True,
+        ),
+    ] = ""
+    answers: Annotated[bool, Option("Also let the ablated subject answer some prompts by itself.", main=True)] = False
+    budget: Annotated[
+        float | None,
+        Meta(gt=0),
+        Option("Also plan: most units that go together under this divergence, nats per token.", told="no plan"),
+    ] = None
+    save: Annotated[
+        str | None,
+        Option("New folder for plan.json and a copy of the model without the plan's units.", metavar="FOLDER"),
+    ] = None
+
+    allow_pickle: AllowPickle = False
+    allow_remote_code: AllowCode = False
+
+    def agree(self) -> None:
+        """Raises UsageError."""
+        if not self.fractions:
+            raise UsageError("there are no fractions", "give them as 0.1,0.25")
+        if not self.orders:
+            raise UsageError("no removal order ''", f"known: {', '.join(terms.REMOVAL_ORDERS)}")
+        if ("marked" in self.orders) != bool(self.units):
+            raise UsageError(
+                "a marked set and the removal order `marked` go together",
+                "mark units (--units 3.1,3.4), or leave it out",
+            )
+        if self.save and self.budget is None:
+            raise UsageError("save writes a plan, and there is none", "add --budget 0.1")
+        if self.budget is not None and self.intervention != "zero":
+            raise UsageError(
+                f"a plan sets units to zero, not to {self.intervention}", "leave out the budget or the intervention"
+            )
+
+
+class AblateSpec(AblateRequest, Spec, frozen=True, kw_only=True):
+    """source, data: of the subject. kinds, chat: of the capture. replayed: prompts whose responses are replayed.
+    reference_prompts: of the reference set of mean. held_out: whether the ranking is taken from prompts that are not
+    replayed. marked: unit numbers of the user's set. conditions: the sets of units, in the order in which they are
+    removed. graded: tasks that the ablated subject answers. most: sets measured at most for a plan. sparing: whether
+    tasks are left out where no order stands out."""
+
+    KIND: ClassVar[str] = "ablate"
+    REQUEST: ClassVar[type[Request]] = AblateRequest
+    LETTER: ClassVar[str] = "a"
+    NOT_WHAT: ClassVar[frozenset[str]] = frozenset(
+        {"units", "prompts", "batch", "source", "data", "tasks", "reference", "save"}
+        | {"allow_pickle", "allow_remote_code", "sparing", "most"}
+    )
+    TABLES: ClassVar[tuple[str, ...]] = (
+        "ablations",
+        "ablation_curves",
+        "ablation_prompts",
+        "ablation_categories",
+        "ablation_areas",
+        "ablation_ratios",
+        "ablation_sweeps",
+        "ablation_correlations",
+        "ablation_accuracy",
+        "ablation_tasks",
+        "ablation_answers",
+        "ablation_plans",
+        "ablation_plan_units",
+        "recipes",
+    )
+
+    capture: str
+    source: Source
+    data: str
+    kinds: tuple[str, ...]
+    chat: bool
+    replayed: tuple[int, ...]
+    reference_prompts: tuple[int, ...] = ()
+    held_out: bool = False
+    marked: tuple[int, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    graded: tuple[Task, ...] = ()
+    most: int = 150
+    sparing: bool = False
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The decomposition, whose capture is replayed."""
+        return (self.decomposition,)
+
+    def identity(self) -> dict[str, Any]:
+        """A number of noise matters where there is noise."""
+        found = super().identity()
+        return found if self.intervention == "noise" else found | {"alpha": None}

@@ -1,0 +1,181 @@
+"""What all requests are: frozen values that check themselves when they are made."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from synergy_tui.errors import UsageError
+from synergy_tui.jobs.specs.fields import Field, Option, fields, nested, unknown
+
+Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
+
+R = TypeVar("R", bound="Request")
+
+
+class Checked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A value that checks its fields. Raises UsageError when one may not have its value, however the value is made."""
+
+    def __post_init__(self) -> None:
+        for one in fields(type(self)):
+            if len(one.path) == 1:
+                value = getattr(self, one.name)
+                checked = one.check(value)
+                if checked is not value:
+                    msgspec.structs.force_setattr(self, one.name, checked)
+        self.agree()
+
+    def agree(self) -> None:
+        """Raises UsageError where values that are right by themselves do not go together."""
+
+
+class Request(Checked, frozen=True, kw_only=True):
+    """What somebody asks for."""
+
+    COMMAND: ClassVar[str] = ""
+    """The command that takes these fields as its options."""
+
+    device: Annotated[
+        str | None, Option("cpu, cuda, cuda:N, cuda:all.", told="a GPU if there is one", metavar="DEVICE")
+    ] = None
+    seed: Annotated[Seed, Option("Seed of everything drawn.")] = 0
+
+    @classmethod
+    def make(cls: type[R], values: Mapping[str, Any]) -> R:
+        """From values by name; a value of None stands for the default, which is what an option not given is."""
+        given = {name: value for name, value in values.items() if value is not None}
+        missing = [one for one in fields(cls) if one.default is msgspec.NODEFAULT and one.name not in given]
+        if missing:
+            raise UsageError(f"{missing[0].label} is missing", missing[0].option.help)
+        return cls(**nested(cls, given))
+
+    @classmethod
+    def read(cls: type[R], texts: Mapping[str, str]) -> list[R]:
+        """From texts by name, as forms have them; an empty text stands for the default. One for each value where a list
+        makes several."""
+        known = {one.name: one for one in fields(cls)}
+        return cls.make_all(
+            {name: known[name].read_all(text) if name in known else text for name, text in texts.items()}
+        )
+
+    @classmethod
+    def make_all(cls: type[R], values: Mapping[str, Any]) -> list[R]:
+        """As `make`; where a field of which a list makes several has a tuple, one for each of its values."""
+        out = [dict(values)]
+        for field in fields(cls):
+            if field.option.several and isinstance(several := values.get(field.name), tuple):
+                out = [one | {field.name: value} for one in out for value in several]
+        return [cls.make(one) for one in out]
+
+    def value(self, field: Field) -> Any:
+        """What the request has in a field."""
+        found: Any = self
+        for name in field.path:
+            found = getattr(found, name)
+        return found
+
+    def words(self) -> list[str]:
+        """The request as words of its command: every option that has a value."""
+        first, options = [], []
+        for one in fields(type(self)):
+            value = self.value(one)
+            if one.option.argument:
+                first.append(str(value))
+            elif one.is_switch:
+                if value != one.default:
+                    options.append(f"--{one.label}" if value else one.option.off)
+            elif one.option.repeat:
+                options += [word for part in value for word in (f"--{one.label}", str(part))]
+            elif (text := one.text(value)) != "":
+                options += [f"--{one.label}", text]
+        return [self.COMMAND, *first, *options]
+
+    def command(self) -> str:
+        """The command that asks for the same, every option spelled out."""
+        return shlex.join(["synergy-tui", *self.words()])
+
+    @classmethod
+    def from_json(cls: type[R], content: Mapping[str, Any]) -> R:
+        """From what `to_json` gave. Raises UsageError for a field that is unknown, missing, or has a wrong value."""
+        known = {one.name: one for one in msgspec.structs.fields(cls)}
+        options = {one.name: one for one in fields(cls)}
+        made: dict[str, Any] = {}
+        for name, value in content.items():
+            if name not in known:
+                raise unknown(name, value, known)
+            if name in options:
+                made[name] = options[name].check(value)
+                continue
+            try:
+                made[name] = msgspec.convert(value, known[name].type)
+            except msgspec.ValidationError as error:
+                raise UsageError(f"{name} cannot be read: {error}", "start the job anew") from None
+        for name, one in known.items():
+            if name not in made and one.default is msgspec.NODEFAULT and one.default_factory is msgspec.NODEFAULT:
+                raise UsageError(f"{name} is missing", "start the job anew")
+        return cls(**made)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON has it."""
+        content: dict[str, Any] = msgspec.to_builtins(self)
+        return content
+
+    def replace(self: R, **changes: Any) -> R:
+        """The same with other values in some fields."""
+        return msgspec.structs.replace(self, **changes)
+
+
+class Spec(Request, frozen=True, kw_only=True):
+    """A request with all that it means found out: a job does it without asking anything but the cache."""
+
+    KIND: ClassVar[str]
+    """The kind of job; also the name of its worker's module."""
+
+    REQUEST: ClassVar[type[Request]]
+    """The class of what it was made from."""
+
+    LETTER: ClassVar[str]
+    """What ids of its jobs begin with."""
+
+    NOT_WHAT: ClassVar[frozenset[str]] = frozenset()
+    """Fields that do not change the result, or that others say more exactly: they are left out of the hash."""
+
+    TABLES: ClassVar[tuple[str, ...]] = ()
+    """Tables of the cache that its result has rows in."""
+
+    def request(self) -> Request:
+        """What was asked for, with what was found out about it."""
+        return self.REQUEST(**{name: getattr(self, name) for name in self.REQUEST.__struct_fields__})
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the result, as JSON."""
+        content: dict[str, Any] = msgspec.to_builtins(self)
+        return {name: value for name, value in content.items() if name not in self.NOT_WHAT | {"device"}}
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of what is asked for. Equal hashes are the same work: equal results, up to the machine."""
+        import hashlib
+
+        content = msgspec.json.encode([self.KIND, self.identity()], order="deterministic")
+        return hashlib.sha256(content).hexdigest()
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Ids of the results it is made from."""
+        return ()
+
+    def remake(self) -> str:
+        """The command that makes the result anew; of a part of a chain, that of the chain."""
+        return self.command()
+
+    @property
+    def batch_size(self) -> int | None:
+        """Prompts at a time; None for a kind of job that has no batches."""
+        size = getattr(self, "batch", None)
+        return size if isinstance(size, int) else None

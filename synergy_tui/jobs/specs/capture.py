@@ -1,0 +1,151 @@
+"""A capture: which subject is asked what, and how."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta, Struct
+
+from synergy_tui import terms
+from synergy_tui.errors import UsageError
+from synergy_tui.jobs.specs.base import Count, Request, Seed, Spec
+from synergy_tui.jobs.specs.fields import Option
+from synergy_tui.subject.source import Source
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+SUBJECT = "smollm2, a model folder, a folder of checkpoints, a .gguf file, or a hub id (owner/name)."
+
+AllowCode = Annotated[bool, Option("Run the Python code that the model's files bring.")]
+AllowPickle = Annotated[bool, Option("Load weights kept as pickle, a format that can run code.")]
+Batch = Annotated[Count | None, Option("Prompts at a time.", told="what memory holds")]
+Chat = Annotated[bool, Option("In the model's chat template.", off="--no-chat")]
+Dtype = Annotated[
+    str | None,
+    Option("Number type of the model.", choices=DTYPES, what="number type", told="float32, on a GPU bfloat16"),
+]
+MinSteps = Annotated[Count, Option("Shorter responses are left out.", name="min-steps")]
+RandomWeights = Annotated[bool, Option("Its architecture alone, weights drawn by the seed.")]
+Revision = Annotated[str | None, Option("Revision of a hub model.")]
+Subject = Annotated[str, Option(SUBJECT, argument=True, main=True)]
+System = Annotated[str | None, Option("System prompt.")]
+
+
+class Item(Struct, frozen=True):
+    """A prompt. category: '' when its set has none. response: what is replayed; None where the subject answers."""
+
+    id: str
+    category: str
+    text: str
+    response: str | None = None
+
+
+class Control(Struct, frozen=True):
+    """The capture that this one is a control of, how (terms.CONTROLS), and the seed of its weights."""
+
+    capture: str
+    how: str
+    seed: int
+
+
+class CaptureRequest(Request, frozen=True, kw_only=True):
+    """What `run` and `capture` take."""
+
+    COMMAND: ClassVar[str] = "capture"
+
+    subject: Subject
+    tasks: Annotated[str, Option("Task set, or a .jsonl, .csv, .txt file.", main=True)] = "cognitive"
+    prompts: Annotated[Count | None, Option("How many, evenly from the categories.", told="all", main=True)] = None
+    steps: Annotated[Count, Option("Most tokens generated.", main=True)] = 100
+    min_steps: MinSteps = 20
+    kinds: Annotated[
+        tuple[str, ...],
+        Option(f"Of {', '.join(terms.UNIT_KINDS)}.", name="kind", choices=terms.UNIT_KINDS, what="unit kind"),
+    ] = terms.HEADS
+    batch: Batch = None
+    dtype: Dtype = None
+    chat: Chat = True
+    system: System = None
+    temperature: Annotated[float, Meta(ge=0), Option("Of sampling; 0 is greedy.")] = 0.0
+    top_p: Annotated[float, Meta(gt=0, le=1), Option("Share of probability drawn from.")] = 1.0
+    replay: Annotated[
+        str | None, Option("Tokens of a run, or of a .jsonl of text and response.", metavar="RUN|FILE")
+    ] = None
+    revision: Revision = None
+    revisions: Annotated[tuple[str, ...], Option("Several revisions, with commas: a training's course.")] = ()
+    random_weights: RandomWeights = False
+    weights_seed: Annotated[Seed | None, Option("Of random weights.", told="the seed")] = None
+    allow_pickle: AllowPickle = False
+    allow_remote_code: AllowCode = False
+
+    def agree(self) -> None:
+        """Raises UsageError."""
+        if self.steps < self.min_steps:
+            raise UsageError(
+                f"steps {self.steps} is below min-steps {self.min_steps}: no response would be analysed",
+                "raise the one or lower the other",
+            )
+        if not self.kinds:
+            raise UsageError("no unit kind ''", f"known: {', '.join(terms.UNIT_KINDS)}")
+        if self.weights_seed is not None and not self.random_weights:
+            raise UsageError("weights-seed draws random weights", "add --random-weights")
+        if self.replay and (self.prompts is not None or self.system is not None or self.temperature):
+            raise UsageError("a replay has its prompts and tokens", "leave out prompts, system and temperature")
+        if self.revision and self.revisions:
+            raise UsageError("revision and revisions do not go together", "give one of them")
+
+
+class CaptureSpec(CaptureRequest, Spec, frozen=True, kw_only=True):
+    """source: where the subject is. weights: what tells its weights from others that lay in the same place; None where
+    the source says it. data: folder of the built-in subjects. items: what it is asked, `prompts` of them. replayed: the
+    capture whose tokens it is given, or the name of the file with responses. trajectory, training_step: of one of
+    several checkpoints. ladder: the command that makes the whole, where the prompts are a ladder's."""
+
+    KIND: ClassVar[str] = "capture"
+    REQUEST: ClassVar[type[Request]] = CaptureRequest
+    LETTER: ClassVar[str] = "c"
+    NOT_WHAT: ClassVar[frozenset[str]] = frozenset(
+        {"subject", "tasks", "task_set", "tasks_hash", "prompts", "batch", "replay", "revision", "revisions", "data"}
+        | {"random_weights", "weights_seed", "allow_pickle", "allow_remote_code", "control", "ladder"}
+        | {"trajectory", "training_step"}
+    )
+    TABLES: ClassVar[tuple[str, ...]] = (
+        "subjects",
+        "captures",
+        "prompts",
+        "responses",
+        "units",
+        "controls",
+        "recipes",
+    )
+
+    source: Source
+    weights: str | None = None
+    data: str
+    task_set: str
+    tasks_hash: str
+    items: tuple[Item, ...]
+    replayed: str | None = None
+    control: Control | None = None
+    trajectory: str | None = None
+    training_step: int | None = None
+    ladder: str | None = None
+
+    @property
+    def from_run(self) -> bool:
+        """Whether it replays the tokens of another capture."""
+        return self.replayed is not None and all(one.response is None for one in self.items)
+
+    def identity(self) -> dict[str, Any]:
+        """Of the subject what tells it from others: neither its name nor its shape."""
+        one = self.source
+        return super().identity() | {"source": [one.kind, one.place, one.revision, one.weights_seed]}
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The capture whose tokens are replayed."""
+        return (self.replayed,) if self.replayed is not None and self.from_run else ()
+
+    def remake(self) -> str:
+        """The command of the ladder, where it is a part of one."""
+        return self.ladder or self.command()

@@ -1,0 +1,65 @@
+"""A claims card: what a run and its controls say about the claims of the literature."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from msgspec import Meta, Struct, field
+
+from synergy_tui import terms
+from synergy_tui.jobs.specs.base import Request, Spec
+from synergy_tui.jobs.specs.fields import Option
+
+PARTS = {
+    "surrogates": "C1, C5",
+    "controls": "C5",
+    "ablation": "C3, C4",
+    "networks": "C6",
+    "ladder": "C2",
+}
+"""Parts of a card, and the claims that need each."""
+
+
+class Results(Struct, frozen=True, kw_only=True):
+    """Ids of the results that a card is made of; those of controls by how (terms.CONTROLS)."""
+
+    surrogates: str | None = None
+    ablation: str | None = None
+    networks: str | None = None
+    controls: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class ClaimsRequest(Request, frozen=True, kw_only=True):
+    """What `claims` takes."""
+
+    COMMAND: ClassVar[str] = "claims"
+
+    decomposition: Annotated[str, Option("A run.", argument=True)]
+    ranking: Annotated[
+        str, Option("Ranking the verdicts are by.", choices=terms.RANKINGS, what="ranking", main=True)
+    ] = terms.RANKINGS[0]
+    budget: Annotated[float, Meta(gt=0), Option("Of C4: nats per token at 25 % removed.", main=True)] = 0.1
+    parts: Annotated[
+        tuple[str, ...],
+        Option("What may be made; what is there is used anyway.", choices=tuple(PARTS), what="part", main=True),
+    ] = tuple(PARTS)
+    fresh: Annotated[bool, Option("Make every part anew.", main=True)] = False
+
+
+class ClaimsSpec(ClaimsRequest, Spec, frozen=True, kw_only=True):
+    """results: what it is made of. missing: by part, why it cannot be had."""
+
+    KIND: ClassVar[str] = "claims"
+    REQUEST: ClassVar[type[Request]] = ClaimsRequest
+    LETTER: ClassVar[str] = "k"
+    NOT_WHAT: ClassVar[frozenset[str]] = frozenset({"parts", "fresh"})
+    TABLES: ClassVar[tuple[str, ...]] = ("cards", "claims", "recipes")
+
+    capture: str
+    results: Results = field(default_factory=Results)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The decomposition."""
+        return (self.decomposition,)

@@ -1,0 +1,247 @@
+"""Fields of a request: what each may be, how its text is read, and what is said of a value that it may not have. The
+command line, the forms and the job folders all read and check fields here, and so they say the same words."""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import msgspec
+from msgspec import NODEFAULT, Meta, Struct
+
+from synergy_tui.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Option:
+    """What a field is to a user. help: a sentence for `--help` and the forms. name: of the option, where it is not the
+    field's. choices: the words it may have; empty for any. what: a noun for one of those words. metavar: what stands
+    for the value in `--help`. argument: it has no dashes on the command line. repeat: given several times there.
+    several: a list of values with commas makes several requests. off: the option that turns a switch off. told: the
+    default in words, where it is found out later. main: a form shows it before the others."""
+
+    help: str
+    name: str = ""
+    choices: tuple[str, ...] = ()
+    what: str = ""
+    metavar: str = ""
+    argument: bool = False
+    repeat: bool = False
+    several: bool = False
+    off: str = ""
+    told: str = ""
+    main: bool = False
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a request that a user can set, or of one of the values nested in it. path: names from the request
+    to the field. kind: its type without None."""
+
+    path: tuple[str, ...]
+    kind: Any
+    optional: bool
+    default: Any
+    option: Option
+    meta: Meta | None
+
+    @property
+    def name(self) -> str:
+        """What the field is called in Python."""
+        return self.path[-1]
+
+    @property
+    def label(self) -> str:
+        """What the field is called by its option, in messages and in forms."""
+        return self.option.name or self.name.replace("_", "-")
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it is on or off."""
+        return self.kind is bool
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it has several values."""
+        return get_origin(self.kind) is tuple
+
+    def text(self, value: Any) -> str:
+        """A value as `read` takes it."""
+        if value is None:
+            return ""
+        if self.is_switch:
+            return "yes" if value else "no"
+        return ",".join(map(_plain, value)) if self.is_list else _plain(value)
+
+    def read(self, text: str) -> Any:
+        """The value that a text means, checked; the default where it is empty. Raises UsageError."""
+        text = text.strip()
+        if not text:
+            if self.default is NODEFAULT:
+                raise UsageError(f"{self.label} is missing", self.option.help)
+            return self.default
+        if self.is_switch:
+            if text.lower() in _YES + _NO:
+                return text.lower() in _YES
+            raise self._wrong(text)
+        if self.is_list:
+            return self.check(tuple(dict.fromkeys(self._one(part.strip()) for part in text.split(",") if part.strip())))
+        return self.check(self._one(text))
+
+    def read_all(self, text: str) -> Any:
+        """As `read`; a tuple of values where a list of them makes several requests."""
+        if not self.option.several or not text.strip():
+            return self.read(text)
+        parts = [part.strip() for part in text.split(",")]
+        if not all(parts):
+            raise self._wrong(text)
+        return tuple(self.read(part) for part in dict.fromkeys(parts))
+
+    def _one(self, text: str) -> Any:
+        kind = _bare(get_args(self.kind)[0]) if self.is_list else self.kind
+        if kind is str:
+            return text
+        try:
+            return msgspec.convert(text, kind, strict=False)
+        except msgspec.ValidationError:
+            raise self._wrong(text) from None
+
+    def check(self, value: Any) -> Any:
+        """The value in the field's own type. Raises UsageError where it may not be that."""
+        if value is None and self.optional:
+            return value
+        try:
+            made = msgspec.convert(value, self._whole_kind())
+        except msgspec.ValidationError:
+            raise self._wrong(value) from None
+        for one in made if self.is_list else (made,):
+            if isinstance(one, float) and not math.isfinite(one):
+                raise self._wrong(value)
+            if self.option.choices and one not in self.option.choices:
+                raise UsageError(
+                    f"no {self.option.what or self.label} {one!r}", f"known: {', '.join(self.option.choices)}"
+                )
+        return made
+
+    def _whole_kind(self) -> Any:
+        return Annotated[self.kind, self.meta] if self.meta else self.kind
+
+    def _wrong(self, value: Any) -> UsageError:
+        most = self.meta.le if self.meta else None
+        beyond = isinstance(value, int) and most is not None and value > most
+        allowed = f"at most {most:,}" if beyond else self.allowed
+        return UsageError(f"{self.label} {_shown(value)} is not {allowed}", f"default: {self.told}")
+
+    @property
+    def told(self) -> str:
+        """The default in words."""
+        if self.option.told:
+            return self.option.told
+        return "none" if self.default is NODEFAULT else self.text(self.default) or "none"
+
+    @property
+    def allowed(self) -> str:
+        """What it may be, in words."""
+        if self.option.choices:
+            return f"{'some' if self.is_list else 'one'} of {', '.join(self.option.choices)}"
+        kind, meta = (get_args(self.kind)[0], None) if self.is_list else (self.kind, self.meta)
+        if get_origin(kind) is Annotated:
+            kind, meta = get_args(kind)[0], next((one for one in get_args(kind) if isinstance(one, Meta)), None)
+        words = _NOUNS.get(kind, ("a value", "values"))[self.is_list]
+        return words + _range(kind, meta)
+
+
+_YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
+
+_NOUNS = {
+    int: ("a whole number", "whole numbers"),
+    float: ("a number", "numbers"),
+    str: ("a text", "texts"),
+    bool: ("yes or no", "yes or no"),
+}
+
+
+def _range(kind: Any, meta: Meta | None) -> str:
+    if meta is None or kind not in (int, float):
+        return ""
+    least, most = meta.ge, meta.le
+    if kind is int and least == 1:
+        least, above = None, 0.0
+    else:
+        above = meta.gt  # type: ignore[assignment]
+    parts = [f"above {above:g}" if above is not None else "", f"from {least:g}" if least is not None else ""]
+    parts += [f"up to {most:g}" if most is not None and most < _LARGE else ""]
+    parts += [f"below {meta.lt:g}" if meta.lt is not None else ""]
+    return "".join(f" {one}" for one in parts if one)
+
+
+_LARGE = 1e6
+"""A bound from here on is told to those alone who go beyond it."""
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _bare(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+@cache
+def fields(request: type[Struct]) -> tuple[Field, ...]:
+    """All fields of a request that a user can set, those of nested values among them, in order."""
+    # What every request has comes last.
+    return tuple(sorted(_fields(request, ()), key=lambda one: one.name in ("seed", "device")))
+
+
+def _fields(request: type[Struct], path: tuple[str, ...]) -> Iterator[Field]:
+    for one in msgspec.structs.fields(request):
+        kind, metas, option = one.type, [], None
+        optional = False
+        while True:
+            if get_origin(kind) in (Union, types.UnionType):
+                optional = True
+                (kind,) = (part for part in get_args(kind) if part is not type(None))
+            elif get_origin(kind) is Annotated:
+                metas += [part for part in get_args(kind)[1:] if isinstance(part, Meta)]
+                option = option or next((part for part in get_args(kind)[1:] if isinstance(part, Option)), None)
+                kind = get_args(kind)[0]
+            else:
+                break
+        if isinstance(kind, type) and issubclass(kind, Struct) and option is None:
+            yield from _fields(kind, (*path, one.name))
+        elif option is not None:
+            yield Field((*path, one.name), kind, optional, one.default, option, next(iter(metas), None))
+
+
+def nested(request: type[Struct], flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by the fields' names → arguments of the request, nested as its values are. Raises UsageError for a name
+    that no field has."""
+    known = {one.name: one for one in fields(request)}
+    out: dict[str, Any] = {}
+    for name, value in flat.items():
+        if name not in known:
+            raise unknown(name, value, known)
+        *path, last = known[name].path
+        place = out
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = value
+    for one in msgspec.structs.fields(request):
+        if isinstance(out.get(one.name), dict) and isinstance(one.type, type) and issubclass(one.type, Struct):
+            out[one.name] = one.type(**out[one.name])
+    return out
+
+
+def unknown(name: str, value: Any, known: Mapping[str, Any]) -> UsageError:
+    """What is said of a field that there is none of."""
+    return UsageError(f"no field {name!r} ({_shown(value)})", f"known: {', '.join(known)}")

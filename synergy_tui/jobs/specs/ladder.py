@@ -1,0 +1,133 @@
+"""A ladder: graded prompts on levels, a map of each level, and how an order parameter changes over them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Struct
+
+from synergy_tui import terms
+from synergy_tui.errors import UsageError
+from synergy_tui.jobs.specs.base import Count, Request, Spec
+from synergy_tui.jobs.specs.capture import (
+    AllowCode,
+    AllowPickle,
+    Batch,
+    Chat,
+    Dtype,
+    MinSteps,
+    RandomWeights,
+    Revision,
+    Subject,
+    System,
+)
+from synergy_tui.jobs.specs.decompose import FEWEST_PROMPTS, Surrogates, check_surrogates
+from synergy_tui.jobs.specs.fields import Option
+
+SURROGATES = 20
+"""Of each level: they are needed for a mean alone."""
+
+
+class Graded(Struct, frozen=True):
+    """A prompt's place on the ladder and how its answer is graded. entry: what its verifier needs beside the answer."""
+
+    level: int
+    answer: str
+    verifier: str
+    entry: Any = None
+
+
+class LadderRequest(Request, frozen=True, kw_only=True):
+    """What `difficulty` takes."""
+
+    COMMAND: ClassVar[str] = "difficulty"
+
+    subject: Subject
+    ladder: Annotated[
+        str,
+        Option(
+            "A ladder's name, reasoning-gym:NAME, arc, math, gsm8k or mmlu (:FILE or :FOLDER), or a file.", main=True
+        ),
+    ] = "arithmetic-chains"
+    levels: Annotated[
+        Count | None,
+        Option("How many, evenly from the first to the last; 8 or more for the full verdict.", told="all", main=True),
+    ] = None
+    prompts: Annotated[Count, Option("Of each level; 40 for the full verdict.", main=True)] = 40
+    steps: Annotated[Count, Option("Most tokens generated.", main=True)] = 64
+    min_steps: MinSteps = 20
+    order_parameter: Annotated[
+        str,
+        Option(
+            "What the verdict is on; all are measured.",
+            choices=terms.ORDER_PARAMETERS,
+            what="order parameter",
+            main=True,
+        ),
+    ] = terms.ORDER_PARAMETERS[0]
+    ranking: Annotated[
+        str,
+        Option(
+            "Behind contrast and core.",
+            choices=tuple(one for one in terms.RANKINGS if one != "z"),
+            what="ranking",
+        ),
+    ] = terms.RANKINGS[0]
+    surrogates: Annotated[Surrogates, Option("Of each level, for excess.")] = SURROGATES
+    level_column: Annotated[str | None, Option("Column of the levels.", told="level or difficulty")] = None
+    answer_column: Annotated[str | None, Option("Column of the answers.", told="answer or target")] = None
+    text_column: Annotated[str | None, Option("Column of the prompts.", told="text, prompt, question or problem")] = (
+        None
+    )
+    verifier: Annotated[str | None, Option("Of a file of your own: number, choice, phrase, …")] = None
+    fresh: Annotated[bool, Option("Make everything anew, also what is finished.")] = False
+    batch: Batch = None
+    dtype: Dtype = None
+    chat: Chat = True
+    system: System = None
+    revision: Revision = None
+    random_weights: RandomWeights = False
+    allow_pickle: AllowPickle = False
+    allow_remote_code: AllowCode = False
+
+    def agree(self) -> None:
+        """Raises UsageError."""
+        check_surrogates(self.surrogates, SURROGATES)
+        if self.prompts < FEWEST_PROMPTS:
+            raise UsageError(f"{self.prompts} prompts of a level have no spread", f"take {FEWEST_PROMPTS} or more")
+
+
+class LadderSpec(LadderRequest, Spec, frozen=True, kw_only=True):
+    """capture: of all levels; empty while it waits for one. captured: hash of the capture's spec. name: the ladder's.
+    level_names: from the easiest on. items: by prompt of the capture."""
+
+    KIND: ClassVar[str] = "ladder"
+    REQUEST: ClassVar[type[Request]] = LadderRequest
+    LETTER: ClassVar[str] = "l"
+    NOT_WHAT: ClassVar[frozenset[str]] = frozenset(
+        {"subject", "ladder", "levels", "prompts", "steps", "level_column", "answer_column", "text_column", "verifier"}
+        | {"fresh", "batch", "dtype", "chat", "system", "revision", "random_weights", "allow_pickle"}
+        | {"allow_remote_code", "capture"}
+    )
+    TABLES: ClassVar[tuple[str, ...]] = (
+        "ladders",
+        "ladder_levels",
+        "ladder_curves",
+        "ladder_fits",
+        "ladder_verdicts",
+        "ladder_differences",
+        "ladder_prompts",
+        "ladder_values",
+        "recipes",
+    )
+
+    capture: str = ""
+    captured: str
+    name: str
+    level_names: tuple[str, ...]
+    items: tuple[Graded, ...]
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The capture of all levels."""
+        return (self.capture,)

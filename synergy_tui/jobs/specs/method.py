@@ -1,0 +1,45 @@
+"""A method: how pairs are decomposed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from synergy_tui import terms
+from synergy_tui.jobs.specs.base import Checked, Count
+from synergy_tui.jobs.specs.fields import Option
+
+M = TypeVar("M", bound="Method")
+
+
+class Method(Checked, frozen=True, kw_only=True):
+    """How pairs are decomposed. Results of equal methods can be compared, and those of others cannot."""
+
+    estimator: Annotated[str, Option("Of the informations.", choices=terms.ESTIMATORS, what="estimator")] = "gaussian"
+    redundancy: Annotated[str, Option("Redundancy function.", choices=terms.REDUNDANCIES, what="redundancy")] = "mmi"
+    lag: Annotated[Count, Option("Lag τ in steps; 1,2,5 makes a decomposition of each.", several=True)] = 1
+    pool: Annotated[str, Option("Mean over prompts, or all as one.", choices=terms.POOLS, what="pool")] = "mean"
+    preprocess: Annotated[
+        str, Option("Done first, in order: log, rank-normal, difference, detrend, drop=K, cut=K.", metavar="STEPS")
+    ] = "raw"
+    precision: Annotated[str, Option("Number type of the arithmetic.", choices=terms.PRECISIONS, what="precision")] = (
+        "float64"
+    )
+
+    def agree(self) -> None:
+        """The preprocessing in one spelling."""
+        words = [word.strip() for word in self.preprocess.split(",")]
+        msgspec.structs.force_setattr(
+            self, "preprocess", ",".join(one for one in words if one not in ("", "raw")) or "raw"
+        )
+
+    def arithmetic(self) -> dict[str, Any]:
+        """All but the preprocessing, as arguments of the engines of phiid."""
+        return {name: getattr(self, name) for name in self.__struct_fields__ if name != "preprocess"}
+
+    @classmethod
+    def of(cls: type[M], row: Mapping[str, Any]) -> M:
+        """The method of a row of decompositions."""
+        return cls(**{name: row[name] for name in cls.__struct_fields__})

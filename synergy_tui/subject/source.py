@@ -1,0 +1,22 @@
+"""Where a subject is: a value that requests carry. Light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a subject is. kind: built-in, folder, gguf or hub. geometry: model_type, layers, heads, ssm_heads, experts,
+    hidden, parameters, context, as far as they are known without loading. weights_seed: of random weights, None for its
+    own. pickle, remote_code: whether the user lets it run what its files hold."""
+
+    name: str
+    kind: str
+    place: str
+    revision: str | None = None
+    geometry: dict[str, Any] = field(default_factory=dict)
+    weights_seed: int | None = None
+    pickle: bool = False
+    remote_code: bool = False
