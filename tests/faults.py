@@ -10,7 +10,6 @@ import argparse
 import os
 import random
 import resource
-import shlex
 import signal
 import subprocess
 import sys
@@ -30,8 +29,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from conftest import make_tiny, until
 
 from synergy_tui.bench.explorer import Terminal
-from synergy_tui.jobs import folder, plan, recipe, submit
+from synergy_tui.jobs import folder, plan, submit
 from synergy_tui.jobs.folder import RESTING, JobFolder
+from synergy_tui.jobs.specs import AblateRequest, CaptureRequest, DecomposeRequest
 from synergy_tui.settings import load as load_settings
 from synergy_tui.store import check, load, publish
 from synergy_tui.store.cache import Cache
@@ -76,21 +76,31 @@ class Harness:
         self.home, self.chance = home, random.Random(seed)
         self.cache = Cache.open(home / "cache")
         self.data = load_settings().data
-        self.plans: dict[str, plan.Plan] = {}
+        self.plans: dict[str, plan.Plan[Any]] = {}
         self.length: dict[str, float] = {}
         self.numbers: dict[str, list[Any]] = {}
         size = {"prompts": 6, "steps": 24, "batch": 2} if real else {"prompts": 8, "steps": 40, "batch": 1}
-        self.plans["capture"] = plan.capture(self.data, subject, device="cpu", **size)
+        self.plans["capture"] = plan.capture(self.data, CaptureRequest(subject=subject, device="cpu", **size))
         self.base = self._undisturbed("capture")
         units = load.one(self.cache, "capture", self.base)
         many = units["layers"] * units["units_per_layer"]
         null = {"surrogates": 20 if real else 200, "nulls": ("window-roll",)}
-        self.plans["decompose"] = plan.decompose(self.base, many, units["valid_prompts"], device="cpu", **null)
+        asked = DecomposeRequest(capture=self.base, device="cpu", **null)
+        self.plans["decompose"] = plan.decompose(asked, many, units["valid_prompts"])
         decomposition = self._undisturbed("decompose")
         self.plans["ablate"] = plan.ablate(
-            self.cache, self.data, decomposition, orders=["synergy-first", "random"], seeds=2 if real else 20,
-            fractions=[0.25, 0.5], ranking="rank-difference", prompts=2, batch=2, dtype=None, device="cpu", seed=0,
-        )  # fmt: skip
+            self.cache,
+            self.data,
+            AblateRequest(
+                decomposition=decomposition,
+                orders=("synergy-first", "random"),
+                seeds=2 if real else 20,
+                fractions=(0.25, 0.5),
+                prompts=2,
+                batch=2,
+                device="cpu",
+            ),
+        )
         self._undisturbed("ablate")
 
     def kill(self, kind: str, victim: str) -> Trial:
@@ -188,11 +198,11 @@ class Harness:
 
     def _submit(self, kind: str) -> JobFolder:
         asked = self.plans[kind]
-        return submit.submit(self.cache.folder, kind, asked.spec)
+        return submit.submit(self.cache.folder, asked.spec)
 
     def _by_command(self, kind: str) -> JobFolder:
         known = {job.id for job in folder.every(self.cache.folder)}
-        words = shlex.split(recipe.command(kind, self.plans[kind].spec))[1:]
+        words = self.plans[kind].spec.words()
         line = [sys.executable, "-m", "synergy_tui", *words, "--cache", str(self.cache.folder)]
         command = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         new = until(lambda: [job for job in folder.every(self.cache.folder) if job.id not in known], 60)

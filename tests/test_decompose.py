@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +15,7 @@ from synergy_tui.bench import planted
 from synergy_tui.errors import UsageError
 from synergy_tui.jobs import plan
 from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.specs import DecomposeRequest
 from synergy_tui.jobs.worker import decompose as worker
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.phiid import ATOMS, decompose, preprocess, surrogates
@@ -148,7 +151,7 @@ def test_a_decomposition_with_surrogates_says_how_sure_each_number_is(command, i
     assert "No surrogates" not in shown
 
 
-NULLS_ASKED = {"surrogates": 20, "nulls": ["prompt-shuffle", "window-roll"]}
+NULLS_ASKED: dict[str, Any] = {"surrogates": 20, "nulls": ("prompt-shuffle", "window-roll")}
 
 
 def decomposed(cache: Cache, series: np.ndarray, per_layer: int, name: str = "dmade") -> str:
@@ -156,7 +159,7 @@ def decomposed(cache: Cache, series: np.ndarray, per_layer: int, name: str = "dm
     capture = import_series(cache, series.astype(np.float32), np.arange(series.shape[1]) // per_layer)
     job = JobFolder(cache.jobs / name)
     job.shards.mkdir(parents=True, exist_ok=True)
-    spec = plan.decompose_finished(cache, capture, **NULLS_ASKED).spec
+    spec = plan.decompose_finished(cache, DecomposeRequest(capture=capture, **NULLS_ASKED)).spec
     with Progress(job, {"id": name, "kind": "", "state": "running", "stage": "", "progress": 0.0}) as progress:
         worker.work(job, spec, progress)
     return name

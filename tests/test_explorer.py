@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from driving import drive, make, settle, type_in, until_in
+from synergy_tui.explorer.dialogs.ladder import LadderForm
 from textual.widgets import Input, OptionList
 
 from synergy_tui.bench.made import make_run
@@ -23,7 +24,6 @@ from synergy_tui.explorer import actions
 from synergy_tui.explorer.app import Explorer
 from synergy_tui.explorer.dialogs.choose import Choose
 from synergy_tui.explorer.dialogs.help import Help
-from synergy_tui.explorer.dialogs.ladder import LadderForm
 from synergy_tui.explorer.dialogs.pins import Pins
 from synergy_tui.explorer.dialogs.rule import AskRule
 from synergy_tui.explorer.selection import Selection, by_rule

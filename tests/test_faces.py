@@ -61,7 +61,8 @@ def test_commands_that_only_look_load_no_heavy_library(arguments, cache):
 def test_planning_a_capture_loads_no_heavy_library(tiny, tmp_path):
     code = (
         "import sys\nfrom pathlib import Path\nfrom synergy_tui.jobs import plan, submit, follow\n"
-        f"plan.capture(Path({str(tmp_path)!r}), {str(tiny)!r})\n"
+        "from synergy_tui.jobs.specs import CaptureRequest\n"
+        f"plan.capture(Path({str(tmp_path)!r}), CaptureRequest(subject={str(tiny)!r}))\n"
         f"sys.exit(any(name in sys.modules for name in {HEAVY!r}))"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -19,6 +19,7 @@ from conftest import Command, until, worker_of
 from synergy_tui.errors import JobError
 from synergy_tui.jobs import folder, plan, processes, submit, tidy
 from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.specs import DecomposeRequest, DecomposeSpec
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 
@@ -73,7 +74,7 @@ def test_a_command_ends_soon_after_its_worker_died_and_names_the_resume(command,
 def test_ctrl_c_cancels_keeps_the_shards_and_exits_130(command, tiny):
     process = command.start("run", str(tiny), *LONG)
     first, second = until(lambda: len(found := list(folder.every(command.cache))) == 2 and found)
-    first, second = sorted((first, second), key=lambda job: job.spec()["kind"])
+    first, second = sorted((first, second), key=lambda job: job.kind)
     until(lambda: list(first.shards.glob("*.parquet")))
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
@@ -92,7 +93,7 @@ def test_losing_the_terminal_leaves_the_job_running_to_its_end(command, tiny):
     line = [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", *command._line(("run", str(tiny), *LONG))]
     terminal = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     jobs = until(lambda: len(found := list(folder.every(command.cache))) == 2 and found)
-    capture = next(job for job in jobs if job.spec()["kind"] == "capture")
+    capture = next(job for job in jobs if job.kind == "capture")
     until(lambda: list(capture.shards.glob("*.parquet")))
     followers = psutil.Process(terminal.pid).children()
     assert len(followers) == 1
@@ -141,12 +142,14 @@ def test_a_paused_job_leaves_the_device_to_others_and_goes_on_when_it_is_resumed
     command.wait(ids["decompose"], "done")
 
 
-def test_what_runs_out_of_memory_is_tried_again_with_a_smaller_batch(command, tiny, tmp_path, monkeypatch):
+def test_what_runs_out_of_memory_is_tried_again_with_a_smaller_batch(
+    command, tiny, tmp_path, monkeypatch, new_processes
+):
     """The worker is a real one; its work asks for a petabyte first while the batch is above 3."""
     (tmp_path / "sitecustomize.py").write_text(TOO_MUCH)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     job = command.json("capture", str(tiny), "--prompts", "4", "--steps", "30", "--batch", "8")["capture"]
-    assert JobFolder(command.cache / "jobs" / job).spec()["batch"] == 2
+    assert JobFolder(command.cache / "jobs" / job).order().spec.batch == 2
     told = command("jobs", "logs", job).stdout
     assert "batch of 8: again with 4" in told
     assert "batch of 4: again with 2" in told
@@ -160,7 +163,7 @@ if "synergy_tui.jobs.worker" in sys.orig_argv:
     import synergy_tui.jobs.worker.capture as capture
     import numpy
     work = capture.work
-    capture.work = lambda job, spec, progress: (spec["batch"] > 3 and numpy.empty(10**15), work(job, spec, progress))
+    capture.work = lambda job, spec, progress: (spec.batch > 3 and numpy.empty(10**15), work(job, spec, progress))
 """
 
 
@@ -228,6 +231,7 @@ def test_a_job_that_is_being_resumed_is_not_lost(command, started):
     started.write_status(queued | {"heartbeat": time.time() - folder.STARTING - 1})
     assert started.status()["state"] == "failed"
     # With its worker noted there is no doubt: this one is gone.
+    os.utime(started.path / "started.json", (0, 0))
     started.write_status(queued | {"heartbeat": time.time() - 1})
     assert started.status()["state"] == "queued"
     started.started(json.loads((started.path / "started.json").read_text())["pid"])
@@ -238,7 +242,7 @@ def test_old_done_jobs_and_what_killed_work_left_are_tidied_away(command, tiny):
     done = JobFolder(
         command.cache / "jobs" / command.json("capture", str(tiny), "--prompts", "2", "--steps", "30")["capture"]
     )
-    recent = folder.new(command.cache, "capture", {"device": "cpu"})
+    recent = folder.new(command.cache, folder.Order(DecomposeSpec(capture="c1", device="cpu")))
     recent.write_status(recent._whole_status() | {"state": "done"})
     old = time.time() - 2 * submit.KEPT
     done.write_status(done._whole_status() | {"heartbeat": old})
@@ -277,8 +281,8 @@ def test_what_waited_for_a_job_that_failed_goes_on_with_it(command, tiny):
 def test_a_job_goes_on_when_the_one_before_it_was_tidied_away(command, tiny):
     capture = command.json("capture", str(tiny), "--prompts", "3", "--steps", "40")["capture"]
     command("jobs", "clean", capture)
-    spec = plan.decompose(capture, 16, 3, lag=1, device="cpu", seed=0).spec
-    job = submit.submit(command.cache, "decompose", spec, after=capture)
+    spec = plan.decompose(DecomposeRequest(capture=capture, device="cpu"), 16, 3).spec
+    job = submit.submit(command.cache, spec, after=capture)
     command.wait(job.id, "done")
 
 

@@ -14,6 +14,7 @@ import torch
 from conftest import make_tiny
 
 from synergy_tui.ablation import compression, interventions
+from synergy_tui.ablation.condition import Condition
 from synergy_tui.ablation.divergence import IntactBehaviour
 from synergy_tui.ablation.packing import Sequences, passes, shared_prefix
 from synergy_tui.analysis import importance
@@ -23,12 +24,15 @@ from synergy_tui.drawing import curves
 from synergy_tui.errors import Cancelled, SynergyError, UsageError
 from synergy_tui.jobs import plan
 from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.rankings import rankings
+from synergy_tui.jobs.specs import AblateRequest, AblateSpec, CaptureRequest, Spec
 from synergy_tui.jobs.worker import ablate, ablate_rows, capture
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.store import load, walk
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_decomposition
 from synergy_tui.subject import loading
+from synergy_tui.subject.source import Source
 from synergy_tui.subject.sources import resolve
 from synergy_tui.tasks import graded
 from synergy_tui.tasks.graded import Task, right
@@ -81,7 +85,9 @@ def run(tmp_path: Path, toy: Path) -> tuple[Cache, str]:
 def _run(folder: Path, subject: Path) -> tuple[Cache, str]:
     cache = Cache.open(folder / "cache")
     (folder / "texts.txt").write_text("\n".join(TEXTS))
-    made = plan.capture(folder, str(subject), tasks=str(folder / "texts.txt"), steps=24, batch=5)
+    made = plan.capture(
+        folder, CaptureRequest(subject=str(subject), tasks=str(folder / "texts.txt"), steps=24, batch=5)
+    )
     job = _work(cache, "ctoy", capture, made.spec)
     values = np.random.default_rng(0).normal(size=16)
     values[list(KNOWN)] = [5.0, 4.0]
@@ -95,7 +101,7 @@ def _run(folder: Path, subject: Path) -> tuple[Cache, str]:
     return cache, "dtoy"
 
 
-def _work(cache: Cache, name: str, kind: Any, spec: dict[str, Any]) -> JobFolder:
+def _work(cache: Cache, name: str, kind: Any, spec: Spec) -> JobFolder:
     """A job done in this process."""
     job = JobFolder(cache.jobs / name)
     job.shards.mkdir(parents=True, exist_ok=True)
@@ -109,10 +115,9 @@ def _ablated(run: tuple[Cache, str], name: str = "atoy", **chosen: Any) -> dict[
     return load.ablation(run[0], name)
 
 
-def _plan(run: tuple[Cache, str], **chosen: Any) -> plan.Plan:
-    usual = {"orders": ["synergy-first"], "seeds": 2, "fractions": [0.125, 0.25], "ranking": "rank-difference"}
-    usual |= {"prompts": 5, "batch": 16, "dtype": None, "device": "cpu", "seed": 0}
-    return plan.ablate(run[0], run[0].folder, run[1], **(usual | chosen))
+def _plan(run: tuple[Cache, str], **chosen: Any) -> plan.Plan[Any]:
+    usual = {"orders": ["synergy-first"], "seeds": 2, "fractions": [0.125, 0.25], "prompts": 5, "device": "cpu"}
+    return plan.ablate(run[0], run[0].folder, AblateRequest(decomposition=run[1], **(usual | chosen)))
 
 
 # The measurement
@@ -290,10 +295,12 @@ def test_the_ranking_comes_from_prompts_that_are_not_replayed_where_there_are_fi
     tables = {"decompositions": [row], "unit_scores": scores}
     publish_decomposition(cache, "dheld", tables | {"unit_prompts": rows}, iter(()))
     made = _plan((cache, "dheld"), fractions=[0.125]).spec
-    assert made["held_out"]
-    found = {name: set(np.argsort(value)[-2:]) for name, value in ablate._rankings(cache, made, (4, 4)).items()}
+    assert made.held_out
+    found = {
+        name: set(np.argsort(value)[-2:]) for name, value in rankings(cache, "dheld", (4, 4), made.replayed).items()
+    }
     assert found["difference"] == found["rank-difference"] == found["tdmi-share"] == set(KNOWN)
-    shared = ablate._rankings(cache, made | {"held_out": False}, (4, 4))
+    shared = rankings(cache, "dheld", (4, 4))
     assert set(np.argsort(shared["difference"])[-2:]) == set(first[0])
     told = _ablated((cache, "dheld"), fractions=[0.125], orders=["synergy-first", "random"])
     assert told["held_out"]
@@ -327,7 +334,7 @@ def test_a_cancelled_lab_keeps_what_is_there_and_goes_on_to_the_same_numbers(run
 
 
 def test_a_plan_saved_as_a_model_has_the_logits_of_the_intervention(run, tmp_path):
-    found = _ablated(run, orders=["single-units"], budget=0.05, save=tmp_path / "pruned", prompts=3)
+    found = _ablated(run, orders=["single-units"], budget=0.05, save=str(tmp_path / "pruned"), prompts=3)
     written = json.loads((tmp_path / "pruned" / "plan.json").read_text())
     heads = {int(layer): units for layer, units in written["heads"].items()}
     units = [(one["layer"], one["unit"]) for one in found["plan"]["units"]]
@@ -413,13 +420,13 @@ def test_the_ablated_subject_answers_by_itself_and_is_graded(run, monkeypatch, t
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [
-        ({"fractions": [0.1, 1.5]}, "not all above 0"),
-        ({"fractions": [float("nan")]}, "not all above 0"),
+        ({"fractions": [0.1, 1.5]}, "not numbers above 0 up to 1"),
+        ({"fractions": [float("nan")]}, "not numbers above 0 up to 1"),
         ({"orders": ["marked"]}, "go together"),
-        ({"orders": ["marked"], "marked": [3, 99]}, "is not among the 16"),
-        ({"orders": ["marked"], "marked": range(16)}, "all units of the model"),
+        ({"orders": ["marked"], "units": ["0.3", "9.0"]}, "no unit '9.0' among 4 layers"),
+        ({"orders": ["marked"], "units": [f"{one // 4}.{one % 4}" for one in range(16)]}, "all units of the model"),
         (
-            {"orders": ["marked", "layer-matched"], "marked": [0, 5], "seeds": 20},
+            {"orders": ["marked", "layer-matched"], "units": ["0.0", "1.1"], "seeds": 20},
             "16 distinct layer-matched sets, not 20",
         ),
         ({"orders": ["random"], "fractions": [0.0625], "seeds": 20}, "16 distinct random sets, not 20"),
@@ -427,12 +434,12 @@ def test_the_ablated_subject_answers_by_itself_and_is_graded(run, monkeypatch, t
         ({"intervention": "mean", "prompts": 4, "reference": 2}, "needs a reference set"),
         ({"intervention": "resample", "prompts": 1}, "needs another prompt"),
         ({"intervention": "resample", "tasks": "graded"}, "does not have"),
-        ({"intervention": "noise", "alpha": 0.0}, "is no noise"),
+        ({"intervention": "noise", "alpha": 0.0}, "alpha 0.0 is not a number above 0"),
         ({"intervention": "none"}, "no intervention 'none'"),
         ({"orders": ["backwards"]}, "no removal order"),
-        ({"budget": -1.0}, "no divergence to stay under"),
+        ({"budget": -1.0}, "budget -1.0 is not a number above 0"),
         ({"budget": 0.1, "intervention": "noise"}, "a plan sets units to zero"),
-        ({"save": Path("here")}, "there is none"),
+        ({"save": "here"}, "there is none"),
         ({"tasks": "no-such-file.jsonl"}, "no graded tasks"),
         ({"prompts": 6}, "has 5 prompts long enough, not 6"),
     ],
@@ -464,16 +471,19 @@ def test_an_overflow_is_told_as_missing_and_never_drawn_as_a_number():
     tables_ = [
         pa.table({"prompt": [0], "divergence": [v], "top1": [1.0], "surprisal_change": [v]}) for v in (0.5, np.inf)
     ]
-    some = [ablate.Condition("synergy-first", None, None, share, (0,)) for share in (0.1, 0.25)]
-    spec = {
-        "orders": ["synergy-first"],
-        "fractions": [0.1, 0.25],
-        "seeds": 1,
-        "prompts": [0],
-        "seed": 0,
-        "dtype": "float32",
-    }
-    spec |= {"decomposition": "d", "capture": "c", "ranking": "z"}
+    some = [Condition("synergy-first", None, None, share, (0,)) for share in (0.1, 0.25)]
+    spec = AblateSpec(
+        decomposition="d",
+        capture="c",
+        source=Source("toy", "folder", "/toy"),
+        data="",
+        kinds=("head",),
+        chat=False,
+        replayed=(0,),
+        orders=("synergy-first",),
+        fractions=(0.1, 0.25),
+        dtype="float32",
+    )
     made = ablate_rows.rows("a", spec, some, tables_, {0: 0, 1: 0}, (1, 2), {}, {}, {})
     assert "1 conditions gave no finite divergence" in made["ablations"][0]["verdict"]
     for name in ("divergence", "perplexity_ratio"):

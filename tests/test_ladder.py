@@ -17,6 +17,7 @@ from driving import drive, settle
 from synergy_tui.errors import MeasureError, TaskError, UsageError
 from synergy_tui.jobs import plan
 from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.specs import LadderRequest, Spec
 from synergy_tui.jobs.worker import capture, ladder
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.store import archive, check, load
@@ -179,7 +180,7 @@ def test_what_cannot_be_measured_is_said_before_a_model_is_loaded(tmp_path, tiny
     cache = Cache.open(tmp_path / "cache")
 
     def asked(**chosen: Any) -> None:
-        plan.difficulty(cache, tmp_path, str(tiny), **chosen)
+        plan.difficulty(cache, tmp_path, LadderRequest(subject=str(tiny), **chosen))
 
     for chosen, told in (
         ({"levels": 9}, "has 8 levels, not 9"),
@@ -188,7 +189,7 @@ def test_what_cannot_be_measured_is_said_before_a_model_is_loaded(tmp_path, tiny
         ({"order_parameter": "magic"}, "no order parameter 'magic'"),
         ({"ranking": "z"}, "no ranking 'z'"),
         ({"surrogates": 3}, "too few"),
-        ({"steps": 10}, "below --min-steps"),
+        ({"steps": 10}, "below min-steps"),
         ({"ladder": _own(tmp_path, [GOOD | {"level": k} for k in (1, 2)])}, "a spread needs 5"),
     ):
         with pytest.raises(UsageError) as error:
@@ -199,7 +200,7 @@ def test_what_cannot_be_measured_is_said_before_a_model_is_loaded(tmp_path, tiny
 # The chain
 
 
-def _work(cache: Cache, name: str, kind: Any, spec: dict[str, Any]) -> JobFolder:
+def _work(cache: Cache, name: str, kind: Any, spec: Spec) -> JobFolder:
     """A job done in this process."""
     job = JobFolder(cache.jobs / name)
     job.shards.mkdir(parents=True, exist_ok=True)
@@ -209,11 +210,9 @@ def _work(cache: Cache, name: str, kind: Any, spec: dict[str, Any]) -> JobFolder
 
 
 def _chain(cache: Cache, subject: Path, name: str, **chosen: Any) -> dict[str, Any]:
-    plans = plan.difficulty(cache, cache.folder, str(subject), **chosen)
-    capture_id = plans[-1].spec["capture"]
-    if not capture_id:
-        capture_id = _work(cache, f"c{name}", capture, plans[0].spec).id
-    _work(cache, f"l{name}", ladder, plans[-1].spec | {"capture": capture_id})
+    first, last = plan.difficulty(cache, cache.folder, LadderRequest(subject=str(subject), **chosen)).links
+    capture_id = first.found or _work(cache, f"c{name}", capture, first.plan.spec).id
+    _work(cache, f"l{name}", ladder, last.spec([capture_id]))
     return load.ladder(cache, f"l{name}")
 
 
@@ -262,14 +261,14 @@ def test_a_ladder_is_climbed_from_end_to_end(climbed, tiny):
 
 def test_finished_parts_of_equal_spec_are_not_made_again(climbed, tiny):
     cache, found = climbed
-    asked = ASKED | {"ladder": "word-sorting"}
-    again = plan.difficulty_chain(cache, cache.folder, str(tiny), **asked)
+    asked = LadderRequest(subject=str(tiny), ladder="word-sorting", **ASKED)
+    again = plan.difficulty(cache, cache.folder, asked)
     assert (again.finished, again.plans) == (found["ladder"], [])
-    other = plan.difficulty(cache, cache.folder, str(tiny), **asked, order_parameter="excess")
-    assert [(one.kind, one.spec["capture"]) for one in other] == [("ladder", found["capture"])]
+    other = plan.difficulty(cache, cache.folder, asked.replace(order_parameter="excess"))
+    assert [one.found for one in other.links] == [found["capture"], None]
     for changed in ({"fresh": True}, {"seed": 1}, {"steps": 25}, {"levels": 5}):
-        plans = plan.difficulty(cache, cache.folder, str(tiny), **(asked | changed))
-        assert [one.kind for one in plans] == ["capture", "ladder"]
+        links = plan.difficulty(cache, cache.folder, asked.replace(**changed)).links
+        assert [one.found for one in links] == [None, None]
 
 
 def test_a_ladders_recipe_asks_for_the_same(climbed):
@@ -281,8 +280,9 @@ def test_a_ladders_recipe_asks_for_the_same(climbed):
 
 def test_a_resumed_job_makes_the_same(climbed, tiny, tmp_path):
     cache, found = climbed
-    plans = plan.difficulty(cache, cache.folder, str(tiny), **ASKED, ladder="word-sorting", order_parameter="excess")
-    spec = plans[-1].spec
+    asked = LadderRequest(subject=str(tiny), **ASKED, ladder="word-sorting", order_parameter="excess")
+    climb = plan.difficulty(cache, cache.folder, asked)
+    spec = climb.links[-1].spec([found["capture"]])
     whole = _work(cache, "l11111111", ladder, spec)
     kept = sorted(path.relative_to(whole.shards) for path in whole.shards.rglob("*.npz"))
     assert len(kept) == 16

@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 from dataclasses import replace
+from typing import Any
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from synergy_tui.capture.generate import Sampling, encode, generate
 from synergy_tui.errors import MeasureError, SubjectError, TaskError, UsageError
 from synergy_tui.jobs import plan
 from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.specs import CaptureRequest, CaptureSpec
+from synergy_tui.subject.source import Source
 from synergy_tui.jobs.worker import capture as worker
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.store.cache import Cache
@@ -178,17 +181,17 @@ def test_too_little_memory_is_said_before_loading(tiny, tmp_path, monkeypatch):
     with pytest.raises(
         SubjectError, match=r"needs about 0.8 GB in float32, and 0.5 GB are free · use --dtype bfloat16"
     ):
-        plan.capture(tmp_path, str(tiny))
+        plan.capture(tmp_path, CaptureRequest(subject=str(tiny)))
     monkeypatch.setattr(sys.modules["synergy_tui.jobs.plan.captures"], "free_memory", lambda: 803_000_000)
-    assert plan.capture(tmp_path, str(tiny)).spec["batch"] < 20
+    assert plan.capture(tmp_path, CaptureRequest(subject=str(tiny))).spec.batch < 20
 
 
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
         ({"kinds": ["neuron"]}, "no unit kind 'neuron' · known: head, ssm-head, expert"),
-        ({"temperature": -1.0}, "no sampling at temperature -1"),
-        ({"top_p": 0.0}, "with top-p 0"),
+        ({"temperature": -1.0}, "temperature -1.0 is not a number from 0"),
+        ({"top_p": 0.0}, "top-p 0.0 is not a number above 0 up to 1"),
         ({"device": "tpu"}, "no device 'tpu'"),
         ({"replay": "c123"}, "no file 'c123' with responses"),
         ({"replay": "x.jsonl", "temperature": 1.0}, "a replay has its prompts and tokens"),
@@ -197,19 +200,20 @@ def test_too_little_memory_is_said_before_loading(tiny, tmp_path, monkeypatch):
 )
 def test_options_that_mean_nothing_are_told(chosen, message, tiny, tmp_path):
     with pytest.raises(UsageError, match=message):
-        plan.capture(tmp_path, str(tiny), **chosen)
+        plan.capture(tmp_path, CaptureRequest(subject=str(tiny), **chosen))
 
 
 def test_checkpoints_in_a_folder_are_a_trajectory(copy, tmp_path):
     for step in (1000, 200, 30):
         copy(f"checkpoint-{step}")
-    plans = plan.captures(tmp_path, str(tmp_path), steps=30)
-    assert [one.spec["training_step"] for one in plans] == [30, 200, 1000]
-    assert len({one.spec["trajectory"] for one in plans}) == 1
-    assert plans[2].spec["subject"]["name"] == "checkpoint-1000"
-    assert "trajectory" not in plan.captures(tmp_path, str(tmp_path / "checkpoint-30"), steps=30)[0].spec
+    plans = plan.captures(tmp_path, CaptureRequest(subject=str(tmp_path), steps=30))
+    assert [one.spec.training_step for one in plans] == [30, 200, 1000]
+    assert len({one.spec.trajectory for one in plans}) == 1
+    assert plans[2].spec.source.name == "checkpoint-1000"
+    (one,) = plan.captures(tmp_path, CaptureRequest(subject=str(tmp_path / "checkpoint-30"), steps=30))
+    assert one.spec.trajectory is None
     with pytest.raises(UsageError, match="do not go together"):
-        plan.captures(tmp_path, "owner/model", revisions=["a", "b"], revision="c")
+        CaptureRequest(subject="owner/model", revisions=("a", "b"), revision="c")
 
 
 def test_random_weights_are_the_architecture_drawn_by_their_seed(tiny, tmp_path, subject):
@@ -267,9 +271,15 @@ def test_logits_that_are_not_finite_are_told(tiny, tmp_path):
         generate(broken, PROMPTS, 3)
 
 
+def _spec(**chosen: Any) -> CaptureSpec:
+    nothing = {"data": "", "task_set": "", "tasks_hash": "", "items": ()}
+    source = Source("tiny", "folder", "/tiny")
+    return CaptureSpec(subject="/tiny", steps=24, kinds=("head",), source=source, **nothing, **chosen)
+
+
 def test_batches_are_halved_where_memory_ends_and_the_numbers_stay(subject, tmp_path, monkeypatch, capsys):
     prompts = encode(subject, ["one", "two words", "a third one", "x", "and five"], chat=True)
-    spec = {"batch": 5, "steps": 24, "kinds": ["head"], "temperature": 0.0, "top_p": 1.0, "seed": 0, "replay": None}
+    spec = _spec(batch=5)
     (tmp_path / "jobs" / "c1" / "shards").mkdir(parents=True)
     job = JobFolder(tmp_path / "jobs" / "c1")
 
@@ -325,7 +335,7 @@ def test_a_hybrid_is_one_map_of_heads_of_both_kinds_and_replays_on_another(tmp_p
 def test_a_replay_whose_tokens_are_other_text_is_told(subject, command, tiny):
     capture = command.json("capture", str(tiny), "--prompts", "2", "--steps", "24")["capture"]
     cache = Cache.open(command.cache)
-    spec = {"replay": {"capture": capture}, "prompts": [], "steps": 24}
+    spec = _spec(replayed=capture)
     asked = worker._asked(cache, spec, subject)
     assert [len(one) for one in asked.answers] == [24, 24]
     other = byte_tokenizer()

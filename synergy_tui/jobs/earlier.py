@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
+from pathlib import Path
 from typing import Any
 
 from synergy_tui import settings
@@ -54,13 +55,15 @@ def complete(cache: Cache) -> None:
             con.executemany("UPDATE recipes SET hash = ?, request = ? WHERE result = ?", rows)
 
 
-def completed(cache: Cache, spec: Spec) -> Spec:
-    """The spec of a job of an earlier version with what such a version found out later. Raises SynergyError."""
+def completed(folder: Path, spec: Spec) -> Spec:
+    """The spec of a job of an earlier version with what such a version found out later, from the cache in
+    `folder`. Raises SynergyError."""
     if not isinstance(spec, AblateSpec) or spec.conditions:
         return spec
     from synergy_tui.ablation.conditions import conditions
     from synergy_tui.jobs.rankings import rankings
 
+    cache = Cache.open(folder)
     capture = load.one(cache, "capture", spec.capture)
     shape = (capture["layers"], capture["units_per_layer"])
     values = rankings(cache, spec.decomposition, shape, spec.replayed if spec.held_out else ())

@@ -1,9 +1,29 @@
-"""What the kernel says of processes: whether a number is still the one that was noted, and whether memory ran out."""
+"""Starts processes, and asks the kernel of them: whether a number is still the one that was noted, and whether memory
+ran out."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+
+
+def spawn(arguments: Sequence[str], log: Path, folder: Path, environment: Mapping[str, str]) -> int:
+    """Starts `python -m` with the arguments in a session of its own, so that losing the terminal does not end it. log:
+    takes what it prints. folder: it works in. Returns its process id."""
+    with open(log, "ab") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            cwd=folder,
+            env=dict(environment),
+            start_new_session=True,
+        )
+    return process.pid
 
 
 @cache

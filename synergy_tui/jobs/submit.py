@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,8 @@ from typing import Any
 from filelock import Timeout
 
 from synergy_tui.errors import JobError
-from synergy_tui.jobs import folder
+from synergy_tui.jobs import folder, processes
+from synergy_tui.jobs.earlier import completed
 from synergy_tui.jobs.folder import ENDED, RESTING, JobFolder, Order
 from synergy_tui.jobs.specs import Spec
 from synergy_tui.settings import worker_environment
@@ -46,18 +45,9 @@ def submit(cache: Path, spec: Spec, after: str | None = None, softly: bool = Fal
 
 
 def start(job: JobFolder) -> None:
-    """Starts a worker for a queued job. Its own session: losing the terminal does not end it."""
-    with open(job.log, "ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "synergy_tui.jobs.worker", str(job.path)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=job.path,
-            env=worker_environment(job.cache),
-            start_new_session=True,
-        )
-    job.started(process.pid)
+    """Starts a worker for a queued job."""
+    arguments = ["synergy_tui.jobs.worker", str(job.path)]
+    job.started(processes.spawn(arguments, job.log, job.path, worker_environment(job.cache)))
 
 
 def resume(cache: Path, job: JobFolder, batch: int | None = None) -> list[JobFolder]:
@@ -75,7 +65,7 @@ def resume(cache: Path, job: JobFolder, batch: int | None = None) -> list[JobFol
     try:
         for one in chain:
             order = one.order()
-            if (spec := completed(Cache.open(cache), order.spec)) is not order.spec:
+            if (spec := completed(cache, order.spec)) is not order.spec:
                 order = Order(spec, order.after, order.softly)
                 one.write_order(order)
             one.cancel_flag.unlink(missing_ok=True)

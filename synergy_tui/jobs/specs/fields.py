@@ -134,7 +134,8 @@ class Field:
         most = self.meta.le if self.meta else None
         beyond = isinstance(value, int) and most is not None and value > most
         allowed = f"at most {most:,}" if beyond else self.allowed
-        return UsageError(f"{self.label} {_shown(value)} is not {allowed}", f"default: {self.told}")
+        verb = "are" if self.is_list else "is"
+        return UsageError(f"{self.label} {_shown(value)} {verb} not {allowed}", f"default: {self.told}")
 
     @property
     def told(self) -> str:

@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import Any
 
 from filelock import Timeout
 
@@ -60,12 +61,12 @@ def _work(job: JobFolder) -> int:
             spec, batch = order.spec, order.spec.batch_size
             progress.state("queued", stage="queued")
             if order.after and order.after != job.id:
-                _wait_for(JobFolder(job.path.parent / order.after), progress, order.softly)
+                _wait_for(JobFolder(job.path.parent / order.after), progress, order.softly, spec.KIND)
             with Turn(job, choose(spec.device), before["created"], progress):
                 progress.state("running", stage="starting")
                 if isinstance(source := getattr(spec, "source", None), Source):
                     trust.check(source)
-                importlib.import_module(f"synergy_tui.jobs.worker.{spec.KIND}").work(job, spec, progress)
+                _module(spec.KIND).work(job, spec, progress)
             progress.state("done", stage="done")
             # What they were made into is published.
             shutil.rmtree(job.shards, ignore_errors=True)
@@ -96,14 +97,21 @@ def _work(job: JobFolder) -> int:
     return 1
 
 
-def _wait_for(other: JobFolder, progress: Progress, softly: bool) -> None:
-    """softly: whatever the end of the other is, as a claims card is made of the parts that can be had."""
+def _module(kind: str) -> Any:
+    return importlib.import_module(f"synergy_tui.jobs.worker.{kind}")
+
+
+def _wait_for(other: JobFolder, progress: Progress, softly: bool, kind: str) -> None:
+    """softly: whatever the end of the other is, as a claims card is made of the parts that can be had. The next in
+    line loads what it needs meanwhile, which takes seconds."""
     while True:
         progress.check()
         # Done jobs may be tidied away; whether their result is there is for the work itself to find.
         status = other.status() if other.path.exists() else {"state": "done"}
         if status["state"] == "done":
             return
+        if status["state"] == "running":
+            _module(kind)
         if status["state"] in ("failed", "cancelled"):
             if softly:
                 return
