@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from driving import drive, make, settle, type_in, until_in
-from synergy_tui.explorer.dialogs.ladder import LadderForm
 from textual.widgets import Input, OptionList
 
 from synergy_tui.bench.made import make_run
@@ -24,12 +23,16 @@ from synergy_tui.explorer import actions
 from synergy_tui.explorer.app import Explorer
 from synergy_tui.explorer.dialogs.choose import Choose
 from synergy_tui.explorer.dialogs.help import Help
+from synergy_tui.explorer.dialogs.new import Form
 from synergy_tui.explorer.dialogs.pins import Pins
 from synergy_tui.explorer.dialogs.rule import AskRule
 from synergy_tui.explorer.selection import Selection, by_rule
+from synergy_tui.explorer.views import every_action, view_class
 from synergy_tui.explorer.widgets.runs import RunsPanel
 from synergy_tui.explorer.widgets.table import ResultTable
 from synergy_tui.store.cache import Cache
+
+ALL = (*actions.APP, *every_action())
 
 # Actions: each is pressed where it belongs and must do what it says.
 
@@ -170,7 +173,7 @@ DIFFICULTY: list[tuple[str, tuple[str, ...], Check]] = [
     ("difficulty.next", (), lambda app: NOTHING in app.plain_screen()),
     ("difficulty.previous", (), lambda app: NOTHING in app.plain_screen()),
     ("difficulty.open", (), lambda app: app.view.id == "difficulty"),
-    ("difficulty.start", (), _dialog(LadderForm)),
+    ("difficulty.start", (), _dialog(Form)),
 ]
 
 SQL: list[tuple[str, tuple[str, ...], Check]] = [
@@ -189,7 +192,7 @@ SCRIPTS |= {"difficulty": DIFFICULTY, "claims": CLAIMS, "compare": COMPARE}
 
 @pytest.mark.parametrize("where", SCRIPTS)
 def test_every_action_does_what_it_says(made: Path, where: str) -> None:
-    keys = {one.id: one.key.split(",")[0] for one in actions.ALL}
+    keys = {one.id: one.key.split(",")[0] for one in ALL}
 
     async def press(app, pilot):
         if where == "pairs":
@@ -207,9 +210,9 @@ def test_every_action_does_what_it_says(made: Path, where: str) -> None:
 
 def test_every_action_is_tried_and_explained() -> None:
     tried = {name for script in SCRIPTS.values() for name, _, _ in script}
-    assert {one.id for one in actions.ALL} - tried == {"quit"}  # which has a test of its own
-    assert len({one.id for one in actions.ALL}) == len(actions.ALL)
-    for one in actions.ALL:
+    assert {one.id for one in ALL} - tried == {"quit"}  # which has a test of its own
+    assert len({one.id for one in ALL}) == len(ALL)
+    for one in ALL:
         assert one.word, one
         assert one.tooltip, one
         immediate = one.id == "palette" or one.call.startswith("move(")
@@ -217,7 +220,7 @@ def test_every_action_is_tried_and_explained() -> None:
 
 
 def test_no_two_actions_share_a_key_where_both_could_be_meant() -> None:
-    views = {one.where for one in actions.ALL} - {"app"}
+    views = {one.where for one in ALL} - {"app"}
     for view in views:
         keys = [key for one in actions.ALL if one.where == view for key in one.key.split(",")]
         assert len(keys) == len(set(keys)), view
@@ -394,17 +397,20 @@ def test_copied_commands_remake_the_view(made: Path, tmp_path: Path) -> None:
     texts: list[tuple[str, str, str]] = []
 
     async def press(app, pilot):
-        for key in ("escape", "m", "u", "p", "t", "a"):
+        for key in ("escape", "m", "u", "p", "t", "a", "b", "J", "d"):
             await pilot.press(key)
             await settle(app, pilot)
             if key == "m":
                 await type_in(pilot, "autocorrelation")
                 await pilot.press("enter")
                 await settle(app, pilot)
-            texts.append((remake.command(app), remake.python(app), remake.sql(app)))
+            query = app.view.sql()
+            texts.append((remake.command(app, app.view), remake.python(app, query), query))
 
     drive(press, made)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    # Each view has its own.
+    assert len({query for _, _, query in texts}) == len(texts)
     for command, _, _ in texts:
         got = subprocess.run(shlex.split(command), capture_output=True, text=True, env=environment)
         assert got.returncode == 0, (command, got.stderr)
@@ -530,7 +536,7 @@ def test_the_palette_has_every_action_of_the_view(made: Path) -> None:
         await pilot.press("p")
         await settle(app, pilot)
         names = [one.title for one in app.get_system_commands(app.screen)]
-        wanted = [one.id for one in actions.ALL if one.palette and one.where in ("app", "pairs")]
+        wanted = [one.id for one in (*actions.APP, *view_class("pairs").ACTIONS) if one.palette]
         assert all(any(f"({name})" in title for title in names) for name in wanted)
         await pilot.press("ctrl+p")
         await type_in(pilot, "pairs.atom")
@@ -561,7 +567,7 @@ def test_a_run_is_started_watched_and_ablated_from_the_explorer(cache: Path, tin
         await pilot.press("escape", "C", "a")
         orders = {"orders": "marked,single-units"}
         for name, value in ({"seeds": "2", "fractions": "0.1", "prompts": "2"} | orders).items():
-            app.view.query_one(f"#ablation-{name}", Input).value = value
+            app.view.query_one(f"#field-{name}", Input).value = value
         await until_in(app, pilot, lambda: "4 marked" in app.plain_screen(), "the set")
         app.view.focus_main()
         await pilot.press("f5")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -16,6 +17,8 @@ from driving import drive, settle, until_in
 
 from synergy_tui.bench.made import make_run
 from synergy_tui.explorer import actions
+from synergy_tui.explorer.views import VIEWS, every_action
+from synergy_tui.jobs import processes
 from synergy_tui.store.cache import Cache
 
 
@@ -165,11 +168,13 @@ def test_a_failed_job_shows_why(made: Path) -> None:
 
 
 SIZES = ((20, 5), (40, 12), (80, 24), (120, 40), (200, 60))
-ALPHABET = [key for one in actions.ALL for key in one.key.split(",") if one.id not in ("quit", "ablation.start")]
-ALPHABET += [
+KEYS = sorted({key for one in (*actions.APP, *every_action()) if one.id != "quit" for key in one.key.split(",")})
+ALPHABET = [
+    *KEYS,
     "tab",
     "shift+tab",
     "space",
+    "enter",
     "enter",
     "escape",
     "backspace",
@@ -177,22 +182,23 @@ ALPHABET += [
     "2",
     ".",
     "z",
-    "up",
     "down",
-    "left",
-    "right",
+    "up",
 ]
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-def test_random_keys_and_clicks_never_crash_it(made: Path, size: tuple[int, int]) -> None:
-    """A short form; FUZZ=2000 presses as many."""
-    count, chance = int(os.environ.get("FUZZ", "60")), random.Random(f"{size}")
+def test_random_keys_and_clicks_never_crash_it(made: Path, size: tuple[int, int], nobody_works: None) -> None:
+    """A short form; FUZZ=4000 presses as many at each size, and must then have seen every view and dialog."""
+    count = int(os.environ.get("FUZZ", "60"))
+    chance, seen = random.Random(f"{size}"), set()
 
     async def press(app, pilot):
         for number in range(count):
             if number % 25 == 0:
-                await pilot.press("escape", "escape", chance.choice("utpadJs"))
+                await pilot.press("escape", "escape", chance.choice([one.key.split(",")[-1] for one in VIEWS.values()]))
+            if number % 40 == 3:
+                await pilot.press("escape", "escape", "n", *["down"] * chance.randrange(5), "enter")
             if chance.random() < 0.15:
                 await pilot.click(offset=(chance.randrange(app.size.width), chance.randrange(app.size.height)))
             elif chance.random() < 0.03:
@@ -200,7 +206,60 @@ def test_random_keys_and_clicks_never_crash_it(made: Path, size: tuple[int, int]
             else:
                 await pilot.press(chance.choice(ALPHABET))
             assert app.is_running, number
+            seen.add(str(app.view.id))
+            seen.add(type(app.screen).__name__)
         await pilot.press("escape", "escape", "escape")
         await settle(app, pilot)
 
     drive(press, made, size)
+    if count >= 2000:
+        assert seen >= {*VIEWS, *(one.__name__ for one in _dialogs())}
+
+
+def _dialogs() -> list[type]:
+    from importlib import import_module
+    from pkgutil import iter_modules
+
+    from synergy_tui.explorer import dialogs
+    from synergy_tui.explorer.dialogs.base import Dialog
+
+    for one in iter_modules(dialogs.__path__):
+        import_module(f"{dialogs.__name__}.{one.name}")
+    return Dialog.__subclasses__()
+
+
+@pytest.fixture
+def nobody_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs are made and nobody works on them: none of these keys is to load a model."""
+    monkeypatch.setattr(processes, "spawn", lambda *_: 2**30)
+
+
+@pytest.mark.parametrize("name", sorted(one.__name__ for one in _dialogs()))
+def test_a_dialog_may_be_closed_at_any_moment(made: Path, name: str) -> None:
+    """Before it is mounted, while it is, and after."""
+    from synergy_tui.explorer.dialogs import choose, copy, new, pins, rule
+    from synergy_tui.explorer.dialogs import help as help_
+
+    async def press(app, pilot):
+        make: dict[str, Any] = {
+            "Choose": lambda: choose.Choose("which", {"a": "one"}),
+            "Copy": lambda: copy.Copy(app, app.view, "<svg/>", "text"),
+            "Form": lambda: new.Form(new.FORMS["run"](app)),
+            "Help": lambda: help_.Help(app.view),
+            "Pins": lambda: pins.Pins(app.state, ["1.1"]),
+            "AskRule": lambda: rule.AskRule(app.shown, "rank > 0.5"),
+        }
+        for pauses in range(6):
+            screen = make[name]()
+            app.push_screen(screen)
+            for _ in range(pauses):
+                await asyncio.sleep(0)
+            app.pop_screen()
+            await pilot.pause()
+            assert app.is_running
+        app.push_screen(make[name]())
+        await pilot.press("escape")
+        await settle(app, pilot)
+        assert len(app.screen_stack) == 1
+
+    drive(press, made)

@@ -6,9 +6,9 @@ import json
 import sys
 import threading
 from dataclasses import replace
-from typing import Any
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,13 +21,13 @@ from synergy_tui.errors import MeasureError, SubjectError, TaskError, UsageError
 from synergy_tui.jobs import plan
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.specs import CaptureRequest, CaptureSpec
-from synergy_tui.subject.source import Source
 from synergy_tui.jobs.worker import capture as worker
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.load import rows
 from synergy_tui.subject.facts import facts
 from synergy_tui.subject.loading import load
+from synergy_tui.subject.source import Source
 from synergy_tui.subject.sources import resolve
 
 PROMPTS = [[1, 2, 3, 4, 5, 6, 7], [9, 8, 7], [20, 21, 22, 23]]

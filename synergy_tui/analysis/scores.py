@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import rankdata
 
 from synergy_tui.terms import ATOMS, RANKINGS, RTR, STS
 
@@ -97,7 +96,19 @@ def mean_over(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    return rankdata(values, axis=-1, nan_policy="omit")
+    """From 1 along the last axis, ties averaged; NaN has none. (SciPy has it too, and would come into the faces.)"""
+    order = np.argsort(values, axis=-1, kind="stable")
+    ordered = np.take_along_axis(values, order, axis=-1)
+    place = np.broadcast_to(np.arange(values.shape[-1]), ordered.shape)
+    new = np.ones(ordered.shape, bool)
+    new[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
+    last = np.ones(ordered.shape, bool)
+    last[..., :-1] = new[..., 1:]
+    first_of_run = np.maximum.accumulate(np.where(new, place, 0), axis=-1)
+    last_of_run = np.minimum.accumulate(np.where(last, place, values.shape[-1])[..., ::-1], axis=-1)[..., ::-1]
+    ranks = np.empty(ordered.shape)
+    np.put_along_axis(ranks, order, (first_of_run + last_of_run) / 2 + 1, axis=-1)
+    return np.where(np.isnan(values), np.nan, ranks)
 
 
 def _tdmi_share(values: UnitValues) -> np.ndarray:

@@ -9,8 +9,15 @@ import click
 
 from synergy_tui import terms
 from synergy_tui.cli.common import ask_before, open_cache, print_json, print_next, say, settings_in_force
-from synergy_tui.cli.measure import captures, with_maps
-from synergy_tui.cli.starting import WORTH_ASKING, follow_jobs, start_chains, tell, writable
+from synergy_tui.cli.starting import (
+    WORTH_ASKING,
+    captures,
+    follow_jobs,
+    start_chains,
+    tell,
+    with_maps,
+    writable,
+)
 from synergy_tui.errors import UsageError
 from synergy_tui.jobs.specs.capture import CaptureRequest
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -19,16 +19,12 @@ from synergy_tui.cli.common import (
     settings_in_force,
 )
 from synergy_tui.cli.fields import all_made, made, request_options
-from synergy_tui.cli.starting import follow_jobs, job_options, start_chains, start_plans, writable
+from synergy_tui.cli.starting import captures, follow_jobs, job_options, start_chains, start_plans, with_maps, writable
 from synergy_tui.errors import UsageError
 from synergy_tui.jobs.specs.ablate import AblateRequest
 from synergy_tui.jobs.specs.capture import CaptureRequest
 from synergy_tui.jobs.specs.decompose import DecomposeRequest
 from synergy_tui.terms import DEFAULT_ORDERS
-
-if TYPE_CHECKING:
-    from synergy_tui.jobs.plan import Link, Plan
-    from synergy_tui.jobs.specs import CaptureSpec
 
 
 @click.command()
@@ -106,21 +102,6 @@ def capture(subject: str, detach: bool, yes: bool, cache: Path | None, as_json: 
     for one in found:
         click.echo(f"capture {one['capture']}: {one['valid_prompts']} of {one['prompts']} responses long enough")
     print_next(opened, [f"synergy-tui decompose {job.id}" for job in jobs])
-
-
-def captures(cache: Path | None, request: CaptureRequest) -> list[Plan[CaptureSpec]]:
-    """What `run` and `capture` are to capture."""
-    from synergy_tui.jobs import plan
-
-    opened = open_cache(cache) if request.replay else None
-    return plan.captures(settings_in_force(cache).data, request, opened)
-
-
-def with_maps(captured: Plan[CaptureSpec], chosen: dict[str, Any]) -> list[Link]:
-    """A capture and its decompositions by the options of `decompose`, as a chain."""
-    from synergy_tui.jobs import plan
-
-    return plan.with_maps(captured, all_made(DecomposeRequest, chosen))
 
 
 @click.command()

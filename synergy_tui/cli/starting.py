@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synergy_tui.cli.common import ask_before, printer, say, settings_in_force
+from synergy_tui.cli.common import ask_before, open_cache, printer, say, settings_in_force
+from synergy_tui.cli.fields import all_made
 from synergy_tui.errors import CacheError, SynergyError
+from synergy_tui.jobs.specs.capture import CaptureRequest
+from synergy_tui.jobs.specs.decompose import DecomposeRequest
 
 if TYPE_CHECKING:
     from synergy_tui.jobs.folder import JobFolder
     from synergy_tui.jobs.plan import Link, Plan
+    from synergy_tui.jobs.specs import CaptureSpec
     from synergy_tui.store.cache import Cache
 
 WORTH_ASKING = 1800.0
@@ -63,6 +67,21 @@ def start_chains(cache: Path | None, chains: Sequence[Sequence[Link]], yes: bool
     for links in chains:
         jobs += chain.started(opened, links, chain.start(opened, links))
     return jobs
+
+
+def captures(cache: Path | None, request: CaptureRequest) -> list[Plan[CaptureSpec]]:
+    """What `run` and `capture` are to capture."""
+    from synergy_tui.jobs import plan
+
+    opened = open_cache(cache) if request.replay else None
+    return plan.captures(settings_in_force(cache).data, request, opened)
+
+
+def with_maps(captured: Plan[CaptureSpec], chosen: dict[str, Any]) -> list[Link]:
+    """A capture and its decompositions by the options of `decompose`, as a chain."""
+    from synergy_tui.jobs import plan
+
+    return plan.with_maps(captured, all_made(DecomposeRequest, chosen))
 
 
 def follow_jobs(jobs: Sequence[JobFolder], lost: Callable[[SynergyError], None] | None = None) -> None:

@@ -12,9 +12,10 @@ from textual.filter import Monochrome
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer
 
-from synergy_tui.explorer import actions
+from synergy_tui.explorer import actions, keys
 from synergy_tui.explorer.session import Session
 from synergy_tui.explorer.theme import DARK, LIGHT
+from synergy_tui.explorer.views import VIEWS, view_class
 from synergy_tui.explorer.views.atlas import AtlasView
 from synergy_tui.explorer.views.base import View
 from synergy_tui.explorer.widgets.ink import Ink
@@ -25,15 +26,13 @@ from synergy_tui.settings import Settings
 if TYPE_CHECKING:
     from synergy_tui.explorer.open import RunTree
 
-VIEWS = ("atlas", "unit", "tokens", "pairs", "ablation", "difficulty", "claims", "compare", "jobs", "sql")
-
 
 class Explorer(Session):
     """One cache, one selection, ten views."""
 
     TITLE = "synergy-tui"
     CSS_PATH = "style.tcss"
-    BINDINGS = actions.bindings("app")
+    BINDINGS = keys.bindings(actions.APP)
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (150, "-wide")]  # noqa: RUF012
@@ -177,7 +176,7 @@ class Explorer(Session):
         """Brings a view to the front; it is made when it is wanted first."""
         switcher = self.query_one("#views", ContentSwitcher)
         if not switcher.query(f"#{name}"):
-            await switcher.mount(_view(name))
+            await switcher.mount(view_class(name)(id=name))
         switcher.current = name
         self.state.here["view"] = name
         self.view.show()
@@ -294,7 +293,8 @@ class Explorer(Session):
         """What can be copied or saved."""
         from synergy_tui.explorer.dialogs.copy import Copy
 
-        self.push_screen(Copy(self))
+        # Now, while the view is as the user sees it: the dialog must not be on its own picture.
+        self.push_screen(Copy(self, self.view, self.export_screenshot(title="synergy-tui"), self.plain_screen()))
 
     def action_panel(self, name: str) -> None:
         """Shows or hides a panel: a drawer where there is little room."""
@@ -320,14 +320,14 @@ class Explorer(Session):
         """What is under the cursor, what the number means, what to doubt, and the keys."""
         from synergy_tui.explorer.dialogs.help import Help
 
-        self.push_screen(Help(self))
+        self.push_screen(Help(self.view))
 
     def get_system_commands(self, screen: Screen[Any]) -> Any:
         """Every action by name: the app's and those of the view in front."""
         front = self.view
-        for one in actions.ALL:
-            if one.palette and one.where in ("app", front.id):
-                target = self if one.where == "app" else front
+        every = [*((self, one) for one in actions.APP), *((front, one) for one in front.ACTIONS)]
+        for target, one in every:
+            if one.palette:
                 yield SystemCommand(
                     f"{one.word} ({one.id})", f"{one.tooltip} [{one.key}]", self._call(target, one.call), True
                 )
@@ -342,11 +342,3 @@ class Explorer(Session):
     def plain_screen(self) -> str:
         """The screen as text."""
         return "\n".join(strip.text.rstrip() for strip in self.screen._compositor.render_strips())
-
-
-def _view(name: str) -> View:
-    """A view by its name; what it imports is loaded now."""
-    from importlib import import_module
-
-    module = import_module(f"synergy_tui.explorer.views.{name}")
-    return getattr(module, "SQLView" if name == "sql" else f"{name.capitalize()}View")(id=name)

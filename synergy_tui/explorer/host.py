@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from textual.screen import Screen
 
-    from synergy_tui.explorer.open import Place
-    from synergy_tui.explorer.run import Run
+    from synergy_tui.explorer.keys import Action
+    from synergy_tui.explorer.run import Place, Run
     from synergy_tui.explorer.selection import Selection
     from synergy_tui.explorer.state import State
     from synergy_tui.explorer.watch import Seen
@@ -29,13 +29,26 @@ class Front(Protocol):
     def id(self) -> str | None:
         """Its name."""
 
-    HELP: str
+    ACTIONS: ClassVar[tuple[Action, ...]]
+    HELP: ClassVar[str]
+
+    def sql(self) -> str:
+        """The query that gives the numbers behind it."""
+
+    def command(self) -> str:
+        """The command that prints what it shows."""
+
+    def table(self) -> tuple[Sequence[str], Sequence[Sequence[object]]]:
+        """What it shows, as columns and rows."""
 
     def value(self) -> str:
         """What is under the cursor."""
 
     def about(self) -> list[str]:
         """The same in sentences."""
+
+    def focus_main(self) -> None:
+        """Gives the keys to it."""
 
 
 class Host(Protocol):
@@ -51,6 +64,13 @@ class Host(Protocol):
     seen: Seen | None
     state: State
     ink: Ink
+
+    @property
+    def view(self) -> Front:
+        """The view in front."""
+
+    def show_made(self, made: Run) -> None:
+        """Shows something that is in no cache: the result of a query as a map."""
 
     def say(self, text: str, kind: Any = "information") -> None:
         """A message that goes away by itself."""

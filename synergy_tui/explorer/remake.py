@@ -8,65 +8,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synergy_tui.terms import ATOMS, RANKINGS, column
+from synergy_tui.terms import RANKINGS, column
 
 if TYPE_CHECKING:
-    from synergy_tui.explorer.app import Explorer
+    from synergy_tui.explorer.host import Front, Host
+    from synergy_tui.explorer.run import Run
 
 
-def command(app: Explorer) -> str:
-    """The command line that prints what the view shows."""
-    run, name = app.shown, app.view.id
-    where = _cache(app)
-    if name == "jobs" or run is None:
-        return f"synergy-tui jobs list{where}" if name == "jobs" else f"synergy-tui{where}"
-    if name == "atlas" and app.selection.score in RANKINGS:
-        sample = " --sample" if run.place.sample else f" {run.place.id}"
-        return f"synergy-tui show{sample} --ranking {app.selection.score}{'' if run.place.sample else where}"
-    return f"synergy-tui sql {shlex.quote(sql(app))}{where}"
+def command(host: Host, view: Front) -> str:
+    """The command line that prints what a view shows."""
+    shown = host.shown
+    where = "" if shown is not None and shown.place.sample else _cache(host)
+    return f"{view.command()}{where}"
 
 
-def sql(app: Explorer) -> str:
-    """The query that gives the numbers behind the view."""
-    run, view, selection = app.shown, app.view, app.selection
-    if view.id == "sql":
-        return str(getattr(view, "query_text", ""))
-    if view.id == "jobs" or run is None:
-        return "SELECT * FROM jobs"
-    here = f"decomposition = '{run.place.id}'"
-    layer, unit = divmod(selection.unit, run.per_layer)
-    if view.id == "tokens":
-        return (
-            f"SELECT step, value FROM series WHERE capture = '{run.row['capture']}' AND prompt = {selection.prompt} "
-            f"AND layer = {layer} AND unit = {unit} ORDER BY step"
-        )
-    if view.id in ("pairs", "unit"):
-        names = (
-            [selection.atom] if view.id == "pairs" and selection.atom in (*ATOMS, "tdmi") else ["sts", "rtr", "tdmi"]
-        )
-        either = f"AND {selection.unit} IN (x, y) " if view.id == "unit" else ""
-        return (
-            f"SELECT x_layer, x_unit, y_layer, y_unit, {', '.join(names)} FROM pairs WHERE {here} {either}"
-            f"ORDER BY {names[0]} DESC LIMIT 100"
-        )
-    if view.id == "difficulty":
-        columns = "name, c.order_parameter, level, value, low, high"
-        return f"SELECT {columns} FROM ladder_curves c JOIN ladders USING (ladder) ORDER BY 1, 2, 3"
-    if view.id == "ablation":
-        return (
-            "SELECT removal_order, target, fraction, avg(divergence) AS divergence FROM ablation_curves JOIN ablations "
-            f"USING (ablation) WHERE {here} GROUP BY ALL ORDER BY ALL"
-        )
-    # What the map shows of the default ranking is its scaled value, which heads calls rank.
-    score = "rank" if selection.score == RANKINGS[0] else _quoted(column(selection.score))
-    return f"SELECT layer, unit, {score} FROM heads WHERE {here} ORDER BY layer, unit"
-
-
-def python(app: Explorer) -> str:
-    """The same in Python."""
-    run = app.shown
+def python(host: Host, query: str) -> str:
+    """A query in Python; '' for none."""
+    if not query:
+        return ""
+    run = host.shown
     archive = run is not None and (run.place.sample or not (run.place.cache.folder / "cache.duckdb").exists())
-    folder = run.place.cache.folder if run is not None else app.settings.cache
+    folder = run.place.cache.folder if run is not None else host.settings.cache
     opened = f"open_any(Path({str(folder)!r}))" if archive else f"synergy_tui.open_cache({str(folder)!r})"
     imports = (
         "from pathlib import Path\n\nfrom synergy_tui.store.archive import open_any\n"
@@ -75,10 +37,26 @@ def python(app: Explorer) -> str:
     )
     lines = [
         f"{imports}from synergy_tui.store.query import ask\n",
-        f"answer = ask({opened}, {sql(app)!r})",
+        f"answer = ask({opened}, {query!r})",
         "rows = answer.as_dicts()\n",
     ]
     return "\n".join(lines)
+
+
+def score_query(run: Run, score: str) -> str:
+    """The query of a score of all units of a run."""
+    # What the map shows of the default ranking is its scaled value, which heads calls rank.
+    name = "rank" if score == RANKINGS[0] else _quoted(column(score))
+    return f"SELECT layer, unit, {name} FROM heads WHERE decomposition = '{run.place.id}' ORDER BY layer, unit"
+
+
+def pairs_query(run: Run, names: Sequence[str], unit: int | None = None) -> str:
+    """The query of the strongest pairs of a run by the first of some values, or of those of a unit."""
+    of = "" if unit is None else f"AND {unit} IN (x, y) "
+    return (
+        f"SELECT x_layer, x_unit, y_layer, y_unit, {', '.join(names)} FROM pairs WHERE decomposition = "
+        f"'{run.place.id}' {of}ORDER BY {names[0]} DESC LIMIT 100"
+    )
 
 
 def csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -107,10 +85,10 @@ def parquet(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
     return out.getvalue().to_pybytes()
 
 
-def file_name(app: Explorer, ending: str) -> Path:
+def file_name(host: Host, view: Front, ending: str) -> Path:
     """A name for a file that is not there yet, in the folder the explorer was started from."""
-    run = app.shown
-    stem = f"{app.view.id}-{run.place.id if run else 'none'}"
+    run = host.shown
+    stem = f"{view.id}-{run.place.id if run else 'none'}"
     for number in range(1, 1000):
         path = Path(f"{stem}{'' if number == 1 else f'-{number}'}.{ending}")
         if not path.exists():
@@ -123,8 +101,8 @@ def _quoted(name: str) -> str:
     return name if re.fullmatch("[a-z_]+", name) and name != "offset" else '"' + name.replace('"', '""') + '"'
 
 
-def _cache(app: Explorer) -> str:
+def _cache(host: Host) -> str:
     from synergy_tui.settings import load
 
-    folder = app.shown.place.cache.folder if app.shown else app.settings.cache
+    folder = host.shown.place.cache.folder if host.shown else host.settings.cache
     return "" if folder == load().cache else f" --cache {shlex.quote(str(folder))}"

@@ -13,8 +13,8 @@ from filelock import Timeout
 
 from synergy_tui.errors import JobError
 from synergy_tui.jobs import folder, processes
-from synergy_tui.jobs.earlier import completed
 from synergy_tui.jobs.folder import ENDED, RESTING, JobFolder, Order
+from synergy_tui.jobs.plan.earlier import completed
 from synergy_tui.jobs.specs import Spec
 from synergy_tui.settings import worker_environment
 from synergy_tui.subject import trust

@@ -12,8 +12,10 @@ import numpy as np
 from synergy_tui.errors import UsageError
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
+from synergy_tui.terms import METHOD_FIELDS
 
-METHOD = ("estimator", "redundancy", "lag", "pool", "preprocess")
+METHOD = tuple(one for one in METHOD_FIELDS if one != "precision")
+"""In what runs must agree to be held against each other. Two precisions may be: it tells what the lower one costs."""
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
 
 from synergy_tui.errors import TaskError
 from synergy_tui.settings import shipped, user_path
-
-GRADES = ("number", "word", "phrase", "choice")
-"""number: the last number of the first line is the answer. word: a word of the first line is. phrase: the first line
-holds it. choice: the first capital letter that stands alone is, or one of the words is there."""
+from synergy_tui.tasks.rows import Row, check_text, read
+from synergy_tui.tasks.verifiers import VERIFIERS, grade
 
 ANSWER = 16
 """Tokens an answer may have."""
@@ -24,7 +20,7 @@ ABLE = 0.5
 
 @dataclass(frozen=True)
 class Task:
-    """One thing to ask with a right answer; several right ones are parted by |. grade: see GRADES."""
+    """One thing to ask with a right answer; several right ones are parted by |. grade: its verifier."""
 
     id: str
     category: str
@@ -32,24 +28,14 @@ class Task:
     answer: str
     grade: str
 
-    def as_dict(self) -> dict[str, str]:
-        """For a job's spec."""
-        return asdict(self)
-
 
 def load(name: str = "graded") -> list[Task]:
-    """The shipped set by name, or a .jsonl file of objects with id, category, text, answer and grade. Raises
+    """The shipped set by name, or a file (see tasks.rows) with id, category, text, answer and grade. Raises
     TaskError."""
     path = shipped("tasks/graded.jsonl") if name == "graded" else user_path(name)
     if not path.is_file():
-        raise TaskError(f"no graded tasks {name!r}", "give graded, or a .jsonl file")
-    found = []
-    try:
-        lines = [line for line in path.read_text("utf-8").split("\n") if line.strip()]
-    except (OSError, UnicodeDecodeError):
-        raise TaskError(f"{path} cannot be read as UTF-8", "give a .jsonl file") from None
-    for number, line in enumerate(lines, 1):
-        found.append(_task(path, number, line))
+        raise TaskError(f"no graded tasks {name!r}", "give graded, or a .jsonl, .csv or .parquet file")
+    found = [_task(path, number, row) for number, row in enumerate(read(path), 1)]
     if not found:
         raise TaskError(f"{path} has no tasks", "write one JSON object per line")
     if len({one.id for one in found}) < len(found):
@@ -57,38 +43,22 @@ def load(name: str = "graded") -> list[Task]:
     return found
 
 
-def _task(path: Any, number: int, line: str) -> Task:
-    try:
-        row = json.loads(line)
-        task = Task(**{name: row[name] for name in ("id", "category", "text", "answer", "grade")})
-    except (ValueError, KeyError, TypeError):
-        what = "an object with id, category, text, answer and grade"
-        raise TaskError(f"line {number} of {path} is not {what}", "mend the line") from None
-    if not all(isinstance(value, str) and value for value in task.as_dict().values()):
-        raise TaskError(f"line {number} of {path} has an empty field", "fill it in")
-    if task.grade not in GRADES:
-        raise TaskError(f"line {number} of {path} has the grade {task.grade!r}", f"known: {', '.join(GRADES)}")
+def _task(path: Path, number: int, row: Row) -> Task:
+    names = ("id", "category", "text", "answer", "grade")
+    if missing := [name for name in names if row.get(name) is None]:
+        raise TaskError(f"task {number} of {path} has no {missing[0]}", f"give it {', '.join(names)}")
+    task = Task(**{name: str(row[name]) for name in names})
+    if not all(vars(task).values()):
+        raise TaskError(f"task {number} of {path} has an empty field", "fill it in")
+    if task.grade not in VERIFIERS:
+        raise TaskError(f"task {number} of {path} has the grade {task.grade!r}", f"known: {', '.join(VERIFIERS)}")
+    check_text(f"task {number} of {path}", task.id, task.category, task.text)
     return task
 
 
 def right(task: Task, answer: str) -> bool:
     """Whether an answer is right. What comes after its first line does not count."""
-    line = answer.strip().partition("\n")[0]
-    wanted = task.answer.split("|")
-    if task.grade == "number":
-        numbers = re.findall(r"-?\d+(?:\.\d+)?", line.replace(",", ""))
-        return bool(numbers) and numbers[-1] in wanted
-    if task.grade == "phrase":
-        return any(_within(one, line) for one in wanted)
-    if task.grade == "choice":
-        letter, *words = wanted
-        alone = re.search(r"\b([A-Z])\b(?!['’])", line)
-        return alone.group(1) == letter if alone else any(_within(one, line) for one in words)
-    return any(_within(one, line) for one in wanted)
-
-
-def _within(words: str, line: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", line, re.IGNORECASE) is not None
+    return grade(task.grade, answer.strip().partition("\n")[0], task.answer)[0] == "right"
 
 
 def able(tasks: Iterable[Task], rights: Iterable[bool]) -> list[str]:

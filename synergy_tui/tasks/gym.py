@@ -8,13 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 from synergy_tui.errors import TaskError
-from synergy_tui.tasks.ladders import Ladder, LadderPrompt, build
-from synergy_tui.tasks.verifiers import GYM, Verdict
+from synergy_tui.tasks.ladder import GYM, Ladder, LadderPrompt, build
 
 INSTALL = 'pip install "synergy-tui[difficulty]" (or: pip install reasoning-gym)'
 
 LEVELS = 8
 """Levels of a curriculum that are taken, where it has as many."""
+
+Verdict = tuple[str, str]
+"""See tasks.verifiers."""
 
 _HOW = "\nExplain step by step in a few sentences, and give the final answer inside <answer> </answer>."
 

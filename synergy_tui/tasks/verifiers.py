@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from synergy_tui.errors import TaskError
+from synergy_tui.tasks import gym
+from synergy_tui.tasks.ladder import GYM
 
 Verdict = tuple[str, str]
 """right, wrong or unparsable; and the answer that was found in the response, '' where none was."""
@@ -24,8 +26,9 @@ def number(response: str, answer: str) -> Verdict:
     """What follows the last `answer is` or `answer:`; else what follows the last = of the first line that has one; else
     the last number of the first line that has one; else the first number in words before `times`."""
     said = re.findall(rf"(?:answer|result|total|sum)\s*(?:is|:|=)\s*\$?({_NUMBER})", response, re.IGNORECASE)
-    found = said[-1] if said else _last_number(response)
-    return _compared(_plain(found), _plain(answer))
+    found = _plain(said[-1] if said else _last_number(response))
+    wanted = [_plain(one) for one in answer.split("|")]
+    return _compared(found, found if found in wanted else wanted[0])
 
 
 def _last_number(response: str) -> str:
@@ -97,13 +100,17 @@ def roles(response: str, answer: str) -> Verdict:
 
 def choice(response: str, answer: str) -> Verdict:
     """One letter of several: what follows the last `answer is` or `answer:`; else the first that stands alone, or
-    before a bracket, point or colon. A and I as words do not count."""
+    before a bracket, point or colon. A and I as words do not count. Words that stand for the letter may follow it in
+    the answer, parted by |."""
     said = re.findall(r"answer\s*(?:is|:)\s*[\"'`*(]*([A-Z])\b(?!['’])", response)
     first = re.search(r"(?:^|[\s(*])([B-HJ-Z])\b(?!['’])|(?:^|[\s(*])([AI])[).:]", response) or re.match(
         r"\s*([A-Z])\s*$", response
     )
     found = said[-1] if said else next((one for one in first.groups() if one), "") if first else ""
-    return _compared(found, answer.strip().upper())
+    letter, bar, words = answer.partition("|")
+    if not found and bar:
+        return phrase(response, words)
+    return _compared(found, letter.strip().upper())
 
 
 def boxed(response: str, answer: str) -> Verdict:
@@ -151,10 +158,9 @@ VERIFIERS: dict[str, Callable[[str, str], Verdict]] = {
     "choice": choice,
     "boxed": boxed,
     "phrase": phrase,
+    "word": phrase,
 }
-
-GYM = "reasoning-gym:"
-"""What the names of the verifiers of reasoning-gym's families begin with."""
+"""By name: of ladders, and of graded tasks, whose answers are short."""
 
 
 def known(name: str) -> bool:
@@ -168,8 +174,6 @@ def grade(name: str, response: str, answer: str, entry: dict[str, Any] | None = 
     an unknown name and for a missing reasoning-gym."""
     response = response[:_LONGEST]
     if name.startswith(GYM):
-        from synergy_tui.tasks import gym
-
         check = gym.verifier(name.removeprefix(GYM), entry or {})
     elif name in VERIFIERS:
         check = VERIFIERS[name]

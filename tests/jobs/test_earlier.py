@@ -7,16 +7,17 @@ two levels with its capture, and the folders of a cancelled capture and of an ab
 from __future__ import annotations
 
 import json
-import tarfile
+import zipfile
 from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import REFERENCE, Command
+from conftest import Command
 
 from synergy_tui.errors import JobError
-from synergy_tui.jobs import plan, records
+from synergy_tui.jobs import plan
 from synergy_tui.jobs.folder import JobFolder, every
+from synergy_tui.jobs.plan.earlier import asked_for
 from synergy_tui.jobs.specs import (
     AblateRequest,
     AblateSpec,
@@ -29,6 +30,8 @@ from synergy_tui.jobs.specs import (
 from synergy_tui.store import load, schema
 from synergy_tui.store.cache import Cache
 
+VERSION_5 = next(Path(__file__).parents[1].rglob("version-5.zip"))
+
 OLD = "/tmp/old/tiny-llama"
 """Where the model was when the cache was written."""
 
@@ -36,8 +39,8 @@ OLD = "/tmp/old/tiny-llama"
 @pytest.fixture
 def old(tmp_path: Path) -> tuple[Cache, Path]:
     """The cache, not yet opened by this version, and its model where it is now."""
-    with tarfile.open(REFERENCE / "cache-5.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
+    with zipfile.ZipFile(VERSION_5) as archive:
+        archive.extractall(tmp_path)
     folder, model = tmp_path / "cache", tmp_path / "tiny-llama"
     with duckdb.connect(folder / "cache.duckdb") as con:
         con.execute("UPDATE subjects SET place = ?", [str(model)])
@@ -100,7 +103,7 @@ def test_equal_work_is_found(old: tuple[Cache, Path]) -> None:
 def test_what_a_capture_was_asked_for_is_read_from_its_recipe(old: tuple[Cache, Path]) -> None:
     cache, model = old
     (own,) = load.rows(cache, "SELECT capture FROM captures WHERE capture NOT IN (SELECT capture FROM ladders)")
-    request = records.request_of(cache, own["capture"])
+    request = asked_for(cache, own["capture"])
     assert isinstance(request, CaptureRequest)
     assert (request.subject, request.prompts, request.steps, request.dtype) == (str(model), 6, 24, "float32")
 

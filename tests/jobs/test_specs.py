@@ -32,10 +32,10 @@ from synergy_tui.jobs.specs import (
     PullSpec,
     Request,
     Spec,
+    request_of,
 )
 from synergy_tui.jobs.specs.capture import Control, Item
 from synergy_tui.jobs.specs.claims import Results
-from synergy_tui.jobs.specs.earlier import request_of
 from synergy_tui.jobs.specs.fields import fields
 from synergy_tui.jobs.specs.ladder import Graded
 from synergy_tui.subject.source import Source
@@ -177,7 +177,7 @@ def test_a_wrong_value_is_told_in_the_same_words_everywhere(
         ({"spec": {"capture": 3}}, "capture 3 is not a text"),
         ({"spec": {"seed": True}}, "seed True is not a whole number from 0"),
         ({"spec": {"only": ["x"]}}, "only cannot be read: Expected `int"),
-        ({"spec": {"method": {"colour": 1}}}, "method cannot be read: Object contains unknown field `colour`"),
+        ({"spec": {"method": {"colour": 1}}}, "no field 'colour' (1) · known: estimator"),
         ({"spec": {"method": {"lag": "1"}}}, "lag '1' is not a whole number above 0"),
     ],
 )

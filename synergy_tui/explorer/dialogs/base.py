@@ -6,28 +6,40 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from textual.screen import ModalScreen
 
-from synergy_tui.explorer import actions
+from synergy_tui.explorer import keys
 
 if TYPE_CHECKING:
-    from synergy_tui.explorer.app import Explorer
+    from synergy_tui.explorer.host import Host
 
 T = TypeVar("T")
 
 
 class Dialog(ModalScreen[T | None]):
-    """Closes with escape and answers None."""
+    """Closes with escape and answers None. It may be closed at any moment, also before it is on the screen: what it has
+    to do with its widgets stands in `begin`, and what answers later asks `there` first."""
 
-    BINDINGS = actions.bindings("dialog")
+    BINDINGS = keys.bindings(keys.DIALOG)
 
     @property
-    def explorer(self) -> Explorer:
-        """The app."""
-        return cast("Explorer", self.app)
+    def explorer(self) -> Host:
+        """The app, as far as dialogs may ask it."""
+        return cast("Host", self.app)
+
+    @property
+    def there(self) -> bool:
+        """Whether it is open and has its widgets."""
+        return self.is_attached and bool(self.children) and self in self.app.screen_stack
 
     def on_mount(self) -> None:
         """In the signs of the app."""
-        self.set_class(self.explorer.settings.ascii, "-ascii")
+        if self.there:
+            self.set_class(self.explorer.settings.ascii, "-ascii")
+            self.begin()
+
+    def begin(self) -> None:
+        """Its widgets are there."""
 
     def action_close(self) -> None:
         """Closes."""
-        self.dismiss(None)
+        if self.there:
+            self.dismiss(None)

@@ -26,8 +26,7 @@ class Choose(Dialog[str]):
             yield Input(placeholder="type to narrow, enter to choose", compact=True)
             yield OptionList()
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def begin(self) -> None:
         self.query_one(Input).cursor_blink = False
         self._fill("")
 

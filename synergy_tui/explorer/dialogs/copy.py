@@ -20,7 +20,7 @@ from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.settings import user_path
 
 if TYPE_CHECKING:
-    from synergy_tui.explorer.app import Explorer
+    from synergy_tui.explorer.host import Front, Host
 
 MOST_COPIED = 60_000
 """Characters beyond which terminals drop what they are sent."""
@@ -29,20 +29,21 @@ MOST_COPIED = 60_000
 class Copy(Dialog[None]):
     """Enter copies what can be copied; what is a file asks for its name."""
 
-    def __init__(self, app: Explorer) -> None:
+    def __init__(self, host: Host, view: Front, svg: str, text: str) -> None:
+        """`view`: the one in front, and as the user sees it: `svg`, `text`."""
         super().__init__()
-        # Now, while the view is as the user sees it: this dialog must not be on its own picture.
+        query = view.sql()
         self._texts = {
-            "value": app.view.value(),
-            "command": remake.command(app),
-            "SQL": remake.sql(app),
-            "Python": remake.python(app),
+            "value": view.value(),
+            "command": remake.command(host, view),
+            "SQL": query,
+            "Python": remake.python(host, query),
         }
-        names, rows = app.view.table()
+        names, rows = view.table()
         self._table = remake.csv(names, rows) if names else ""
         self._files: dict[str, str | bytes] = {"csv": self._table, "parquet": remake.parquet(names, rows)}
-        self._files |= {"svg": app.export_screenshot(title="synergy-tui"), "txt": app.plain_screen()}
-        self._names = {ending: remake.file_name(app, ending) for ending in self._files}
+        self._files |= {"svg": svg, "txt": text}
+        self._names = {ending: remake.file_name(host, view, ending) for ending in self._files}
         self._ending = ""
 
     def compose(self) -> ComposeResult:
@@ -56,8 +57,7 @@ class Copy(Dialog[None]):
             yield Input(id="file", compact=True)
             yield Lines(id="copy-note")
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def begin(self) -> None:
         field = self.query_one(Input)
         field.display = False
         field.cursor_blink = False

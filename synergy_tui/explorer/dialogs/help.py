@@ -11,13 +11,13 @@ from textual.containers import Vertical, VerticalScroll
 
 from synergy_tui.drawing import scale
 from synergy_tui.drawing.tables import printable
-from synergy_tui.explorer import actions
+from synergy_tui.explorer import actions, keys
 from synergy_tui.explorer.dialogs.base import Dialog
 from synergy_tui.explorer.help import DOUBTS
 from synergy_tui.explorer.widgets.lines import Lines
 
 if TYPE_CHECKING:
-    from synergy_tui.explorer.app import Explorer
+    from synergy_tui.explorer.host import Front
 
 WIDTH = 66
 
@@ -25,9 +25,9 @@ WIDTH = 66
 class Help(Dialog[None]):
     """One page that scrolls."""
 
-    def __init__(self, app: Explorer) -> None:
+    def __init__(self, view: Front) -> None:
         super().__init__()
-        self._of = app
+        self._view = view
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
@@ -36,13 +36,12 @@ class Help(Dialog[None]):
             with VerticalScroll(classes="scroll", id="help-scroll"):
                 yield Lines(id="help-lines")
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.query_one("#help-lines", Lines).show(self._lines(), self._of.ink)
+    def begin(self) -> None:
+        self.query_one("#help-lines", Lines).show(self._lines(), self.explorer.ink)
         self.query_one("#help-scroll").focus()
 
     def _lines(self) -> list[Text]:
-        app, view = self._of, self._of.view
+        app, view = self.explorer, self._view
         lines: list[Text] = []
 
         def say(title: str, sentences: list[str]) -> None:
@@ -70,13 +69,12 @@ class Help(Dialog[None]):
             lines.append(line.append(f"  {words}"))
         lines.append(Text(f"  {app.ink.nothing} no value   {app.ink.masked} not above its null   {app.ink.dot} marked"))
         lines.append(Text())
-        for where, title in ((view.id, "Keys of this view"), ("app", "Keys everywhere")):
+        for some, title in ((view.ACTIONS, "Keys of this view"), (actions.APP, "Keys everywhere")):
             lines.append(Text(title, "bold"))
-            for one in actions.ALL:
-                if one.where == where:
-                    key = app.settings.keys.get(one.id, one.key)
-                    names = " ".join(actions.shown_key(part) for part in key.split(","))
-                    lines.append(Text.assemble(f"  {names:<12}", one.tooltip, (f"  {one.id}", app.ink.dim)))
+            for one in some:
+                key = app.settings.keys.get(one.id, one.key)
+                names = " ".join(keys.shown_key(part) for part in key.split(","))
+                lines.append(Text.assemble(f"  {names:<12}", one.tooltip, (f"  {one.id}", app.ink.dim)))
             lines.append(Text())
         say("Other keys", ['config.toml: [keys] with lines such as  "view.sql" = "S"  gives an action another key.'])
         return lines

@@ -21,7 +21,7 @@ from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.jobs.specs.fields import Field, fields
 
 if TYPE_CHECKING:
-    from synergy_tui.explorer.app import Explorer
+    from synergy_tui.explorer.host import Host
     from synergy_tui.jobs.plan import Link
     from synergy_tui.store.cache import Cache
 
@@ -44,7 +44,7 @@ class Asking:
     join: bool = False
 
 
-def choose_form(app: Explorer) -> None:
+def choose_form(app: Host) -> None:
     """Asks what to start, then for what it needs."""
     if app.cache is None:
         app.say("The cache is not open.", "error")
@@ -82,8 +82,7 @@ class Form(Dialog[None]):
             yield Lines(id="form-help")
             yield Lines(id="form-cost")
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def begin(self) -> None:
         self._count()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
@@ -98,7 +97,8 @@ class Form(Dialog[None]):
         self._timer = self.set_timer(REST, self._count)
 
     def _count(self) -> None:
-        self._ask(self._show)
+        if self.there:
+            self._ask(self._show)
 
     @on(Input.Submitted)
     def _submit(self) -> None:
@@ -107,14 +107,17 @@ class Form(Dialog[None]):
     def _ask(self, then: Callable[[Sequence[Link] | SynergyError], None]) -> None:
         texts = self.query_one(FormFields).texts()
 
-        def work() -> None:
+        def ask() -> Sequence[Link] | SynergyError:
             try:
-                found: Sequence[Link] | SynergyError = self._asking.links(texts)
+                return self._asking.links(texts)
             except SynergyError as error:
-                found = error
-            self.app.call_from_thread(then, found)
+                return error
 
-        self.run_worker(work, thread=True, exclusive=True, group="form")
+        def answered(found: Sequence[Link] | SynergyError) -> None:
+            if self.there:
+                then(found)
+
+        self.explorer.in_thread("form", ask, answered)
 
     def _show(self, found: Sequence[Link] | SynergyError) -> None:
         lines = [Text(), told(found, self.explorer.ink.warm)]
@@ -129,7 +132,7 @@ class Form(Dialog[None]):
         self.dismiss(None)
 
 
-def start(app: Explorer, links: Sequence[Link], *, one_by_one: bool = False, join: bool = False) -> None:
+def start(app: Host, links: Sequence[Link], *, one_by_one: bool = False, join: bool = False) -> None:
     """Starts a chain of jobs; they outlive the explorer."""
     from synergy_tui.jobs import chain
 
@@ -158,7 +161,7 @@ def told(found: Sequence[Link] | SynergyError, warm: str) -> Text:
     return Text.assemble((f"{total}", "bold"), f"   {units} units" if units else "")
 
 
-def _cache(app: Explorer) -> Cache:
+def _cache(app: Host) -> Cache:
     from synergy_tui.store.cache import Cache
 
     if not isinstance(app.cache, Cache):
@@ -166,7 +169,7 @@ def _cache(app: Explorer) -> Cache:
     return app.cache
 
 
-def _run(app: Explorer) -> Asking:
+def _run(app: Host) -> Asking:
     from synergy_tui.jobs.specs import CaptureRequest, DecomposeRequest
 
     captured = fields(CaptureRequest)
@@ -196,7 +199,7 @@ def _in_one(chains: Sequence[Sequence[Link]]) -> list[Link]:
     return out
 
 
-def _decompose(app: Explorer) -> Asking:
+def _decompose(app: Host) -> Asking:
     from synergy_tui.jobs.specs import DecomposeRequest
 
     asked = [one for one in fields(DecomposeRequest) if not one.option.argument]
@@ -213,7 +216,7 @@ def _decompose(app: Explorer) -> Asking:
     return Asking("Decompose this capture again", asked, links, {"surrogates": "200"})
 
 
-def _ladder(app: Explorer) -> Asking:
+def _ladder(app: Host) -> Asking:
     from synergy_tui.jobs.specs import LadderRequest
 
     def links(texts: Texts) -> Sequence[Link]:
@@ -228,7 +231,7 @@ def _ladder(app: Explorer) -> Asking:
     return Asking("Difficulty: climb a ladder", fields(LadderRequest), links, {"subject": "smollm2"})
 
 
-def _networks(app: Explorer) -> Asking:
+def _networks(app: Host) -> Asking:
     from synergy_tui.jobs.specs import NetworksRequest
 
     asked = [one for one in fields(NetworksRequest) if not one.option.argument]
@@ -245,7 +248,7 @@ def _networks(app: Explorer) -> Asking:
     return Asking("Networks of this run", asked, links)
 
 
-def _claims(app: Explorer) -> Asking:
+def _claims(app: Host) -> Asking:
     from synergy_tui.jobs.specs import ClaimsRequest
 
     asked = [one for one in fields(ClaimsRequest) if not one.option.argument]
@@ -262,7 +265,7 @@ def _claims(app: Explorer) -> Asking:
     return Asking("Judge the claims", asked, links, one_by_one=True, join=True)
 
 
-FORMS: dict[str, Callable[[Explorer], Asking]] = {
+FORMS: dict[str, Callable[[Host], Asking]] = {
     "run": _run,
     "decompose": _decompose,
     "networks": _networks,

@@ -36,8 +36,7 @@ class Pins(Dialog[list[str]]):
             ]
             yield OptionList(*options or [Option("No set is kept yet.", disabled=True)])
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def begin(self) -> None:
         self.query_one(Input).cursor_blink = False
         if not self._marked:
             self.query_one(OptionList).focus()

@@ -38,8 +38,7 @@ class AskRule(Dialog[tuple[str, frozenset[int]]]):
             yield Lines(id="rule-says")
             yield Lines(id="rule-examples")
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def begin(self) -> None:
         self.query_one(Input).cursor_blink = False
         examples = [Text(f"  {one}") for one in EXAMPLES]
         head = Text("For example, with any score the map can show:", self.explorer.ink.dim)

@@ -1,1 +1,53 @@
-"""One file per view. A view shows the app's selection and changes it; it keeps nothing that another view needs."""
+"""The views there are, and the keys that open them. A view is a module here of the same name; its subclass of View owns
+its keys (ACTIONS), its help, its SQL and what it says while it is empty. It is imported when it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from synergy_tui.explorer.keys import Action
+    from synergy_tui.explorer.views.base import View
+
+
+class Opening(NamedTuple):
+    """The key that brings a view to the front, its word and tooltip, and whether the footer has room for it."""
+
+    key: str
+    word: str
+    tooltip: str
+    footer: bool = True
+
+
+VIEWS = {
+    "atlas": Opening("escape,g", "map", "The layer × unit map"),
+    "unit": Opening("u", "unit", "The unit under the cursor: scores, ranks, partners", footer=False),
+    "tokens": Opening("t", "tokens", "A response, token by token"),
+    "pairs": Opening("p", "pairs", "The unit × unit matrix of an atom"),
+    "ablation": Opening("a", "ablate", "Remove units and see what changes"),
+    "difficulty": Opening("d", "difficulty", "Change with difficulty?"),
+    "claims": Opening("c", "claims", "What this run says about six claims"),
+    "compare": Opening("b", "beside", "This run beside another, or its categories", footer=False),
+    "jobs": Opening("J", "jobs", "What runs and what has run"),
+    "sql": Opening("s", "SQL", "Ask the cache"),
+}
+"""Name → how it is opened. The first is there from the beginning."""
+
+
+def view_class(name: str) -> type[View]:
+    """The view of this name."""
+    module = import_module(f"synergy_tui.explorer.views.{name}")
+    found: type[View] = next(
+        one
+        for one in vars(module).values()
+        if isinstance(one, type) and one.__module__ == module.__name__ and hasattr(one, "ACTIONS")
+    )
+    return found
+
+
+def every_action() -> Iterator[Action]:
+    """The actions of all views, which are loaded for it."""
+    for name in VIEWS:
+        yield from view_class(name).ACTIONS

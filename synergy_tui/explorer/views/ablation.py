@@ -15,10 +15,11 @@ from textual.widgets import Input
 
 from synergy_tui.drawing.plots import Line
 from synergy_tui.errors import SynergyError, UsageError
-from synergy_tui.explorer import actions, telling
+from synergy_tui.explorer import telling
 from synergy_tui.explorer.ablations import Curve, Result, result
 from synergy_tui.explorer.answers import side_by_side
 from synergy_tui.explorer.dialogs.new import start
+from synergy_tui.explorer.keys import Action, bindings
 from synergy_tui.explorer.run import Run, made_score
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.form import FormFields
@@ -42,7 +43,30 @@ COLOURS = {"synergy-first": 208, "redundancy-first": 32, "marked": 213, "random"
 class AblationView(View):
     """The form at the left, the curves at the right, the verdict below."""
 
-    BINDINGS = actions.bindings("ablation")
+    ACTIONS = (
+        Action("ablation.start", "f5", "start", "start", "Start with what the form says", footer=True),
+        Action(
+            "ablation.next",
+            "period",
+            "other(1)",
+            "next result",
+            "The next ablation of this run",
+            footer=True,
+        ),
+        Action("ablation.previous", "comma", "other(-1)", "previous", "The ablation before"),
+        Action(
+            "ablation.answers",
+            "o",
+            "answers",
+            "answers",
+            "Intact and ablated answers side by side",
+            footer=True,
+        ),
+        Action("ablation.answer-next", "down,j", "answer(1)", "next answer", "The next answer"),
+        Action("ablation.answer-previous", "up,k", "answer(-1)", "previous answer", "The answer before"),
+        Action("ablation.stop", "delete", "stop", "stop", "Stop the one that runs; what is finished is kept"),
+    )
+    BINDINGS = bindings(ACTIONS)
     HELP = (
         "Units are removed in order and the model replays its own answers: the curve is how far its next-token "
         "distribution moves, KL(intact ‖ ablated) in nats per token. A removed unit's output is zero, its mean over "
@@ -307,6 +331,14 @@ class AblationView(View):
             self.explorer.say(f"Stopped {job}. What it had stays here; e in the jobs (J) goes on.")
 
         self.explorer.in_thread("jobs", lambda: cancel(folder.find(cache, job)), then)
+
+    def sql(self) -> str:
+        if self.run is None:
+            return ""
+        return (
+            "SELECT removal_order, target, fraction, avg(divergence) AS divergence FROM ablation_curves JOIN ablations "
+            f"USING (ablation) WHERE decomposition = '{self.run.place.id}' GROUP BY ALL ORDER BY ALL"
+        )
 
     def value(self) -> str:
         return self._verdict

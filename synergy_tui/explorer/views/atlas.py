@@ -11,10 +11,12 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from synergy_tui.drawing import scale
-from synergy_tui.explorer import actions, telling
+from synergy_tui.explorer import remake, telling
+from synergy_tui.explorer.keys import Action, bindings, moves
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.map import LayerMap, Picture
+from synergy_tui.terms import RANKINGS
 
 if TYPE_CHECKING:
     from synergy_tui.explorer.run import Run
@@ -29,7 +31,15 @@ REST = 0.3
 class AtlasView(View):
     """The map with its legend and readout."""
 
-    BINDINGS = actions.bindings("atlas")
+    ACTIONS = (
+        *moves("atlas"),
+        Action("atlas.open", "enter", "open_unit", "unit", "Open the unit under the cursor", footer=True),
+        Action("marks.unit", "space", "mark('unit')", "mark", "Mark or unmark the unit", footer=True),
+        Action("marks.layer", "x", "mark('layer')", "mark layer", "Mark or unmark the layer"),
+        Action("marks.column", "C", "mark('column')", "mark column", "Mark or unmark this unit of every layer"),
+        Action("marks.rectangle", "v", "mark('rectangle')", "rectangle", "Begin a rectangle; again: mark it"),
+    )
+    BINDINGS = bindings(ACTIONS)
     HELP = (
         "Each cell is a unit, each row a layer, early layers at the top. The bar beside a row is the layer's mean. "
         "Warm is synergistic, cool is redundant; the number under the cursor is always written below the map."
@@ -234,6 +244,15 @@ class AtlasView(View):
         self.show()
 
     # For copying and for `?`
+
+    def sql(self) -> str:
+        return remake.score_query(self.run, self.selection.score) if self.run is not None else ""
+
+    def command(self) -> str:
+        run, score = self.run, self.selection.score
+        if run is None or score not in RANKINGS:
+            return super().command()
+        return f"synergy-tui show {'--sample' if run.place.sample else run.place.id} --ranking {score}"
 
     def value(self) -> str:
         run = self.run

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.containers import Container
 
 if TYPE_CHECKING:
-    from synergy_tui.explorer.app import Explorer
+    from synergy_tui.explorer.host import Host
+    from synergy_tui.explorer.keys import Action
     from synergy_tui.explorer.run import Run
     from synergy_tui.explorer.selection import Selection
     from synergy_tui.explorer.widgets.ink import Ink
@@ -22,13 +24,16 @@ class View(Container):
     """A view on the app's selection. `show` is called when it comes to the front and whenever the selection or the run
     changes; it must not block."""
 
-    HELP = ""
+    ACTIONS: ClassVar[tuple[Action, ...]] = ()
+    """Its keys."""
+
+    HELP: ClassVar[str] = ""
     """What `?` says about the view itself."""
 
     @property
-    def explorer(self) -> Explorer:
-        """The app."""
-        return cast("Explorer", self.app)
+    def explorer(self) -> Host:
+        """The app, as far as views may ask it."""
+        return cast("Host", self.app)
 
     @property
     def run(self) -> Run | None:
@@ -40,6 +45,11 @@ class View(Container):
         """The run in front once it has numbers; else None, and `empty` says why."""
         run = self.explorer.shown
         return None if run is None or run.unready else run
+
+    @property
+    def in_front(self) -> bool:
+        """Whether it is the view that is seen."""
+        return self.explorer.view is self
 
     @property
     def selection(self) -> Selection:
@@ -82,6 +92,14 @@ class View(Container):
     def table(self) -> Table:
         """What the view shows, as columns and rows."""
         return [], []
+
+    def sql(self) -> str:
+        """The query that gives the numbers behind the view; '' where there are none."""
+        raise NotImplementedError
+
+    def command(self) -> str:
+        """The command, without --cache, that prints what the view shows."""
+        return f"synergy-tui sql {shlex.quote(query)}" if (query := self.sql()) else "synergy-tui"
 
     def about(self) -> list[str]:
         """What is under the cursor, in sentences: for `?`."""

@@ -11,7 +11,8 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from synergy_tui.errors import SynergyError, UsageError
-from synergy_tui.explorer import actions, telling
+from synergy_tui.explorer import telling
+from synergy_tui.explorer.keys import Action, bindings
 from synergy_tui.explorer.run import Run
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
@@ -30,7 +31,12 @@ EDGES, NARROWEST = 60, 60
 class ClaimsView(View):
     """Verdicts above, what they rest on below."""
 
-    BINDINGS = actions.bindings("claims")
+    ACTIONS = (
+        Action("claims.up", "up,k", "move(-1)", "up", "The claim before", palette=False),
+        Action("claims.down", "down,j", "move(1)", "down", "The next claim", palette=False),
+        Action("claims.start", "f5", "start", "start", "Make what is missing, and the card", footer=True),
+    )
+    BINDINGS = bindings(ACTIONS)
     HELP = (
         "Six claims of the literature, each as a test on this run. Supported asks that the same test fails on "
         "surrogate data put through the same path. Not supported: the interval excludes the claimed side, or the test "
@@ -198,6 +204,16 @@ class ClaimsView(View):
             self.explorer.say(f"Started {count} jobs. The card comes when they are done; J shows them.")
 
         self.explorer.in_thread("claims-start", lambda: _start(run, data), then)
+
+    def sql(self) -> str:
+        if self._card is None:
+            return ""
+        names = "claim, verdict, effect, low, high, holds_under, missing, told"
+        return f"SELECT {names} FROM claims WHERE card = '{self._card['card']}' ORDER BY claim"
+
+    def command(self) -> str:
+        run = self.run
+        return super().command() if run is None or run.place.sample else f"synergy-tui claims {run.place.id}"
 
     def value(self) -> str:
         if self._card is None:

@@ -9,7 +9,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from synergy_tui.errors import SynergyError
-from synergy_tui.explorer import actions, telling
+from synergy_tui.explorer import telling
+from synergy_tui.explorer.keys import Action, bindings
 from synergy_tui.explorer.run import Run
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
@@ -27,7 +28,12 @@ SHOWN = ("runs", "categories", "training")
 class CompareView(View):
     """Profiles at the left, the difference by unit at the right, numbers below."""
 
-    BINDINGS = actions.bindings("compare")
+    ACTIONS = (
+        Action("compare.next", "period", "other(1)", "next run", "Beside the next run", footer=True),
+        Action("compare.previous", "comma", "other(-1)", "previous", "Beside the run before"),
+        Action("compare.shown", "o", "shown", "runs/categories", "Runs, categories or training", footer=True),
+    )
+    BINDINGS = bindings(ACTIONS)
     HELP = (
         "A is the run in front, B another of the same unit kinds and method; . and , choose it, o shows the categories "
         "of the run's own prompts instead, and the checkpoints of its training where there are some: their contrast "
@@ -128,6 +134,25 @@ class CompareView(View):
 
     def _next(self) -> str:
         return SHOWN[(SHOWN.index(self._shown) + 1) % len(SHOWN)]
+
+    def sql(self) -> str:
+        run = self.ready
+        if run is None or not self._sides:
+            return ""
+        if self._shown == "categories":
+            names = "category, prompts, contrast, low, high"
+            return f"SELECT {names} FROM category_contrasts WHERE decomposition = '{run.place.id}' ORDER BY category"
+        ids = ", ".join(f"'{one.id}'" for one in self._sides)
+        return (
+            "SELECT training_step, decomposition, ranking, contrast, low, high FROM contrasts "
+            "JOIN decompositions USING (decomposition) JOIN captures USING (capture) "
+            f"WHERE decomposition IN ({ids}) AND ranking = '{self._asked[1]}' ORDER BY training_step, decomposition"
+        )
+
+    def command(self) -> str:
+        if self._shown != SHOWN[0] or len(self._sides) < 2:
+            return super().command()
+        return f"synergy-tui compare {' '.join(one.id for one in self._sides)}"
 
     def value(self) -> str:
         if len(self._rows) < 2:

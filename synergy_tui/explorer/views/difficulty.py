@@ -14,7 +14,8 @@ from textual.containers import Horizontal, Vertical
 from synergy_tui.drawing import ladder as drawn
 from synergy_tui.drawing.plots import Line
 from synergy_tui.drawing.tables import printable
-from synergy_tui.explorer import actions, telling
+from synergy_tui.explorer import telling
+from synergy_tui.explorer.keys import Action, bindings
 from synergy_tui.explorer.run import Place
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
@@ -51,7 +52,23 @@ class Shown:
 class DifficultyView(View):
     """Curve and accuracy at the left, the level's map at the right, the verdict below."""
 
-    BINDINGS = actions.bindings("difficulty")
+    ACTIONS = (
+        Action("difficulty.start", "f5", "start", "start", "Start a ladder", footer=True),
+        Action("difficulty.left", "left,h", "level(-1)", "level back", "The level before"),
+        Action("difficulty.right", "right,l", "level(1)", "level on", "The next level"),
+        Action(
+            "difficulty.parameter",
+            "o",
+            "parameter(1)",
+            "parameter",
+            "Another order parameter",
+            footer=True,
+        ),
+        Action("difficulty.open", "enter", "open", "open map", "The level's map in the atlas", footer=True),
+        Action("difficulty.next", "period", "other(1)", "next ladder", "The next ladder of this cache"),
+        Action("difficulty.previous", "comma", "other(-1)", "ladder back", "The ladder before"),
+    )
+    BINDINGS = bindings(ACTIONS)
     HELP = (
         "A ladder is one family of tasks on levels of difficulty. All responses are cut to one length, every level is "
         "decomposed by itself, and an order parameter is followed over the levels: five models are fitted to it, and a "
@@ -248,6 +265,10 @@ class DifficultyView(View):
         from synergy_tui.explorer.dialogs.new import FORMS, Form
 
         self.explorer.push_screen(Form(FORMS["difficulty"](self.explorer)))
+
+    def sql(self) -> str:
+        columns = "name, c.order_parameter, level, value, low, high"
+        return f"SELECT {columns} FROM ladder_curves c JOIN ladders USING (ladder) ORDER BY 1, 2, 3"
 
     def value(self) -> str:
         if self._shown is None:

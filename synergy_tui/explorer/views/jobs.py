@@ -14,7 +14,8 @@ from textual.containers import Vertical
 from synergy_tui.drawing import status
 from synergy_tui.drawing.tables import printable
 from synergy_tui.errors import SynergyError
-from synergy_tui.explorer import actions, telling
+from synergy_tui.explorer import telling
+from synergy_tui.explorer.keys import Action, bindings
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.table import ResultTable
@@ -27,7 +28,14 @@ TAIL = 4_000
 class JobsView(View):
     """All jobs of the cache, the newest first."""
 
-    BINDINGS = actions.bindings("jobs")
+    ACTIONS = (
+        Action("jobs.open", "enter", "open_result", "open", "Open what the job made", footer=True),
+        Action("jobs.cancel", "delete", "cancel", "cancel", "Stop the job; finished parts are kept", footer=True),
+        Action("jobs.pause", "w", "pause", "pause", "End the worker until the job is resumed", footer=True),
+        Action("jobs.resume", "e", "resume", "resume", "Go on where the job stopped", footer=True),
+        Action("jobs.remove", "D", "remove", "remove", "Remove a done job's folder; what it made stays"),
+    )
+    BINDINGS = bindings(ACTIONS)
     HELP = (
         "Jobs are processes of their own: leaving the explorer or losing the line does not end them. A cancelled or "
         "failed job keeps its finished parts; e goes on from there. A paused one has no worker: memory and device are "
@@ -181,6 +189,12 @@ class JobsView(View):
             self.explorer.open_run(place)
 
         self.explorer.in_thread("jobs", lambda: opening.job_place(cache, self._folder()), then)
+
+    def sql(self) -> str:
+        return "SELECT * FROM jobs"
+
+    def command(self) -> str:
+        return "synergy-tui jobs list"
 
     def value(self) -> str:
         return str(self.job["id"]) if self.job else ""

@@ -10,8 +10,9 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from synergy_tui.drawing import scale
-from synergy_tui.explorer import actions, telling
+from synergy_tui.explorer import remake, telling
 from synergy_tui.explorer.help import MEANINGS
+from synergy_tui.explorer.keys import Action, bindings, moves
 from synergy_tui.explorer.run import Run
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
@@ -27,7 +28,15 @@ REST = 0.1
 class PairsView(View):
     """Zoom with + and −; r goes through the atoms."""
 
-    BINDINGS = actions.bindings("pairs")
+    ACTIONS = (
+        *moves("pairs"),
+        Action("pairs.in", "plus,equals_sign", "zoom(1)", "in", "Zoom in", footer=True),
+        Action("pairs.out", "minus", "zoom(-1)", "out", "Zoom out", footer=True),
+        Action("pairs.atom", "r", "next_atom(1)", "atom", "The next atom", footer=True),
+        Action("pairs.open", "enter", "take", "take", "Make this pair the selected one", footer=True),
+        Action("pairs.swap", "o", "swap", "swap", "Change x and y"),
+    )
+    BINDINGS = bindings(ACTIONS)
     HELP = (
         "Rows are x, columns are y; a cell is one pair, or the mean of many when zoomed out. str and sts are "
         "different questions: the panel has all sixteen atoms of the pair under the cursor. Lines part the layers."
@@ -129,7 +138,7 @@ class PairsView(View):
 
     def _ask_pair(self) -> None:
         run, x, y = self.run, self.selection.unit, self.selection.partner
-        if run is None or y is None or not self.is_attached or self.explorer.view is not self:
+        if run is None or y is None or not self.is_attached or not self.in_front:
             return
         self.explorer.in_thread("pair", lambda: ((run, x, y), _pair(run, x, y)), self._pair_there)
 
@@ -194,6 +203,11 @@ class PairsView(View):
     def action_take(self) -> None:
         """Looks at the pair token by token."""
         self.explorer.to_view("tokens")
+
+    def sql(self) -> str:
+        atom = self.selection.atom
+        names = [atom] if atom in (*ATOMS, "tdmi") else ["sts", "rtr", "tdmi"]
+        return remake.pairs_query(self.run, names) if self.run is not None else ""
 
     def value(self) -> str:
         return self.query_one("#pairs-readout", Lines).plain.strip()

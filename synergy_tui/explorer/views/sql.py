@@ -16,8 +16,8 @@ from textual.timer import Timer
 from textual.widgets import Tree
 
 from synergy_tui.errors import SynergyError, UsageError
-from synergy_tui.explorer import actions
 from synergy_tui.explorer.dialogs.choose import Choose
+from synergy_tui.explorer.keys import Action, bindings
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.editor import SQLEditor
 from synergy_tui.explorer.widgets.lines import Lines
@@ -59,7 +59,23 @@ FROM prompts p JOIN responses r USING (capture, prompt) WHERE capture = '{captur
 class SQLView(View):
     """F5 asks; a result with layer and unit becomes a map with ctrl+g."""
 
-    BINDINGS = actions.bindings("sql")
+    ACTIONS = (
+        Action("sql.run", "f5,ctrl+r", "run_query", "run", "Ask", footer=True),
+        Action("sql.stop", "f8", "stop_query", "stop", "Stop the query", footer=True),
+        Action(
+            "sql.complete",
+            "ctrl+n",
+            "complete",
+            "complete",
+            "Complete a word: tables, columns, SQL",
+            footer=True,
+        ),
+        Action("sql.history", "f9", "history", "history", "What was asked before", footer=True),
+        Action("sql.ready", "ctrl+o", "ready", "ready-made", "Questions ready to be asked", footer=True),
+        Action("sql.map", "ctrl+g", "as_map", "as map", "Show a result with layer and unit as a map", footer=True),
+        Action("sql.leave", "escape", "leave", "leave", "Out of the editor, so that letters are keys again"),
+    )
+    BINDINGS = bindings(ACTIONS)
     HELP = (
         "One SELECT or EXPLAIN in DuckDB's dialect, on this cache and nothing else. `heads` has every score of "
         "every unit, `pairs` the sixteen atoms, `series` the activity. Columns have comments, shown "
@@ -275,6 +291,9 @@ class SQLView(View):
             return
         self.explorer.show_made(made)
         self.explorer.to_view("atlas")
+
+    def sql(self) -> str:
+        return self.query_text
 
     def value(self) -> str:
         rows = self.result.rows

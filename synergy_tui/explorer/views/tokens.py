@@ -10,7 +10,8 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from synergy_tui.drawing.plots import Line
-from synergy_tui.explorer import actions, telling
+from synergy_tui.explorer import telling
+from synergy_tui.explorer.keys import Action, bindings, moves
 from synergy_tui.explorer.run import Run
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
@@ -33,7 +34,12 @@ class _Response(NamedTuple):
 class TokensView(View):
     """The text above, the curve below."""
 
-    BINDINGS = actions.bindings("tokens")
+    ACTIONS = (
+        *moves("tokens"),
+        Action("tokens.atom", "r", "swap_atom", "synergy/redundancy", "Colour by the other atom", footer=True),
+        Action("tokens.pair", "o", "swap_pair", "unit/pair", "Of the unit with all, or of the pair", footer=True),
+    )
+    BINDINGS = bindings(ACTIONS)
     HELP = (
         "One response. Each token's background is the local synergy (or, with r, the local redundancy) of "
         "the selected unit with all its partners, or of the selected pair with o, at that step: which moments carry "
@@ -176,6 +182,16 @@ class TokensView(View):
         """The unit with all its partners, or the pair."""
         self._pair = not self._pair
         self.show()
+
+    def sql(self) -> str:
+        run = self.run
+        if run is None:
+            return ""
+        layer, unit = divmod(self.selection.unit, run.per_layer)
+        return (
+            f"SELECT step, value FROM series WHERE capture = '{run.row['capture']}' AND prompt = "
+            f"{self.selection.prompt} AND layer = {layer} AND unit = {unit} ORDER BY step"
+        )
 
     def value(self) -> str:
         return self.query_one("#tokens-readout", Lines).plain.splitlines()[0].strip() if self._response else ""

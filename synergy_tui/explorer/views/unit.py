@@ -10,7 +10,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from synergy_tui.drawing.plots import Line
-from synergy_tui.explorer import actions, telling
+from synergy_tui.explorer import remake, telling
+from synergy_tui.explorer.keys import Action, bindings, moves
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.plot import Plot
@@ -26,7 +27,13 @@ OTHERS = 8
 class UnitView(View):
     """The unit under the cursor of the map."""
 
-    BINDINGS = actions.bindings("unit")
+    ACTIONS = (
+        *(one for one in moves("unit") if one.id in ("unit.up", "unit.down")),
+        Action("unit.open", "enter", "open_pair", "pair", "Take this partner to the pairs", footer=True),
+        Action("unit.atom", "o", "partner_atom", "partners by", "Rank partners by the next atom", footer=True),
+        Action("unit.back", "backspace", "back", "back", "Back to the unit looked at before"),
+    )
+    BINDINGS = bindings(ACTIONS)
     HELP = (
         "Every score of one unit, with the place it takes among all units (1 is the most synergistic) and the 95 % "
         "interval over prompts. Partners are the units it shares most with; the curve is the L2 norm of its output at "
@@ -140,6 +147,10 @@ class UnitView(View):
     def action_back(self) -> None:
         """To the map."""
         self.explorer.to_view("atlas")
+
+    def sql(self) -> str:
+        run = self.run
+        return remake.pairs_query(run, ["sts", "rtr", "tdmi"], self.selection.unit) if run is not None else ""
 
     def value(self) -> str:
         run = self.run

@@ -11,7 +11,7 @@ from textual.widgets import Input, Tree
 from textual.widgets.tree import TreeNode
 
 if TYPE_CHECKING:
-    from synergy_tui.explorer.app import Explorer
+    from synergy_tui.explorer.host import Host
     from synergy_tui.explorer.open import Branch, RunTree
     from synergy_tui.explorer.run import Place
 
@@ -35,9 +35,9 @@ class RunsPanel(Vertical):
         field.cursor_blink = False
 
     @property
-    def explorer(self) -> Explorer:
+    def explorer(self) -> Host:
         """The app."""
-        return cast("Explorer", self.app)
+        return cast("Host", self.app)
 
     @property
     def listing(self) -> Tree[Place | None]:

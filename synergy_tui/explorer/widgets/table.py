@@ -16,7 +16,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from synergy_tui.drawing.tables import printable
-from synergy_tui.explorer import actions
+from synergy_tui.explorer import keys
 from synergy_tui.explorer.widgets.ink import Ink
 
 MEASURED, WIDEST, MOST_CHARACTERS = 200, 60, 400
@@ -25,7 +25,7 @@ MEASURED, WIDEST, MOST_CHARACTERS = 200, 60, 400
 class ResultTable(ScrollView, can_focus=True):
     """Rows of values under a heading; arrows move a cursor, the row under it is told by Moved."""
 
-    BINDINGS = actions.bindings("table")
+    BINDINGS = keys.bindings(keys.TABLE)
 
     class Moved(Message):
         """The cursor is on another row."""

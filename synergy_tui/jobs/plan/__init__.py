@@ -6,10 +6,11 @@ from synergy_tui.jobs.plan.base import Plan
 from synergy_tui.jobs.plan.captures import capture, captures
 from synergy_tui.jobs.plan.claims import claims
 from synergy_tui.jobs.plan.controls import controls
-from synergy_tui.jobs.plan.decompositions import decompose, decompose_finished, with_maps
+from synergy_tui.jobs.plan.decompositions import decompose, decompose_finished
 from synergy_tui.jobs.plan.difficulties import difficulty
 from synergy_tui.jobs.plan.links import Link, finished
 from synergy_tui.jobs.plan.networks import networks
+from synergy_tui.jobs.plan.runs import with_maps
 
 __all__ = [
     "Link",

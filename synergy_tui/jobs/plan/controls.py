@@ -11,7 +11,7 @@ from synergy_tui.errors import UsageError
 from synergy_tui.jobs.plan.base import Plan
 from synergy_tui.jobs.plan.captures import capture
 from synergy_tui.jobs.plan.decompositions import decompose
-from synergy_tui.jobs.records import request_of
+from synergy_tui.jobs.plan.earlier import asked_for
 from synergy_tui.jobs.specs.capture import CaptureRequest, CaptureSpec, Control
 from synergy_tui.jobs.specs.decompose import DecomposeRequest, DecomposeSpec
 from synergy_tui.jobs.specs.method import Method
@@ -73,7 +73,7 @@ def controls(
 
 def _asked(cache: Cache, capture_id: str, how: str, row: dict[str, Any]) -> CaptureRequest:
     """What the capture was asked for, as its controls are."""
-    request = request_of(cache, capture_id)
+    request = asked_for(cache, capture_id)
     if not isinstance(request, CaptureRequest):
         raise UsageError(f"{capture_id} was made by a version that kept no recipes", "capture it anew")
     (own,) = load.rows(cache, "SELECT * FROM subjects WHERE subject = $1", row["subject"])

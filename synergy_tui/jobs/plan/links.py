@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from synergy_tui.jobs.plan.base import Plan
+from synergy_tui.jobs.plan.earlier import complete
 from synergy_tui.jobs.specs.base import Spec
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
@@ -47,8 +48,6 @@ def finished(cache: Cache, links: Sequence[Link]) -> list[Link]:
 
 def results(cache: Cache) -> dict[str, str]:
     """Hash of what was asked for → the newest result, of those made by this version of the method."""
-    from synergy_tui.jobs.earlier import complete
-
     complete(cache)
     query = """SELECT hash, result FROM recipes WHERE hash <> ''
         AND (method >= $1 OR result IN (SELECT capture FROM captures)) ORDER BY rowid"""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar
 
 import msgspec
@@ -15,6 +15,7 @@ from synergy_tui.jobs.specs.fields import Field, Option, fields, nested, unknown
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
 
+C = TypeVar("C", bound="Checked")
 R = TypeVar("R", bound="Request")
 
 
@@ -32,6 +33,31 @@ class Checked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def agree(self) -> None:
         """Raises UsageError where values that are right by themselves do not go together."""
+
+    @classmethod
+    def from_json(cls: type[C], content: Mapping[str, Any]) -> C:
+        """From what `to_json` gave. Raises UsageError for a field that is unknown, missing, or has a wrong value."""
+        known = {one.name: one for one in msgspec.structs.fields(cls)}
+        options = {one.name: one for one in fields(cls)}
+        made: dict[str, Any] = {}
+        for name, value in content.items():
+            if name not in known:
+                raise unknown(name, value, known)
+            if name in options:
+                made[name] = options[name].check(value)
+                continue
+            kind = known[name].type
+            if isinstance(kind, type) and issubclass(kind, Checked) and isinstance(value, dict):
+                made[name] = kind.from_json(value)
+                continue
+            try:
+                made[name] = msgspec.convert(value, known[name].type)
+            except msgspec.ValidationError as error:
+                raise UsageError(f"{name} cannot be read: {error}", "start the job anew") from None
+        for name, one in known.items():
+            if name not in made and one.default is msgspec.NODEFAULT and one.default_factory is msgspec.NODEFAULT:
+                raise UsageError(f"{name} is missing", "start the job anew")
+        return cls(**made)
 
 
 class Request(Checked, frozen=True, kw_only=True):
@@ -72,6 +98,25 @@ class Request(Checked, frozen=True, kw_only=True):
                 out = [one | {field.name: value} for one in out for value in several]
         return [cls.make(one) for one in out]
 
+    @classmethod
+    def from_words(cls: type[R], words: Sequence[str]) -> R:
+        """From what stands behind its command. Raises UsageError for an option that it does not have."""
+        options = {f"--{one.label}": one for one in fields(cls)}
+        off = {one.option.off: one for one in fields(cls) if one.option.off}
+        values: dict[str, Any] = {next(one.name for one in fields(cls) if one.option.argument): words[0]}
+        rest = iter(words[1:])
+        for word in rest:
+            if word in off:
+                values[off[word].name] = False
+            elif (field := options.get(word)) is None:
+                raise UsageError(f"no option {word!r}", f"known: {', '.join(options)}")
+            elif field.is_switch:
+                values[field.name] = True
+            else:
+                value = field.read(next(rest, ""))
+                values[field.name] = (*values.get(field.name, ()), *value) if field.option.repeat else value
+        return cls.make(values)
+
     def value(self, field: Field) -> Any:
         """What the request has in a field."""
         found: Any = self
@@ -98,27 +143,6 @@ class Request(Checked, frozen=True, kw_only=True):
     def command(self) -> str:
         """The command that asks for the same, every option spelled out."""
         return shlex.join(["synergy-tui", *self.words()])
-
-    @classmethod
-    def from_json(cls: type[R], content: Mapping[str, Any]) -> R:
-        """From what `to_json` gave. Raises UsageError for a field that is unknown, missing, or has a wrong value."""
-        known = {one.name: one for one in msgspec.structs.fields(cls)}
-        options = {one.name: one for one in fields(cls)}
-        made: dict[str, Any] = {}
-        for name, value in content.items():
-            if name not in known:
-                raise unknown(name, value, known)
-            if name in options:
-                made[name] = options[name].check(value)
-                continue
-            try:
-                made[name] = msgspec.convert(value, known[name].type)
-            except msgspec.ValidationError as error:
-                raise UsageError(f"{name} cannot be read: {error}", "start the job anew") from None
-        for name, one in known.items():
-            if name not in made and one.default is msgspec.NODEFAULT and one.default_factory is msgspec.NODEFAULT:
-                raise UsageError(f"{name} is missing", "start the job anew")
-        return cls(**made)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON has it."""

@@ -1,42 +1,15 @@
-"""Specs and commands of earlier versions → values of this one."""
+"""Specs of earlier versions → what this one writes."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synergy_tui.errors import UsageError
-from synergy_tui.jobs.specs.base import Request
-from synergy_tui.jobs.specs.fields import fields
+from synergy_tui.jobs.specs.ladder import LadderRequest
 from synergy_tui.terms import CONTROLS
 
 Flat = Mapping[str, Any]
-
-
-def request_of(words: Sequence[str]) -> Request:
-    """The request that a recipe of an earlier version makes: `synergy-tui COMMAND WHAT --option value …`, as words.
-    Raises UsageError where it makes none."""
-    from synergy_tui.jobs.specs import SPECS
-
-    commands = {one.REQUEST.COMMAND: one.REQUEST for one in SPECS.values()}
-    if len(words) < 3 or words[1] not in commands:
-        raise UsageError(f"no request {' '.join(words)[:60]!r}", f"known: {', '.join(commands)}")
-    request = commands[words[1]]
-    options = {f"--{one.label}": one for one in fields(request)}
-    off = {one.option.off: one for one in fields(request) if one.option.off}
-    values: dict[str, Any] = {next(one.name for one in fields(request) if one.option.argument): words[2]}
-    rest = iter(words[3:])
-    for word in rest:
-        if word in off:
-            values[off[word].name] = False
-        elif (field := options.get(word)) is None:
-            raise UsageError(f"no option {word!r}", f"known: {', '.join(options)}")
-        elif field.is_switch:
-            values[field.name] = True
-        else:
-            value = field.read(next(rest, ""))
-            values[field.name] = (*values.get(field.name, ()), *value) if field.option.repeat else value
-    return request.make(values)
 
 
 def brought_up(kind: str, old: Flat) -> dict[str, Any]:
@@ -100,9 +73,7 @@ _OF_ABLATE = (
 
 
 def _ladder(old: Flat) -> dict[str, Any]:
-    import shlex
-
-    request = request_of(shlex.split(old["recipe"])).to_json()
+    request = LadderRequest.from_words(shlex.split(old["recipe"])[2:]).to_json()
     return (
         request
         | _same(old, ("capture", "name", "items", "seed", "device"))

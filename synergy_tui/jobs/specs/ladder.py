@@ -79,7 +79,7 @@ class LadderRequest(Request, frozen=True, kw_only=True):
     text_column: Annotated[str | None, Option("Column of the prompts.", told="text, prompt, question or problem")] = (
         None
     )
-    verifier: Annotated[str | None, Option("Of a file of your own: number, choice, phrase, …")] = None
+    verifier: Annotated[str | None, Option("Of a file of your own: number, choice, phrase and others.")] = None
     fresh: Annotated[bool, Option("Make everything anew, also what is finished.")] = False
     batch: Batch = None
     dtype: Dtype = None

@@ -10,8 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from synergy_tui import settings
-from synergy_tui.errors import SynergyError
+from synergy_tui.ablation.conditions import conditions
+from synergy_tui.errors import SynergyError, UsageError
+from synergy_tui.jobs.plan.ablations import ablate
+from synergy_tui.jobs.plan.decompositions import decompose_finished
+from synergy_tui.jobs.plan.networks import networks
+from synergy_tui.jobs.rankings import rankings
 from synergy_tui.jobs.specs import (
+    SPECS,
     AblateRequest,
     AblateSpec,
     CaptureRequest,
@@ -22,9 +28,9 @@ from synergy_tui.jobs.specs import (
     NetworksRequest,
     Request,
     Spec,
+    request_of,
 )
 from synergy_tui.jobs.specs.capture import Item
-from synergy_tui.jobs.specs.earlier import request_of
 from synergy_tui.jobs.specs.ladder import Graded
 from synergy_tui.store import load
 from synergy_tui.store.archive import Archive
@@ -55,14 +61,23 @@ def complete(cache: Cache) -> None:
             con.executemany("UPDATE recipes SET hash = ?, request = ? WHERE result = ?", rows)
 
 
+def asked_for(cache: Cache, result: str) -> Request | None:
+    """What a result was asked for; None where that is not known. Raises UsageError where a newer version wrote it."""
+    complete(cache)
+    found = load.rows(cache, "SELECT request FROM recipes WHERE result = $1 AND request IS NOT NULL", result)
+    if not found:
+        return None
+    kept = json.loads(found[-1]["request"])
+    if not isinstance(kept, dict) or kept.get("kind") not in SPECS:
+        raise UsageError(f"the request of {result} is of an unknown kind", "update synergy-tui")
+    return SPECS[kept["kind"]].REQUEST.from_json(kept["request"])
+
+
 def completed(folder: Path, spec: Spec) -> Spec:
     """The spec of a job of an earlier version with what such a version found out later, from the cache in
     `folder`. Raises SynergyError."""
     if not isinstance(spec, AblateSpec) or spec.conditions:
         return spec
-    from synergy_tui.ablation.conditions import conditions
-    from synergy_tui.jobs.rankings import rankings
-
     cache = Cache.open(folder)
     capture = load.one(cache, "capture", spec.capture)
     shape = (capture["layers"], capture["units_per_layer"])
@@ -73,16 +88,12 @@ def completed(folder: Path, spec: Spec) -> Spec:
 
 
 def _kind(request: Request) -> str:
-    from synergy_tui.jobs.specs import SPECS
-
     return next(kind for kind, one in SPECS.items() if isinstance(request, one.REQUEST))
 
 
 def _made_out(cache: Cache, result: str, command: str, found: dict[str, str]) -> tuple[Request | None, Spec | None]:
     """The request behind a result, and its spec as it would be planned today; None for what cannot be made out. found:
     hashes of results made out before."""
-    from synergy_tui.jobs import plan
-
     request: Request | None = None
     with contextlib.suppress(SynergyError, ValueError, OSError):
         request = request_of(shlex.split(command))
@@ -93,11 +104,11 @@ def _made_out(cache: Cache, result: str, command: str, found: dict[str, str]) ->
         if load.rows(cache, "SELECT 1 FROM ladder_levels WHERE map = $1", result):
             return None, None
         if isinstance(request, DecomposeRequest):
-            return request, plan.decompose_finished(cache, request).spec
+            return request, decompose_finished(cache, request).spec
         if isinstance(request, AblateRequest):
-            return request, plan.ablate(cache, settings.load().data, request).spec
+            return request, ablate(cache, settings.load().data, request).spec
         if isinstance(request, NetworksRequest):
-            return request, plan.networks(cache, request).spec
+            return request, networks(cache, request).spec
         if isinstance(request, LadderRequest):
             return request, _ladder(cache, result, request, found)
     return request, None
@@ -119,7 +130,7 @@ def _capture(cache: Cache, capture: str, request: CaptureRequest) -> CaptureSpec
     rows = load.rows(cache, "SELECT id, category, text FROM prompts WHERE capture = $1 ORDER BY prompt", capture)
     at_place = own["source"] in ("folder", "gguf") and own["weights_seed"] is None
     given: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__}
-    given |= {"dtype": row["dtype"], "seed": row["seed"], "kinds": tuple(row["kind"].split(","))}
+    given |= {"dtype": row["dtype"], "seed": row["seed"]}
     return CaptureSpec(
         **given,
         source=Source(own["name"], own["source"], own["place"], own["revision"], {}, own["weights_seed"]),

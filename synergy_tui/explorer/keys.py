@@ -1,0 +1,68 @@
+"""What an action of the explorer is, and those of every table and dialog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from textual.binding import Binding, BindingType
+
+
+class Action(NamedTuple):
+    """key: comma-separated. call: the method it calls, action_… left out. footer: whether the footer has room for it.
+    palette: whether it makes sense without the key's immediacy."""
+
+    id: str
+    key: str
+    call: str
+    word: str
+    tooltip: str
+    footer: bool = False
+    palette: bool = True
+
+
+MOVES = (
+    ("up", "up,k", "move(-1,0)", "up", "One up"),
+    ("down", "down,j", "move(1,0)", "down", "One down"),
+    ("left", "left,h", "move(0,-1)", "left", "One to the left"),
+    ("right", "right,l", "move(0,1)", "right", "One to the right"),
+    ("page-up", "pageup", "move(-10,0)", "ten up", "Ten up"),
+    ("page-down", "pagedown", "move(10,0)", "ten down", "Ten down"),
+    ("start", "home", "move(0,-999999)", "first", "To the first of the row"),
+    ("end", "end", "move(0,999999)", "last", "To the last of the row"),
+)
+
+
+def moves(where: str) -> tuple[Action, ...]:
+    return tuple(
+        Action(f"{where}.{name}", key, call, word, tooltip, palette=False) for name, key, call, word, tooltip in MOVES
+    )
+
+
+TABLE = tuple(
+    Action(f"table.{name}", key, call, word, tooltip, palette=False)
+    for name, key, call, word, tooltip in (
+        ("up", "up,k", "move(-1)", "up", "One row up"),
+        ("down", "down,j", "move(1)", "down", "One row down"),
+        ("page-up", "pageup", "move(-20)", "page up", "Twenty rows up"),
+        ("page-down", "pagedown", "move(20)", "page down", "Twenty rows down"),
+        ("start", "home", "move(-1000000000)", "first", "The first row"),
+        ("end", "end", "move(1000000000)", "last", "The last row"),
+        ("left", "left,h", "scroll(-8)", "left", "Columns to the left"),
+        ("right", "right,l", "scroll(8)", "right", "Columns to the right"),
+    )
+)
+
+DIALOG = (Action("dialog.close", "escape", "close", "close", "Close without doing anything", palette=False),)
+
+
+def bindings(actions: Iterable[Action]) -> list[BindingType]:
+    """The bindings of actions."""
+    return [Binding(one.key, one.call, one.word, show=one.footer, tooltip=one.tooltip, id=one.id) for one in actions]
+
+
+def shown_key(key: str) -> str:
+    """A key as people know it."""
+    names = {"left_square_bracket": "[", "right_square_bracket": "]", "question_mark": "?", "slash": "/", "colon": ":"}
+    names |= {"plus": "+", "equals_sign": "=", "minus": "-", "period": ".", "comma": ",", "full_stop": "."}
+    return names.get(key, key.replace("ctrl+", "^"))

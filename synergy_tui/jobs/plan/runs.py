@@ -1,0 +1,27 @@
+"""A capture and its decompositions, as one chain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from synergy_tui.errors import UsageError
+from synergy_tui.jobs.plan.base import Plan
+from synergy_tui.jobs.plan.decompositions import decompose
+from synergy_tui.jobs.plan.links import Link
+from synergy_tui.jobs.specs import CaptureSpec, DecomposeRequest
+
+
+def with_maps(captured: Plan[CaptureSpec], requests: Sequence[DecomposeRequest]) -> list[Link]:
+    """A capture and decompositions of it, as a chain; where nothing is said of them, on its device and by its seed.
+    Raises UsageError when a lag leaves no window of the longest response."""
+    asked = captured.spec
+    device = asked.device if asked.device != "cuda:all" else None
+    links = [Link("capture", captured)]
+    for one in requests:
+        if one.method.lag >= asked.steps:
+            raise UsageError(
+                f"lag {one.method.lag} in responses of {asked.steps} steps leaves no window", "use a smaller lag"
+            )
+        after = decompose(one.replace(device=device, seed=asked.seed), captured.units, len(asked.items))
+        links.append(Link("map", after, of=0))
+    return links

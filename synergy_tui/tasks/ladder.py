@@ -1,0 +1,80 @@
+"""What a ladder is: graded prompts on ordered levels. Light."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synergy_tui.errors import TaskError
+from synergy_tui.tasks.prompts import Prompt, TaskSet
+from synergy_tui.tasks.rows import check_text
+
+GYM = "reasoning-gym:"
+"""What the names of the ladders and verifiers of reasoning-gym's families begin with."""
+
+_MOST_LEVELS = 40
+
+
+@dataclass(frozen=True)
+class LadderPrompt:
+    """One thing to ask on a level (from 0), with its right answer and the verifier that knows it. entry: what else the
+    verifier needs."""
+
+    id: str
+    level: int
+    text: str
+    answer: str
+    verifier: str
+    entry: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """A family of tasks on ordered levels, the easiest first. levels: their names."""
+
+    name: str
+    levels: tuple[str, ...]
+    prompts: tuple[LadderPrompt, ...]
+
+    def on(self, level: int) -> list[LadderPrompt]:
+        """The prompts of one level."""
+        return [one for one in self.prompts if one.level == level]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of all that is asked and how it is graded."""
+        parts = (f"{one.level}\0{one.text}\0{one.answer}\0{one.verifier}" for one in self.prompts)
+        return hashlib.sha256("\1".join((*self.levels, *parts)).encode()).hexdigest()
+
+    def as_tasks(self) -> TaskSet:
+        """The prompts as a capture takes them, the level's name their category."""
+        found = (Prompt(one.id, self.levels[one.level], one.text) for one in self.prompts)
+        return TaskSet(self.name, tuple(found))
+
+
+def build(name: str, rows: Sequence[tuple[str, LadderPrompt]], order: Sequence[str]) -> Ladder:
+    """A ladder of prompts with the names of their levels; levels stand in this order. Raises TaskError for a level
+    without prompts, for too many levels and for text that is none."""
+    if len(order) > _MOST_LEVELS:
+        raise TaskError(f"{name} has {len(order)} levels, more than {_MOST_LEVELS}", "is that the column of the level?")
+    by_level: dict[str, list[LadderPrompt]] = {level: [] for level in order}
+    for level, one in rows:
+        check_text(f"prompt {one.id!r} of {name}", one.id, one.text, one.answer)
+        if one.text.strip():
+            by_level[level].append(one)
+    if empty := [level for level, some in by_level.items() if not some]:
+        raise TaskError(f"level {empty[0]} of {name} has no prompts", "give it some, or take the level out")
+    prompts = [
+        LadderPrompt(one.id, place, one.text, one.answer, one.verifier, one.entry)
+        for place, level in enumerate(order)
+        for one in by_level[level]
+    ]
+    if not prompts:
+        raise TaskError(f"{name} has no prompts", "give it some")
+    ids = [one.id for one in prompts]
+    if len(set(ids)) < len(ids):
+        twice = next(one for one in ids if ids.count(one) > 1)
+        raise TaskError(f"{name} has several prompts with the id {twice!r}", "give each its own")
+    return Ladder(name, tuple(order), tuple(prompts))
