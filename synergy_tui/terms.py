@@ -12,9 +12,18 @@ MEASURES = ("tdmi", "offset", "autocorrelation", "norm")
 """What a unit has beside atoms and rankings: mean TDMI and independence offset over its pairs (nats), the lag-τ
 autocorrelation and the mean of its activity."""
 
-RANKINGS = ("rank-difference", "difference", "balance", "tdmi-share", "excess", "z")
-"""Orders of units, synergistic last. The first is the default because it is the published one; the last needs
-surrogates."""
+RANKING_MEANINGS = {
+    "rank-difference": "rank of synergy minus rank of redundancy over all units; the published ranking.",
+    "difference": "synergy minus redundancy, sts − rtr, in nats.",
+    "balance": "mean over partners of sts / (sts + rtr).",
+    "tdmi-share": "(sts − rtr) as a share of the time-delayed mutual information.",
+    "excess": "synergy minus its null: what independent units with the same memory would show.",
+    "z": "synergy against its surrogates, in their standard deviations.",
+}
+"""Orders of units, synergistic last, and what they are made of. The first is the default because it is the published
+one; the last needs surrogates."""
+
+RANKINGS = tuple(RANKING_MEANINGS)
 
 ESTIMATORS = ("gaussian", "discrete")
 REDUNDANCIES = ("mmi", "ccs")

@@ -15,6 +15,9 @@ from synergy_tui.explorer.app import Explorer
 from synergy_tui.explorer.widgets.ink import Ink
 from synergy_tui.settings import Settings, load
 
+STEP = 0.02
+"""Seconds between two looks at what is waited for."""
+
 Script = Callable[[Explorer, Pilot[Any]], Awaitable[None]]
 
 
@@ -43,17 +46,17 @@ def make(cache: Path, run: str | None = None, **settings: Any) -> Explorer:
     return app
 
 
-async def settle(app: Explorer, pilot: Pilot[Any], rest: float = 0.16, timeout: float = 20) -> None:
+async def settle(app: Explorer, pilot: Pilot[Any], rest: float = 0.08, timeout: float = 20) -> None:
     """Returns when nothing is loading and the screen has stayed the same for `rest` seconds."""
     before, same = "", 0
-    for _ in range(int(timeout / 0.04)):
-        await pilot.pause(0.04)
+    for _ in range(int(timeout / STEP)):
+        await pilot.pause(STEP)
         busy = any(not worker.is_finished for worker in app.workers if worker.group != "query")
         opening = app.cache is None and not app.error
         now = app.plain_screen()
         same = same + 1 if now == before and not busy and not opening else 0
         before = now
-        if same * 0.04 >= rest:
+        if same * STEP >= rest:
             return
     raise AssertionError(f"the screen does not come to rest:\n{before}")
 
@@ -62,8 +65,8 @@ async def until_in(
     app: Explorer, pilot: Pilot[Any], reached: Callable[[], bool], what: str, timeout: float = 20
 ) -> None:
     """Waits until the app has come to something."""
-    for _ in range(int(timeout / 0.04)):
-        await pilot.pause(0.04)
+    for _ in range(int(timeout / STEP)):
+        await pilot.pause(STEP)
         if reached():
             return
     raise AssertionError(f"{what} did nothing:\n{app.plain_screen()}")

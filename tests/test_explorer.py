@@ -26,9 +26,9 @@ from synergy_tui.explorer.dialogs.help import Help
 from synergy_tui.explorer.dialogs.new import Form
 from synergy_tui.explorer.dialogs.pins import Pins
 from synergy_tui.explorer.dialogs.rule import AskRule
+from synergy_tui.explorer.runs import RunsPanel
 from synergy_tui.explorer.selection import Selection, by_rule
 from synergy_tui.explorer.views import every_action, view_class
-from synergy_tui.explorer.widgets.runs import RunsPanel
 from synergy_tui.explorer.widgets.table import ResultTable
 from synergy_tui.store.cache import Cache
 

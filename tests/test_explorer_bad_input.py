@@ -245,7 +245,7 @@ def test_a_dialog_may_be_closed_at_any_moment(made: Path, name: str) -> None:
             "Choose": lambda: choose.Choose("which", {"a": "one"}),
             "Copy": lambda: copy.Copy(app, app.view, "<svg/>", "text"),
             "Form": lambda: new.Form(new.FORMS["run"](app)),
-            "Help": lambda: help_.Help(app.view),
+            "Help": lambda: help_.Help(app.view, actions.APP),
             "Pins": lambda: pins.Pins(app.state, ["1.1"]),
             "AskRule": lambda: rule.AskRule(app.shown, "rank > 0.5"),
         }

@@ -22,13 +22,14 @@ from synergy_tui.analysis.areas import area, area_test
 from synergy_tui.capture.generate import encode, generate
 from synergy_tui.drawing import curves
 from synergy_tui.errors import Cancelled, SynergyError, UsageError
-from synergy_tui.jobs import plan
+from synergy_tui.jobs import parts, plan
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.rankings import rankings
 from synergy_tui.jobs.specs import AblateRequest, AblateSpec, CaptureRequest, Spec
 from synergy_tui.jobs.worker import ablate, ablate_rows, capture
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.store import load, walk
+from synergy_tui.store import run as stored
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_decomposition
 from synergy_tui.subject import loading
@@ -267,10 +268,10 @@ def test_the_sweep_finds_the_heads_that_carry_the_answer_and_controls_do_not(run
     assert by_name["rank-difference"]["units"] == 16
     assert by_name["rank-difference"]["low"] <= by_name["rank-difference"]["spearman"]
     # A second map beside the first.
-    score = walk.run(*run)["scores"]["divergence"]
-    assert set(np.argsort(score["value"])[-2:]) == set(KNOWN)
-    assert (score["low"] <= score["value"] + 1e-12).all()
-    assert (score["value"] <= score["high"] + 1e-12).all()
+    score = stored.read(*run).scores["divergence"]
+    assert set(np.argsort(score.values)[-2:]) == set(KNOWN)
+    assert (score.low <= score.values + 1e-12).all()
+    assert (score.values <= score.high + 1e-12).all()
 
 
 def test_the_ranking_comes_from_prompts_that_are_not_replayed_where_there_are_five(run):
@@ -325,8 +326,8 @@ def test_a_cancelled_lab_keeps_what_is_there_and_goes_on_to_the_same_numbers(run
         progress.advance = stop  # type: ignore[method-assign]
         with pytest.raises(Cancelled):
             ablate.work(job, spec, progress)
-    assert len(walk.partial_curves(job.shards)) == 2
-    assert len(walk.partial_sweep(job.shards, 16)[0]) == 16
+    assert len(parts.partial_curves(job.shards)) == 2
+    assert len(parts.partial_sweep(job.shards, 16)[0]) == 16
     job.cancel_flag.unlink()
     resumed = load.ablation(run[0], _work(run[0], "astop", ablate, spec).id)
     assert resumed["sweeps"] == whole["sweeps"]

@@ -21,6 +21,7 @@ from synergy_tui.jobs.specs import LadderRequest, Spec
 from synergy_tui.jobs.worker import capture, ladder
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.store import archive, check, load
+from synergy_tui.store import run as stored
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import delete
 from synergy_tui.tasks import gym, ladder_made, ladders
@@ -252,7 +253,7 @@ def test_a_ladder_is_climbed_from_end_to_end(climbed, tiny):
     assert set(share.values()) == {None}
     # The curve is the contrast of the level's own map.
     for level, point in zip(found["levels_of"], found["curves"]["contrast"], strict=True):
-        own = load.atlas(cache, level["map"], "rank-difference")["contrasts"]["rank-difference"]["contrast"]
+        own = stored.read(cache, level["map"]).contrasts["rank-difference"]["contrast"]
         assert point["value"] == pytest.approx(own, abs=1e-6)
         excess = load.unit_scores(cache, level["map"], "excess", (4, 4), "value")
         assert found["curves"]["excess"][level["level"] - 1]["value"] == pytest.approx(np.nanmean(excess), abs=1e-6)

@@ -18,8 +18,9 @@ from test_families import MIXER
 
 from synergy_tui.capture.generate import Sampling, encode, generate
 from synergy_tui.errors import MeasureError, SubjectError, TaskError, UsageError
-from synergy_tui.jobs import plan
+from synergy_tui.jobs import parts, plan
 from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.parts import Answer
 from synergy_tui.jobs.specs import CaptureRequest, CaptureSpec
 from synergy_tui.jobs.worker import capture as worker
 from synergy_tui.jobs.worker.progress import Progress
@@ -283,7 +284,7 @@ def test_batches_are_halved_where_memory_ends_and_the_numbers_stay(subject, tmp_
     (tmp_path / "jobs" / "c1" / "shards").mkdir(parents=True)
     job = JobFolder(tmp_path / "jobs" / "c1")
 
-    def measured(most: int) -> list[dict]:
+    def measured(most: int) -> list[tuple[Answer, np.ndarray]]:
         def limited(*given, **how):
             if len(given[1]) > most:
                 raise torch.OutOfMemoryError("it is full")
@@ -291,8 +292,9 @@ def test_batches_are_halved_where_memory_ends_and_the_numbers_stay(subject, tmp_
 
         monkeypatch.setattr(worker, "generate", limited)
         with Progress(job, {"id": "c1", "state": "running"}) as progress:
-            parts = worker._batches(subject, subject.units(), worker._Asked(prompts), spec, job, progress)
-            found = sorted((row for part in parts for row in part), key=lambda row: row["prompt"])
+            batches = worker._batches(subject, subject.units(), worker._Asked(prompts), spec, job, progress)
+            answers = sorted((row for batch in batches for row in batch), key=lambda row: row.prompt)
+            found = [(one, parts.activity(job, one, 16)) for one in answers]
             stage = progress._status["stages"][-1]
             assert stage["done"] == stage["total"] == 5 * 24
         for shard in job.shards.iterdir():
@@ -301,10 +303,10 @@ def test_batches_are_halved_where_memory_ends_and_the_numbers_stay(subject, tmp_
 
     whole, halved = measured(5), measured(2)
     assert "2 prompts at a time from here on" in capsys.readouterr().out
-    assert [row["at_once"] for row in whole + halved] == [5] * 5 + [2] * 5
+    assert [row.at_once for row, _ in whole + halved] == [5] * 5 + [2] * 5
     for one, other in zip(whole, halved, strict=True):
-        assert one["tokens"] == other["tokens"]
-        np.testing.assert_allclose(other["activity"], one["activity"], rtol=1e-4)
+        assert one[0].tokens == other[0].tokens
+        np.testing.assert_allclose(other[1], one[1], rtol=1e-4)
     with pytest.raises(MeasureError, match=r"one prompt of \d+ tokens with its response does not fit"):
         measured(0)
 

@@ -11,7 +11,9 @@ import pytest
 
 from synergy_tui.errors import CacheError, UsageError
 from synergy_tui.explorer.widgets.matrix import levels
+from synergy_tui.jobs import parts
 from synergy_tui.settings import shipped
+from synergy_tui.store import run as stored
 from synergy_tui.store import walk
 from synergy_tui.store.archive import Archive
 from synergy_tui.store.query import ask
@@ -93,7 +95,7 @@ def test_series_by_prompt_and_by_unit_agree(sample):
 def test_what_is_not_there_is_told(sample, tmp_path):
     archive, run = sample
     with pytest.raises(UsageError, match="no longer in this cache"):
-        walk.run(archive, "dnone")
+        stored.read(archive, "dnone")
     with pytest.raises(CacheError, match="is missing"):
         walk.pair_matrix(archive, "dnone", "sts", 3)
     assert walk.pair(archive, run, 4, 4) == {}
@@ -106,7 +108,7 @@ def test_a_growing_map_is_the_mean_of_the_blocks_there_are(tmp_path: Path):
     mean[0] = np.nan
     np.savez(tmp_path / "block-0000.npz", pairs=pairs[:4], mean=mean[:4])
     (tmp_path / "block-0001.npz").write_bytes(b"half")
-    found, share = walk.partial_map(tmp_path, "decompose", 6)
+    found, share = parts.partial_map(tmp_path, "decompose", 6)
     assert share == pytest.approx(4 / 6)  # 0 with 2, 3 and 4; its pair with 1 is invalid, and 5 has none yet
     np.testing.assert_allclose(found["sts"][0], mean[1:4, STS].mean())
     np.testing.assert_allclose(found["rtr"][3], mean[2, RTR])
@@ -119,5 +121,5 @@ def test_growing_curves_come_from_the_conditions_there_are(tmp_path: Path):
     told = {"removal_order": "layer-matched", "target": "marked", "seed": "3", "fraction": "0.1"}
     pq.write_table(table.replace_schema_metadata(told), tmp_path / "one.parquet")
     (tmp_path / "two.parquet").write_bytes(b"half")
-    (point,) = walk.partial_curves(tmp_path)
-    assert point == told | {"fraction": 0.1, "divergence": pytest.approx(0.3)}
+    (point,) = parts.partial_curves(tmp_path)
+    assert vars(point) == told | {"fraction": 0.1, "divergence": pytest.approx(0.3)}

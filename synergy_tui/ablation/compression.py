@@ -106,7 +106,11 @@ def save_without(subject: Subject, units: Units, removed: Removed, folder: Path,
 
 def _parts(subject: Subject, units: Units, removed: Removed) -> list[Tensor]:
     """Views of the weights that only these units use. With them at 0 a unit puts out 0."""
-    return [part for _, site, places in sites_of(units, removed) for part in _PARTS[site.kind](subject, site, places)]
+    return [
+        part
+        for _, site, places in sites_of(units, removed)
+        for part in _PARTS.get(site.kind, _block)(subject, site, places)
+    ]
 
 
 def _head(subject: Subject, site: Site, heads: list[int]) -> list[Tensor]:
@@ -137,9 +141,9 @@ def _expert(subject: Subject, site: Site, experts: list[int]) -> list[Tensor]:
 
 def _block(subject: Subject, site: Site, _: list[int]) -> list[Tensor]:
     """All weights of the block; of attention those of its parts that lead to its output alone."""
-    if site.kind == "mlp":
-        return [one for module in site.modules for one in module.parameters()]
-    return list(_parent(subject, site.modules[0]).parameters())
+    if site.kind == "attention":
+        return list(_parent(subject, site.modules[0]).parameters())
+    return [one for module in site.modules for one in module.parameters()]
 
 
 _PARTS: dict[str, Any] = {"head": _head, "ssm-head": _ssm_head, "expert": _expert, "attention": _block, "mlp": _block}

@@ -36,7 +36,7 @@ def noisy(subject: Subject, site: Site, places: list[int], alpha: float, seed: i
             # Heads came first: their noise is that of earlier versions.
             more = [] if site.kind == "head" else [UNIT_KINDS.index(site.kind)]
             draw = _Draw(np.random.default_rng([seed, site.layer, place, *more]), alpha)
-            _PARTS[site.kind](stack, subject, site, place, draw)
+            _PARTS.get(site.kind, _mlp)(stack, subject, site, place, draw)
         yield
 
 
@@ -96,6 +96,7 @@ def _mlp(stack: contextlib.ExitStack, subject: Subject, site: Site, place: int, 
         stack.callback(_in_place(weight, draw(weight)))
 
 
+# Another kind of block has noise on all of its weights, as an MLP has.
 _PARTS: dict[str, Any] = {"head": _head, "ssm-head": _ssm_head, "attention": _attention, "expert": _expert, "mlp": _mlp}
 
 

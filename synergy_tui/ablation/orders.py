@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,10 +41,9 @@ def make(
     by their layer. `rankings`: raw values behind orders named RANKING-first or -last. Units without a value go last in
     every order, controls too: they must not spare the controls alone. Seeds are seed, seed + 1, …"""
     known = np.isfinite(raw)
+    units_known = _Known(raw, tie_break, layer_of, marked)
     targeted = [
-        RemovalOrder(name, _order_of(name, raw, tie_break, marked, rankings or {}))
-        for name in names
-        if name in TARGETED_ORDERS
+        RemovalOrder(name, _order_of(name, units_known, rankings or {})) for name in names if name in TARGETED_ORDERS
     ]
     made = list(targeted)
     if "random" in names:
@@ -52,22 +51,36 @@ def make(
             units = np.random.default_rng(number).permutation(len(raw))
             made.append(RemovalOrder("random", units[np.argsort(~known[units], kind="stable")], number))
     if "layer-matched" in names:
-        for target in targeted or [RemovalOrder("synergy-first", _targeted("synergy-first", raw, tie_break))]:
+        for target in targeted or [RemovalOrder("synergy-first", _order_of("synergy-first", units_known, {}))]:
             for number in range(seed, seed + seeds):
                 units = _within_layers(target.units, layer_of, known, np.random.default_rng(number))
                 made.append(RemovalOrder("layer-matched", units, number, target.name))
     return made
 
 
-def _order_of(
-    name: str, raw: np.ndarray, tie_break: np.ndarray, marked: Sequence[int], rankings: Mapping[str, np.ndarray]
-) -> np.ndarray:
-    if name == "marked":
-        return _marked(marked, raw, tie_break)
+@dataclass(frozen=True)
+class _Known:
+    """What a targeted order is made of: raw values and what parts equal ones, the layer and the marks of the units."""
+
+    raw: np.ndarray
+    tie_break: np.ndarray
+    layer_of: np.ndarray
+    marked: Sequence[int]
+
+
+_TARGETED: dict[str, Callable[[_Known], np.ndarray]] = {
+    "synergy-first": lambda known: _by_value(known.raw, known.tie_break, -1),
+    "redundancy-first": lambda known: _by_value(known.raw, known.tie_break, 1),
+    "marked": lambda known: _marked(known.marked, known.raw, known.tie_break),
+}
+"""An order's name → all units, the first to be removed first. RANKING-first and -last are made from rankings."""
+
+
+def _order_of(name: str, known: _Known, rankings: Mapping[str, np.ndarray]) -> np.ndarray:
+    if name in _TARGETED:
+        return _TARGETED[name](known)
     ranking, _, end = name.rpartition("-")
-    if ranking in rankings:
-        return _targeted("synergy-first" if end == "first" else "", rankings[ranking], tie_break)
-    return _targeted(name, raw, tie_break)
+    return _by_value(rankings[ranking], known.tie_break, -1 if end == "first" else 1)
 
 
 def full_layers(removed: Int[np.ndarray, " removed"], layer_of: Int[np.ndarray, " units"]) -> int:
@@ -76,14 +89,13 @@ def full_layers(removed: Int[np.ndarray, " removed"], layer_of: Int[np.ndarray, 
     return int(((np.bincount(layer_of[removed], minlength=len(size)) == size) & (size > 0)).sum())
 
 
-def _targeted(name: str, raw: np.ndarray, tie_break: np.ndarray) -> np.ndarray:
+def _by_value(raw: np.ndarray, tie_break: np.ndarray, sign: int) -> np.ndarray:
     # lexsort puts NaN last, which is where a unit without a value belongs in either direction.
-    sign = -1 if name == "synergy-first" else 1
     return np.lexsort((sign * tie_break, sign * raw))
 
 
 def _marked(marked: Sequence[int], raw: np.ndarray, tie_break: np.ndarray) -> np.ndarray:
-    order = _targeted("synergy-first", raw, tie_break)
+    order = _by_value(raw, tie_break, -1)
     chosen = np.isin(order, np.array(marked, int))
     return np.concatenate([order[chosen], order[~chosen]])
 

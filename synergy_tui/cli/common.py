@@ -84,9 +84,11 @@ def run_as_json(
 ) -> dict[str, Any]:
     """One decomposition in the words of the command line's JSON."""
     from synergy_tui.store import load
+    from synergy_tui.store.run import read
 
-    found = load.atlas(cache, decomposition, ranking)
-    row = found["run"]
+    found = read(cache, decomposition)
+    found.check_ranking(ranking)
+    row = found.row
     copied = (
         "nulls",
         "surrogates",
@@ -107,14 +109,14 @@ def run_as_json(
         "kind": row["kind"],
         **{name: row[name] for name in copied},
         "ranking": ranking,
-        "profile": [one["value"] for one in found["profile"]],
-        "contrast": found["contrasts"][ranking],
-        "surrogate_contrasts": found["surrogate_contrasts"],
-        "contrast_tests": found["tests"],
-        "null_runs": found["null_runs"],
+        "profile": [one["value"] for one in found.profiles[ranking]],
+        "contrast": found.contrasts[ranking],
+        "surrogate_contrasts": found.surrogate_contrasts.get(ranking, {}),
+        "contrast_tests": found.tests.get(ranking, {}),
+        "null_runs": found.null_runs,
         "misleading": row["misleading"] or [],
         "method": row["method"],
-        "confounds": found["confounds"],
+        "confounds": found.confounds,
     }
 
 
@@ -122,15 +124,15 @@ def print_run(
     cache: Cache, decomposition: str, as_json: bool, ranking: str = terms.RANKINGS[0], sample: bool = False
 ) -> None:
     """One decomposition: its map, profile, reading, doubts, and what to try next."""
-    from synergy_tui.store import load
-
     if as_json:
         return print_json(run_as_json(cache, decomposition, ranking, sample))
-    found = load.atlas(cache, decomposition, ranking)
-    row = found["run"]
     from synergy_tui.drawing.atlas import Atlas, draw
+    from synergy_tui.store.run import read
 
-    draw(Atlas(**found, sample=sample), console())
+    found = read(cache, decomposition)
+    found.check_ranking(ranking)
+    row = found.row
+    draw(Atlas(found, ranking, sample), console())
     heads = "SELECT layer, unit, rank, sts, rtr FROM heads"
     few = min(4, row["valid_prompts"])
     # Imported series have no model: what comes next is to test them.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -15,43 +16,43 @@ from synergy_tui.terms import COUPLED, HEADS, METHOD, RANKINGS, UNCALIBRATED_NUL
 if TYPE_CHECKING:
     import numpy as np
 
+    from synergy_tui.store.run import Run
+
 PROFILE_WIDTH = 22
 
 FEW_PROMPTS = 10
 """Below this a map is shown with a warning: halves of such a run hardly agree."""
 
 
-class Atlas(NamedTuple):
-    """What is drawn. run: rows of captures, decompositions and subjects in one. values [layers, units]: a scaled
-    ranking. profile: dicts with value, low, high per layer. contrasts: ranking → dict. confounds: name → number.
-    excess [layers, units]: nats. surrogate_contrasts: null → what its surrogates show; tests: null → the contrast minus
-    theirs, paired by prompt. null_runs: which nulls ran, on how many prompts. lengths: the contrast over the length of
-    responses. sample: whether it is the shipped result."""
+@dataclass(frozen=True)
+class Atlas:
+    """A run in one of its rankings. sample: whether it is the shipped result."""
 
-    run: dict[str, Any]
+    run: Run
     ranking: str
-    values: np.ndarray
-    profile: list[dict[str, Any]]
-    contrasts: dict[str, dict[str, Any]]
-    confounds: dict[str, float | None]
-    excess: np.ndarray
-    surrogate_contrasts: dict[str, dict[str, float]] = {}  # noqa: RUF012 - read only
-    tests: dict[str, dict[str, Any]] = {}  # noqa: RUF012 - read only
-    null_runs: Sequence[dict[str, Any]] = ()
-    lengths: Sequence[dict[str, Any]] = ()
     sample: bool = False
+
+    @property
+    def profile(self) -> list[dict[str, Any]]:
+        """Rows of layer, value, low and high."""
+        return self.run.profiles[self.ranking]
+
+    @property
+    def values(self) -> np.ndarray:
+        """[layers, units] scaled."""
+        return self.run.scores[self.ranking].shown.reshape(self.run.shape)
 
 
 def draw(atlas: Atlas, console: Console) -> None:
     """Prints title, map with profile, reading and doubts."""
-    console.print(title(atlas.run, atlas.sample), soft_wrap=not console.is_terminal)
+    console.print(title(atlas.run.row, atlas.sample), soft_wrap=not console.is_terminal)
     for line in map_lines(atlas, console.width, scale.palette(console.color_system)):
         console.print(line, no_wrap=True, overflow="crop")
     console.print()
     for sentence in reading(atlas):
         console.print(sentence, soft_wrap=not console.is_terminal)
     console.print(
-        Text.assemble(("doubts  ", "bold"), doubts(atlas.confounds, atlas.run.get("nulls") or ())),
+        Text.assemble(("doubts  ", "bold"), doubts(atlas.run.confounds, atlas.run.row.get("nulls") or ())),
         soft_wrap=not console.is_terminal,
     )
 
@@ -103,7 +104,7 @@ def map_lines(atlas: Atlas, width: int, colours: tuple[str, ...]) -> list[Text]:
 
 def reading(atlas: Atlas) -> list[Text]:
     """What the profile shows, what it follows, what independent heads would show, what has not been asked yet."""
-    main = atlas.contrasts[atlas.ranking]
+    main = atlas.run.contrasts[atlas.ranking]
     if main["contrast"] is None:
         first = "There are fewer than three layers, so there is no contrast between middle and ends."
     elif main["low"] is None:
@@ -117,12 +118,12 @@ def reading(atlas: Atlas) -> list[Text]:
             else "not told apart from the others"
         )
         first = f"The middle third of layers is {how} in {atlas.ranking}: contrast {_interval(main)} of its scale."
-    if atlas.run["valid_prompts"] < FEW_PROMPTS:
-        first = f"Only {atlas.run['valid_prompts']} prompts: take nothing here for stable. {first}"
-    follows = atlas.confounds.get("synergy~autocorrelation")
+    if atlas.run.row["valid_prompts"] < FEW_PROMPTS:
+        first = f"Only {atlas.run.row['valid_prompts']} prompts: take nothing here for stable. {first}"
+    follows = atlas.run.confounds.get("synergy~autocorrelation")
     second = "Synergy cannot be compared with autocorrelation here."
     if follows is not None:
-        memory = f"so the map may show each {what(atlas.run)[:-1]}'s memory of itself rather than coupling"
+        memory = f"so the map may show each {what(atlas.run.row)[:-1]}'s memory of itself rather than coupling"
         second = (
             f"Unit synergy follows autocorrelation with r {follows:+.2f}, {memory if abs(follows) > 0.5 else 'weakly'}."
         )
@@ -138,15 +139,15 @@ def what(run: dict[str, Any]) -> str:
 
 def _against_surrogates(atlas: Atlas) -> list[str]:
     """What the nulls say, which of them could not be run, and what the contrast is once surrogates are taken off."""
-    nulls, run = atlas.run.get("nulls") or [], atlas.run
-    failed = [f"{one['null_name']} could not be run: {one['note']}." for one in atlas.null_runs if not one["ran"]]
+    nulls, run = atlas.run.row.get("nulls") or [], atlas.run.row
+    failed = [f"{one['null_name']} could not be run: {one['note']}." for one in atlas.run.null_runs if not one["ran"]]
     if not nulls:
         return [*failed, "No surrogates have been drawn: this is a map and not yet a finding."]
     told = f"Against {run['surrogates']} surrogates each of {' and '.join(nulls)}"
     if run.get("misleading"):
         told += f", no {what(run)[:-1]} is called coupled: {'; '.join(run['misleading'])}."
     else:
-        coupled, up = (atlas.confounds.get(name) for name in ("units coupled", "units coupled, more synergy"))
+        coupled, up = (atlas.run.confounds.get(name) for name in ("units coupled", "units coupled, more synergy"))
         both = ", under both nulls in one direction" if len(nulls) > 1 else ""
         alone = len(set(nulls) - set(UNCALIBRATED_NULLS)) < 2
         called = "differ from them" if alone else "are coupled"
@@ -158,7 +159,7 @@ def _against_surrogates(atlas: Atlas) -> list[str]:
     if set(nulls) & set(UNCALIBRATED_NULLS):
         told += " Not calibrated: for comparison only."
     ends = []
-    for name, found in atlas.tests.items():
+    for name, found in atlas.run.tests.get(atlas.ranking, {}).items():
         interval = "" if found["low"] is None else f" [{found['low']:+.2f}, {found['high']:+.2f}]"
         ends.append(f"{found['difference']:+.2f}{interval} ({name}, {found['prompts']} prompts)")
     contrast = f"The contrast minus that of surrogates on the same prompts: {', '.join(ends)}." if ends else ""
@@ -168,7 +169,7 @@ def _against_surrogates(atlas: Atlas) -> list[str]:
 def _over_length(atlas: Atlas) -> str:
     """The contrast over the length of responses, the surrogates' in brackets."""
     points = []
-    for one in atlas.lengths:
+    for one in atlas.run.lengths:
         if one["contrast"] is not None:
             drawn = "" if one["surrogate"] is None else f" ({one['surrogate']:+.2f})"
             points.append(f"{one['steps']} steps {one['contrast']:+.2f}{drawn}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from synergy_tui.errors import SynergyError
 from synergy_tui.explorer.run import Run
+from synergy_tui.jobs import parts
 from synergy_tui.jobs.folder import ENDED, JobFolder
 from synergy_tui.jobs.specs import AblateSpec
 from synergy_tui.terms import INTERVENTIONS
@@ -67,7 +68,7 @@ def result(run: Run, jobs: list[tuple[str, str]], place: int) -> Result:
         alone = walk.sweep(run.place.cache, shown, run.units)
         return Result(run, shown, curves, row["verdict"], title, ids, answers, row["ranking"], alone)
     points = _points(run, shown)
-    alone, share = walk.partial_sweep(run.place.cache.folder / "jobs" / shown / "shards", run.units)
+    alone, share = parts.partial_sweep(run.place.cache.folder / "jobs" / shown / "shards", run.units)
     sweep, conditions = "", len(points) + int(np.isfinite(alone).sum())
     spec = _spec(run, shown)
     more: dict[str, Any] = {"ranking": spec.ranking if spec is not None else ""}
@@ -96,9 +97,7 @@ def _begun(run: Run, job: str) -> bool:
 
 
 def _points(run: Run, job: str) -> list[dict[str, Any]]:
-    from synergy_tui.store import walk
-
-    return walk.partial_curves(run.place.cache.folder / "jobs" / job / "shards")
+    return [vars(one) for one in parts.partial_curves(run.place.cache.folder / "jobs" / job / "shards")]
 
 
 def _by_name(points: Sequence[dict[str, Any]]) -> list[Curve]:

@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer
 
 from synergy_tui.explorer import actions, keys
+from synergy_tui.explorer.runs import RunsPanel
 from synergy_tui.explorer.session import Session
 from synergy_tui.explorer.theme import DARK, LIGHT
 from synergy_tui.explorer.views import VIEWS, view_class
@@ -20,7 +21,6 @@ from synergy_tui.explorer.views.atlas import AtlasView
 from synergy_tui.explorer.views.base import View
 from synergy_tui.explorer.widgets.ink import Ink
 from synergy_tui.explorer.widgets.lines import Lines
-from synergy_tui.explorer.widgets.runs import RunsPanel
 from synergy_tui.settings import Settings
 
 if TYPE_CHECKING:
@@ -320,7 +320,7 @@ class Explorer(Session):
         """What is under the cursor, what the number means, what to doubt, and the keys."""
         from synergy_tui.explorer.dialogs.help import Help
 
-        self.push_screen(Help(self.view))
+        self.push_screen(Help(self.view, actions.APP))
 
     def get_system_commands(self, screen: Screen[Any]) -> Any:
         """Every action by name: the app's and those of the view in front."""

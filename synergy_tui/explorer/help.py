@@ -4,29 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from synergy_tui.terms import ATOMS, TESTS
+from synergy_tui.terms import ATOMS, RANKING_MEANINGS, TESTS
 
 if TYPE_CHECKING:
     from synergy_tui.explorer.run import Run
 
 _SIDES = {"r": "redundant", "x": "unique to the unit", "y": "unique to its partner", "s": "synergistic"}
 
-MEANINGS = {
-    "rank-difference": "rank of synergy minus rank of redundancy over all units; the published ranking.",
-    "difference": "synergy minus redundancy, sts − rtr, in nats.",
-    "balance": "mean over partners of sts / (sts + rtr).",
-    "tdmi-share": "(sts − rtr) as a share of the time-delayed mutual information.",
-    "excess": "synergy minus its null: what independent units with the same memory would show.",
-    "z": "synergy against its surrogates, in their standard deviations.",
-    "tdmi": "time-delayed mutual information with all partners, in nats: the sum of the atoms.",
-    "offset": "2·min(AIS), in nats: the synergy of two independent units with this autocorrelation.",
-    "autocorrelation": "how much a unit's activity resembles itself one lag later.",
-    "norm": "mean activity: the L2 norm of the head's own output.",
-    "divergence": "KL(intact ‖ ablated) when this unit alone is removed, nats per token.",
-} | {
-    atom: f"information {_SIDES[atom[0]]} in the past, {_SIDES[atom[2]]} in the future; mean over partners, nats."
-    for atom in ATOMS
-}
+MEANINGS = (
+    RANKING_MEANINGS
+    | {
+        "tdmi": "time-delayed mutual information with all partners, in nats: the sum of the atoms.",
+        "offset": "2·min(AIS), in nats: the synergy of two independent units with this autocorrelation.",
+        "autocorrelation": "how much a unit's activity resembles itself one lag later.",
+        "norm": "mean activity: the L2 norm of the head's own output.",
+        "divergence": "KL(intact ‖ ablated) when this unit alone is removed, nats per token.",
+    }
+    | {
+        atom: f"information {_SIDES[atom[0]]} in the past, {_SIDES[atom[2]]} in the future; mean over partners, nats."
+        for atom in ATOMS
+    }
+)
 MEANINGS |= {name: f"{text[0].lower()}{text[1:]}" for name, text in TESTS.items()}
 MEANINGS["p"] += " From the unit's place among the draws of all units. None where the data mislead every null."
 MEANINGS["sts"] = "synergy that stays synergy: carried by two units jointly, before and after; nats."

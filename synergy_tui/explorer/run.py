@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from synergy_tui.jobs import parts
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.specs import CaptureSpec, DecomposeSpec
-from synergy_tui.store import load, walk
+from synergy_tui.store import load
+from synergy_tui.store import run as stored
 from synergy_tui.store.cache import Cache
+from synergy_tui.store.run import Score
 from synergy_tui.terms import ATOMS, COUPLED, MEASURES, RANKINGS, TESTS
 
 
@@ -27,59 +30,22 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Score:
-    """One number per unit. values [units]: as stored, nats for atoms. shown [units]: what the map colours, which is the
-    scaled value of a ranking. low, high [units]: 95 % interval of what is shown, NaN where there is none.
-    centre: the value the colours part at, None for a scale without a middle. kind: ranking, atom or measure."""
-
-    name: str
-    kind: str
-    values: np.ndarray
-    shown: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    centre: float | None
-
-    @property
-    def unit(self) -> str:
-        """What it is counted in."""
-        plain = self.name in ATOMS or self.name in ("tdmi", "offset", "excess", "difference", "divergence")
-        return "nats" if plain and self.kind != "ranking" else ""
-
-    @property
-    def known(self) -> np.ndarray:
-        """What is shown, without what is missing."""
-        return self.shown[np.isfinite(self.shown)]
-
-    def colour(self) -> np.ndarray:
-        """[units] in [0, 1]: place on the colour scale, NaN where there is no value."""
-        known = self.known
-        if not len(known):
-            return np.full(len(self.shown), np.nan)
-        if self.kind == "ranking":
-            return self.shown  # scaled already
-        if self.centre is not None:
-            reach = float(np.abs(known - self.centre).max()) or 1.0
-            return 0.5 + (self.shown - self.centre) / (2 * reach)
-        span = float(known.max() - known.min())
-        return (self.shown - known.min()) / span if span else np.where(np.isfinite(self.shown), 0.5, np.nan)
-
-
-@dataclass(frozen=True)
-class Run:
-    """A decomposition with all its scores. row: decomposition, capture and subject in one. scores by name, rankings
-    first. profiles: ranking → rows of layer, value, low, high. partial: share of the units known so far, None when the
-    run is whole."""
+class Run(stored.Run):
+    """A decomposition where it is, with its scores, rankings first. partial: share of the units known so far, None when
+    the run is whole."""
 
     place: Place
-    row: dict[str, Any]
-    layers: int
-    per_layer: int
-    scores: dict[str, Score]
-    profiles: dict[str, list[dict[str, Any]]]
-    contrasts: dict[str, dict[str, Any]]
-    confounds: dict[str, float | None]
     partial: float | None = None
+
+    @property
+    def layers(self) -> int:
+        """Layers of the map."""
+        return self.shape[0]
+
+    @property
+    def per_layer(self) -> int:
+        """Places of a layer."""
+        return self.shape[1]
 
     @property
     def unready(self) -> str:
@@ -148,40 +114,15 @@ def open_run(place: Place) -> Run:
     """Raises UsageError when it is no longer there, CacheError when the cache cannot be read."""
     if place.job is not None:
         return _growing(place, place.job)
-    found = walk.run(place.cache, place.id)
-    row = found["run"]
-    scores = {}
-    for name in _ordered(found["scores"]):
-        scores[name] = _score(name, found["scores"][name])
-    return Run(
-        place,
-        row,
-        row["layers"],
-        row["units_per_layer"],
-        scores,
-        found["profiles"],
-        found["contrasts"],
-        found["confounds"],
-    )
-
-
-def _score(name: str, columns: dict[str, np.ndarray]) -> Score:
-    value, scaled = columns["value"], columns["scaled"]
-    if np.isfinite(scaled).any():
-        known = scaled[np.isfinite(scaled)]
-        return Score(name, "ranking", value, scaled, columns["low"], columns["high"], float(known.mean()))
-    nothing = np.full(len(value), np.nan)
-    known = value[np.isfinite(value)]
-    # Where both signs occur, zero is what the colours part at.
-    centre = 0.0 if len(known) and known.min() < 0 < known.max() else None
-    low, high = (columns["low"], columns["high"]) if name == "divergence" else (nothing, nothing)
-    return Score(name, "atom" if name in ATOMS else "measure", value, value, low, high, centre)
+    found = stored.read(place.cache, place.id)
+    ordered = {name: found.scores[name] for name in _ordered(found.scores)}
+    return Run(**vars(found) | {"scores": ordered}, place=place)
 
 
 def made_score(name: str, values: np.ndarray) -> Score:
     """A score of values that come from elsewhere, as a query."""
     nothing = np.full(len(values), np.nan)
-    return _score(name, {"value": values, "scaled": nothing, "low": nothing, "high": nothing})
+    return stored.score(name, {"value": values, "scaled": nothing, "low": nothing, "high": nothing})
 
 
 def _ordered(names: Any) -> list[str]:
@@ -196,7 +137,7 @@ def _growing(place: Place, job: JobFolder) -> Run:
     of: dict[str, Any] = {"capture": job.id, "estimator": "", "redundancy": "", "lag": ""}
     if isinstance(spec, CaptureSpec):
         geometry = spec.source.geometry
-        layers, per_layer = walk.captured_shape(job.shards) or (geometry["layers"], geometry["heads"])
+        layers, per_layer = parts.captured_shape(job.shards) or (geometry["layers"], geometry["heads"])
         name, tasks, prompts, steps = spec.source.name, spec.task_set, len(spec.items), spec.steps
     else:
         assert isinstance(spec, DecomposeSpec)
@@ -207,7 +148,7 @@ def _growing(place: Place, job: JobFolder) -> Run:
         layers, per_layer = capture["layers"], capture["units_per_layer"]
         (subject,) = load.rows(place.cache, "SELECT name FROM subjects WHERE subject = $1", capture["subject"])
         name, tasks, prompts, steps = subject["name"], capture["tasks"], capture["prompts"], capture["steps"]
-    means, share = walk.partial_map(job.shards, spec.KIND, layers * per_layer)
+    means, share = parts.partial_map(job.shards, spec.KIND, layers * per_layer)
     scores = {score: made_score(score, value) for score, value in means.items()}
     row = {
         "name": name,
@@ -217,5 +158,13 @@ def _growing(place: Place, job: JobFolder) -> Run:
         "valid_prompts": None,
         **of,
         "state": status["state"],
+        "layers": layers,
+        "units_per_layer": per_layer,
     }
-    return Run(place, row, layers, per_layer, scores, {}, {}, {}, share)
+    return unfinished(place, row, scores, share)
+
+
+def unfinished(place: Place, row: dict[str, Any], scores: dict[str, Score], partial: float | None = None) -> Run:
+    """A map with nothing behind it yet: of a running job, or of a query. row: with layers and units_per_layer."""
+    nothing: dict[str, Any] = {"profiles": {}, "contrasts": {}, "surrogate_contrasts": {}, "tests": {}}
+    return Run(row, scores, **nothing, null_runs=[], lengths=[], confounds={}, place=place, partial=partial)

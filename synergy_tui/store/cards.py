@@ -6,20 +6,19 @@ from typing import Any
 
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
+from synergy_tui.store.run import row_of
 from synergy_tui.terms import METHOD_FIELDS
 
 
 def card(cache: Cache, card_id: str) -> dict[str, Any]:
     """One card: its row, `run` (decomposition, capture and subject in one), `claims` by name, and `confounds`."""
     row = load.one(cache, "card", card_id)
-    query = """SELECT d.*, c.tasks, c.kind, c.layers, c.units_per_layer, c.prompts, c.steps, s.name
-        FROM decompositions d JOIN captures c USING (capture) JOIN subjects s USING (subject)
-        WHERE decomposition = $1"""
-    (run,) = load.rows(cache, query, row["decomposition"])
+    with cache.read() as con:
+        run = row_of(con, row["decomposition"])
     claims = load.rows(cache, "SELECT * EXCLUDE (card) FROM claims WHERE card = $1 ORDER BY claim", card_id)
     confounds = load.rows(cache, "SELECT name, value FROM confounds WHERE decomposition = $1", row["decomposition"])
     return row | {
-        "run": {key: load.parsed(key, value) for key, value in run.items()},
+        "run": run,
         "claims": {one.pop("claim"): one for one in claims},
         "confounds": {one["name"]: one["value"] for one in confounds},
     }

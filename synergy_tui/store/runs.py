@@ -12,6 +12,7 @@ import numpy as np
 from synergy_tui.errors import UsageError
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
+from synergy_tui.store.run import read
 from synergy_tui.terms import METHOD_FIELDS
 
 METHOD = tuple(one for one in METHOD_FIELDS if one != "precision")
@@ -115,12 +116,13 @@ def _side(
 
 
 def _one(cache: Cache, decomposition: str, ranking: str) -> Compared:
-    found = load.atlas(cache, decomposition, ranking)
-    row = found["run"]
+    found = read(cache, decomposition)
+    found.check_ranking(ranking)
+    row = found.row
     (more,) = load.rows(cache, "SELECT trajectory, training_step FROM captures WHERE capture = $1", row["capture"])
-    contrast = found["contrasts"][ranking]
+    contrast = found.contrasts[ranking]
     own = (_number(contrast["contrast"]), _number(contrast["low"]), _number(contrast["high"]))
-    depth, value, low, high = (_column(found["profile"], key) for key in ("depth", "value", "low", "high"))
+    depth, value, low, high = (_column(found.profiles[ranking], key) for key in ("depth", "value", "low", "high"))
     return Compared(
         decomposition,
         row["name"],
@@ -132,7 +134,7 @@ def _one(cache: Cache, decomposition: str, ranking: str) -> Compared:
         low,
         high,
         own,
-        found["values"].ravel(),
+        found.scores[ranking].shown,
         row | more,
     )
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,82 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synergy_tui.errors import CacheError, UsageError
+from synergy_tui.errors import CacheError
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
-from synergy_tui.terms import ATOMS, INTERVENTIONS, RTR, STS, SWEEPS
+from synergy_tui.terms import ATOMS, SWEEPS
 
 _SWAP = str.maketrans("xy", "yx")
-
-
-def run(cache: Cache, decomposition: str) -> dict[str, Any]:
-    """All of a decomposition but its pairs, over one connection: `run` (decomposition, capture and subject in one row),
-    `scores` (name → value, scaled, low, high, each [units]), `profiles` (ranking → rows), `contrasts`, `confounds`.
-    Raises UsageError when it is not there."""
-    with cache.read() as con:
-
-        def rows(query: str) -> list[dict[str, Any]]:
-            return con.sql(query, params=[decomposition]).to_arrow_table().to_pylist()
-
-        found = rows(
-            f"""SELECT d.*, c.tasks, c.layers, c.units_per_layer, c.prompts, c.steps, c.min_steps, c.dtype, c.device,
-            s.name, s.model_type, s.parameters, {load.METHOD_OF} FROM decompositions d JOIN captures c USING (capture)
-            JOIN subjects s USING (subject) WHERE decomposition = $1"""
-        )
-        if not found:
-            raise UsageError(f"{decomposition} is no longer in this cache", "choose another run")
-        row = {key: load.parsed(key, value) for key, value in found[0].items()}
-        columns = ("value", "scaled", "low", "high")
-        query = f"SELECT score, unit_index, {', '.join(columns)} FROM unit_scores WHERE decomposition = $1"
-        table = con.sql(query, params=[decomposition]).to_arrow_table()
-        scores = _by_score(table, row["layers"] * row["units_per_layer"], columns)
-        scores |= _alone(rows, row["layers"] * row["units_per_layer"])
-        profiles: dict[str, list[dict[str, Any]]] = {}
-        for one in rows(
-            "SELECT ranking, layer, value, low, high FROM layer_profiles WHERE decomposition = $1 ORDER BY layer"
-        ):
-            profiles.setdefault(one.pop("ranking"), []).append(one)
-        contrasts = rows("SELECT ranking, contrast, low, high, curvature FROM contrasts WHERE decomposition = $1")
-        return {
-            "run": row,
-            "scores": scores,
-            "profiles": profiles,
-            "contrasts": {one.pop("ranking"): one for one in contrasts},
-            "confounds": {
-                one["name"]: one["value"] for one in rows("SELECT * FROM confounds WHERE decomposition = $1")
-            },
-        }
-
-
-def _alone(rows: Callable[[str], list[dict[str, Any]]], units: int) -> dict[str, dict[str, np.ndarray]]:
-    """`divergence` of every unit alone with its interval, from the newest sweep of this decomposition that removed
-    units by the default intervention, or by any."""
-    found = rows(
-        f"""SELECT unit_index, divergence, low, high FROM ablation_sweeps WHERE sweep = '{SWEEPS[0]}' AND ablation = (
-        SELECT ablation FROM ablations JOIN (SELECT DISTINCT ablation FROM ablation_sweeps WHERE sweep = '{SWEEPS[0]}')
-        USING (ablation) WHERE decomposition = $1
-        ORDER BY intervention = '{INTERVENTIONS[0]}' DESC, created DESC, ablation LIMIT 1)"""
-    )
-    if not found:
-        return {}
-    out = {name: np.full(units, np.nan) for name in ("value", "scaled", "low", "high")}
-    for one in found:
-        for name, column in (("value", "divergence"), ("low", "low"), ("high", "high")):
-            out[name][one["unit_index"]] = np.nan if one[column] is None else one[column]
-    return {"divergence": out}
-
-
-def _by_score(table: pa.Table, units: int, columns: tuple[str, ...]) -> dict[str, dict[str, np.ndarray]]:
-    names = table["score"].combine_chunks().dictionary_encode()
-    codes, index = names.indices.to_numpy(), table["unit_index"].to_numpy()
-    held = {column: table[column].to_numpy().astype(float) for column in columns}  # NULL → NaN
-    out = {}
-    for code, name in enumerate(names.dictionary.to_pylist()):
-        rows = codes == code
-        out[name] = {column: np.full(units, np.nan) for column in columns}
-        for column in columns:
-            out[name][column][index[rows]] = held[column][rows]
-    return out
 
 
 def partners(cache: Cache, decomposition: str, unit: int) -> dict[str, np.ndarray]:
@@ -193,98 +121,8 @@ def catalogue(cache: Cache) -> list[dict[str, Any]]:
     return load.rows(cache, query)
 
 
-def partial_map(shards: Path, kind: str, units: int) -> tuple[dict[str, np.ndarray], float]:
-    """What the finished parts of a running job say so far: unit means [units] by score, and the share of units that
-    have a value. A decomposition's blocks give sts, rtr and their difference, a capture's batches the mean norm."""
-    parts = _captured(shards, units) if kind == "capture" else _decomposed(shards, units)
-    sums: dict[str, np.ndarray] = {}
-    counts = np.zeros(units)
-    for part, count in parts:
-        counts += count
-        for name, value in part.items():
-            sums[name] = sums.get(name, 0) + value
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = {name: total / counts for name, total in sums.items()}
-    if "sts" in means:
-        means["difference"] = means["sts"] - means["rtr"]
-    return means, float((counts > 0).mean()) if units else 0.0
-
-
-def captured_shape(shards: Path) -> tuple[int, int] | None:
-    """(layers, units per layer) of a running capture, once it has a part."""
-    for path in sorted(shards.glob("*.parquet")):
-        with contextlib.suppress(OSError, KeyError, pa.ArrowException):  # it is on its way, or of an older version
-            told = pq.read_schema(path).metadata or {}
-            return int(told[b"layers"]), int(told[b"per_layer"])
-    return None
-
-
-def _captured(shards: Path, units: int) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
-    """(sum of norms, number of values), each [units], of every response there is."""
-    for path in sorted(shards.glob("*.parquet")):
-        try:
-            column = pq.ParquetFile(path).read(["activity"])["activity"].combine_chunks()
-        except (OSError, KeyError, pa.ArrowException):
-            continue  # it is on its way
-        for activity in column:
-            values = np.asarray(activity.values, float).reshape(units, -1)
-            yield {"norm": np.nansum(values, axis=1)}, np.isfinite(values).sum(axis=1)
-
-
-def _decomposed(shards: Path, units: int) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
-    """(sums of sts and rtr, number of pairs), each [units], of every block there is."""
-    for path in sorted(shards.glob("block-*.npz")):
-        with contextlib.suppress(OSError, ValueError, KeyError, EOFError):  # it is on its way
-            yield _block_sums(path, path.stat().st_mtime_ns, units)
-
-
-@lru_cache(4096)
-def _block_sums(path: Path, changed: int, units: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Of one block. A finished block never changes, and a growing map asks for all of them at every look."""
-    with np.load(path, allow_pickle=False) as file:
-        pairs, mean = file["pairs"], file["mean"]
-    known = np.isfinite(mean[:, STS])
-    ends = pairs[known].T.ravel()
-    twice = {name: np.tile(mean[known, place], 2) for name, place in (("sts", STS), ("rtr", RTR))}
-    sums = {name: np.bincount(ends, value, units) for name, value in twice.items()}
-    return sums, np.bincount(ends, minlength=units)
-
-
-def partial_curves(shards: Path) -> list[dict[str, Any]]:
-    """What the finished conditions of a running ablation say: removal_order, target, seed, fraction, divergence (nats
-    per token, mean over prompts)."""
-    out = []
-    for path in sorted(shards.glob("*.parquet")):
-        try:
-            table = pq.ParquetFile(path).read()
-        except (OSError, pa.ArrowException):
-            continue  # it is on its way
-        told = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-        if "fraction" in told and "divergence" in table.column_names:
-            out.append(
-                {
-                    "removal_order": told["removal_order"],
-                    "target": told.get("target"),
-                    "seed": told.get("seed"),
-                    "fraction": float(told["fraction"]),
-                    "divergence": float(np.mean(table["divergence"].to_numpy())),
-                }
-            )
-    return out
-
-
-def partial_sweep(shards: Path, units: int) -> tuple[np.ndarray, float]:
-    """[units] divergence of every unit alone as far as a running ablation has come, and the share that is known."""
-    out = np.full(units, np.nan)
-    for path in sorted(shards.glob(f"{SWEEPS[0]}-*.parquet")):
-        with contextlib.suppress(OSError, pa.ArrowException, ValueError):
-            place = int(path.stem.removeprefix(f"{SWEEPS[0]}-"))
-            out[place] = np.mean(pq.ParquetFile(path).read(["divergence"])["divergence"].to_numpy())
-    return out, float(np.isfinite(out).mean()) if units else 0.0
-
-
 def sweep(cache: Cache, ablation: str, units: int) -> np.ndarray | None:
-    """The same of a finished one; None without a sweep of single units."""
+    """[units] divergence of every unit alone; None without a sweep of single units."""
     query = "SELECT unit_index AS u, divergence AS d FROM ablation_sweeps WHERE ablation = $1 AND sweep = $2"
     found = load.rows(cache, query, ablation, SWEEPS[0])
     out = np.full(units, np.nan)

@@ -18,18 +18,30 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from synergy_tui.errors import SubjectError
 from synergy_tui.subject.families import MLP_NAMES, Family
+from synergy_tui.terms import HEADS
 
 
 @dataclass(frozen=True)
 class Site:
     """Units of one kind in one layer. modules: at the first one's input (head, ssm-head: the output projection), at
-    their outputs' sum (attention, mlp), or inside it (expert). width: of one unit's output."""
+    their outputs' sum (attention, mlp), or inside it (expert). width: of one unit's output, 0 of a
+    whole block."""
 
     layer: int
     kind: str
     modules: tuple[Any, ...]
     units: int
     width: int
+
+    @property
+    def is_block(self) -> bool:
+        """Whether its one unit is all that its modules put out, rather than a part of it."""
+        return self.width == 0
+
+    @property
+    def is_heads(self) -> bool:
+        """Whether its units stand side by side at the input of its module."""
+        return self.kind in HEADS
 
 
 @dataclass(frozen=True)
@@ -143,7 +155,7 @@ def find(model: Any, family: Family) -> list[Site]:
         if site.kind == "head":
             sites.append(Site(site.layer, "attention", site.modules, 1, 0))
     sites += [Site(number, "mlp", found, 1, 0) for number, layer in enumerate(layers) if (found := _mlp(layer, family))]
-    if not any(site.kind in ("head", "ssm-head") for site in sites):
+    if not any(site.is_heads for site in sites):
         raise SubjectError(
             f"no heads are found in {type(model).__name__}: it calls no attention interface that ends in a projection",
             f'say where they are in config.toml: [families.{model.config.model_type}] attention = "self_attn.o_proj"',

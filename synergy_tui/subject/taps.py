@@ -43,7 +43,9 @@ class UnitTap(_Hooks):
         self._regular = [site.layer for site in units.sites] == list(range(units.layers))
 
     def __enter__(self) -> UnitTap:
-        if any(site.kind in ("expert", "mlp") for site in self._units.sites):  # some are given tokens without prompts
+        if any(
+            site.kind == "expert" or site.is_block for site in self._units.sites
+        ):  # some are given tokens without prompts
             self._handles.append(self._units.embeddings.register_forward_hook(self._begin))
         for number, site in enumerate(self._units.sites):
             self._handles += _heard(site, self._keeper(number, site))
@@ -89,7 +91,7 @@ class UnitTap(_Hooks):
         # A reference costs 1 µs where a norm costs 9: one norm over all layers is taken at the end of the pass. The
         # copy of a long prompt's last position lets go of the rest; that of a block's output is needed because Falcon
         # adds the residual into it.
-        block = site.kind in ("attention", "mlp")
+        block = site.is_block
 
         def keep_last(value: Tensor) -> None:
             value = self._by_prompt(value)
@@ -155,7 +157,7 @@ def changed(site: Site, change: Change) -> list[Any]:
     """Hooks that put what `change` gives in the place of what the site's units put out."""
     if site.kind == "expert":
         return [_ExpertByExpert(site.modules[0], change)]
-    if site.kind in ("head", "ssm-head"):
+    if site.is_heads:
         return [site.modules[0].register_forward_pre_hook(lambda _, args: (change(args[0], None), *args[1:]))]
     parts: list[Tensor] = []
 
@@ -173,7 +175,7 @@ def changed(site: Site, change: Change) -> list[Any]:
 
 def _heard(site: Site, take: Callable[[Tensor], None]) -> list[Any]:
     """Hooks that tell `take` what the site's units put out: side by side, and experts' norms [tokens, experts]."""
-    if site.kind in ("head", "ssm-head"):
+    if site.is_heads:
         return [site.modules[0].register_forward_pre_hook(lambda _, args: take(args[0]))]
     if site.kind == "expert":
 
@@ -206,7 +208,7 @@ def _silence(_: int, site: Site, places: list[int]) -> Change:
 
     if site.kind == "expert":
         return lambda each, chosen: each * kept(each)[chosen][..., None]
-    if site.kind in ("attention", "mlp"):
+    if site.is_block:
         return lambda value, _: torch.zeros_like(value)
     return lambda value, _: (value.unflatten(-1, (site.units, -1)) * kept(value)[:, None]).flatten(-2)
 

@@ -11,13 +11,16 @@ from textual.containers import Vertical, VerticalScroll
 
 from synergy_tui.drawing import scale
 from synergy_tui.drawing.tables import printable
-from synergy_tui.explorer import actions, keys
+from synergy_tui.explorer import keys
 from synergy_tui.explorer.dialogs.base import Dialog
 from synergy_tui.explorer.help import DOUBTS
 from synergy_tui.explorer.widgets.lines import Lines
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from synergy_tui.explorer.host import Front
+    from synergy_tui.explorer.keys import Action
 
 WIDTH = 66
 
@@ -25,9 +28,10 @@ WIDTH = 66
 class Help(Dialog[None]):
     """One page that scrolls."""
 
-    def __init__(self, view: Front) -> None:
+    def __init__(self, view: Front, everywhere: Sequence[Action]) -> None:
+        """everywhere: the actions of all views."""
         super().__init__()
-        self._view = view
+        self._view, self._everywhere = view, everywhere
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
@@ -69,7 +73,7 @@ class Help(Dialog[None]):
             lines.append(line.append(f"  {words}"))
         lines.append(Text(f"  {app.ink.nothing} no value   {app.ink.masked} not above its null   {app.ink.dot} marked"))
         lines.append(Text())
-        for some, title in ((view.ACTIONS, "Keys of this view"), (actions.APP, "Keys everywhere")):
+        for some, title in ((view.ACTIONS, "Keys of this view"), (self._everywhere, "Keys everywhere")):
             lines.append(Text(title, "bold"))
             for one in some:
                 key = app.settings.keys.get(one.id, one.key)

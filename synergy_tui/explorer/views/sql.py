@@ -306,7 +306,7 @@ class SQLView(View):
 def as_run(answer: Answer, app: Any) -> Run:
     """A result with the columns layer and unit, and numbers beside them, as something the map can show. Raises
     UsageError when it has not, or has two rows for a unit."""
-    from synergy_tui.explorer.run import Place, Run, made_score
+    from synergy_tui.explorer.run import Place, made_score, unfinished
 
     names = [name.lower() for name in answer.columns]
     if "layer" not in names or "unit" not in names:
@@ -337,4 +337,5 @@ def as_run(answer: Answer, app: Any) -> Run:
         scores[answer.columns[place]] = made_score(answer.columns[place], values)
     described = {"name": "result of a query", "tasks": f"{len(answer.rows):,} rows", "prompts": 0, "steps": 0}
     described |= {"estimator": "", "redundancy": "", "lag": "", "capture": "", "valid_prompts": None}
-    return Run(Place(app.cache, ""), described, layers, per_layer, scores, {}, {}, {})
+    described |= {"layers": layers, "units_per_layer": per_layer}
+    return unfinished(Place(app.cache, ""), described, scores)

@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from synergy_tui import terms
-from synergy_tui.ablation.condition import answered
+from synergy_tui.ablation.condition import Condition, answered
 from synergy_tui.ablation.conditions import conditions
 from synergy_tui.errors import UsageError
 from synergy_tui.jobs import cost
@@ -58,7 +56,8 @@ def ablate(cache: Cache, data: Path, request: AblateRequest, sparing: bool = Fal
     shares = tuple(sorted(set(request.fractions)))
     held_out = _held_out(cache, request.decomposition, replayed)
     values = rankings(cache, request.decomposition, shape, replayed if held_out else ())
-    _enough_sets(orders, values, request, shares, marked, layer_of)
+    made = conditions(orders, values, request.ranking, layer_of, request.seeds, request.seed, shares, marked)
+    _enough_sets(made, layer_of, request.seeds)
     settled: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__}
     settled |= {"orders": orders, "fractions": shares, "device": device, "dtype": request.dtype or row["dtype"]}
     settled["units"] = tuple("{}.{}".format(*divmod(one, row["units_per_layer"])) for one in marked)
@@ -75,7 +74,7 @@ def ablate(cache: Cache, data: Path, request: AblateRequest, sparing: bool = Fal
         reference_prompts=_reference(texts, chosen, request.reference) if request.intervention == "mean" else (),
         held_out=held_out,
         marked=marked,
-        conditions=conditions(orders, values, request.ranking, layer_of, request.seeds, request.seed, shares, marked),
+        conditions=made,
         graded=_graded(request),
         sparing=sparing,
     )
@@ -166,35 +165,26 @@ def _graded(request: AblateRequest) -> tuple[Task, ...]:
     return tuple(graded.load(request.tasks))
 
 
-def _enough_sets(
-    orders: Sequence[str],
-    values: dict[str, np.ndarray],
-    request: AblateRequest,
-    shares: Sequence[float],
-    marked: Sequence[int],
-    layer_of: dict[int, int],
-) -> None:
-    """Raises UsageError when there are more seeds than distinct control sets at every fraction."""
+def _enough_sets(made: Sequence[Condition], layer_of: dict[int, int], seeds: int) -> None:
+    """Raises UsageError when there are more seeds than distinct control sets at every fraction. The conditions of a
+    control say how large its sets are, and those of its target how many of each layer they have."""
     size = Counter(layer_of.values())
-    counts = [len(marked)] if marked else [math.floor(share * len(layer_of) + 0.5) for share in shares]
-    seeds = request.seeds
-    if "random" in orders:
-        _enough("random", max(math.comb(len(layer_of), count) for count in counts), seeds)
-    if "layer-matched" not in orders:
-        return
 
     def sets(units: Sequence[int]) -> int:
-        return math.prod(math.comb(size[layer], taken) for layer, taken in Counter(layer_of[u] for u in units).items())
+        taken = Counter(layer_of[unit] for unit in units)
+        return math.prod(math.comb(size[layer], count) for layer, count in taken.items())
 
-    if marked:
-        _enough("layer-matched", sets(marked), seeds)
-    targeted = [name for name in orders if name in terms.TARGETED_ORDERS and name != "marked"]
-    for name in targeted or ([] if marked else ["synergy-first"]):
-        by, _, end = name.rpartition("-") if name in terms.RANKED_ORDERS else (request.ranking, "", name)
-        one = values[by]
-        sign = 1 if end in ("redundancy-first", "last") else -1
-        order = sorted(layer_of, key=lambda unit: (one[unit] != one[unit], sign * one[unit]))
-        _enough(f"layer-matched of {name}", max(sets(order[:count]) for count in counts), seeds)
+    largest: dict[str, int] = {}
+    for one in made:
+        if one.order == "random":
+            what, there = "random", math.comb(len(layer_of), len(one.units))
+        elif one.order == "layer-matched":
+            what, there = f"layer-matched of {one.target}", sets(one.units)
+        else:
+            continue
+        largest[what] = max(largest.get(what, 0), there)
+    for what, there in largest.items():
+        _enough(what, there, seeds)
 
 
 def _enough(what: str, sets: int, seeds: int) -> None:

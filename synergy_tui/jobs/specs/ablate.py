@@ -35,7 +35,7 @@ class AblateRequest(Request, frozen=True, kw_only=True):
         ),
     ] = terms.DEFAULT_ORDERS
     units: Annotated[tuple[str, ...], Option("A set of your own, as layer.unit: 3.1,3.4,14.5.", told="none")] = ()
-    seeds: Annotated[Count, Option("Seeds of each control.", main=True)] = 20
+    seeds: Annotated[int, Meta(ge=1, le=10_000), Option("Seeds of each control.", main=True)] = 20
     fractions: Annotated[tuple[Fraction, ...], Option("Fractions of units removed.", main=True)] = (
         0.05,
         0.1,

@@ -15,11 +15,12 @@ from synergy_tui.ablation.divergence import IntactBehaviour
 from synergy_tui.ablation.interventions import Intervention
 from synergy_tui.capture.generate import generate
 from synergy_tui.errors import SubjectError
+from synergy_tui.jobs import parts
 from synergy_tui.jobs.devices import choose
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.rankings import rankings
 from synergy_tui.jobs.specs import AblateSpec
-from synergy_tui.jobs.worker import ablate_rows, shards
+from synergy_tui.jobs.worker import ablate_rows
 from synergy_tui.jobs.worker.answering import Examination
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes
@@ -90,10 +91,10 @@ def work(job: JobFolder, spec: AblateSpec, progress: Progress) -> None:
     lab = Lab(subject, spec, texts)
     tables = []
     for condition in conditions:
-        table = shards.read(job, condition.shard)
+        table = parts.read(job, condition.shard)
         if table is None:
             table = lab.under(condition.units)
-            shards.write(job, condition.shard, table.replace_schema_metadata(condition.told()))
+            parts.write(job, condition.shard, table.replace_schema_metadata(condition.told()))
             progress.advance()
         else:
             progress.skip(1)
@@ -165,11 +166,11 @@ def _examined(job: JobFolder, lab: Lab, conditions: list[Condition], progress: P
     progress.stage("tasks", 1 + len(conditions), "conditions", f"{len(tasks)} tasks", (0.75, 0.9))
 
     def rights(name: str, within: Any, some: list[Task]) -> list[bool]:
-        table = shards.read(job, f"tasks-{name}")
+        table = parts.read(job, f"tasks-{name}")
         if table is None:
             found = Examination(lab.subject, some, lab.chat, lab.spec.batch * 3).rights(within, progress.check)
             table = pa.table({"task": [one.id for one in some], "right": found})
-            shards.write(job, f"tasks-{name}", table)
+            parts.write(job, f"tasks-{name}", table)
             progress.advance()
         else:
             progress.skip(1)
@@ -192,7 +193,7 @@ def _answers(job: JobFolder, lab: Lab, conditions: list[Condition], progress: Pr
     prompts = lab.spec.replayed[:ANSWERED]
     progress.stage("answers", len(chosen), "conditions", f"{len(prompts)} prompts", (0.9, 0.92))
     for one in chosen:
-        table = shards.read(job, f"answers-{one.shard}")
+        table = parts.read(job, f"answers-{one.shard}")
         if table is None:
             asked = [lab.texts[prompt]["asked"] for prompt in prompts]
             steps = max(len(lab.texts[prompt]["answered"]) for prompt in prompts)
@@ -200,7 +201,7 @@ def _answers(job: JobFolder, lab: Lab, conditions: list[Condition], progress: Pr
                 found = generate(lab.subject, asked, steps, lambda _: progress.check())
             pieces = [[lab.subject.tokenizer.decode([token]) for token in answer.tokens] for answer in found]
             table = pa.table({"prompt": prompts, "pieces": pieces})
-            shards.write(job, f"answers-{one.shard}", table)
+            parts.write(job, f"answers-{one.shard}", table)
             progress.advance()
         else:
             progress.skip(1)
@@ -221,10 +222,10 @@ def _plan(
     def measure(units: Any) -> float:
         # A set's name is its units in their order: a resumed job takes the same steps again.
         name = f"plan-{len(units)}-{units[-1]}"
-        table = shards.read(job, name)
+        table = parts.read(job, name)
         if table is None or table["units"].to_pylist()[0] != list(units):
             table = pa.table({"units": [list(units)], "value": [float(np.mean(lab.under(units)["divergence"]))]})
-            shards.write(job, name, table)
+            parts.write(job, name, table)
             progress.advance()
         else:
             progress.skip(1)
@@ -248,7 +249,7 @@ def _plan(
     }
     if spec.graded:
         tasks = list(spec.graded)
-        intact = shards.read(job, "tasks-intact")
+        intact = parts.read(job, "tasks-intact")
         rights = intact["right"].to_pylist() if intact is not None else []
         can = able(tasks, rights)
         some = [one for one in tasks if one.category in can]

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from synergy_tui.jobs import parts
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.phiid.moments import Moments, NullBlock
 from synergy_tui.phiid.result import PairBlock, UnitSums, UnitTotals
-from synergy_tui.store.bulk import whole
 from synergy_tui.terms import INVALID_REASONS
 
 Block = TypeVar("Block")
@@ -37,7 +37,9 @@ def keep_pair_block(job: JobFolder, number: int, block: PairBlock) -> None:
     """Writes the shard. Raises OSError."""
     arrays = {name: getattr(block, name) for name in _PAIRS}
     arrays["reasons"] = np.array([block.reasons[name] for name in INVALID_REASONS])
-    _write(job, f"block-{number:04d}", arrays | _prefixed("sums", block.sums) | _prefixed("totals", block.totals))
+    parts.write_arrays(
+        job, f"block-{number:04d}", arrays | _prefixed("sums", block.sums) | _prefixed("totals", block.totals)
+    )
 
 
 def null_block(job: JobFolder, null: str, number: int) -> NullBlock | None:
@@ -67,7 +69,7 @@ def keep_null_block(job: JobFolder, null: str, number: int, block: NullBlock) ->
     arrays |= _prefixed("totals", block.observed_units)
     for name in block.observed_units.arrays():
         arrays[f"units.{name}"] = np.stack([getattr(one, name) for one in block.units])
-    _write(job, f"{null}-{number:04d}", arrays)
+    parts.write_arrays(job, f"{null}-{number:04d}", arrays)
 
 
 def _prefixed(prefix: str, sums: UnitSums | UnitTotals) -> dict[str, np.ndarray]:
@@ -79,16 +81,11 @@ def _named(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def _read(job: JobFolder, name: str, made: Callable[[dict[str, np.ndarray]], Block]) -> Block | None:
+    arrays = parts.read_arrays(job, name)
+    if arrays is None:
+        return None
     try:
-        with np.load(job.shards / f"{name}.npz", allow_pickle=False) as file:
-            return made({key: file[key] for key in file.files})
-    except FileNotFoundError:
+        return made(arrays)
+    except (KeyError, TypeError, ValueError) as error:
+        print(f"part {name} is damaged and will be made again: {error}", flush=True)
         return None
-    except Exception as error:  # a damaged archive fails in many ways, and each means the same
-        print(f"shard {name} is damaged and will be made again: {error}", flush=True)
-        return None
-
-
-def _write(job: JobFolder, name: str, arrays: dict[str, np.ndarray]) -> None:
-    with whole(job.shards / f"{name}.npz") as unfinished, open(unfinished, "wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]

@@ -14,10 +14,11 @@ import torch
 
 from synergy_tui.capture.generate import Response, Sampling, check_context, encode, generate, replay
 from synergy_tui.errors import MeasureError
+from synergy_tui.jobs import parts
 from synergy_tui.jobs.devices import choose
 from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.parts import Answer
 from synergy_tui.jobs.specs import CaptureSpec
-from synergy_tui.jobs.worker import shards
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
 from synergy_tui.store.cache import Cache
@@ -26,16 +27,6 @@ from synergy_tui.store.publish import publish_capture
 from synergy_tui.subject.loading import Subject, load
 from synergy_tui.subject.sites import Units
 from synergy_tui.terms import HEADS
-
-_SHARD = pa.schema(
-    [
-        ("prompt", pa.int32()),
-        ("tokens", pa.list_(pa.int32())),
-        ("ended", pa.bool_()),
-        ("activity", pa.list_(pa.float32())),  # [units × steps], unit by unit
-        ("at_once", pa.int32()),  # prompts
-    ]
-)
 
 
 def work(job: JobFolder, spec: CaptureSpec, progress: Progress) -> None:
@@ -57,9 +48,9 @@ def work(job: JobFolder, spec: CaptureSpec, progress: Progress) -> None:
     else:
         check_context(subject, [[*p, *a] for p, a in zip(asked.prompts, asked.answers, strict=True)], names, 0)
 
-    parts = _batches(subject, units, asked, spec, job, progress)
-    rows = sorted((row for part in parts for row in part), key=lambda row: row["prompt"])
-    steps = [len(row["tokens"]) for row in rows]
+    batches = _batches(subject, units, asked, spec, job, progress)
+    rows = sorted((row for batch in batches for row in batch), key=lambda row: row.prompt)
+    steps = [row.steps for row in rows]
     valid = [length >= spec.min_steps for length in steps]
     if not any(valid):
         raise MeasureError(
@@ -67,7 +58,7 @@ def work(job: JobFolder, spec: CaptureSpec, progress: Progress) -> None:
             "ask for longer answers, or lower --min-steps",
         )
     progress.stage("publish", share=(0.98, 1.0))
-    _publish(cache, job.id, spec, subject, units, asked.prompts, rows, valid)
+    _publish(cache, job, spec, subject, units, asked.prompts, rows, valid)
 
 
 def _told(units: Units) -> str:
@@ -112,8 +103,9 @@ def _asked(cache: Cache, spec: CaptureSpec, subject: Subject) -> _Asked:
 
 def _batches(
     subject: Subject, units: Units, asked: _Asked, spec: CaptureSpec, job: JobFolder, progress: Progress
-) -> Iterator[list[dict[str, Any]]]:
-    """Rows of every batch, from its shard or measured. Prompts of like length share a batch: less padding."""
+) -> Iterator[list[Answer]]:
+    """The responses of every batch, from its part or measured. Their activity is written as soon as it is measured and
+    left on the disk: no more than a batch of it is held. Prompts of like length share a batch: less padding."""
     lengths = [len(one) for one in asked.prompts]
     steps = [spec.steps] * len(lengths)
     if asked.answers is not None:
@@ -127,13 +119,13 @@ def _batches(
     most = spec.batch or 1
     for number, batch in enumerate(batches):
         name = f"batch-{number:04d}"
-        table = shards.read(job, name)
-        if table is None:
-            rows: list[tuple[int, Response]] = []
-            while len(rows) < len(batch):
-                some = batch[len(rows) : len(rows) + most]
+        answers = parts.read_answers(job, name)
+        if answers is None:
+            made: list[Response] = []
+            while len(made) < len(batch):
+                some = batch[len(made) : len(made) + most]
                 try:
-                    made = _measured(subject, units, asked, some, steps, spec, progress)
+                    made += _measured(subject, units, asked, some, steps, spec, progress)
                 except (MemoryError, RuntimeError) as error:
                     if not _out_of_memory(error):
                         raise
@@ -146,15 +138,15 @@ def _batches(
                     most = len(some) // 2
                     print(f"out of memory: {most} prompts at a time from here on", flush=True)
                     _let_go()
-                    continue
-                rows += zip(some, made, strict=True)
-            table = _table(rows, min(most, len(batch)))
-            # Who looks at the folder while it grows learns the map's shape.
-            shape = {"layers": str(units.layers), "per_layer": str(units.per_layer)}
-            shards.write(job, name, table.replace_schema_metadata(shape))
+            answers = [
+                Answer(prompt, one.tokens, one.ended, min(most, len(batch)), name, place)
+                for place, (prompt, one) in enumerate(zip(batch, made, strict=True))
+            ]
+            parts.write_answers(job, name, answers, [one.activity for one in made], (units.layers, units.per_layer))
+            del made  # not while the next batch is measured
         else:
             progress.skip(sum(steps[one] for one in batch))
-        yield table.to_pylist()
+        yield answers
 
 
 def _measured(
@@ -202,30 +194,17 @@ def _let_go() -> None:
         torch.cuda.empty_cache()
 
 
-def _table(made: list[tuple[int, Response]], at_once: int) -> pa.Table:
-    return pa.table(
-        {
-            "prompt": [number for number, _ in made],
-            "tokens": [one.tokens for _, one in made],
-            "ended": [one.ended for _, one in made],
-            "activity": [one.activity.ravel() for _, one in made],
-            "at_once": [at_once] * len(made),
-        },
-        schema=_SHARD,
-    )
-
-
 def _publish(
     cache: Cache,
-    capture: str,
+    job: JobFolder,
     spec: CaptureSpec,
     subject: Subject,
     units: Units,
     tokens: list[list[int]],
-    rows: list[dict[str, Any]],
+    rows: list[Answer],
     valid: list[bool],
 ) -> None:
-    tokenizer = subject.tokenizer
+    tokenizer, capture = subject.tokenizer, job.id
     there = [(int(layer), int(place)) for layer, place in np.argwhere(units.present)]
     row = {
         "capture": capture,
@@ -237,9 +216,9 @@ def _publish(
         "units_per_layer": units.per_layer,
         "prompts": len(rows),
         "valid_prompts": sum(valid),
-        "steps": max(len(one["tokens"]) for one in rows),
+        "steps": max(one.steps for one in rows),
         "min_steps": spec.min_steps,
-        "batch": min(one["at_once"] for one in rows),
+        "batch": min(one.at_once for one in rows),
         "decoding": _decoding(spec),
         "replayed": spec.replayed,
         "system": spec.system,
@@ -260,12 +239,12 @@ def _publish(
     responses = [
         {
             "capture": capture,
-            "prompt": one["prompt"],
-            "text": tokenizer.decode(one["tokens"], skip_special_tokens=True),
-            "tokens": one["tokens"],
-            "pieces": [tokenizer.decode([token]) for token in one["tokens"]],
-            "steps": len(one["tokens"]),
-            "ended": one["ended"],
+            "prompt": one.prompt,
+            "text": tokenizer.decode(one.tokens, skip_special_tokens=True),
+            "tokens": one.tokens,
+            "pieces": [tokenizer.decode([token]) for token in one.tokens],
+            "steps": one.steps,
+            "ended": one.ended,
             "valid": ok,
         }
         for one, ok in zip(rows, valid, strict=True)
@@ -293,7 +272,7 @@ def _publish(
             "recipes": recipes(capture, spec),
             "controls": _controls(capture, spec),
         },
-        (_series_table(one, units) for one in rows),
+        (_series_table(one, parts.activity(job, one, units.present.size), units) for one in rows),
     )
 
 
@@ -309,14 +288,14 @@ def _decoding(spec: CaptureSpec) -> str:
     return f"sampling, temperature {spec.temperature:g}, top-p {spec.top_p:g}" if spec.temperature else "greedy"
 
 
-def _series_table(row: dict[str, Any], units: Units) -> pa.Table:
+def _series_table(answer: Answer, activity: np.ndarray, units: Units) -> pa.Table:
     """Rows of the units that are there: a place that no unit has is a place that no row names."""
-    steps, places = len(row["tokens"]), np.flatnonzero(units.present.ravel())
+    steps, places = answer.steps, np.flatnonzero(units.present.ravel())
     layer, unit = divmod(places, units.per_layer)
-    values = np.asarray(row["activity"], np.float32).reshape(units.present.size, steps)[places]
+    values = activity[places]
     return pa.table(
         {
-            "prompt": np.full(len(places) * steps, row["prompt"], np.int32),
+            "prompt": np.full(len(places) * steps, answer.prompt, np.int32),
             "unit_index": np.repeat(places.astype(np.int32), steps),
             "layer": np.repeat(layer.astype(np.int16), steps),
             "unit": np.repeat(unit.astype(np.int16), steps),

@@ -12,9 +12,9 @@ import pyarrow as pa
 from synergy_tui.analysis import networks
 from synergy_tui.analysis.scores import mean_over
 from synergy_tui.errors import MeasureError
+from synergy_tui.jobs import parts
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.specs import Method, NetworksSpec
-from synergy_tui.jobs.worker import shards
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
 from synergy_tui.phiid.engine import PairEngine
@@ -181,14 +181,14 @@ class _Null:
         shape = (count, len(ATOMS), len(networks.DENSITIES), len(networks.MEASURES))
         # Shards of an earlier method are of other data.
         shard = f"{self.null}-{name}-{first:04d}-m{METHOD}"
-        if (kept := shards.read(self.job, shard)) is not None and len(kept) == np.prod(shape):
+        if (kept := parts.read(self.job, shard)) is not None and len(kept) == np.prod(shape):
             self.progress.skip(count)
             return kept["value"].to_numpy().reshape(shape)
         out = np.empty(shape)
         for place, one in enumerate(made(np.empty(0) if weights is None else weights[first : first + count])):
             out[place] = one
             self.progress.advance()
-        shards.write(self.job, shard, pa.table({"value": out.ravel()}))
+        parts.write(self.job, shard, pa.table({"value": out.ravel()}))
         return out
 
 

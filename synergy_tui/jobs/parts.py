@@ -1,0 +1,245 @@
+"""Parts: what a job has finished, one file each in its folder, whole or not there. They are written and read here: by
+the worker that makes them, by one that resumes, by whoever looks at a job that grows. Light: no model, no JAX."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Float
+
+from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.store.bulk import whole, write_parquet
+from synergy_tui.terms import RTR, STS, SWEEPS
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def read(job: JobFolder, name: str) -> pa.Table | None:
+    """A part that is a table, or None when it is not there or cannot be read: then it is made again."""
+    try:
+        return pq.ParquetFile(_table_path(job, name)).read()
+    except FileNotFoundError:
+        return None
+    except (OSError, pa.ArrowException) as error:
+        _say_damaged(name, error)
+        return None
+
+
+def write(job: JobFolder, name: str, *tables: pa.Table) -> None:
+    """Writes a part that is a table, in pieces that can be read by themselves. Raises OSError."""
+    write_parquet(_table_path(job, name), tables, tables[0].schema)
+
+
+def read_arrays(job: JobFolder, name: str) -> dict[str, np.ndarray] | None:
+    """A part that is arrays by name, likewise. No pickle."""
+    try:
+        with np.load(job.shards / f"{name}.npz", allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # a damaged archive fails in many ways, and each means the same
+        _say_damaged(name, error)
+        return None
+
+
+def write_arrays(job: JobFolder, name: str, arrays: Arrays) -> None:
+    """Writes a part that is arrays. Raises OSError."""
+    with whole(job.shards / f"{name}.npz") as unfinished, open(unfinished, "wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def _table_path(job: JobFolder, name: str) -> Path:
+    return job.shards / f"{name}.parquet"
+
+
+def _say_damaged(name: str, error: Exception) -> None:
+    print(f"part {name} is damaged and will be made again: {error}", flush=True)
+
+
+# Responses of a capture
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One response of a capture, without its activity. at_once: how many prompts were answered together. part, place:
+    where its activity is."""
+
+    prompt: int
+    tokens: list[int]
+    ended: bool
+    at_once: int
+    part: str
+    place: int
+
+    @property
+    def steps(self) -> int:
+        """How many tokens it has."""
+        return len(self.tokens)
+
+
+_ANSWERS = pa.schema(
+    [
+        ("prompt", pa.int32()),
+        ("tokens", pa.list_(pa.int32())),
+        ("ended", pa.bool_()),
+        ("activity", pa.list_(pa.float32())),  # [units × steps], unit by unit
+        ("at_once", pa.int32()),
+    ]
+)
+
+_TOLD = ["prompt", "tokens", "ended", "at_once"]
+
+
+def write_answers(
+    job: JobFolder,
+    name: str,
+    answers: list[Answer],
+    activity: list[Float[np.ndarray, "units steps"]],
+    shape: tuple[int, int],
+) -> None:
+    """A batch of responses, each a piece that can be read by itself. shape: (layers, units per layer) of the map, for
+    who looks at the job while it grows. Raises OSError."""
+    told = {"layers": str(shape[0]), "per_layer": str(shape[1])}
+    rows = []
+    for one, values in zip(answers, activity, strict=True):
+        flat = pa.ListArray.from_arrays([0, values.size], np.asarray(values, np.float32).ravel())
+        columns = [[one.prompt], [one.tokens], [one.ended], flat, [one.at_once]]
+        arrays = [pa.array(column, kind) for column, kind in zip(columns, _ANSWERS.types, strict=True)]
+        rows.append(pa.Table.from_arrays(arrays, schema=_ANSWERS.with_metadata(told)))
+    write(job, name, *rows)
+
+
+def read_answers(job: JobFolder, name: str) -> list[Answer] | None:
+    """The responses of a batch, or None when it is not there or cannot be read."""
+    try:
+        table = pq.ParquetFile(_table_path(job, name)).read(_TOLD)
+        columns = [table[column].combine_chunks() for column in _TOLD]
+    except FileNotFoundError:
+        return None
+    except (OSError, KeyError, pa.ArrowException) as error:
+        _say_damaged(name, error)
+        return None
+    prompts, tokens, ended, at_once = columns
+    return [
+        Answer(
+            prompts[place].as_py(),
+            tokens[place].values.to_numpy().tolist(),
+            ended[place].as_py(),
+            at_once[place].as_py(),
+            name,
+            place,
+        )
+        for place in range(len(table))
+    ]
+
+
+def activity(job: JobFolder, answer: Answer, units: int) -> Float[np.ndarray, "units steps"]:
+    """float32: the activity of one response, the only one that is read. Raises OSError."""
+    file = pq.ParquetFile(_table_path(job, answer.part))
+    group, place = (answer.place, 0) if file.num_row_groups > 1 else (0, answer.place)
+    values = file.read_row_group(group, ["activity"])["activity"].combine_chunks()[place].values
+    return values.to_numpy(zero_copy_only=False).reshape(units, -1)
+
+
+# Who looks at a job that grows
+
+
+def partial_map(shards: Path, kind: str, units: int) -> tuple[dict[str, np.ndarray], float]:
+    """What the finished parts of a running job say so far: unit means [units] by score, and the share of units that
+    have a value. A decomposition's blocks give sts, rtr and their difference, a capture's batches the mean norm."""
+    parts = _captured(shards, units) if kind == "capture" else _decomposed(shards, units)
+    sums: dict[str, np.ndarray] = {}
+    counts = np.zeros(units)
+    for part, count in parts:
+        counts += count
+        for name, value in part.items():
+            sums[name] = sums.get(name, 0) + value
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = {name: total / counts for name, total in sums.items()}
+    if "sts" in means:
+        means["difference"] = means["sts"] - means["rtr"]
+    return means, float((counts > 0).mean()) if units else 0.0
+
+
+def captured_shape(shards: Path) -> tuple[int, int] | None:
+    """(layers, units per layer) of a running capture, once it has a part."""
+    for path in sorted(shards.glob("*.parquet")):
+        with contextlib.suppress(OSError, KeyError, pa.ArrowException):  # it is on its way, or of an older version
+            told = pq.read_schema(path).metadata or {}
+            return int(told[b"layers"]), int(told[b"per_layer"])
+    return None
+
+
+def _captured(shards: Path, units: int) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+    """(sum of norms, number of values), each [units], of every response there is."""
+    for path in sorted(shards.glob("*.parquet")):
+        try:
+            column = pq.ParquetFile(path).read(["activity"])["activity"].combine_chunks()
+        except (OSError, KeyError, pa.ArrowException):
+            continue  # it is on its way
+        for activity in column:
+            values = np.asarray(activity.values, float).reshape(units, -1)
+            yield {"norm": np.nansum(values, axis=1)}, np.isfinite(values).sum(axis=1)
+
+
+def _decomposed(shards: Path, units: int) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+    """(sums of sts and rtr, number of pairs), each [units], of every block there is."""
+    for path in sorted(shards.glob("block-*.npz")):
+        with contextlib.suppress(OSError, ValueError, KeyError, EOFError):  # it is on its way
+            yield _block_sums(path, path.stat().st_mtime_ns, units)
+
+
+@lru_cache(4096)
+def _block_sums(path: Path, changed: int, units: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Of one block. A finished block never changes, and a growing map asks for all of them at every look."""
+    with np.load(path, allow_pickle=False) as file:
+        pairs, mean = file["pairs"], file["mean"]
+    known = np.isfinite(mean[:, STS])
+    ends = pairs[known].T.ravel()
+    twice = {name: np.tile(mean[known, place], 2) for name, place in (("sts", STS), ("rtr", RTR))}
+    sums = {name: np.bincount(ends, value, units) for name, value in twice.items()}
+    return sums, np.bincount(ends, minlength=units)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One finished condition of an ablation: divergence in nats per token, mean over prompts."""
+
+    removal_order: str
+    target: str | None
+    seed: str | None
+    fraction: float
+    divergence: float
+
+
+def partial_curves(shards: Path) -> list[Point]:
+    """What the finished conditions of a running ablation say."""
+    out = []
+    for path in sorted(shards.glob("*.parquet")):
+        try:
+            table = pq.ParquetFile(path).read()
+        except (OSError, pa.ArrowException):
+            continue  # it is on its way
+        told = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+        if "fraction" in told and "divergence" in table.column_names:
+            mean = float(np.mean(table["divergence"].to_numpy()))
+            named = (told["removal_order"], told.get("target"), told.get("seed"))
+            out.append(Point(*named, float(told["fraction"]), mean))
+    return out
+
+
+def partial_sweep(shards: Path, units: int) -> tuple[np.ndarray, float]:
+    """[units] divergence of every unit alone as far as a running ablation has come, and the share that is known."""
+    out = np.full(units, np.nan)
+    for path in sorted(shards.glob(f"{SWEEPS[0]}-*.parquet")):
+        with contextlib.suppress(OSError, pa.ArrowException, ValueError):
+            place = int(path.stem.removeprefix(f"{SWEEPS[0]}-"))
+            out[place] = np.mean(pq.ParquetFile(path).read(["divergence"])["divergence"].to_numpy())
+    return out, float(np.isfinite(out).mean()) if units else 0.0

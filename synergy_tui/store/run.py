@@ -1,0 +1,196 @@
+"""A decomposition as one value: what the map, the command line and the card are drawn from. Read at once, over one
+connection; its pairs, series and responses are read when somebody looks at them (store.walk)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float
+
+from synergy_tui.errors import UsageError
+from synergy_tui.store import load
+from synergy_tui.store.cache import Cache
+from synergy_tui.terms import ATOMS, INTERVENTIONS, SWEEPS
+
+Row = dict[str, Any]
+
+ByNull = dict[str, dict[str, Row]]
+"""Ranking → null → row."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number per unit. values: as stored, nats for atoms. shown: what the map colours, of a ranking the scaled
+    value. low, high: 95 % interval of what is shown, NaN where there is none. centre: the value the colours part at,
+    None for a scale without a middle. kind: ranking, atom or measure."""
+
+    name: str
+    kind: str
+    values: Float[np.ndarray, " units"]
+    shown: Float[np.ndarray, " units"]
+    low: Float[np.ndarray, " units"]
+    high: Float[np.ndarray, " units"]
+    centre: float | None
+
+    @property
+    def unit(self) -> str:
+        """What it is counted in."""
+        plain = self.name in ATOMS or self.name in ("tdmi", "offset", "excess", "difference", "divergence")
+        return "nats" if plain and self.kind != "ranking" else ""
+
+    @property
+    def known(self) -> Float[np.ndarray, " known"]:
+        """What is shown, without what is missing."""
+        return self.shown[np.isfinite(self.shown)]
+
+    def colour(self) -> Float[np.ndarray, " units"]:
+        """Place on the colour scale, in [0, 1]; NaN where there is no value."""
+        known = self.known
+        if not len(known):
+            return np.full(len(self.shown), np.nan)
+        if self.kind == "ranking":
+            return self.shown  # scaled already
+        if self.centre is not None:
+            reach = float(np.abs(known - self.centre).max()) or 1.0
+            return 0.5 + (self.shown - self.centre) / (2 * reach)
+        span = float(known.max() - known.min())
+        return (self.shown - known.min()) / span if span else np.where(np.isfinite(self.shown), 0.5, np.nan)
+
+
+@dataclass(frozen=True)
+class Run:
+    """row: decomposition, capture and subject in one. scores: by name. profiles: ranking → rows of layer, depth, value,
+    low, high. contrasts: by ranking. surrogate_contrasts: what surrogates show of a ranking. tests: the contrast minus
+    theirs. null_runs: which nulls ran, on how many prompts. lengths: the contrast over the length of responses."""
+
+    row: Row
+    scores: dict[str, Score]
+    profiles: dict[str, list[Row]]
+    contrasts: dict[str, Row]
+    surrogate_contrasts: ByNull
+    tests: ByNull
+    null_runs: list[Row]
+    lengths: list[Row]
+    confounds: dict[str, float | None]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(layers, units per layer) of the map."""
+        return self.row["layers"], self.row["units_per_layer"]
+
+    def check_ranking(self, ranking: str) -> None:
+        """Raises UsageError for a ranking that this decomposition does not have."""
+        if ranking not in self.contrasts:
+            raise UsageError(
+                f"{self.row['decomposition']} has no ranking {ranking}: no surrogates were drawn",
+                f"synergy-tui decompose {self.row['capture']} --surrogates 200",
+            )
+
+
+def read(cache: Cache, decomposition: str) -> Run:
+    """One run. Raises UsageError when it is not there, CacheError when the cache cannot be read."""
+    with cache.read() as con:
+
+        def rows(query: str) -> list[Row]:
+            return con.sql(query, params=[decomposition]).to_arrow_table().to_pylist()
+
+        def of(table: str, order: str) -> list[Row]:
+            return rows(f"SELECT * EXCLUDE (decomposition) FROM {table} WHERE decomposition = $1 ORDER BY {order}")
+
+        row = row_of(con, decomposition)
+        units = row["layers"] * row["units_per_layer"]
+        columns = ("value", "scaled", "low", "high")
+        query = f"SELECT score, unit_index, {', '.join(columns)} FROM unit_scores WHERE decomposition = $1"
+        table = con.sql(query, params=[decomposition]).to_arrow_table()
+        found = _by_score(table, units, columns) | _alone(rows(_SWEPT), units)
+        profiles: dict[str, list[Row]] = {}
+        for one in of("layer_profiles", "ranking, layer"):
+            profiles.setdefault(one.pop("ranking"), []).append(one)
+        return Run(
+            row=row,
+            scores={name: score(name, values) for name, values in found.items()},
+            profiles=profiles,
+            contrasts={one.pop("ranking"): one for one in of("contrasts", "ranking")},
+            surrogate_contrasts=_by_null(rows(_SURROGATES)),
+            tests=_by_null(of("contrast_tests", "ranking, null_name")),
+            null_runs=of("null_runs", "null_name"),
+            lengths=of("contrast_lengths", "steps"),
+            confounds={one["name"]: one["value"] for one in of("confounds", "rowid")},
+        )
+
+
+def row_of(con: duckdb.DuckDBPyConnection, decomposition: str) -> Row:
+    """A decomposition with its capture and subject, as one row; `method` is the version that made it. Raises UsageError
+    when it is not there."""
+    query = f"""SELECT d.*, c.tasks, c.kind, c.layers, c.units_per_layer, c.prompts, c.steps, c.min_steps, c.dtype,
+        c.device, s.name, s.model_type, s.parameters, {load.METHOD_OF}
+        FROM decompositions d JOIN captures c USING (capture) JOIN subjects s USING (subject)
+        WHERE decomposition = $1"""
+    found = con.sql(query, params=[decomposition]).to_arrow_table().to_pylist()
+    if not found:
+        raise UsageError(f"{decomposition} is no longer in this cache", "choose another run")
+    row = {key: load.parsed(key, value) for key, value in found[0].items()}
+    return row | {key: value for key, value in _VERSION_1.items() if row[key] is None}
+
+
+_VERSION_1: Row = {"nulls": [], "surrogates": 0, "precision": "float64"}
+"""What runs exported by version 1 of the schema do not record, and was so."""
+
+_SURROGATES = """SELECT s.ranking, null_name, avg(s.contrast) AS mean, median(s.contrast) AS median,
+    quantile_cont(s.contrast, 0.95) AS percentile_95, avg((s.contrast >= c.contrast)::INTEGER) AS at_or_above
+    FROM surrogate_contrasts s JOIN contrasts c USING (decomposition, ranking)
+    WHERE decomposition = $1 GROUP BY s.ranking, null_name ORDER BY s.ranking, null_name"""
+
+_SWEPT = f"""SELECT unit_index, divergence, low, high FROM ablation_sweeps WHERE sweep = '{SWEEPS[0]}' AND ablation = (
+    SELECT ablation FROM ablations JOIN (SELECT DISTINCT ablation FROM ablation_sweeps WHERE sweep = '{SWEEPS[0]}')
+    USING (ablation) WHERE decomposition = $1
+    ORDER BY intervention = '{INTERVENTIONS[0]}' DESC, created DESC, ablation LIMIT 1)"""
+"""Of every unit alone: the newest sweep that removed units by the default intervention, or by any."""
+
+
+def _by_null(rows: list[Row]) -> ByNull:
+    out: ByNull = {}
+    for one in rows:
+        out.setdefault(one.pop("ranking"), {})[one.pop("null_name")] = one
+    return out
+
+
+def _alone(rows: list[Row], units: int) -> dict[str, dict[str, np.ndarray]]:
+    if not rows:
+        return {}
+    out = {name: np.full(units, np.nan) for name in ("value", "scaled", "low", "high")}
+    for one in rows:
+        for name, column in (("value", "divergence"), ("low", "low"), ("high", "high")):
+            out[name][one["unit_index"]] = np.nan if one[column] is None else one[column]
+    return {"divergence": out}
+
+
+def _by_score(table: pa.Table, units: int, columns: tuple[str, ...]) -> dict[str, dict[str, np.ndarray]]:
+    names = table["score"].combine_chunks().dictionary_encode()
+    codes, index = names.indices.to_numpy(), table["unit_index"].to_numpy()
+    held = {column: table[column].to_numpy().astype(float) for column in columns}  # NULL → NaN
+    out = {}
+    for code, name in enumerate(names.dictionary.to_pylist()):
+        rows = codes == code
+        out[name] = {column: np.full(units, np.nan) for column in columns}
+        for column in columns:
+            out[name][column][index[rows]] = held[column][rows]
+    return out
+
+
+def score(name: str, columns: dict[str, np.ndarray]) -> Score:
+    """A score of columns value, scaled, low and high [units]."""
+    value, scaled = columns["value"], columns["scaled"]
+    if np.isfinite(scaled).any():
+        known = scaled[np.isfinite(scaled)]
+        return Score(name, "ranking", value, scaled, columns["low"], columns["high"], float(known.mean()))
+    nothing = np.full(len(value), np.nan)
+    known = value[np.isfinite(value)]
+    # Where both signs occur, zero is what the colours part at.
+    centre = 0.0 if len(known) and known.min() < 0 < known.max() else None
+    low, high = (columns["low"], columns["high"]) if name == "divergence" else (nothing, nothing)
+    return Score(name, "atom" if name in ATOMS else "measure", value, value, low, high, centre)
