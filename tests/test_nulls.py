@@ -13,6 +13,7 @@ from scipy import stats
 from synergy_tui import tails
 from synergy_tui.analysis import nulls
 from synergy_tui.analysis.conditions import conditions
+from synergy_tui.analysis.frequencies import benjamini_hochberg
 from synergy_tui.bench import planted
 from synergy_tui.bench.series import autoregressive
 from synergy_tui.errors import MeasureError, UsageError
@@ -319,10 +320,10 @@ def test_a_value_without_draws_or_without_spread_has_no_p():
 
 def test_benjamini_hochberg_is_scipys_and_passes_over_what_is_missing():
     p = np.random.default_rng(0).random(50) ** 3
-    np.testing.assert_allclose(nulls.benjamini_hochberg(p), stats.false_discovery_control(p))
+    np.testing.assert_allclose(benjamini_hochberg(p), stats.false_discovery_control(p))
     with_gap = np.insert(p, 7, np.nan)
-    np.testing.assert_allclose(np.delete(nulls.benjamini_hochberg(with_gap), 7), stats.false_discovery_control(p))
-    assert np.isnan(nulls.benjamini_hochberg(np.full(3, np.nan))).all()
+    np.testing.assert_allclose(np.delete(benjamini_hochberg(with_gap), 7), stats.false_discovery_control(p))
+    assert np.isnan(benjamini_hochberg(np.full(3, np.nan))).all()
 
 
 # Calibration
@@ -345,7 +346,7 @@ def test_a_common_driver_is_found_and_p_of_both_is_no_smaller_than_of_each():
     p = nulls.coupled_p(both)
     for one in both:
         assert (p >= one.p).all()
-    assert (nulls.benjamini_hochberg(p[:, 1]) < 0.05).mean() > 0.9
+    assert (benjamini_hochberg(p[:, 1]) < 0.05).mean() > 0.9
     # What both tell counts once, so the TDMI of redundant units is below that of independent ones.
     assert (both[0].z[:, 2] < 0).mean() > 0.9
 

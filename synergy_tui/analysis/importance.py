@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata
 
 from synergy_tui.analysis.areas import REPLICATES, AreaTest, area, area_test, drawn_prompts
 from synergy_tui.analysis.bootstrap import ends
+from synergy_tui.analysis.frequencies import wilson
 
 
 class Estimate(NamedTuple):
@@ -94,10 +95,7 @@ def binomial(correct: int, count: int) -> Estimate:
     """Share with Wilson's 95 % interval."""
     if not count:
         return NOTHING
-    z, share = float(norm.ppf(0.975)), correct / count
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * float(np.sqrt(share * (1 - share) / count + z * z / (4 * count**2)))
-    return Estimate(share, max(middle - half, 0.0), min(middle + half, 1.0))
+    return Estimate(correct / count, *wilson(correct, count))
 
 
 def _correlations(

@@ -11,6 +11,7 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from synergy_tui.analysis import transition
+from synergy_tui.analysis.frequencies import wilson
 from synergy_tui.analysis.transition import FEW, FULL, MODELS
 
 ALPHA = 0.05
@@ -181,7 +182,7 @@ def accuracy(
     asked = np.where(cut_off, 0, asked)
     known = asked > 0
     share = np.divide(right, asked, out=np.full(len(asked), np.nan), where=known)
-    low, high = _wilson(share, asked)
+    low, high = np.array([wilson(int(one), int(count)) for one, count in zip(right, asked, strict=True)]).T
     if known.sum() < 2:
         return Accuracy(share, low, high, float("nan"), None, False, int(cut_off.sum()))
     n, r, x = asked[known], right[known], np.flatnonzero(known).astype(float)
@@ -194,13 +195,6 @@ def accuracy(
     ends = share[known]
     falls = None if cut_off.any() else bool(p < ALPHA and ends[-1] < ends[0])
     return Accuracy(share, low, high, p, falls, bool(flat), int(cut_off.sum()))
-
-
-def _wilson(share: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    z, n = 1.959964, np.where(count > 0, count, np.nan)
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    reach = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return middle - reach, middle + reach
 
 
 def sentence(found: Curve, graded: Accuracy, names: list[str], difference: Difference | None = None) -> str:

@@ -71,18 +71,6 @@ def coupled_p(tests: Sequence[Tested]) -> Float[np.ndarray, "n 3"]:
     return np.where(TWO_SIDED, np.minimum(2 * np.minimum(upper, lower), 1.0), upper)
 
 
-def benjamini_hochberg(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """q-values: the smallest false discovery rate at which each is found. NaN stays NaN and counts as no test."""
-    q = np.full(p.shape, np.nan)
-    known = np.flatnonzero(np.isfinite(p))
-    order = known[np.argsort(p[known], kind="stable")]
-    count = len(order)
-    if count:
-        stepped = p[order] * count / np.arange(1, count + 1)
-        q[order] = np.minimum.accumulate(stepped[::-1])[::-1].clip(max=1.0)
-    return q
-
-
 @dataclass(frozen=True)
 class UnitDraws:
     """Unit values of every draw, and of the data as the null takes it."""

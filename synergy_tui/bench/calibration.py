@@ -15,6 +15,7 @@ import numpy as np
 
 from synergy_tui.analysis import areas, bootstrap, claims, conditions, effects, networks, nulls, profile, scores
 from synergy_tui.analysis.claims import C6_SIDES, Contrast, Removal
+from synergy_tui.analysis.frequencies import benjamini_hochberg
 from synergy_tui.analysis.importance import binomial
 from synergy_tui.analysis.networks import DENSITIES, Difference
 from synergy_tui.analysis.nulls import UnitDraws
@@ -80,7 +81,7 @@ def judged(data: Planted, draws: int = DRAWS, seed: int = 0, replicates: int = R
     for name, tests in (("pairs", pairs), ("units", units)):
         p = np.full((1, 3), np.nan) if misleading else nulls.coupled_p(tests)
         p[:, 1] = np.nan if redundancy else p[:, 1]
-        called = nulls.benjamini_hochberg(p[:, 0]) < COUPLED
+        called = benjamini_hochberg(p[:, 0]) < COUPLED
         with np.errstate(invalid="ignore"):
             out |= {name: float((p[:, 0] < LEVEL).mean()), f"{name}, rtr": float((p[:, 1] < LEVEL).mean())}
         out |= {f"{name}, q": float(called.mean()), f"{name}, any q": bool(called.any())}

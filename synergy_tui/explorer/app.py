@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from textual.filter import Monochrome
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer
 
+from synergy_tui.errors import UsageError
 from synergy_tui.explorer import actions, keys
 from synergy_tui.explorer.runs import RunsPanel
 from synergy_tui.explorer.session import Session
@@ -22,6 +24,7 @@ from synergy_tui.explorer.views.base import View
 from synergy_tui.explorer.widgets.ink import Ink
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.settings import Settings
+from synergy_tui.units import UnitName
 
 if TYPE_CHECKING:
     from synergy_tui.explorer.open import RunTree
@@ -269,9 +272,8 @@ class Explorer(Session):
             return
         units = []
         for name in names:
-            layer, _, unit = name.partition(".")
-            if layer.isdigit() and unit.isdigit() and int(layer) < shown.layers and int(unit) < shown.per_layer:
-                units.append(int(layer) * shown.per_layer + int(unit))
+            with contextlib.suppress(UsageError):
+                units.append(UnitName.parse(name, *shown.shape).number(shown.per_layer))
         if len(units) < len(names):
             self.say(f"{len(names) - len(units)} of {len(names)} units do not exist in this run.", "warning")
         self.selection.mark(frozenset(units))

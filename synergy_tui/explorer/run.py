@@ -16,6 +16,7 @@ from synergy_tui.store import run as stored
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.run import Score
 from synergy_tui.terms import ATOMS, COUPLED, MEASURES, RANKINGS, TESTS
+from synergy_tui.units import UnitName
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Run(stored.Run):
 
     def name(self, unit: int) -> str:
         """A unit as people name it: layer.unit."""
-        return f"{unit // self.per_layer}.{unit % self.per_layer}"
+        return str(UnitName.of(unit, self.per_layer))
 
     def values(self) -> dict[str, np.ndarray]:
         """Raw values by score."""

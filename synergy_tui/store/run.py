@@ -98,8 +98,9 @@ def read(cache: Cache, decomposition: str) -> Run:
         def rows(query: str) -> list[Row]:
             return con.sql(query, params=[decomposition]).to_arrow_table().to_pylist()
 
-        def of(table: str, order: str) -> list[Row]:
-            return rows(f"SELECT * EXCLUDE (decomposition) FROM {table} WHERE decomposition = $1 ORDER BY {order}")
+        def of(table: str, order: str = "") -> list[Row]:
+            by = f" ORDER BY {order}" if order else ""
+            return rows(f"SELECT * EXCLUDE (decomposition) FROM {table} WHERE decomposition = $1{by}")
 
         row = row_of(con, decomposition)
         units = row["layers"] * row["units_per_layer"]
@@ -117,9 +118,9 @@ def read(cache: Cache, decomposition: str) -> Run:
             contrasts={one.pop("ranking"): one for one in of("contrasts", "ranking")},
             surrogate_contrasts=_by_null(rows(_SURROGATES)),
             tests=_by_null(of("contrast_tests", "ranking, null_name")),
-            null_runs=of("null_runs", "null_name"),
+            null_runs=of("null_runs"),
             lengths=of("contrast_lengths", "steps"),
-            confounds={one["name"]: one["value"] for one in of("confounds", "rowid")},
+            confounds={one["name"]: one["value"] for one in of("confounds")},
         )
 
 

@@ -171,7 +171,7 @@ class AblationView(View):
 
         if run.place.sample:
             raise UsageError("the sample result cannot be ablated: it is read-only", "start a run of your own with n")
-        units = ",".join("{}.{}".format(*divmod(one, run.per_layer)) for one in sorted(marks))
+        units = ",".join(run.name(one) for one in sorted(marks))
         marked = "marked" in [one.strip() for one in texts["orders"].split(",")]
         (asked,) = AblateRequest.read({**texts, "decomposition": run.place.id, "units": units if marked else ""})
         asked = asked.replace(prompts=min(asked.prompts, max(run.row["valid_prompts"], 1)))

@@ -1,7 +1,7 @@
 """What somebody asks for → a job's spec, fully resolved, and what it will cost. Checks all that can be checked without
 loading a model; commands and forms share it. A file for each kind of job."""
 
-from synergy_tui.jobs.plan.ablations import ablate, numbers_of
+from synergy_tui.jobs.plan.ablations import ablate
 from synergy_tui.jobs.plan.base import Plan
 from synergy_tui.jobs.plan.captures import capture, captures
 from synergy_tui.jobs.plan.claims import claims
@@ -25,6 +25,5 @@ __all__ = [
     "difficulty",
     "finished",
     "networks",
-    "numbers_of",
     "with_maps",
 ]

@@ -24,6 +24,7 @@ from synergy_tui.subject import trust
 from synergy_tui.subject.source import Source
 from synergy_tui.tasks import graded
 from synergy_tui.tasks.graded import Task
+from synergy_tui.units import UnitName
 
 
 def ablate(cache: Cache, data: Path, request: AblateRequest, sparing: bool = False) -> Plan[AblateSpec]:
@@ -60,7 +61,7 @@ def ablate(cache: Cache, data: Path, request: AblateRequest, sparing: bool = Fal
     _enough_sets(made, layer_of, request.seeds)
     settled: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__}
     settled |= {"orders": orders, "fractions": shares, "device": device, "dtype": request.dtype or row["dtype"]}
-    settled["units"] = tuple("{}.{}".format(*divmod(one, row["units_per_layer"])) for one in marked)
+    settled["units"] = tuple(str(UnitName.of(one, shape[1])) for one in marked)
     settled["answers"] = request.answers and request.intervention != "resample"
     settled["save"] = _new_folder(request.save)
     spec = AblateSpec(
@@ -192,20 +193,9 @@ def _enough(what: str, sets: int, seeds: int) -> None:
         raise UsageError(f"there are {sets} distinct {what} sets, not {seeds}", "ask for fewer seeds")
 
 
-def numbers_of(names: Sequence[str], layers: int, per_layer: int) -> list[int]:
-    """Units named layer.unit as numbers over all layers. Raises UsageError for one that is not there."""
-    out = []
-    for name in names:
-        layer, _, unit = name.partition(".")
-        if not (layer.isdigit() and unit.isdigit() and int(layer) < layers and int(unit) < per_layer):
-            raise UsageError(f"no unit {name!r} among {layers} layers × {per_layer}", "name units as layer.unit: 3.1")
-        out.append(int(layer) * per_layer + int(unit))
-    return out
-
-
 def _marked(request: AblateRequest, shape: tuple[int, int], layer_of: dict[int, int]) -> tuple[int, ...]:
-    marked = sorted(set(numbers_of(request.units, *shape)))
-    if outside := [name for name, one in zip(request.units, marked, strict=False) if one not in layer_of]:
+    marked = sorted({UnitName.parse(name, *shape).number(shape[1]) for name in request.units})
+    if outside := [UnitName.of(one, shape[1]) for one in marked if one not in layer_of]:
         raise UsageError(f"unit {outside[0]} is not among the {len(layer_of)} of this run", "mark others")
     if len(marked) == len(layer_of):
         raise UsageError("the marked set is all units of the model: there is no control for it", "mark fewer")

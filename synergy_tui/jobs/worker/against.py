@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from synergy_tui.analysis import effects, nulls
+from synergy_tui.analysis.frequencies import benjamini_hochberg
 from synergy_tui.analysis.nulls import Tested, UnitDraws
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.worker import blocks
@@ -161,7 +162,7 @@ def _unit_draws(parts: list[UnitTotals]) -> UnitDraws:
 
 
 def _by_column(p: np.ndarray) -> np.ndarray:
-    return np.stack([nulls.benjamini_hochberg(column) for column in p.T], axis=1)
+    return np.stack([benjamini_hochberg(column) for column in p.T], axis=1)
 
 
 def _needed(job: JobFolder, name: str, number: int) -> NullBlock:
