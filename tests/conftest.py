@@ -40,6 +40,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     patch = pytest.MonkeyPatch()
     patch.setenv("SYNERGY_TUI_CACHE", str(home / "cache"))
     patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    patch.setenv("XDG_STATE_HOME", str(home / "state"))
     # Devices are shared with nobody's jobs but those of the tests.
     (home / "runtime").mkdir(mode=0o700)
     patch.setenv("XDG_RUNTIME_DIR", str(home / "runtime"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from textual.await_complete import AwaitComplete
 from textual.screen import ModalScreen
 
 from synergy_tui.explorer import keys
@@ -39,7 +40,10 @@ class Dialog(ModalScreen[T | None]):
     def begin(self) -> None:
         """Its widgets are there."""
 
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        """Closes with an answer; what is closed stays so, however many keys were pressed."""
+        return super().dismiss(result) if self.there and self.app.screen is self else AwaitComplete()
+
     def action_close(self) -> None:
         """Closes."""
-        if self.there:
-            self.dismiss(None)
+        self.dismiss(None)

@@ -41,5 +41,5 @@ class Method(Checked, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls: type[M], row: Mapping[str, Any]) -> M:
-        """The method of a row of decompositions."""
-        return cls(**{name: row[name] for name in cls.__struct_fields__})
+        """The method of a row of decompositions; what an earlier version did not write is the default."""
+        return cls(**{name: row[name] for name in cls.__struct_fields__ if row[name] is not None})
