@@ -5,7 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 TUI := $(BIN)/synergy-tui
 
-.PHONY: demo test fuzz faults pictures lint lock clean
+.PHONY: demo check test coverage fuzz faults pictures lint lock clean
+
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
 
 demo: $(VENV)/installed
 	@$(TUI) show --sample
@@ -13,12 +15,21 @@ demo: $(VENV)/installed
 	@$(TUI) run smollm2 --tasks cognitive --prompts 18 --steps 64
 	@if [ -t 0 ] && [ -t 1 ]; then $(TUI) explore --latest; fi
 
-test: $(VENV)/installed
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+# After every step: lint, types, contracts, and every test that starts no process.
+check: lint
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not worker and not real and not slow"
 
-# The long form of what the tests do for a moment: keys, clicks and resizes at random over every view.
+test: $(VENV)/installed
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+
+# By room. What runs in workers is counted too.
+coverage: $(VENV)/installed
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --cov --cov-report=
+	$(BIN)/python tests/coverage_by_room.py
+
+# The long form of what the tests do for a moment: 20,000 keys, clicks and resizes at random over every view and dialog.
 fuzz: $(VENV)/installed
-	FUZZ=2000 $(BIN)/python -m pytest tests/test_explorer_bad_input.py -k random
+	FUZZ=4000 $(BIN)/python -m pytest $(SIDE_BY_SIDE) -o timeout=1800 tests/explorer/test_session.py -k random
 
 # The long form: 200 kills of workers, commands and explorers, full disks, stopped processes, jumping clocks.
 faults: $(VENV)/installed

@@ -16,10 +16,12 @@ class UnitName(NamedTuple):
     @classmethod
     def parse(cls, text: str, layers: int, per_layer: int) -> UnitName:
         """A unit of a map of that shape. Raises UsageError for one that is not there."""
-        layer, _, unit = text.strip().partition(".")
-        known = all(part.isascii() and part.isdigit() for part in (layer, unit))
+        layer, _, unit = text.partition(".")
+        known = all(part.isascii() and part.isdigit() and len(part) < 10 for part in (layer, unit))
         if not known or int(layer) >= layers or int(unit) >= per_layer:
-            raise UsageError(f"no unit {text!r} among {layers} layers × {per_layer}", "name units as layer.unit: 3.1")
+            raise UsageError(
+                f"no unit {text[:40]!r} among {layers} layers × {per_layer}", "name units as layer.unit: 3.1"
+            )
         return cls(int(layer), int(unit))
 
     @classmethod

@@ -23,7 +23,9 @@ from synergy_tui.settings import load
 
 SPAWN = processes.spawn
 
-REFERENCE = Path(__file__).parent / "reference"
+TESTS = Path(__file__).parent
+
+REFERENCE = TESTS / "reference"
 
 # Before anything imports JAX: what is compiled once serves every process of this test run and of the next.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(load().data / "compiled"))
@@ -56,13 +58,37 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
+_started: set[str] = set()
+"""What the test under way has started."""
+
+
+def _heard(event: str, given: tuple[Any, ...]) -> None:
+    if event == "subprocess.Popen" and "starter.py" not in str(given[1]):
+        _started.add(str(given[1])[:80])
+
+
+sys.addaudithook(_heard)
+
+
+@pytest.fixture(autouse=True)
+def marked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that starts a process says so: `make check` leaves it out."""
+    _started.clear()
+    yield
+    if _started and not any(request.node.get_closest_marker(name) for name in ("worker", "real", "slow")):
+        if (record := os.environ.get("RECORD_STARTED")) is None:
+            pytest.fail(f"mark it with pytest.mark.worker: it starts {', '.join(_started)}")
+        with open(record, "a") as file:
+            file.write(f"{request.node.nodeid}\n")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def starter(places: Path) -> Iterator[None]:
     """Workers are forked from a process that has loaded what they need."""
     from starter import Starter
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(processes, "spawn", Starter())
+    patch.setattr(processes, "spawn", Starter(_started))
     yield
     patch.undo()
 

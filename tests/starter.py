@@ -32,7 +32,9 @@ LOADED = (
 class Starter:
     """The starter's process, from the side of who wants workers."""
 
-    def __init__(self) -> None:
+    def __init__(self, started: set[str]) -> None:
+        """started: takes the jobs that workers were started for."""
+        self.started = started
         self._lock = threading.Lock()
         self._mine: socket.socket | None = None
 
@@ -41,6 +43,7 @@ class Starter:
         with self._lock:
             if self._mine is None:
                 self._mine = _begin()
+            self.started.add(arguments[-1])
             asked = {"arguments": list(arguments), "log": str(log), "folder": str(folder), "env": dict(environment)}
             self._mine.sendall(json.dumps(asked).encode() + b"\n")
             return int(self._mine.recv(64))

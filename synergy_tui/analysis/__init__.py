@@ -3,6 +3,7 @@
 scores.py     pair and unit atoms → unit scores and rankings
 profile.py    a ranking → layer profile, contrast and curvature
 bootstrap.py  the two-way bootstrap behind every interval
+frequencies.py intervals of shares, false discoveries: SciPy's
 confounds.py  what speaks against reading the map as a finding
 order.py      unit atoms per prompt of every level of a ladder → order parameters, one value a prompt
 transition.py level means of an order parameter → five models, the verdict, d*

@@ -3,17 +3,20 @@
 app.py        the app: header, views, the runs at the left, what the keys of every view do
 session.py    behind it: what is open, what is running, what is remembered
 theme.py      the dark and the light theme
-actions.py    every action: id, key, word, tooltip; bindings and palette are made from it
+host.py       what views, dialogs and widgets may ask of the app
+actions.py    the app's own actions; keys.py: what an action is
+runs.py       the tree of runs at the left
 selection.py  what all views share: run, score, unit, partner, prompt, marks
-run.py        the cache → one run as arrays; its pairs, series, responses when they are asked for
+run.py        a run where it is: in a cache, or growing in a job
+ablations.py  an ablation, finished or growing, as the view shows it
 state.py      last view, selection, unsaved SQL and pinned sets between two starts
 watch.py      the jobs folder and the catalogue → what changed, from a thread
-views/        one file per view, on one shared selection
+views/        one file per view, on one shared selection; `__init__.py` names them
 widgets/      what views are made of: maps, lines of text, plots, tables
 dialogs/      what opens above a view and answers a question
 help.py       what `?` says
 sparing.py    fewer bytes for a repaint
-remake.py     a view → the command, the Python and the SQL that remake it
+remake.py     a view → the command and the Python that remake it, its table as CSV and Parquet
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ publish.py  finished results → rows and files, visible at once or not at all
 incoming.py series measured elsewhere → a capture
 runs.py     runs held against each other, as rows
 cards.py    claims cards, networks and controls, as rows
+run.py      a decomposition as one value: the map, the command line and the card are drawn from it
+walk.py     pairs, series and responses of a run, as somebody looks at them
 load.py     rows and files → arrays and plain dicts
 query.py    SQL from users: read-only, inside the cache, bounded in time and rows
 """

@@ -80,7 +80,7 @@ def write_parquet(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> 
 
 
 @contextmanager
-def whole(path: Path):
+def whole(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`; what is written there takes its place, on the disk, when the block ends well."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

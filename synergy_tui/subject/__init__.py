@@ -1,6 +1,7 @@
 """The language model under study.
 
 sources.py    what a name or path means, and what can be known of it without loading it. Light: no torch
+source.py     where a subject is, as a value; trust.py: what the user has allowed it
 facts.py      size, licence, units and memory of a source, to be read before it is loaded. Light
 gguf.py       the header of a GGUF file. Light
 builtin.py    subjects that need no preparation: fetched, checked and converted once

@@ -11,6 +11,9 @@ from synergy_tui.settings import shipped, user_path
 from synergy_tui.tasks.rows import Row, check_text, read
 from synergy_tui.tasks.verifiers import VERIFIERS, grade
 
+GRADES = tuple(name.removeprefix("line-") for name in VERIFIERS if name.startswith("line-"))
+"""Verifiers of an answer's first line."""
+
 ANSWER = 16
 """Tokens an answer may have."""
 
@@ -48,17 +51,17 @@ def _task(path: Path, number: int, row: Row) -> Task:
     if missing := [name for name in names if row.get(name) is None]:
         raise TaskError(f"task {number} of {path} has no {missing[0]}", f"give it {', '.join(names)}")
     task = Task(**{name: str(row[name]) for name in names})
-    if not all(vars(task).values()):
-        raise TaskError(f"task {number} of {path} has an empty field", "fill it in")
-    if task.grade not in VERIFIERS:
-        raise TaskError(f"task {number} of {path} has the grade {task.grade!r}", f"known: {', '.join(VERIFIERS)}")
+    if empty := [name for name, value in vars(task).items() if not value]:
+        raise TaskError(f"task {number} of {path} has an empty field {empty[0]}", "fill it in")
+    if task.grade not in GRADES:
+        raise TaskError(f"task {number} of {path} has the grade {task.grade!r}", f"known: {', '.join(GRADES)}")
     check_text(f"task {number} of {path}", task.id, task.category, task.text)
     return task
 
 
 def right(task: Task, answer: str) -> bool:
     """Whether an answer is right. What comes after its first line does not count."""
-    return grade(task.grade, answer.strip().partition("\n")[0], task.answer)[0] == "right"
+    return grade(f"line-{task.grade}", answer, task.answer)[0] == "right"
 
 
 def able(tasks: Iterable[Task], rights: Iterable[bool]) -> list[str]:

@@ -26,9 +26,8 @@ def number(response: str, answer: str) -> Verdict:
     """What follows the last `answer is` or `answer:`; else what follows the last = of the first line that has one; else
     the last number of the first line that has one; else the first number in words before `times`."""
     said = re.findall(rf"(?:answer|result|total|sum)\s*(?:is|:|=)\s*\$?({_NUMBER})", response, re.IGNORECASE)
-    found = _plain(said[-1] if said else _last_number(response))
-    wanted = [_plain(one) for one in answer.split("|")]
-    return _compared(found, found if found in wanted else wanted[0])
+    found = said[-1] if said else _last_number(response)
+    return _compared(_plain(found), _plain(answer))
 
 
 def _last_number(response: str) -> str:
@@ -100,17 +99,13 @@ def roles(response: str, answer: str) -> Verdict:
 
 def choice(response: str, answer: str) -> Verdict:
     """One letter of several: what follows the last `answer is` or `answer:`; else the first that stands alone, or
-    before a bracket, point or colon. A and I as words do not count. Words that stand for the letter may follow it in
-    the answer, parted by |."""
+    before a bracket, point or colon. A and I as words do not count."""
     said = re.findall(r"answer\s*(?:is|:)\s*[\"'`*(]*([A-Z])\b(?!['’])", response)
     first = re.search(r"(?:^|[\s(*])([B-HJ-Z])\b(?!['’])|(?:^|[\s(*])([AI])[).:]", response) or re.match(
         r"\s*([A-Z])\s*$", response
     )
     found = said[-1] if said else next((one for one in first.groups() if one), "") if first else ""
-    letter, bar, words = answer.partition("|")
-    if not found and bar:
-        return phrase(response, words)
-    return _compared(found, letter.strip().upper())
+    return _compared(found, answer.strip().upper())
 
 
 def boxed(response: str, answer: str) -> Verdict:
@@ -149,6 +144,34 @@ def phrase(response: str, answer: str) -> Verdict:
     return "wrong", ""
 
 
+def line_number(response: str, answer: str) -> Verdict:
+    """The last number of the first line; several right ones are parted by |, as in the two below."""
+    numbers = re.findall(r"-?\d+(?:\.\d+)?", _line(response).replace(",", ""))
+    return _among(numbers[-1] if numbers else "", answer.split("|"))
+
+
+def line_phrase(response: str, answer: str) -> Verdict:
+    """Whether the first line has a right answer, word for word, in any case."""
+    return phrase(_line(response), answer)
+
+
+def line_choice(response: str, answer: str) -> Verdict:
+    """answer: the letter, and words that mean it. The first capital letter that stands alone on the first line; without
+    one, a word."""
+    letter, _, words = answer.partition("|")
+    if alone := re.search(r"\b([A-Z])\b(?!['’])", _line(response)):
+        return _among(alone.group(1), [letter])
+    return phrase(_line(response), words) if words else ("unparsable", "")
+
+
+def _line(response: str) -> str:
+    return response.strip().partition("\n")[0]
+
+
+def _among(found: str, wanted: list[str]) -> Verdict:
+    return ("unparsable" if not found else "right" if found in wanted else "wrong"), found
+
+
 VERIFIERS: dict[str, Callable[[str, str], Verdict]] = {
     "number": number,
     "digits": digits,
@@ -158,9 +181,12 @@ VERIFIERS: dict[str, Callable[[str, str], Verdict]] = {
     "choice": choice,
     "boxed": boxed,
     "phrase": phrase,
-    "word": phrase,
+    "line-number": line_number,
+    "line-word": line_phrase,
+    "line-phrase": line_phrase,
+    "line-choice": line_choice,
 }
-"""By name: of ladders, and of graded tasks, whose answers are short."""
+"""By name. Those of a line look at the first line alone, for answers of a few words."""
 
 
 def known(name: str) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import Command
+from conftest import REFERENCE, Command
 
 from synergy_tui.errors import JobError
 from synergy_tui.jobs import plan
@@ -30,7 +30,7 @@ from synergy_tui.jobs.specs import (
 from synergy_tui.store import load, schema
 from synergy_tui.store.cache import Cache
 
-VERSION_5 = next(Path(__file__).parents[1].rglob("version-5.zip"))
+VERSION_5 = REFERENCE / "version-5.zip"
 
 OLD = "/tmp/old/tiny-llama"
 """Where the model was when the cache was written."""

@@ -48,7 +48,10 @@ class FormFields(VerticalScroll, can_focus=False):
     def help_of(self, focused: Widget | None) -> str:
         """What there is to know of the field whose line has the keys."""
         field = self._fields.get((focused.id or "").removeprefix("field-")) if focused is not None else None
-        return "" if field is None else f"{field.option.help} {field.allowed[:1].upper()}{field.allowed[1:]}."
+        if field is None:
+            return ""
+        told = "" if field.allowed in ("a text", "texts") else f" {field.allowed[:1].upper()}{field.allowed[1:]}."
+        return f"{field.option.help}{told}"
 
 
 _PLAIN = (str, int, float, bool, tuple)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from conftest import TESTS
 from driving import drive, make, settle, type_in, until_in
 from textual.widgets import Input, OptionList
 
@@ -624,7 +625,7 @@ drive(walk, Path(sys.argv[1]))
 print([name for name in ("torch", "jax", "transformers", "scipy") if name in sys.modules])
 """
     got = subprocess.run(
-        [sys.executable, "-c", script, str(made), str(Path(__file__).parent)],
+        [sys.executable, "-c", script, str(made), str(TESTS)],
         capture_output=True,
         text=True,
         timeout=120,

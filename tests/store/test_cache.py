@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import Command
+from conftest import REFERENCE, Command
 
 from synergy_tui.errors import CacheError, QueryError, UsageError
 from synergy_tui.store import cards, check, load, publish, schema
@@ -357,7 +357,7 @@ def test_a_newer_cache_is_refused(cache):
 
 def written_by(version: int, where: Path) -> Path:
     """A cache and an exported run as that version of the schema wrote them."""
-    with zipfile.ZipFile(Path(__file__).parent / f"version-{version}.zip") as file:
+    with zipfile.ZipFile(REFERENCE / f"version-{version}.zip") as file:
         file.extractall(where)
     return where
 
@@ -368,7 +368,7 @@ def version_1(tmp_path):
 
 
 def test_every_version_there_has_been_is_at_hand():
-    known = {int(path.stem.removeprefix("version-")) for path in Path(__file__).parent.glob("version-*.zip")}
+    known = {int(path.stem.removeprefix("version-")) for path in REFERENCE.glob("version-*.zip")}
     assert known == set(range(1, schema.VERSION))
 
 

@@ -10,9 +10,10 @@ import re
 from pathlib import Path
 
 import pytest
+from conftest import TESTS
 from driving import colours, drive, settle, until_in
 
-SNAPSHOTS = Path(__file__).parent / "snapshots"
+SNAPSHOTS = TESTS / "snapshots"
 SIZES = ((80, 24), (120, 40), (200, 60))
 KEYS = {"atlas": "escape", "unit": "u", "tokens": "t", "pairs": "p", "ablation": "a", "jobs": "J", "sql": "s"}
 QUESTION = "SELECT layer, unit, sts FROM heads WHERE decomposition = 'RUN' ORDER BY sts DESC, layer LIMIT 5"

@@ -15,13 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import Command, make_tiny
+from conftest import TESTS, Command, make_tiny
 from safetensors.numpy import save_file
 
 from synergy_tui.cli import commands
 from synergy_tui.settings import shipped
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+README = (TESTS.parent / "README.md").read_text("utf-8")
 HEAVY = ("torch", "transformers", "jax", "scipy")
 
 

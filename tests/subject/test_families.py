@@ -4,13 +4,12 @@ what a plain recomputation gives, and removing a unit changes what it should and
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from conftest import byte_tokenizer
+from conftest import TESTS, byte_tokenizer
 from torch.nn import functional
 
 from synergy_tui.capture.generate import generate, replay
@@ -107,7 +106,7 @@ def subject_of(name: str) -> Subject:
 
 
 def test_the_readme_names_these_and_no_others():
-    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    readme = (TESTS.parent / "README.md").read_text("utf-8")
     table = readme.partition("| architectures held by tests |")[2].partition("\n\n")[0]
     assert sorted(re.findall(r"`([a-z0-9_]+)`", table)) == sorted(FAMILIES)
 
