@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -49,7 +50,8 @@ def make(cache: Path, run: str | None = None, **settings: Any) -> Explorer:
 async def settle(app: Explorer, pilot: Pilot[Any], rest: float = 0.08, timeout: float = 20) -> None:
     """Returns when nothing is loading and the screen has stayed the same for `rest` seconds."""
     before, same = "", 0
-    for _ in range(int(timeout / STEP)):
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
         await pilot.pause(STEP)
         busy = any(not worker.is_finished for worker in app.workers if worker.group != "query")
         opening = app.cache is None and not app.error
@@ -65,7 +67,8 @@ async def until_in(
     app: Explorer, pilot: Pilot[Any], reached: Callable[[], bool], what: str, timeout: float = 20
 ) -> None:
     """Waits until the app has come to something."""
-    for _ in range(int(timeout / STEP)):
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
         await pilot.pause(STEP)
         if reached():
             return

@@ -114,67 +114,34 @@ def create(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     create_views(con, folder)
 
 
-_TO_VERSION_2 = (
-    "ALTER TABLE decompositions ADD COLUMN precision VARCHAR",
-    "ALTER TABLE decompositions ADD COLUMN nulls VARCHAR[]",
-    "ALTER TABLE decompositions ADD COLUMN surrogates INTEGER",
-    "ALTER TABLE ablations ADD COLUMN marked INTEGER[]",
-    "UPDATE decompositions SET precision = 'float64', nulls = [], surrogates = 0",
-)
-
-_TO_VERSION_3 = (
-    "ALTER TABLE subjects ADD COLUMN weights_seed BIGINT",
-    "ALTER TABLE captures ADD COLUMN replayed VARCHAR",
-    "ALTER TABLE captures ADD COLUMN system VARCHAR",
-    "ALTER TABLE captures ADD COLUMN trajectory VARCHAR",
-    "ALTER TABLE captures ADD COLUMN training_step BIGINT",
-    "ALTER TABLE units ADD COLUMN kind VARCHAR",
-    "UPDATE units SET kind = captures.kind FROM captures WHERE captures.capture = units.capture",
-    "ALTER TABLE ablations ADD COLUMN alpha DOUBLE",
-    "ALTER TABLE ablations ADD COLUMN reference INTEGER",
-    "ALTER TABLE ablations ADD COLUMN dtype VARCHAR",
-    "ALTER TABLE ablations ADD COLUMN spot_check VARCHAR",
-)
-
-
-_TO_VERSION_5 = (
-    "ALTER TABLE decompositions ADD COLUMN misleading VARCHAR[]",
-    "ALTER TABLE ablations ADD COLUMN held_out BOOLEAN",
-    "ALTER TABLE ablation_ratios ADD COLUMN p_above DOUBLE",
-    "ALTER TABLE ablation_ratios ADD COLUMN p_below DOUBLE",
-    "ALTER TABLE ablation_ratios ADD COLUMN seeds INTEGER",
-    "ALTER TABLE ladder_levels ADD COLUMN unfinished INTEGER",
-    "ALTER TABLE ladder_verdicts ADD COLUMN surrogate_transitions DOUBLE",
-    "ALTER TABLE cards ADD COLUMN method INTEGER",
-    "ALTER TABLE recipes ADD COLUMN method INTEGER",
-)
-
-_TO_VERSION_6 = (
-    # What they are is found out when they are first looked for (jobs.earlier).
-    "ALTER TABLE recipes ADD COLUMN hash VARCHAR",
-    "ALTER TABLE recipes ADD COLUMN request VARCHAR",
-)
+_SINCE = {
+    2: ("UPDATE decompositions SET precision = 'float64', nulls = [], surrogates = 0",),
+    3: ("UPDATE units SET kind = captures.kind FROM captures WHERE captures.capture = units.capture",),
+}
+"""Version → what it says of rows that were there before it. A column about which it says nothing needs no entry."""
 
 
 def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
-    """Brings the tables of an older version to this one, step by step; the views are to be made anew."""
-    there = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    if version < 2:
-        for statement in _TO_VERSION_2:
-            con.execute(statement)
-    if version < 3:
-        for statement in _TO_VERSION_3:
-            con.execute(statement)
-    for newer, statements in ((5, _TO_VERSION_5), (6, _TO_VERSION_6)):
+    """Brings the tables of an older version to this one; the views are to be made anew."""
+    complete(con)
+    for newer, statements in _SINCE.items():
         for statement in statements if version < newer else ():
-            # A table that an older version did not have is made with all its columns below.
-            if statement.split()[2] in there:
-                con.execute(statement)
-    for name in TABLES.keys() - there:
-        _create_table(con, name)
-    for name in TABLES:
-        _comment(con, name)
+            con.execute(statement)
     con.execute("UPDATE meta SET version = ?", [VERSION])
+
+
+def complete(con: duckdb.DuckDBPyConnection) -> None:
+    """Adds the tables and columns that a cache made before them lacks."""
+    query = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
+    there = set(con.execute(query).fetchall())
+    tables = {name for name, _ in there}
+    for name, (_, columns) in TABLES.items():
+        if name not in tables:
+            _create_table(con, name)
+        for column_, kind, _ in columns if name in tables else ():
+            if (name, column_) not in there:
+                con.execute(f'ALTER TABLE {name} ADD COLUMN "{column_}" {kind.removesuffix(" PRIMARY KEY")}')
+        _comment(con, name)
 
 
 def empty(name: str) -> str:
@@ -185,7 +152,9 @@ def empty(name: str) -> str:
 
 
 def create_views(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Views over the bulk files in `folder`, made anew; a column without a comment of its own has its table's."""
+    """Completes the tables and makes the views over the bulk files in `folder` anew; a column without a comment of its
+    own has its table's."""
+    complete(con)
     known = {name: text for _, columns in TABLES.values() for name, _, text in columns}
     for name, (comment, select, meanings) in views(folder).items():
         con.execute(f"CREATE OR REPLACE VIEW {name} AS {select}")
@@ -209,8 +178,8 @@ def _comment(con: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 def views_hash(folder: Path) -> str:
-    """Changes when the views' definition does, or the folder they point into."""
-    return hashlib.sha256(repr(views(folder)).encode()).hexdigest()[:16]
+    """Changes when the definition of tables or views does, or the folder they point into."""
+    return hashlib.sha256(repr((views(folder), TABLES)).encode()).hexdigest()[:16]
 
 
 def _quoted(text: str) -> str:

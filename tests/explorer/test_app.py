@@ -564,7 +564,7 @@ def test_a_run_is_started_watched_and_ablated_from_the_explorer(cache: Path, tin
         done = lambda: app.shown.place.job is None and app.shown.row["name"] == tiny.name  # noqa: E731
         await until_in(app, pilot, done, "the result", 180)
         await pilot.press("escape", "C", "a")
-        orders = {"orders": "marked,single-units"}
+        orders = {"orders": "marked,random,layer-matched,single-units"}
         for name, value in ({"seeds": "2", "fractions": "0.1", "prompts": "2"} | orders).items():
             app.view.query_one(f"#field-{name}", Input).value = value
         await until_in(app, pilot, lambda: "4 marked" in app.plain_screen(), "the set")
