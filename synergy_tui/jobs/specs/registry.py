@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synergy_tui.errors import UsageError
-from synergy_tui.jobs.specs.ablate import AblateSpec
+from synergy_tui.jobs import specs
 from synergy_tui.jobs.specs.base import Request, Spec
-from synergy_tui.jobs.specs.capture import CaptureSpec
-from synergy_tui.jobs.specs.claims import ClaimsSpec
-from synergy_tui.jobs.specs.decompose import DecomposeSpec
 from synergy_tui.jobs.specs.earlier import brought_up
-from synergy_tui.jobs.specs.ladder import LadderSpec
-from synergy_tui.jobs.specs.networks import NetworksSpec
-from synergy_tui.jobs.specs.pull import PullSpec
 
-SPECS: dict[str, type[Spec]] = {
-    one.KIND: one for one in (CaptureSpec, DecomposeSpec, AblateSpec, LadderSpec, NetworksSpec, ClaimsSpec, PullSpec)
-}
-"""Kind of job → its spec."""
+
+def _kinds() -> dict[str, type[Spec]]:
+    for one in pkgutil.iter_modules(specs.__path__):
+        if one.name != "registry":
+            importlib.import_module(f"{specs.__name__}.{one.name}")
+    return {one.KIND: one for one in Spec.__subclasses__()}
+
+
+SPECS = _kinds()
+"""Kind of job → its spec: a module of this package holds one."""
 
 FORMAT = 2
 """Of the file of a spec."""
