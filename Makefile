@@ -7,7 +7,8 @@ TUI := $(BIN)/synergy-tui
 
 .PHONY: demo check test coverage fuzz faults pictures lint lock clean
 
-SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
+# Most tests wait for something most of the time: more of them than there are cores.
+SIDE_BY_SIDE := -n 5 --dist worksteal
 
 demo: $(VENV)/installed
 	@$(TUI) show --sample

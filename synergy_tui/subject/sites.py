@@ -36,7 +36,7 @@ class Site:
     @property
     def is_block(self) -> bool:
         """Whether its one unit is all that its modules put out, rather than a part of it."""
-        return self.width == 0
+        return not self.is_heads and self.kind != "expert"
 
     @property
     def is_heads(self) -> bool:

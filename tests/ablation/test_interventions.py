@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import byte_tokenizer
-from test_families import subject_of
+from families import subject_of
 
 from synergy_tui.ablation import compression, interventions
 from synergy_tui.ablation.divergence import IntactBehaviour
@@ -116,6 +116,7 @@ def test_a_copy_without_units_of_any_kind_has_the_logits_of_the_intervention(nam
             assert torch.equal(subject.model(ids, use_cache=False).logits, before), kind
 
 
+@pytest.mark.worker
 @pytest.mark.parametrize(("name", "kind", "units"), [("mixtral", "expert", 24), ("bamba", "head,ssm-head", 28)])
 def test_the_lab_takes_experts_and_heads_of_both_kinds(name: str, kind: str, units: int, command: Any, tmp_path: Path):
     """Bamba's one layer of attention has fewer heads than its mixers: places of the map are empty, and no unit's."""

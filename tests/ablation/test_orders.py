@@ -273,8 +273,10 @@ def test_accuracy_is_asked_for_only_where_the_area_may_be_above_its_controls(own
     """A card's ablation leaves out graded tasks where C3 is decided without them."""
     import pyarrow as pa
 
-    from synergy_tui.jobs.worker.ablate import Condition
+    from synergy_tui.ablation.condition import Condition
+    from synergy_tui.jobs.specs import AblateSpec
     from synergy_tui.jobs.worker.ablate_rows import disproportionate
+    from synergy_tui.subject.source import Source
 
     chance = np.random.default_rng(0)
     orders = [("synergy-first", None, None, own)]
@@ -287,5 +289,14 @@ def test_accuracy_is_asked_for_only_where_the_area_may_be_above_its_controls(own
             conditions.append(Condition(name, target, seed, fraction, (0,)))
             values = level * fraction * (1 + 0.001 * chance.normal(size=6))
             tables.append(pa.table({"prompt": list(range(6)), "divergence": values}))
-    spec = {"orders": ["synergy-first", "random", "layer-matched"], "prompts": list(range(6))}
+    spec = AblateSpec(
+        decomposition="d",
+        capture="c",
+        source=Source("toy", "folder", "/toy"),
+        data="",
+        kinds=("head",),
+        chat=False,
+        orders=("synergy-first", "random", "layer-matched"),
+        replayed=tuple(range(6)),
+    )
     assert disproportionate(spec, conditions, tables) is asked

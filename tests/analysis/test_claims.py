@@ -145,6 +145,7 @@ def early_answer(chance: np.random.Generator) -> planted.Planted:
     return planted.Planted(planted.cut(planted.hump(chance, (20, planted.UNITS, 60)), np.array([24, *[60] * 19])))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "wanted", "least"),
     [

@@ -149,6 +149,7 @@ def test_communities_of_redundancy_alone_do_not_make_synergy_efficient():
     assert found.measure.startswith("efficiency of sts")
 
 
+@pytest.mark.slow
 def test_c6_of_series_in_redundant_communities_is_not_supported():
     """Every unit follows the driver of its group: between the two networks there is the difference that C6 asks for."""
     found = [calibration.of_networks("redundant communities", seed) for seed in range(2)]

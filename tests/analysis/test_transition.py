@@ -19,6 +19,7 @@ NAMES = [str(level) for level in range(1, 9)]
 # The verdict, calibrated. The long form is bench/difficulty.py.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jitter", [0.0, difficulty.JITTER])
 @pytest.mark.parametrize("name", ["flat", "linear", "saturating", "quadratic", "hump"])
 def test_smooth_ladders_are_rarely_called_a_transition(name, jitter):
@@ -94,6 +95,7 @@ def test_plain_bic_on_five_levels_would_claim_transitions_and_this_does_not():
     assert not (found.verdict == "transition").any()
 
 
+@pytest.mark.slow
 def test_the_whole_path_tells_a_planted_step_from_a_planted_line():
     """Planted coupling → series → ΦID → order parameter → verdict."""
     path = difficulty.Path(drives=5, repeats=8)
@@ -164,6 +166,7 @@ def test_pseudo_values_of_a_mean_are_the_values_themselves():
     np.testing.assert_allclose(order.pseudo_values(np.array([values.mean()]), without), values)
 
 
+@pytest.mark.slow
 def test_the_error_of_an_order_parameter_is_what_levels_differ_by():
     """Of two levels of one population: what they share, as the core, is no error of the curve."""
     chance = np.random.default_rng(4)

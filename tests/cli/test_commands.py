@@ -37,6 +37,7 @@ def every_command(group: click.Group = commands, path: tuple[str, ...] = ()):
 COMMANDS = dict(every_command())
 
 
+@pytest.mark.worker
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -59,6 +60,7 @@ def test_commands_that_only_look_load_no_heavy_library(arguments, cache):
     assert got.returncode == 0, got.stderr
 
 
+@pytest.mark.worker
 def test_planning_a_capture_loads_no_heavy_library(tiny, tmp_path):
     code = (
         "import sys\nfrom pathlib import Path\nfrom synergy_tui.jobs import plan, submit, follow\n"
@@ -87,6 +89,7 @@ def test_the_readme_names_every_command_and_no_option_that_is_not_there():
         assert f"synergy-tui {path[0]}" in README, path
 
 
+@pytest.mark.worker
 def test_no_arguments_draw_the_sample_where_there_is_no_run_yet(command):
     place = {**os.environ, "SYNERGY_TUI_CACHE": str(command.cache)}
     got = subprocess.run([sys.executable, "-m", "synergy_tui"], capture_output=True, text=True, check=True, env=place)
@@ -278,6 +281,7 @@ def _imports(here: Path) -> None:
     (here / "uneven.csv").write_text("layer\n0\n0\n0\n1\n1\n")
 
 
+@pytest.mark.worker
 @pytest.mark.parametrize("case", BAD_INPUT)
 def test_bad_input_gets_one_line_that_says_what_and_what_next(case, things, command):
     line, code, said = BAD_INPUT[case]
@@ -296,6 +300,7 @@ def test_bad_input_gets_one_line_that_says_what_and_what_next(case, things, comm
         assert command.json("sql", f"SELECT count(*) AS n FROM {table}") == [{"n": expected}]
 
 
+@pytest.mark.worker
 def test_a_cache_that_cannot_be_used_is_told(command, tmp_path):
     import duckdb
 
@@ -317,6 +322,7 @@ def test_a_cache_that_cannot_be_used_is_told(command, tmp_path):
     command("sql", "SELECT 1")
 
 
+@pytest.mark.slow
 def test_the_bench_compares_equal_results(monkeypatch):
     """In small: the commands run the same for minutes."""
     from synergy_tui.bench import calibration, phiid, planted
@@ -334,6 +340,7 @@ def test_the_bench_compares_equal_results(monkeypatch):
     assert json.dumps(found)
 
 
+@pytest.mark.worker
 @pytest.mark.parametrize("what", ["prompts", "subject", "csv", "header"])
 def test_nobodys_data_drives_the_terminal(what, tiny, tmp_path, command):
     escape = "\x1b]0;owned\x07\x1b[31m"
@@ -356,6 +363,7 @@ def test_nobodys_data_drives_the_terminal(what, tiny, tmp_path, command):
     assert "\x1b" not in got.stdout + got.stderr
 
 
+@pytest.mark.worker
 def test_output_that_cannot_be_written_is_told():
     line = [sys.executable, "-m", "synergy_tui", "show", "--sample"]
     with open("/dev/full", "w") as full:
@@ -366,6 +374,7 @@ def test_output_that_cannot_be_written_is_told():
     assert plain.returncode == 0
 
 
+@pytest.mark.worker
 def test_a_run_and_everything_it_says_to_try_next(tiny, command):
     """From nothing to a map; the last lines are commands that work when pasted."""
     out = command("run", str(tiny), "--prompts", "6", "--steps", "40").stdout
@@ -376,6 +385,7 @@ def test_a_run_and_everything_it_says_to_try_next(tiny, command):
         assert got.returncode == 0, got.stderr
 
 
+@pytest.mark.worker
 def test_what_to_try_next_names_the_program_as_it_was_called(tmp_path):
     """Pasted after `make demo` it must work although the environment is not active."""
     script = Path(sys.executable).parent / "synergy-tui"
@@ -386,6 +396,7 @@ def test_what_to_try_next_names_the_program_as_it_was_called(tmp_path):
         assert f"  {expected} " in got.stdout, got.stderr
 
 
+@pytest.mark.worker
 def test_run_and_ablate_as_json(tiny, command):
     found = command.json("run", str(tiny), "--prompts", "6", "--steps", "40")
     assert {"subject", "capture", "decomposition", "units", "layers", "profile", "valid_prompts"} <= found.keys()
@@ -419,6 +430,7 @@ def test_run_and_ablate_as_json(tiny, command):
     assert "divergence of the whole set" in mine["verdict"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -431,6 +443,7 @@ def test_a_marked_set_that_cannot_be_is_told(made, command, more, message):
     assert message in command("ablate", "d6x4", *more, code=2).stderr
 
 
+@pytest.mark.worker
 def test_a_recipe_remakes_the_numbers(tiny, command):
     """Of a chain: capture, decomposition with every option, ablation of a marked set."""
     odd = ("--lag", "2", "--surrogates", "20", "--null", "window-roll", "--preprocess", "detrend", "--seed", "5")
@@ -446,6 +459,7 @@ def test_a_recipe_remakes_the_numbers(tiny, command):
         assert {k: v for k, v in first.items() if k not in ids} == {k: v for k, v in again.items() if k not in ids}
 
 
+@pytest.mark.worker
 def test_every_capture_is_recorded_with_what_made_it(tiny, command):
     capture = command.json("capture", str(tiny), "--prompts", "2", "--steps", "30", "--seed", "4")["capture"]
     query = f"SELECT * FROM captures JOIN subjects USING (subject) WHERE capture = '{capture}'"
@@ -458,6 +472,7 @@ def test_every_capture_is_recorded_with_what_made_it(tiny, command):
     assert {"torch", "transformers", "python", "synergy-tui"} <= json.loads(row["versions"]).keys()
 
 
+@pytest.mark.worker
 def test_the_sample_is_the_result_of_this_code(command):
     """The shipped sample has this version's tables, and its profile is what its unit scores give."""
     found = command.json("show", "--sample")
@@ -472,6 +487,7 @@ def test_the_sample_is_the_result_of_this_code(command):
     assert [row["mean"] for row in json.loads(got.stdout)] == pytest.approx(found["profile"])
 
 
+@pytest.mark.worker
 def test_another_family_of_llamas_shape_runs_end_to_end(tmp_path, command):
     folder = make_tiny(tmp_path / "qwen", "qwen3", num_hidden_layers=3)
     assert command.json("run", str(folder), "--prompts", "3", "--steps", "30")["layers"] == 3

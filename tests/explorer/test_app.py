@@ -191,6 +191,7 @@ SCRIPTS = {"app": APP, "unit": UNIT, "tokens": TOKENS, "pairs": PAIRS, "ablation
 SCRIPTS |= {"difficulty": DIFFICULTY, "claims": CLAIMS, "compare": COMPARE}
 
 
+@pytest.mark.worker
 @pytest.mark.parametrize("where", SCRIPTS)
 def test_every_action_does_what_it_says(made: Path, where: str) -> None:
     keys = {one.id: one.key.split(",")[0] for one in ALL}
@@ -226,6 +227,7 @@ def test_no_two_actions_share_a_key_where_both_could_be_meant() -> None:
         assert len(keys) == len(set(keys)), some
 
 
+@pytest.mark.slow
 def test_only_q_and_ctrl_q_leave(made: Path) -> None:
     async def press(app, pilot):
         for key in ("escape", "escape", "escape", "enter", "escape", "delete", "backspace"):
@@ -236,6 +238,7 @@ def test_only_q_and_ctrl_q_leave(made: Path) -> None:
     assert drive(press, made).return_code == 0
 
 
+@pytest.mark.slow
 def test_keys_can_be_given_to_other_actions(made: Path) -> None:
     async def press(app, pilot):
         await pilot.press("S")
@@ -247,6 +250,7 @@ def test_keys_can_be_given_to_other_actions(made: Path) -> None:
         make(made, keys={"view.qsl": "S"})
 
 
+@pytest.mark.slow
 def test_digits_jump_to_a_unit_and_a_place_that_is_not_there_is_told(made: Path) -> None:
     async def press(app, pilot):
         await type_in(pilot, "4.2")
@@ -260,6 +264,7 @@ def test_digits_jump_to_a_unit_and_a_place_that_is_not_there_is_told(made: Path)
     drive(press, made)
 
 
+@pytest.mark.slow
 def test_the_mouse_points(made: Path) -> None:
     async def press(app, pilot):
         await pilot.click("#map", offset=(3 + 3 * 1 + 1, 4))
@@ -269,6 +274,7 @@ def test_the_mouse_points(made: Path) -> None:
     drive(press, made)
 
 
+@pytest.mark.slow
 def test_the_map_shows_the_numbers_of_the_cache(made: Path) -> None:
     """The number under the cursor is the stored one, for every unit."""
     with Cache.open(made).read() as con:
@@ -316,6 +322,7 @@ def test_marks_can_be_undone_step_by_step() -> None:
     assert not selection.undo()
 
 
+@pytest.mark.slow
 def test_a_pinned_set_is_applied_to_another_run(made: Path) -> None:
     make_run(Cache.open(made), 3, 4, name="other")
 
@@ -351,6 +358,7 @@ def test_a_pinned_set_is_applied_to_another_run(made: Path) -> None:
     drive(press, made, run="d6x4")
 
 
+@pytest.mark.slow
 def test_what_was_looked_at_comes_back(made: Path) -> None:
     async def walk(app, pilot):
         for key in ("down", "right", "r", "s"):
@@ -370,6 +378,7 @@ def test_what_was_looked_at_comes_back(made: Path) -> None:
     drive(again, made)
 
 
+@pytest.mark.slow
 def test_a_damaged_state_is_let_go(made: Path) -> None:
     state = made.parent / "state" / "explorer.json"
     for content in (
@@ -388,6 +397,7 @@ def test_a_damaged_state_is_let_go(made: Path) -> None:
         drive(nothing, made)
 
 
+@pytest.mark.worker
 def test_copied_commands_remake_the_view(made: Path, tmp_path: Path) -> None:
     """What `y` gives runs: the command, the Python and the SQL, in every view."""
     from synergy_tui.explorer import remake
@@ -418,6 +428,7 @@ def test_copied_commands_remake_the_view(made: Path, tmp_path: Path) -> None:
         assert got.returncode == 0, (python, got.stderr)
 
 
+@pytest.mark.slow
 def test_the_view_is_saved_and_nothing_is_replaced(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "atlas-d6x4.csv").write_text("mine")
@@ -448,6 +459,7 @@ def test_the_view_is_saved_and_nothing_is_replaced(made: Path, tmp_path: Path, m
     assert "rank-difference" in (tmp_path / "atlas-d6x4.txt").read_text()
 
 
+@pytest.mark.slow
 def test_a_result_of_sql_becomes_a_map(made: Path) -> None:
     async def press(app, pilot):
         await pilot.press("s")
@@ -476,6 +488,7 @@ def test_a_result_of_sql_becomes_a_map(made: Path) -> None:
     drive(press, made)
 
 
+@pytest.mark.slow
 def test_a_long_query_is_stopped_and_the_keys_go_on(made: Path) -> None:
     async def press(app, pilot):
         await pilot.press("s")
@@ -494,6 +507,7 @@ def test_a_long_query_is_stopped_and_the_keys_go_on(made: Path) -> None:
     drive(press, made)
 
 
+@pytest.mark.slow
 def test_many_rows_are_cut_and_said_so(made: Path) -> None:
     async def press(app, pilot):
         await pilot.press("s")
@@ -511,6 +525,7 @@ def test_many_rows_are_cut_and_said_so(made: Path) -> None:
     drive(press, made)
 
 
+@pytest.mark.slow
 def test_sql_can_do_no_harm(made: Path) -> None:
     async def press(app, pilot):
         await pilot.press("s")
@@ -530,6 +545,7 @@ def test_sql_can_do_no_harm(made: Path) -> None:
     drive(press, made)
 
 
+@pytest.mark.slow
 def test_the_palette_has_every_action_of_the_view(made: Path) -> None:
     async def press(app, pilot):
         await pilot.press("p")
@@ -547,6 +563,7 @@ def test_the_palette_has_every_action_of_the_view(made: Path) -> None:
     drive(press, made)
 
 
+@pytest.mark.worker
 def test_a_run_is_started_watched_and_ablated_from_the_explorer(cache: Path, tiny: Path) -> None:
     async def press(app, pilot):
         await pilot.press("n", "enter")
@@ -581,6 +598,7 @@ def test_a_run_is_started_watched_and_ablated_from_the_explorer(cache: Path, tin
     drive(press, cache, (160, 40))
 
 
+@pytest.mark.slow
 def test_the_first_result_of_an_empty_cache_takes_the_samples_place(cache: Path) -> None:
     from synergy_tui.bench.made import make_run
     from synergy_tui.explorer.open import sample
@@ -610,6 +628,7 @@ def test_the_first_result_of_an_empty_cache_takes_the_samples_place(cache: Path)
     drive(look, cache)
 
 
+@pytest.mark.worker
 def test_the_process_stays_light(made: Path) -> None:
     """No torch, jax, transformers or scipy after a walk through every view, local atoms included."""
     script = """
@@ -634,6 +653,7 @@ print([name for name in ("torch", "jax", "transformers", "scipy") if name in sys
     assert got.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_threads_end_with_the_app(made: Path) -> None:
     async def nothing(app, pilot):
         assert any(thread.name == "watch" for thread in threading.enumerate())

@@ -19,6 +19,7 @@ KEYS = {"atlas": "escape", "unit": "u", "tokens": "t", "pairs": "p", "ablation":
 QUESTION = "SELECT layer, unit, sts FROM heads WHERE decomposition = 'RUN' ORDER BY sts DESC, layer LIMIT 5"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_every_view_looks_as_it_did(cache: Path, size: tuple[int, int], theme: str) -> None:
@@ -57,6 +58,7 @@ def _same(name: str, size: tuple[int, int], theme: str, text: str, found: list[s
     return same
 
 
+@pytest.mark.slow
 def test_ascii_is_ascii(cache: Path) -> None:
     async def look(app, pilot):
         for key in KEYS.values():
@@ -70,6 +72,7 @@ def test_ascii_is_ascii(cache: Path) -> None:
     drive(look, cache, ascii=True)
 
 
+@pytest.mark.slow
 def test_without_colour_values_are_ink_and_a_number(cache: Path) -> None:
     async def look(app, pilot):
         text = app.plain_screen()

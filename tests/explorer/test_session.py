@@ -23,6 +23,7 @@ from synergy_tui.jobs import processes
 from synergy_tui.store.cache import Cache
 
 
+@pytest.mark.slow
 def test_a_first_start_opens_on_the_sample_and_says_so(cache: Path) -> None:
     async def look(app, pilot):
         assert app.shown.place.sample
@@ -31,6 +32,7 @@ def test_a_first_start_opens_on_the_sample_and_says_so(cache: Path) -> None:
     drive(look, cache)
 
 
+@pytest.mark.slow
 def test_a_run_deleted_under_the_cursor(made: Path, command: Any) -> None:
     async def look(app, pilot):
         for view in ("escape", "u", "p", "t"):
@@ -77,6 +79,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "size"),
     [
@@ -104,6 +107,7 @@ def test_odd_runs_are_shown(cache: Path, shape: str, size: tuple[int, int]) -> N
     drive(look, cache, size)
 
 
+@pytest.mark.worker
 def test_a_locked_cache_is_told_with_its_holder(made: Path) -> None:
     import duckdb
 
@@ -130,6 +134,7 @@ def test_a_locked_cache_is_told_with_its_holder(made: Path) -> None:
     assert duckdb
 
 
+@pytest.mark.slow
 def test_a_lost_cache_is_told(made: Path) -> None:
     async def look(app, pilot):
         shutil.rmtree(made)
@@ -143,6 +148,7 @@ def test_a_lost_cache_is_told(made: Path) -> None:
     drive(look, made)
 
 
+@pytest.mark.slow
 def test_a_failed_job_shows_why(made: Path) -> None:
     job = made / "jobs" / "cfailed00"
     (job / "shards").mkdir(parents=True)
@@ -188,6 +194,7 @@ ALPHABET = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_random_keys_and_clicks_never_crash_it(made: Path, size: tuple[int, int], nobody_works: None) -> None:
     """A short form; FUZZ=4000 presses as many at each size, and must then have seen every view and dialog."""
@@ -243,6 +250,7 @@ def nobody_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "spawn", lambda *_: 2**30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(one.__name__ for one in _dialogs()))
 def test_a_dialog_may_be_closed_at_any_moment(made: Path, name: str) -> None:
     """Before it is mounted, while it is, and after."""

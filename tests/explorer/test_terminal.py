@@ -45,6 +45,7 @@ def opened(cache: Path, tmp_path: Path) -> Any:
         terminal.close()
 
 
+@pytest.mark.worker
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_and_gives_the_terminal_back(opened: Terminal, number: signal.Signals, code: int) -> None:
     opened.process.send_signal(number)
@@ -55,13 +56,15 @@ def test_a_signal_ends_it_and_gives_the_terminal_back(opened: Terminal, number: 
         assert off in said[-2000:], off
 
 
+@pytest.mark.worker
 def test_q_ends_it_with_zero(opened: Terminal) -> None:
     opened.press("q")
     assert opened.process.wait(10) == 0
 
 
+@pytest.mark.worker
 def test_a_closed_terminal_ends_it_and_its_jobs_go_on(cache: Path, tiny: Path, tmp_path: Path, command: Any) -> None:
-    jobs = command.json("run", str(tiny), "--prompts", "4", "--steps", "24", "--detach", "--yes")
+    jobs = command.json("run", str(tiny), "--prompts", "12", "--steps", "400", "--batch", "1", "--detach", "--yes")
     terminal = Terminal(["explore", "--cache", str(cache)], tmp_path)
     shown(terminal, "capture")
     os.close(terminal._master)
@@ -73,6 +76,7 @@ def test_a_closed_terminal_ends_it_and_its_jobs_go_on(cache: Path, tiny: Path, t
     again.close()
 
 
+@pytest.mark.worker
 def test_idle_sends_nothing_and_a_move_little(opened: Terminal) -> None:
     opened.settle(1.5)
     before = opened.sent()
@@ -83,6 +87,7 @@ def test_idle_sends_nothing_and_a_move_little(opened: Terminal) -> None:
         assert 0 < count < 2048, key
 
 
+@pytest.mark.worker
 def test_sixteen_colours_are_told(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_run(Cache.open(cache), 4, 4)
     terminal = Terminal(["explore", "--cache", str(cache), "--color", "16"], tmp_path)
@@ -94,6 +99,7 @@ def test_without_a_terminal_there_is_a_word(command: Any) -> None:
     assert "show draws the map as text" in command("explore", code=2).stderr
 
 
+@pytest.mark.worker
 def test_a_first_start_has_the_sample(cache: Path, tmp_path: Path) -> None:
     terminal = Terminal(["--cache", str(cache)], tmp_path, 80, 24)
     shown(terminal, "sample result")

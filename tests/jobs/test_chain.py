@@ -40,6 +40,7 @@ def test_what_is_made_of_another_waits_for_it(links: list[plan.Link], cache: Pat
     assert [Path(one).name for one in started] == ids
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fails", [1, 2])
 def test_when_a_later_job_cannot_be_submitted_the_earlier_ones_are_cancelled(
     fails: int, links: list[plan.Link], cache: Path, started: list[str], monkeypatch: pytest.MonkeyPatch

@@ -65,6 +65,7 @@ def test_the_catalogue_is_brought_up_and_says_what_it_said(old: tuple[Cache, Pat
     }
 
 
+@pytest.mark.slow
 def test_equal_work_is_found(old: tuple[Cache, Path]) -> None:
     """What this version plans has the hash that is found out for what the version before has made."""
     cache, model = old
@@ -100,6 +101,7 @@ def test_equal_work_is_found(old: tuple[Cache, Path]) -> None:
     assert plan.finished(cache, [plan.Link("", other_capture)])[0].found is None
 
 
+@pytest.mark.slow
 def test_what_a_capture_was_asked_for_is_read_from_its_recipe(old: tuple[Cache, Path]) -> None:
     cache, model = old
     (own,) = load.rows(cache, "SELECT capture FROM captures WHERE capture NOT IN (SELECT capture FROM ladders)")
@@ -108,6 +110,7 @@ def test_what_a_capture_was_asked_for_is_read_from_its_recipe(old: tuple[Cache, 
     assert (request.subject, request.prompts, request.steps, request.dtype) == (str(model), 6, 24, "float32")
 
 
+@pytest.mark.worker
 def test_jobs_left_unfinished_go_on(old: tuple[Cache, Path]) -> None:
     cache, _ = old
     command = Command(cache.folder)

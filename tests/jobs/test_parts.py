@@ -72,6 +72,7 @@ def test_arrays_come_back_and_no_pickle_does(job: JobFolder, capsys: pytest.Capt
     assert "damaged" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_capture_holds_at_most_two_batches_of_activity(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,6 +146,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "value", "text", "said"), WRONG, ids=[one[0] + one[2] for one in WRONG])
 def test_a_wrong_value_is_told_in_the_same_words_everywhere(
     name: str, value: Any, text: str, said: str, tmp_path: Path, command: Command, made: Path

@@ -37,6 +37,7 @@ def started(command: Command, tiny):
     return job
 
 
+@pytest.mark.worker
 def test_a_killed_workers_shards_are_kept_and_the_resumed_result_is_the_undisturbed_one(command, started, tiny):
     worker_of(command.cache, started.id).kill()
     status = command.wait(started.id, "failed", timeout=5)
@@ -59,6 +60,7 @@ def test_a_killed_workers_shards_are_kept_and_the_resumed_result_is_the_undistur
     assert texts[0] == texts[1]
 
 
+@pytest.mark.worker
 def test_a_command_ends_soon_after_its_worker_died_and_names_the_resume(command, tiny):
     process = command.start("capture", str(tiny), *LONG)
     (job,) = until(lambda: list(folder.every(command.cache)))
@@ -71,6 +73,7 @@ def test_a_command_ends_soon_after_its_worker_died_and_names_the_resume(command,
     assert f"synergy-tui jobs resume {job.id}" in err
 
 
+@pytest.mark.worker
 def test_ctrl_c_cancels_keeps_the_shards_and_exits_130(command, tiny):
     process = command.start("run", str(tiny), *LONG)
     first, second = until(lambda: len(found := list(folder.every(command.cache))) == 2 and found)
@@ -88,6 +91,7 @@ def test_ctrl_c_cancels_keeps_the_shards_and_exits_130(command, tiny):
     command.wait(second.id, "done")
 
 
+@pytest.mark.worker
 def test_losing_the_terminal_leaves_the_job_running_to_its_end(command, tiny):
     """The command runs in a terminal of its own, which closes while the capture runs."""
     line = [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", *command._line(("run", str(tiny), *LONG))]
@@ -105,12 +109,14 @@ def test_losing_the_terminal_leaves_the_job_running_to_its_end(command, tiny):
     assert command.json("show", "--latest")["capture"] == capture.id
 
 
+@pytest.mark.worker
 def test_cancel_is_heard_within_two_seconds(command, started):
     command("jobs", "cancel", started.id)
     command.wait(started.id, "cancelled", timeout=2)
     assert list(started.shards.glob("*.parquet"))
 
 
+@pytest.mark.worker
 def test_jobs_on_one_device_run_one_at_a_time_whatever_their_cache_and_in_their_order(command, started, tiny, tmp_path):
     elsewhere = Command(tmp_path / "another")
     worker = worker_of(command.cache, started.id)
@@ -124,6 +130,7 @@ def test_jobs_on_one_device_run_one_at_a_time_whatever_their_cache_and_in_their_
     assert started.status()["heartbeat"] < ended[0] < ended[1]
 
 
+@pytest.mark.worker
 def test_a_paused_job_leaves_the_device_to_others_and_goes_on_when_it_is_resumed(command, tiny):
     ids = command.json("run", str(tiny), *LONG, "--detach")
     capture = JobFolder(command.cache / "jobs" / ids["capture"])
@@ -142,6 +149,7 @@ def test_a_paused_job_leaves_the_device_to_others_and_goes_on_when_it_is_resumed
     command.wait(ids["decompose"], "done")
 
 
+@pytest.mark.worker
 def test_what_runs_out_of_memory_is_tried_again_with_a_smaller_batch(
     command, tiny, tmp_path, monkeypatch, new_processes
 ):
@@ -180,6 +188,7 @@ def test_every_librarys_word_for_too_little_memory_is_known():
     assert not _out_of_memory(ValueError("no"))
 
 
+@pytest.mark.worker
 def test_a_result_waits_for_a_shell_that_holds_the_cache_and_says_so(command, started):
     with duckdb.connect(str(command.cache / "cache.duckdb")):
         told = f"(PID {os.getpid()})"
@@ -193,6 +202,7 @@ def test_a_result_waits_for_a_shell_that_holds_the_cache_and_says_so(command, st
     assert command.wait(started.id, "done", timeout=10)["stages"][-2]["kept"] == 12 * STEPS
 
 
+@pytest.mark.worker
 def test_a_silent_worker_is_told_and_a_clock_set_back_says_nothing(command, started, monkeypatch):
     worker = worker_of(command.cache, started.id)
     worker.suspend()
@@ -207,6 +217,7 @@ def test_a_silent_worker_is_told_and_a_clock_set_back_says_nothing(command, star
     command.wait(started.id, "done")
 
 
+@pytest.mark.worker
 def test_a_number_of_another_process_or_another_boot_is_no_worker(command, started):
     worker_of(command.cache, started.id).kill()
     command.wait(started.id, "failed")
@@ -221,6 +232,7 @@ def test_a_number_of_another_process_or_another_boot_is_no_worker(command, start
     assert "--batch 4" in started.status()["error"]
 
 
+@pytest.mark.worker
 def test_a_job_that_is_being_resumed_is_not_lost(command, started):
     """Those that wait for it look at it between its being queued and the start of its worker."""
     worker_of(command.cache, started.id).kill()
@@ -238,6 +250,7 @@ def test_a_job_that_is_being_resumed_is_not_lost(command, started):
     assert started.status()["state"] == "failed"
 
 
+@pytest.mark.worker
 def test_old_done_jobs_and_what_killed_work_left_are_tidied_away(command, tiny):
     done = JobFolder(
         command.cache / "jobs" / command.json("capture", str(tiny), "--prompts", "2", "--steps", "30")["capture"]
@@ -267,6 +280,7 @@ def test_old_done_jobs_and_what_killed_work_left_are_tidied_away(command, tiny):
     assert command("jobs", "show", done.id, "--recipe").stdout.startswith("synergy-tui capture")
 
 
+@pytest.mark.worker
 def test_what_waited_for_a_job_that_failed_goes_on_with_it(command, tiny):
     ids = command.json("run", str(tiny), *LONG, "--detach")
     capture = JobFolder(command.cache / "jobs" / ids["capture"])
@@ -278,6 +292,7 @@ def test_what_waited_for_a_job_that_failed_goes_on_with_it(command, tiny):
     command.wait(ids["decompose"], "done")
 
 
+@pytest.mark.worker
 def test_a_job_goes_on_when_the_one_before_it_was_tidied_away(command, tiny):
     capture = command.json("capture", str(tiny), "--prompts", "3", "--steps", "40")["capture"]
     command("jobs", "clean", capture)
@@ -286,6 +301,7 @@ def test_a_job_goes_on_when_the_one_before_it_was_tidied_away(command, tiny):
     command.wait(job.id, "done")
 
 
+@pytest.mark.worker
 def test_a_damaged_shard_is_made_again(command, started):
     worker_of(command.cache, started.id).kill()
     command.wait(started.id, "failed")
@@ -296,6 +312,7 @@ def test_a_damaged_shard_is_made_again(command, started):
     assert "damaged and will be made again" in command("jobs", "logs", started.id).stdout
 
 
+@pytest.mark.worker
 def test_a_second_worker_leaves_a_job_alone_even_when_the_first_sleeps(command, started):
     first = worker_of(command.cache, started.id)
     first.suspend()
@@ -307,6 +324,7 @@ def test_a_second_worker_leaves_a_job_alone_even_when_the_first_sleeps(command, 
     command.wait(started.id, "done")
 
 
+@pytest.mark.worker
 def test_a_running_job_is_not_resumed_and_a_done_one_neither(command, started):
     with pytest.raises(JobError, match="is running"):
         submit.resume(command.cache, started)
@@ -315,6 +333,7 @@ def test_a_running_job_is_not_resumed_and_a_done_one_neither(command, started):
         submit.resume(command.cache, started)
 
 
+@pytest.mark.worker
 def test_garbage_in_a_job_folder_is_told_and_harms_no_other(command, tiny):
     done = command.json("capture", str(tiny), "--prompts", "2", "--steps", "30")["capture"]
     bad = command.cache / "jobs" / "cbad"
@@ -351,6 +370,7 @@ def test_a_hostile_job_folder_is_one_damaged_job(command, spec, status):
     command("jobs", "clean", "cbad")
 
 
+@pytest.mark.worker
 def test_cancel_ends_a_worker_that_does_not_hear(command, started):
     """As one does not while a library loads a model; here it sleeps."""
     worker_of(command.cache, started.id).suspend()
@@ -362,6 +382,7 @@ def test_cancel_ends_a_worker_that_does_not_hear(command, started):
     command.wait(started.id, "done")
 
 
+@pytest.mark.worker
 def test_a_full_disk_is_told_as_one(command, started, monkeypatch):
     worker_of(command.cache, started.id).kill()
     command.wait(started.id, "failed")
@@ -370,6 +391,7 @@ def test_a_full_disk_is_told_as_one(command, started, monkeypatch):
     assert "the disk is full" in started.status()["error"]
 
 
+@pytest.mark.worker
 def test_status_is_told_while_it_runs(command, started):
     worker = worker_of(command.cache, started.id)
     worker.suspend()  # that it is not done before it is looked at

@@ -45,6 +45,7 @@ def any_pair(draw) -> np.ndarray:
     return scale * (series + draw(st.floats(-10, 10)))
 
 
+@pytest.mark.slow
 @every_combination
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
@@ -62,6 +63,7 @@ def test_swapping_reversing_and_scaling_permute_the_atoms_or_leave_them(data, es
     np.testing.assert_allclose(local_pair(*pair, estimator, redundancy).atoms.mean(axis=0), forward, atol=tolerance)
 
 
+@pytest.mark.slow
 @every_combination
 def test_spread_is_the_standard_deviation_over_prompts(series, estimator, redundancy):
     found = decompose(series[:, :2], estimator, redundancy)
@@ -72,6 +74,7 @@ def test_spread_is_the_standard_deviation_over_prompts(series, estimator, redund
     assert np.isnan(decompose(series[:1, :2], estimator, redundancy).spread).all()
 
 
+@pytest.mark.slow
 @every_combination
 def test_one_pooled_prompt_is_that_prompt(series, estimator, redundancy):
     mean, pooled = (decompose(series[:1], estimator, redundancy, pool=pool) for pool in ("mean", "pooled"))
@@ -107,6 +110,7 @@ def test_pooled_discrete_prompts_have_their_counts_added_up(series, redundancy):
     np.testing.assert_allclose(found, decompose_joint(counts / counts.sum(), redundancy), atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", ["mean", "pooled"])
 def test_ill_conditioned_pairs_are_the_same_from_windows_and_from_correlations(series, monkeypatch, pool):
     """With the threshold raised every pair takes the way of the ill-conditioned."""
@@ -142,6 +146,7 @@ def test_what_correlations_are_trusted_for_is_what_windows_give(monkeypatch):
     np.testing.assert_allclose(again.mean, plain.mean, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-12), ("float32", 1e-4)])
 def test_products_over_prompts_and_partners_do_not_underflow(precision, tolerance):
     """Logarithms are taken of products: here of more than any number holds, of pairs that tell all but everything."""
@@ -186,6 +191,7 @@ def test_independent_units_have_no_synergy_under_ccs():
     assert found.offset[0] == 0
 
 
+@pytest.mark.slow
 @every_combination
 def test_float32_is_near_and_its_result_still_float64(series, estimator, redundancy):
     some = np.array([[0, 1], [0, 2], [1, 2]])
@@ -227,6 +233,7 @@ def test_unknown_words_are_refused(series, options, said):
         decompose(series, **options)
 
 
+@pytest.mark.worker
 def test_one_and_four_devices_give_the_same_numbers():
     """Also where one tile of the triangle is not one device's: a tile of seven units."""
     script = textwrap.dedent(
@@ -274,6 +281,7 @@ def test_log_rank_normal_difference_detrend_and_drop_are_what_they_are_called(se
     np.testing.assert_array_equal(preprocess(series, []), series)
 
 
+@pytest.mark.slow
 def test_what_preprocessing_cannot_map_is_counted_and_never_a_number():
     chance = np.random.default_rng(0)
     series = 5 + ar1(chance, (3, 4, 40), 0.5)
@@ -288,6 +296,7 @@ def test_what_preprocessing_cannot_map_is_counted_and_never_a_number():
         assert found.reasons == {"too short": 0, "not finite": 3, "constant": 3, "ill-conditioned": 0}, word
 
 
+@pytest.mark.slow
 def test_a_block_cut_elsewhere_is_not_taken_for_this_one():
     from synergy_tui.phiid.engine import PairEngine
 

@@ -26,6 +26,7 @@ def response() -> np.ndarray:
     return series
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lag", [1, 3])
 @pytest.mark.parametrize(("estimator", "redundancy"), COMBINATIONS)
 def test_local_atoms_average_to_the_atoms(response, estimator, redundancy, lag):
@@ -103,6 +104,7 @@ def test_what_cannot_be_asked_is_refused(response, call, said):
         call(response)
 
 
+@pytest.mark.worker
 def test_it_loads_neither_jax_nor_scipy():
     code = (
         "import sys, synergy_tui.phiid.local; sys.exit(any(name in sys.modules for name in ('jax', 'scipy', 'torch')))"

@@ -171,6 +171,7 @@ def test_window_roll_leaves_out_responses_too_short_to_be_rolled():
     assert engine.exchange is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lengths", [[43, 44, *[100] * 58], [*[100] * 19, 24]])
 def test_the_observed_value_is_of_the_same_prompts_and_the_same_cut(lengths):
     """A single early answer must not cut the data, nor what they are compared with."""
@@ -329,6 +330,7 @@ def test_benjamini_hochberg_is_scipys_and_passes_over_what_is_missing():
 # Calibration
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("null", NULLS)
 @pytest.mark.parametrize("phi", [0.0, 0.8])
 def test_independent_units_are_called_coupled_as_seldom_as_the_p_says(null, phi):
@@ -430,6 +432,7 @@ HARMLESS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HARMLESS)
 def test_what_nulls_can_be_trusted_with_is_no_condition(name):
     """Heavy tails, skewness, trends and coupling itself."""

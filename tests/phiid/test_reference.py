@@ -36,6 +36,7 @@ def expected(case: dict) -> np.ndarray:
     return np.array([case["atoms"][name] for name in ATOMS]) * (np.log(2) if case["unit"] == "bits" else 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("estimator", "redundancy"), COUNTS)
 def test_all_sixteen_atoms_agree_with_the_reference(estimator, redundancy, series):
     """All cases of a lag are decomposed as prompts, of their own length, of one series of two units."""

@@ -53,6 +53,7 @@ def coupled() -> np.ndarray:
     return ar1(chance, (6, 9, 80), 0.7) + 0.8 * driver
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lag", [1, 2, 5])
 def test_every_pair_is_the_mean_over_prompts_of_the_definition(coupled, lag):
     found = decompose(coupled, lag=lag)
@@ -88,6 +89,7 @@ def test_scale_and_shift_change_nothing(coupled, scale, shift):
     np.testing.assert_allclose(decompose(coupled * scale + shift).mean, decompose(coupled).mean, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_independent_ar_has_synergy_of_twice_the_smaller_ais():
     phi_x, phi_y, steps = 0.9, 0.6, 400_000
     chance = np.random.default_rng(0)
@@ -102,6 +104,7 @@ def test_independent_ar_has_synergy_of_twice_the_smaller_ais():
     assert found.offset[0] == pytest.approx(2 * m, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [3e-2, 3e-3, 3e-4, 6e-5])
 def test_ill_conditioned_pairs_agree_with_50_digits(noise):
     """Near copies down to an eigenvalue ratio of about 1e-9."""
@@ -158,6 +161,7 @@ def test_a_pair_is_left_out_for_the_prompts_in_which_it_has_no_value():
     assert np.isnan(found.unit_prompt[0, 2]).all()
 
 
+@pytest.mark.slow
 def test_responses_of_different_length_are_windows_of_their_own_length():
     x = ar1(np.random.default_rng(2), (3, 4, 60), 0.5)
     x[1, :, 33:] = np.nan
@@ -209,6 +213,7 @@ def test_balance_and_offset_of_units_follow_their_definition():
     assert found.unit_prompt_offset[0, 0] == pytest.approx(np.mean(offsets), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_many_tiles_and_blocks_give_what_one_tile_gives(monkeypatch):
     from synergy_tui.phiid import engine
 

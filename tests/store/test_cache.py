@@ -74,6 +74,7 @@ def filled(folder: Path, capture: str = "c1", decomposition: str = "d1") -> Cach
     return cache
 
 
+@pytest.mark.slow
 def test_views_make_one_database_of_catalogue_and_bulk(cache):
     opened = filled(cache)
     one = lambda sql: ask(opened, sql).rows  # noqa: E731
@@ -88,6 +89,7 @@ def test_views_make_one_database_of_catalogue_and_bulk(cache):
     assert load.series(opened, "c1")[0, 3].tolist() == [6, 7]
 
 
+@pytest.mark.slow
 def test_a_plain_duckdb_connection_sees_the_same(cache):
     filled(cache)
     with duckdb.connect(str(cache / "cache.duckdb"), read_only=True) as con:
@@ -108,12 +110,14 @@ def test_every_table_view_and_column_has_a_comment(cache):
     assert [row for row in columns + tables if not row[-1]] == []
 
 
+@pytest.mark.slow
 def test_publishing_twice_is_once(cache):
     filled(cache)
     filled(cache)
     assert ask(Cache.open(cache), "SELECT count(*) FROM unit_scores").rows == [(12,)]
 
 
+@pytest.mark.slow
 def test_what_fails_half_way_is_not_visible(cache):
     opened = filled(cache)
     rows = {"decompositions": [{"decomposition": "d2", "capture": "c1"}], "unit_scores": [{"no such column": 1}]}
@@ -127,6 +131,7 @@ def test_what_fails_half_way_is_not_visible(cache):
     assert check.check(opened) == []
 
 
+@pytest.mark.slow
 def test_what_was_made_from_a_deleted_run_is_not_published(cache):
     opened = filled(cache)
     publish.delete(opened, "c1")
@@ -137,6 +142,7 @@ def test_what_was_made_from_a_deleted_run_is_not_published(cache):
     assert check.check(opened) == []
 
 
+@pytest.mark.slow
 def test_rows_that_belong_to_no_run_are_found_and_removed(cache):
     opened = filled(cache)
     filled(cache, "c2", "d2")
@@ -152,6 +158,7 @@ def test_rows_that_belong_to_no_run_are_found_and_removed(cache):
     assert ask(opened, "SELECT decomposition, count(*) FROM pairs GROUP BY ALL").rows == [("d2", 15)]
 
 
+@pytest.mark.slow
 def test_compacting_gives_room_back_and_changes_nothing(cache):
     opened = filled(cache)
     for number in range(2, 5):
@@ -171,6 +178,7 @@ def test_compacting_gives_room_back_and_changes_nothing(cache):
     assert not list(opened.folder.glob("*.new*"))
 
 
+@pytest.mark.slow
 def test_a_held_or_full_cache_is_not_compacted_and_stays_as_it_is(cache, monkeypatch):
     opened = filled(cache)
 
@@ -185,6 +193,7 @@ def test_a_held_or_full_cache_is_not_compacted_and_stays_as_it_is(cache, monkeyp
     assert not list(opened.folder.glob("*.new*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["parquet", "arrow"])
 def test_an_answer_becomes_a_file_of_any_length(cache, tmp_path, form):
     opened, target = filled(cache), tmp_path / f"answer.{form}"
@@ -208,6 +217,7 @@ def test_an_answer_becomes_a_file_of_any_length(cache, tmp_path, form):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["answer." + form, "cache", "other"]
 
 
+@pytest.mark.slow
 def test_a_run_is_deleted_whole(cache):
     opened = filled(cache)
     filled(cache, "c2", "d2")
@@ -228,6 +238,7 @@ def table_key(table: str) -> str:
     return "decomposition" if table in ("decompositions", "unit_scores") else "capture"
 
 
+@pytest.mark.slow
 def test_a_moved_cache_finds_its_files_again(cache, tmp_path):
     filled(cache)
     cache.rename(tmp_path / "it's elsewhere")
@@ -235,6 +246,7 @@ def test_a_moved_cache_finds_its_files_again(cache, tmp_path):
     assert ask(moved, "SELECT count(*) FROM pairs").rows == [(15,)]
 
 
+@pytest.mark.slow
 def test_a_moved_cache_on_a_read_only_disk_is_read_where_it_is(cache, tmp_path, monkeypatch):
     filled(cache)
     cache.rename(tmp_path / "moved")
@@ -248,6 +260,7 @@ def test_a_folder_that_is_a_pattern_cannot_be_a_cache(tmp_path, name):
         Cache.open(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_a_check_leaves_a_publication_in_progress_alone(cache):
     """The bulk file waits outside the cache until the catalogue is held: a check meanwhile finds nothing to remove."""
     opened = filled(cache)
@@ -263,12 +276,14 @@ def test_a_check_leaves_a_publication_in_progress_alone(cache):
     assert (opened.pairs_folder("d2") / "pairs.parquet").exists()
 
 
+@pytest.mark.slow
 def test_a_bulk_file_of_something_else_is_found(cache):
     opened = filled(cache)
     pq.write_table(pa.table({"x": [1]}), opened.pairs_folder("d1") / "pairs.parquet")
     assert "other columns" in check.check(opened)[0]
 
 
+@pytest.mark.slow
 def test_damaged_and_missing_files_are_found(cache):
     opened = filled(cache)
     file = opened.pairs_folder("d1") / "pairs.parquet"
@@ -307,11 +322,13 @@ def held(cache):
     holder.wait()
 
 
+@pytest.mark.worker
 def test_a_locked_catalogue_is_told_with_its_holder(cache, held):
     with pytest.raises(CacheError, match=rf"\(PID {held.pid}\)"):
         Cache.open(cache, patience=0.1)
 
 
+@pytest.mark.worker
 def test_readers_and_writers_wait_for_a_lock_to_go(cache, held):
     threading.Timer(0.5, held.stdin.close).start()
     opened = Cache.open(cache)
@@ -319,6 +336,7 @@ def test_readers_and_writers_wait_for_a_lock_to_go(cache, held):
         con.execute("DELETE FROM confounds")
 
 
+@pytest.mark.worker
 def test_readers_get_through_while_results_are_published(cache):
     """Two processes publish as fast as they can; every read in between is answered and sees whole results alone."""
     opened = filled(cache)
@@ -372,6 +390,7 @@ def test_every_version_there_has_been_is_at_hand():
     assert known == set(range(1, schema.VERSION))
 
 
+@pytest.mark.slow
 def test_a_cache_of_version_2_is_brought_to_this_one_with_all_it_holds(tmp_path):
     old = written_by(2, tmp_path)
     tables = ("captures", "unit_scores", "unit_nulls", "surrogate_contrasts", "ablation_curves", "decompositions")
@@ -396,6 +415,7 @@ def test_a_cache_of_version_2_is_brought_to_this_one_with_all_it_holds(tmp_path)
     assert ask(archive, "SELECT count(*) FROM recipes").rows == [(0,)]
 
 
+@pytest.mark.slow
 def test_a_cache_of_version_3_is_brought_to_this_one_with_all_it_holds(tmp_path):
     old = written_by(3, tmp_path)
     tables = ("captures", "unit_scores", "surrogate_contrasts", "ablation_curves", "ablation_sweeps", "recipes")
@@ -419,6 +439,7 @@ def test_a_cache_of_version_3_is_brought_to_this_one_with_all_it_holds(tmp_path)
     assert ask(archive, "SELECT count(*) FROM ablation_sweeps").rows == [(16,)]
 
 
+@pytest.mark.worker
 def test_results_of_an_earlier_method_keep_their_numbers_say_so_and_are_renewed_from_their_capture(tmp_path):
     """Version 4 of the schema is the last that wrote results of the first version of the method."""
     old = written_by(4, tmp_path)
@@ -459,6 +480,7 @@ def card_lines(opened, card):
     return "\n".join(line.plain for line in drawn.draw(cards.card(opened, card), 140))
 
 
+@pytest.mark.slow
 def test_a_cache_of_version_1_is_brought_to_this_one_with_all_it_holds(version_1):
     with duckdb.connect(str(version_1 / "cache" / "cache.duckdb"), read_only=True) as con:
         assert con.execute("SELECT version FROM meta").fetchone() == (1,)
@@ -507,6 +529,7 @@ def test_files_that_are_no_cache_are_refused(cache, tmp_path):
         Cache.open(other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sql", "said"),
     [
@@ -560,6 +583,7 @@ def test_a_huge_answer_is_cut_and_says_so(cache):
     assert (len(answer.rows), answer.more) == (10, True)
 
 
+@pytest.mark.slow
 def test_an_exported_run_opens_like_a_cache_and_stays_as_it_is(cache, tmp_path):
     opened = filled(cache)
     filled(cache, "c2", "d2")

@@ -11,6 +11,7 @@ from synergy_tui.store.cache import Cache
 from synergy_tui.terms import METHOD_FIELDS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", METHOD_FIELDS)
 def test_a_run_by_another_method_is_not_shown_the_card_of_this_one(field: str, made: Path) -> None:
     """In particular one with pooled prompts, or in float32."""

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import byte_tokenizer, make_tiny
-from test_families import MIXER
+from families import MIXER
 
 from synergy_tui.capture.generate import Sampling, encode, generate
 from synergy_tui.errors import MeasureError, SubjectError, TaskError, UsageError
@@ -311,6 +311,7 @@ def test_batches_are_halved_where_memory_ends_and_the_numbers_stay(subject, tmp_
         measured(0)
 
 
+@pytest.mark.worker
 def test_a_hybrid_is_one_map_of_heads_of_both_kinds_and_replays_on_another(tmp_path, command):
     """One layer of four has attention, with fewer heads: places that no unit has are no units anywhere."""
     changes = MIXER | {"layer_types": ["mamba", "attention", "mamba", "mamba"], "num_local_experts": 0}
@@ -334,6 +335,7 @@ def test_a_hybrid_is_one_map_of_heads_of_both_kinds_and_replays_on_another(tmp_p
     assert same[0] == same[1]
 
 
+@pytest.mark.worker
 def test_a_replay_whose_tokens_are_other_text_is_told(subject, command, tiny):
     capture = command.json("capture", str(tiny), "--prompts", "2", "--steps", "24")["capture"]
     cache = Cache.open(command.cache)
@@ -346,6 +348,7 @@ def test_a_replay_whose_tokens_are_other_text_is_told(subject, command, tiny):
         worker._asked(cache, spec, replace(subject, tokenizer=other))
 
 
+@pytest.mark.worker
 def test_checkpoints_are_captured_one_after_the_other_and_tied(copy, tmp_path, command):
     """And a subject can be looked at before."""
     from safetensors.torch import load_file, save_file

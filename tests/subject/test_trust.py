@@ -16,7 +16,7 @@ from synergy_tui.jobs.specs import CaptureRequest
 from synergy_tui.subject import trust
 from synergy_tui.subject.source import Source
 
-SMALL = ("--prompts", "3", "--steps", "24")
+SMALL = ("--prompts", "5", "--steps", "24")
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from faults import Harness
 
 
+@pytest.mark.worker
 def test_nothing_finished_is_lost_and_every_job_ends_with_the_undisturbed_numbers(tmp_path, tiny):
     harness = Harness(tmp_path, str(tiny), seed=1)
     trials = [

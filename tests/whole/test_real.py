@@ -14,6 +14,7 @@ from synergy_tui.store.cache import Cache
 pytestmark = pytest.mark.real
 
 
+@pytest.mark.slow
 def test_from_nothing_to_the_map_the_sql_and_the_ablation(command):
     found = command.json("run", "smollm2", "--tasks", "cognitive", "--prompts", "12", "--steps", "48")
     assert (found["subject"], found["units"], found["layers"]) == ("SmolLM2-135M-Instruct", 270, 30)
@@ -37,6 +38,7 @@ def test_from_nothing_to_the_map_the_sql_and_the_ablation(command):
             assert curve["removed"] == [68]
 
 
+@pytest.mark.slow
 def test_a_capture_survives_the_death_of_its_worker_and_replays(command):
     job = command.json("capture", "smollm2", "--prompts", "4", "--steps", "40", "--batch", "2", "--detach")["job"]
     shards = JobFolder(command.cache / "jobs" / job).shards
@@ -66,6 +68,7 @@ def test_a_capture_survives_the_death_of_its_worker_and_replays(command):
                 np.testing.assert_allclose(activity, row[:, : activity.shape[1]], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_gguf_file_is_a_subject(command, tmp_path):
     """The same weights, from their GGUF: the same head norms."""
     from synergy_tui.settings import load as settings
@@ -110,6 +113,7 @@ def test_a_gguf_file_is_a_subject(command, tmp_path):
     assert all(torch.equal(value, joined[name]) for name, value in whole.items())
 
 
+@pytest.mark.slow
 def test_the_bench_of_capture_measures_taps_and_what_a_number_type_changes():
     """In small: the command runs for minutes."""
     from synergy_tui.bench import capture

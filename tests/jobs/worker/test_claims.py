@@ -21,6 +21,7 @@ def run(command, tiny):
     return command.json("run", str(tiny), *SMALL)["decomposition"]
 
 
+@pytest.mark.worker
 def test_a_card_takes_what_is_there_and_says_what_is_missing(command, run, cache, tmp_path):
     page = tmp_path / "card.md"
     _what_was_stopped_goes_on(command, run, cache)
@@ -87,6 +88,7 @@ def _explorer_shows_the_card(cache, run):
         assert "minus A" in texts[2]
 
 
+@pytest.mark.slow
 def test_the_explorer_says_what_a_card_would_cost(made, cache):
     texts = []
 
@@ -101,6 +103,7 @@ def test_the_explorer_says_what_a_card_would_cost(made, cache):
     assert "surrogates for C1, C5" in texts[0]
 
 
+@pytest.mark.worker
 def test_controls_are_made_once_and_tied_to_their_run(command, run, cache, tiny, tmp_path):
     capture = load.one(Cache.open(cache), "decomposition", run)["capture"]
     found = command.json("run", str(tiny), *SMALL, "--control", "random-weights", "--seeds", "2")
@@ -132,12 +135,14 @@ def test_controls_are_made_once_and_tied_to_their_run(command, run, cache, tiny,
     assert compared["runs"][1]["its low"] <= compared["runs"][1]["minus A"] <= compared["runs"][1]["its high"]
 
 
+@pytest.mark.worker
 def test_categories_of_one_run(command, run):
     found = command.json("compare", run, "--by", "category")
     assert len(found["runs"]) == 6
     assert sum(one["prompts"] for one in found["runs"]) == 12
 
 
+@pytest.mark.slow
 def test_the_checkpoints_of_a_training_stand_over_its_steps(made, command, cache):
     from synergy_tui.bench.made import make_run
 
@@ -168,6 +173,7 @@ def test_the_checkpoints_of_a_training_stand_over_its_steps(made, command, cache
     assert all(name in texts[0] for name in ("A", "B", "C"))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compared_is_refused(made, command, cache):
     opened = Cache.open(cache)
     (row,) = load.rows(opened, "SELECT decomposition FROM decompositions")
@@ -191,6 +197,7 @@ def test_what_cannot_be_compared_is_refused(made, command, cache):
                 runs.compared(opened, [first, other], "rank-difference")
 
 
+@pytest.mark.worker
 def test_imported_series_have_a_card_without_ablation_and_controls(command, tmp_path):
     chance = np.random.default_rng(0)
     np.save(tmp_path / "a.npy", chance.normal(size=(6, 6, 40)).cumsum(axis=2))

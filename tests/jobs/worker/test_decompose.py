@@ -45,6 +45,7 @@ def imported(command: Command, series, tmp_path) -> str:
     return command.json("import", str(tmp_path / "s.npy"), "--units", str(tmp_path / "u.csv"))["capture"]
 
 
+@pytest.mark.worker
 def test_an_import_is_a_capture(command, imported, series):
     cache = Cache.open(command.cache)
     np.testing.assert_array_equal(load.series(cache, imported), series)
@@ -81,6 +82,7 @@ def test_the_library_imports_as_the_command_does(cache, series):
         import_series(opened, series[[0, 1, 2, 1]])
 
 
+@pytest.mark.worker
 def test_a_decomposition_with_surrogates_says_how_sure_each_number_is(command, imported, series):
     found = command.json(
         "decompose", imported, "--surrogates", "80", "--null", "window-roll", "--null", "prompt-shuffle"
@@ -165,6 +167,7 @@ def decomposed(cache: Cache, series: np.ndarray, per_layer: int, name: str = "dm
     return name
 
 
+@pytest.mark.slow
 def test_where_no_null_can_be_trusted_p_and_q_are_withheld_and_it_is_said_why(cache):
     """Independent units that are loud and quiet together. Everything else is there."""
     opened = Cache.open(cache)
@@ -186,6 +189,7 @@ def test_where_no_null_can_be_trusted_p_and_q_are_withheld_and_it_is_said_why(ca
     assert not {one for one in names if "coupled" in one}
 
 
+@pytest.mark.slow
 def test_a_null_that_cannot_be_run_leaves_the_other_in_place(cache):
     """Of four responses of 50 steps and three of 30 no five are alike."""
     opened = Cache.open(cache)
@@ -199,6 +203,7 @@ def test_a_null_that_cannot_be_run_leaves_the_other_in_place(cache):
     assert runs["window-roll"]["prompts"] == 7
 
 
+@pytest.mark.slow
 def test_responses_of_another_length_are_counted_and_the_contrast_is_told_at_every_length(cache):
     opened = Cache.open(cache)
     series = ar1(np.random.default_rng(2), (7, 12, STEPS), 0.6)
@@ -218,6 +223,7 @@ def test_responses_of_another_length_are_counted_and_the_contrast_is_told_at_eve
     assert load.one(opened, "decomposition", name)["valid_prompts"] == 7
 
 
+@pytest.mark.worker
 @pytest.mark.parametrize(
     ("options", "how"),
     [
@@ -236,6 +242,7 @@ def test_every_method_is_recorded_and_is_the_librarys(command, imported, series,
     assert found["valid_prompts"] == 7
 
 
+@pytest.mark.worker
 def test_lags_make_one_decomposition_each_and_preprocessing_is_recorded(command, imported, series):
     found = command.json("decompose", imported, "--lag", "1,3", "--preprocess", "detrend,drop=2")
     assert [one["lag"] for one in found] == [1, 3]
@@ -247,11 +254,13 @@ def test_lags_make_one_decomposition_each_and_preprocessing_is_recorded(command,
         assert command.json("sql", query)[0]["rtr"] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.worker
 def test_a_ranking_that_needs_surrogates_says_so_without(command, imported):
     found = command.json("decompose", imported)
     assert "no surrogates were drawn" in command("show", found["decomposition"], "--ranking", "z", code=2).stderr
 
 
+@pytest.mark.worker
 def test_a_killed_decomposition_keeps_its_blocks_and_ends_with_the_undisturbed_numbers(command, imported):
     options = ("--surrogates", "400", "--null", "prompt-shuffle", "--null", "window-roll")
     job = command.json("decompose", imported, *options, "--detach")["job"]

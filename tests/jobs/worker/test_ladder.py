@@ -177,6 +177,7 @@ def test_other_things_that_are_no_ladder(tmp_path):
         ladders.load(f"arc:{_own(tmp_path, [GOOD], 'other.jsonl')}")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_measured_is_said_before_a_model_is_loaded(tmp_path, tiny):
     cache = Cache.open(tmp_path / "cache")
 
@@ -227,6 +228,7 @@ def climbed(tmp_path_factory, tiny) -> tuple[Cache, dict[str, Any]]:
     return cache, _chain(cache, tiny, "01234567", ladder="word-sorting", **ASKED)
 
 
+@pytest.mark.slow
 def test_a_ladder_is_climbed_from_end_to_end(climbed, tiny):
     cache, found = climbed
     assert found["levels"] == 8
@@ -279,6 +281,7 @@ def test_a_ladders_recipe_asks_for_the_same(climbed):
         assert word in line["command"]
 
 
+@pytest.mark.slow
 def test_a_resumed_job_makes_the_same(climbed, tiny, tmp_path):
     cache, found = climbed
     asked = LadderRequest(subject=str(tiny), **ASKED, ladder="word-sorting", order_parameter="excess")
@@ -332,6 +335,7 @@ def test_too_short_answers_leave_a_level_without_a_value(climbed, monkeypatch):
         ladder.common_length(levels, np.full(18, 3), names, 20)
 
 
+@pytest.mark.slow
 def test_few_levels_are_compared_and_a_raising_verifier_is_counted(tmp_path, tiny):
     rows = [
         {"text": f"Who is {k} of level {level}?\x1b[31m", "level": f"level {level}\x1b[31m", "answer": answer}
@@ -361,6 +365,7 @@ def test_few_levels_are_compared_and_a_raising_verifier_is_counted(tmp_path, tin
 # The screen
 
 
+@pytest.mark.slow
 def test_the_view_says_what_to_press_where_there_is_no_ladder(made):
     async def look(app, pilot):
         await pilot.press("d")
@@ -373,6 +378,7 @@ def test_the_view_says_what_to_press_where_there_is_no_ladder(made):
     drive(look, made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])
 def test_a_ladder_on_the_screen(climbed, size):
     cache, found = climbed
