@@ -136,6 +136,7 @@ def c6_of(sts, rtr, seed: int = 0) -> Claim:
     return claims.c6(found, networks.DENSITIES, PROMPTS)
 
 
+@pytest.mark.slow
 def test_planted_graphs_are_told_apart():
     assert c6_of(hubs, communities).verdict == SUPPORTED
     assert c6_of(communities, hubs).verdict == NOT_SUPPORTED

@@ -51,6 +51,7 @@ def test_rankings_are_what_they_are_defined_as(values):
         assert (np.argsort(scaled) == np.argsort(value)).all()
 
 
+@pytest.mark.slow
 def test_units_without_a_pair_have_no_value_in_any_ranking():
     series = ar1(np.random.default_rng(1), (3, 3, 40), 0.5)
     series[:, 2] = 1.0
@@ -196,6 +197,7 @@ def test_prompts_without_a_pair_are_not_drawn():
     assert np.isnan(ends.contrast).all()
 
 
+@pytest.mark.slow
 def test_intervals_stay_with_the_published_value_where_pairs_are_missing():
     chance = np.random.default_rng(2)
     series = ar1(chance, (12, 12, 60), 0.6) + 0.7 * ar1(chance, (12, 1, 60), 0.3)

@@ -73,6 +73,7 @@ def test_the_change_that_is_asked_for_grows_with_the_levels():
     np.testing.assert_array_equal(more.verdict == "transition", more.change > CHANGES + 4 * CHANGES_A_LEVEL)
 
 
+@pytest.mark.slow
 def test_power_is_the_share_of_steps_that_are_found():
     assert power(8, 40, 2.0) == pytest.approx(
         difficulty.alone(difficulty.SUDDEN["step"], 2.0, 0.0, 1000, seed=14)["transition"], abs=0.05

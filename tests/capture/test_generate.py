@@ -116,6 +116,7 @@ def test_slices_of_the_output_projections_output_are_not_heads(subject, prompts)
     assert (wrong - inputs).abs().max() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 2, 5])
 def test_batches_of_any_size_give_the_same_responses_and_series(subject, prompts, batch):
     alone = [generate(subject, [prompt], 40)[0] for prompt in prompts]

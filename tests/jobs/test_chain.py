@@ -31,6 +31,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
+@pytest.mark.slow
 def test_what_is_made_of_another_waits_for_it(links: list[plan.Link], cache: Path, started: list[str]) -> None:
     ids = chain.start(Cache.open(cache), links)
     orders = [JobFolder(cache / "jobs" / one).order() for one in ids]
@@ -61,6 +62,7 @@ def test_when_a_later_job_cannot_be_submitted_the_earlier_ones_are_cancelled(
     assert [one.status()["state"] for one in made] == ["cancelled"] * fails
 
 
+@pytest.mark.slow
 def test_an_unfinished_job_of_equal_work_is_taken_up(links: list[plan.Link], cache: Path, started: list[str]) -> None:
     opened = Cache.open(cache)
     first = chain.start(opened, links[:1])
@@ -70,6 +72,7 @@ def test_an_unfinished_job_of_equal_work_is_taken_up(links: list[plan.Link], cac
     assert chain.start(opened, [other], join=True)[0] not in first
 
 
+@pytest.mark.slow
 def test_each_waits_for_the_one_before_where_a_chain_is_to_run_one_by_one(
     links: list[plan.Link], cache: Path, started: list[str]
 ) -> None:

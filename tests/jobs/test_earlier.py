@@ -50,6 +50,7 @@ def old(tmp_path: Path) -> tuple[Cache, Path]:
     return Cache.open(folder), model
 
 
+@pytest.mark.slow
 def test_the_catalogue_is_brought_up_and_says_what_it_said(old: tuple[Cache, Path]) -> None:
     cache, _ = old
     (row,) = load.rows(cache, "SELECT version FROM meta")

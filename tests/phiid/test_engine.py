@@ -82,6 +82,7 @@ def test_one_pooled_prompt_is_that_prompt(series, estimator, redundancy):
     np.testing.assert_allclose(pooled.unit, mean.unit, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_pooled_gaussian_prompts_have_the_correlations_averaged_by_length(series):
     windows = [
         np.concatenate([one[:2, : n - 1], one[:2, 1:n]]) for one, n in zip(series, (60, 41, 60, 60, 60), strict=True)
@@ -99,6 +100,7 @@ def test_pooled_gaussian_prompts_have_the_correlations_averaged_by_length(series
         assert found.unit_prompt.shape == (1, 4, 16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("redundancy", ["mmi", "ccs"])
 def test_pooled_discrete_prompts_have_their_counts_added_up(series, redundancy):
     counts = np.zeros((2, 2, 2, 2))
@@ -129,6 +131,7 @@ def test_ill_conditioned_pairs_are_the_same_from_windows_and_from_correlations(s
             np.testing.assert_allclose(getattr(again, name), getattr(plain, name), atol=1e-10)
 
 
+@pytest.mark.slow
 def test_what_correlations_are_trusted_for_is_what_windows_give(monkeypatch):
     """Near copies and slow units of every degree: those that are trusted, and those that are not."""
     from synergy_tui.phiid import engine
@@ -182,6 +185,7 @@ def test_the_logarithm_is_within_one_unit_in_the_last_place():
     assert (found[value == 1.0] == 0).all()
 
 
+@pytest.mark.slow
 def test_independent_units_have_no_synergy_under_ccs():
     chance = np.random.default_rng(0)
     pair = np.concatenate([ar1(chance, (1, 1, 50_000), phi) for phi in (0.9, 0.6)], axis=1)
@@ -208,6 +212,7 @@ def test_float32_calls_near_copies_ill_conditioned_sooner(series):
         decompose(series, pairs=pair, precision="float32")
 
 
+@pytest.mark.slow
 def test_discrete_units_may_be_constant_or_equal(series):
     bad = series[[0, 2], :3].copy()
     bad[:, 1], bad[:, 2] = 3.0, bad[:, 0]

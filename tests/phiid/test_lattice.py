@@ -113,6 +113,7 @@ def copied_series(steps: int) -> np.ndarray:
     return np.stack([bit, bit]).astype(float)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("made", "atom", "redundancy"), [
     (parity_series, "sts", "mmi"), (copied_series, "rtr", "mmi"), (copied_series, "rtr", "ccs"),
 ])  # fmt: skip

@@ -54,6 +54,7 @@ def unit_draws(found: NullBlock) -> nulls.UnitDraws:
 # Which prompts are exchanged
 
 
+@pytest.mark.slow
 def test_prompt_shuffle_exchanges_whole_windows_within_blocks_of_like_length():
     series = independent(0.6)
     series[:4, :, 50:] = np.nan
@@ -187,6 +188,7 @@ def test_the_observed_value_is_of_the_same_prompts_and_the_same_cut(lengths):
     assert (found.by_prompt[:, kept, :, 4] == 3).all()
 
 
+@pytest.mark.slow
 def test_a_block_is_cut_to_its_shortest_in_data_and_surrogates_alike():
     series = independent(0.6)
     series[:4, :, 50:] = np.nan
@@ -211,6 +213,7 @@ def test_streamed_moments_are_those_of_the_values():
     np.testing.assert_allclose(moments.skewness, stats.skew(values, nan_policy="omit"), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_moments_of_pairs_are_those_of_the_draws_whatever_the_blocks(monkeypatch):
     from synergy_tui.phiid import engine
 

@@ -119,6 +119,7 @@ def test_ill_conditioned_pairs_agree_with_50_digits(noise):
     np.testing.assert_allclose(decompose(pair[None]).mean[0], exact, rtol=0, atol=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [60, 120])
 def test_slow_units_keep_their_digits_in_correlations(width, monkeypatch):
     """Each unit's past all but tells its future, so det R is tiny, and no variance has lost its digits: such pairs, as
@@ -140,6 +141,7 @@ def test_slow_units_keep_their_digits_in_correlations(width, monkeypatch):
     np.testing.assert_allclose(decompose(pair[None]).mean[0], exact, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_equal_copies_are_no_number_and_are_counted():
     x = ar1(np.random.default_rng(0), (2, 3, 50), 0.4)
     x[:, 1] = x[:, 0]
@@ -150,6 +152,7 @@ def test_equal_copies_are_no_number_and_are_counted():
     assert found.reasons["ill-conditioned"] == 2
 
 
+@pytest.mark.slow
 def test_a_pair_is_left_out_for_the_prompts_in_which_it_has_no_value():
     x = ar1(np.random.default_rng(1), (4, 3, 40), 0.5)
     whole = decompose(x[1:])
@@ -169,6 +172,7 @@ def test_responses_of_different_length_are_windows_of_their_own_length():
     np.testing.assert_allclose(decompose(x).mean, expected, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_value_that_is_not_finite_makes_its_unit_invalid(bad):
     x = ar1(np.random.default_rng(2), (2, 3, 30), 0.5)
@@ -235,6 +239,7 @@ def test_many_tiles_and_blocks_give_what_one_tile_gives(monkeypatch):
     np.testing.assert_array_equal(parts.reason, whole.reason)
 
 
+@pytest.mark.slow
 def test_chosen_pairs_are_the_same_as_among_all():
     x = ar1(np.random.default_rng(8), (2, 6, 40), 0.6)
     whole = decompose(x)
@@ -265,6 +270,7 @@ def test_constant_series_have_no_valid_pair():
         decompose(np.ones((2, 3, 30)))
 
 
+@pytest.mark.slow
 def test_the_callers_jax_settings_stay_as_they_are():
     import jax
 

@@ -97,6 +97,7 @@ def test_a_plain_duckdb_connection_sees_the_same(cache):
         assert con.execute("SELECT count(*) FROM latest_heads").fetchone() == (6,)
 
 
+@pytest.mark.slow
 def test_every_table_view_and_column_has_a_comment(cache):
     with Cache.open(cache).read() as con:
         columns = con.execute(
@@ -365,6 +366,7 @@ def test_readers_get_through_while_results_are_published(cache):
     assert ask(opened, "SELECT count(*) FROM ablations").rows == [(24,)]
 
 
+@pytest.mark.slow
 def test_a_newer_cache_is_refused(cache):
     opened = Cache.open(cache)
     with opened.write() as con:
@@ -569,15 +571,18 @@ def test_sql_that_is_no_question_to_the_cache_is_refused(cache, sql, said):
     assert ask(opened, "SELECT count(*) FROM units").rows == [(6,)]
 
 
+@pytest.mark.slow
 def test_explain_of_a_select_is_answered(cache):
     (row,) = ask(Cache.open(cache), "EXPLAIN SELECT count(*) FROM units").rows
     assert "units" in row[1]
 
 
+@pytest.mark.slow
 def test_columns_of_one_name_are_told_apart(cache):
     assert ask(Cache.open(cache), "SELECT 1 AS a, 2 AS a").as_dicts() == [{"a": 1, "a_2": 2}]
 
 
+@pytest.mark.slow
 def test_a_huge_answer_is_cut_and_says_so(cache):
     answer = ask(Cache.open(cache), "SELECT * FROM range(100000000000)", max_rows=10)
     assert (len(answer.rows), answer.more) == (10, True)

@@ -37,6 +37,7 @@ def sample() -> tuple[Archive, str]:
     return archive, ask(archive, "SELECT decomposition FROM decompositions").rows[0][0]
 
 
+@pytest.mark.slow
 def test_a_unit_is_x_in_all_its_pairs(sample):
     archive, run = sample
     unit = 100
@@ -58,6 +59,7 @@ def test_a_unit_is_x_in_all_its_pairs(sample):
         assert one["z"] == pytest.approx(row["z"])
 
 
+@pytest.mark.slow
 def test_the_matrix_is_the_pairs_from_both_sides(sample):
     archive, run = sample
     for atom in ("sts", "xty", "tdmi", "excess"):

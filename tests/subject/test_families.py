@@ -46,6 +46,7 @@ def test_the_readme_names_these_and_no_others():
     assert sorted(re.findall(r"`([a-z0-9_]+)`", table)) == sorted(FAMILIES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_its_units_are_found(name):
     subject = subject_of(name)
@@ -210,6 +211,7 @@ def one_expert(experts: Any, which: int, value: torch.Tensor) -> torch.Tensor:
     return second @ inner + (experts.down_proj_bias[which] if experts.has_bias else 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_removing_units_changes_what_it_should_and_nothing_else(name):
     subject = subject_of(name)

@@ -58,6 +58,7 @@ def test_an_import_is_a_capture(command, imported, series):
     assert "imported" in command("ablate", found["decomposition"], code=2).stderr
 
 
+@pytest.mark.slow
 def test_units_come_in_the_order_of_their_layers_and_npz_and_parquet_are_read(command, series, tmp_path):
     layers = np.arange(12) % 4
     pq.write_table(pa.table({"unit_index": np.arange(12)[::-1], "layer": layers[::-1]}), tmp_path / "u.parquet")
@@ -74,6 +75,7 @@ def test_units_come_in_the_order_of_their_layers_and_npz_and_parquet_are_read(co
         assert (made["layers"], made["units_per_layer"]) == (4, 3)
 
 
+@pytest.mark.slow
 def test_the_library_imports_as_the_command_does(cache, series):
     opened = Cache.open(cache)
     capture = import_series(opened, series, np.arange(12) // 3, name="mine")

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 # What a ladder is
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ladders.SHIPPED)
 def test_shipped_ladders_are_whole_and_made_from_their_seeds(name, tmp_path):
     found = ladders.load(name)
@@ -262,6 +263,7 @@ def test_a_ladder_is_climbed_from_end_to_end(climbed, tiny):
     assert check.check(cache) == []
 
 
+@pytest.mark.slow
 def test_finished_parts_of_equal_spec_are_not_made_again(climbed, tiny):
     cache, found = climbed
     asked = LadderRequest(subject=str(tiny), ladder="word-sorting", **ASKED)
@@ -274,6 +276,7 @@ def test_finished_parts_of_equal_spec_are_not_made_again(climbed, tiny):
         assert [one.found for one in links] == [None, None]
 
 
+@pytest.mark.slow
 def test_a_ladders_recipe_asks_for_the_same(climbed):
     cache, found = climbed
     (line,) = load.recipe(cache, found["ladder"])
@@ -304,6 +307,7 @@ def test_a_resumed_job_makes_the_same(climbed, tiny, tmp_path):
     assert check.check(cache) == []
 
 
+@pytest.mark.slow
 def test_the_newest_run_is_never_the_map_of_a_level_while_there_is_another(climbed):
     cache, found = climbed
     maps = [one["map"] for one in found["levels_of"]]
@@ -313,6 +317,7 @@ def test_the_newest_run_is_never_the_map_of_a_level_while_there_is_another(climb
     assert load.find(cache, "ladder", found["capture"]) == found["ladder"]
 
 
+@pytest.mark.slow
 def test_a_ladder_travels_with_the_map_of_a_level(climbed, tmp_path):
     cache, found = climbed
     maps = [one["map"] for one in found["levels_of"]]
@@ -324,6 +329,7 @@ def test_a_ladder_travels_with_the_map_of_a_level(climbed, tmp_path):
     assert load.recipe(opened, found["ladder"])
 
 
+@pytest.mark.slow
 def test_too_short_answers_leave_a_level_without_a_value(climbed, monkeypatch):
     names = ["1", "2", "3"]
     levels = np.repeat([0, 1, 2], 6)
@@ -410,6 +416,7 @@ def test_a_ladder_on_the_screen(climbed, size):
     drive(look, cache.folder, size)
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_finished_ladder(climbed, tiny, monkeypatch, capsys):
     from synergy_tui.cli import main
 
