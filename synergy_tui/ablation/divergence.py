@@ -132,7 +132,7 @@ class IntactBehaviour:
         with contextlib.ExitStack() as stack:
             for number in range(0, len(self._layers), self._stride):
 
-                def keep(_: Any, args: tuple[Tensor, ...], number: int = number) -> None:
+                def keep(_: Any, args: tuple[Any, ...], number: int = number) -> None:
                     residual[number] = args[0]
 
                 stack.callback(self._layers[number].register_forward_pre_hook(keep).remove)

@@ -133,7 +133,7 @@ def _variance(replicates: np.ndarray) -> np.ndarray:
     known = np.isfinite(replicates)
     number = np.maximum(known.sum(axis=0), 2)
     mean = np.where(known, replicates, 0.0).sum(axis=0) / number
-    return np.where(known, (replicates - mean) ** 2, 0.0).sum(axis=0) / (number - 1)
+    return np.asarray(np.where(known, (replicates - mean) ** 2, 0.0).sum(axis=0) / (number - 1))
 
 
 def _draws(

@@ -82,7 +82,7 @@ class Conditions:
 def conditions(
     series: Float[np.ndarray, "prompts units steps"],
     lengths: Int[np.ndarray, " prompts"],
-    blocks: Sequence[Int[np.ndarray, " block"]],
+    blocks: Sequence[Int[np.ndarray, " _"]],
     lag: int = 1,
     seed: int = 0,
 ) -> Conditions:

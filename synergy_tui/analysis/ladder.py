@@ -80,9 +80,7 @@ MOST_UNFINISHED = 0.1
 """Share of a level's answers that may be cut off before they state a result; beyond it the level has no accuracy."""
 
 
-def curve(
-    parameter: str, values: list[Float[np.ndarray, " prompts"]], units: int, seed: int = 0, missing: str = ""
-) -> Curve:
+def curve(parameter: str, values: list[Float[np.ndarray, " _"]], units: int, seed: int = 0, missing: str = "") -> Curve:
     """The verdict on one order parameter. values: of the prompts of each level. missing: why levels have none."""
     known = [one[np.isfinite(one)] for one in values]
     there = np.array([len(one) >= 2 for one in known])
@@ -135,7 +133,7 @@ def curve(
 _NUMBERS = ("delta_bic", "change", "width", "d_star", "d_low", "d_high")
 
 
-def peak_test(values: list[Float[np.ndarray, " prompts"]], seed: int = 0, draws: int = PERMUTATIONS) -> float:
+def peak_test(values: list[Float[np.ndarray, " _"]], seed: int = 0, draws: int = PERMUTATIONS) -> float:
     """p of the largest variance over levels, if all had one: what is left of each prompt's value after its level's mean
     is dealt out to the levels anew."""
     rest = [(one - one.mean()) * np.sqrt(len(one) / (len(one) - 1)) for one in values]
@@ -152,7 +150,7 @@ def peak_test(values: list[Float[np.ndarray, " prompts"]], seed: int = 0, draws:
     return (1 + above) / (1 + draws)
 
 
-def differences(values: list[Float[np.ndarray, " prompts"]]) -> list[Difference]:
+def differences(values: list[Float[np.ndarray, " _"]]) -> list[Difference]:
     """Every level against the one before it, and the last against the first."""
     count = len(values)
     pairs = [(k, k + 1) for k in range(count - 1)] + ([(0, count - 1)] if count > 2 else [])

@@ -101,11 +101,15 @@ class Difference:
 
 
 def difference(
-    data: float, drawn: Float[np.ndarray, " draws"], replicates: Float[np.ndarray, " replicates"], prompts: int
+    data: float | Float[np.ndarray, ""],
+    drawn: Float[np.ndarray, " draws"],
+    replicates: Float[np.ndarray, " replicates"],
+    prompts: int,
 ) -> Difference:
     """data minus its surrogate mean, with a Student interval: the spread of `replicates`, each of `prompts` prompts
     drawn again, and the error of the surrogate mean. Only their spread is used: prompts drawn twice are noise counted
     twice, and noise changes a graph, so that replicates lie beside the value."""
+    data = float(data)
     known, drawn = replicates[np.isfinite(replicates)], drawn[np.isfinite(drawn)]
     if not (np.isfinite(data) and len(drawn) > 1 and len(known) > len(replicates) / 2 and prompts > 1):
         return Difference(float("nan"), float("nan"), float("nan"), data)

@@ -51,7 +51,7 @@ class OrderValues:
     """values: by order parameter, one array of prompts for each level; NaN where there is none, and `reasons` says why
     for (parameter, level)."""
 
-    values: dict[str, list[Float[np.ndarray, " prompts"]]]
+    values: dict[str, list[Float[np.ndarray, " _"]]]
     reasons: dict[tuple[str, int], str]
 
 

@@ -30,7 +30,8 @@ def contrast(layer_profile: Float[np.ndarray, "*replicates layers"]) -> Float[np
     if layers < 3:
         return np.full(layer_profile.shape[:-1], np.nan)
     inside = middle(layers)
-    return mean_over(layer_profile[..., inside], axis=-1) - mean_over(layer_profile[..., ~inside], axis=-1)
+    ends = mean_over(layer_profile[..., ~inside], axis=-1)
+    return np.asarray(mean_over(layer_profile[..., inside], axis=-1) - ends)
 
 
 SIDES = ("middle − early", "middle − late", "early − mean", "late − mean")

@@ -21,7 +21,7 @@ class UnitValues:
     atoms: Float[np.ndarray, "*replicates units 16"]
     expected: Float[np.ndarray, "*replicates units"]
     balance: Float[np.ndarray, "*replicates units"]
-    spread: Float[np.ndarray, "*replicates units"] | None = None
+    spread: Float[np.ndarray, "... units"] | None = None
 
     @property
     def sts(self) -> Float[np.ndarray, "*replicates units"]:
@@ -66,7 +66,7 @@ def of_measures(
     tdmi: Float[np.ndarray, "*replicates units"],
     balance: Float[np.ndarray, "*replicates units"],
     expected: Float[np.ndarray, "*replicates units"],
-    spread: Float[np.ndarray, "*replicates units"] | None = None,
+    spread: Float[np.ndarray, "... units"] | None = None,
 ) -> UnitValues:
     """Values of which only what rankings use is known: synergy, redundancy and the sum of the atoms."""
     atoms = np.zeros((*sts.shape, len(ATOMS)))

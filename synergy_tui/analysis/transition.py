@@ -184,7 +184,7 @@ def _every_sigmoid(x: np.ndarray) -> _Sigmoids:
     return _Sigmoids(centre[kept], scale[kept], basis[kept] / length[kept, None])
 
 
-def _sigmoid(x: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def _sigmoid(x: np.ndarray, centre: np.ndarray | np.floating, scale: np.ndarray | np.floating) -> np.ndarray:
     x, centre, scale = np.broadcast_arrays(x, centre, scale)
     there = (x > centre).astype(float)
     place = (x - centre) / np.where(scale > 0, scale, 1.0)

@@ -355,7 +355,7 @@ def _glued(windows: Windows, steps: Array, x: Array, y: Array) -> tuple[Array, A
     return jnp.stack([in_a_row(side) for side in sides], axis=1), in_a_row(inside)
 
 
-def _wide(value: Array) -> np.dtype:
+def _wide(value: Array | np.ndarray) -> np.dtype:
     """Sums of float32 are added up further in float64."""
     dtype = np.dtype(value.dtype)
     return np.dtype(np.float64) if dtype.kind == "f" else np.dtype(np.int64) if dtype == np.int32 else dtype

@@ -25,7 +25,7 @@ class Exchange:
     """blocks: prompts exchanged with each other. unlike: usable prompts in no block, because too few others are as long
     or because their category is too small. repeated: prompts whose response another prompt has already given."""
 
-    blocks: list[Int[np.ndarray, " block"]]
+    blocks: list[Int[np.ndarray, " _"]]
     unlike: Int[np.ndarray, " unlike"]
     repeated: Int[np.ndarray, " repeated"]
 
@@ -74,7 +74,7 @@ def exchange(
 
 def like_length(
     lengths: Int[np.ndarray, " prompts"], group: Int[np.ndarray, " group"], lag: int = 1
-) -> list[Int[np.ndarray, " block"]]:
+) -> list[Int[np.ndarray, " _"]]:
     """Blocks of the prompts in `group`: runs of the prompts sorted by length, at least five each, none losing more than
     a fifth of its steps when cut to its shortest. Of all such divisions the one in which most steps are expected to
     meet a step of another prompt, Σ (n − 1)·(shortest − lag): prompts that only cost others their steps are in none.

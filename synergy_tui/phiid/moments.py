@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -28,7 +27,7 @@ class Moments:
     sums: Float[np.ndarray, "3 n 3"]
 
     @classmethod
-    def zeros(cls, centre: Float[np.ndarray, "n 3"]) -> Self:
+    def zeros(cls, centre: Float[np.ndarray, "n 3"]) -> Moments:
         """No draw yet."""
         centre = np.where(np.isfinite(centre), centre, 0.0)
         return cls(centre, np.zeros(len(centre), np.int64), np.zeros((3, *centre.shape)))
@@ -65,7 +64,7 @@ class Moments:
         varies = variance > 0
         return np.where(varies, central / np.where(varies, variance, 1.0) ** 1.5, variance)
 
-    def copy(self) -> Self:
+    def copy(self) -> Moments:
         """As it is now."""
         return type(self)(self.centre, self.count.copy(), self.sums.copy())
 

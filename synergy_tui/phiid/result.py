@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from synergy_tui.errors import MeasureError
 from synergy_tui.terms import INVALID_REASONS
+
+S = TypeVar("S", bound="_Sums")
 
 
 class _Sums:
@@ -21,7 +23,7 @@ class _Sums:
         """The arrays by name, for keeping a block."""
         return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
-    def __iadd__(self, other: Self) -> Self:
+    def __iadd__(self: S, other: S) -> S:
         for name, mine in self.arrays().items():
             mine += getattr(other, name)
         return self
