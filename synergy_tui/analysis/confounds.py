@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.stats import rankdata
 
 from synergy_tui.analysis.scores import UnitValues, mean_over
@@ -38,7 +38,7 @@ def confounds(
     norms: Float[np.ndarray, " units"],
     rankings: dict[str, Float[np.ndarray, " units"]],
     halves: tuple[Float[np.ndarray, " units"], Float[np.ndarray, " units"]],
-    lengths: Float[np.ndarray, " prompts"],
+    lengths: Int[np.ndarray, " prompts"] | Float[np.ndarray, " prompts"],
     left_out: int,
 ) -> dict[str, float]:
     """Named numbers of the doubts line. `rankings`: raw values by name, the default first. `halves`: the default
