@@ -104,7 +104,10 @@ LADDER_VERDICTS = ("transition", "gradual", "no change", "changes", "inconclusiv
 """What a ladder can say. `changes` where there are 5 to 7 levels, `comparison` below."""
 
 GRADES = ("right", "wrong", "unparsable", "unfinished", "failed")
-"""Of an answer on a ladder; unfinished: cut off before it stated the right result; failed: its verifier raised."""
+"""Of an answer on a ladder; unfinished: cut off before it stated a result; failed: its verifier raised."""
+
+GRADING = 2
+"""Raised whenever responses are graded otherwise: a result under another number is other work."""
 
 CLAIMS = {
     "C1": "middle layers are synergistic, early and late redundant",

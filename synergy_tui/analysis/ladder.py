@@ -175,7 +175,7 @@ def accuracy(
     unfinished: Float[np.ndarray, " levels"],
 ) -> Accuracy:
     """asked: graded answers of each level; unparsable ones count as not right, failed verifiers not at all.
-    unfinished: answers cut off before they stated the right result, which are not among them."""
+    unfinished: answers cut off before they stated a result, which are not among them."""
     cut_off = unfinished > MOST_UNFINISHED * (asked + unfinished)
     asked = np.where(cut_off, 0, asked)
     known = asked > 0

@@ -96,11 +96,13 @@ def generate(
     units: Units | None = None,
     sampling: Sampling | None = None,
     numbers: Sequence[int] | None = None,
+    over: Callable[[int, Sequence[int]], bool] | None = None,
 ) -> list[Response]:
     """Responses of at most `steps` tokens to a batch of prompts, padded on the left: greedy, or drawn by `sampling`,
     for which the prompts have `numbers`. units: whose activity is read, all heads by default. `each_step` is told the
-    number of responses still growing; what it raises ends the batch. Nothing is copied to the host in the loop but one
-    flag per step. Raises SubjectError when an activity or the logits are not finite."""
+    number of responses still growing; what it raises ends the batch. over: whether the response of a row, its tokens so
+    far, is long enough. Without it nothing is copied to the host in the loop but one flag per step. Raises SubjectError
+    when an activity or the logits are not finite."""
     from transformers import DynamicCache
 
     units = subject.units() if units is None else units
@@ -141,6 +143,10 @@ def generate(
             lengths[ended] = step + 1
             growing = growing & ~ended
             made = step + 1
+            if over is not None:
+                so_far = tokens[:made].T.tolist()
+                enough = [row for row in torch.nonzero(growing)[:, 0].tolist() if over(row, so_far[row])]
+                lengths[enough], growing[enough] = made, False
             left = int(growing.sum())
             each_step(left)
             if left == 0:

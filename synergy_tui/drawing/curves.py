@@ -72,12 +72,20 @@ def beside(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 def _accuracies(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One row per order: all categories the intact subject can do, then each of them."""
-    values: dict[str, dict[str, list[float]]] = {}
+    values: dict[str, dict[str, list[float | None]]] = {}
     able = [one for one in found if one["able"]]
     for one in able:
         name = f"{one['removal_order']} ({one['target']})" if one["target"] else one["removal_order"]
-        values.setdefault(name, {}).setdefault(one["category"] or "all", []).append(one["accuracy"] or 0.0)
-    return [{"order": name} | {what: fmean(some) for what, some in row.items()} for name, row in values.items()]
+        values.setdefault(name, {}).setdefault(one["category"] or "all", []).append(one["accuracy"])
+        if one["category"] is None:
+            share = (one["unfinished"] or 0) / one["tasks"] if one["tasks"] else None
+            values[name].setdefault("unfinished", []).append(share)
+    return [{"order": name} | {what: _mean(some) for what, some in row.items()} for name, row in values.items()]
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [one for one in values if one is not None]
+    return fmean(known) if known else None
 
 
 def by_line(orders: dict[str, dict[str, Any]]) -> dict[str, list[Curve]]:

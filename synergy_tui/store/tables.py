@@ -414,7 +414,8 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("able", "BOOLEAN", "Whether the intact subject answers half of them right."),
             ("tasks", "INTEGER", "Tasks."),
             ("correct", "INTEGER", "Right answers."),
-            ("accuracy", "DOUBLE", "Their share."),
+            ("unfinished", "INTEGER", "Answers cut off before they stated a result."),
+            ("accuracy", "DOUBLE", "Right answers over finished ones; NULL where more than 10 % are unfinished."),
             ("low", "DOUBLE", "Lower end of its binomial 95 % interval (Wilson)."),
             ("high", "DOUBLE", "Upper end of it."),
         ],
@@ -537,7 +538,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             (
                 "unfinished",
                 "INTEGER",
-                "Responses cut off before they stated a right result; accuracy leaves them out.",
+                "Responses cut off before they stated a result; accuracy leaves them out.",
             ),
             (
                 "accuracy",
@@ -621,7 +622,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             (
                 "grade",
                 "VARCHAR",
-                "right, wrong, unparsable, unfinished (cut off before it was right), or failed: its verifier raised.",
+                "right, wrong, unparsable, unfinished (cut off before it stated one), or failed: its verifier raised.",
             ),
             ("found", "VARCHAR", "The answer that was found in the response."),
             ("answer", "VARCHAR", "The right one."),

@@ -1,4 +1,4 @@
-"""A set of graded tasks, and whether an answer is right. Light."""
+"""A set of graded tasks, and how an answer is graded. Light."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from synergy_tui.errors import TaskError
 from synergy_tui.settings import shipped, user_path
 from synergy_tui.tasks.rows import Row, check_text, read
-from synergy_tui.tasks.verifiers import VERIFIERS, grade
+from synergy_tui.tasks.verifiers import VERIFIERS, Grade, grade
 
 GRADES = tuple(name.removeprefix("line-") for name in VERIFIERS if name.startswith("line-"))
 """Verifiers of an answer's first line."""
 
 ANSWER = 16
-"""Tokens an answer may have."""
+"""Most tokens of an answer, by default."""
 
 ABLE = 0.5
 """Least accuracy of the intact subject in a category that counts: what it cannot do, no removal can take."""
@@ -59,14 +59,15 @@ def _task(path: Path, number: int, row: Row) -> Task:
     return task
 
 
-def right(task: Task, answer: str) -> bool:
-    """Whether an answer is right. What comes after its first line does not count."""
-    return grade(f"line-{task.grade}", answer, task.answer)[0] == "right"
+def graded(task: Task, answer: str, ended: bool = True) -> Grade:
+    """The grade of an answer. What comes after the first line that states a result does not count. ended: see
+    verifiers.grade."""
+    return grade(f"line-{task.grade}", answer, task.answer, ended=ended, asked=task.text)
 
 
-def able(tasks: Iterable[Task], rights: Iterable[bool]) -> list[str]:
-    """Categories in which at least ABLE of the answers are right."""
+def able(tasks: Iterable[Task], grades: Iterable[str]) -> list[str]:
+    """Categories in which at least ABLE of the answers are right, unfinished ones counted as not."""
     counts: dict[str, list[bool]] = {}
-    for task, one in zip(tasks, rights, strict=True):
-        counts.setdefault(task.category, []).append(one)
+    for task, one in zip(tasks, grades, strict=True):
+        counts.setdefault(task.category, []).append(one == "right")
     return [category for category, ones in counts.items() if sum(ones) / len(ones) >= ABLE]

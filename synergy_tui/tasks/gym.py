@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 from synergy_tui.errors import TaskError
+from synergy_tui.tasks import stated
 from synergy_tui.tasks.ladder import GYM, Ladder, LadderPrompt, build
+from synergy_tui.tasks.stated import Stated
 
 INSTALL = 'pip install "synergy-tui[difficulty]" (or: pip install reasoning-gym)'
 
 LEVELS = 8
 """Levels of a curriculum that are taken, where it has as many."""
-
-Verdict = tuple[str, str]
-"""See tasks.verifiers."""
 
 _HOW = "\nExplain step by step in a few sentences, and give the final answer inside <answer> </answer>."
 
@@ -59,22 +59,29 @@ def _configurations(curriculum: Any) -> list[Any]:
     return out
 
 
-def verifier(name: str, entry: dict[str, Any]) -> Callable[[str, str], Verdict]:
-    """The family's own: right at a score of 1. What is inside <answer> counts, else what follows the last `answer is`;
-    without either the whole response must do. Raises TaskError when reasoning-gym is missing."""
+def find(response: str, answer: str) -> Stated | None:
+    """What is inside the last <answer>, else what is marked as the answer, else the whole response."""
+    del answer  # the entry has it
+    if inside := list(re.finditer(r"<answer>\s*(.*?)\s*</answer>", response, re.DOTALL)):
+        return Stated(inside[-1].group(1), inside[-1].end(), firm=True, closed=True)
+    whole = response.strip()
+    return stated.marked(response, _line_at) or (Stated(whole, len(response)) if whole else None)
+
+
+def _line_at(response: str, place: int) -> tuple[str, int] | None:
+    line = response[place:].partition("\n")[0]
+    return (line.strip().rstrip("*_`"), place + len(line)) if line.strip() else None
+
+
+def scores(name: str, entry: dict[str, Any]) -> Callable[[str, str], bool]:
+    """The family's own verifier: whether a result scores 1. Raises TaskError when reasoning-gym is missing."""
     gym, _ = _gym()
-    import re
 
-    def check(response: str, answer: str) -> Verdict:
-        del answer  # the entry has it
-        inside = re.findall(r"<answer>\s*(.*?)\s*</answer>", response, re.DOTALL)
-        said = inside or re.findall(r"answer\s*(?:is|:)\s*([^\n]+)", response, re.IGNORECASE)
-        found = said[-1].strip() if said else ""
-        dataset = gym.create_dataset(name, size=1, seed=0)
-        right = dataset.score_answer(found or response.strip(), entry) >= 1.0
-        return ("right" if right else "wrong" if found else "unparsable"), found[:200]
+    def same(found: str, answer: str) -> bool:
+        del answer
+        return float(gym.create_dataset(name, size=1, seed=0).score_answer(found, entry)) >= 1.0
 
-    return check
+    return same
 
 
 def _gym() -> tuple[Any, dict[str, Any]]:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from synergy_tui.errors import TaskError
 from synergy_tui.settings import user_path
 from synergy_tui.tasks.ladder import Ladder, LadderPrompt, build
+from synergy_tui.tasks.results.formulas import box
 from synergy_tui.tasks.rows import Row, column, read
-from synergy_tui.tasks.verifiers import boxed
 
 _STEPS = "Explain step by step, and end with: The answer is"
 _LETTER = "Begin with: The answer is, and the letter. Then explain."
@@ -141,7 +141,8 @@ def _math(rows: list[Row], where: str, level_column: str | None) -> Found:
 
 
 def _boxed(solution: str) -> str:
-    return boxed(solution, "")[1] if "\\boxed{" in solution else ""
+    found = box(solution)
+    return found.text if found else ""
 
 
 def _gsm8k(rows: list[Row], where: str, level_column: str | None) -> Found:

@@ -13,7 +13,7 @@ from synergy_tui.jobs.specs.base import Count, Request, Spec
 from synergy_tui.jobs.specs.capture import DTYPES, AllowCode, AllowPickle
 from synergy_tui.jobs.specs.fields import Option
 from synergy_tui.subject.source import Source
-from synergy_tui.tasks.graded import Task
+from synergy_tui.tasks.graded import ANSWER, Task
 
 Fraction = Annotated[float, Meta(gt=0, le=1)]
 
@@ -69,6 +69,7 @@ class AblateRequest(Request, frozen=True, kw_only=True):
             main=True,
         ),
     ] = ""
+    answer_steps: Annotated[Count, Option("Most tokens of an answer to a graded task.")] = ANSWER
     answers: Annotated[bool, Option("Also let the ablated subject answer some prompts by itself.", main=True)] = False
     budget: Annotated[
         float | None,
@@ -152,6 +153,9 @@ class AblateSpec(AblateRequest, Spec, frozen=True, kw_only=True):
         return (self.decomposition,)
 
     def identity(self) -> dict[str, Any]:
-        """A number of noise matters where there is noise."""
+        """A number of noise matters where there is noise, and the length of an answer where there are answers."""
         found = super().identity()
+        length = found.pop("answer_steps")
+        if self.graded:
+            found |= {"answer_steps": length, "grading": terms.GRADING}
         return found if self.intervention == "noise" else found | {"alpha": None}

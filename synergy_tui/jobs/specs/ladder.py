@@ -127,6 +127,10 @@ class LadderSpec(LadderRequest, Spec, frozen=True, kw_only=True):
     level_names: tuple[str, ...]
     items: tuple[Graded, ...]
 
+    def identity(self) -> dict[str, Any]:
+        """Graded otherwise it is another result."""
+        return super().identity() | {"grading": terms.GRADING}
+
     @property
     def parents(self) -> tuple[str, ...]:
         """The capture of all levels."""

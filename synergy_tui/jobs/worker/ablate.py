@@ -161,29 +161,33 @@ def _intervention(subject: Subject, units: Units, spec: AblateSpec, texts: dict[
 
 
 def _examined(job: JobFolder, lab: Lab, conditions: list[Condition], progress: Progress) -> dict[str, Any]:
-    """Right answers to the graded tasks: intact on all of them, ablated on those of categories it can do."""
+    """Grades of the answers to the graded tasks: intact on all of them, ablated on those of categories it can do."""
     tasks = list(lab.spec.graded)
     progress.stage("tasks", 1 + len(conditions), "conditions", f"{len(tasks)} tasks", (0.75, 0.9))
 
-    def rights(name: str, within: Any, some: list[Task]) -> list[bool]:
+    def grades(name: str, within: Any, some: list[Task]) -> list[str]:
         table = parts.read(job, f"tasks-{name}")
-        if table is None:
-            found = Examination(lab.subject, some, lab.chat, lab.spec.batch * 3).rights(within, progress.check)
-            table = pa.table({"task": [one.id for one in some], "right": found})
+        if table is None or "grade" not in table.column_names:  # as earlier versions wrote it
+            found = _examination(lab, some).grades(within, progress.check)
+            table = pa.table({"task": [one.id for one in some], "grade": found})
             parts.write(job, f"tasks-{name}", table)
             progress.advance()
         else:
             progress.skip(1)
-        return table["right"].to_pylist()
+        return table["grade"].to_pylist()
 
-    intact = rights("intact", None, tasks)
+    intact = grades("intact", None, tasks)
     can = able(tasks, intact)
     some = [one for one in tasks if one.category in can]
     before = [one for one, task in zip(intact, tasks, strict=True) if task.category in can]
     found = [
-        (one, rights(one.shard, lab.how.on(lab.units, lab.removed(one.units)), some)) for one in conditions if some
+        (one, grades(one.shard, lab.how.on(lab.units, lab.removed(one.units)), some)) for one in conditions if some
     ]
     return {"tasks": tasks, "intact": intact, "able": some, "before": before, "examined": found}
+
+
+def _examination(lab: Lab, tasks: list[Task]) -> Examination:
+    return Examination(lab.subject, tasks, lab.chat, lab.spec.batch * 3, lab.spec.answer_steps)
 
 
 def _answers(job: JobFolder, lab: Lab, conditions: list[Condition], progress: Progress) -> list[dict[str, Any]]:
@@ -250,14 +254,16 @@ def _plan(
     if spec.graded:
         tasks = list(spec.graded)
         intact = parts.read(job, "tasks-intact")
-        rights = intact["right"].to_pylist() if intact is not None else []
-        can = able(tasks, rights)
+        grades = intact["grade"].to_pylist() if intact is not None else []
+        can = able(tasks, grades)
         some = [one for one in tasks if one.category in can]
         if some:
             within = lab.how.on(lab.units, removed)
-            after = Examination(subject, some, lab.chat, spec.batch * 3).rights(within, progress.check)
-            before = [one for one, task in zip(rights, tasks, strict=True) if task.category in can]
-            row |= {"accuracy_intact": float(np.mean(before)), "accuracy": float(np.mean(after))}
+            after = _examination(lab, some).grades(within, progress.check)
+            before = [one for one, task in zip(grades, tasks, strict=True) if task.category in can]
+            for name, some_grades in (("accuracy_intact", before), ("accuracy", after)):
+                share = ablate_rows.accuracy(some_grades).value
+                row[name] = share if np.isfinite(share) else None
     if spec.save:
         compression.save_without(subject, lab.units, removed, Path(spec.save), row | {"subject": subject.source.name})
     units = [

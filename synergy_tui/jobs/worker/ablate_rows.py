@@ -13,6 +13,7 @@ from synergy_tui.ablation.condition import Condition
 from synergy_tui.analysis import areas, importance
 from synergy_tui.analysis.claims import UNCLEAR
 from synergy_tui.analysis.importance import Estimate
+from synergy_tui.analysis.ladder import MOST_UNFINISHED
 from synergy_tui.jobs.specs import AblateSpec
 from synergy_tui.jobs.worker.record import versions
 from synergy_tui.terms import CONTROL_ORDERS, SWEEPS, TARGETED_ORDERS
@@ -221,14 +222,14 @@ def _accuracy(spec: AblateSpec, more: dict[str, Any]) -> tuple[Rows, Rows, list[
         said = "Accuracy: the intact subject can do none of the graded tasks, so nothing is said about it."
         return out, [], [said]
     examined = more["examined"]
-    for one, rights in examined:
-        out += _by_category(one.key(), more["able"], rights, able)
-    before = float(np.mean(more["before"]))
-    right = {(one.order, one.target, one.seed): np.array(rights, float) for one, rights in examined}
-    changes, sentences = [], []
+    for one, grades in examined:
+        out += _by_category(one.key(), more["able"], grades, able)
+    before = accuracy(more["before"]).value
+    right = {(one.order, one.target, one.seed): _rights(grades) for one, grades in examined}
+    changes, sentences = [], _cut_off(spec, more)
     for name in spec.orders:
         own = right.get((name, None, None))
-        if name not in TARGETED_ORDERS or own is None:
+        if name not in TARGETED_ORDERS or own is None or not np.isfinite(own).all():
             continue
         fraction = next(one.fraction for one, _ in examined if one.order == name)
         parts = []
@@ -237,7 +238,9 @@ def _accuracy(spec: AblateSpec, more: dict[str, Any]) -> tuple[Rows, Rows, list[
             found = [value for (order, whose, _), value in right.items() if (order, whose) == (control, target)]
             if not found:
                 continue
-            others = np.array(found)
+            others = np.array([one for one in found if np.isfinite(one).all()])
+            if not len(others):
+                continue
             change = importance.accuracy_change(own, others)
             p = areas.rank_test(float(own.mean()), others.mean(axis=1))
             row = {"removal_order": name, "control": control, "fraction": fraction, "change": change.value}
@@ -253,18 +256,45 @@ def _accuracy(spec: AblateSpec, more: dict[str, Any]) -> tuple[Rows, Rows, list[
     return out, changes, sentences
 
 
-def _by_category(key: dict[str, Any], tasks: Sequence[Any], rights: Sequence[bool], able: set[str]) -> Rows:
+def accuracy(grades: Sequence[str]) -> Estimate:
+    """Share of right answers among those that are finished, with its interval; nothing where too many are not."""
+    finished = sum(one != "unfinished" for one in grades)
+    if len(grades) - finished > MOST_UNFINISHED * len(grades):
+        return importance.NOTHING
+    return importance.binomial(sum(one == "right" for one in grades), finished)
+
+
+def _rights(grades: Sequence[str]) -> np.ndarray:
+    """1 for a right answer, 0 for another; NaN for all of a set of which too many are unfinished."""
+    known = np.isfinite(accuracy(grades).value)
+    return np.array([float(one == "right") if known else np.nan for one in grades])
+
+
+def _cut_off(spec: AblateSpec, more: dict[str, Any]) -> list[str]:
+    """That sets have no accuracy because their answers were cut off, and what to do."""
+    sets = [more["before"], *(grades for _, grades in more["examined"])]
+    without = sum(not np.isfinite(accuracy(one).value) for one in sets)
+    if not without:
+        return []
+    return [
+        f"Accuracy: in {without} of {len(sets)} sets of answers more than {MOST_UNFINISHED:.0%} were cut off at "
+        f"{spec.answer_steps} tokens before they stated a result; ask for more --answer-steps."
+    ]
+
+
+def _by_category(key: dict[str, Any], tasks: Sequence[Any], grades: Sequence[str], able: set[str]) -> Rows:
     """A row per category, and one for all that the intact subject can do."""
     out = []
     for category in (None, *dict.fromkeys(one.category for one in tasks)):
         mine = [
-            right
-            for one, right in zip(tasks, rights, strict=True)
+            grade
+            for one, grade in zip(tasks, grades, strict=True)
             if one.category == category or (category is None and one.category in able)
         ]
-        found: Estimate = importance.binomial(sum(mine), len(mine))
+        found = accuracy(mine)
         row = {"category": category, "able": category is None or category in able, "tasks": len(mine)}
-        out.append(key | row | {"correct": sum(mine), "accuracy": found.value, "low": found.low, "high": found.high})
+        counts = {"correct": mine.count("right"), "unfinished": mine.count("unfinished")}
+        out.append(key | row | counts | {"accuracy": found.value, "low": found.low, "high": found.high})
     return out
 
 

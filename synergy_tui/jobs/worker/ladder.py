@@ -75,7 +75,10 @@ def work(job: JobFolder, spec: LadderSpec, progress: Progress) -> None:
     cache = Cache.open(job.cache, on_wait=progress.waits)
     capture = load.one(cache, "capture", spec.capture)
     responses = load.rows(
-        cache, "SELECT prompt, steps, text, ended FROM responses WHERE capture = $1 ORDER BY prompt", spec.capture
+        cache,
+        """SELECT r.prompt, r.steps, r.text, r.ended, p.text AS asked FROM responses r JOIN prompts p
+        USING (capture, prompt) WHERE capture = $1 ORDER BY prompt""",
+        spec.capture,
     )
     if len(responses) != len(spec.items):
         raise MeasureError(
@@ -87,10 +90,8 @@ def work(job: JobFolder, spec: LadderSpec, progress: Progress) -> None:
     progress.stage("grade", len(responses), "answers", share=(0.0, 0.05))
     grades = []
     for item, row in zip(spec.items, responses, strict=True):
-        found_ = grade(item.verifier, row["text"], item.answer, item.entry)
-        # What was cut off might have been corrected: only a right result is taken from it.
-        cut_off = not row["ended"] and found_[0] in ("wrong", "unparsable")
-        grades.append(("unfinished", *found_[1:]) if cut_off else found_)
+        asked = {"ended": row["ended"], "asked": row["asked"]}
+        grades.append(grade(item.verifier, row["text"], item.answer, item.entry, **asked))
         progress.advance()
     length, notes = common_length(levels, steps, spec.level_names, spec.min_steps)
     used = (steps >= length) & ~np.isin(levels, list(notes))

@@ -15,6 +15,7 @@ from synergy_tui.analysis.transition import FEW
 from synergy_tui.jobs.specs import LadderSpec
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import versions
+from synergy_tui.tasks.verifiers import Grade
 from synergy_tui.terms import GRADES, NULLS, ORDER_PARAMETERS
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -22,9 +23,8 @@ Rows = dict[str, list[dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Facts:
-    """What a ladder job knows beside order parameters. levels, steps, used: per prompt. grades: (grade, answer found,
-    error) per prompt. maps: decompositions by level. notes: why levels have no value. drawn: by level, the contrast of
-    every surrogate."""
+    """What a ladder job knows beside order parameters. levels, steps, used, grades: per prompt. maps: decompositions by
+    level. notes: why levels have no value. drawn: by level, the contrast of every surrogate."""
 
     ladder: str
     spec: LadderSpec
@@ -33,7 +33,7 @@ class Facts:
     steps: np.ndarray
     used: np.ndarray
     length: int
-    grades: list[tuple[str, str, str]]
+    grades: list[Grade]
     maps: dict[int, str]
     notes: dict[int, str]
     drawn: dict[int, np.ndarray]
@@ -42,7 +42,7 @@ class Facts:
 def rows(facts: Facts, order: OrderValues, progress: Progress) -> Rows:
     """Rows of all tables of a ladder."""
     spec, names = facts.spec, facts.spec.level_names
-    graded = np.array([one for one, _, _ in facts.grades])
+    graded = np.array([one.name for one in facts.grades])
     counts = {
         name: np.array([((facts.levels == level) & (graded == name)).sum() for level in range(len(names))])
         for name in GRADES
@@ -94,13 +94,13 @@ def rows(facts: Facts, order: OrderValues, progress: Progress) -> Rows:
             "prompt": prompt,
             "level": int(facts.levels[prompt]) + 1,
             "used": bool(facts.used[prompt]),
-            "grade": one,
-            "found": found_,
+            "grade": one.name,
+            "found": one.found,
             "answer": item.answer,
             "verifier": item.verifier,
-            "error": error or None,
+            "error": one.error or None,
         }
-        for prompt, ((one, found_, error), item) in enumerate(zip(facts.grades, spec.items, strict=True))
+        for prompt, (one, item) in enumerate(zip(facts.grades, spec.items, strict=True))
     ]
     return {name: some for name, some in out.items() if some}
 

@@ -35,8 +35,6 @@ from synergy_tui.store.publish import publish_decomposition
 from synergy_tui.subject import loading
 from synergy_tui.subject.source import Source
 from synergy_tui.subject.sources import resolve
-from synergy_tui.tasks import graded
-from synergy_tui.tasks.graded import Task, right
 from synergy_tui.terms import ATOMS, INTERVENTIONS, MEASURES, RANKINGS
 
 TEXTS = ["one", "a longer prompt", "three", "and yet another one", "five and six"]
@@ -412,10 +410,12 @@ def test_the_ablated_subject_answers_by_itself_and_is_graded(run, monkeypatch, t
     rows_.append({"id": "never", "category": "cannot", "text": "x", "answer": "no such thing", "grade": "phrase"})
     (tmp_path / "mine.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows_))
     tasks = str(tmp_path / "mine.jsonl")
-    found = _ablated(run, orders=["synergy-first", "random"], tasks=tasks, answers=True, fractions=[0.25, 1.0])
+    found = _ablated(
+        run, orders=["synergy-first", "random"], tasks=tasks, answers=True, fractions=[0.25, 1.0], answer_steps=24
+    )
     intact = {one["category"]: one for one in found["accuracy"] if one["removal_order"] == "intact"}
     assert intact["cannot"]["able"] is False
-    assert intact["cannot"]["accuracy"] == 0
+    assert intact["cannot"]["correct"] == 0  # cut off at 24 tokens, or wrong
     assert intact[None]["accuracy"] == 1
     assert intact[None]["tasks"] == len(rows_) - 1
     ablated = [one for one in found["accuracy"] if one["removal_order"] == "synergy-first"]
@@ -578,31 +578,3 @@ def test_binomial_intervals_are_wilsons():
     found = importance.binomial(0, 10)
     assert (found.low, round(found.high, 4)) == (0.0, 0.2775)
     assert [round(one, 4) for one in importance.binomial(8, 10)] == [0.8, 0.4902, 0.9433]
-
-
-@pytest.mark.parametrize(
-    ("grade", "answer", "said", "expected"),
-    [
-        ("number", "5", "2 + 3 = 5.", True),
-        ("number", "5", "5 is not it, 6", False),
-        ("number", "12", "1,2", True),
-        ("word", "cold|cool", "The opposite is Cold.", True),
-        ("word", "cold", "It is colder", False),
-        ("word", "cold", "warm\ncold", False),
-        ("phrase", "two old friends", "Two old friends", True),
-        ("choice", "B|apple", "B) apple", True),
-        ("choice", "B|apple", "A) apple", False),
-        ("choice", "B|apple", "The apple.", True),
-    ],
-)
-def test_grading(grade, answer, said, expected):
-    assert right(Task("1", "", "?", answer, grade), said) is expected
-
-
-def test_the_shipped_tasks_can_be_answered_right():
-    tasks = graded.load()
-    assert len(tasks) == 96
-    assert len({one.category for one in tasks}) == 6
-    for one in tasks:
-        assert right(one, one.answer.partition("|")[0])
-        assert not right(one, "nothing of the kind")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from synergy_tui.store import run as stored
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import delete
 from synergy_tui.tasks import gym, ladder_made, ladders
+from synergy_tui.tasks.verifiers import grade
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -43,19 +43,6 @@ def test_shipped_ladders_are_whole_and_made_from_their_seeds(name, tmp_path):
     from synergy_tui.settings import shipped
 
     assert (tmp_path / f"{name}.jsonl").read_bytes() == shipped(f"ladders/{name}.jsonl").read_bytes()
-
-
-@pytest.mark.parametrize("name", ladders.SHIPPED)
-def test_the_right_answer_is_right_and_another_is_not(name):
-    from synergy_tui.tasks.verifiers import grade
-
-    said = {"roles": lambda text: ". ".join(f"{a} is a {b}" for a, b in (one.split() for one in text.split(", ")))}
-    prompts = ladders.load(name).prompts
-    for one, other in itertools.pairwise(prompts):
-        tell = said.get(one.verifier, lambda text: f"The answer is {text}")
-        assert grade(one.verifier, tell(one.answer), one.answer)[0] == "right"
-        if other.answer != one.answer:
-            assert grade(one.verifier, tell(other.answer), one.answer)[0] != "right"
 
 
 def test_levels_and_prompts_are_chosen_evenly_and_again_the_same():
@@ -111,10 +98,13 @@ def test_a_family_of_reasoning_gym_by_its_curriculum():
     again = ladders.load("reasoning-gym:letter_counting", prompts=3, seed=1)
     assert again.hash == found.hash != ladders.load("reasoning-gym:letter_counting", prompts=3, seed=2).hash
     one = found.prompts[0]
-    check_ = gym.verifier("letter_counting", one.entry)
-    assert check_(f"<answer>{one.answer}</answer>", "")[0] == "right"
-    assert check_("The answer is: none", "")[0] == "wrong"
-    assert check_("well", "")[0] == "unparsable"
+    for said, expected in (
+        (f"<answer>{one.answer}</answer>", "right"),
+        ("The answer is: none", "wrong"),
+        ("", "unparsable"),
+    ):
+        assert grade(one.verifier, said, "", one.entry).name == expected
+    assert grade(one.verifier, "Let me see", "", one.entry, ended=False).name == "unfinished"
     with pytest.raises(TaskError, match=r"no curriculum 'leter_counting' · near it: letter_counting"):
         ladders.load("reasoning-gym:leter_counting")
 
