@@ -415,7 +415,11 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("tasks", "INTEGER", "Tasks."),
             ("correct", "INTEGER", "Right answers."),
             ("unfinished", "INTEGER", "Answers cut off before they stated a result."),
-            ("accuracy", "DOUBLE", "Right answers over finished ones; NULL where more than 10 % are unfinished."),
+            (
+                "accuracy",
+                "DOUBLE",
+                "Right answers over tasks; NULL where the intact subject leaves over 10 % unfinished.",
+            ),
             ("low", "DOUBLE", "Lower end of its binomial 95 % interval (Wilson)."),
             ("high", "DOUBLE", "Upper end of it."),
         ],

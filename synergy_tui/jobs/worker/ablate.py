@@ -261,9 +261,10 @@ def _plan(
             within = lab.how.on(lab.units, removed)
             after = _examination(lab, some).grades(within, progress.check)
             before = [one for one, task in zip(grades, tasks, strict=True) if task.category in can]
-            for name, some_grades in (("accuracy_intact", before), ("accuracy", after)):
-                share = ablate_rows.accuracy(some_grades).value
-                row[name] = share if np.isfinite(share) else None
+            row |= {
+                name: ablate_rows.accuracy(one).value
+                for name, one in (("accuracy_intact", before), ("accuracy", after))
+            }
     if spec.save:
         compression.save_without(subject, lab.units, removed, Path(spec.save), row | {"subject": subject.source.name})
     units = [

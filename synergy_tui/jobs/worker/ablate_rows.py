@@ -220,16 +220,18 @@ def _accuracy(spec: AblateSpec, more: dict[str, Any]) -> tuple[Rows, Rows, list[
     out = _by_category(nothing, tasks, more["intact"], able)
     if not able:
         said = "Accuracy: the intact subject can do none of the graded tasks, so nothing is said about it."
-        return out, [], [said]
+        return out, [], [said, *_cut_off(spec, more["intact"], "its")]
+    if told := _cut_off(spec, more["before"], "the intact subject's"):
+        return out, [], ["Accuracy: " + told[0]]
     examined = more["examined"]
     for one, grades in examined:
         out += _by_category(one.key(), more["able"], grades, able)
     before = accuracy(more["before"]).value
-    right = {(one.order, one.target, one.seed): _rights(grades) for one, grades in examined}
-    changes, sentences = [], _cut_off(spec, more)
+    right = {(one.order, one.target, one.seed): np.array([g == "right" for g in gs], float) for one, gs in examined}
+    changes, sentences = [], []
     for name in spec.orders:
         own = right.get((name, None, None))
-        if name not in TARGETED_ORDERS or own is None or not np.isfinite(own).all():
+        if name not in TARGETED_ORDERS or own is None:
             continue
         fraction = next(one.fraction for one, _ in examined if one.order == name)
         parts = []
@@ -238,9 +240,7 @@ def _accuracy(spec: AblateSpec, more: dict[str, Any]) -> tuple[Rows, Rows, list[
             found = [value for (order, whose, _), value in right.items() if (order, whose) == (control, target)]
             if not found:
                 continue
-            others = np.array([one for one in found if np.isfinite(one).all()])
-            if not len(others):
-                continue
+            others = np.array(found)
             change = importance.accuracy_change(own, others)
             p = areas.rank_test(float(own.mean()), others.mean(axis=1))
             row = {"removal_order": name, "control": control, "fraction": fraction, "change": change.value}
@@ -253,32 +253,28 @@ def _accuracy(spec: AblateSpec, more: dict[str, Any]) -> tuple[Rows, Rows, list[
             f"Accuracy without {fraction:.0%} {name}: {own.mean():.0%} of {len(own)} tasks it does {before:.0%} of"
             + (f", against {', '.join(parts)}." if parts else ".")
         )
+        grades = next(gs for one, gs in examined if one.order == name)
+        sentences += _cut_off(spec, grades, f"{name}'s")
     return out, changes, sentences
 
 
 def accuracy(grades: Sequence[str]) -> Estimate:
-    """Share of right answers among those that are finished, with its interval; nothing where too many are not."""
-    finished = sum(one != "unfinished" for one in grades)
-    if len(grades) - finished > MOST_UNFINISHED * len(grades):
-        return importance.NOTHING
-    return importance.binomial(sum(one == "right" for one in grades), finished)
+    """Share of right answers, with its interval. One that states no result within its tokens is not right."""
+    return importance.binomial(sum(one == "right" for one in grades), len(grades))
 
 
-def _rights(grades: Sequence[str]) -> np.ndarray:
-    """1 for a right answer, 0 for another; NaN for all of a set of which too many are unfinished."""
-    known = np.isfinite(accuracy(grades).value)
-    return np.array([float(one == "right") if known else np.nan for one in grades])
+def cut_off(grades: Sequence[str]) -> float:
+    """Share of unfinished answers."""
+    return sum(one == "unfinished" for one in grades) / len(grades) if grades else 0.0
 
 
-def _cut_off(spec: AblateSpec, more: dict[str, Any]) -> list[str]:
-    """That sets have no accuracy because their answers were cut off, and what to do."""
-    sets = [more["before"], *(grades for _, grades in more["examined"])]
-    without = sum(not np.isfinite(accuracy(one).value) for one in sets)
-    if not without:
+def _cut_off(spec: AblateSpec, grades: Sequence[str], whose: str) -> list[str]:
+    """That answers were cut off, and what to do."""
+    if cut_off(grades) <= MOST_UNFINISHED:
         return []
     return [
-        f"Accuracy: in {without} of {len(sets)} sets of answers more than {MOST_UNFINISHED:.0%} were cut off at "
-        f"{spec.answer_steps} tokens before they stated a result; ask for more --answer-steps."
+        f"{cut_off(grades):.0%} of {whose} answers were cut off at {spec.answer_steps} tokens before they stated a "
+        "result; ask for more --answer-steps."
     ]
 
 
@@ -291,7 +287,8 @@ def _by_category(key: dict[str, Any], tasks: Sequence[Any], grades: Sequence[str
             for one, grade in zip(tasks, grades, strict=True)
             if one.category == category or (category is None and one.category in able)
         ]
-        found = accuracy(mine)
+        intact = key["removal_order"] == "intact"
+        found = importance.NOTHING if intact and cut_off(mine) > MOST_UNFINISHED else accuracy(mine)
         row = {"category": category, "able": category is None or category in able, "tasks": len(mine)}
         counts = {"correct": mine.count("right"), "unfinished": mine.count("unfinished")}
         out.append(key | row | counts | {"accuracy": found.value, "low": found.low, "high": found.high})
