@@ -16,6 +16,7 @@ from synergy_tui.errors import SubjectError, TaskError
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import Units
 from synergy_tui.subject.taps import UnitTap
+from synergy_tui.tasks.asking import Messages
 
 
 @dataclass(frozen=True)
@@ -51,27 +52,55 @@ class Sampling:
         return order.gather(1, place[:, None])
 
 
-def encode(subject: Subject, texts: Sequence[str], chat: bool, system: str | None = None) -> list[list[int]]:
+def encode(
+    subject: Subject, prompts: Sequence[str | Messages], chat: bool, system: str | None = None
+) -> list[list[int]]:
     """Token ids of prompts, in the chat template when the tokenizer has one and `chat` is set, after a system prompt
-    where there is one. Raises SubjectError when the template fails, TaskError when there is none for `system`."""
+    where there is one. A prompt is a text, or messages with roles. Raises SubjectError when the template fails, and for
+    tokens without an embedding; TaskError when there is no template for `system` or for messages."""
     tokenizer = subject.tokenizer
     if chat and tokenizer.chat_template:
-        asked = [_templated(tokenizer, text, system) for text in texts]
-        return [tokenizer(text, add_special_tokens=False)["input_ids"] for text in asked]
-    if system is not None:
+        asked = [_templated(tokenizer, one, system) for one in prompts]
+        found = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in asked]
+    else:
         why = "has no chat template" if chat else "is asked without its chat template"
-        raise TaskError(f"{subject.source.name} {why}: a system prompt has no place", "put it into the prompts")
-    return [tokenizer(text)["input_ids"] for text in texts]
+        if system is not None:
+            raise TaskError(f"{subject.source.name} {why}: a system prompt has no place", "put it into the prompts")
+        if not all(isinstance(one, str) for one in prompts):
+            raise TaskError(f"{subject.source.name} {why}: messages with roles have no place", "give texts")
+        found = [tokenizer(text)["input_ids"] for text in prompts]
+    _check_embedded(subject, found)
+    return found
 
 
-def _templated(tokenizer: Any, text: str, system: str | None) -> str:
-    asked = [{"role": "user", "content": text}]
+def _templated(tokenizer: Any, prompt: str | Messages, system: str | None) -> str:
+    asked = [("user", prompt)] if isinstance(prompt, str) else list(prompt)
     if system is not None:
-        asked.insert(0, {"role": "system", "content": system})
+        if asked[0][0] == "system":
+            raise TaskError("the prompts have system messages of their own", "leave out --system")
+        asked.insert(0, ("system", system))
+    roles = ", ".join(dict.fromkeys(role for role, _ in asked))
     try:
-        return tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+        messages = [{"role": role, "content": content} for role, content in asked]
+        return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     except Exception as error:  # a template is a program of the model's and may raise anything
-        raise SubjectError(f"its chat template fails: {type(error).__name__}: {error}", "use --no-chat") from error
+        mend = "leave out --system" if system is not None else "give a --system prompt" if "system" not in roles else ""
+        raise SubjectError(
+            f"its chat template refuses messages with the roles {roles}: {str(error)[:200]}",
+            f"{mend}, or use --no-chat" if mend else "use --no-chat, or other roles",
+        ) from error
+
+
+def _check_embedded(subject: Subject, prompts: Sequence[Sequence[int]]) -> None:
+    """Raises SubjectError when a token has no embedding: the tokenizer is not the model's, or was added to."""
+    there = subject.model.get_input_embeddings().num_embeddings
+    beyond = sorted({token for tokens in prompts for token in tokens if token >= there})
+    if beyond:
+        names = ", ".join(repr(subject.tokenizer.convert_ids_to_tokens(token)) for token in beyond[:4])
+        raise SubjectError(
+            f"its tokenizer makes tokens without an embedding ({names}; the model has {there} embeddings)",
+            "use the tokenizer the model was trained with, or prompts without these tokens",
+        )
 
 
 def check_context(subject: Subject, prompts: Sequence[Sequence[int]], names: Sequence[str], steps: int) -> None:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from synergy_tui.errors import TaskError
 from synergy_tui.settings import shipped, user_path
-from synergy_tui.tasks.rows import Row, check_text, read
-from synergy_tui.tasks.verifiers import VERIFIERS, Grade, grade
+from synergy_tui.tasks import asking
+from synergy_tui.tasks.asking import Messages
+from synergy_tui.tasks.rows import ENDINGS, Row, check_text, identity, read
+from synergy_tui.tasks.verifiers import VERIFIERS, Grade, grade, guess
 
 GRADES = tuple(name.removeprefix("line-") for name in VERIFIERS if name.startswith("line-"))
 """Verifiers of an answer's first line."""
+
+ANSWERS = ("answer", "target")
+"""Usual names of the column of right answers."""
 
 ANSWER = 16
 """Most tokens of an answer, by default."""
@@ -23,22 +29,26 @@ ABLE = 0.5
 
 @dataclass(frozen=True)
 class Task:
-    """One thing to ask with a right answer; several right ones are parted by |. grade: its verifier."""
+    """One thing to ask with a right answer; several right ones are parted by |. grade: its verifier. messages: see
+    asking.Asked."""
 
     id: str
     category: str
     text: str
     answer: str
     grade: str
+    messages: Messages = ()
 
 
 def load(name: str = "graded") -> list[Task]:
-    """The shipped set by name, or a file (see tasks.rows) with id, category, text, answer and grade. Raises
-    TaskError."""
+    """The shipped set by name, or a file or folder (see tasks.rows) with what is asked (see tasks.asking), answer,
+    perhaps grade, id and category. Raises TaskError."""
     path = shipped("tasks/graded.jsonl") if name == "graded" else user_path(name)
-    if not path.is_file():
-        raise TaskError(f"no graded tasks {name!r}", "give graded, or a .jsonl, .csv or .parquet file")
-    found = [_task(path, number, row) for number, row in enumerate(read(path), 1)]
+    if not path.exists():
+        raise TaskError(f"no graded tasks {name!r}", f"give graded, or a file ({', '.join(ENDINGS)})")
+    rows = read(path)
+    kind = _guess(rows)
+    found = [_task(path, number, row, kind) for number, row in enumerate(rows, 1)]
     if not found:
         raise TaskError(f"{path} has no tasks", "write one JSON object per line")
     if len({one.id for one in found}) < len(found):
@@ -46,16 +56,27 @@ def load(name: str = "graded") -> list[Task]:
     return found
 
 
-def _task(path: Path, number: int, row: Row) -> Task:
-    names = ("id", "category", "text", "answer", "grade")
-    if missing := [name for name in names if row.get(name) is None]:
-        raise TaskError(f"task {number} of {path} has no {missing[0]}", f"give it {', '.join(names)}")
-    task = Task(**{name: str(row[name]) for name in names})
-    if empty := [name for name, value in vars(task).items() if not value]:
-        raise TaskError(f"task {number} of {path} has an empty field {empty[0]}", "fill it in")
+def _guess(rows: list[Row]) -> str:
+    """The grade where a file names none."""
+    kind = guess([str(_answer(row)) for row in rows])
+    return kind if kind in GRADES else "phrase"
+
+
+def _answer(row: Row) -> Any:
+    return next((row[name] for name in ANSWERS if row.get(name) is not None), "")
+
+
+def _task(path: Path, number: int, row: Row, kind: str) -> Task:
+    where = f"task {number} of {path}"
+    found = asking.asked(row, where)
+    answer = str(_answer(row)).strip()
+    if not answer:
+        raise TaskError(f"{where} has no answer", f"give it one, in a column {' or '.join(ANSWERS)}")
+    category, kind = str(row.get("category") or "all"), str(row.get("grade") or kind)
+    task = Task(identity(row, number), category, found.text, answer, kind, found.messages)
     if task.grade not in GRADES:
-        raise TaskError(f"task {number} of {path} has the grade {task.grade!r}", f"known: {', '.join(GRADES)}")
-    check_text(f"task {number} of {path}", task.id, task.category, task.text)
+        raise TaskError(f"{where} has the grade {task.grade!r}", f"known: {', '.join(GRADES)}")
+    check_text(where, task.id, task.category, task.answer)
     return task
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from synergy_tui.errors import TaskError
+from synergy_tui.tasks.asking import Messages
 from synergy_tui.tasks.prompts import Prompt, TaskSet
 from synergy_tui.tasks.rows import check_text
 
@@ -20,7 +23,7 @@ _MOST_LEVELS = 40
 @dataclass(frozen=True)
 class LadderPrompt:
     """One thing to ask on a level (from 0), with its right answer and the verifier that knows it. entry: what else the
-    verifier needs."""
+    verifier needs. messages: see asking.Asked."""
 
     id: str
     level: int
@@ -28,6 +31,7 @@ class LadderPrompt:
     answer: str
     verifier: str
     entry: dict[str, Any] | None = None
+    messages: Messages = ()
 
 
 @dataclass(frozen=True)
@@ -50,27 +54,26 @@ class Ladder:
 
     def as_tasks(self) -> TaskSet:
         """The prompts as a capture takes them, the level's name their category."""
-        found = (Prompt(one.id, self.levels[one.level], one.text) for one in self.prompts)
+        found = (Prompt(one.id, self.levels[one.level], one.text, one.messages) for one in self.prompts)
         return TaskSet(self.name, tuple(found))
 
 
 def build(name: str, rows: Sequence[tuple[str, LadderPrompt]], order: Sequence[str]) -> Ladder:
-    """A ladder of prompts with the names of their levels; levels stand in this order. Raises TaskError for a level
-    without prompts, for too many levels and for text that is none."""
+    """A ladder of prompts with the names of their levels; levels stand in this order, others are left out. A prompt
+    that repeats one of its level is asked once. Raises TaskError for a level without prompts, for too many levels and
+    for text that is none."""
     if len(order) > _MOST_LEVELS:
         raise TaskError(f"{name} has {len(order)} levels, more than {_MOST_LEVELS}", "is that the column of the level?")
     by_level: dict[str, list[LadderPrompt]] = {level: [] for level in order}
+    met: set[tuple[str, str, Messages]] = set()
     for level, one in rows:
         check_text(f"prompt {one.id!r} of {name}", one.id, one.text, one.answer)
-        if one.text.strip():
+        if one.text.strip() and level in by_level and (level, one.text, one.messages) not in met:
+            met.add((level, one.text, one.messages))
             by_level[level].append(one)
     if empty := [level for level, some in by_level.items() if not some]:
         raise TaskError(f"level {empty[0]} of {name} has no prompts", "give it some, or take the level out")
-    prompts = [
-        LadderPrompt(one.id, place, one.text, one.answer, one.verifier, one.entry)
-        for place, level in enumerate(order)
-        for one in by_level[level]
-    ]
+    prompts = [dataclasses.replace(one, level=place) for place, level in enumerate(order) for one in by_level[level]]
     if not prompts:
         raise TaskError(f"{name} has no prompts", "give it some")
     ids = [one.id for one in prompts]
@@ -78,3 +81,23 @@ def build(name: str, rows: Sequence[tuple[str, LadderPrompt]], order: Sequence[s
         twice = next(one for one in ids if ids.count(one) > 1)
         raise TaskError(f"{name} has several prompts with the id {twice!r}", "give each its own")
     return Ladder(name, tuple(order), tuple(prompts))
+
+
+def in_order(where: str, names: Sequence[str]) -> list[str]:
+    """Levels that are numbers, or words in which one number changes, `Level 2`, by size. Raises TaskError for others:
+    nothing says which of them is easier."""
+    distinct = list(dict.fromkeys(names))
+    try:
+        return sorted(distinct, key=float)
+    except ValueError:
+        pass
+    pieces = [re.split(r"(\d+(?:\.\d+)?)", one.lower()) for one in distinct]
+    if len({len(one) for one in pieces}) == 1:
+        changing = [place for place, values in enumerate(zip(*pieces, strict=True)) if len(set(values)) > 1]
+        if len(changing) == 1 and changing[0] % 2 == 1:
+            return sorted(distinct, key=lambda one: float(re.split(r"(\d+(?:\.\d+)?)", one)[changing[0]]))
+    shown = ", ".join(distinct[:8]) + (", …" if len(distinct) > 8 else "")
+    raise TaskError(
+        f"the levels of {where} are no numbers: {shown}",
+        f"name them, the easiest first: --levels {','.join(distinct[:8])}",
+    )

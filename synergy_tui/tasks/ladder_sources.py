@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from synergy_tui.errors import TaskError
 from synergy_tui.settings import user_path
-from synergy_tui.tasks.ladder import Ladder, LadderPrompt, build
+from synergy_tui.tasks.ladder import Ladder, LadderPrompt, build, in_order
 from synergy_tui.tasks.results.formulas import box
-from synergy_tui.tasks.rows import Row, column, read
+from synergy_tui.tasks.rows import ENDINGS, Row, column, items, read, texts_by_name
 
 _STEPS = "Explain step by step, and end with: The answer is"
 _LETTER = "Begin with: The answer is, and the letter. Then explain."
 _MOST_STEPS = 8
 _SUBJECTS = ("elementary", "high_school", "college", "professional")
-_SUFFIXES = (".parquet", ".jsonl", ".csv")
+_SUFFIXES = tuple(one for one in ENDINGS if one != ".txt")
 _PATIENCE = 8
 
 Found = list[tuple[str, LadderPrompt]]
@@ -33,9 +33,9 @@ class Source(NamedTuple):
     order: Callable[[list[str]], list[str]]
 
 
-def load(source: str, place: str, level_column: str | None) -> Ladder:
-    """A ladder of one of SOURCES. place: a file, a folder of files, a hub id, or nothing for the usual hub id. Raises
-    TaskError."""
+def load(source: str, place: str, level_column: str | None, order: Sequence[str] = ()) -> Ladder:
+    """A ladder of one of SOURCES. place: a file, a folder of files, a hub id, or nothing for the usual hub id. order:
+    of its levels; the source's own, or that of a column's numbers, where it is empty. Raises TaskError."""
     one = SOURCES[source]
     found: Found = []
     for path in _files(one, source, place):
@@ -50,7 +50,9 @@ def load(source: str, place: str, level_column: str | None) -> Ladder:
         for number, (level, prompt) in enumerate(found, 1)
     ]
     names = list(dict.fromkeys(level for level, _ in numbered))
-    return build(source, numbered, names if level_column else one.order(names))
+    if not order:
+        order = in_order(place or source, names) if level_column else one.order(names)
+    return build(source, numbered, order)
 
 
 def _files(one: Source, source: str, place: str) -> list[Path]:
@@ -60,7 +62,9 @@ def _files(one: Source, source: str, place: str) -> list[Path]:
     if path is not None and path.is_dir():
         inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES)
         if not inside:
-            raise TaskError(f"{path} holds no .parquet, .jsonl or .csv", "give the folder with the data's files")
+            raise TaskError(
+                f"{path} holds no file with rows ({', '.join(_SUFFIXES)})", "give the folder with the data's files"
+            )
         return inside
     repository = place or one.repository
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
@@ -102,6 +106,8 @@ def _arc(rows: list[Row], where: str, level_column: str | None) -> Found:
         choices: Any = row.get("choices")
         if isinstance(question, dict):  # as AI2 publishes it
             question, choices = question.get("stem"), question.get("choices")
+        if isinstance(choices, str):
+            choices = texts_by_name(choices, where)
         if isinstance(choices, list):
             choices = {"text": [one["text"] for one in choices], "label": [one["label"] for one in choices]}
         if not (isinstance(question, str) and isinstance(choices, dict) and row.get("answerKey")):
@@ -173,12 +179,21 @@ def _mmlu(rows: list[Row], where: str, level_column: str | None) -> Found:
             name = next((one for one in _SUBJECTS if name.startswith(one)), "")
             if not name:
                 continue  # most subjects have no level in their name
-        labels = list("ABCDEFGHIJ"[: len(row["choices"])])
-        answer = row["answer"]
-        right = labels[answer] if isinstance(answer, int) else str(answer).strip().upper()
-        asked = _multiple_choice(str(row[text]), list(row["choices"]), labels)
+        choices = items(row.get("choices"), where)
+        labels = list("ABCDEFGHIJ"[: len(choices)])
+        asked = _multiple_choice(str(row[text]), choices, labels)
+        right = _numbered(row.get("answer"), labels, where)
         found.append((name.replace("_", " "), LadderPrompt("", 0, asked, right, "choice")))
     return found
+
+
+def _numbered(answer: Any, labels: list[str], where: str) -> str:
+    """The letter of an answer that is one, or a number from 0, perhaps as text."""
+    text = str(answer).strip().upper().removesuffix(".0")
+    letter = labels[int(text)] if text.isdecimal() and int(text) < len(labels) else text
+    if letter not in labels:
+        raise TaskError(f"{where} has the answer {answer!r} to {len(labels)} choices", "is that a file of MMLU?")
+    return letter
 
 
 def _by_number(names: list[str]) -> list[str]:

@@ -6,15 +6,16 @@ stands in ladder.py."""
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Sequence
 from pathlib import Path
 
 from synergy_tui.errors import TaskError
 from synergy_tui.settings import shipped, user_path
-from synergy_tui.tasks import gym, ladder_sources, verifiers
-from synergy_tui.tasks.ladder import GYM, Ladder, LadderPrompt, build
-from synergy_tui.tasks.rows import Row, column, read
+from synergy_tui.tasks import asking, graded, gym, ladder_sources, verifiers
+from synergy_tui.tasks.ladder import GYM, Ladder, LadderPrompt, build, in_order
+from synergy_tui.tasks.rows import Row, column, identity, read
 
 SHIPPED = (
     "arithmetic-chains",
@@ -24,9 +25,6 @@ SHIPPED = (
     "knights-and-knaves",
     "word-sorting",
 )
-
-TEXT_COLUMNS = ("text", "prompt", "question", "problem")
-"""Usual names of the column of prompts."""
 
 
 def load(
@@ -38,9 +36,29 @@ def load(
     verifier: str | None = None,
     prompts: int = 40,
     seed: int = 0,
+    order: Sequence[str] = (),
 ) -> Ladder:
-    """The ladder of this name. prompts, seed: for what is generated as it is asked for. Raises TaskError when there is
-    no such ladder, when it cannot be read as one, or when a level has no prompts."""
+    """The ladder of this name. prompts, seed: for what is generated as it is asked for. order: names of its levels,
+    the easiest first; the natural order where it is empty. Raises TaskError when there is no such ladder, when it
+    cannot be read as one, or when a level has no prompts."""
+    found = _found(name, level_column, answer_column, text_column, verifier, prompts, seed, order)
+    if not order or found.levels == tuple(order):
+        return found
+    if unknown := [one for one in order if one not in found.levels]:
+        raise TaskError(f"{found.name} has no level {unknown[0]!r}", f"it has: {', '.join(found.levels)}")
+    return build(found.name, [(found.levels[one.level], one) for one in found.prompts], order)
+
+
+def _found(
+    name: str,
+    level_column: str | None,
+    answer_column: str | None,
+    text_column: str | None,
+    verifier: str | None,
+    prompts: int,
+    seed: int,
+    order: Sequence[str],
+) -> Ladder:
     if verifier is not None and not verifiers.known(verifier):
         raise TaskError(f"no verifier {verifier!r}", f"known: {', '.join(verifiers.VERIFIERS)}")
     if name in SHIPPED:
@@ -49,14 +67,14 @@ def load(
         return gym.ladder(name.removeprefix(GYM), prompts, seed)
     source, _, place = name.partition(":")
     if source in ladder_sources.SOURCES:
-        return ladder_sources.load(source, place, level_column)
+        return ladder_sources.load(source, place, level_column, order)
     path = user_path(name)
-    if not path.is_file():
+    if not path.exists():
         raise TaskError(
             f"no ladder {name!r}",
             f"give {', '.join(SHIPPED)}, {', '.join(ladder_sources.SOURCES)}, {GYM}NAME, or a file",
         )
-    return _own(path, level_column, answer_column, text_column, verifier)
+    return _own(path, level_column, answer_column, text_column, verifier, order)
 
 
 def select(ladder: Ladder, levels: int | None, prompts: int | None, seed: int = 0) -> Ladder:
@@ -76,7 +94,7 @@ def select(ladder: Ladder, levels: int | None, prompts: int | None, seed: int = 
         if prompts is not None and prompts < len(some):
             picked = set(random.Random(f"{seed} {level}").sample(range(len(some)), prompts))
             some = [one for number, one in enumerate(some) if number in picked]
-        chosen += [LadderPrompt(one.id, place, one.text, one.answer, one.verifier, one.entry) for one in some]
+        chosen += [dataclasses.replace(one, level=place) for one in some]
     return Ladder(ladder.name, tuple(ladder.levels[level] for level in kept), tuple(chosen))
 
 
@@ -84,17 +102,19 @@ def _graded(name: str, rows: list[Row]) -> Ladder:
     found = [
         (str(row["level"]), LadderPrompt(row["id"], 0, row["text"], row["answer"], row["verifier"])) for row in rows
     ]
-    return build(name, found, _in_order([level for level, _ in found]))
+    return build(name, found, in_order(name, [level for level, _ in found]))
 
 
-def _own(path: Path, level: str | None, answer: str | None, text: str | None, verifier: str | None) -> Ladder:
+def _own(
+    path: Path, level: str | None, answer: str | None, text: str | None, verifier: str | None, order: Sequence[str]
+) -> Ladder:
     rows = read(path)
     if not rows:
         raise TaskError(f"{path} has no prompts", "write one object per line")
-    asked = column(rows, text, TEXT_COLUMNS, "text", str(path))
+    column(rows, text, asking.COLUMNS, "text", str(path))
     levels = column(rows, level, ("level", "difficulty"), "level", str(path))
-    answers = column(rows, answer, ("answer", "target"), "answer", str(path))
-    kind = verifier or _guess(["" if row.get(answers) is None else str(row[answers]) for row in rows])
+    answers = column(rows, answer, graded.ANSWERS, "answer", str(path))
+    kind = verifier or verifiers.guess(["" if row.get(answers) is None else str(row[answers]) for row in rows])
     found = []
     for number, row in enumerate(rows, 1):
         if row.get(levels) is None or str(row[levels]).strip() == "":
@@ -105,26 +125,10 @@ def _own(path: Path, level: str | None, answer: str | None, text: str | None, ve
         answered = "" if row.get(answers) is None else str(row[answers]).strip()
         if not answered:
             raise TaskError(f"prompt {number} of {path} has no answer in the column {answers}", "give it one")
-        one = LadderPrompt(str(row.get("id") or f"{number:04d}"), 0, str(row.get(asked) or ""), answered, own)
+        asked = asking.asked(row, f"prompt {number} of {path}", text)
+        one = LadderPrompt(identity(row, number, 4), 0, asked.text, answered, own, None, asked.messages)
         found.append((str(row[levels]).strip()[:60], one))
-    return build(path.name, found, _in_order([name for name, _ in found]))
-
-
-def _in_order(names: Sequence[str]) -> list[str]:
-    """Levels that are numbers by size, others as they come."""
-    distinct = list(dict.fromkeys(names))
-    try:
-        return sorted(distinct, key=float)
-    except ValueError:
-        return distinct
-
-
-def _guess(answers: Sequence[str]) -> str:
-    """The verifier that fits all answers."""
-    import re
-
-    if all(re.fullmatch(r"[-−]?\d[\d,]*(\.\d+)?", one.strip()) for one in answers):
-        return "number"
-    if all(re.fullmatch(r"[A-J]", one.strip()) for one in answers):
-        return "choice"
-    return "yes-no" if all(one.strip().lower() in ("yes", "no") for one in answers) else "phrase"
+    names = [name for name, _ in found]
+    if unknown := [one for one in order if one not in names]:
+        raise TaskError(f"{path} has no level {unknown[0]!r}", f"it has: {', '.join(dict.fromkeys(names))}"[:300])
+    return build(path.name, found, order or in_order(str(path), names))

@@ -10,18 +10,21 @@ from pathlib import Path
 
 from synergy_tui.errors import TaskError
 from synergy_tui.settings import shipped, user_path
-from synergy_tui.tasks.rows import Row, check_text, column, read
+from synergy_tui.tasks import asking
+from synergy_tui.tasks.asking import Messages
+from synergy_tui.tasks.rows import ENDINGS, Row, check_text, column, identity, read
 
 SHIPPED = ("cognitive",)
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """One thing to ask. id: its name in the set. category: '' when the set has none."""
+    """One thing to ask. id: its name in the set. category: '' when the set has none. messages: see asking.Asked."""
 
     id: str
     category: str
     text: str
+    messages: Messages = ()
 
 
 @dataclass(frozen=True)
@@ -33,19 +36,20 @@ class TaskSet:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the texts in order."""
-        return hashlib.sha256("\0".join(one.text for one in self.prompts).encode()).hexdigest()
+        """SHA-256 of what is asked, in order."""
+        texts = (repr(one.messages) if one.messages else one.text for one in self.prompts)
+        return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 def load(name: str) -> TaskSet:
-    """A shipped set by name, or a .jsonl, .csv, .parquet or text file: one prompt per line, or a column `text` (or
-    `prompt`) and perhaps `id` and `category`. Raises TaskError when it is missing, empty, or cannot be read as that."""
+    """A shipped set by name, or a file or folder (see tasks.rows) with what is asked (see tasks.asking), and perhaps
+    `id` and `category`. Raises TaskError when it is missing, empty, or cannot be read as that."""
     path = shipped(f"prompts/{name}.jsonl") if name in SHIPPED else user_path(name)
-    if not path.is_file():
-        raise TaskError(f"no task set {name!r}", f"give {', '.join(SHIPPED)}, or a .jsonl, .csv or .txt file")
-    rows = read(path, plain=True)
-    if rows and not {"text", "prompt"} & set(rows[0]):
-        column(rows, None, ("text", "prompt"), "text", str(path))
+    if not path.exists():
+        raise TaskError(f"no task set {name!r}", f"give {', '.join(SHIPPED)}, or a file ({', '.join(ENDINGS)})")
+    rows = read(path)
+    if rows:
+        column(rows, None, asking.COLUMNS, "text", str(path))
     prompts = tuple(_prompt(path, number, row) for number, row in enumerate(rows, 1))
     if not prompts:
         raise TaskError(f"{path} has no prompts", "write one per line")
@@ -56,16 +60,24 @@ def load(name: str) -> TaskSet:
 
 
 def load_responses(name: str) -> tuple[TaskSet, list[str]]:
-    """A .jsonl file of prompts with their responses: objects with `text` (or `prompt`) and `response`, perhaps `id` and
-    `category`. Raises TaskError when it cannot be read as that."""
+    """A file of prompts with their responses: what `load` takes, and a column `response`. Raises TaskError when it
+    cannot be read as that."""
     tasks = load(name)
     responses = []
-    for number, row in enumerate(read(user_path(name), plain=True), 1):
+    for number, row in enumerate(read(user_path(name)), 1):
         response = row.get("response")
         if not isinstance(response, str) or not response.strip():
             raise TaskError(f"prompt {number} of {name} has no response", "give it one, as text, or take it out")
         responses.append(response)
     return tasks, responses
+
+
+def distinct(tasks: TaskSet) -> TaskSet:
+    """The same without prompts that repeat an earlier one."""
+    first: dict[str | Messages, Prompt] = {}
+    for one in tasks.prompts:
+        first.setdefault(one.messages or one.text, one)
+    return TaskSet(tasks.name, tuple(first.values()))
 
 
 def select(tasks: TaskSet, count: int | None, seed: int = 0) -> TaskSet:
@@ -90,9 +102,8 @@ def select(tasks: TaskSet, count: int | None, seed: int = 0) -> TaskSet:
 
 
 def _prompt(path: Path, number: int, row: Row) -> Prompt:
-    text = row.get("text") or row.get("prompt")
-    if not isinstance(text, str) or not text.strip():
-        raise TaskError(f"prompt {number} of {path} has no text", "give it a text, or take it out")
-    prompt = Prompt(str(row.get("id") or f"{number:03d}"), str(row.get("category") or ""), text.strip())
-    check_text(f"prompt {number} of {path}", prompt.id, prompt.category, prompt.text)
+    where = f"prompt {number} of {path}"
+    found = asking.asked(row, where)
+    prompt = Prompt(identity(row, number), str(row.get("category") or ""), found.text, found.messages)
+    check_text(where, prompt.id, prompt.category)
     return prompt

@@ -39,7 +39,8 @@ _QUESTION = re.compile(
     r"""^[\s>*_#\-]*(?:
         (?:(?:new|next|another|follow-?up|sample|practice)\s+)?
             (?:question|problem|exercise|instruction|task|puzzle|riddle|query)\b[ \t]*\#?\d*[ \t]*[*_]*[ \t]*(?:[:.)]|$)
-        | (?:(?:new|next|another)\s+example|example[ \t]*\#?\d+)[ \t]*[*_]*[ \t]*(?:[:.)]|$)
+        | (?:(?:in|for|as|here\s+is)\s+)?(?:(?:a|the)\s+)?(?:another|second|2nd|third|3rd)\s+example\b
+        | (?:(?:new|next)\s+example|example[ \t]*\#?\d+)[ \t]*[*_]*[ \t]*(?:[:.)]|$)
         | q[ \t]*\d*[ \t]*[*_]*:(?=[^\n]*\?)
         | (?:human|user|student|input)[ \t]*[*_]*[ \t]*(?::|$)
         | <\|(?:user|prompter|endoftext|im_start\|>\s*user|start_header_id\|>\s*user)\b

@@ -7,7 +7,7 @@ response does after its answer, a new question with a new answer, does not count
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from synergy_tui.errors import TaskError
@@ -67,6 +67,15 @@ class Grade(NamedTuple):
     found: str = ""
     error: str = ""
     final: bool = False
+
+
+def guess(answers: Sequence[str]) -> str:
+    """The verifier that fits all answers."""
+    if all(re.fullmatch(r"[-−]?\d[\d,]*(\.\d+)?", one.strip()) for one in answers):
+        return "number"
+    if all(re.fullmatch(r"[A-J]", one.strip()) for one in answers):
+        return "choice"
+    return "yes-no" if all(one.strip().lower() in ("yes", "no") for one in answers) else "phrase"
 
 
 def known(name: str) -> bool:

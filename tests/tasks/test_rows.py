@@ -40,5 +40,5 @@ def test_a_csv_without_the_column_of_the_prompt_says_what_it_has(load, said, tmp
 def test_a_graded_task_names_its_empty_field(tmp_path: Path):
     path = tmp_path / "own.jsonl"
     path.write_text('\n{"id": "1", "category": "c", "text": "a", "answer": "", "grade": "number"}\n')
-    with pytest.raises(TaskError, match=r"task 1 of .*own\.jsonl has an empty field answer"):
+    with pytest.raises(TaskError, match=r"task 1 of .*own\.jsonl has no answer"):
         graded.load(str(path))

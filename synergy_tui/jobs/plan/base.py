@@ -13,8 +13,10 @@ S = TypeVar("S", bound=Spec, covariant=True)
 
 @dataclass(frozen=True)
 class Plan(Generic[S]):
-    """A job that could be started. units: of the decomposition that may follow."""
+    """A job that could be started. units: of the decomposition that may follow. notes: what a user should know of it
+    before it starts."""
 
     spec: S
     cost: Cost
     units: int
+    notes: tuple[str, ...] = ()

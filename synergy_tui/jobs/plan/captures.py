@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import secrets
 from pathlib import Path
@@ -27,7 +28,8 @@ from synergy_tui.subject.sources import (
     weights_files,
 )
 from synergy_tui.tasks import prompts as tasks_room
-from synergy_tui.tasks.prompts import TaskSet
+from synergy_tui.tasks.prompts import Prompt, TaskSet
+from synergy_tui.tasks.rows import ENDINGS
 
 _MOST_ON_CPU, _MOST_ON_GPU = 20, 64
 """Prompts at a time that are worth it. What does not fit after all is halved by the worker."""
@@ -56,7 +58,9 @@ def captures(data: Path, request: CaptureRequest, cache: Cache | None = None) ->
         return [capture(data, request, cache)]
     tie = "t" + secrets.token_hex(4)
     plans = [(number, capture(data, one, cache)) for number, one in each]
-    return [Plan(one.spec.replace(trajectory=tie, training_step=number), one.cost, one.units) for number, one in plans]
+    return [
+        dataclasses.replace(one, spec=one.spec.replace(trajectory=tie, training_step=number)) for number, one in plans
+    ]
 
 
 def capture(
@@ -116,11 +120,12 @@ def capture(
         ladder=ladder,
     )
     price = cost.capture(source.geometry, len(asked.items), request.steps, device, cores(), preparation)
-    return Plan(spec, price, units_of(source.geometry, request.kinds))
+    return Plan(spec, price, units_of(source.geometry, request.kinds), asked.notes)
 
 
 class _Asked(NamedTuple):
-    """What is asked. place: the set's name, or its file wherever the command is given. replay: likewise."""
+    """What is asked. place: the set's name, or its file wherever the command is given. replay: likewise. notes: see
+    Plan."""
 
     name: str
     hash: str
@@ -128,23 +133,40 @@ class _Asked(NamedTuple):
     place: str
     replay: str | None = None
     replayed: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def _asked(request: CaptureRequest, tasks: TaskSet | None) -> _Asked:
-    chosen = tasks_room.select(tasks or tasks_room.load(request.tasks), request.prompts, request.seed)
-    items = tuple(Item(one.id, one.category, one.text) for one in chosen.prompts)
-    return _Asked(chosen.name, chosen.hash, items, chosen.name if tasks else whole_path(request.tasks))
+    whole = tasks or tasks_room.load(request.tasks)
+    notes: tuple[str, ...] = ()
+    if not request.temperature:  # the same prompt would be answered the same again
+        distinct = tasks_room.distinct(whole)
+        notes = _repeated(len(whole.prompts) - len(distinct.prompts), whole)
+        whole = distinct
+    chosen = tasks_room.select(whole, request.prompts, request.seed)
+    items = tuple(Item(one.id, one.category, one.text, None, one.messages) for one in chosen.prompts)
+    place = chosen.name if tasks else whole_path(request.tasks)
+    return _Asked(chosen.name, chosen.hash, items, place, notes=notes)
+
+
+def _repeated(count: int, tasks: TaskSet) -> tuple[str, ...]:
+    if not count:
+        return ()
+    return (f"{count} of {len(tasks.prompts)} prompts of {tasks.name} repeat others and count once",)
 
 
 def _replayed(name: str, cache: Cache | None) -> _Asked:
     """The same where responses are given."""
-    if name.endswith(".jsonl") or user_path(name).is_file():
+    if Path(name).suffix.lower() in ENDINGS or user_path(name).exists():
         tasks, responses = tasks_room.load_responses(name)
-        pairs = zip(tasks.prompts, responses, strict=True)
-        items = tuple(Item(one.id, one.category, one.text, text) for one, text in pairs)
-        return _Asked(tasks.name, tasks.hash, items, "cognitive", whole_path(name), tasks.name)
+        pairs: dict[Any, tuple[Prompt, str]] = {}
+        for one, text in zip(tasks.prompts, responses, strict=True):
+            pairs.setdefault((one.messages or one.text, text), (one, text))
+        notes = _repeated(len(responses) - len(pairs), tasks)
+        items = tuple(Item(one.id, one.category, one.text, text, one.messages) for one, text in pairs.values())
+        return _Asked(tasks.name, tasks.hash, items, "cognitive", whole_path(name), tasks.name, notes)
     if cache is None:
-        raise UsageError(f"no file {name!r} with responses", "give a .jsonl file")
+        raise UsageError(f"no file {name!r} with responses", f"known: {', '.join(ENDINGS)}")
     capture_id = load.find(cache, "capture", name)
     row = load.one(cache, "capture", capture_id)
     rows = load.rows(cache, "SELECT id, category, text FROM prompts WHERE capture = $1 ORDER BY prompt", capture_id)
@@ -157,7 +179,7 @@ def _replayed(name: str, cache: Cache | None) -> _Asked:
 def whole_path(name: str) -> str:
     """A name as it is, or a file's path as it is known everywhere."""
     path = Path(name).expanduser()
-    return str(path.resolve()) if path.is_file() else name
+    return str(path.resolve()) if path.exists() else name
 
 
 def weights_of(source: Source) -> str | None:

@@ -3,6 +3,7 @@ itself and on the capture's own tokens."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def controls(
             method=method, surrogates=surrogates, nulls=(terms.NULLS[0],), device=device, seed=asked.seed
         )
         after = decompose(request, one.units, len(spec.items))
-        out.append((Plan(spec, one.cost, one.units), after))
+        out.append((dataclasses.replace(one, spec=spec), after))
     return out
 
 

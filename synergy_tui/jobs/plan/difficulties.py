@@ -3,6 +3,7 @@ Parts of equal hash that are finished are not made again."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,14 @@ def difficulty(cache: Cache, data: Path, request: LadderRequest) -> Climb:
     """How an order parameter of a subject changes over a ladder. Raises UsageError, TaskError or SubjectError."""
     columns = {name: getattr(request, name) for name in ("level_column", "answer_column", "text_column")}
     whole = ladders.load(
-        request.ladder, **columns, verifier=request.verifier, prompts=request.prompts, seed=request.seed
+        request.ladder,
+        **columns,
+        verifier=request.verifier,
+        prompts=request.prompts,
+        seed=request.seed,
+        order=request.level_order,
     )
-    chosen = ladders.select(whole, request.levels, request.prompts, request.seed)
+    chosen = ladders.select(whole, request.level_count, request.prompts, request.seed)
     _enough(chosen)
     shared = {name for name in CaptureRequest.__struct_fields__ if name in request.__struct_fields__} - {"prompts"}
     asked = CaptureRequest(**{name: getattr(request, name) for name in shared})
@@ -57,7 +63,7 @@ def difficulty(cache: Cache, data: Path, request: LadderRequest) -> Climb:
         level_names=tuple(chosen.levels),
         items=tuple(Graded(one.level, one.answer, one.verifier, one.entry) for one in chosen.prompts),
     )
-    captured = Plan(captured.spec.replace(ladder=spec.command()), captured.cost, captured.units)
+    captured = dataclasses.replace(captured, spec=captured.spec.replace(ladder=spec.command()))
     counts = [len(chosen.on(level)) for level in range(len(chosen.levels))]
     price = cost.ladder(captured.units, counts, request.surrogates, spec.device, cores())
     plan = Plan(spec, price, captured.units)

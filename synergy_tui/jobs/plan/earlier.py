@@ -148,7 +148,7 @@ def _ladder(cache: Cache, result: str, request: LadderRequest, found: dict[str, 
     captured = found.get(row["capture"], UNKNOWN)
     columns = {name: getattr(request, name) for name in ("level_column", "answer_column", "text_column", "verifier")}
     whole = ladders.load(request.ladder, **columns, prompts=request.prompts, seed=request.seed)
-    chosen = ladders.select(whole, request.levels, request.prompts, request.seed)
+    chosen = ladders.select(whole, request.level_count, request.prompts, request.seed)
     if captured == UNKNOWN:
         return None
     given: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__}

@@ -32,12 +32,19 @@ System = Annotated[str | None, Option("System prompt.")]
 
 
 class Item(Struct, frozen=True):
-    """A prompt. category: '' when its set has none. response: what is replayed; None where the subject answers."""
+    """A prompt. category: '' when its set has none. response: what is replayed; None where the subject answers.
+    messages: (role, content) of each, where it is a conversation; text has them written out."""
 
     id: str
     category: str
     text: str
     response: str | None = None
+    messages: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def asked(self) -> str | tuple[tuple[str, str], ...]:
+        """What the subject is asked."""
+        return self.messages or self.text
 
 
 class Control(Struct, frozen=True):
@@ -137,9 +144,14 @@ class CaptureSpec(CaptureRequest, Spec, frozen=True, kw_only=True):
         return self.replayed is not None and all(one.response is None for one in self.items)
 
     def identity(self) -> dict[str, Any]:
-        """Of the subject what tells it from others: neither its name nor its shape."""
+        """Of the subject what tells it from others: neither its name nor its shape. Of prompts that are texts what they
+        had before there were others."""
         one = self.source
-        return super().identity() | {"source": [one.kind, one.place, one.revision, one.weights_seed]}
+        found = super().identity() | {"source": [one.kind, one.place, one.revision, one.weights_seed]}
+        for item in found["items"]:
+            if not item["messages"]:
+                del item["messages"]
+        return found
 
     @property
     def parents(self) -> tuple[str, ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
+import msgspec
 from msgspec import Struct
 
 from synergy_tui import terms
 from synergy_tui.errors import UsageError
-from synergy_tui.jobs.specs.base import Count, Request, Spec
+from synergy_tui.jobs.specs.base import C, Count, Request, Spec
 from synergy_tui.jobs.specs.capture import (
     AllowCode,
     AllowPickle,
@@ -50,8 +52,12 @@ class LadderRequest(Request, frozen=True, kw_only=True):
         ),
     ] = "arithmetic-chains"
     levels: Annotated[
-        Count | None,
-        Option("How many, evenly from the first to the last; 8 or more for the full verdict.", told="all", main=True),
+        str | None,
+        Option(
+            "How many, evenly from the first to the last; or their names, easiest first. 8 or more: full verdict.",
+            told="all",
+            main=True,
+        ),
     ] = None
     prompts: Annotated[Count, Option("Of each level; 40 for the full verdict.", main=True)] = 40
     steps: Annotated[Count, Option("Most tokens generated.", main=True)] = 64
@@ -90,11 +96,37 @@ class LadderRequest(Request, frozen=True, kw_only=True):
     allow_pickle: AllowPickle = False
     allow_remote_code: AllowCode = False
 
+    def __post_init__(self) -> None:
+        # Earlier versions kept the number of levels as a number.
+        if isinstance(self.levels, int):
+            msgspec.structs.force_setattr(self, "levels", str(self.levels))
+        super().__post_init__()
+
+    @classmethod
+    def from_json(cls: type[C], content: Mapping[str, Any]) -> C:
+        """As of others."""
+        levels = content.get("levels")
+        return super().from_json({**content, "levels": str(levels)} if isinstance(levels, int) else content)
+
     def agree(self) -> None:
         """Raises UsageError."""
         check_surrogates(self.surrogates, SURROGATES)
         if self.prompts < FEWEST_PROMPTS:
             raise UsageError(f"{self.prompts} prompts of a level have no spread", f"take {FEWEST_PROMPTS} or more")
+        if self.levels is not None and (self.level_count == 0 or (not self.level_count and len(self.level_order) < 2)):
+            raise UsageError(f"levels {self.levels!r} is no number of them and no names", "give 8, or easy,medium,hard")
+
+    @property
+    def level_count(self) -> int | None:
+        """How many levels; None for all, and where they are named."""
+        return int(self.levels) if self.levels is not None and self.levels.isdecimal() else None
+
+    @property
+    def level_order(self) -> tuple[str, ...]:
+        """The levels' names, the easiest first, where they are given."""
+        if self.levels is None or self.level_count is not None:
+            return ()
+        return tuple(dict.fromkeys(one.strip() for one in self.levels.split(",") if one.strip()))
 
 
 class LadderSpec(LadderRequest, Spec, frozen=True, kw_only=True):

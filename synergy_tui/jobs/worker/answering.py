@@ -18,7 +18,7 @@ class Examination:
     def __init__(self, subject: Subject, tasks: Sequence[Task], chat: bool, batch: int, steps: int) -> None:
         """steps: most tokens of an answer. Raises TaskError when a task is longer than the subject's context."""
         self._subject, self.tasks, self._batch, self._steps = subject, list(tasks), batch, steps
-        self._asked = encode(subject, [one.text for one in tasks], chat)
+        self._asked = encode(subject, [one.messages or one.text for one in tasks], chat)
         check_context(subject, self._asked, [one.id for one in tasks], steps)
         # Those of like length together: padding is computed for nothing.
         self._order = sorted(range(len(tasks)), key=lambda one: len(self._asked[one]))

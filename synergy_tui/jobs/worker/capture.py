@@ -76,11 +76,11 @@ class _Asked(NamedTuple):
 
 def _asked(cache: Cache, spec: CaptureSpec, subject: Subject) -> _Asked:
     if not spec.from_run:
-        prompts = encode(subject, [one.text for one in spec.items], spec.chat, spec.system)
+        prompts = encode(subject, [one.asked for one in spec.items], spec.chat, spec.system)
         if spec.replayed is None:
             return _Asked(prompts)
         texts = [one.response or "" for one in spec.items]
-        answers = [subject.tokenizer(text, add_special_tokens=False)["input_ids"][: spec.steps] for text in texts]
+        answers = [subject.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
         return _Asked(prompts, answers, [False] * len(answers))
     found = load_rows(
         cache,

@@ -134,7 +134,7 @@ GOOD = {"text": "1 + 1?", "answer": "2"}
         ([GOOD | {"level": 1}], {"level_column": "nope"}, "no column 'nope' for the level; it has text, answer, level"),
         ([GOOD | {"level": 1}], {"answer_column": "nope"}, "no column 'nope' for the answer"),
         ([GOOD], {}, "no column level or difficulty"),
-        ([GOOD | {"level": 1}, GOOD | {"level": 2, "text": " "}], {}, "level 2 of own.jsonl has no prompts"),
+        ([GOOD | {"level": 1}, GOOD | {"level": 2, "text": " "}], {}, "prompt 2 of"),
         ([GOOD | {"level": None}], {}, "has no level in the column level"),
         ([GOOD | {"level": 1, "answer": ""}], {}, "has no answer in the column answer"),
         ([GOOD | {"level": k} for k in range(90)], {}, "90 levels, more than 40"),
