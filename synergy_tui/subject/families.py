@@ -41,6 +41,7 @@ FAMILIES: dict[str, Family] = {
             *("gemma", "gemma2", "gemma3_text", "gpt2", "gpt_neox", "starcoder2", "stablelm", "cohere", "glm"),
             *("gpt_oss", "deepseek_v2", "deepseek_v3", "mixtral", "qwen2_moe", "qwen3_moe", "olmoe"),
             *("mamba2", "bamba", "zamba2", "falcon_h1"),
+            *("llama4_text", "qwen2_vl_text", "qwen2_5_vl_text", "qwen3_vl_text"),
         ),
         _BY_SHAPE,
     ),

@@ -27,6 +27,12 @@ _STRING, _ARRAY = 8, 9
 PARAMETERS = "parameters"
 """Key of the number of values in all tensors, which no metadata has."""
 
+TENSORS = "tensors"
+"""Key of the number of values of each tensor, by its name."""
+
+_KEPT = 4096
+"""Numbers of an array that are kept: one for each layer, not one for each token."""
+
 _TYPES = frozenset((0, 1, *range(2, 4), *range(6, 9), *range(10, 15), *range(16, 24), 29, 30, 34, 35, 39, 40))
 """Tensor types that transformers and the gguf library de-quantise: F32, F16, Q4_0 … Q8_0, Q2_K … Q6_K, IQ…, BF16,
 TQ1_0, TQ2_0, MXFP4, NVFP4."""
@@ -36,8 +42,8 @@ _LIMIT = 1 << 24
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """Scalar metadata by key. Raises SubjectError for a file that is missing, no GGUF, cut short, or of a tensor type
-    that nothing here can read."""
+    """Metadata by key, long arrays and those of texts left out. Raises SubjectError for a file that is missing, no
+    GGUF, cut short, or of a tensor type that nothing here can read."""
     try:
         with open(path, "rb") as file:
             metadata, last_offset, unknown = _parse(file)
@@ -72,10 +78,12 @@ def _parse(file: BinaryIO) -> tuple[dict[str, Any], int, int | None]:
         if value is not None:
             metadata[key] = value
     offsets, unknown = [0], None
-    metadata[PARAMETERS] = 0
+    metadata[PARAMETERS], metadata[TENSORS] = 0, {}
     for _ in range(tensors):
-        _string(file)
-        metadata[PARAMETERS] += math.prod(_number(file, 10) for _ in range(_number(file, 4)))
+        name = _string(file)
+        count = math.prod(_number(file, 10) for _ in range(_number(file, 4)))
+        metadata[TENSORS][name] = count
+        metadata[PARAMETERS] += count
         if (kind := _number(file, 4)) not in _TYPES:
             unknown = kind
         offsets.append(_number(file, 10))
@@ -83,7 +91,7 @@ def _parse(file: BinaryIO) -> tuple[dict[str, Any], int, int | None]:
 
 
 def _value(file: BinaryIO, kind: int) -> Any:
-    """A scalar; arrays are read over and come out as None."""
+    """A scalar or a short array of numbers; other arrays are read over and come out as None."""
     if kind == _STRING:
         return _string(file)
     if kind != _ARRAY:
@@ -91,6 +99,8 @@ def _value(file: BinaryIO, kind: int) -> Any:
     kind, count = _number(file, 4), _number(file, 10)
     if count > _LIMIT or kind == _ARRAY:
         raise ValueError(f"an array of {count:,} values of kind {kind}")
+    if kind in _NUMBERS and count <= _KEPT:
+        return [_number(file, kind) for _ in range(count)]
     if kind in _NUMBERS:
         file.seek(count * struct.calcsize(_NUMBERS[kind]), 1)
     else:

@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,21 @@ import gguf
 import torch
 import transformers
 from safetensors.torch import save_model
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoTokenizer,
+)
+from transformers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING
 
 from synergy_tui import settings
 from synergy_tui.errors import SubjectError
-from synergy_tui.subject import builtin
+from synergy_tui.subject import builtin, gguf_applied
 from synergy_tui.subject import sites as places
 from synergy_tui.subject.families import family_of
+from synergy_tui.subject.gguf import TENSORS, read_header
 from synergy_tui.subject.sites import Site, Units
 from synergy_tui.subject.sources import BUILT_IN, Source, file_list_hash, split_files, weights_files
 from synergy_tui.subject.taps import UnitTap
@@ -88,7 +96,7 @@ class Subject:
     @property
     def context(self) -> int | None:
         """Most tokens of a prompt with its response."""
-        return getattr(self.model.config, "max_position_embeddings", None)
+        return getattr(places.text_config(self.model), "max_position_embeddings", None)
 
 
 def load(source: Source, data: Path, device: str, dtype: str, report: builtin.Report = lambda *_: None) -> Subject:
@@ -141,14 +149,32 @@ def from_gguf(path: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]
             if len(parts) > 1:
                 path = Path(scratch) / "whole.gguf"
                 _join(parts, path)
-            model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=dtype)
+            header = read_header(path)
+            config = AutoConfig.from_pretrained(path.parent, gguf_file=path.name)
+            gguf_applied.apply(config, header, _rope_factors(path, header), str(parts[0]))
+            model, info = AutoModelForCausalLM.from_pretrained(
+                path.parent, gguf_file=path.name, dtype=dtype, config=config, output_loading_info=True
+            )
+            _check_fit(info, str(parts[0]))
+            gguf_applied.check_whole(model, header, str(parts[0]))
             tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    except SubjectError:
+        raise
     except Exception as error:  # the loader raises what its parsers raise: KeyError, ValueError, RuntimeError, …
         raise SubjectError(f"{parts[0]} cannot be loaded: {_first_line(error)}", "fetch it again") from error
     # De-quantised weights are ordinary ones; the mark would keep them from being saved.
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
+    model.generation_config.eos_token_id = gguf_applied.ends(header) or None
     return model, tokenizer
+
+
+def _rope_factors(path: Path, header: dict[str, Any]) -> dict[str, list[float]]:
+    wanted = {name: kind for name, kind in gguf_applied.ROPE_FACTORS.items() if name in header[TENSORS]}
+    if not wanted:
+        return {}
+    tensors = gguf.GGUFReader(path).tensors
+    return {wanted[one.name]: [float(value) for value in one.data] for one in tensors if one.name in wanted}
 
 
 def _join(parts: Sequence[Path], whole: Path) -> None:
@@ -186,34 +212,74 @@ def _from_folder(folder: Path, source: Source, device: str, dtype: str) -> tuple
         with _quiet():
             if source.weights_seed is not None:
                 config = AutoConfig.from_pretrained(folder, **here)
-                model = _random(config, source.weights_seed, dtype, **here)
+                model = _random(config.get_text_config(decoder=True), source.weights_seed, dtype, **here)
             else:
                 # On GPUs weights go where they belong as they are read; what is quantised cannot be moved later.
                 place = {} if device == "cpu" else {"device_map": "auto" if device == "cuda:all" else {"": device}}
-                model, info = AutoModelForCausalLM.from_pretrained(
-                    folder,
-                    dtype=DTYPES[dtype],
-                    use_safetensors=not source.pickle or bool(weights_files(folder)),
-                    output_loading_info=True,
-                    **here,
-                    **place,
-                )
+                how = {"dtype": DTYPES[dtype], "output_loading_info": True, **here, **place}
+                how["use_safetensors"] = not source.pickle or bool(weights_files(folder))
+                model, info = _read(folder, how)
             tokenizer = AutoTokenizer.from_pretrained(folder, **here)
     except torch.OutOfMemoryError as error:
         raise SubjectError(
             f"{source.name} does not fit into the memory of {device} in {dtype}",
             "--dtype bfloat16 halves it, --device cuda:all spreads it over all GPUs",
         ) from error
+    except ImportError as error:
+        raise SubjectError(f"{folder} needs a library: {_first_line(error)}", "install it") from error
+    except SubjectError:
+        raise
     except Exception as error:  # the loader raises what its parsers raise: KeyError, ValueError, RuntimeError, …
         raise SubjectError(f"{folder} cannot be loaded: {_first_line(error)}", "check its files") from error
-    for what in ("missing_keys", "mismatched_keys"):
-        if info.get(what):
-            name = sorted(map(str, info[what]))[0]
-            raise SubjectError(
-                f"the weights in {folder} do not fit its configuration: {name} is {what.split('_')[0]}",
-                "fetch the model and its config.json from one place",
-            )
+    _check_fit(info, str(folder))
     return model, tokenizer
+
+
+_INSIDE = {
+    r"^model\.language_model\.": "model.",
+    r"^language_model\.model\.": "model.",
+    r"^language_model\.lm_head\.": "lm_head.",
+}
+"""What a vision-language model calls the weights of the language model inside."""
+
+
+def _read(folder: Path, how: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """A model, or the language model inside one that also sees, and what transformers says of its weights. One whose
+    language model is no model by itself for transformers is read whole."""
+    here = {name: how[name] for name in ("trust_remote_code", "local_files_only")}
+    config = AutoConfig.from_pretrained(folder, **here)
+    method = (getattr(config, "quantization_config", None) or {}).get("quant_method")
+    if method is not None and not any(one.startswith(str(method)) for one in AUTO_QUANTIZATION_CONFIG_MAPPING):
+        raise SubjectError(f"{folder} is quantised by {method!r}, which transformers does not know", "give another")
+    text = config.get_text_config(decoder=True)
+    if text is config:
+        return AutoModelForCausalLM.from_pretrained(folder, config=config, **how)
+    if type(text) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        return AutoModelForImageTextToText.from_pretrained(folder, config=config, **how)
+    text.tie_word_embeddings = config.to_dict().get("tie_word_embeddings", text.tie_word_embeddings)
+    model, info = AutoModelForCausalLM.from_pretrained(folder, config=text, key_mapping=_INSIDE, **how)
+    inside = ("model.layers.", "model.embed_tokens.", "model.norm.", "lm_head.", "language_model.")
+    info["unexpected_keys"] = [one for one in info["unexpected_keys"] if one.startswith(inside)]
+    return model, info
+
+
+def _check_fit(info: Mapping[str, Any], where: str) -> None:
+    """Raises SubjectError for weights that the configuration has no place for, and for places without weights."""
+    for what, told in (("missing_keys", "missing"), ("mismatched_keys", "of another shape"), ("unexpected_keys", "")):
+        names = sorted(str(one[0] if isinstance(one, tuple) else one) for one in info.get(what) or ())
+        if not names:
+            continue
+        if adapters := [name for name in names if ".lora_" in name]:
+            raise SubjectError(
+                f"the weights in {where} hold those of an adapter ({adapters[0]})",
+                "keep the adapter in a folder of its own, and give that with --adapter",
+            )
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        said = f"{shown} {'is' if len(names) == 1 else 'are'} {told}" if told else f"it has no place for {shown}"
+        raise SubjectError(
+            f"the weights in {where} do not fit its configuration: {said}",
+            "fetch the model and its config.json from one place",
+        )
 
 
 def _random(config: Any, seed: int, dtype: str, **how: Any) -> Any:
@@ -240,7 +306,7 @@ def snapshot(source: Source) -> Path:
 
 def _sites(model: Any) -> tuple[int, tuple[Site, ...]]:
     """Number of layers, and where their units are. Raises SubjectError."""
-    family = family_of(model.config.model_type, settings.families())
+    family = family_of(places.text_config(model).model_type, settings.families())
     try:
         found = places.find(model, family)
     except RuntimeError as error:
@@ -272,7 +338,9 @@ def _ends(model: Any, tokenizer: Any) -> tuple[int, ...]:
     ids = [one for part in said for one in (part if isinstance(part, list | tuple) else [part]) if one is not None]
     if bad := [one for one in ids if not isinstance(one, int)]:
         raise SubjectError(f"the end token {bad[0]!r} is no token id", "mend generation_config.json")
-    return tuple(dict.fromkeys(ids))
+    # One that no token has ends nothing.
+    largest = model.get_input_embeddings().num_embeddings
+    return tuple(dict.fromkeys(one for one in ids if 0 <= one < largest))
 
 
 def _record(subject: Subject, files: list[Path]) -> dict[str, Any]:
@@ -290,7 +358,7 @@ def _record(subject: Subject, files: list[Path]) -> dict[str, Any]:
         "place": source.place,
         "revision": source.revision,
         "weights_seed": source.weights_seed,
-        "model_type": model.config.model_type,
+        "model_type": places.text_config(model).model_type,
         "layers": subject.layers,
         "heads": subject.heads,
         "head_dim": subject.head_dim,

@@ -127,8 +127,16 @@ def units_of(geometry: dict[str, Any], kinds: Sequence[str]) -> int:
 
 
 def weights_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model folder, in order of name."""
-    return sorted(folder.glob("*.safetensors"))
+    """The safetensors files that a model folder's weights are in, in order of name: those of its index, else the one
+    of the usual name, else all. Some folders have the weights twice."""
+    whole, index = folder / "model.safetensors", folder / INDEX
+    if whole.exists():
+        return [whole]
+    if index.exists():
+        weight_map = _read_config(index).get("weight_map")
+        if isinstance(weight_map, dict):
+            return [one for name in sorted(set(map(str, weight_map.values()))) if (one := folder / name).exists()]
+    return sorted(one for one in folder.glob("*.safetensors") if not one.name.startswith(("adapter_", "consolidated")))
 
 
 def file_list_hash(files: list[Path], samples: int = 0) -> str:
@@ -146,6 +154,7 @@ def file_list_hash(files: list[Path], samples: int = 0) -> str:
 
 def _folder(path: Path, weights: bool, pickle: bool, remote_code: bool) -> Source:
     path = path.resolve()
+    _refuse_adapter(path)
     config = _read_config(path / "config.json")
     _refuse_remote_code(config, str(path), remote_code)
     geometry = read_geometry(config, str(path))
@@ -166,16 +175,37 @@ def _folder(path: Path, weights: bool, pickle: bool, remote_code: bool) -> Sourc
         geometry["parameters"] = sum(map(_check_safetensors, files))
     if not any((path / name).exists() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
         raise SubjectError(f"{path} has no tokenizer (tokenizer.json)", "fetch the whole model folder")
-    return Source(path.name, "folder", str(path), None, geometry)
+    return Source(_named(path.name, config), "folder", str(path), None, geometry)
+
+
+def _named(name: str, config: dict[str, Any]) -> str:
+    """The name of a model, which tells that its text model alone is the subject where it also sees or hears."""
+    return name if text_part(config) is None else f"{name}, text model"
+
+
+def _refuse_adapter(path: Path) -> None:
+    """Raises SubjectError for a folder that is an adapter, or has one beside its weights."""
+    said = path / ADAPTER
+    if not said.exists():
+        return
+    base = str(_read_config(said).get("base_model_name_or_path") or "its base model")[:100]
+    if (path / "config.json").exists():
+        raise SubjectError(
+            f"{path} has an adapter ({ADAPTER}) beside its weights, which would be left out",
+            f"move it to a folder of its own and give that with --adapter, or take {ADAPTER} out",
+        )
+    raise SubjectError(f"{path} is an adapter of {base}, no model", f"give {base}, with --adapter {path}")
 
 
 def _check_whole(path: Path, files: list[Path]) -> None:
-    index = path / "model.safetensors.index.json"
-    if index.exists():
+    index = path / INDEX
+    if not index.exists() and files and re.search(r"-\d+-of-\d+\.safetensors$", files[0].name):
+        raise SubjectError(f"{path} has its weights in parts and lacks {INDEX}", "fetch the whole model folder")
+    if index.exists() and not (path / "model.safetensors").exists():
         weight_map = _read_config(index).get("weight_map")
         if not isinstance(weight_map, dict):
             raise SubjectError(f"{index} has no weight_map", "fetch the whole model folder")
-        if missing := sorted(set(map(str, weight_map.values())) - {file.name for file in files}):
+        if missing := [name for name in sorted(set(map(str, weight_map.values()))) if not (path / name).exists()]:
             raise SubjectError(f"{path} lacks the weights file {missing[0]}", "fetch the whole model folder")
 
 
@@ -187,6 +217,10 @@ def _refuse_remote_code(config: dict[str, Any], where: str, allowed: bool) -> No
             "--allow-remote-code runs it, if you trust who made it",
         )
 
+
+INDEX = "model.safetensors.index.json"
+
+ADAPTER = "adapter_config.json"
 
 _GGUF_NAMES = {"qwen2moe": "qwen2_moe", "qwen3moe": "qwen3_moe", "gemma3": "gemma3_text", "gpt-oss": "gpt_oss"}
 """What GGUF calls otherwise than transformers."""
@@ -209,6 +243,8 @@ def _gguf(path: Path) -> Source:
     parts = split_files(path)
     header = read_header(parts[0])
     kind = str(header.get("general.architecture", ""))
+    if (what := str(header.get("general.type", "model"))) != "model":
+        raise SubjectError(f"{path} is of the type {what!r}, no model", "give the model itself")
     if f"{kind}.attention.causal" in header and not header[f"{kind}.attention.causal"]:
         raise SubjectError(f"{path} is an encoder ({kind}): it writes no text", "give a model that writes text")
     config = {
@@ -260,7 +296,7 @@ def _hub(subject: str, revision: str | None, weights: bool, pickle: bool, remote
     geometry = read_geometry(said, subject)
     if info is not None:
         _weigh(subject, info, geometry, weights, pickle)
-    return Source(subject, "hub", subject, revision, geometry)
+    return Source(_named(subject, said), "hub", subject, revision, geometry)
 
 
 def _weigh(subject: str, info: Any, geometry: dict[str, Any], weights: bool, pickle: bool) -> None:
@@ -283,15 +319,24 @@ def _weigh(subject: str, info: Any, geometry: dict[str, Any], weights: bool, pic
 def read_geometry(config: dict[str, Any], where: str) -> dict[str, Any]:
     """Layers, heads and sizes from a configuration. Raises SubjectError when it is no language model of a known family,
     or its numbers do not fit each other."""
-    model_type = str(config.get("model_type", ""))
     given = config.get("architectures") or []
     architectures = [str(name) for name in (given if isinstance(given, list) else [given])]
-    if architectures and not any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in architectures):
+    if config.get("is_encoder_decoder"):
         raise SubjectError(
-            f"{where} is a {architectures[0]}: it does not write text token by token",
-            "give a causal language model",
+            f"{where} is an encoder-decoder ({', '.join(architectures) or config.get('model_type')}): half of its "
+            "heads do not follow the text that is written",
+            "give a decoder-only language model",
         )
+    nested = text_part(config)
+    if (
+        nested is None
+        and architectures
+        and not any(one.endswith(("ForCausalLM", "LMHeadModel")) for one in architectures)
+    ):
+        raise SubjectError(f"{where} is a {architectures[0]}, no causal language model", "give one that writes text")
+    model_type = str((nested or config).get("model_type", ""))
     family_of(model_type, settings.families())
+    config = config if nested is None else _with_defaults(nested)
     said = {name: next((config[key] for key in keys if config.get(key) is not None), None) for name, keys in _KEYS}
     mixers = said["ssm_heads"]
     layers, hidden = (_bounded(said[key], key, where) for key in ("layers", "hidden"))
@@ -314,6 +359,39 @@ def read_geometry(config: dict[str, Any], where: str) -> dict[str, Any]:
         "experts": _bounded(said["experts"], "experts", where) if said["experts"] else 0,
         "context": context if isinstance(context, int) and context >= 1 else None,
     }
+
+
+def text_part(config: dict[str, Any]) -> dict[str, Any] | None:
+    """The configuration of the language model inside a model that also sees or hears; None for a language model."""
+    if isinstance(nested := config.get("text_config"), dict):
+        kind = nested.get("model_type") or _TEXT_OF.get(str(config.get("model_type")), "")
+        return nested | {"model_type": kind}
+    if (kind := str(config.get("model_type"))) in _TEXT_OF:  # as they were published first, all in one
+        return config | {"model_type": _TEXT_OF[kind]}
+    return None
+
+
+_TEXT_OF = {
+    "gemma3": "gemma3_text",
+    "qwen2_vl": "qwen2_vl_text",
+    "qwen2_5_vl": "qwen2_5_vl_text",
+    "qwen3_vl": "qwen3_vl_text",
+    "llama4": "llama4_text",
+    "mistral3": "mistral",
+}
+"""Vision-language models, and the architecture of the language model inside."""
+
+
+def _with_defaults(config: dict[str, Any]) -> dict[str, Any]:
+    """Published configurations of vision-language models leave out what is transformers' default."""
+    from transformers import AutoConfig
+
+    try:
+        whole = AutoConfig.for_model(**config)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return config  # what is missing is told by its name
+    found: dict[str, Any] = whole.to_dict()
+    return found
 
 
 _KEYS = (
@@ -339,7 +417,10 @@ def _bounded(value: Any, key: str, where: str) -> int:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        if text.startswith("\ufeff"):
+            raise ValueError("it begins with a byte order mark, which transformers does not read: save it without")
+        config = json.loads(text)
     except FileNotFoundError:
         raise SubjectError(f"{path.parent} has no {path.name}", "give a model folder in transformers' format") from None
     except (OSError, ValueError, RecursionError) as error:
