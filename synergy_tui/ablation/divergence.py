@@ -21,6 +21,7 @@ from synergy_tui.ablation.head import ROWS, OutputHead
 from synergy_tui.ablation.interventions import Intervention, Zero
 from synergy_tui.ablation.linear import LaidOut
 from synergy_tui.ablation.packing import Pass, Sequences, attention_of, passes
+from synergy_tui.subject import positions
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import Units
 
@@ -84,6 +85,9 @@ class IntactBehaviour:
         self._layers: list[Any] = layers if from_layer and len(layers) == subject.layers else []
         self._beside: dict[int, int | None] = {}
         sequences = Sequences(prompts, responses)
+        most = positions.boundary(subject.model)
+        if most is not None and max(len(p) + len(r) for p, r in zip(prompts, responses, strict=True)) > most:
+            packed, batch = False, 1  # what positions a sequence has is no matter of those beside it
         self.packed = self._packs(sequences) if packed is None else packed
         found = passes(sequences, batch, subject.device, self.packed)
         tokens = sum(one.ids.numel() for one in found)

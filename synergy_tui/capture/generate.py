@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from synergy_tui.errors import SubjectError, TaskError
+from synergy_tui.subject import positions
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import Units
 from synergy_tui.subject.taps import UnitTap
@@ -115,7 +116,6 @@ def check_context(subject: Subject, prompts: Sequence[Sequence[int]], names: Seq
             )
 
 
-@torch.inference_mode()
 def generate(
     subject: Subject,
     prompts: Sequence[Sequence[int]],
@@ -130,60 +130,128 @@ def generate(
     """Responses of at most `steps` tokens to a batch of prompts, padded on the left: greedy, or drawn by `sampling`,
     for which the prompts have `numbers`. units: whose activity is read, all heads by default. `each_step` is told the
     number of responses still growing; what it raises ends the batch. over: whether the response of a row, its tokens so
-    far, is long enough. Without it nothing is copied to the host in the loop but one flag per step. Raises SubjectError
-    when an activity or the logits are not finite."""
-    from transformers import DynamicCache
-
+    far, is long enough. Without it nothing is copied to the host in the loop but one flag per step. Where positions
+    depend on a sequence's length, one that may become long is alone in its batch. Raises SubjectError when an activity
+    or the logits are not finite."""
     units = subject.units() if units is None else units
-    model, device, batch = subject.model, subject.device, len(prompts)
-    ids, mask = _left_padded(subject, prompts)
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
-    accepted = inspect.signature(model.forward).parameters
-    cache = DynamicCache(config=model.config)
-    constant = {"use_cache": True, "cache_params" if "cache_params" in accepted else "past_key_values": cache}
-    if "logits_to_keep" in accepted:
-        constant["logits_to_keep"] = 1
-    ends = torch.tensor(subject.ends, device=device)
-    tokens = torch.zeros((steps, batch), dtype=torch.long, device=device)
-    activity = torch.zeros((steps, units.layers, batch, units.per_layer), dtype=torch.float32, device=device)
-    chances = None
-    if sampling is not None:
-        chosen = sampling.chances(range(batch) if numbers is None else numbers, steps)
-        chances = torch.tensor(chosen, dtype=torch.float32, device=device)
-    lengths = torch.full((batch,), steps, device=device)
-    growing = torch.ones(batch, dtype=torch.bool, device=device)
-    made = 0
+    numbers = range(len(prompts)) if numbers is None else numbers
+    made: dict[int, Response] = {}
+    for rows in _together(subject, [len(one) + steps - 1 for one in prompts]):
+        passes = _Passes(subject, [prompts[row] for row in rows], units, steps)
+        found = passes.generated(
+            each_step,
+            sampling,
+            [numbers[row] for row in rows],
+            None if over is None else lambda row, tokens, rows=rows: over(rows[row], tokens),
+        )
+        made |= dict(zip(rows, found, strict=True))
+    return [made[row] for row in range(len(prompts))]
 
-    with UnitTap(units, last=True) as tap:
-        for step in range(steps):
-            # Bloom and Mamba2 have no positions to be told; the others must not count the padding.
-            if "position_ids" in accepted:
-                constant["position_ids"] = positions
-            logits = model(input_ids=ids, attention_mask=mask, **constant).logits[:, -1]
-            activity[step] = tap.norms()
-            if step == 0 and not torch.isfinite(logits).all():
-                raise SubjectError("the logits are not finite", "in float16 or bfloat16 try --dtype float32")
-            if sampling is None or chances is None:
-                ids = logits.argmax(dim=-1, keepdim=True)
-            else:
-                ids = sampling.draw(logits, chances[step])
-            tokens[step] = ids[:, 0]
-            ended = growing & torch.isin(ids[:, 0], ends)
-            lengths[ended] = step + 1
-            growing = growing & ~ended
-            made = step + 1
-            if over is not None:
-                so_far = tokens[:made].T.tolist()
-                enough = [row for row in torch.nonzero(growing)[:, 0].tolist() if over(row, so_far[row])]
-                lengths[enough], growing[enough] = made, False
-            left = int(growing.sum())
-            each_step(left)
-            if left == 0:
-                break
-            mask = torch.cat([mask, mask.new_ones((batch, 1))], dim=1)
-            positions = positions[:, -1:] + 1
 
-    return _responses(tokens[:made], activity[:made], lengths.clamp(max=made), ends, units)
+def _together(subject: Subject, lengths: Sequence[int]) -> list[list[int]]:
+    """Which sequences share passes: all, but for those that may become long where that changes their positions."""
+    most = positions.boundary(subject.model)
+    long = [] if most is None else [row for row, length in enumerate(lengths) if length > most]
+    short = [row for row in range(len(lengths)) if row not in set(long)]
+    return [*([short] if short else []), *([row] for row in long)]
+
+
+class _Passes:
+    """Passes over a batch of growing sequences, with a cache of their keys and values."""
+
+    def __init__(self, subject: Subject, prompts: Sequence[Sequence[int]], units: Units, steps: int) -> None:
+        self._subject, self._units, self._steps, self._batch = subject, units, steps, len(prompts)
+        self._ids, self._mask = _left_padded(subject, prompts)
+        self._positions = (self._mask.cumsum(1) - 1).clamp(min=0)
+        self._accepted = inspect.signature(subject.model.forward).parameters
+        self._constant = self._fresh()
+        # Long sequences are alone: their lengths are that of the batch.
+        most = positions.boundary(subject.model)
+        self._turn = most if positions.computed_anew(subject.model) else None
+        self._whole = self._ids
+        device = subject.device
+        self._tokens = torch.zeros((steps, self._batch), dtype=torch.long, device=device)
+        size = (steps, units.layers, self._batch, units.per_layer)
+        self._activity = torch.zeros(size, dtype=torch.float32, device=device)
+        self._lengths = torch.full((self._batch,), steps, device=device)
+        self._ends = torch.tensor(subject.ends, device=device)
+
+    def _fresh(self) -> dict[str, Any]:
+        from transformers import DynamicCache
+
+        cache = DynamicCache(config=self._subject.model.config)
+        name = "cache_params" if "cache_params" in self._accepted else "past_key_values"
+        return {"use_cache": True, name: cache} | ({"logits_to_keep": 1} if "logits_to_keep" in self._accepted else {})
+
+    @torch.inference_mode()
+    def generated(
+        self,
+        each_step: Callable[[int], None],
+        sampling: Sampling | None,
+        numbers: Sequence[int],
+        over: Callable[[int, Sequence[int]], bool] | None,
+    ) -> list[Response]:
+        """Responses, see `generate`."""
+        device, chances = self._subject.device, None
+        if sampling is not None:
+            chances = torch.tensor(sampling.chances(numbers, self._steps), dtype=torch.float32, device=device)
+        growing = torch.ones(self._batch, dtype=torch.bool, device=device)
+        made = 0
+        with UnitTap(self._units, last=True) as tap:
+            for step in range(self._steps):
+                logits = self._pass(step, tap)
+                if step == 0 and not torch.isfinite(logits).all():
+                    raise SubjectError("the logits are not finite", "in float16 or bfloat16 try --dtype float32")
+                if sampling is None or chances is None:
+                    ids = logits.argmax(dim=-1, keepdim=True)
+                else:
+                    ids = sampling.draw(logits, chances[step])
+                self._tokens[step] = ids[:, 0]
+                ended = growing & torch.isin(ids[:, 0], self._ends)
+                self._lengths[ended] = step + 1
+                growing = growing & ~ended
+                made = step + 1
+                if over is not None:
+                    so_far = self._tokens[:made].T.tolist()
+                    enough = [row for row in torch.nonzero(growing)[:, 0].tolist() if over(row, so_far[row])]
+                    self._lengths[enough], growing[enough] = made, False
+                left = int(growing.sum())
+                each_step(left)
+                if left == 0:
+                    break
+                self._grow(ids)
+        lengths = self._lengths.clamp(max=made)
+        return _responses(self._tokens[:made], self._activity[:made], lengths, self._ends, self._units)
+
+    @torch.inference_mode()
+    def forced(self, response: Sequence[int]) -> Float[np.ndarray, "units steps"]:
+        """Norms of the one sequence of the batch, grown by the tokens of a given response."""
+        with UnitTap(self._units, last=True) as tap:
+            for step, token in enumerate(response):
+                self._pass(step, tap)
+                self._grow(torch.tensor([[token]], device=self._subject.device))
+        found: Float[np.ndarray, "units steps"] = _as_units(self._activity[: len(response), :, 0], self._units)
+        return found
+
+    def _pass(self, step: int, tap: UnitTap) -> Tensor:
+        """Logits of the next token; the units' norms are kept."""
+        ids, more = self._ids, self._constant
+        if self._turn is not None and self._batch == 1 and step and self._mask.shape[1] == self._turn + 1:
+            ids, more = self._whole, self._fresh()
+            self._positions = torch.arange(ids.shape[1], device=ids.device)[None]
+            self._constant = more
+        # Bloom and Mamba2 have no positions to be told; the others must not count the padding.
+        if "position_ids" in self._accepted:
+            more = more | {"position_ids": self._positions}
+        logits: Tensor = self._subject.model(input_ids=ids, attention_mask=self._mask, **more).logits[:, -1]
+        self._activity[step] = tap.norms()
+        return logits
+
+    def _grow(self, ids: Tensor) -> None:
+        self._ids = ids
+        self._whole = torch.cat([self._whole, ids], dim=1) if self._turn is not None else self._whole
+        self._mask = torch.cat([self._mask, self._mask.new_ones((self._batch, 1))], dim=1)
+        self._positions = self._positions[:, -1:] + 1
 
 
 @torch.inference_mode()
@@ -194,8 +262,26 @@ def replay(
     units: Units | None = None,
 ) -> list[Float[np.ndarray, "units steps"]]:
     """Norms of units on given responses from one teacher-forced pass over a batch, padded on the right (exact for
-    causal models without a mask). Raises SubjectError when one is not finite."""
+    causal models without a mask). A sequence that becomes long, where that changes its positions, is grown token by
+    token as it was generated. Raises SubjectError when one is not finite."""
     units = subject.units() if units is None else units
+    lengths = [len(prompt) + len(response) - 1 for prompt, response in zip(prompts, responses, strict=True)]
+    most = positions.boundary(subject.model)
+    long = set() if most is None else {row for row, length in enumerate(lengths) if length > most}
+    short = [row for row in range(len(prompts)) if row not in long]
+    made = dict(
+        zip(short, _at_once(subject, [prompts[r] for r in short], [responses[r] for r in short], units), strict=True)
+    )
+    for row in long:
+        made[row] = _Passes(subject, [prompts[row]], units, len(responses[row])).forced(responses[row])
+    return [made[row] for row in range(len(prompts))]
+
+
+def _at_once(
+    subject: Subject, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], units: Units
+) -> list[Float[np.ndarray, "units steps"]]:
+    if not prompts:
+        return []
     whole = [[*prompt, *response[:-1]] for prompt, response in zip(prompts, responses, strict=True)]
     longest = max(map(len, whole))
     ids = torch.zeros((len(whole), longest), dtype=torch.long, device=subject.device)

@@ -37,6 +37,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
                 "SHA-256 of names and sizes of the weights' files, of a folder's with samples of them; or `random N`.",
             ),
             ("weights_seed", "BIGINT", "Seed of random weights; NULL where they are the model's own."),
+            ("adapter", "VARCHAR", "Folder of the LoRA adapter that was merged; NULL without one."),
         ],
     ),
     "captures": (

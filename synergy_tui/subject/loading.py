@@ -28,12 +28,12 @@ from transformers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING
 
 from synergy_tui import settings
 from synergy_tui.errors import SubjectError
-from synergy_tui.subject import builtin, gguf_applied
+from synergy_tui.subject import adapter, builtin, gguf_applied, positions
 from synergy_tui.subject import sites as places
 from synergy_tui.subject.families import family_of
 from synergy_tui.subject.gguf import TENSORS, read_header
 from synergy_tui.subject.sites import Site, Units
-from synergy_tui.subject.sources import BUILT_IN, Source, file_list_hash, split_files, weights_files
+from synergy_tui.subject.sources import ADAPTER, BUILT_IN, Source, file_list_hash, split_files, weights_files
 from synergy_tui.subject.taps import UnitTap
 from synergy_tui.terms import HEADS, UNIT_KINDS
 
@@ -96,7 +96,7 @@ class Subject:
     @property
     def context(self) -> int | None:
         """Most tokens of a prompt with its response."""
-        return getattr(places.text_config(self.model), "max_position_embeddings", None)
+        return positions.context(places.text_config(self.model))
 
 
 def load(source: Source, data: Path, device: str, dtype: str, report: builtin.Report = lambda *_: None) -> Subject:
@@ -119,6 +119,10 @@ def load(source: Source, data: Path, device: str, dtype: str, report: builtin.Re
         files = weights_files(folder) or sorted(folder.glob("*.bin"))
     if source.weights_seed is not None and source.kind == "gguf":
         model = _random(model.config, source.weights_seed, dtype)
+    if source.adapter is not None:
+        report("adapter", source.adapter)
+        adapter.merge(model, Path(source.adapter))
+        files = [*files, *sorted(Path(source.adapter).glob("adapter_model.*")), Path(source.adapter) / ADAPTER]
     if device != "cpu" and not hasattr(model, "hf_device_map"):
         model = model.to("cuda" if device == "cuda:all" else device)
     return assemble(source, model.eval().requires_grad_(False), tokenizer, files)
@@ -126,6 +130,7 @@ def load(source: Source, data: Path, device: str, dtype: str, report: builtin.Re
 
 def assemble(source: Source, model: Any, tokenizer: Any, files: list[Path]) -> Subject:
     """A subject of a model in memory, made from the weights in `files`. Raises SubjectError."""
+    positions.begin_anew(model)
     layers, found = _sites(model)
     subject = Subject(
         source=source,
@@ -348,7 +353,7 @@ def _record(subject: Subject, files: list[Path]) -> dict[str, Any]:
     source, model = subject.source, subject.model
     config = {key: value for key, value in model.config.to_dict().items() if key not in _NOT_THE_MODEL}
     config_hash = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
-    weights_hash = file_list_hash(files, samples=16 if source.kind == "folder" else 0)
+    weights_hash = file_list_hash(files, samples=16 if source.kind == "folder" or source.adapter else 0)
     if source.weights_seed is not None:
         weights_hash = f"random {source.weights_seed}"
     return {
@@ -358,6 +363,7 @@ def _record(subject: Subject, files: list[Path]) -> dict[str, Any]:
         "place": source.place,
         "revision": source.revision,
         "weights_seed": source.weights_seed,
+        "adapter": source.adapter,
         "model_type": places.text_config(model).model_type,
         "layers": subject.layers,
         "heads": subject.heads,

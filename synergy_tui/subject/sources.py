@@ -67,9 +67,10 @@ def resolve(
     weights_seed: int | None = None,
     pickle: bool = False,
     remote_code: bool = False,
+    adapter: str | None = None,
 ) -> Source:
     """What `subject` means: a built-in name, a local folder in transformers' format, a .gguf file, or a hub id; with a
-    `weights_seed` its architecture alone, with random weights.
+    `weights_seed` its architecture alone, with random weights; with an `adapter` that merged into its weights.
 
     Raises SubjectError for a file that is missing, empty or truncated, a configuration that does not fit or that no
     family knows, a model that writes no text, and a hub that does not answer.
@@ -78,6 +79,13 @@ def resolve(
     found = replace(found, weights_seed=weights_seed, pickle=pickle, remote_code=remote_code)
     if weights_seed is not None:
         found = replace(found, name=f"{found.name}, random weights {weights_seed}")
+    if adapter is not None:
+        place = user_path(adapter).resolve()
+        if not (place / ADAPTER).is_file():
+            raise SubjectError(f"{place} has no {ADAPTER}", "give the folder of a LoRA adapter")
+        if weights_seed is not None:
+            raise SubjectError("an adapter changes weights, and random ones were asked for", "leave out one of them")
+        found = replace(found, name=f"{found.name} + {place.name}", adapter=str(place))
     return found
 
 
@@ -336,7 +344,7 @@ def read_geometry(config: dict[str, Any], where: str) -> dict[str, Any]:
         raise SubjectError(f"{where} is a {architectures[0]}, no causal language model", "give one that writes text")
     model_type = str((nested or config).get("model_type", ""))
     family_of(model_type, settings.families())
-    config = config if nested is None else _with_defaults(nested)
+    config = config if nested is None else _LEFT_OUT.get(model_type, {}) | nested
     said = {name: next((config[key] for key in keys if config.get(key) is not None), None) for name, keys in _KEYS}
     mixers = said["ssm_heads"]
     layers, hidden = (_bounded(said[key], key, where) for key in ("layers", "hidden"))
@@ -382,16 +390,16 @@ _TEXT_OF = {
 """Vision-language models, and the architecture of the language model inside."""
 
 
-def _with_defaults(config: dict[str, Any]) -> dict[str, Any]:
-    """Published configurations of vision-language models leave out what is transformers' default."""
-    from transformers import AutoConfig
-
-    try:
-        whole = AutoConfig.for_model(**config)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return config  # what is missing is told by its name
-    found: dict[str, Any] = whole.to_dict()
-    return found
+_QWEN_VL = {"num_hidden_layers": 80, "num_attention_heads": 64, "hidden_size": 8192}
+_LLAMA = {"num_hidden_layers": 32, "num_attention_heads": 32, "hidden_size": 4096}
+_LEFT_OUT: dict[str, dict[str, int]] = {
+    "gemma3_text": {"num_hidden_layers": 26, "num_attention_heads": 8, "hidden_size": 2304, "head_dim": 256},
+    "llama4_text": {"num_hidden_layers": 48, "num_attention_heads": 40, "hidden_size": 5120, "head_dim": 128},
+    "qwen3_vl_text": {"num_hidden_layers": 32, "num_attention_heads": 32, "hidden_size": 4096, "head_dim": 128},
+    **{"qwen2_vl_text": _QWEN_VL, "qwen2_5_vl_text": _QWEN_VL},
+    **{"mistral": _LLAMA, "llama": _LLAMA, "qwen2": _LLAMA, "qwen3": _LLAMA},
+}
+"""What published configurations of vision-language models leave out, because it is transformers' default."""
 
 
 _KEYS = (

@@ -102,6 +102,7 @@ def _source(subject: dict[str, Any], request: AblateRequest) -> Source:
         subject["name"],
         *place,
         weights_seed=subject["weights_seed"],
+        adapter=subject["adapter"],
         pickle=request.allow_pickle or before["pickle"],
         remote_code=request.allow_remote_code or before["remote_code"],
     )

@@ -83,6 +83,7 @@ def capture(
         weights_seed=seed if request.random_weights else None,
         pickle=request.allow_pickle,
         remote_code=request.allow_remote_code,
+        adapter=request.adapter,
     )
     needed = memory_needed(source.geometry, dtype)
     free = free_memory() if device == "cpu" else None
@@ -99,6 +100,7 @@ def capture(
     settled: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__} | {
         "subject": source.place,
         "revision": source.revision,
+        "adapter": source.adapter,
         "revisions": (),
         "weights_seed": source.weights_seed,
         "device": device,
@@ -186,6 +188,9 @@ def weights_of(source: Source) -> str | None:
     """What tells the weights of a folder or file from others that lay there; None where the source says it."""
     if source.weights_seed is not None:
         return None
+    if source.adapter is not None:
+        merged = file_list_hash(sorted(Path(source.adapter).glob("adapter_*")), samples=16)
+        return f"{weights_of(dataclasses.replace(source, adapter=None)) or source.place} + {merged}"
     if source.kind == "folder":
         folder = Path(source.place)
         return file_list_hash(weights_files(folder) or sorted(folder.glob("*.bin")), samples=16)

@@ -108,6 +108,7 @@ def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
         asked = LadderRequest(
             subject=own["place"],
             revision=own["revision"],
+            adapter=own["adapter"],
             chat=capture["chat_template"] is not None,
             dtype=capture["dtype"],
             fresh=fresh,

@@ -59,7 +59,7 @@ def controls(
         )
     out = []
     for seed in [number for number in range(first, first + seeds + 1) if number != own["weights_seed"]][:seeds]:
-        one = capture(data, asked.replace(random_weights=True, weights_seed=seed), cache)
+        one = capture(data, asked.replace(adapter=None, random_weights=True, weights_seed=seed), cache)
         if one.spec.tasks_hash != row["tasks_hash"]:
             raise UsageError(f"the task set {row['tasks']} is no longer what {capture_id} was asked", "capture anew")
         _same_architecture(one.spec.source.geometry, own, row)

@@ -52,7 +52,7 @@ def difficulty(cache: Cache, data: Path, request: LadderRequest) -> Climb:
     asked = CaptureRequest(**{name: getattr(request, name) for name in shared})
     captured = capture(data, asked, tasks=chosen.as_tasks())
     settled: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__} | {
-        name: getattr(captured.spec, name) for name in ("subject", "revision", "dtype", "batch")
+        name: getattr(captured.spec, name) for name in ("subject", "revision", "adapter", "dtype", "batch")
     }
     settled |= {"ladder": whole_path(request.ladder) if request.ladder not in ladders.SHIPPED else request.ladder}
     settled |= {"device": choose(None if request.device == "cuda:all" else request.device), "fresh": True}

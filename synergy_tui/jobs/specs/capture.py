@@ -16,6 +16,9 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 SUBJECT = "smollm2, a model folder, a folder of checkpoints, a .gguf file, or a hub id (owner/name)."
 
+Adapter = Annotated[
+    str | None, Option("LoRA adapter that is merged into the weights: its folder.", told="none", metavar="FOLDER")
+]
 AllowCode = Annotated[bool, Option("Run the Python code that the model's files bring.")]
 AllowPickle = Annotated[bool, Option("Load weights kept as pickle, a format that can run code.")]
 Batch = Annotated[Count | None, Option("Prompts at a time.", told="what memory holds")]
@@ -80,6 +83,7 @@ class CaptureRequest(Request, frozen=True, kw_only=True):
     ] = None
     revision: Revision = None
     revisions: Annotated[tuple[str, ...], Option("Several revisions, with commas: a training's course.")] = ()
+    adapter: Adapter = None
     random_weights: RandomWeights = False
     weights_seed: Annotated[Seed | None, Option("Of random weights.", told="the seed")] = None
     allow_pickle: AllowPickle = False
@@ -112,7 +116,19 @@ class CaptureSpec(CaptureRequest, Spec, frozen=True, kw_only=True):
     REQUEST: ClassVar[type[Request]] = CaptureRequest
     LETTER: ClassVar[str] = "c"
     NOT_WHAT: ClassVar[frozenset[str]] = frozenset(
-        {"subject", "tasks", "task_set", "tasks_hash", "prompts", "batch", "replay", "revision", "revisions", "data"}
+        {
+            "subject",
+            "adapter",
+            "tasks",
+            "task_set",
+            "tasks_hash",
+            "prompts",
+            "batch",
+            "replay",
+            "revision",
+            "revisions",
+            "data",
+        }
         | {"random_weights", "weights_seed", "allow_pickle", "allow_remote_code", "control", "ladder"}
         | {"trajectory", "training_step"}
     )

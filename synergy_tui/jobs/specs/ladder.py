@@ -12,6 +12,7 @@ from synergy_tui import terms
 from synergy_tui.errors import UsageError
 from synergy_tui.jobs.specs.base import C, Count, Request, Spec
 from synergy_tui.jobs.specs.capture import (
+    Adapter,
     AllowCode,
     AllowPickle,
     Batch,
@@ -92,6 +93,7 @@ class LadderRequest(Request, frozen=True, kw_only=True):
     chat: Chat = True
     system: System = None
     revision: Revision = None
+    adapter: Adapter = None
     random_weights: RandomWeights = False
     allow_pickle: AllowPickle = False
     allow_remote_code: AllowCode = False
@@ -138,7 +140,7 @@ class LadderSpec(LadderRequest, Spec, frozen=True, kw_only=True):
     LETTER: ClassVar[str] = "l"
     NOT_WHAT: ClassVar[frozenset[str]] = frozenset(
         {"subject", "ladder", "levels", "prompts", "steps", "level_column", "answer_column", "text_column", "verifier"}
-        | {"fresh", "batch", "dtype", "chat", "system", "revision", "random_weights", "allow_pickle"}
+        | {"fresh", "batch", "dtype", "chat", "system", "revision", "adapter", "random_weights", "allow_pickle"}
         | {"allow_remote_code", "capture"}
     )
     TABLES: ClassVar[tuple[str, ...]] = (

@@ -34,13 +34,12 @@ class Examination:
         with within or contextlib.nullcontext():
             for start in range(0, len(self._order), self._batch):
                 some = self._order[start : start + self._batch]
-                answers = generate(
-                    self._subject,
-                    [self._asked[one] for one in some],
-                    self._steps,
-                    lambda _: check(),
-                    over=lambda row, tokens, some=some: self._grade(some[row], tokens, False).final,
-                )
+
+                def over(row: int, tokens: Sequence[int], some: list[int] = some) -> bool:
+                    return self._grade(some[row], tokens, False).final
+
+                asked = [self._asked[one] for one in some]
+                answers = generate(self._subject, asked, self._steps, lambda _: check(), over=over)
                 for one, answer in zip(some, answers, strict=True):
                     out[one] = self._grade(one, answer.tokens, answer.ended).name
         return out
