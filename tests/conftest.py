@@ -234,14 +234,9 @@ def one_thread() -> Iterator[None]:
 
 def byte_tokenizer() -> Any:
     """A token for every byte, and <end>, which is 256."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
+    from synergy_tui.bench import families
 
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={token: n for n, token in enumerate([*alphabet, "<end>"])}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>")
+    return families.byte_tokenizer()
 
 
 def ar1(chance: np.random.Generator, shape: tuple[int, ...], phi: float, burn: int = 200) -> np.ndarray:

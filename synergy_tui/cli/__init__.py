@@ -7,7 +7,7 @@ claims.py   claims, networks: verdicts on a run
 compare.py  runs side by side
 controls.py run --control: the same architecture with random weights
 look.py     explore, show, sql, export, doctor, bench
-subjects.py subjects list, show, pull
+subjects.py subjects list, show, check, pull
 jobs.py     jobs list, show, watch, logs, cancel, pause, resume, clean
 cache.py    cache info, check, compact, gc, delete
 common.py   the options and the printing they share

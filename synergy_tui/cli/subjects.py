@@ -1,4 +1,4 @@
-"""subjects list, show, pull: which models there are, and what they need."""
+"""subjects list, show, check, pull: which models there are, and what they need."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from synergy_tui.cli.common import open_cache, options, print_json, settings_in_force
 from synergy_tui.cli.fields import made, request_options
-from synergy_tui.jobs.specs.pull import PullRequest
+from synergy_tui.jobs.specs.pull import CheckRequest, PullRequest
 
 
 @click.group(invoke_without_command=True)
@@ -103,6 +103,33 @@ def show(subject: str, cache: Path | None, as_json: bool, **chosen: Any) -> None
 
     for name, value in lines.items():
         click.echo(f"{name:<14} {printable(str(value))}")
+
+
+CHECKED = 48
+"""Tokens of an answer that is compared: enough to see a cache, a window or an end go wrong."""
+
+
+@subjects.command()
+@click.argument("subject")
+@request_options(CheckRequest, "seed")
+@options()
+def check(subject: str, cache: Path | None, as_json: bool, **chosen: Any) -> None:
+    """Compare what is measured of SUBJECT with transformers' own generation, in float32: can its numbers be trusted?
+
+    \b
+    Example:  synergy-tui subjects check smollm2
+    """
+    request = made(CheckRequest, chosen | {"subject": subject})
+    from synergy_tui.jobs import examine
+
+    settings = settings_in_force(cache)
+    found = examine.parity(request, settings.data, settings.cache, CHECKED)
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(f"{found['subject']} {found['sentence']}")
+    if not (found["holds"] or found["rounding"]):
+        raise SystemExit(1)
 
 
 @subjects.command()

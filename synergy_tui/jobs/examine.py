@@ -14,6 +14,7 @@ import psutil
 from synergy_tui import __version__
 from synergy_tui.errors import SynergyError
 from synergy_tui.jobs.devices import cores
+from synergy_tui.jobs.specs.pull import CheckRequest
 from synergy_tui.settings import worker_environment
 
 PATIENCE = 60.0
@@ -42,6 +43,30 @@ def measure(name: str, cache: Path) -> dict[str, Any]:
     if got.returncode:
         raise SynergyError(f"bench {name} failed: {got.stderr.strip().splitlines()[-1:]}", "synergy-tui doctor")
     return json.loads(got.stdout)
+
+
+def parity(request: CheckRequest, data: Path, cache: Path, steps: int) -> dict[str, Any]:
+    """What `subjects check` finds, in a process of its own that tells on standard error what it does. Raises
+    SynergyError."""
+    command = [
+        sys.executable,
+        "-m",
+        "synergy_tui.jobs.worker.parity",
+        json.dumps(request.to_json()),
+        str(data),
+        str(steps),
+    ]
+    got = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=worker_environment(cache)
+    )
+    if got.returncode:
+        raise SynergyError("the comparison ended before its time", "see the lines above")
+    found: dict[str, Any] = json.loads(got.stdout.splitlines()[-1])
+    if "what" in found:
+        error = SynergyError(found["what"], found["next"])
+        error.exit_code = found["code"]
+        raise error
+    return found
 
 
 def _start(library: str, cache: Path) -> subprocess.Popen[str]:

@@ -4,6 +4,7 @@ in a dry pass by what modules do, not by what they are called."""
 from __future__ import annotations
 
 import contextlib
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -213,6 +214,8 @@ def _is_mixer(module: Any) -> bool:
 def _holds_experts(module: Any) -> bool:
     """Experts fused into one tensor, called with hidden states, the experts chosen for each token and their weights."""
     down = getattr(module, "down_proj", None)
+    if len(inspect.signature(module.forward).parameters) < 3:  # Llama 4 gives every expert every token
+        return False
     return isinstance(down, Tensor) and down.dim() == 3 and down.shape[0] == getattr(module, "num_experts", None)
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 from conftest import byte_tokenizer
-from families import subject_of
 
 from synergy_tui.ablation import compression, interventions
 from synergy_tui.ablation.divergence import IntactBehaviour
+from synergy_tui.bench.families import subject_of
 from synergy_tui.capture.generate import generate
 from synergy_tui.errors import SubjectError
 from synergy_tui.subject.families import FAMILIES

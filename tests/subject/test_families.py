@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 from conftest import TESTS
-from families import FUSED, MADE, subject_of
 from torch.nn import functional
 
+from synergy_tui.bench.families import FUSED, MADE, subject_of
 from synergy_tui.capture.generate import generate, replay
 from synergy_tui.errors import SubjectError, UsageError
 from synergy_tui.subject.families import FAMILIES, family_of, parse

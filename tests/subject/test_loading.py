@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import byte_tokenizer, make_tiny
-from families import MIXER
 
+from synergy_tui.bench.families import MIXER
 from synergy_tui.capture.generate import Sampling, encode, generate
 from synergy_tui.errors import MeasureError, SubjectError, TaskError, UsageError
 from synergy_tui.jobs import parts, plan

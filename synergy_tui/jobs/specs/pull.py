@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from synergy_tui.jobs.specs.base import Request, Spec
-from synergy_tui.jobs.specs.capture import AllowPickle, Revision, Subject
+from synergy_tui.jobs.specs.capture import Adapter, AllowCode, AllowPickle, Revision, Subject
 from synergy_tui.subject.source import Source
 
 
@@ -17,6 +17,18 @@ class PullRequest(Request, frozen=True, kw_only=True):
     subject: Subject
     revision: Revision = None
     allow_pickle: AllowPickle = False
+
+
+class CheckRequest(Request, frozen=True, kw_only=True):
+    """What `subjects check` takes."""
+
+    COMMAND: ClassVar[str] = "check"
+
+    subject: Subject
+    revision: Revision = None
+    adapter: Adapter = None
+    allow_pickle: AllowPickle = False
+    allow_remote_code: AllowCode = False
 
 
 class PullSpec(PullRequest, Spec, frozen=True, kw_only=True):

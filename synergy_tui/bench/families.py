@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from conftest import byte_tokenizer
 
 from synergy_tui.subject.loading import Subject, assemble
 from synergy_tui.subject.source import Source
@@ -56,20 +55,50 @@ SAID: dict[str, dict[str, Any]] = {
     "granitemoehybrid": MIXER | MOE | {"layer_types": ["mamba", "attention", "mamba", "mamba"]},
     "falcon_h1": MIXER | {"mamba_d_ssm": 64},
 }
+TURNED = {"rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [1, 1, 2]}}
+SAID |= {
+    "llama4_text": MOE | {"intermediate_size_mlp": 48, "attention_chunk_size": 16, "interleave_moe_layer_step": 2},
+    **dict.fromkeys(("qwen2_vl_text", "qwen2_5_vl_text", "qwen3_vl_text"), TURNED),
+}
+EYE = {"depth": 1, "num_heads": 2, "patch_size": 14, "hidden_size": 16, "intermediate_size": 16, "out_hidden_size": 32}
+SEEING: dict[str, tuple[str, dict[str, Any]]] = {
+    "qwen2_vl_text": ("qwen2_vl", {"depth": 1, "num_heads": 2, "patch_size": 14, "embed_dim": 16, "hidden_size": 32}),
+    "qwen2_5_vl_text": ("qwen2_5_vl", EYE),
+    "qwen3_vl_text": ("qwen3_vl", EYE | {"deepstack_visual_indexes": [0]}),
+}
+"""Vision-language models around a language model: architecture and what they see with."""
+
 MADE: dict[str, Subject] = {}
+
+
+def byte_tokenizer() -> Any:
+    """A token for every byte, and <end>, which is 256."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={token: n for n, token in enumerate([*alphabet, "<end>"])}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>")
 
 
 def subject_of(name: str) -> Subject:
     """The subject of an architecture, made once."""
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
     if name not in MADE:
         torch.manual_seed(0)
         said = {key: value for key, value in PLAIN.items() if key not in NOT_SAID.get(name, ())}
-        config = AutoConfig.for_model(name, **said | SAID.get(name, {}))
+        whole = said | SAID.get(name, {})
         # Falcon cannot be told later to say its attention weights.
         how = {"attn_implementation": "eager"} if name == "falcon" else {}
-        model = AutoModelForCausalLM.from_config(config, **how)
+        if name in SEEING:  # these are no models by themselves
+            kind, vision = SEEING[name]
+            config = AutoConfig.for_model(kind, text_config=whole, vision_config=vision)
+            model = AutoModelForImageTextToText.from_config(config)
+        else:
+            model = AutoModelForCausalLM.from_config(AutoConfig.for_model(name, **whole), **how)
         for parameter in model.parameters():  # some begin at 0 or 1, where a mistake could hide
             parameter.data += 0.05 * torch.randn_like(parameter)
         model = model.eval().requires_grad_(False)
