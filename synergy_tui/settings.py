@@ -34,19 +34,20 @@ class Settings:
 def load(cache: str | Path | None = None) -> Settings:
     """The settings in force; `cache` is the command's --cache flag. Raises UsageError on a config.toml that
     does not parse or names something unknown."""
-    import platformdirs
-
     config = _read_config(_config_path())
-    user_data = Path(platformdirs.user_data_dir(APP))
 
-    def chosen(flag: str | Path | None, name: str, default: Path) -> Path:
+    def chosen(flag: str | Path | None, name: str, default: Path | None) -> Path:
         value = flag or os.environ.get(f"SYNERGY_TUI_{name.upper()}") or config.get(name) or default
+        if value is None:
+            raise UsageError(f"there is no home folder for the {name}", f"set HOME, or SYNERGY_TUI_{name.upper()}")
         return user_path(value).resolve()
 
+    user_data, state = _home("user_data_dir"), _home("user_state_dir")
+    folder = chosen(cache, "cache", user_data and user_data / "cache")
     return Settings(
-        cache=chosen(cache, "cache", user_data / "cache"),
-        data=chosen(None, "data", user_data),
-        state=Path(platformdirs.user_state_dir(APP)),
+        cache=folder,
+        data=chosen(None, "data", user_data or folder / "data"),
+        state=state or folder / "state",
         theme=config.get("theme"),
         colour="none" if os.environ.get("NO_COLOR") else config.get("colour"),
         ascii=config.get("ascii", False),
@@ -64,6 +65,8 @@ def user_path(text: str | Path) -> Path:
     try:
         path = Path(text).expanduser()
         path.exists()
+        path.resolve()
+        str(path).encode()
     except (OSError, RuntimeError, ValueError) as error:
         shown = str(text)[:60].encode("unicode_escape").decode()
         raise UsageError(
@@ -72,16 +75,35 @@ def user_path(text: str | Path) -> Path:
     return path
 
 
-def _config_path() -> Path:
+def _home(what: str) -> Path | None:
+    """A folder of this program in the user's home; None for a user who has none."""
     import platformdirs
 
-    return Path(platformdirs.user_config_dir(APP)) / "config.toml"
+    try:
+        return Path(getattr(platformdirs, what)(APP))
+    except RuntimeError:  # no HOME, and a user id that the machine does not know
+        return None
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def mend_sizes() -> None:
+    """Forgets a width or height of the terminal that is none, as some schedulers set them."""
+    for name in ("COLUMNS", "LINES"):
+        said = os.environ.get(name, "80")
+        if not said.isdecimal() or int(said) < 1:
+            del os.environ[name]
+
+
+def _config_path() -> Path | None:
+    folder = _home("user_config_dir")
+    return None if folder is None else folder / "config.toml"
+
+
+def _read_config(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
     try:
         config = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}", "mend or remove it") from None

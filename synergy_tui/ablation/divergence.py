@@ -80,8 +80,8 @@ class IntactBehaviour:
         self._units = units or subject.units()
         self._how = intervention or Zero()
         self._head = OutputHead(subject)
-        self._linear = LaidOut(subject.model.base_model, ROWS)
-        layers = list(getattr(subject.model.base_model, "layers", ()))
+        self._linear = LaidOut(subject.base, ROWS)
+        layers = list(getattr(subject.base, "layers", ()))
         self._layers: list[Any] = layers if from_layer and len(layers) == subject.layers else []
         self._beside: dict[int, int | None] = {}
         sequences = Sequences(prompts, responses)
@@ -182,7 +182,7 @@ class IntactBehaviour:
                 del module.forward
 
     def _hidden(self, tokens: Pass) -> Tensor:
-        model = self._subject.model.base_model
+        model = self._subject.base
         with attention_of(model, tokens), self._linear.here():
             out = model(input_ids=tokens.ids, position_ids=tokens.positions, use_cache=False)
         return out.last_hidden_state[tokens.rows, tokens.places].float()

@@ -51,7 +51,7 @@ class OutputHead:
     def _as_the_model_does(self, subject: Subject) -> float:
         """What families do to logits has a name of its own in each; so it is measured on one token."""
         ids = torch.ones((1, 2), dtype=torch.long, device=subject.device)
-        hidden = subject.model.base_model(input_ids=ids, use_cache=False).last_hidden_state[0, -1:].float()
+        hidden = subject.base(input_ids=ids, use_cache=False).last_hidden_state[0, -1:].float()
         own = subject.model(input_ids=ids, use_cache=False).logits[0, -1:].float()
         plain = torch.nn.functional.linear(hidden, self._weight, self._bias)
         near = LIKE.get(subject.model.dtype, LIKE_16_BITS) * own.norm()

@@ -227,7 +227,7 @@ def reference_means(
     with heard(units, add):
         for one in made:
             steps.append(one.rows * one.ids.shape[1] + one.places)
-            subject.model.base_model(input_ids=one.ids, position_ids=one.positions, use_cache=False)
+            subject.base(input_ids=one.ids, position_ids=one.positions, use_cache=False)
     floor = torch.ones((), dtype=torch.long)
     return [
         (total / torch.maximum(torch.as_tensor(count), floor.to(total.device))).to(subject.model.dtype)

@@ -14,13 +14,13 @@ common.py   the options and the printing they share
 fields.py   options made from the fields of requests
 starting.py chains of jobs, announced, started and followed
 looks.py    how the explorer looks
+signs.py    signs of ASCII for those that a terminal cannot show
 """
 
 from __future__ import annotations
 
 import errno
 import importlib
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -29,7 +29,8 @@ from typing import Any
 
 import click
 
-from synergy_tui import __version__
+from synergy_tui import __version__, settings
+from synergy_tui.cli import signs
 from synergy_tui.cli.common import say
 from synergy_tui.cli.looks import looks
 from synergy_tui.errors import SynergyError
@@ -105,14 +106,27 @@ def commands(context: click.Context, cache: Path | None, **looks: Any) -> None:
             context.invoke(look.show, cache=cache)
 
 
+def _prepare() -> None:
+    """Streams that may be closed or know no UTF-8, and sizes of the terminal that are none."""
+    settings.mend_sizes()
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+    signs.prepare()
+
+
+def _unread() -> int:
+    """Exit code where what reads standard output has ended: what is still buffered must not complain at shut-down."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return 0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command `synergy-tui`. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. `--debug` anywhere lets
     errors through with their traceback."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show ΦID still gets its numbers
+    _prepare()
     try:
         commands.main([one for one in arguments if one != "--debug"], prog_name="synergy-tui", standalone_mode=False)
         sys.stdout.flush()
@@ -121,6 +135,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         say(f"synergy-tui: {error}")
         return error.exit_code
+    except SystemExit as error:
+        if "PacifyFlush" in type(sys.stdout).__name__:  # click's way of saying that nobody reads on
+            return _unread()
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
@@ -136,8 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         if error.errno != errno.EPIPE:
             say(f"synergy-tui: {error.strerror or error} · free space, or check where the output goes")
-        # What is still buffered must not complain at shut-down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _unread()
         return 0 if error.errno == errno.EPIPE else 1
     except Exception as error:  # the last resort: a user never sees a traceback unasked
         if debug:

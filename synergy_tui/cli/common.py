@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 import shutil
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synergy_tui import terms
+from synergy_tui.cli import signs
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,23 +25,35 @@ if TYPE_CHECKING:
 
 
 def options(*, run: bool = False) -> Callable[[Any], Any]:
-    """--cache and --json, and for commands about a run RUN and --latest."""
+    """--cache, --json and --ascii, and for commands about a run RUN and --latest."""
 
     def decorate(command: Any) -> Any:
         if run:
             command = click.option("--latest", is_flag=True, help="The newest finished one.")(command)
             command = click.argument("run", required=False)(command)
         command = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+        if not any(one.name == "ascii" for one in getattr(command, "__click_params__", ())):
+            command = click.option(
+                "--ascii", is_flag=True, expose_value=False, callback=_ascii, help="Draw in signs of ASCII alone."
+            )(command)
         return click.option("--cache", type=click.Path(path_type=Path), help="Cache folder.")(command)
 
     return decorate
+
+
+def _ascii(context: click.Context, option: click.Parameter, given: bool) -> None:
+    if given:
+        signs.prepare(ascii_alone=True)
 
 
 def settings_in_force(cache: Path | None) -> Settings:
     """The settings; --cache may stand before or after the command's name."""
     from synergy_tui.settings import load
 
-    return load(cache or click.get_current_context().find_root().params.get("cache"))
+    found = load(cache or click.get_current_context().find_root().params.get("cache"))
+    if found.ascii:
+        signs.prepare(ascii_alone=True)
+    return found
 
 
 def open_cache(cache: Path | None) -> Cache:
@@ -62,7 +76,13 @@ def console() -> Console:
     """Standard output with the colours it has."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    class Whole(Console):
+        """Nobody reading on is no failure."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError(errno.EPIPE, "nobody reads on")
+
+    return Whole(highlight=False)
 
 
 def print_json(content: Any) -> None:

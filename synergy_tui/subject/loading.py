@@ -69,6 +69,12 @@ class Subject:
         return Units(tuple(chosen), self.layers, self.model.get_input_embeddings())
 
     @property
+    def base(self) -> Any:
+        """The model without its output head."""
+        own = self.model.base_model
+        return own if own is not self.model else self.model.get_decoder()
+
+    @property
     def projections(self) -> list[Any]:
         """The layers' attention output projections; None where a layer has no attention."""
         found = {site.layer: site.modules[0] for site in self.sites if site.kind == "head"}

@@ -118,7 +118,7 @@ def test_divergence_of_a_bf16_model_is_no_noisier_than_its_hidden_states(tiny, t
         ids, first = torch.tensor([[*prompt, *response[:-1]]]), len(prompt) - 1
 
         def log_p(ids=ids, start=first):
-            hidden = subject.model.base_model(input_ids=ids, use_cache=False).last_hidden_state[0, start:]
+            hidden = subject.base(input_ids=ids, use_cache=False).last_hidden_state[0, start:]
             return (hidden.double() @ weight.T).log_softmax(-1)
 
         with torch.inference_mode():
