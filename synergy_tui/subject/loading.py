@@ -72,7 +72,7 @@ class Subject:
     def base(self) -> Any:
         """The model without its output head."""
         own = self.model.base_model
-        return own if own is not self.model else self.model.get_decoder()
+        return own if own is not self.model else self.model.model  # as in Llama 4, whose prefix names another part
 
     @property
     def projections(self) -> list[Any]:
