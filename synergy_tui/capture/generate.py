@@ -87,7 +87,7 @@ def _templated(tokenizer: Any, prompt: str | Messages, system: str | None) -> st
     except Exception as error:  # a template is a program of the model's and may raise anything
         mend = "leave out --system" if system is not None else "give a --system prompt" if "system" not in roles else ""
         raise SubjectError(
-            f"its chat template refuses messages with the roles {roles}: {str(error)[:200]}",
+            f"its chat template fails: {type(error).__name__}: {str(error)[:200]} (messages with the roles {roles})",
             f"{mend}, or use --no-chat" if mend else "use --no-chat, or other roles",
         ) from error
 

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 WIDEST = 80
@@ -74,6 +75,8 @@ def _plain(content: Any) -> Any:
         return None
     if isinstance(content, datetime):
         return content.isoformat(sep=" ")
+    if isinstance(content, Decimal):
+        return int(content) if content == content.to_integral_value() else float(content)
     if content is None or isinstance(content, str | int | float | bool):
         return content
     return str(content)

@@ -28,6 +28,13 @@ PAIR_FILE = pa.schema(
 """Bulk file of a decomposition: one row per pair, ordered by x, y. Layers are kept in it because runs of equal values
 cost nothing there and a join over millions of pairs does."""
 
+
+def series_file(wide: bool) -> pa.Schema:
+    """Columns of a file of series; wide: values in float64, for those that vary too finely for float32."""
+    place = SERIES_FILE.get_field_index("value")
+    return SERIES_FILE.set(place, pa.field("value", pa.float64())) if wide else SERIES_FILE
+
+
 SERIES_FILE = pa.schema(
     [
         ("prompt", pa.int32()),

@@ -134,7 +134,7 @@ class Cache:
                 con.execute(f"ATTACH '{str(fresh).replace(chr(39), chr(39) * 2)}' AS fresh")
                 for name in schema.TABLES:
                     if name != "meta":
-                        con.execute(f"INSERT INTO fresh.{name} BY NAME SELECT * FROM {name}")
+                        con.execute(f"INSERT INTO fresh.{name} BY NAME SELECT * FROM {name} ORDER BY rowid")
                 con.execute("DETACH fresh")
                 with open(fresh, "rb") as file:
                     os.fsync(file.fileno())

@@ -29,7 +29,7 @@ def newest_card(cache: Cache, decomposition: str) -> str | None:
     alike = " AND ".join(f"d.{name} IS NOT DISTINCT FROM o.{name}" for name in ("capture", *METHOD_FIELDS))
     query = f"""SELECT card FROM cards JOIN decompositions d USING (decomposition), (SELECT * FROM decompositions
         WHERE decomposition = $1) o WHERE {alike}
-        ORDER BY coalesce(cards.method, 1) DESC, cards.created DESC, card LIMIT 1"""
+        ORDER BY coalesce(cards.method, 1) DESC, cards.serial DESC NULLS LAST, cards.created DESC, card LIMIT 1"""
     found = load.rows(cache, query, decomposition)
     return str(found[0]["card"]) if found else None
 

@@ -22,7 +22,13 @@ from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_capture
 
 LOST = 1e-4
-"""Most of a unit's standard deviation that may be lost by keeping its values in float32."""
+"""Most of a unit's standard deviation, within prompts and of its differences, that float32 may lose."""
+
+NEARLY = 1e-3
+"""Standard deviations of a unit by which series of two prompts differ that are one, measured twice."""
+
+MOST_PLACES = 1_000_000
+"""Layers × places of a map."""
 
 _COLUMNS = ("prompt", "unit_index", "step", "value")
 
@@ -33,29 +39,32 @@ def import_file(
     """Imports a file and returns the capture's id. Raises UsageError, as `read_series`, `read_units` and
     `import_series` do."""
     series = read_series(file)
-    layers = read_units(units, series.shape[1]) if units else None
+    layers, heads = read_units(units, series.shape[1]) if units else (None, None)
     place, called = str(file.resolve()), name or file.stem
     table = ["--units", str(units.resolve())] if units else []
     words = ["synergy-tui", "import", place, *table, "--name", called, "--min-steps", str(min_steps)]
-    return import_series(cache, series, layers, name=called, place=place, min_steps=min_steps, recipe=shlex.join(words))
+    recipe = shlex.join(words)
+    return import_series(cache, series, layers, heads, name=called, place=place, min_steps=min_steps, recipe=recipe)
 
 
 def import_series(
     cache: Cache,
     series: np.ndarray,
     layers: np.ndarray | None = None,
+    heads: np.ndarray | None = None,
     *,
     name: str = "imported",
     place: str = "",
     min_steps: int = 20,
     recipe: str = "",
 ) -> str:
-    """Imports an array [prompts, units, steps], NaN past a response's end, and returns the capture's id. layers: of
-    each unit, from 0; without them all units are in one. A response of fewer than `min_steps` steps is kept and not
-    analysed.
+    """Imports an array [prompts, units, steps], NaN past a response's end, and returns the capture's id. layers, heads:
+    numbers of each unit's layer and of its place in it, which stay its name; without layers all units are in one,
+    without heads they are numbered from 0. A response of fewer than `min_steps` steps is kept and not analysed. Series
+    that are too fine for float32 are kept in float64.
 
-    Raises UsageError on another shape or type, prompts that repeat one another, layers of unequal size, and values that
-    float32, in which series are kept, does not hold.
+    Raises UsageError on another shape or type, prompts that repeat one another, layers of unequal size, and several
+    units of one name.
     """
     series = _checked(series)
     prompts, units = series.shape[:2]
@@ -63,20 +72,30 @@ def import_series(
     if layers.shape != (units,):
         raise UsageError(f"{len(layers)} units in the table and {units} in the series", "give a row for each unit")
     found, sizes = np.unique(layers, return_counts=True)
-    if len(set(sizes.tolist())) > 1:
+    if heads is None and len(set(sizes.tolist())) > 1:
         told = ", ".join(f"{layer}: {size}" for layer, size in zip(found.tolist(), sizes.tolist(), strict=True))
         raise UsageError(
             f"layers have unequal numbers of units ({told[:80]})", "leave units out, or import without layers"
         )
-    order = np.argsort(layers, kind="stable")
+    order = np.argsort(layers, kind="stable") if heads is None else np.lexsort((heads, layers))
     _refuse_repeats(series)
     kept = _narrowed(series)[:, order]
     lengths = _lengths(series)
-    digest = hashlib.sha256(np.ascontiguousarray(kept).tobytes()).hexdigest()
+    layer = layers[order]
+    unit = np.concatenate([np.arange(size) for size in sizes]) if heads is None else np.asarray(heads)[order]
+    count, per_layer = int(layer.max()) + 1, int(unit.max()) + 1
+    if layer.min() < 0 or unit.min() < 0 or count * per_layer > MOST_PLACES:
+        raise UsageError(
+            f"units lie on {count:,} layers × {per_layer:,} places, from {layer.min()}.{unit.min()} on",
+            "number layers and heads from 0",
+        )
+    places = layer.astype(np.int64) * per_layer + unit
+    if len(np.unique(places)) < units:
+        raise UsageError("several units have the same layer and head", "give each a row of its own")
+    digest = hashlib.sha256(np.ascontiguousarray(kept).tobytes() + places.tobytes() + name.encode()).hexdigest()
     capture = "c" + secrets.token_hex(4)
-    per_layer = int(sizes[0])
     rows: dict[str, Any] = {
-        "subjects": [_subject(digest, name, place, len(found), per_layer)],
+        "subjects": [_subject(digest, name, place, count, per_layer)],
         "captures": [
             {
                 "capture": capture,
@@ -84,7 +103,7 @@ def import_series(
                 "tasks": name,
                 "tasks_hash": digest,
                 "kind": "imported",
-                "layers": len(found),
+                "layers": count,
                 "units_per_layer": per_layer,
                 "prompts": prompts,
                 "valid_prompts": int((lengths >= min_steps).sum()),
@@ -109,13 +128,13 @@ def import_series(
                 "layer": index // per_layer,
                 "unit": index % per_layer,
                 "kind": "imported",
-                "depth": index // per_layer / max(len(found) - 1, 1),
+                "depth": index // per_layer / max(count - 1, 1),
             }
-            for index in range(units)
+            for index in places.tolist()
         ],
     }
     rows["recipes"] = [{"result": capture, "command": recipe}] if recipe else []
-    publish_capture(cache, capture, rows, _tables(kept, lengths, per_layer))
+    publish_capture(cache, capture, rows, _tables(kept, lengths, places, per_layer), kept.dtype == np.float64)
     return capture
 
 
@@ -139,9 +158,9 @@ def read_series(file: Path) -> np.ndarray:
     raise UsageError(f"{file} is no .npy, .npz or .parquet file", "save the series as one of them")
 
 
-def read_units(file: Path, count: int) -> np.ndarray:
-    """Layers of the units from a .csv or .parquet table with a column layer and a row for each unit, in the order of
-    the series or by a column unit_index. Raises UsageError when it is no such table."""
+def read_units(file: Path, count: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """(layers, heads) of the units from a .csv or .parquet table with a column layer, perhaps one head, and a row for
+    each unit, in the order of the series or by a column unit_index. Raises UsageError when it is no such table."""
     try:
         table = pa.csv.read_csv(file) if file.suffix == ".csv" else pq.ParquetFile(file).read()
     except (OSError, pa.ArrowException) as error:
@@ -153,8 +172,10 @@ def read_units(file: Path, count: int) -> np.ndarray:
             f"give a column layer and {count} rows",
         )
     layer = table["layer"].to_numpy(zero_copy_only=False)
-    if layer.dtype.kind not in "iu":
-        raise UsageError(f"{file}: layer is {layer.dtype}, no whole number", "number the layers from 0")
+    head = table["head"].to_numpy(zero_copy_only=False) if "head" in table.column_names else None
+    for name, column in (("layer", layer), ("head", head)):
+        if column is not None and column.dtype.kind not in "iu":
+            raise UsageError(f"{file}: {name} is {column.dtype}, no whole number", "number them from 0")
     if "unit_index" in table.column_names:
         index = table["unit_index"].to_numpy(zero_copy_only=False)
         if sorted(index.tolist()) != list(range(count)):
@@ -162,7 +183,8 @@ def read_units(file: Path, count: int) -> np.ndarray:
                 f"{file}: unit_index is not 0 to {count - 1}, each once", "number the units as the series does"
             )
         layer = layer[np.argsort(index)]
-    return layer
+        head = None if head is None else head[np.argsort(index)]
+    return layer, head
 
 
 def _from_table(table: pa.Table, file: Path) -> np.ndarray:
@@ -175,6 +197,9 @@ def _from_table(table: pa.Table, file: Path) -> np.ndarray:
             raise UsageError(f"{file}: {name} holds no whole numbers from 0", "number them from 0")
     if not len(value):
         raise UsageError(f"{file} has no rows", "give it some")
+    for name, column in (("prompt", prompt), ("unit_index", unit), ("step", step)):
+        if column.min() == 1:
+            raise UsageError(f"{file}: {name} begins with 1: is it numbered from 1?", "number it from 0")
     shape = tuple(int(column.max()) + 1 for column in (prompt, unit, step))
     if np.prod(shape, dtype=float) > 20 * len(value) + 1000:
         raise UsageError(f"{file}: {len(value):,} rows for {' × '.join(map(str, shape))} values", "number them from 0")
@@ -212,29 +237,78 @@ def _refuse_repeats(series: np.ndarray) -> None:
         first = seen.setdefault(hashlib.sha256(np.ascontiguousarray(plain).tobytes()).digest(), number)
         if first != number:
             repeats.append(f"{number} repeats {first}")
+    repeats = repeats or [f"{second} is nearly {first}" for first, second in _nearly_equal(series)]
     if repeats:
         more = f" and {len(repeats) - 5} more" if len(repeats) > 5 else ""
         raise UsageError(f"prompts are repeated: {', '.join(repeats[:5])}{more}", "keep one of each")
 
 
 def _narrowed(series: np.ndarray) -> np.ndarray:
-    """As float32. Raises UsageError where that would lose what varies."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        kept = series.astype(np.float32)
-        wide = np.where(np.isfinite(series), series, np.nan).astype(np.float64)
-        known = ~np.isnan(wide)
-        count = np.maximum(known.sum(axis=(0, 2)), 1)
-        mean = np.where(known, wide, 0).sum(axis=(0, 2)) / count
-        sd = np.sqrt(np.where(known, (wide - mean[:, None]) ** 2, 0).sum(axis=(0, 2)) / count)
-        lost = np.where(known, np.abs(wide - kept), 0).max(axis=(0, 2))
-    worst = int(np.argmax(lost - LOST * sd))
-    if lost[worst] > LOST * sd[worst]:
+    """As float32; as float64 where float32 would lose what varies, within a prompt or from a step to the next. Raises
+    UsageError where that loses it too."""
+    narrow = series.astype(np.float32) if np.abs(np.nan_to_num(series)).max() < 3e38 else None
+    if narrow is not None and _fine(series, narrow) is None:
+        return narrow
+    kept = series.astype(np.float64)
+    if (worst := _fine(series, kept)) is not None:
         raise UsageError(
-            f"series are kept in float32, which unit {worst} is too fine for: it varies by {sd[worst]:.2g} around "
-            f"{mean[worst]:.6g}",
-            "take its mean off, or scale it",
+            f"series are kept in float64, which unit {worst} is too fine for", "take its mean off, or scale it"
         )
     return kept
+
+
+def _fine(series: np.ndarray, kept: np.ndarray) -> int | None:
+    """A unit that loses what varies; None where there is none."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        wide = np.where(np.isfinite(series), series, np.nan).astype(np.longdouble)
+        lost = np.nan_to_num(np.abs(wide - kept)).max(axis=(0, 2))
+        spread = np.minimum(_spread(wide), _spread(np.diff(wide, axis=2)))
+    over = lost - LOST * spread
+    worst = int(np.argmax(over))
+    return worst if lost[worst] > LOST * spread[worst] else None
+
+
+def _spread(values: np.ndarray) -> np.ndarray:
+    """[units] root mean square deviation from each prompt's own mean."""
+    known = np.isfinite(values)
+    count = np.maximum(known.sum(axis=2, keepdims=True), 1)
+    mean = np.where(known, values, 0).sum(axis=2, keepdims=True) / count
+    squares = np.where(known, (values - mean) ** 2, 0).sum(axis=(0, 2))
+    out: np.ndarray = np.sqrt(squares / np.maximum(known.sum(axis=(0, 2)), 1))
+    return out
+
+
+def _nearly_equal(series: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs of prompts whose series are the same but for rounding, in themselves and from a step to the next: one
+    observation, measured twice."""
+    known = ~np.isnan(series)
+    flat = [_scaled(series)]
+    if series.shape[2] > 1:
+        flat.append(_scaled(np.diff(series.astype(np.float64), axis=2)))
+    # Equal ones have equal projections: those alone are compared that are neighbours in one of them.
+    along = flat[-1] @ np.random.default_rng(0).normal(size=flat[-1].shape[1]) / np.sqrt(flat[-1].shape[1])
+    order = np.argsort(along, kind="stable")
+    found = []
+    for place, first in enumerate(order):
+        for second in order[place + 1 :]:
+            if along[second] - along[first] > 10 * NEARLY:
+                break
+            same = np.array_equal(known[first], known[second]) and known[first].any()
+            if same and all(np.sqrt(np.mean((one[first] - one[second]) ** 2)) < NEARLY for one in flat):
+                found.append((int(min(first, second)), int(max(first, second))))
+    return sorted(found)
+
+
+def _scaled(values: np.ndarray) -> np.ndarray:
+    """[prompts, units × steps] in standard deviations of each unit around its mean; 0 where there is no value."""
+    known = np.isfinite(values)
+    with np.errstate(over="ignore", invalid="ignore"):
+        plain = np.where(known, values, 0).astype(np.float64)
+        count = np.maximum(known.sum(axis=(0, 2), keepdims=True), 1)
+        centred = np.where(known, plain - plain.sum(axis=(0, 2), keepdims=True) / count, 0)
+        sd = np.sqrt((centred**2).sum(axis=(0, 2), keepdims=True) / count)
+    out: np.ndarray = np.nan_to_num(centred / np.where(sd > 0, sd, 1)).reshape(len(values), -1)
+    return out
 
 
 def _lengths(series: np.ndarray) -> np.ndarray:
@@ -254,8 +328,7 @@ def _subject(digest: str, name: str, place: str, layers: int, units: int) -> dic
     }
 
 
-def _tables(series: np.ndarray, lengths: np.ndarray, per_layer: int) -> Iterator[pa.Table]:
-    units = np.arange(series.shape[1])
+def _tables(series: np.ndarray, lengths: np.ndarray, units: np.ndarray, per_layer: int) -> Iterator[pa.Table]:
     for prompt, length in enumerate(lengths.tolist()):
         index = np.repeat(units, length)
         yield pa.table(

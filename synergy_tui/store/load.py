@@ -22,7 +22,7 @@ def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
     the kind, controls and maps of a ladder's levels last. Raises UsageError when there is none or several."""
     with cache.read() as con:
         if latest:
-            order = NEWEST_FIRST.get(kind, f"created DESC, {kind}")
+            order = NEWEST_FIRST.get(kind, f"serial DESC NULLS LAST, created DESC, {kind}")
             row = con.execute(f"SELECT {kind} FROM {KEYS[kind]} ORDER BY {order} LIMIT 1").fetchone()
             if row is None:
                 raise UsageError(f"there is no {kind} in this cache yet", "synergy-tui run smollm2 makes one")
@@ -46,7 +46,8 @@ def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
         related = {
             ("capture", "decomposition"): "SELECT decomposition FROM decompositions WHERE capture = ? "
             f"ORDER BY {NEWEST_FIRST['decomposition']} LIMIT 1",
-            ("capture", "ladder"): "SELECT ladder FROM ladders WHERE capture = ? ORDER BY created DESC, ladder LIMIT 1",
+            ("capture", "ladder"): "SELECT ladder FROM ladders WHERE capture = ? "
+            "ORDER BY serial DESC NULLS LAST, created DESC, ladder LIMIT 1",
             ("decomposition", "ladder"): "SELECT ladder FROM ladder_levels WHERE map = ?",
             ("ladder", "decomposition"): "SELECT map FROM ladder_levels WHERE ladder = ? AND map IS NOT NULL "
             "ORDER BY level LIMIT 1",
@@ -81,8 +82,9 @@ def one(cache: Cache, kind: str, value: str) -> dict[str, Any]:
 
 
 def series(cache: Cache, capture: str, prompts: list[int] | None = None) -> np.ndarray:
-    """[prompts, units, steps] float32, NaN past a response's end, and where a layer has fewer units than another; all
-    prompts or the given ones, in their order. Raises CacheError when the file is damaged."""
+    """[prompts, units, steps] float32, or float64 where that is too coarse; NaN past a response's end, and where a
+    layer has fewer units than another; all prompts or the given ones, in their order. Raises CacheError when the file
+    is damaged."""
     shape = rows(cache, "SELECT layers * units_per_layer AS units FROM captures WHERE capture = $1", capture)
     path = cache.series_folder(capture) / "series.parquet"
     try:
@@ -94,7 +96,8 @@ def series(cache: Cache, capture: str, prompts: list[int] | None = None) -> np.n
                 found = [file.read_row_group(k, ["prompt"])["prompt"].unique() for k in range(file.num_row_groups)]
                 prompts = sorted({prompt for some in found for prompt in some.to_pylist()})
             place = {number: k for k, number in enumerate(prompts)}
-            out = np.full((len(prompts), units, steps), np.nan, np.float32)
+            wide = file.schema_arrow.field("value").type == pa.float64()
+            out = np.full((len(prompts), units, steps), np.nan, np.float64 if wide else np.float32)
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group, ["prompt", "unit_index", "step", "value"])
                 number, unit, step, value = (column.to_numpy() for column in table.columns)
@@ -243,7 +246,7 @@ def ladders(cache: Cache, subject: str | None = None) -> list[dict[str, Any]]:
     return rows(
         cache,
         """SELECT l.*, s.name AS subject_name FROM ladders l JOIN subjects s USING (subject)
-        WHERE $1 IS NULL OR l.subject = $1 ORDER BY l.created DESC, ladder""",
+        WHERE $1 IS NULL OR l.subject = $1 ORDER BY l.serial DESC NULLS LAST, l.created DESC, ladder""",
         subject,
     )
 

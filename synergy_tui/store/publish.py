@@ -14,16 +14,16 @@ import duckdb
 import pyarrow as pa
 
 from synergy_tui.errors import CacheError, UsageError
-from synergy_tui.store.bulk import PAIR_FILE, SERIES_FILE, write_parquet
+from synergy_tui.store.bulk import PAIR_FILE, series_file, write_parquet
 from synergy_tui.store.cache import WORK_PATIENCE, Cache
 from synergy_tui.store.tables import KEYS, PARENTS, TABLES
 
 Rows = Mapping[str, pa.Table | Sequence[Mapping[str, Any]]]
 
 
-def publish_capture(cache: Cache, capture: str, rows: Rows, series: Iterable[pa.Table]) -> None:
-    """`rows`: subjects, captures, prompts, responses, units, recipes. `series`: of bulk.SERIES_FILE, in order."""
-    unfinished = _write(cache, capture, series, SERIES_FILE)
+def publish_capture(cache: Cache, capture: str, rows: Rows, series: Iterable[pa.Table], wide: bool = False) -> None:
+    """`rows`: subjects, captures, prompts, responses, units, recipes. `series`: of bulk.series_file(wide), in order."""
+    unfinished = _write(cache, capture, series, series_file(wide))
     _publish(cache, "capture", capture, rows, (unfinished, cache.series_folder(capture) / "series.parquet"))
 
 
@@ -118,6 +118,8 @@ def _insert(con: duckdb.DuckDBPyConnection, table: str, content: pa.Table | Sequ
         return
     if table in KEYS.values():
         content = content.append_column("created", pa.array([_now()] * len(content), pa.timestamp("us")))
+        ((last,),) = con.execute(f"SELECT coalesce(max(serial), 0) FROM {table}").fetchall()
+        content = content.append_column("serial", pa.array([last + 1] * len(content), pa.int64()))
     con.register("incoming", content)
     conflict = "OR IGNORE " if table == "subjects" else ""  # the same subject captured again is the same row
     con.execute(f"INSERT {conflict}INTO {table} BY NAME SELECT * FROM incoming")

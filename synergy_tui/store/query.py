@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,12 +97,18 @@ def _interrupt(
 
 
 def distinct(names: list[str]) -> list[str]:
-    """Names of columns, the second `a` as `a_2`: a join must not hide one behind the other."""
-    seen: Counter[str] = Counter()
+    """Names of columns, the second `a` as `a_2`, or the next number that no column has, in any case: none may hide
+    another."""
+    taken = {name.lower() for name in names}
+    met: set[str] = set()
     out = []
     for name in names:
-        seen[name] += 1
-        out.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+        own, number = name, 2
+        while name.lower() in met and own.lower() in taken:
+            own, number = f"{name}_{number}", number + 1
+        met.add(name.lower())
+        taken.add(own.lower())
+        out.append(own)
     return out
 
 

@@ -149,7 +149,7 @@ _SURROGATES = """SELECT s.ranking, null_name, avg(s.contrast) AS mean, median(s.
 _SWEPT = f"""SELECT unit_index, divergence, low, high FROM ablation_sweeps WHERE sweep = '{SWEEPS[0]}' AND ablation = (
     SELECT ablation FROM ablations JOIN (SELECT DISTINCT ablation FROM ablation_sweeps WHERE sweep = '{SWEEPS[0]}')
     USING (ablation) WHERE decomposition = $1
-    ORDER BY intervention = '{INTERVENTIONS[0]}' DESC, created DESC, ablation LIMIT 1)"""
+    ORDER BY intervention = '{INTERVENTIONS[0]}' DESC, serial DESC NULLS LAST, created DESC, ablation LIMIT 1)"""
 """Of every unit alone: the newest sweep that removed units by the default intervention, or by any."""
 
 

@@ -18,9 +18,9 @@ NOTHING = "_none"
 _ASIDE = "capture IN (SELECT control FROM controls)"
 
 NEWEST_FIRST = {
-    "capture": f"{_ASIDE} OR capture IN (SELECT capture FROM ladders), created DESC, capture",
+    "capture": f"{_ASIDE} OR capture IN (SELECT capture FROM ladders), serial DESC NULLS LAST, created DESC, capture",
     "decomposition": "decomposition IN (SELECT map FROM ladder_levels WHERE map IS NOT NULL), "
-    f"{_ASIDE}, created DESC, decomposition",
+    f"{_ASIDE}, serial DESC NULLS LAST, created DESC, decomposition",
 }
 """ORDER BY of runs by their age, those last that were only made for another: controls, and a ladder's levels."""
 

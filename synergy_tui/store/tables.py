@@ -67,6 +67,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("seed", "BIGINT", "Seed of the choice of prompts, and of sampling."),
             ("versions", "VARCHAR", "Versions of what made it, as JSON."),
             ("created", "TIMESTAMP", "When it became visible (UTC)."),
+            ("serial", "BIGINT", "Counts results up as they become visible, whatever the clock says."),
         ],
     ),
     "prompts": (
@@ -134,6 +135,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("seed", "BIGINT", "Seed of the bootstrap."),
             ("versions", "VARCHAR", "Versions of what made it, as JSON."),
             ("created", "TIMESTAMP", "When it became visible (UTC)."),
+            ("serial", "BIGINT", "Counts results up as they become visible, whatever the clock says."),
         ],
     ),
     "unit_scores": (
@@ -324,6 +326,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("verdict", "VARCHAR", "The verdict in one sentence."),
             ("versions", "VARCHAR", "Versions of what made it, as JSON."),
             ("created", "TIMESTAMP", "When it became visible (UTC)."),
+            ("serial", "BIGINT", "Counts results up as they become visible, whatever the clock says."),
         ],
     ),
     "ablation_curves": (
@@ -524,6 +527,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("spec", "VARCHAR", "SHA-256 of what was asked for: an equal request finds this result."),
             ("versions", "VARCHAR", "Versions of what made it, as JSON."),
             ("created", "TIMESTAMP", "When it became visible (UTC)."),
+            ("serial", "BIGINT", "Counts results up as they become visible, whatever the clock says."),
         ],
     ),
     "ladder_levels": (
@@ -669,6 +673,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("seed", "BIGINT", "Seed of surrogates, communities and bootstrap."),
             ("versions", "VARCHAR", "Versions of what made it, as JSON."),
             ("created", "TIMESTAMP", "When it became visible (UTC)."),
+            ("serial", "BIGINT", "Counts results up as they become visible, whatever the clock says."),
         ],
     ),
     "network_measures": (
@@ -714,6 +719,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("seed", "BIGINT", "Seed of its parts."),
             ("versions", "VARCHAR", "Versions of what made it, as JSON."),
             ("created", "TIMESTAMP", "When it became visible (UTC)."),
+            ("serial", "BIGINT", "Counts results up as they become visible, whatever the clock says."),
         ],
     ),
     "claims": (

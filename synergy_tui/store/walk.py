@@ -149,7 +149,7 @@ def ablations(cache: Cache, decomposition: str) -> list[dict[str, Any]]:
     return load.rows(
         cache,
         """SELECT ablation, ranking, orders, prompts, seeds, verdict, intervention FROM ablations
-        WHERE decomposition = $1 ORDER BY created DESC, ablation""",
+        WHERE decomposition = $1 ORDER BY serial DESC NULLS LAST, created DESC, ablation""",
         decomposition,
     )
 

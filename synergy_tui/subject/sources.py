@@ -341,7 +341,9 @@ def read_geometry(config: dict[str, Any], where: str) -> dict[str, Any]:
         and architectures
         and not any(one.endswith(("ForCausalLM", "LMHeadModel")) for one in architectures)
     ):
-        raise SubjectError(f"{where} is a {architectures[0]}, no causal language model", "give one that writes text")
+        raise SubjectError(
+            f"{where} is a {architectures[0]}: it does not write text token by token", "give a model that does"
+        )
     model_type = str((nested or config).get("model_type", ""))
     family_of(model_type, settings.families())
     config = config if nested is None else _LEFT_OUT.get(model_type, {}) | nested

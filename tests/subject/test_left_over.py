@@ -84,7 +84,7 @@ def test_the_index_decides_which_files_are_the_weights(tmp_path):
     ("changes", "said"),
     [
         ({"quantization_config": {"quant_method": "zzz"}}, "is quantised by 'zzz'"),
-        ({"architectures": ["BertForMaskedLM"], "model_type": "bert"}, "is a BertForMaskedLM, no causal"),
+        ({"architectures": ["BertForMaskedLM"], "model_type": "bert"}, "is a BertForMaskedLM: it does not write text"),
         (
             {"architectures": ["T5ForConditionalGeneration"], "model_type": "t5", "is_encoder_decoder": True},
             r"is an encoder-decoder \(T5ForConditionalGeneration\)",
@@ -147,12 +147,12 @@ def test_messages_go_through_the_template_with_their_roles(tmp_path):
         (
             "{% if messages[0]['role'] == 'system' %}{{ raise_exception('not supported') }}{% endif %}x",
             "Be brief.",
-            "the roles system, user: not supported · leave out --system, or use --no-chat",
+            r"fails: TemplateError: not supported \(.* roles system, user\) · leave out --system, or use --no-chat",
         ),
         (
             "{% if messages[0]['role'] != 'system' %}{{ raise_exception('required') }}{% endif %}x",
             None,
-            "the roles user: required · give a --system prompt, or use --no-chat",
+            r"fails: TemplateError: required \(.* roles user\) · give a --system prompt, or use --no-chat",
         ),
     ],
 )

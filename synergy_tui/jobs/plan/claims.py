@@ -151,7 +151,7 @@ def ladder_of(cache: Cache, subject: str) -> dict[str, Any] | None:
     query = f"""SELECT * FROM ladders l WHERE subject = $1
       AND ladder IN (SELECT result FROM recipes WHERE method >= {terms.METHOD})
       ORDER BY levels >= {levels} AND prompts_per_level >= {prompts} DESC,
-      verdict = 'comparison', created DESC, ladder LIMIT 1"""
+      verdict = 'comparison', serial DESC NULLS LAST, created DESC, ladder LIMIT 1"""
     found = load.rows(cache, query, subject)
     return found[0] if found else None
 

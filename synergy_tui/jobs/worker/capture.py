@@ -43,6 +43,8 @@ def work(job: JobFolder, spec: CaptureSpec, progress: Progress) -> None:
     progress.detail(f"{subject.source.name}  {units.layers} × {units.per_layer} {_told(units)}")
     asked = _asked(cache, spec, subject)
     names = [one.id for one in spec.items]
+    if asked.answers is None and not spec.temperature:
+        _refuse_same(asked.prompts, names)
     if asked.answers is None:
         check_context(subject, asked.prompts, names, spec.steps)
     else:
@@ -59,6 +61,17 @@ def work(job: JobFolder, spec: CaptureSpec, progress: Progress) -> None:
         )
     progress.stage("publish", share=(0.98, 1.0))
     _publish(cache, job, spec, subject, units, asked.prompts, rows, valid)
+
+
+def _refuse_same(prompts: list[list[int]], names: list[str]) -> None:
+    """Prompts of the same tokens are answered the same: one observation, counted twice. Raises MeasureError."""
+    first: dict[tuple[int, ...], str] = {}
+    for tokens, name in zip(prompts, names, strict=True):
+        if (other := first.setdefault(tuple(tokens), name)) != name:
+            raise MeasureError(
+                f"prompts {other} and {name} are the same {len(tokens)} tokens for this subject",
+                "look at its chat template (--no-chat leaves it out), or take one of them out",
+            )
 
 
 def _told(units: Units) -> str:
