@@ -31,9 +31,19 @@ def merge(model: Any, folder: Path) -> int:
         found = re.fullmatch(r"(?:base_model\.model\.)?(.+)\.lora_(embedding_)?([AB])(?:\.\w+)?(?:\.weight)?", name)
         path = found[1] if found else name.removeprefix("base_model.model.").replace(".modules_to_save", "")
         part = found[3] if found else "whole"
+        if part == "whole" and ".base_layer." in path:
+            path, part = path.partition(".base_layer.")[0], "base"
         changes.setdefault(_INSIDE.sub("model.", path), {})[part] = value
     shared = _shared(model)
     for path, parts in changes.items():
+        if "base" in parts:  # the weights it was trained on, which PEFT keeps beside changed embeddings
+            own = _weight(model, path, "weight", folder)
+            if not torch.equal(parts.pop("base").to(own), own):
+                raise SubjectError(
+                    f"the adapter {folder} was trained on other weights of {path}", "give it to its base"
+                )
+            if not parts:
+                continue
         if "whole" in parts:
             path, _, attribute = path.rpartition(".")
         else:

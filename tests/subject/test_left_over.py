@@ -206,6 +206,24 @@ def test_an_adapter_is_merged_and_recorded(tiny, tmp_path):
     assert len(hashes) == 2
 
 
+def test_the_base_weights_that_peft_keeps_beside_embeddings_must_be_the_models(tiny, tmp_path):
+    folder, own = adapter(tmp_path / "a"), load_file(tiny / "model.safetensors")
+    weights = load_file(folder / "adapter_model.safetensors")
+    name = "base_model.model.model.embed_tokens"
+    torch.manual_seed(4)
+    weights[f"{name}.base_layer.weight"] = own["model.embed_tokens.weight"]
+    weights[f"{name}.lora_embedding_A"] = torch.randn(4, 257)
+    weights[f"{name}.lora_embedding_B"] = torch.randn(32, 4)
+    save_file(weights, folder / "adapter_model.safetensors")
+    change = loaded(tiny, adapter=str(folder)).model.model.embed_tokens.weight - own["model.embed_tokens.weight"]
+    expected = 2 * (weights[f"{name}.lora_embedding_B"] @ weights[f"{name}.lora_embedding_A"]).T
+    torch.testing.assert_close(change, expected, rtol=1e-4, atol=1e-5)
+    weights[f"{name}.base_layer.weight"] = own["model.embed_tokens.weight"] + 1
+    save_file(weights, folder / "adapter_model.safetensors")
+    with pytest.raises(SubjectError, match=r"was trained on other weights of model.embed_tokens"):
+        loaded(tiny, adapter=str(folder))
+
+
 @pytest.mark.parametrize(
     ("said", "message"),
     [
