@@ -44,6 +44,8 @@ def load(cache: str | Path | None = None) -> Settings:
 
     user_data, state = _home("user_data_dir"), _home("user_state_dir")
     folder = chosen(cache, "cache", user_data and user_data / "cache")
+    if user_data is None:  # what is started from here has no home either
+        os.environ.setdefault("SYNERGY_TUI_CACHE", str(folder))
     return Settings(
         cache=folder,
         data=chosen(None, "data", user_data or folder / "data"),

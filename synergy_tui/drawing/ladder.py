@@ -12,7 +12,7 @@ from synergy_tui.drawing.plots import Line, plot
 Found = dict[str, Any]
 
 FIT_COLOURS = {"constant": 240, "linear": 109, "quadratic": 144, "step": 139, "sigmoid": 173}
-CURVE_COLOUR, ACCURACY_COLOUR = 208, 32
+CURVE_COLOUR, ACCURACY_COLOUR, UNFINISHED_COLOUR = 208, 32, 244
 
 
 def draw(found: Found, parameter: str, width: int, height: int = 14) -> Text:
@@ -24,7 +24,8 @@ def draw(found: Found, parameter: str, width: int, height: int = 14) -> Text:
     told += f"   B {best}, the model that fits best" if best else ""
     text.append(f"\n{told}\n")
     if accuracy := accuracy_lines(found, coloured=False):
-        text.append("\n").append(plot(accuracy, width, 8, "accuracy by level", "level", (0.0, 1.0))).append("\n")
+        title = "accuracy by level" + ("; U share of unfinished answers" if len(accuracy) in (1, 4) else "")
+        text.append("\n").append(plot(accuracy, width, 8, title, "level", (0.0, 1.0))).append("\n")
     return text
 
 
@@ -47,14 +48,20 @@ def curve_lines(found: Found, parameter: str, coloured: bool = True, fits: bool 
 
 
 def accuracy_lines(found: Found, coloured: bool = True) -> list[Line]:
-    """Accuracy along the same axis; empty where nothing was graded."""
+    """Accuracy along the same axis, and the share of unfinished answers where there are some; empty where nothing was
+    graded."""
     points = found["levels_of"]
     values = [known(one["accuracy"]) for one in points]
-    if not any(map(isfinite, values)):
-        return []
+    shares = [(one["unfinished"] or 0) / one["prompts"] if one["prompts"] else nan for one in points]
     places, colour = [one["level"] for one in points], ACCURACY_COLOUR if coloured else None
-    ends = [Line(places, [known(one[f"accuracy_{end}"]) for one in points], "dot", colour) for end in ("low", "high")]
-    return [*ends, Line(places, values, "braille" if coloured else "A", colour)]
+    lines = []
+    if any(share > 0 for share in shares):
+        lines.append(Line(places, shares, "braille" if coloured else "U", UNFINISHED_COLOUR if coloured else None))
+    if any(map(isfinite, values)):
+        for end in ("low", "high"):
+            lines.append(Line(places, [known(one[f"accuracy_{end}"]) for one in points], "dot", colour))
+        lines.append(Line(places, values, "braille" if coloured else "A", colour))
+    return lines
 
 
 def rows(found: Found, parameter: str) -> list[dict[str, Any]]:

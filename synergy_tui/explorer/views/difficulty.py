@@ -163,7 +163,13 @@ class DifficultyView(View):
         self.query_one("#ladder-accuracy", Plot).display = bool(accuracy)
         if accuracy:
             here = self._cursor((0.0, 1.0))
-            self.query_one("#ladder-accuracy", Plot).draw([*here, *accuracy], self.ink, "accuracy", "", (0.0, 1.0))
+            self.query_one("#ladder-accuracy", Plot).draw(
+                [*here, *accuracy],
+                self.ink,
+                "accuracy; grey: unfinished" if len(accuracy) in (1, 4) else "accuracy",
+                "",
+                (0.0, 1.0),
+            )
         self.query_one("#ladder-legend", Lines).show([self._legend()], self.ink)
         self._draw_level()
         told = found["verdicts"].get(parameter, {}).get("sentence") or found["sentence"]
