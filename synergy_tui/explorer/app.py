@@ -324,6 +324,13 @@ class Explorer(Session):
 
         self.push_screen(Help(self.view, actions.APP))
 
+    def action_command_palette(self) -> None:
+        """Everything by name."""
+        from synergy_tui.explorer.dialogs.palette import Palette
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
+
     def get_system_commands(self, screen: Screen[Any]) -> Any:
         """Every action by name: the app's and those of the view in front."""
         front = self.view
@@ -335,7 +342,8 @@ class Explorer(Session):
                 )
 
     def _call(self, target: Any, call: str) -> Callable[[], Any]:
-        return lambda: self.run_worker(self.run_action(call, target), group="palette")
+        """An action as the palette starts it: where keys start theirs, one after the other."""
+        return lambda: self.run_action(call, target)
 
     async def action_quit(self) -> None:
         """Leaves. Jobs are processes of their own and go on."""

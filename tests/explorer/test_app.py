@@ -25,6 +25,7 @@ from synergy_tui.explorer.app import Explorer
 from synergy_tui.explorer.dialogs.choose import Choose
 from synergy_tui.explorer.dialogs.help import Help
 from synergy_tui.explorer.dialogs.new import Form
+from synergy_tui.explorer.dialogs.palette import Palette
 from synergy_tui.explorer.dialogs.pins import Pins
 from synergy_tui.explorer.dialogs.rule import AskRule
 from synergy_tui.explorer.runs import RunsPanel
@@ -82,7 +83,7 @@ APP: list[tuple[str, tuple[str, ...], Check]] = [
     ("panel.unit", (), lambda app: not app.query_one("#unit-panel").display),
     ("theme", (), lambda app: app.theme == "synergy-light" and not app.ink.dark),
     ("help", (), _dialog(Help)),
-    ("palette", ("escape",), lambda app: type(app.screen).__name__ == "CommandPalette"),
+    ("palette", ("escape",), _dialog(Palette)),
     ("atlas.down", ("escape", "escape"), lambda app: app.selection.unit == 9),
     ("atlas.up", (), lambda app: app.selection.unit == 5),
     ("atlas.right", (), lambda app: app.selection.unit == 6),

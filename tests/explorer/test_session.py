@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -15,6 +16,9 @@ from typing import Any
 import pytest
 from driving import drive, settle, until_in
 from textual import events
+from textual.command import CommandList
+from textual.errors import NoWidget
+from textual.widgets import Input
 
 from synergy_tui.bench.made import make_run
 from synergy_tui.explorer import actions
@@ -210,7 +214,10 @@ def test_random_keys_and_clicks_never_crash_it(made: Path, size: tuple[int, int]
             if number % 40 == 3:
                 fling(app, "escape", "escape", "n", *["down"] * chance.randrange(5), "enter")
             if chance.random() < 0.05:
-                await pilot.click(offset=(chance.randrange(app.size.width), chance.randrange(app.size.height)))
+                with contextlib.suppress(
+                    NoWidget
+                ):  # the pilot's: it looks for what it clicks, and nothing is laid out yet
+                    await pilot.click(offset=(chance.randrange(app.size.width), chance.randrange(app.size.height)))
             elif chance.random() < 0.01:
                 await pilot.resize_terminal(*chance.choice(SIZES))
             else:
@@ -279,5 +286,74 @@ def test_a_dialog_may_be_closed_at_any_moment(made: Path, name: str) -> None:
         await pilot.press("escape")
         await settle(app, pilot)
         assert len(app.screen_stack) == 1
+
+    drive(press, made)
+
+
+@pytest.mark.slow
+def test_the_palette_may_be_closed_at_any_moment(made: Path) -> None:
+    """Before it is mounted, while it is, and while keys are on their way to it."""
+
+    async def press(app, pilot):
+        for pauses in range(6):
+            app.action_command_palette()
+            for _ in range(pauses):
+                await asyncio.sleep(0)
+            app.pop_screen()
+            await pilot.pause()
+            assert app.is_running
+        fling(app, "ctrl+p", "down", "pagedown", "escape")
+        await settle(app, pilot)
+        assert len(app.screen_stack) == 1
+
+    drive(press, made)
+
+
+@pytest.mark.slow
+def test_what_comes_after_the_palette_was_closed_has_no_effect(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A letter that was typed before searches nothing, and a second enter does not do the same again."""
+
+    async def press(app, pilot):
+        done: list[str] = []
+        searched: list[str] = []
+        monkeypatch.setattr(app, "_call", lambda target, call: lambda: done.append(call))
+        await pilot.press("ctrl+p")
+        await settle(app, pilot)
+        palette = app.screen
+        monkeypatch.setattr(palette, "_gather_commands", searched.append)
+        palette.post_message(Input.Changed(palette.query_one(Input), "z"))
+        palette.dismiss()
+        await settle(app, pilot)
+        assert not searched
+        await pilot.press("ctrl+p")
+        await settle(app, pilot)
+        for _ in range(2):
+            app.screen.query_one(CommandList).action_select()
+        await settle(app, pilot)
+        assert len(done) == 1
+
+    drive(press, made)
+
+
+@pytest.mark.slow
+def test_a_palette_without_room_has_no_pages(made: Path) -> None:
+    async def press(app, pilot):
+        await pilot.press("ctrl+p")
+        await settle(app, pilot)
+        await pilot.press("pagedown", "pageup")
+        assert app.is_running
+
+    drive(press, made, (20, 3))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pauses", range(4))
+def test_the_app_may_stop_while_a_dialog_opens(made: Path, pauses: int) -> None:
+    from synergy_tui.explorer.dialogs.help import Help
+
+    async def press(app, pilot):
+        app.push_screen(Help(app.view, actions.APP))
+        for _ in range(pauses):
+            await asyncio.sleep(0)
 
     drive(press, made)

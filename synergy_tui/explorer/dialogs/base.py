@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from textual.await_complete import AwaitComplete
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 
 from synergy_tui.explorer import keys
 
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from synergy_tui.explorer.host import Host
 
 T = TypeVar("T")
+
+
+def is_open(screen: Screen[Any]) -> bool:
+    """Whether a screen is on the stack of an app that goes on: one that stops gives its screens no more widgets."""
+    app = screen.app
+    return app.is_running and screen.is_attached and screen in app.screen_stack
 
 
 class Dialog(ModalScreen[T | None]):
@@ -29,7 +35,7 @@ class Dialog(ModalScreen[T | None]):
     @property
     def there(self) -> bool:
         """Whether it is open and has its widgets."""
-        return self.is_attached and bool(self.children) and self in self.app.screen_stack
+        return bool(self.children) and is_open(self)
 
     def on_mount(self) -> None:
         """In the signs of the app."""
