@@ -214,9 +214,8 @@ def test_random_keys_and_clicks_never_crash_it(made: Path, size: tuple[int, int]
             if number % 40 == 3:
                 fling(app, "escape", "escape", "n", *["down"] * chance.randrange(5), "enter")
             if chance.random() < 0.05:
-                with contextlib.suppress(
-                    NoWidget
-                ):  # the pilot's: it looks for what it clicks, and nothing is laid out yet
+                # The pilot's own: it looks for what it clicks before anything is laid out.
+                with contextlib.suppress(NoWidget):
                     await pilot.click(offset=(chance.randrange(app.size.width), chance.randrange(app.size.height)))
             elif chance.random() < 0.01:
                 await pilot.resize_terminal(*chance.choice(SIZES))
