@@ -55,7 +55,7 @@ def merge(model: Any, folder: Path) -> int:
                 "merge it with PEFT, and give the merged model",
             )
         if "whole" in parts:
-            change = parts["whole"] - weight.to(parts["whole"].dtype)
+            change = parts["whole"]
         elif set(parts) == {"A", "B"}:
             change = _product(model, path, parts, said)
         else:
@@ -65,7 +65,8 @@ def merge(model: Any, folder: Path) -> int:
                 f"the adapter {folder} changes {path} by {tuple(change.shape)}, and it has {tuple(weight.shape)}",
                 f"give it to its base model, {said.get('base_model_name_or_path') or 'which it does not name'}",
             )
-        weight.copy_((weight.float() + change.float().to(weight.device)).to(weight.dtype))
+        before = 0 if "whole" in parts else weight.float()
+        weight.copy_((before + change.float().to(weight.device)).to(weight.dtype))
     return len(changes)
 
 

@@ -224,6 +224,20 @@ def test_the_base_weights_that_peft_keeps_beside_embeddings_must_be_the_models(t
         loaded(tiny, adapter=str(folder))
 
 
+def test_modules_that_were_trained_whole_take_the_place_of_the_models(tiny, tmp_path):
+    folder = adapter(tmp_path / "a")
+    weights = load_file(folder / "adapter_model.safetensors")
+    weights["base_model.model.lm_head.weight"] = torch.randn(257, 32)
+    save_file(weights, folder / "adapter_model.safetensors")
+    torch.testing.assert_close(
+        loaded(tiny, adapter=str(folder)).model.lm_head.weight, weights["base_model.model.lm_head.weight"]
+    )
+    weights["base_model.model.lm_head.weight"] = torch.randn(300, 32)
+    save_file(weights, folder / "adapter_model.safetensors")
+    with pytest.raises(SubjectError, match=r"changes lm_head by \(300, 32\), and it has \(257, 32\)"):
+        loaded(tiny, adapter=str(folder))
+
+
 @pytest.mark.parametrize(
     ("said", "message"),
     [
