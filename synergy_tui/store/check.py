@@ -9,14 +9,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synergy_tui.store.bulk import PAIR_FILE, SERIES_FILE
+from synergy_tui.store.bulk import PAIR_FILE, series_file
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.schema import NOTHING, TABLES
 from synergy_tui.store.tables import KEYS, PARENTS
 
 _BULK = (
-    ("pairs", "decomposition", "decompositions", PAIR_FILE),
-    ("series", "capture", "captures", SERIES_FILE),
+    ("pairs", "decomposition", "decompositions", (PAIR_FILE,)),
+    ("series", "capture", "captures", (series_file(wide=False), series_file(wide=True))),
 )
 
 
@@ -57,13 +57,13 @@ def check(cache: Cache) -> list[str]:
             for name in sorted(there.keys() - known[kind] - {NOTHING}):
                 shutil.rmtree(there[name])
                 problems.append(f"{kind} of {name} belonged to no run (a publication that did not end); removed")
-    for kind, key, _, columns in _BULK:
+    for kind, key, _, forms in _BULK:
         for name in sorted(known[kind]):
             path = cache.folder / kind / f"{key}={name}" / f"{kind}.parquet"
             mend = f"synergy-tui jobs show {name} --recipe tells how to make it anew, cache delete {name} removes it"
             try:
                 with pq.ParquetFile(path) as file:
-                    if not file.schema_arrow.equals(columns):
+                    if not any(file.schema_arrow.equals(columns) for columns in forms):
                         problems.append(f"{kind} of {name} have other columns than they should: {path} · {mend}")
                     for group in range(file.num_row_groups):
                         file.read_row_group(group)

@@ -61,7 +61,8 @@ FROM (SELECT * FROM read_parquet('{here}/pairs/*/*.parquet', hive_partitioning =
         "series": (
             "Activity of every unit at every step of every response.",
             f"""SELECT capture, prompt, unit_index, layer, unit, step, value
-FROM read_parquet('{here}/series/*/*.parquet', hive_partitioning = true, hive_types = {{'capture': 'VARCHAR'}})""",
+FROM read_parquet('{here}/series/*/*.parquet', hive_partitioning = true, hive_types = {{'capture': 'VARCHAR'}},
+  union_by_name = true)""",  # the first file alone would say how fine all of them are
             {"step": "Generated token, from 0.", "value": "Activity: L2 norm of the unit's output."},
         ),
         "heads": (

@@ -11,6 +11,7 @@ from conftest import ar1
 from synergy_tui.errors import UsageError
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
+from synergy_tui.store.check import check
 from synergy_tui.store.incoming import import_file, import_series
 from synergy_tui.store.query import ask, distinct
 
@@ -70,6 +71,9 @@ def test_what_float32_would_lose_within_a_prompt_or_in_its_differences_is_kept_i
     assert kept.dtype == np.float64
     np.testing.assert_array_equal(kept, fine)
     assert load.series(opened, import_series(opened, series)).dtype == np.float32
+    assert check(opened) == []
+    read = ask(opened, "SELECT max(value), min(value) FROM series GROUP BY capture ORDER BY 1 DESC LIMIT 1")
+    assert read.rows == [(fine.max(), fine.min())]
 
 
 def test_prompts_measured_twice_are_refused_also_with_rounding_between(opened, series):
