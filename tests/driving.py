@@ -19,6 +19,9 @@ from synergy_tui.settings import Settings, load
 STEP = 0.02
 """Seconds between two looks at what is waited for."""
 
+PATIENCE = 90
+"""Seconds until something counts as not coming: a machine may be busy with other things for half a minute."""
+
 Script = Callable[[Explorer, Pilot[Any]], Awaitable[None]]
 
 
@@ -47,7 +50,7 @@ def make(cache: Path, run: str | None = None, **settings: Any) -> Explorer:
     return app
 
 
-async def settle(app: Explorer, pilot: Pilot[Any], rest: float = 0.08, timeout: float = 20) -> None:
+async def settle(app: Explorer, pilot: Pilot[Any], rest: float = 0.08, timeout: float = PATIENCE) -> None:
     """Returns when nothing is loading and the screen has stayed the same for `rest` seconds."""
     before, same = "", 0
     deadline = time.monotonic() + timeout
@@ -64,7 +67,7 @@ async def settle(app: Explorer, pilot: Pilot[Any], rest: float = 0.08, timeout: 
 
 
 async def until_in(
-    app: Explorer, pilot: Pilot[Any], reached: Callable[[], bool], what: str, timeout: float = 20
+    app: Explorer, pilot: Pilot[Any], reached: Callable[[], bool], what: str, timeout: float = PATIENCE
 ) -> None:
     """Waits until the app has come to something."""
     deadline = time.monotonic() + timeout

@@ -141,6 +141,8 @@ class Session(App[None]):
             self.call_from_thread(self.show_tree, opening.tree(cache))
 
     def _no_cache(self, error: str) -> None:
+        if not self.is_running:
+            return
         self.error, self._asked = error, None
         self.redraw()
         self.set_timer(AGAIN, self._open_cache)  # a lock goes, a disk comes back
@@ -148,6 +150,8 @@ class Session(App[None]):
     def _cache_open(self, cache: Cache, place: Place | None) -> None:
         from synergy_tui.explorer.watch import Watch
 
+        if not self.is_running:
+            return  # the app is being taken down: a watcher begun now would never be stopped
         self.cache, self._opening, self.error = cache, place, ""
         # Nothing is there and the sample stands in: the first result takes its place.
         self._first = self._asked is None and (place is None or place.sample)
@@ -172,7 +176,7 @@ class Session(App[None]):
             self.post_message(self.Loaded(place, None, "" if quietly else told(error)))
 
     def on_session_loaded(self, message: Loaded) -> None:
-        if message.place != self._opening:
+        if message.place != self._opening or not self.is_running:
             return
         if message.loaded is None:
             if message.error:
@@ -193,6 +197,8 @@ class Session(App[None]):
         self.post_message(self.Noticed(seen))
 
     def on_session_noticed(self, message: Noticed) -> None:
+        if not self.is_running:
+            return  # the app is being taken down: what would show it is gone
         before, self.seen = self.seen, message.seen
         if before is not None:
             if before.catalogue != message.seen.catalogue or _states(before) != _states(message.seen):
@@ -250,6 +256,8 @@ class Session(App[None]):
                 self.call_from_thread(self._gone)
 
     def _gone(self) -> None:
+        if not self.is_running:
+            return
         self.shown = None
         self.error = "This run was deleted. Choose another one at the left."
         self.redraw()

@@ -50,6 +50,8 @@ def context(config: Any) -> int | None:
 def begin_anew(model: Any) -> None:
     """Dynamic frequencies of one sequence are not left over for the next: a pass that begins at position 0 begins with
     the model's own."""
+    if boundary(model) is None:
+        return
     for module in model.modules():
         if hasattr(module, "max_seq_len_cached") and hasattr(module, "original_inv_freq"):
             module.register_forward_pre_hook(_reset, with_kwargs=True)
