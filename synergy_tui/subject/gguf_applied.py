@@ -12,6 +12,9 @@ from typing import Any
 from synergy_tui.errors import SubjectError
 from synergy_tui.subject.gguf import PARAMETERS, TENSORS
 
+AS_FOLDER = "give the model as a folder (safetensors)"
+"""What to do where a file cannot be used."""
+
 ROPE_FACTORS = {"rope_freqs.weight": "freqs", "rope_factors_long.weight": "long", "rope_factors_short.weight": "short"}
 """Tensors that are no weights but factors of the positions' frequencies."""
 
@@ -62,6 +65,13 @@ def apply(config: Any, header: Mapping[str, Any], factors: Mapping[str, list[flo
     if config.model_type in _LARGE_GEMMA:
         large = config.num_hidden_layers == _LARGE_GEMMA[config.model_type]
         config.query_pre_attn_scalar = config.hidden_size // config.num_attention_heads if large else config.head_dim
+    if config.model_type == "falcon" and said.get("attention.head_count_kv", 1) > 1:
+        # The format has all queries, then all keys, then all values; the model has them by groups of heads.
+        raise _left_out(f"{kind}.attention.head_count_kv", said["attention.head_count_kv"], where)
+    if (config.pad_token_id or 0) >= config.vocab_size:
+        config.pad_token_id = None  # a family's own, which this vocabulary does not have
+    if hasattr(config, "n_positions") and "context_length" in said:
+        config.n_positions = said["context_length"]
     _positions(config, said, factors, where)
 
 
@@ -84,7 +94,7 @@ def _applied(config: Any, name: str, value: Any, said: Mapping[str, Any]) -> boo
 def _left_out(name: str, value: Any, where: str) -> SubjectError:
     return SubjectError(
         f"{where} says {name} = {str(value)[:60]}, which transformers has no place for in this architecture",
-        "give the model as a folder (safetensors)",
+        AS_FOLDER,
     )
 
 
@@ -201,7 +211,7 @@ def check_whole(model: Any, header: Mapping[str, Any], where: str) -> None:
     raise SubjectError(
         f"{where} has {given:,} weights, and transformers puts {held:,} into a {model.config.model_type}"
         + _names(model, tensors),
-        "give the model as a folder (safetensors)",
+        AS_FOLDER,
     )
 
 

@@ -166,13 +166,15 @@ def from_gguf(path: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]
             model, info = AutoModelForCausalLM.from_pretrained(
                 path.parent, gguf_file=path.name, dtype=dtype, config=config, output_loading_info=True
             )
-            _check_fit(info, str(parts[0]))
+            _check_fit(info, str(parts[0]), gguf_applied.AS_FOLDER)
             gguf_applied.check_whole(model, header, str(parts[0]))
             tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     except SubjectError:
         raise
     except Exception as error:  # the loader raises what its parsers raise: KeyError, ValueError, RuntimeError, …
-        raise SubjectError(f"{parts[0]} cannot be loaded: {_first_line(error)}", "fetch it again") from error
+        raise SubjectError(
+            f"{parts[0]} cannot be loaded: {_first_line(error)}", f"{gguf_applied.AS_FOLDER}, or fetch it again"
+        ) from error
     # De-quantised weights are ordinary ones; the mark would keep them from being saved.
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
@@ -274,7 +276,9 @@ def _read(folder: Path, how: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     return model, info
 
 
-def _check_fit(info: Mapping[str, Any], where: str) -> None:
+def _check_fit(
+    info: Mapping[str, Any], where: str, remedy: str = "fetch the model and its config.json from one place"
+) -> None:
     """Raises SubjectError for weights that the configuration has no place for, and for places without weights."""
     for what, told in (("missing_keys", "missing"), ("mismatched_keys", "of another shape"), ("unexpected_keys", "")):
         names = sorted(str(one[0] if isinstance(one, tuple) else one) for one in info.get(what) or ())
@@ -289,7 +293,7 @@ def _check_fit(info: Mapping[str, Any], where: str) -> None:
         said = f"{shown} {'is' if len(names) == 1 else 'are'} {told}" if told else f"it has no place for {shown}"
         raise SubjectError(
             f"the weights in {where} do not fit its configuration: {said}",
-            "fetch the model and its config.json from one place",
+            remedy,
         )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import byte_tokenizer, make_tiny
+from gguf_files import saved, written
 from safetensors.torch import load_file, save_file
 
 from synergy_tui.bench.families import SEEING, subject_of
@@ -275,64 +276,6 @@ def test_a_folder_that_is_or_has_an_adapter_says_so(tmp_path):
 # GGUF
 
 
-def written(folder: Path, out: Path, arch: str = "llama", more: Any = lambda _: None, extra: Any = None) -> Path:
-    """A tiny folder as a GGUF file. more: is given the writer; extra: more tensors."""
-    config = json.loads((folder / "config.json").read_text())
-    weights = load_file(folder / "model.safetensors")
-    writer = gguf.GGUFWriter(out, arch)
-    writer.add_name("tiny")
-    writer.add_block_count(config["num_hidden_layers"])
-    writer.add_context_length(config["max_position_embeddings"])
-    writer.add_embedding_length(config["hidden_size"])
-    writer.add_feed_forward_length(config["intermediate_size"])
-    heads, keys, width = (config[name] for name in ("num_attention_heads", "num_key_value_heads", "head_dim"))
-    writer.add_head_count(heads)
-    writer.add_head_count_kv(keys)
-    writer.add_key_length(width)
-    writer.add_value_length(width)
-    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
-    writer.add_rope_freq_base(10_000.0)
-    writer.add_rope_dimension_count(width)
-    writer.add_vocab_size(config["vocab_size"])
-    vocabulary = [*byte_tokenizer().get_vocab()]
-    vocabulary = sorted(byte_tokenizer().get_vocab(), key=byte_tokenizer().get_vocab().__getitem__)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("default")
-    writer.add_token_list([*vocabulary, "ab"][: config["vocab_size"]])
-    writer.add_token_types([1] * 256 + [3] * (config["vocab_size"] - 256))
-    writer.add_token_merges(["a b"])
-    writer.add_eos_token_id(256)
-    more(writer)
-    parts = {
-        **{"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v"},
-        **{"self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up"},
-        **{"mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm"},
-    }
-    names = {
-        "model.embed_tokens.weight": "token_embd.weight",
-        "model.norm.weight": "output_norm.weight",
-        "lm_head.weight": "output.weight",
-    }
-    for layer in range(config["num_hidden_layers"]):
-        for ours, theirs in parts.items():
-            for end in ("weight", "bias"):
-                names[f"model.layers.{layer}.{ours}.{end}"] = f"blk.{layer}.{theirs}.{end}"
-    for name, tensor in weights.items():
-        values = tensor.float().numpy()
-        for part, count in (("q_proj", heads), ("k_proj", keys)):
-            if arch == "llama" and f".{part}." in name:  # llama files keep the halves of a head's rows in turns
-                rows = values.shape[0] // count // 2
-                values = values.reshape(count, 2, rows, *values.shape[1:]).swapaxes(1, 2).reshape(values.shape)
-        writer.add_tensor(names[name], np.ascontiguousarray(values))
-    for name, values in (extra or {}).items():
-        writer.add_tensor(name, np.asarray(values, np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return out
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     return make_tiny(tmp_path_factory.mktemp("gguf") / "plain", vocab_size=258)
@@ -417,6 +360,54 @@ def test_what_a_gguf_says_and_nothing_applies_is_refused_by_name(more, extra, sa
 def test_what_has_no_effect_is_no_reason_to_refuse(more, folder, tmp_path):
     got = loaded(written(folder, tmp_path / "x.gguf", more=more))
     torch.testing.assert_close(logits(got), logits(loaded(folder)), rtol=1e-4, atol=1e-4)
+
+
+SLIDING = {"sliding_window": 8, "query_pre_attn_scalar": 8}
+OF_FAMILIES: dict[str, dict[str, Any]] = {
+    **{
+        name: {} for name in ("llama", "qwen2", "qwen3", "qwen2_moe", "starcoder2", "stablelm", "gpt2", "bloom", "phi3")
+    },
+    "gemma2": SLIDING | {"layer_types": ["sliding_attention", "full_attention"] * 2},
+    "gemma3_text": SLIDING | {"sliding_window_pattern": 6},
+    "qwen3_moe": {"norm_topk_prob": True},
+    "falcon": {"new_decoder_architecture": False, "multi_query": True},
+}
+"""Architectures that the format and transformers have in common, and what else makes up a model of theirs."""
+
+
+@pytest.mark.parametrize("kind", OF_FAMILIES)
+def test_a_gguf_of_every_family_is_the_model_it_was_written_from(kind, tmp_path):
+    folder = saved(tmp_path / kind, kind, **OF_FAMILIES[kind])
+    got, model = loaded(written(folder, tmp_path / "x.gguf")), loaded(folder)
+    ids = IDS.repeat(1, 6)  # longer than the windows
+    with torch.inference_mode():
+        torch.testing.assert_close(got.model(ids).logits, model.model(ids).logits, rtol=1e-5, atol=1e-5)
+
+
+def test_the_long_and_short_factors_of_a_gguf_are_those_of_the_model(tmp_path):
+    factors = {"long_factor": [4.0, 8.0, 16.0, 32.0], "short_factor": [1.0, 1.5, 2.0, 3.0]}
+    rope = {"rope_type": "longrope", "rope_theta": 10_000.0, "factor": 8.0, "original_max_position_embeddings": 32}
+    changes = {"rope_parameters": rope | factors, "original_max_position_embeddings": 32}
+    folder = saved(tmp_path / "phi3", "phi3", **changes)
+    named = {f"rope_factors_{one}.weight": factors[f"{one}_factor"] for one in ("long", "short")}
+    path = written(folder, tmp_path / "x.gguf", lambda one: one.add_rope_scaling_orig_ctx_len(32), named)
+    got, model = loaded(path), loaded(folder)
+    for ids in (IDS, IDS.repeat(1, 6)):
+        with torch.inference_mode():
+            torch.testing.assert_close(got.model(ids).logits, model.model(ids).logits, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "said"),
+    [
+        ("falcon", {}, "falcon.attention.head_count_kv = 2"),  # its queries, keys and values are in another order
+        ("gpt_oss", {}, "down_proj, .* are missing"),  # transformers looks for names that no file has
+    ],
+)
+def test_a_gguf_that_transformers_does_not_undo_is_refused(kind, changes, said, tmp_path):
+    with pytest.raises(SubjectError, match=said) as raised:
+        loaded(written(saved(tmp_path / kind, kind, **changes), tmp_path / "x.gguf"))
+    assert "as a folder" in str(raised.value)
 
 
 def test_an_adapter_or_a_projector_as_gguf_is_told(folder, tmp_path):
