@@ -248,15 +248,16 @@ class Session(App[None]):
 
         if self.cache is None:
             return
+        # What is looked at now: a run that is opened while the tree is read may be newer than the tree.
+        shown = self.shown
         with contextlib.suppress(Exception):  # a locked catalogue is read at the next change
             tree = opening.tree(self.cache)
             self.call_from_thread(self.show_tree, tree)
-            shown = self.shown
             if shown is not None and shown.place.job is None and shown.place.id not in ("", *tree.ids):
-                self.call_from_thread(self._gone)
+                self.call_from_thread(self._gone, shown)
 
-    def _gone(self) -> None:
-        if not self.is_running:
+    def _gone(self, deleted: Run) -> None:
+        if not self.is_running or self.shown is not deleted:
             return
         self.shown = None
         self.error = "This run was deleted. Choose another one at the left."

@@ -10,6 +10,7 @@ import random
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from textual.widgets import Input
 
 from synergy_tui.bench.made import make_run
 from synergy_tui.explorer import actions
+from synergy_tui.explorer import open as opening
 from synergy_tui.explorer.views import VIEWS, every_action
 from synergy_tui.jobs import processes
 from synergy_tui.store.cache import Cache
@@ -32,6 +34,32 @@ def test_a_first_start_opens_on_the_sample_and_says_so(cache: Path) -> None:
     async def look(app, pilot):
         assert app.shown.place.sample
         assert "sample result" in app.plain_screen().splitlines()[0]
+
+    drive(look, cache)
+
+
+def test_a_run_that_is_opened_while_the_tree_is_read_was_not_deleted(cache: Path, monkeypatch: Any) -> None:
+    """The tree is older than the run then."""
+    read = opening.tree
+
+    async def look(app, pilot):
+        before = app.shown
+
+        def late(there: Cache) -> opening.RunTree:
+            found = read(there)
+            app.call_from_thread(setattr, app, "shown", replace(before))
+            return replace(found, ids=frozenset())
+
+        monkeypatch.setattr(opening, "tree", late)
+        app.refresh_tree()
+        await settle(app, pilot)
+        assert app.shown is not None
+        assert app.shown is not before
+        monkeypatch.setattr(opening, "tree", lambda there: replace(read(there), ids=frozenset()))
+        app.refresh_tree()
+        await settle(app, pilot)
+        assert app.shown is None
+        assert "deleted" in app.plain_screen()
 
     drive(look, cache)
 

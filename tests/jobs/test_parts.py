@@ -76,9 +76,9 @@ def test_arrays_come_back_and_no_pickle_does(job: JobFolder, capsys: pytest.Capt
 def test_a_capture_holds_at_most_two_batches_of_activity(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Counted at every batch and at every response that is published: ten batches of two."""
+    """Counted at every batch and at every response that is published: five batches of two."""
     cache = Cache.open(tmp_path / "cache")
-    request = CaptureRequest(subject=str(tiny), prompts=20, steps=24, batch=2, device="cpu")
+    request = CaptureRequest(subject=str(tiny), prompts=10, steps=24, batch=2, device="cpu")
     living: list[weakref.ref[np.ndarray]] = []
     most = 0
 
@@ -107,8 +107,8 @@ def test_a_capture_holds_at_most_two_batches_of_activity(
     job.shards.mkdir(parents=True)
     with Progress(job, {"id": "c1", "kind": "", "state": "running", "stage": "", "progress": 0.0}) as progress:
         capture.work(job, plan.capture(tmp_path, request).spec, progress)
-    assert len(living) == 40
+    assert len(living) == 20
     assert 2 <= most <= 4
     series = load.series(cache, "c1")
-    assert series.shape == (20, 16, 24)
+    assert series.shape == (10, 16, 24)
     assert np.isfinite(series).any()

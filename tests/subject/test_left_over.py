@@ -362,6 +362,27 @@ def test_what_has_no_effect_is_no_reason_to_refuse(more, folder, tmp_path):
     torch.testing.assert_close(logits(got), logits(loaded(folder)), rtol=1e-4, atol=1e-4)
 
 
+def test_a_file_in_parts_is_the_model_of_the_whole(folder, tmp_path):
+    whole = written(folder, tmp_path / "whole.gguf")
+    reader = gguf.GGUFReader(whole)
+    writer = gguf.GGUFWriter(tmp_path / "parts.gguf", "llama", split_max_tensors=20)
+    for name, field in reader.fields.items():
+        if not name.startswith("GGUF.") and name != "general.architecture":
+            writer.add_key_value(name, field.contents(), field.types[0], field.types[-1])
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    parts = sorted(tmp_path.glob("parts-*.gguf"))
+    assert len(parts) == 2
+    source = resolve(str(parts[1]))
+    assert source.place == str(parts[0])
+    assert source.geometry["parameters"] == resolve(str(whole)).geometry["parameters"]
+    assert torch.equal(logits(loaded(parts[1])), logits(loaded(whole)))
+
+
 SLIDING = {"sliding_window": 8, "query_pre_attn_scalar": 8}
 OF_FAMILIES: dict[str, dict[str, Any]] = {
     **{

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from conftest import until, worker_of
 
 from synergy_tui.jobs.folder import JobFolder
@@ -84,33 +83,6 @@ def test_a_gguf_file_is_a_subject(command, tmp_path):
     np.testing.assert_allclose(one, two, rtol=1e-5)
     names = load.rows(cache, "SELECT source, layers, heads FROM subjects ORDER BY source")
     assert [row["source"] for row in names] == ["built-in", "gguf"]
-
-    # In two parts it is the same model.
-    from gguf import GGUFReader, GGUFWriter
-
-    from synergy_tui.subject import loading
-    from synergy_tui.subject.loading import from_gguf
-    from synergy_tui.subject.sources import resolve
-
-    reader = GGUFReader(gguf)
-    writer = GGUFWriter(tmp_path / "parts.gguf", "llama", split_max_tensors=200)
-    for name, field in reader.fields.items():
-        if not name.startswith("GGUF.") and name != "general.architecture":
-            writer.add_key_value(name, field.contents(), field.types[0], field.types[-1])
-    for tensor in reader.tensors:
-        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    parts = sorted(tmp_path.glob("parts-*.gguf"))
-    assert len(parts) == 2
-    source = resolve(str(parts[1]))
-    assert (source.place, source.geometry["parameters"]) == (str(parts[0]), 134_515_008)
-    # The built-in subject was converted from the whole file.
-    whole = loading.load(resolve("smollm2"), settings().data, "cpu", "float32").model.state_dict()
-    joined = from_gguf(parts[0])[0].state_dict()
-    assert all(torch.equal(value, joined[name]) for name, value in whole.items())
 
 
 @pytest.mark.slow
