@@ -205,7 +205,9 @@ def doctor(cache: Path | None, as_json: bool) -> None:
 @click.command()
 @click.argument(
     "name",
-    type=click.Choice(["ablation", "cache", "calibration", "capture", "difficulty", "explorer", "parity", "phiid"]),
+    type=click.Choice(
+        ["ablation", "cache", "calibration", "capture", "difficulty", "explorer", "ladders", "parity", "phiid"]
+    ),
 )
 @options()
 def bench(name: str, cache: Path | None, as_json: bool) -> None:

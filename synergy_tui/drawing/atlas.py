@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.style import Style
 from rich.text import Text
 
 from synergy_tui.drawing import scale
+from synergy_tui.drawing.doubts import FEW_PROMPTS, Doubt, doubts, line
 from synergy_tui.drawing.tables import printable
-from synergy_tui.terms import COUPLED, HEADS, METHOD, RANKINGS, UNCALIBRATED_NULLS, VARYING_MEMORY
+from synergy_tui.terms import COUPLED, HEADS, METHOD, RANKINGS, UNCALIBRATED_NULLS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
     from synergy_tui.store.run import Run
 
 PROFILE_WIDTH = 22
-
-FEW_PROMPTS = 10
-"""Below this a map is shown with a warning: halves of such a run hardly agree."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +45,19 @@ class Atlas:
 def draw(atlas: Atlas, console: Console) -> None:
     """Prints title, map with profile, reading and doubts."""
     console.print(title(atlas.run.row, atlas.sample), soft_wrap=not console.is_terminal)
-    for line in map_lines(atlas, console.width, scale.palette(console.color_system)):
-        console.print(line, no_wrap=True, overflow="crop")
+    for row in map_lines(atlas, console.width, scale.palette(console.color_system)):
+        console.print(row, no_wrap=True, overflow="crop")
     console.print()
     for sentence in reading(atlas):
         console.print(sentence, soft_wrap=not console.is_terminal)
     console.print(
-        Text.assemble(("doubts  ", "bold"), doubts(atlas.run.confounds, atlas.run.row.get("nulls") or ())),
+        Text.assemble(("doubts  ", "bold"), line(_doubts(atlas.run))),
         soft_wrap=not console.is_terminal,
     )
+
+
+def _doubts(run: Run) -> list[Doubt]:
+    return doubts(run.confounds, run.row.get("nulls") or (), run.row.get("valid_prompts"))
 
 
 def title(run: dict[str, Any], sample: bool) -> Text:
@@ -89,7 +92,7 @@ def map_lines(atlas: Atlas, width: int, colours: tuple[str, ...]) -> list[Text]:
     cell = max(1, min(3, room // units))
     with_profile = room >= units * cell
     centre = float(np.nanmean(atlas.values)) if np.isfinite(atlas.values).any() else 0.5
-    reach = max((abs(row["value"] - centre) for row in atlas.profile if row["value"] is not None), default=0.0)
+    reach = reach_of(atlas.profile, centre)
     lines = [_legend(atlas.ranking, colours), _numbers(units, cell, margin, with_profile)]
     for layer in range(layers):
         line = Text(f"{layer:>{margin - 1}} ")
@@ -178,53 +181,6 @@ def _over_length(atlas: Atlas) -> str:
     return f"Contrast over the length of responses, surrogates in brackets: {', '.join(points)}."
 
 
-_DOUBTS = (
-    ("synergy~redundancy", "+.2f", "synergy~redundancy r {}", "synergy~redundancy {}", "syn~red {}"),
-    ("synergy~autocorrelation", "+.2f", "synergy~autocorrelation r {}", "synergy~autocorrelation {}", "syn~ac {}"),
-    ("excess~autocorrelation", "+.2f", "excess~autocorrelation r {}", "excess~autocorrelation {}", "exc~ac {}"),
-    ("rankings: mean core overlap", ".0%", "rankings agree on {} of the top quarter", "rankings agree {}", "agree {}"),
-    ("split-half Spearman", "+.2f", "split-half ρ {}", "split-half ρ {}", "halves {}"),
-    ("prompts too short", ".0f", "{} prompts too short", "too short {}", "short {}"),
-)
-"""Name, form, and three wordings, each shorter than the one before."""
-
-
-def doubts(confounds: dict[str, float | None], nulls: Sequence[str], width: int | None = None) -> str:
-    """The line that separates a map from a finding. nulls: those run, the one behind excess first. width: columns there
-    are, for which it takes shorter words."""
-    null = [*nulls, "the independence offset"][0]
-    against = (f"excess is against {null}", f"excess against {null}", "")
-    more = [_conditions(confounds, short) for short in (False, True)]
-    line = ""
-    for wording, gap in enumerate(("   ", "   ", " ")):
-        parts = [
-            words[wording].format("n/a" if (value := confounds.get(name)) is None else format(value, form))
-            for name, form, *words in _DOUBTS
-        ]
-        line = gap.join(part for part in (*parts, against[wording]) if part) + more[wording == 2]
-        if width is None or len(line) <= width:
-            return line
-    # What speaks against the nulls comes before what follows from the rest or says nothing.
-    kept = [part for part in parts if not part.startswith("exc") and part != "short 0"] if more[1] else parts
-    return " ".join(kept) + more[1]
-
-
-def _conditions(confounds: dict[str, float | None], short: bool) -> str:
-    """What in the data speaks against the nulls; empty where nothing does."""
-    found = {name: confounds.get(name) or 0.0 for name in _MISLED}
-    told = []
-    if found["memory varies over prompts"] > VARYING_MEMORY:
-        told.append(f"memory{'' if short else ' varies'} ×{found['memory varies over prompts']:.0f}")
-    if found["prompts outside the nulls"]:
-        told.append(f"{found['prompts outside the nulls']:.0f} {'outside' if short else 'prompts outside the nulls'}")
-    if found["prompts repeated"]:
-        told.append(f"{found['prompts repeated']:.0f} {'repeated' if short else 'prompts repeated'}")
-    return "".join(f"{' ' if short else '   '}{one}" for one in told)
-
-
-_MISLED = ("memory varies over prompts", "prompts outside the nulls", "prompts repeated")
-
-
 def _interval(row: dict[str, Any]) -> str:
     if row["low"] is None:
         return f"{row['contrast']:+.2f}"
@@ -233,10 +189,7 @@ def _interval(row: dict[str, Any]) -> str:
 
 def _legend(ranking: str, colours: tuple[str, ...]) -> Text:
     line = Text(f"{ranking}, min–max scaled   redundant ")
-    steps = len(colours) or len(scale.SHADES)
-    for step in range(steps):
-        line.append(*scale.paint((step + 0.5) / steps, 2, colours))
-    return line.append(" synergistic")
+    return line.append_text(scale.strip(22, colours)).append(" synergistic")
 
 
 def _numbers(units: int, cell: int, margin: int, with_profile: bool) -> Text:
@@ -249,20 +202,50 @@ def _numbers(units: int, cell: int, margin: int, with_profile: bool) -> Text:
     return Text(" " * margin + line + "  " + head, "dim")
 
 
-def bar(row: dict[str, Any], centre: float, reach: float, sides: tuple[str, str]) -> Text:
-    """A layer's mean as a bar from the centre, the farthest layer's filling its side, and in numbers. sides: the styles
-    of the redundant and the synergistic one."""
-    half = PROFILE_WIDTH // 2
-    value = row["value"]
+def reach_of(profile: Sequence[dict[str, Any]], centre: float) -> float:
+    """How far the farthest mean or end of an interval is from the centre."""
+    ends = [row[name] for row in profile for name in ("value", "low", "high") if row.get(name) is not None]
+    return max((abs(one - centre) for one in ends), default=0.0)
+
+
+def bar(
+    row: dict[str, Any],
+    centre: float,
+    reach: float,
+    sides: tuple[str, str],
+    width: int = PROFILE_WIDTH,
+    quiet: str | Style = "dim",
+) -> Text:
+    """A layer's mean as a point on a scale whose middle is the centre, its interval as a whisker, and both in numbers.
+    sides: the styles of the redundant and the synergistic one. width: of the scale, less the column of the
+    centre. quiet: the style of the interval's numbers."""
+    half = width // 2
+    value, low, high = row["value"], row.get("low"), row.get("high")
     if value is None:
-        return Text(" " * half + "│" + " " * half + "   n/a", "dim")
-    length = min(round(half * abs(value - centre) / reach), half) if reach else 0
-    drawn = "━" * max(length - 1, 0) + "●" if length else ""
-    warm = value >= centre
-    left, right = ("", drawn) if warm else (drawn[::-1], "")
-    line = Text.assemble((f"{left:>{half}}", sides[0]), "│", (f"{right:<{half}}", sides[1]), f" {_number(value)}")
-    if row["low"] is not None:
-        line.append(f"  [{row['low']:.2f}, {row['high']:.2f}]", "dim")
+        return Text(" " * half + "│" + " " * half + "   n/a", quiet)
+
+    def column(one: float) -> int:
+        return half + (min(max(round(half * (one - centre) / reach), -half), half) if reach else 0)
+
+    signs, at = [" "] * (2 * half + 1), column(value)
+    first, last = (at, at) if low is None or high is None else (column(low), column(high))
+    signs[half] = "│"
+    signs[first : last + 1] = "─" * (last - first + 1)
+    if first < half < last:
+        signs[half] = "┼"
+    if first < at:
+        signs[first] = "├"
+    if last > at:
+        signs[last] = "┤"
+    if low is None and at != half:  # from the centre, where nothing else leads to the point
+        signs[min(at, half + 1) : max(at, half - 1) + 1] = "━" * abs(at - half)
+    signs[at] = "●"
+    line = Text("".join(signs))
+    begin, end = (first, last) if low is not None else (min(at, half), max(at, half))
+    line.stylize(sides[1] if value >= centre else sides[0], begin, end + 1)
+    line.append(f" {_number(value)}", "bold")
+    if low is not None:
+        line.append(f"  [{low:.2f}, {high:.2f}]", quiet)
     return line
 
 

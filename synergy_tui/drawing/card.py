@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.text import Text
 
-from synergy_tui.drawing.atlas import doubts, earlier, mark
+from synergy_tui.drawing import doubts
+from synergy_tui.drawing.atlas import earlier, mark
 from synergy_tui.drawing.tables import printable
 from synergy_tui.terms import EXPLAINED, INCONCLUSIVE, SUPPORTED
 
@@ -50,10 +51,15 @@ def draw(card: Card, width: int, plain: bool = False) -> list[Text]:
     for name, claim in card["claims"].items():
         lines += _claim(name, claim, width, plain)
     lines.append(Text())
-    told = Text.assemble(("doubts  ", style), doubts(card["confounds"], card["run"].get("nulls") or ()))
-    lines += [Text(one) for one in textwrap.wrap(told.plain, max(width - 1, 40))]
+    told = f"doubts  {doubts_of(card).plain}"
+    lines += [Text(one) for one in textwrap.wrap(told, max(width - 1, 40))]
     lines.append(Text(f"remake  {remake(card)}"))
     return lines
+
+
+def doubts_of(card: Card) -> Text:
+    """What speaks against the run."""
+    return doubts.line(doubts.doubts(card["confounds"], card["run"].get("nulls") or ()))
 
 
 def remake(card: Card) -> str:
@@ -128,7 +134,7 @@ def as_markdown(card: Card) -> str:
         more.append(f"Against: {', '.join(claim['against'])}." if claim["against"] else "")
         if said := " ".join(one if one.endswith(".") else f"{one}." for one in more if one):
             notes.append(f"- **{name}** {said}")
-    told = doubts(card["confounds"], card["run"].get("nulls") or ())
+    told = doubts_of(card).plain
     return "\n".join([*lines, "", *notes, "", f"Doubts: {told}", "", f"Remake: `{remake(card)}`", ""])
 
 

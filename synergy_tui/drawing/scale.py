@@ -4,16 +4,44 @@ colour blindness tells apart."""
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
-DIVERGING = tuple(f"color({number})" for number in (25, 32, 74, 117, 153, 252, 223, 222, 215, 208, 166))
-"""From the 256-colour palette, picked by hand: terminals round other scales to fewer and uneven steps."""
+from rich.color import Color
+from rich.style import Style
+from rich.text import Text
 
-SEQUENTIAL = tuple(f"color({number})" for number in (17, 18, 24, 30, 36, 72, 79, 115, 151, 187, 229))
-"""For what has no middle: the more, the lighter, in every step."""
+SIDE = 48
+"""Steps of a side of a diverging scale where a terminal shows any colour."""
 
-SIXTEEN_DIVERGING = ("blue", "cyan", "white", "yellow", "red")
-SIXTEEN_SEQUENTIAL = ("blue", "cyan", "green", "yellow", "white")
-"""Where there are sixteen colours: few steps, but no colour stands for two values."""
+_HUES = {"cool": (245.0, 245.0), "warm": (65.0, 75.0), "more": (200.0, 110.0)}
+"""Hue beside the neutral grey and at the extreme, in degrees."""
+
+_LIGHTNESS = {True: (0.28, 0.9), False: (0.92, 0.36)}
+"""Of the neutral grey, which is that of a dark or a light ground, and of the extremes."""
+
+_CHROMA = 0.15
+
+_CUBE: dict[bool, dict[str, tuple[int, ...]]] = {
+    True: {
+        "cool": (235, 24, 31, 32, 39, 75, 117, 153, 195),
+        "warm": (235, 94, 130, 172, 208, 214, 215, 222, 230),
+        "more": (235, 23, 29, 30, 36, 72, 79, 115, 151, 187, 229),
+    },
+    False: {
+        "cool": (254, 153, 110, 74, 68, 31, 25, 18, 17),
+        "warm": (254, 223, 180, 173, 172, 130, 94, 88, 52),
+        "more": (254, 152, 151, 115, 79, 73, 36, 30, 29, 23, 22),
+    },
+}
+"""The same from the 256-colour palette, picked by hand by the theme: terminals round other scales to fewer and uneven
+steps."""
+
+_SIXTEEN = {
+    "diverging": ("#0000aa", "#00aaaa", "#555555", "#aa5500", "#aa0000"),
+    "more": ("#555555", "#0000aa", "#00aaaa", "#00aa00", "#aa5500"),
+}
+"""Where there are sixteen colours: few steps, but no colour stands for two values. They are told by what rich takes the
+sixteen for; a name would be turned into a colour between them on its way through the explorer."""
 
 SHADES = " ░▒▓█"
 """Without colour ink alone is left, and it grows with the value."""
@@ -24,13 +52,71 @@ NOTHING = "·"
 """Where there is no value."""
 
 
-def palette(system: str | None, diverging: bool = True) -> tuple[str, ...]:
-    """The scale for a terminal, by what rich calls its colour system; empty where there is no colour."""
+@lru_cache
+def palette(system: str | None, diverging: bool = True, dark: bool = True) -> tuple[str, ...]:
+    """The scale for a terminal, by what rich calls its colour system, on a dark or a light ground; empty where there is
+    no colour. Neutral is the ground's grey, and both extremes stand out from it."""
     if system is None:
         return ()
     if system in ("standard", "windows"):
-        return SIXTEEN_DIVERGING if diverging else SIXTEEN_SEQUENTIAL
-    return DIVERGING if diverging else SEQUENTIAL
+        return _SIXTEEN["diverging" if diverging else "more"]
+    if system == "truecolor":
+        side = {name: tuple(_between(name, one / SIDE, dark) for one in range(SIDE + 1)) for name in _HUES}
+    else:
+        side = {name: tuple(f"color({one})" for one in numbers) for name, numbers in _CUBE[dark].items()}
+    return (*side["cool"][:0:-1], *side["warm"]) if diverging else side["more"]
+
+
+def _between(name: str, place: float, dark: bool) -> str:
+    """A colour from neutral, 0, to the extreme, 1: its lightness goes in even steps."""
+    (first, last), (near, far) = _LIGHTNESS[dark], _HUES[name]
+    chroma = _CHROMA * math.sin(math.pi * 0.62 * place)  # grey at first, and less again where it is nearly white
+    return _colour(first + (last - first) * place, chroma, near + (far - near) * place)
+
+
+def _colour(lightness: float, chroma: float, hue: float) -> str:
+    """A colour of OKLCH (Ottosson 2020) in sRGB, with the most chroma up to this that there is."""
+    while True:
+        green_red, blue_yellow = chroma * math.cos(math.radians(hue)), chroma * math.sin(math.radians(hue))
+        cones = [
+            (lightness + 0.3963377774 * green_red + 0.2158037573 * blue_yellow) ** 3,
+            (lightness - 0.1055613458 * green_red - 0.0638541728 * blue_yellow) ** 3,
+            (lightness - 0.0894841775 * green_red - 1.2914855480 * blue_yellow) ** 3,
+        ]
+        linear = [sum(one * weight for one, weight in zip(cones, row, strict=True)) for row in _FROM_CONES]
+        if chroma <= 0.001 or all(-0.001 <= one <= 1.001 for one in linear):
+            return "#" + "".join(f"{round(255 * _gamma(min(max(one, 0.0), 1.0))):02x}" for one in linear)
+        chroma -= 0.002
+
+
+_FROM_CONES = (
+    (4.0767416621, -3.3077115913, 0.2309699292),
+    (-1.2684380046, 2.6097574011, -0.3413193965),
+    (-0.0041960863, -0.7034186147, 1.7076147010),
+)
+
+
+def _gamma(one: float) -> float:
+    return 12.92 * one if one <= 0.0031308 else 1.055 * one ** (1 / 2.4) - 0.055
+
+
+def luminance(red: float, green: float, blue: float) -> float:
+    """Relative luminance of an sRGB colour with parts in [0, 255] (WCAG 2.2)."""
+    linear = [
+        one / 12.92 if (one := part / 255) <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for part in (red, green, blue)
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: float, other: float) -> float:
+    """Ratio of two luminances, the lighter first (WCAG 2.2): from 1 to 21."""
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+
+
+def ink_on(red: float, green: float, blue: float) -> str:
+    """Black or white, whichever is read better on a colour."""
+    ground = luminance(red, green, blue)
+    return "#000000" if contrast(ground, 0.0) > contrast(ground, 1.0) else "#ffffff"
 
 
 def paint(value: float, width: int, colours: tuple[str, ...], shades: str = SHADES) -> tuple[str, str]:
@@ -40,6 +126,21 @@ def paint(value: float, width: int, colours: tuple[str, ...], shades: str = SHAD
     if colours:
         return " " * width, f"on {colours[step(value, len(colours))]}"
     return shades[step(value, len(shades))] * width, ""
+
+
+@lru_cache(512)
+def ground(colour: str) -> Style:
+    """A colour as the ground of text that is read on it."""
+    behind = Color.parse(colour)
+    return Style(color=ink_on(*behind.get_truecolor()), bgcolor=behind)
+
+
+def strip(width: int, colours: tuple[str, ...], shades: str = SHADES) -> Text:
+    """The whole scale from left to right in so many columns."""
+    line = Text()
+    for place in range(width):
+        line.append(*paint((place + 0.5) / width, 1, colours, shades))
+    return line
 
 
 def step(value: float, steps: int) -> int:

@@ -11,7 +11,7 @@ from textual.app import ComposeResult, SystemCommand
 from textual.containers import Horizontal
 from textual.filter import Monochrome
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Footer
+from textual.widgets import ContentSwitcher
 
 from synergy_tui.errors import UsageError
 from synergy_tui.explorer import actions, keys
@@ -22,6 +22,7 @@ from synergy_tui.explorer.views import VIEWS, view_class
 from synergy_tui.explorer.views.atlas import AtlasView
 from synergy_tui.explorer.views.base import View
 from synergy_tui.explorer.widgets.ink import Ink
+from synergy_tui.explorer.widgets.keybar import KeyBar
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.settings import Settings
 from synergy_tui.units import UnitName
@@ -39,7 +40,7 @@ class Explorer(Session):
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (150, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall"), (44, "-high")]  # noqa: RUF012
 
     def __init__(self, settings: Settings, run: str | None = None) -> None:
         actions.check_keys(settings.keys)
@@ -64,7 +65,7 @@ class Explorer(Session):
             with ContentSwitcher(id="views", initial="atlas"):
                 yield AtlasView(id="atlas")
         yield Lines(id="doubts")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar(id="keys")
 
     def on_mount(self) -> None:
         self.screen.set_class(self.settings.ascii, "-ascii")
@@ -79,6 +80,7 @@ class Explorer(Session):
             self.runs_panel.point(self.shown.place)
         self._head()
         self._doubts()
+        self._keys()
         self.view.show()
 
     def heard(self) -> None:
@@ -159,19 +161,30 @@ class Explorer(Session):
         return text.append(" ")
 
     def _doubts(self) -> None:
-        from synergy_tui.drawing.atlas import doubts
+        from synergy_tui.drawing import doubts
 
         line, word = Text(" "), " doubts  "
-        if self.shown is not None and self.shown.partial is None:
-            room = self.size.width - len(word)
-            line = Text.assemble((word, "bold"), doubts(self.shown.confounds, self.shown.row.get("nulls") or (), room))
+        shown = self.shown
+        if shown is not None and shown.partial is None:
+            found = doubts.doubts(shown.confounds, shown.row.get("nulls") or (), shown.row.get("valid_prompts"))
+            room = self.size.width - len(word) - 1
+            told = doubts.line(found, room, lambda one: {"@click": f"app.doubt('{one.name}')"}, self.ink.levels)
+            line = Text.assemble((word, "bold"), told)
         elif self.shown is not None:
             line = Text.assemble((word, "bold"), "still growing: no nulls, no intervals, no confounds yet")
         self.query_one("#doubts", Lines).show([line], self.ink)
 
+    def _keys(self) -> None:
+        own = [one for one in self.view.ACTIONS if one.footer]
+        always = {one.id for one in actions.APP if one.id in ("help", "palette", "quit")}
+        more = [one for one in actions.APP if one.footer and one.id not in always]
+        for bar in self.query(KeyBar):
+            bar.tell([*own, *more], self.settings.keys, self.ink)
+
     def on_resize(self) -> None:
         self.call_after_refresh(self._head)
         self.call_after_refresh(self._doubts)
+        self.call_after_refresh(self._keys)
 
     # Actions of every view
 
@@ -184,6 +197,7 @@ class Explorer(Session):
         self.state.here["view"] = name
         self.view.show()
         self.view.focus_main()
+        self._keys()
 
     def to_view(self, name: str) -> None:
         """The same, for who cannot wait for it."""
@@ -304,11 +318,16 @@ class Explorer(Session):
             self.query_one(AtlasView).toggle_profile()
             return
         panel = self.query_one("#runs" if name == "runs" else "#unit-panel")
-        panel.toggle_class("-open" if self.screen.has_class("-narrow") else "-closed")
+        drawer = self.screen.has_class("-narrow") or (name == "runs" and not self.screen.has_class("-wide"))
+        panel.toggle_class("-open" if drawer else "-closed")
         if name == "runs" and panel.display and panel.has_class("-open"):
             self.runs_panel.focus_tree()
         elif not panel.display or not panel.has_class("-open"):
             self.view.focus_main()
+
+    def action_press(self, key: str) -> None:
+        """As if the key had been pressed."""
+        self.simulate_key(key)
 
     def action_theme(self) -> None:
         """Dark or light."""
@@ -317,6 +336,14 @@ class Explorer(Session):
         self.state.theme = "light" if light else "dark"
         self.ink = Ink(self.ink.system, self.ink.ascii, not light)
         self.view.show()
+
+    def action_doubt(self, name: str) -> None:
+        """What a doubt in the line means."""
+        from synergy_tui.explorer.help import DOUBTS
+
+        text = next((text for key, text in DOUBTS.items() if name.startswith(key)), "")
+        if text:
+            self.say(f"{name}: {text}")
 
     def action_help(self) -> None:
         """What is under the cursor, what the number means, what to doubt, and the keys."""

@@ -48,6 +48,11 @@ DOUBTS = {
     "the redundancy of independent units: its p and q are then withheld.",
     "prompts outside": "Responses that cannot be exchanged with others without cutting those short take no part in "
     "the nulls.",
+    "prompts repeated": "Prompts that are the same count once.",
+    "prompts too short": "Their responses are shorter than --min-steps and are left out.",
+    "few prompts": "Below ten prompts halves of a run hardly agree: take nothing here for stable.",
+    "null": "A map of raw synergy is no evidence of integration. Surrogates keep each unit's own course and break what "
+    "units have in common; without them excess is against the independence offset. n decomposes with surrogates.",
     "split-half": "Spearman's ρ between the ranking from either half of the prompts. A model with random "
     "weights can have a high one: reliable is not the same as learned.",
 }

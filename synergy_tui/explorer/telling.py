@@ -37,8 +37,9 @@ def _end(score: Score, value: float) -> str:
     return f"{value:.2f}" if score.kind == "ranking" else number(value)
 
 
-def readout(run: Run, unit: int, name: str, brief: bool = False) -> Text:
-    """What is under the cursor, as numbers: never a colour alone. brief: without what the panel of the unit says."""
+def readout(run: Run, unit: int, name: str, brief: bool = False, width: int | None = None) -> Text:
+    """What is under the cursor, as numbers: never a colour alone. brief: without what the panel of the unit says.
+    width: columns there are; what has no room is left out whole."""
     score = run.scores[name]
     line = Text.assemble((f" {run.name(unit):<6}", "bold"), f" {name} ", (number(float(score.shown[unit])), "bold"))
     if math.isfinite(score.low[unit]):
@@ -49,25 +50,48 @@ def readout(run: Run, unit: int, name: str, brief: bool = False) -> Text:
         return line.append(f" {score.unit}")
     for word in ("sts", "rtr", "excess"):
         if word in run.scores and word != name:
-            line.append(f"  {word} {number(float(run.scores[word].values[unit]), word == 'excess')}")
-    line.append(" nats" if "sts" in run.scores else "")
+            part = f"  {word} {number(float(run.scores[word].values[unit]), word == 'excess')} nats"
+            if width is None or line.cell_len + len(part) <= width:
+                line.append(part)
     return line
 
 
-def contrast(run: Run, name: str) -> Text:
-    """The middle layers against the others, with what explains it."""
+def contrast(run: Run, name: str) -> list[str]:
+    """The middle layers against the others, and how many units are above what explains them."""
     found = run.contrasts.get(name)
-    line = Text(" ")
+    out = []
     if found is not None and found["contrast"] is not None:
-        line.append(f"contrast {found['contrast']:+.2f}")
-        if found["low"] is not None:
-            line.append(f" [{found['low']:+.2f}, {found['high']:+.2f}]")
-        line.append("   ")
+        ends = "" if found["low"] is None else f" [{found['low']:+.2f}, {found['high']:+.2f}]"
+        out.append(f"contrast {found['contrast']:+.2f}{ends}")
     if run.tested and not run.unready:
         nulls = run.row["nulls"]
         which = "both nulls" if len(nulls) > 1 else nulls[0]
-        line.append(f"{int(run.above_null().sum())} of {run.units} units above {which}")
-    return line
+        out.append(f"{int(run.above_null().sum())} of {run.units} above {which}")
+    return out
+
+
+def below(run: Run, unit: int, name: str, activity: list[float], prompt: int, width: int, ink: Ink) -> list[Text]:
+    """A unit's place among all of them, and its activity over one response, each over the whole width."""
+    import numpy as np  # not at the top: the first paint does without it
+
+    score, signs = run.scores[name], "._-=+*#%" if ink.ascii else "▁▂▃▄▅▆▇█"
+    room, known, lines = max(width - 2, 10), score.known, [Text()]
+    if len(known) > 1 and known.max() > known.min():
+        counts, edges = np.histogram(known, bins=min(room, 60))
+        wide = max(room // len(counts), 1)
+        most = counts.max()
+        drawn = "".join((signs[min(int(one * 8 / most), 7)] if one else " ") * wide for one in counts)
+        lines.append(
+            Text(f" {name} of all {len(known)} units, from {number(edges[0])} to {number(edges[-1])}", ink.dim)
+        )
+        lines.append(Text(f" {drawn}"))
+        value = float(score.shown[unit])
+        if math.isfinite(value):
+            place = min(int((value - edges[0]) / (edges[-1] - edges[0]) * len(counts)), len(counts) - 1)
+            lines.append(Text(" " * (1 + place * wide) + ink.plain("▲") + f" {run.name(unit)}", "bold"))
+    lines.append(Text(f" activity of {run.name(unit)} over prompt {prompt}", ink.dim))
+    lines.append(Text(f" {spark(activity, room, signs)}") if activity else Text(" …", ink.dim))
+    return lines
 
 
 def panel(run: Run, unit: int, ink: Ink) -> list[Text]:

@@ -24,8 +24,8 @@ LIGHT = Theme(
     name="synergy-light",
     primary="#005faf",
     secondary="#0087af",
-    accent="#af5f00",
-    warning="#875f00",
+    accent="#874b00",
+    warning="#5f5f00",
     error="#af0000",
     success="#005f00",
     foreground="#262626",
@@ -33,5 +33,5 @@ LIGHT = Theme(
     surface="#ffffff",
     panel="#dadada",
     dark=False,
-    variables={"footer-key-foreground": "#af5f00", "border": "#b2b2b2"},
+    variables={"footer-key-foreground": "#874b00", "border": "#b2b2b2"},
 )

@@ -77,8 +77,8 @@ APP: list[tuple[str, tuple[str, ...], Check]] = [
     ("run.new", ("escape",), _dialog(Choose)),
     ("run.find", ("escape",), lambda app: isinstance(app.focused, Input)),
     ("copy", ("escape",), lambda app: "Copy or save" in app.plain_screen()),
-    ("panel.runs", ("escape",), lambda app: not app.query_one(RunsPanel).display),
-    ("panel.runs", (), lambda app: app.query_one(RunsPanel).display),
+    ("panel.runs", ("escape",), lambda app: app.query_one(RunsPanel).display),
+    ("panel.runs", (), lambda app: not app.query_one(RunsPanel).display),
     ("panel.profile", (), lambda app: "95 % interval" not in app.plain_screen()),
     ("panel.unit", (), lambda app: not app.query_one("#unit-panel").display),
     ("theme", (), lambda app: app.theme == "synergy-light" and not app.ink.dark),
@@ -268,11 +268,45 @@ def test_digits_jump_to_a_unit_and_a_place_that_is_not_there_is_told(made: Path)
 @pytest.mark.slow
 def test_the_mouse_points(made: Path) -> None:
     async def press(app, pilot):
-        await pilot.click("#map", offset=(3 + 3 * 1 + 1, 4))
-        await settle(app, pilot)
-        assert app.selection.unit == 3 * 4 + 1
+        there = app.view.map.region_of(3, 1)
+        for x, y in ((there.x, there.y), (there.right - 1, there.bottom - 1)):
+            app.selection.unit = 0
+            await pilot.click("#map", offset=(x, y))
+            await settle(app, pilot)
+            assert app.selection.unit == 3 * 4 + 1
 
     drive(press, made)
+
+
+@pytest.mark.slow
+def test_where_two_layers_share_a_row_both_are_pointed_at_marked_and_boxed(cache: Path) -> None:
+    async def press(app, pilot):
+        map_ = app.view.map
+        assert map_.stacked
+        there = map_.region_of(4, 2)
+        for layer in (4, 5, 4):  # the same place again is the other layer
+            await pilot.click("#map", offset=(there.x, there.y))
+            await settle(app, pilot)
+            assert app.selection.unit == layer * 9 + 2
+        signs = {}
+        for layer in (4, 5):
+            app.selection.unit = layer * 9 + 2
+            app.changed()
+            line = map_.render_line(there.y).text
+            signs[layer] = line[there.x]
+            assert line.split()[0] == str(layer)
+        assert signs == {4: "▴", 5: "▾"}
+        app.selection.unit = 5 * 9 + 2
+        await pilot.press("space", "right")
+        await settle(app, pilot)
+        marked = next(iter(map_.render_line(there.y).crop(there.x, there.x + 1)))
+        own = map_._half_colour(5, 2).get_truecolor()
+        assert (marked.text, marked.style.bgcolor.get_truecolor()) == (".", own)
+        await pilot.press("v", "down", "down", "right")
+        await settle(app, pilot)
+        assert "▚" in map_.render_line(map_.region_of(6, 3).y).text
+
+    drive(press, cache, (80, 24))
 
 
 @pytest.mark.slow

@@ -65,11 +65,7 @@ class Help(Dialog[None]):
         say("The doubts line", doubts)
         lines.append(Text("Colours", "bold"))
         for diverging, words in ((True, "redundant … synergistic, or below … above zero"), (False, "little … much")):
-            colours = app.ink.colours(diverging)
-            line = Text("  ")
-            steps = len(colours) or len(app.ink.shades)
-            for step in range(steps):
-                line.append(*scale.paint((step + 0.5) / steps, 2, colours, app.ink.shades))
+            line = Text("  ").append_text(scale.strip(22, app.ink.colours(diverging), app.ink.shades))
             lines.append(line.append(f"  {words}"))
         lines.append(Text(f"  {app.ink.nothing} no value   {app.ink.masked} not above its null   {app.ink.dot} marked"))
         lines.append(Text())

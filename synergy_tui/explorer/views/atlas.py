@@ -15,7 +15,7 @@ from synergy_tui.explorer import remake, telling
 from synergy_tui.explorer.keys import Action, bindings, moves
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
-from synergy_tui.explorer.widgets.map import LayerMap, Picture
+from synergy_tui.explorer.widgets.map import TALLEST, LayerMap, Picture
 from synergy_tui.terms import RANKINGS
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ JUMP_PATIENCE = 1.2
 
 REST = 0.3
 """Seconds the cursor rests before partners and activity are read."""
+
+LEAST_BELOW, MOST_BELOW = 5, 9
+"""Rows under the map from which on there is more about the unit, and beyond which there is no more."""
 
 
 class AtlasView(View):
@@ -50,14 +53,15 @@ class AtlasView(View):
             with Vertical(classes="pane", id="map-pane"):
                 yield LayerMap(self.explorer.ink, id="map")
                 yield Lines(id="legend", height=1)
-                yield Lines(id="readout", height=2)
+                yield Lines(id="readout", height=1)
+                yield Lines(id="below")
             yield Lines(id="unit-panel")
 
     def on_mount(self) -> None:
         self._typed, self._refused = "", False
         self._anchor: tuple[int, int] | None = None
         self._drawn: tuple[object, ...] = ()
-        self._rested: tuple[Run, int, int, list[Text]] | None = None
+        self._rested: tuple[Run, int, int, list[Text], list[float]] | None = None
 
     @property
     def map(self) -> LayerMap:
@@ -73,11 +77,12 @@ class AtlasView(View):
         if run is None or not run.scores:
             self.head("#map-pane", "")
             self.map.say("Nothing is finished yet: the map fills in as parts arrive." if run else self.empty())
-            for name in ("readout", "legend", "unit-panel"):
+            for name in ("readout", "legend", "unit-panel", "below"):
                 self.query_one(f"#{name}", Lines).show([])
             self._drawn = ()
             return
         selection = self.selection
+        self._arrange(run)
         cursor = divmod(selection.unit, run.per_layer)
         drawn = (run, selection.score, selection.masked, selection.marks, self._anchor, self.ink)
         if self._same(drawn):
@@ -98,12 +103,31 @@ class AtlasView(View):
 
     def _title(self, run: Run) -> str:
         score = run.scores[self.selection.score]
-        what = "min–max scaled" if score.kind == "ranking" else score.unit
-        title = f"{self.selection.score}{', ' + what if what else ''}"
         from synergy_tui.drawing.atlas import mark
 
-        masked = " · cells not above null masked" if self.selection.masked and run.tested else ""
-        return mark(run.row) + title + masked
+        parts = [self.selection.score + (f", {score.unit}" if score.unit else "")]
+        parts += telling.contrast(run, self.selection.score)
+        if self.selection.marks:
+            parts.append(f"{'˙ .' if self.map.stacked else self.ink.dot} {len(self.selection.marks)} marked")
+        if self.selection.masked and run.tested:
+            parts.append(f"{self.ink.masked} not above its null")
+        room = self.map.content_size.width - 4
+        while len(parts) > 1 and room > 0 and len(" · ".join(parts)) > room:
+            parts.pop()
+        return mark(run.row) + " · ".join(parts)
+
+    def _arrange(self, run: Run) -> None:
+        """What stands under the map: as much as the layers leave room for."""
+        room = self.query_one("#map-pane").content_size.height - 2  # the units' numbers and the readout
+        if room <= 0:
+            return
+        per = min(room // run.layers, TALLEST)
+        taken = per * run.layers if per else (run.layers + 1) // 2 if self.ink.upper_half else room
+        spare = max(room - taken, 0)
+        self.query_one("#legend", Lines).display = spare > 0
+        below = self.query_one("#below", Lines)
+        below.display = spare - 1 >= LEAST_BELOW
+        below.styles.height = min(spare - 1, MOST_BELOW) if below.display else 0
 
     def _legend(self, run: Run) -> Text:
         score = run.scores[self.selection.score]
@@ -124,31 +148,38 @@ class AtlasView(View):
         else:
             words = ("redundant ", " synergistic") if score.kind == "ranking" else ("", "")
         line.append(f"{words[0]}{telling.number(ends[0])} ")
-        steps = len(colours) or len(self.ink.shades)
-        for step in range(steps):
-            line.append(*scale.paint((step + 0.5) / steps, 2, colours, self.ink.shades))
+        line.append_text(scale.strip(22, colours, self.ink.shades))
         line.append(f" {telling.number(ends[1])}{words[1]}")
-        if self.selection.marks:
-            sign = "˙ ." if self.map.stacked else self.ink.dot
-            line.append(f"   {sign} {len(self.selection.marks)} marked", "bold")
-        if self.selection.masked:
-            line.append(f"   {self.ink.masked} not above its null", "bold")
         return line
 
     def _tell(self, run: Run) -> None:
         panel = self.query_one("#unit-panel", Lines)
-        readout = telling.readout(run, self.selection.unit, self.selection.score, panel.display)
+        width = self.map.content_size.width or None
+        readout = telling.readout(run, self.selection.unit, self.selection.score, panel.display, width)
         if self._typed:
             readout = Text.assemble((f" go to {self._typed}  ", self.ink.warm), readout)
-        second = telling.contrast(run, self.selection.score)
-        self.query_one("#readout", Lines).show([readout, second], self.ink)
+        self.query_one("#readout", Lines).show([readout], self.ink)
+        self._tell_below(run)
         lines = telling.panel(run, self.selection.unit, self.ink)
         who = (run, self.selection.unit, self.selection.prompt)
         if self._rested is not None and self._rested[0] is run:
             lines += self._rested[3]
-        if panel.display and run.partial is None and run.place.id and (self._rested or ())[1:3] != who[1:]:
+        shown = panel.display or self.query_one("#below", Lines).display
+        if shown and run.partial is None and run.place.id and (self._rested or ())[1:3] != who[1:]:
             self.set_timer(REST, lambda: self._rest(who))
         panel.show(lines, self.ink)
+
+    def _tell_below(self, run: Run) -> None:
+        below = self.query_one("#below", Lines)
+        if not below.display:
+            return
+        activity: list[float] = []
+        unit = self.selection.unit
+        if self._rested is not None and self._rested[0] is run and self._rested[1] == unit:
+            activity = self._rested[4]
+        width = below.content_size.width or self.map.content_size.width
+        lines = telling.below(run, unit, self.selection.score, activity, self.selection.prompt, width, self.ink)
+        below.show(lines, self.ink)
 
     def _rest(self, who: tuple[Run, int, int]) -> None:
         """The cursor has come to rest: reads what takes longer than a key may."""
@@ -160,7 +191,7 @@ class AtlasView(View):
         who, (partners, activity) = found
         run, unit, prompt = who
         if run is self.run and unit == self.selection.unit:
-            self._rested = (*who, telling.company(run, unit, partners, activity, prompt, self.ink))
+            self._rested = (*who, telling.company(run, unit, partners, activity, prompt, self.ink), activity)
             self._tell(run)
 
     def toggle_profile(self) -> None:
@@ -297,6 +328,8 @@ def _known(value: float) -> float | None:
 def _picture(run: Run, name: str, masked: bool, marks: frozenset[int]) -> Picture:
     import numpy as np  # not at the top: the first paint does without it
 
+    from synergy_tui.drawing.atlas import reach_of
+
     score, shape = run.scores[name], (run.layers, run.per_layer)
     profile = run.profile(name)
     means = [row["value"] for row in profile if row["value"] is not None]
@@ -304,7 +337,6 @@ def _picture(run: Run, name: str, masked: bool, marks: frozenset[int]) -> Pictur
     marked = np.zeros(run.units, bool)
     marked[list(marks)] = True
     hidden = ~run.above_null() if masked else np.zeros(run.units, bool)
-    reach = max((abs(value - centre) for value in means), default=0.0)
     return Picture(
         score.colour().reshape(shape),
         hidden.reshape(shape),
@@ -312,5 +344,6 @@ def _picture(run: Run, name: str, masked: bool, marks: frozenset[int]) -> Pictur
         score.centre is not None,
         profile,
         centre,
-        reach,
+        reach_of(profile, centre),
+        score.shown.reshape(shape),
     )

@@ -108,7 +108,7 @@ class CompareView(View):
         self.head("#compare-profiles", f"{ranking}: {over}" if training else f"{ranking} {over}", f"{self._next()}: o")
         curves = drawn.over_training(self._sides) if training else drawn.lines(self._sides, True, len(self._sides) <= 2)
         self.query_one(Plot).draw(curves, self.ink)
-        colours = scale.palette(self.ink.system)
+        colours = self.ink.colours(True)
         difference = []
         if len(self._sides) == 2:
             shades = scale.ASCII_SHADES if self.ink.ascii else scale.SHADES

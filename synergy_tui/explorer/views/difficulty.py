@@ -206,7 +206,7 @@ class DifficultyView(View):
         else:
             nothing = np.zeros(values.shape, bool)
             unit = min(self.selection.unit, values.size - 1)
-            small.show(Picture(values, nothing, nothing, True, [], 0.5, 0.5), divmod(unit, values.shape[1]))
+            small.show(Picture(values, nothing, nothing, True, [], 0.5, 0.5, values), divmod(unit, values.shape[1]))
         self.query_one("#ladder-level", Lines).show(self._told(level), self.ink)
 
     def _told(self, level: dict[str, Any]) -> list[Text]:

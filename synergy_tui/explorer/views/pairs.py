@@ -127,10 +127,7 @@ class PairsView(View):
         reach = max(-level.low, level.high)
         ends = (-reach, reach) if level.diverging else (level.low, level.high)
         line = Text(f" {telling.number(ends[0])} ")
-        colours = self.ink.colours(level.diverging)
-        steps = len(colours) or len(self.ink.shades)
-        for step in range(steps):
-            line.append(*scale.paint((step + 0.5) / steps, 2, colours, self.ink.shades))
+        line.append_text(scale.strip(22, self.ink.colours(level.diverging), self.ink.shades))
         line.append(f" {telling.number(ends[1])}   {MEANINGS.get(self._atom(), '')}")
         self.query_one("#pairs-legend", Lines).show([line], self.ink)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rich.style import Style
 
 from synergy_tui.drawing import scale
+from synergy_tui.explorer.theme import DARK, LIGHT
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Ink:
 
     def colours(self, diverging: bool) -> tuple[str, ...]:
         """The scale, empty where ink alone is left."""
-        return scale.palette(self.system, diverging)
+        return scale.palette(self.system, diverging, self.dark)
 
     @property
     def shades(self) -> str:
@@ -36,6 +37,11 @@ class Ink:
     def dot(self) -> str:
         """The sign of a marked unit."""
         return "*" if self.ascii else "•"
+
+    @property
+    def box(self) -> str:
+        """The cursor's outline where a cell has one column."""
+        return "O" if self.ascii else "□"
 
     @property
     def nothing(self) -> str:
@@ -61,7 +67,17 @@ class Ink:
         """Words that explain."""
         if self.system is None:
             return Style()
-        return Style.parse("color(245)" if self.system != "standard" else "bright_black")
+        if self.system == "standard":
+            return Style.parse("bright_black")
+        return Style.parse("color(246)" if self.dark else "color(240)")
+
+    @property
+    def levels(self) -> tuple[Style, ...]:
+        """Of grave and notable doubts, of what is missing, and of what says little."""
+        if self.system is None:
+            return (Style(bold=True), Style(bold=True), Style(), Style())
+        names = (DARK.error, DARK.warning) if self.dark else (LIGHT.error, LIGHT.warning)
+        return (*(Style(bold=True, color=one) for one in names), Style(bold=True), self.dim)
 
     @property
     def warm(self) -> str:
@@ -84,7 +100,23 @@ class Ink:
 
 _PLAIN = str.maketrans(
     {"×": "x", "▸": ">", "·": "-", "…": "~", "τ": "t", "–": "-", "−": "-", "●": "o", "━": "=", "│": "|", "ρ": "r"}
-    | {"↑": "^", "↓": "v", "←": "<", "→": ">", "█": "#", "░": ".", "▒": ":", "▓": "+", "•": "*", "‖": "|", "≥": ">="}
+    | {
+        "↑": "^",
+        "↓": "v",
+        "←": "<",
+        "→": ">",
+        "█": "#",
+        "░": ".",
+        "▒": ":",
+        "▓": "+",
+        "•": "*",
+        "✖": "x",
+        "▲": "^",
+        "○": "o",
+        "□": "O",
+        "‖": "|",
+        "≥": ">=",
+    }
     | dict.fromkeys("┌┐└┘┬┴┼", "+")
     | dict.fromkeys("├┤", "|")
     | {"─": "-", "┃": "|", "╌": "-", "↵": "/", "Φ": "F", "˙": "'"}

@@ -1,5 +1,5 @@
-"""The layer × unit map, each layer's profile on its rows. Draws the rows in sight; a move of the cursor repaints two
-cells."""
+"""The layer × unit map, each layer's profile on its rows. Cells grow with the room there is, up to one that holds its
+value; where layers are many, two share a row. Draws the rows in sight; a move of the cursor repaints two cells."""
 
 from __future__ import annotations
 
@@ -27,13 +27,20 @@ if TYPE_CHECKING:
     import numpy as np
 
 INTERVAL_WIDTH = 21
-"""Columns of a profile's numbers, beside its bar."""
+"""Columns of a profile's numbers, beside its scale."""
+
+WIDEST, TALLEST = 7, 3
+"""Columns and rows beyond which a cell grows no more."""
+
+WIDEST_PROFILE = 60
+"""Columns beyond which a profile's scale grows no more."""
 
 
 @dataclass(frozen=True)
 class Picture:
     """What the map draws. colour [layers, units]: in [0, 1], NaN for no value. masked, marked [layers, units] bool.
-    diverging: which scale. profile: rows with value, low, high; centre, reach: of their bars."""
+    diverging: which scale. profile: rows with value, low, high; centre, reach: of their scale. values
+    [layers, units]: the numbers, which are written where a cell has room."""
 
     colour: np.ndarray
     masked: np.ndarray
@@ -42,6 +49,7 @@ class Picture:
     profile: list[dict[str, Any]]
     centre: float
     reach: float
+    values: np.ndarray | None = None
 
 
 class LayerMap(Widget, can_focus=True):
@@ -83,21 +91,50 @@ class LayerMap(Widget, can_focus=True):
         if self._follow() or self.corner is not None:
             self.refresh()
             return
-        cells = [region for one in (before, cursor) if (region := self._region(*one))]
-        labels = [Region(0, one.y, self._margin, 1) for one in cells] if before[0] != cursor[0] else []
+        cells = [region for one in (before, cursor) if (region := self.region_of(*one))]
+        labels = [Region(0, one.y, self._margin, self.tall) for one in cells] if before[0] != cursor[0] else []
         self.refresh(*cells, *labels)
 
     def _measure(self) -> None:
-        """Columns of a unit, whether two layers share a row, columns of the profile: for this picture in this size."""
-        self.cell, self.profile_width, self.stacked = 1, 0, False
+        """Columns and rows of a unit, whether two layers share a row, columns of the profile and of its scale: for this
+        picture in this size."""
+        self.cell, self.tall, self.profile_width, self.scale_width, self.stacked = 1, 1, 0, 0, False
+        self._numbers: tuple[int, int] | None = None
         if self.picture is None:
             return
         layers, units = self.picture.colour.shape
-        for size in (3, 2, 1):
-            self.cell, self.profile_width = size, self._profile_fits(size)
-            if units * size <= self._room(self.profile_width):
-                break
         self.stacked = bool(self.ink.upper_half) and layers > self._rows
+        # Of two layers in one row there is a mean and no interval.
+        whole = PROFILE_WIDTH + (6 if self.stacked else INTERVAL_WIDTH) + 1
+        for size in range(WIDEST, 0, -1):
+            self.cell, self.profile_width = size, self._profile_fits(size)
+            # A cell wider than three columns is worth less than the whole profile.
+            wanted = whole if size > 3 and self.with_profile and self.picture.profile else self.profile_width
+            if units * size <= self._room(wanted):
+                break
+        if self.profile_width:
+            numbers = INTERVAL_WIDTH if self.profile_width >= whole and not self.stacked else 6
+            spare = self.content_size.width - self._margin - units * self.cell - self.profile_width
+            self.scale_width = PROFILE_WIDTH + (max(min(spare, WIDEST_PROFILE - PROFILE_WIDTH), 0) & ~1)
+            self.profile_width = self.scale_width + numbers + 1
+        if not self.stacked and self.cell >= 3:
+            self.tall = max(min(self._rows // layers, TALLEST), 1)
+        if not self.stacked:
+            self._numbers = self._written()
+
+    def _written(self) -> tuple[int, int] | None:
+        """Columns and decimals of the numbers in the cells, None where they have no room."""
+        assert self.picture is not None
+        values = self.picture.values
+        if values is None or self.cell < 5:
+            return None
+        known = values[values == values]
+        if not len(known):
+            return None
+        reach = float(abs(known).max())
+        decimals = max(2 - math.ceil(math.log10(reach)), 0) if reach > 0 else 2
+        longest = max(len(_number(float(one), decimals)) for one in (known.min(), known.max()))
+        return (longest, decimals) if longest <= self.cell - 2 else None
 
     @property
     def _rows(self) -> int:
@@ -111,8 +148,11 @@ class LayerMap(Widget, can_focus=True):
     def _profile_fits(self, cell: int) -> int:
         if not self.with_profile or self.picture is None:
             return 0
+        if not self.picture.profile:
+            return 0
         taken = self._margin + self.picture.colour.shape[1] * cell + 1
-        for width in (PROFILE_WIDTH + INTERVAL_WIDTH, PROFILE_WIDTH + 6):
+        widths = (PROFILE_WIDTH + INTERVAL_WIDTH, PROFILE_WIDTH + 6)
+        for width in widths[1:] if self.stacked else widths:
             if taken + width <= self.content_size.width:
                 return width + 1
         return 0
@@ -122,7 +162,8 @@ class LayerMap(Widget, can_focus=True):
 
     def _in_sight(self) -> tuple[int, int]:
         """Layers and units that fit."""
-        return self._rows * (2 if self.stacked else 1), max(self._room(self.profile_width) // self.cell, 1)
+        layers = self._rows * 2 if self.stacked else max(self._rows // self.tall, 1)
+        return layers, max(self._room(self.profile_width) // self.cell, 1)
 
     def _follow(self) -> bool:
         """Brings the cursor into sight; whether the view had to move. It moves by half its size, not by a row at a
@@ -142,10 +183,11 @@ class LayerMap(Widget, can_focus=True):
         self._first = (moved[0], moved[1])
         return self._first != before
 
-    def _region(self, layer: int, unit: int) -> Region | None:
+    def region_of(self, layer: int, unit: int) -> Region | None:
+        """The place of a unit in the widget; None out of sight."""
         row = (layer - self._first[0]) // (2 if self.stacked else 1)
         column = (unit - self._first[1]) * self.cell
-        region = Region(self._margin + column, 1 + row, self.cell, 1)
+        region = Region(self._margin + column, 1 + row * self.tall, self.cell, self.tall)
         return region if row >= 0 and column >= 0 else None
 
     def on_resize(self) -> None:
@@ -156,6 +198,9 @@ class LayerMap(Widget, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         found = self.unit_at(event.x, event.y)
         if found is not None:
+            if found == self.cursor and self.stacked and self.picture is not None:
+                # Of two layers in one row the upper one was meant at first, and now the other.
+                found = (min(found[0] + 1, self.picture.colour.shape[0] - 1), found[1])
             self.focus()
             self.post_message(self.Pointed(*found))
 
@@ -164,7 +209,7 @@ class LayerMap(Widget, can_focus=True):
         if self.picture is None or y < 1 or x < self._margin:
             return None
         layers, units = self.picture.colour.shape
-        layer = self._first[0] + (y - 1) * (2 if self.stacked else 1)
+        layer = self._first[0] + (y - 1) // self.tall * (2 if self.stacked else 1)
         unit = self._first[1] + (x - self._margin) // self.cell
         in_sight = unit < min(self._first[1] + self._in_sight()[1], units)
         return (layer, unit) if layer < layers and in_sight else None
@@ -189,71 +234,90 @@ class LayerMap(Widget, can_focus=True):
         more = (">" if first + count < units else "") + ("v" if self._more_below() else "")
         margin = ("<" if first else "") + ("^" if self._first[0] else "")
         text = margin.ljust(self._margin) + numbers.ljust(count * cell)
-        half = PROFILE_WIDTH // 2
-        if self.profile_width:
-            sides = f"{'redundant':>{half}}│{'synergistic':<{half}}" if self.picture.diverging else "mean of the layer"
-            text += more.ljust(1)[:1] + self.ink.plain(sides)
-            if self.profile_width > PROFILE_WIDTH + 7:
-                text = text.ljust(len(text) - len(sides) + PROFILE_WIDTH + 1) + " mean  95 % interval"
+        if not self.profile_width:
+            return [Segment(text + more, self.ink.dim)]
+        segments, half = [Segment(text + more.ljust(1)[:1], self.ink.dim)], self.scale_width // 2
+        if self.picture.diverging:
+            sides = (f"{'redundant ':>{half}}", self.ink.cool), ("│", ""), (f"{' synergistic':<{half}}", self.ink.warm)
+            segments += [Segment(self.ink.plain(words), Style.parse(style)) for words, style in sides]
         else:
-            text += more
-        return [Segment(text, self.ink.dim)]
+            segments.append(Segment("mean of the layer".ljust(self.scale_width + 1), self.ink.dim))
+        if self.profile_width > self.scale_width + 7:
+            segments.append(Segment(" mean  95 % interval", self.ink.dim))
+        else:
+            segments.append(Segment(" mean", self.ink.dim))
+        return segments
 
     def _more_below(self) -> bool:
         assert self.picture is not None
         return self._first[0] + self._in_sight()[0] < self.picture.colour.shape[0]
 
-    def _row(self, row: int) -> list[Segment]:
+    def _row(self, line: int) -> list[Segment]:
         picture = self.picture
         assert picture is not None
         layers, units = picture.colour.shape
         step = 2 if self.stacked else 1
+        row, part = divmod(line, self.tall)
         layer = self._first[0] + row * step
         if layer >= layers:
             return []
+        middle = part == (self.tall - 1) // 2
         on_it = layer <= self.cursor[0] < layer + step
-        label_style = Style(bold=True) if on_it else self.ink.dim
-        segments = [Segment(f"{layer:>{self._margin - 1}} ", label_style)]
+        label = (self.cursor[0] if on_it else layer) if middle else ""
+        segments = [Segment(f"{label:>{self._margin - 1}} ", Style(bold=True) if on_it else self.ink.dim)]
         last = min(self._first[1] + self._in_sight()[1], units)
         for unit in range(self._first[1], last):
             if step == 2:
                 segments += self._half_cell(layer, unit)
             else:
-                segments += self._whole_cell(layer, unit)
-        if self.profile_width:
+                segments += self._whole_cell(layer, unit, part)
+        if self.profile_width and middle:
             segments += self._profile(layer, min(step, layers - layer))
         return segments
 
-    def _whole_cell(self, layer: int, unit: int) -> list[Segment]:
-        assert self.picture is not None
-        cell, here = self.cell, (layer, unit) == self.cursor
-        text, style = self._fill(layer, unit)
-        marked = self.picture.marked[layer, unit]
+    def _whole_cell(self, layer: int, unit: int, part: int) -> list[Segment]:
+        """One row of a cell."""
+        picture, cell = self.picture, self.cell
+        assert picture is not None
+        here, middle = (layer, unit) == self.cursor, part == (self.tall - 1) // 2
+        text, style = self._fill(layer, unit, middle)
+        marked = bool(picture.marked[layer, unit]) and middle
         if marked:
-            middle = cell // 2 if cell > 2 else 0
-            text = text[:middle] + self.ink.dot + text[middle + 1 :]
+            place = 0 if self._numbers else cell // 2 if cell > 2 else 0
+            text = text[:place] + self.ink.dot + text[place + 1 :]
             style += self._contrast(style)
         if self._in_rectangle(layer, unit):
             style += Style(underline=True, bold=True) + self._contrast(style)
             text = text.replace(" ", "_")
         if not here:
             return [Segment(text, style)]
+        edge = style + self._contrast(style) if self.ink.system else self.ink.cursor
         if cell == 1:
-            return [Segment(text if marked else " " if self.ink.system else text, self.ink.cursor)]
-        inner = text[1:-1]
-        return [Segment("[", self.ink.cursor), Segment(inner, style), Segment("]", self.ink.cursor)]
+            return [Segment(text if marked or not self.ink.system else self.ink.box, edge)]
+        if self.tall == TALLEST and not middle:
+            corners = "┌┐" if part == 0 else "└┘"
+            return [Segment(self.ink.plain(corners[0] + "─" * (cell - 2) + corners[1]), edge)]
+        sides = self.ink.plain("││") if self.tall == TALLEST else "[]"
+        inner = text[1:-1] if not (marked and self._numbers) else self.ink.dot + text[2:-1]
+        return [Segment(sides[0], edge), Segment(inner, style), Segment(sides[1], edge)]
 
-    def _fill(self, layer: int, unit: int) -> tuple[str, Style]:
+    def _fill(self, layer: int, unit: int, middle: bool = True) -> tuple[str, Style]:
         """A cell's text and colour, before marks and cursor."""
-        assert self.picture is not None
-        value = float(self.picture.colour[layer, unit])
+        picture = self.picture
+        assert picture is not None
+        value = float(picture.colour[layer, unit])
         if math.isnan(value):
-            return self.ink.nothing.center(self.cell), self.ink.dim
-        if self.picture.masked[layer, unit]:
-            return self.ink.masked.center(self.cell), self.ink.dim
-        colours = self.ink.colours(self.picture.diverging)
-        text, style = scale.paint(value, self.cell, colours, self.ink.shades)
-        return text, Style.parse(style) if style else Style()
+            return (self.ink.nothing if middle else " ").center(self.cell), self.ink.dim
+        if picture.masked[layer, unit]:
+            return (self.ink.masked if middle else " ").center(self.cell), self.ink.dim
+        colours = self.ink.colours(picture.diverging)
+        if not colours:
+            text, _ = scale.paint(value, self.cell, colours, self.ink.shades)
+            return text, Style()
+        text = ""
+        if self._numbers and middle and picture.values is not None:
+            text = _number(float(picture.values[layer, unit]), self._numbers[1]).rjust(self._numbers[0])
+        return text.center(self.cell), scale.ground(colours[scale.step(value, len(colours))])
 
     def _half_cell(self, layer: int, unit: int) -> list[Segment]:
         """Two layers in one row: the upper one in the colour of the sign, the lower in the colour behind it."""
@@ -266,22 +330,25 @@ class LayerMap(Widget, can_focus=True):
         marked = [bool(self.picture.marked[one]) if one[0] < layers else False for one in here.values()]
         style = two_colours(upper, lower)
         sign, cell = self.ink.upper_half, self.cell
+        if self._in_rectangle(*here[0]) or (below and self._in_rectangle(*here[1])):
+            sign = "▚"  # both colours, and another pattern than outside
         if upper is None:
             style, sign = Style(color=lower), "▄" if lower is not None else " "
+        body = Segment(sign * (cell - 1), style)
         if self.cursor in here.values():
-            mine = self.ink.cursor.bgcolor
-            pointed = Style(color=mine, bgcolor=lower) if self.cursor == here[0] else Style(color=upper, bgcolor=mine)
-            edge = Segment("▀", pointed)
-            if cell < 3:
-                return [Segment("▀" * cell, pointed)]
-            return [edge, Segment("▀" * (cell - 2) if upper is not None else sign * (cell - 2), style), edge]
+            return [
+                self._sign("▴" if self.cursor == here[0] else "▾", upper if self.cursor == here[0] else lower),
+                body,
+            ]
         if any(marked):
             dot = ":" if all(marked) else "˙" if marked[0] else "."
-            behind = upper if marked[0] else lower
-            ink = Style(color=None, bgcolor=behind)
-            dotted = Segment(dot, ink + self._contrast(ink))
-            return [dotted, Segment(sign * (cell - 1), style)] if cell > 1 else [dotted]
+            return [self._sign(dot, upper if marked[0] else lower), body]
         return [Segment(sign * cell, style)]
+
+    def _sign(self, sign: str, behind: Color | None) -> Segment:
+        """A sign on the colour of the layer that it is about."""
+        ground = Style(bgcolor=behind)
+        return Segment(sign, ground + self._contrast(ground))
 
     def _half_colour(self, layer: int, unit: int) -> Color | None:
         assert self.picture is not None
@@ -295,8 +362,7 @@ class LayerMap(Widget, can_focus=True):
         """Black or white, whichever is seen on a colour."""
         if style.bgcolor is None or self.ink.system is None:
             return Style(bold=True)
-        red, green, blue = style.bgcolor.get_truecolor()
-        return Style.parse("bold #000000" if 2 * red + 5 * green + blue > 900 else "bold #ffffff")
+        return Style(bold=True, color=scale.ink_on(*style.bgcolor.get_truecolor()))
 
     def _in_rectangle(self, layer: int, unit: int) -> bool:
         if self.corner is None:
@@ -309,8 +375,13 @@ class LayerMap(Widget, can_focus=True):
         assert self.picture is not None
         rows = self.picture.profile[layer : layer + layers]
         known = [row["value"] for row in rows if row["value"] is not None]
-        row = rows[0] if layers == 1 and rows else {"value": sum(known) / len(known) if known else None, "low": None}
-        line: Text = bar(row, self.picture.centre, self.picture.reach, (self.ink.cool, self.ink.warm))
+        row = (
+            rows[0]
+            if layers == 1 and rows
+            else {"value": sum(known) / len(known) if known else None, "low": None, "high": None}
+        )
+        sides = (self.ink.cool, self.ink.warm)
+        line: Text = bar(row, self.picture.centre, self.picture.reach, sides, self.scale_width, self.ink.dim)
         plain = Text(self.ink.plain(line.plain), spans=list(line.spans))
         shown = [one for one in plain.render(self.app.console) if one.text]
         return [Segment(" "), *Strip(shown).crop(0, self.profile_width - 1)]
@@ -320,6 +391,12 @@ class LayerMap(Widget, can_focus=True):
 def two_colours(upper: Color | None, lower: Color | None) -> Style:
     """A style of two colours; making one costs more than drawing a cell."""
     return Style(color=upper, bgcolor=lower)
+
+
+def _number(value: float, decimals: int) -> str:
+    """A value in as few columns as its scale allows: .54, −.03, 12.5."""
+    text = f"{value:.{decimals}f}"
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) and decimals else text
 
 
 def _tens(first: int, last: int) -> list[int]:

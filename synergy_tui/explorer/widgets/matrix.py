@@ -24,8 +24,8 @@ GAP = -1
 MARGIN = 8
 """Columns of the rows' names."""
 
-LARGEST = 6
-"""Columns of a cell beyond which a small matrix grows no more."""
+WIDEST, HIGHEST = 7, 6
+"""Columns and half rows of a cell beyond which a small matrix grows no more."""
 
 
 @dataclass(frozen=True)
@@ -128,18 +128,19 @@ class PairMatrix(Widget, can_focus=True):
             return
         regions = [region for one in (before, cursor) if (region := self._region(one))]
         for row in {before[0], cursor[0]} & set(self._rows):
-            first = self._rows.index(row) * self.cell // self._stack
-            regions.append(Region(0, 1 + first, MARGIN, 1 + self.cell // self._stack))
+            first = self._rows.index(row) * self.high // self._stack
+            regions.append(Region(0, 1 + first, MARGIN, 1 + self.high // self._stack))
         self.refresh(Region(0, 0, self.content_size.width, 1) if before[1] != cursor[1] else regions[0], *regions)
 
     def _measure(self) -> None:
-        """Columns of a cell, and lines of half a row: a half-block is about square."""
+        """Columns of a cell, and its height in half rows where two can share one: a half-block is about square."""
         self._stack = 2 if self.ink.upper_half else 1
-        self.cell = 1
+        self.cell = self.high = 1
         if self.level is not None:
             many = len(self.level.edges) - 1 + len(self.level.gaps)
             rows = (self.content_size.height - 1) * self._stack
-            self.cell = max(min((self.content_size.width - MARGIN) // many, rows // many, LARGEST), 1)
+            self.high = max(min(rows // many, HIGHEST), 1)
+            self.cell = max(min((self.content_size.width - MARGIN) // many, WIDEST, 3 * self.high), 1)
 
     def _lay_out(self, anew: bool) -> bool:
         """Which cells are in sight, gaps among them; whether that changed."""
@@ -151,7 +152,7 @@ class PairMatrix(Widget, can_focus=True):
         before = (self._rows, self._columns)
         cells = len(level.edges) - 1
         room = (
-            max((self.content_size.height - 1) * self._stack // self.cell, 1),
+            max((self.content_size.height - 1) * self._stack // self.high, 1),
             max((self.content_size.width - MARGIN) // self.cell, 1),
         )
         sides = []
@@ -178,17 +179,16 @@ class PairMatrix(Widget, can_focus=True):
     def _region(self, cell: tuple[int, int]) -> Region | None:
         if cell[0] not in self._rows or cell[1] not in self._columns:
             return None
-        size = self.cell
-        row, column = self._rows.index(cell[0]) * size, self._columns.index(cell[1]) * size
-        first, last = row // self._stack, (row + size - 1) // self._stack
-        return Region(MARGIN + column, 1 + first, size, last - first + 1)
+        row, column = self._rows.index(cell[0]) * self.high, self._columns.index(cell[1]) * self.cell
+        first, last = row // self._stack, (row + self.high - 1) // self._stack
+        return Region(MARGIN + column, 1 + first, self.cell, last - first + 1)
 
     def on_resize(self) -> None:
         self._lay_out(True)
         self.refresh()
 
     def on_click(self, event: events.Click) -> None:
-        column, row = (event.x - MARGIN) // self.cell, (event.y - 1) * self._stack // self.cell
+        column, row = (event.x - MARGIN) // self.cell, (event.y - 1) * self._stack // self.high
         if self.level is None or row < 0 or event.x < MARGIN:
             return
         if (
@@ -243,9 +243,9 @@ class PairMatrix(Widget, can_focus=True):
         return int(self.level.edges[cell]) % self.per_layer == 0
 
     def _line(self, first: int) -> list[Segment]:
-        places = [place // self.cell for place in range(first, first + self._stack)]
+        places = [place // self.high for place in range(first, first + self._stack)]
         rows = [self._rows[place] for place in places if place < len(self._rows)]
-        starting = [rows[n] for n, place in enumerate(range(first, first + len(rows))) if place % self.cell == 0]
+        starting = [rows[n] for n, place in enumerate(range(first, first + len(rows))) if place % self.high == 0]
         if not rows:
             return []
         known = [row for row in starting if row != GAP]

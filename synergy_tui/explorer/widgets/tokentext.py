@@ -144,7 +144,7 @@ class TokenText(Widget, can_focus=True):
         if not colours:
             # Ink alone: from plain over underlined to bold and underlined.
             return (Style(), Style(underline=True), Style(bold=True, underline=True))[scale.step(value, 3)]
-        return Style.parse(f"#000000 on {colours[scale.step(value, len(colours))]}")
+        return scale.ground(colours[scale.step(value, len(colours))])
 
 
 def _parts(text: str, width: int) -> list[str]:

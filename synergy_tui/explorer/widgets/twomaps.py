@@ -35,7 +35,8 @@ class TwoMaps(Horizontal):
         most = int(np.nanargmax(second.values)) if known.any() else 0
         for map_, score in zip(self._maps, (first, second), strict=True):
             diverging = score.centre is not None
-            picture = Picture(score.colour().reshape(shape), nothing, marked.reshape(shape), diverging, [], 0.0, 1.0)
+            colour, values = score.colour().reshape(shape), score.shown.reshape(shape)
+            picture = Picture(colour, nothing, marked.reshape(shape), diverging, [], 0.0, 1.0, values)
             map_.show(picture, divmod(most, run.per_layer))
             map_.border_title = score.name
         self._maps[1].border_subtitle = (
