@@ -7,6 +7,7 @@ claims.py   claims, networks: verdicts on a run
 compare.py  runs side by side
 controls.py run --control: the same architecture with random weights
 look.py     explore, show, sql, export, doctor, bench
+completion.py  completion
 subjects.py subjects list, show, check, pull
 jobs.py     jobs list, show, watch, logs, cancel, pause, resume, clean
 cache.py    cache info, check, compact, gc, delete
@@ -35,29 +36,42 @@ from synergy_tui.cli.common import say
 from synergy_tui.cli.looks import looks
 from synergy_tui.errors import SynergyError
 
-COMMANDS = {
-    "run": ("measure", "Capture SUBJECT, decompose it, show its synergy map."),
-    "capture": ("measure", "Record the activity of every unit of SUBJECT over prompts."),
-    "import": ("measure", "Take in series measured elsewhere."),
-    "decompose": ("measure", "Decompose all pairs of a capture's heads with ΦID."),
-    "ablate": ("measure", "Remove heads in order of their synergy, and of controls."),
-    "difficulty": ("difficulty", "Does the organisation of SUBJECT change with difficulty?"),
-    "claims": ("claims", "Judge what RUN says about six claims of the literature."),
-    "networks": ("claims", "Networks of synergy and of redundancy in RUN."),
-    "compare": ("compare", "Runs side by side."),
-    "renew": ("renew", "Bring RUN up to date with the method of this version."),
-    "explore": ("look", "Open the explorer."),
-    "show": ("look", "Draw the synergy map of RUN."),
-    "sql": ("look", "Ask the cache in SQL."),
-    "export": ("look", "Write a run with all that belongs to it into a folder."),
-    "doctor": ("look", "What this machine has."),
-    "bench": ("look", "Measure how fast this machine is."),
-    "subjects": ("subjects", "Language models to be studied."),
-    "jobs": ("jobs", "What runs in the background."),
-    "cache": ("cache", "What the cache holds, and keeping it whole."),
+SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
+    "Measure": {
+        "run": ("measure", "Capture SUBJECT, decompose it, show its synergy map."),
+        "capture": ("measure", "Record the activity of every unit of SUBJECT over prompts."),
+        "import": ("measure", "Take in series measured elsewhere."),
+        "decompose": ("measure", "Decompose all pairs of a capture's heads with ΦID."),
+        "ablate": ("measure", "Remove heads in order of their synergy, and of controls."),
+        "difficulty": ("difficulty", "Follow the organisation of SUBJECT from easy to hard tasks."),
+    },
+    "Judge": {
+        "claims": ("claims", "Judge what RUN says about six claims of the literature."),
+        "networks": ("claims", "Measure the networks of synergy and of redundancy in RUN."),
+        "compare": ("compare", "Put runs side by side."),
+    },
+    "Look": {
+        "explore": ("look", "Open the explorer."),
+        "show": ("look", "Draw the synergy map of RUN."),
+        "sql": ("look", "Ask the cache in SQL."),
+        "export": ("look", "Write a run with all that belongs to it into a folder."),
+    },
+    "Cache": {
+        "subjects": ("subjects", "List, show, check and fetch language models."),
+        "jobs": ("jobs", "List, watch, pause and cancel what runs in the background."),
+        "cache": ("cache", "Show what the cache holds, and keep it whole."),
+        "renew": ("renew", "Bring RUN up to date with the method of this version."),
+    },
+    "Machine": {
+        "doctor": ("look", "Check this machine, and say what would be better."),
+        "bench": ("look", "Measure how fast this machine is."),
+        "completion": ("completion", "Print what completes commands in bash, zsh or fish."),
+    },
 }
-"""Name → the module that has it, and what the list of commands says of it. A module is imported when its command is
-used, so that nobody waits for the others."""
+"""Commands by what they are for: name → the module that has it, and what the list of commands says of it. A module is
+imported when its command is used, so that nobody waits for the others."""
+
+COMMANDS = {name: one for section in SECTIONS.values() for name, one in section.items()}
 
 
 class Commands(click.Group):
@@ -78,8 +92,10 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
+        width = max(map(len, COMMANDS))
+        for title, some in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), told) for name, (_, told) in some.items()])
 
 
 @click.group(

@@ -131,16 +131,23 @@ def logs(job: str, follow: bool, cache: Path | None, as_json: bool) -> None:
 
 @jobs.command()
 @click.argument("job")
+@click.option("--chain", is_flag=True, help="All jobs that wait for it, and those that it waits for.")
 @options()
-def cancel(job: str, cache: Path | None, as_json: bool) -> None:
+def cancel(job: str, chain: bool, cache: Path | None, as_json: bool) -> None:
     """Stop a job; its finished parts stay.
 
     \b
     Example:  synergy-tui jobs cancel c3f9a1b2
     """
-    from synergy_tui.jobs import submit
+    from synergy_tui.jobs import folder, submit
 
     found = _job(cache, job)
+    if chain:
+        place = _place(cache)
+        ids = submit.cancel_all(place, submit.linked([one.status() for one in folder.every(place)], found.id))
+        if as_json:
+            return print_json({"cancelled": ids})
+        return click.echo(f"{len(ids)} jobs stop. Their finished parts stay.")
     submit.cancel(found)
     if as_json:
         return print_json(found.status())

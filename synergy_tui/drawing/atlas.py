@@ -216,36 +216,48 @@ def bar(
     width: int = PROFILE_WIDTH,
     quiet: str | Style = "dim",
 ) -> Text:
-    """A layer's mean as a point on a scale whose middle is the centre, its interval as a whisker, and both in numbers.
-    sides: the styles of the redundant and the synergistic one. width: of the scale, less the column of the
-    centre. quiet: the style of the interval's numbers."""
-    half = width // 2
+    """A layer's mean on a scale whose middle is the centre (see `whisker`), and in numbers. quiet: the style of the
+    interval's numbers."""
     value, low, high = row["value"], row.get("low"), row.get("high")
     if value is None:
-        return Text(" " * half + "│" + " " * half + "   n/a", quiet)
+        return Text(" " * (width // 2) + "│" + " " * (width // 2) + "   n/a", quiet)
+    line = whisker(value, low, high, centre, reach, sides, width).append(f" {_number(value)}", "bold")
+    return line if low is None else line.append(f"  [{low:.2f}, {high:.2f}]", quiet)
+
+
+def whisker(
+    value: float,
+    low: float | None,
+    high: float | None,
+    centre: float,
+    reach: float,
+    sides: tuple[str, str],
+    width: int = PROFILE_WIDTH,
+) -> Text:
+    """A point on a scale from centre − reach to centre + reach, its interval as a whisker, or a line from the centre
+    where there is none. sides: the styles below and above the centre. width: of the scale, less the centre's column."""
+    half = width // 2
 
     def column(one: float) -> int:
         return half + (min(max(round(half * (one - centre) / reach), -half), half) if reach else 0)
 
     signs, at = [" "] * (2 * half + 1), column(value)
-    first, last = (at, at) if low is None or high is None else (column(low), column(high))
     signs[half] = "│"
-    signs[first : last + 1] = "─" * (last - first + 1)
-    if first < half < last:
-        signs[half] = "┼"
-    if first < at:
-        signs[first] = "├"
-    if last > at:
-        signs[last] = "┤"
-    if low is None and at != half:  # from the centre, where nothing else leads to the point
+    if low is None or high is None:
+        first, last = min(at, half), max(at, half)
         signs[min(at, half + 1) : max(at, half - 1) + 1] = "━" * abs(at - half)
+    else:
+        first, last = column(low), column(high)
+        signs[first : last + 1] = "─" * (last - first + 1)
+        if first < half < last:
+            signs[half] = "┼"
+        if first < at:
+            signs[first] = "├"
+        if last > at:
+            signs[last] = "┤"
     signs[at] = "●"
     line = Text("".join(signs))
-    begin, end = (first, last) if low is not None else (min(at, half), max(at, half))
-    line.stylize(sides[1] if value >= centre else sides[0], begin, end + 1)
-    line.append(f" {_number(value)}", "bold")
-    if low is not None:
-        line.append(f"  [{low:.2f}, {high:.2f}]", quiet)
+    line.stylize(sides[1] if value >= centre else sides[0], first, last + 1)
     return line
 
 

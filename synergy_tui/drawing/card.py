@@ -10,7 +10,7 @@ from rich.text import Text
 from synergy_tui.drawing import doubts
 from synergy_tui.drawing.atlas import earlier, mark
 from synergy_tui.drawing.tables import printable
-from synergy_tui.terms import EXPLAINED, INCONCLUSIVE, SUPPORTED
+from synergy_tui.terms import EXPLAINED, INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED
 
 NARROW = 100
 """Columns below which a claim's verdict stands in a row of its own."""
@@ -68,6 +68,16 @@ def remake(card: Card) -> str:
     return f"synergy-tui claims {card['decomposition']} --seed {card['seed']}{more}"
 
 
+SIGNS = {SUPPORTED: "●", EXPLAINED: "◐", NOT_SUPPORTED: "✖", INCONCLUSIVE: "○"}
+"""Signs of the verdicts: they are told without colour too."""
+
+
+def verdict(claim: Card, short: bool = False) -> str:
+    """A claim's verdict with its sign. short: in at most 17 columns."""
+    words = "self-prediction" if short and claim["verdict"] == EXPLAINED else claim["verdict"]
+    return f"{SIGNS[claim['verdict']]} {words}"
+
+
 def _claim(name: str, claim: Card, width: int, plain: bool) -> list[Text]:
     colour = (
         "" if plain else {SUPPORTED: "green", EXPLAINED: "yellow", INCONCLUSIVE: "dim"}.get(claim["verdict"], "red")
@@ -76,11 +86,11 @@ def _claim(name: str, claim: Card, width: int, plain: bool) -> list[Text]:
     if width >= NARROW:
         room = width - 2
         left = f"{name}  {claim['statement']}"
-        lines.append(Text.assemble((f"{left:<62}", "" if plain else "bold"), (claim["verdict"], colour)))
+        lines.append(Text.assemble((f"{left:<62}", "" if plain else "bold"), (verdict(claim), colour)))
     else:
         room = width - 1
         lines.append(Text(f"{name}  {claim['statement']}", "" if plain else "bold"))
-        lines.append(Text(f"    {claim['verdict']}", colour))
+        lines.append(Text(f"    {verdict(claim)}", colour))
     told = [effect(claim), holds(claim), claim["told"] or ""]
     body = " · ".join(one for one in told if one)
     if claim["missing"]:
@@ -90,12 +100,14 @@ def _claim(name: str, claim: Card, width: int, plain: bool) -> list[Text]:
     return [*lines, *(Text(f"    {one}") for one in textwrap.wrap(printable(body), max(room - 4, 36)))]
 
 
-def effect(claim: Card) -> str:
-    """The effect with its interval and what it is over; empty where it was not measured."""
+def effect(claim: Card, brief: bool = False) -> str:
+    """The effect with its interval and what it is over; empty where it was not measured. brief: without these."""
     if claim["effect"] is None:
         return ""
     sign = _sign(claim)
     text = f"{claim['measure']} {claim['effect']:{sign}.3g}"
+    if brief:
+        return text
     if claim["low"] is not None:
         text += f" [{claim['low']:{sign}.3g}, {claim['high']:{sign}.3g}]"
     return text + (f", n {claim['n']}" if claim["n"] is not None else "")

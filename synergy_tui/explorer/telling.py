@@ -125,6 +125,19 @@ def company(
     return [*lines, Text(spark(activity, 26, signs))]
 
 
+def reading(run: Run, name: str, width: int, ink: Ink) -> list[Text]:
+    """What the map of a ranking says, and whether to believe it, as the command line tells it."""
+    if name not in run.contrasts or run.unready or run.partial is not None:
+        return []
+    from synergy_tui.drawing.atlas import Atlas
+    from synergy_tui.drawing.atlas import reading as read
+
+    lines = [Text(), Text("what the map says", ink.dim)]
+    for sentence in read(Atlas(run, name, run.place.sample))[:2]:
+        lines += [Text(line) for line in textwrap.wrap(sentence.plain, width)]
+    return lines
+
+
 # One style a line: over SSH every change of style costs more than the number.
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,35 @@ def cancel(job: JobFolder) -> dict[str, Any]:
         job.write_status(status | {"state": "cancelled", "stage": "cancelled"})
         return job.status()
     return _stop(job, job.cancel_flag)
+
+
+def linked(statuses: Sequence[Mapping[str, Any]], job: str) -> list[str]:
+    """Ids of the jobs under way that are joined to one by waiting for each other, that one among them; those that wait
+    come last."""
+    going = {one["id"]: one.get("after") for one in statuses if one["state"] not in ENDED}
+    found, new = {job}, {job}
+    while new:
+        waiting = {one for one, after in going.items() if after in new}
+        waited = {str(after) for one, after in going.items() if one in new and after in going}
+        new = (waiting | waited) - found
+        found |= new
+
+    def depth(one: str) -> int:
+        after = going.get(one)
+        return 1 + depth(after) if after in found else 0
+
+    return sorted(found & going.keys(), key=lambda one: (depth(one), one))
+
+
+def cancel_all(cache: Path, jobs: Sequence[str]) -> list[str]:
+    """Cancels jobs, the last first, so that none begins because the one before it has ended. Returns those that were
+    under way."""
+    out = []
+    for one in reversed(jobs):
+        with contextlib.suppress(JobError):  # it has ended by itself meanwhile
+            cancel(folder.find(cache, one))
+            out.append(one)
+    return out
 
 
 def pause(job: JobFolder) -> dict[str, Any]:

@@ -48,17 +48,17 @@ def test_a_full_disk_is_one_line():
 @pytest.mark.parametrize("size", ["0", "-5", "wide"])
 def test_a_width_that_is_none_is_that_of_a_terminal(size):
     got = shell("{sample}", COLUMNS=size, LINES="0")
-    assert "░░▒▒▓▓██" in got.stdout
+    assert all(one in got.stdout for one in ("░░▒▒", "▒▒▓▓", "▓▓██"))
     assert got.stdout == shell("{sample}").stdout
 
 
 def test_a_map_stays_a_map_where_the_locale_has_no_utf_8():
     got = shell("{sample}", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", PYTHONIOENCODING="")
-    assert "..::++##" in got.stdout
+    assert all(one in got.stdout for one in ("..::", "::++", "++##"))
     assert "???" not in got.stdout
     asked = shell("{sample} --ascii").stdout
     assert asked.isascii()
-    assert "..::++##" in asked
+    assert all(one in asked for one in ("..::", "::++", "++##"))
 
 
 def test_signs_keep_the_width_of_what_is_drawn():
@@ -72,7 +72,8 @@ def test_signs_keep_the_width_of_what_is_drawn():
 def test_a_home_that_cannot_hold_anything_is_one_line_that_names_it(home):
     free = {"HOME": home, "SYNERGY_TUI_CACHE": "", "XDG_CONFIG_HOME": "", "XDG_STATE_HOME": "", "XDG_DATA_HOME": ""}
     assert "There are no jobs" in shell("{synergy-tui} jobs list", **free).stdout
-    assert "░░▒▒▓▓██" in shell("{sample}", **free).stdout
+    shown = shell("{sample}", **free).stdout
+    assert all(one in shown for one in ("░░▒▒", "▒▒▓▓", "▓▓██"))
     got = shell("{synergy-tui} cache info", **free)
     assert got.returncode == 1
     assert got.stderr.startswith(f"synergy-tui: the cache {home}/.local/share/synergy-tui/cache cannot be ")

@@ -406,3 +406,28 @@ def test_status_is_told_while_it_runs(command, started):
     (row,) = command.json("sql", f"SELECT state, kind, pid FROM jobs WHERE id = '{started.id}'")
     assert row == {"state": "running", "kind": "capture", "pid": status["pid"]}
     worker.resume()
+
+
+def test_a_chain_is_what_waits_for_each_other_and_is_under_way():
+    jobs = [
+        {"id": "c1", "state": "done", "after": None},
+        {"id": "d1", "state": "running", "after": "c1"},
+        {"id": "a1", "state": "queued", "after": "d1"},
+        {"id": "n1", "state": "queued", "after": "d1"},
+        {"id": "k1", "state": "queued", "after": "n1"},
+        {"id": "c2", "state": "running", "after": None},
+        {"id": "d2", "state": "queued", "after": "c2"},
+    ]
+    for one in ("c1", "d1", "a1", "k1"):
+        assert submit.linked(jobs, one) == ["d1", "a1", "n1", "k1"]
+    assert submit.linked(jobs, "d2") == ["c2", "d2"]
+
+
+@pytest.mark.worker
+def test_a_whole_chain_is_cancelled_at_once(command, tiny):
+    ids = command.json("run", str(tiny), *LONG, "--detach")
+    capture = JobFolder(command.cache / "jobs" / ids["capture"])
+    until(lambda: list(capture.shards.glob("*.parquet")))
+    assert set(command.json("jobs", "cancel", ids["decompose"], "--chain")["cancelled"]) == set(ids.values())
+    for one in ids.values():
+        assert command.wait(one, "cancelled")["state"] == "cancelled"

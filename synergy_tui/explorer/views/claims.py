@@ -16,13 +16,13 @@ from synergy_tui.explorer.keys import Action, bindings
 from synergy_tui.explorer.run import Run
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
-from synergy_tui.terms import CLAIMS, EXPLAINED, INCONCLUSIVE, SUPPORTED
+from synergy_tui.terms import CLAIMS, EXPLAINED, NOT_SUPPORTED, SUPPORTED
 
-WIDE, EFFECT = 120, 52
-"""Columns from which the list has effects too, and what they take."""
+WIDE = 110
+"""Columns from which the list has effects and intervals too."""
 
-ROOMY = 150
-"""Columns from which effects are never cut."""
+EFFECT, WHISKER, VERDICT = 26, 24, 19
+"""Columns that an effect, the drawing of its interval and a verdict take."""
 
 EDGES, NARROWEST = 60, 60
 """Strongest pairs drawn of a network, and the fewest columns of one that stands beside another."""
@@ -111,23 +111,7 @@ class ClaimsView(View):
         self.head("#claims-pane", drawn.title(self._card), "F5 makes what is missing")
         names = list(claims)
         self._place %= len(names)
-        lines = []
-        for place, name in enumerate(names):
-            one = claims[name]
-            sign = (">" if self.ink.ascii else "▸") if place == self._place else " "
-            wide = width >= WIDE
-            effect = EFFECT if width < ROOMY else EFFECT + 16
-            room = max(width - 5 - (31 + effect if wide else 28), 30)
-            verdict = "explained by self-prediction" if one["verdict"] == EXPLAINED else one["verdict"]
-            line = Text(f"{sign}{name}  ", "bold" if place == self._place else "")
-            statement = Text(one["statement"])
-            statement.truncate(room - 1, overflow="ellipsis", pad=True)
-            line.append_text(statement).append(" ")
-            if wide:
-                found = Text(drawn.effect(one))
-                found.truncate(effect - 2, overflow="ellipsis", pad=True)
-                line.append_text(found).append("  ")
-            lines.append(line.append(verdict, self._colour(one["verdict"])))
+        lines = [self._row(name, claims[name], place == self._place, width) for place, name in enumerate(names)]
         self.query_one("#claims-list", Lines).show(lines, self.ink)
         name = names[self._place]
         self.head("#claim-pane", f"{name}  {claims[name]['statement']}", "up, down: another")
@@ -139,15 +123,39 @@ class ClaimsView(View):
             told += self._networks(width - 4, self.size.height - len(names) - 4 - len(told))
         self.query_one("#claim-told", Lines).show(told, self.ink)
 
+    def _row(self, name: str, claim: dict[str, Any], here: bool, width: int) -> Text:
+        """A claim in one line: with its effect and interval where there is room for them."""
+        from synergy_tui.drawing import card as drawn
+        from synergy_tui.drawing.atlas import whisker
+
+        sign = (">" if self.ink.ascii else "▸") if here else " "
+        line = Text(f"{sign}{name}  ", "bold" if here else "")
+        under = f"{len(claim['holds_under'])}/{len(claim['of'])}" if claim["of"] else ""
+        verdict = Text(drawn.verdict(claim, short=True), self._colour(claim["verdict"]))
+        room = width - 6 - VERDICT - (EFFECT + WHISKER + 10 if width >= WIDE else 0)
+        statement = Text(claim["statement"])
+        statement.truncate(max(room - 1, 10), overflow="ellipsis", pad=True)
+        line.append_text(statement).append(" ")
+        if width < WIDE:
+            return line.append_text(verdict)
+        found, drawing = Text(drawn.effect(claim, brief=True)), Text(" " * (WHISKER + 1))
+        found.truncate(EFFECT - 1, overflow="ellipsis", pad=True)
+        if claim["low"] is not None and claim["effect"] is not None:
+            neutral = 1.0 if "×" in claim["measure"] else 0.0
+            reach = max(abs(one - neutral) for one in (claim["effect"], claim["low"], claim["high"]))
+            sides = (self.ink.cool, self.ink.warm)
+            drawing = whisker(claim["effect"], claim["low"], claim["high"], neutral, reach, sides, WHISKER)
+        line.append_text(found).append(" ").append_text(drawing).append(f"  {under:<5} ")
+        return line.append_text(verdict)
+
     def _colour(self, verdict: str) -> Style | str:
-        if verdict == SUPPORTED:
-            return self.ink.warm
-        return self.ink.dim if verdict == INCONCLUSIVE else "bold"
+        found = dict(zip((NOT_SUPPORTED, EXPLAINED), self.ink.levels, strict=False))
+        return self.ink.good if verdict == SUPPORTED else found.get(verdict, self.ink.dim)
 
     def _told(self, claim: dict[str, Any], width: int) -> list[Text]:
         from synergy_tui.drawing import card as drawn
 
-        lines = [Text(f" {claim['verdict']}", self._colour(claim["verdict"]))]
+        lines = [Text(f" {drawn.verdict(claim)}", self._colour(claim["verdict"]))]
         parts = {
             "effect": drawn.effect(claim),
             "holds under": _under(claim),

@@ -49,6 +49,17 @@ class Shown:
     maps: dict[int, np.ndarray]
 
 
+WOULD_SHOW = (
+    "Here an order parameter is followed over the levels of a ladder, from easy to hard tasks, each level with its "
+    "95 % interval and beside it its own map. Five models are fitted, from constant to a step. Accuracy stands below: "
+    "where it does not fall, difficulty was only a label.",
+    "It takes a subject and a ladder of graded tasks. Eight levels of 40 prompts give the full verdict; SmolLM2 takes "
+    "about 12 minutes for them on 2 cores. Six ladders ship with the tool, and your own files are taken.",
+    "F5 asks for both and says what it will cost before anything starts.",
+)
+"""What stands in the view before there is a ladder."""
+
+
 class DifficultyView(View):
     """Curve and accuracy at the left, the level's map at the right, the verdict below."""
 
@@ -145,11 +156,15 @@ class DifficultyView(View):
             self.head("#ladder-map-pane", "")
             for plot in self.query(Plot):
                 plot.clear()
-            for name in ("legend", "level"):
-                self.query_one(f"#ladder-{name}", Lines).show([])
+                plot.display = False
+            self.query_one("#ladder-level", Lines).show([])
+            width = self.query_one("#ladder-curves").content_size.width or self.size.width
+            would = [line for one in WOULD_SHOW for line in (*telling.wrapped(one, width), Text())]
+            self.query_one("#ladder-legend", Lines).show(would, self.ink)
             self.query_one(LayerMap).say("")
             verdict.show(telling.wrapped(self._nothing(), self.size.width - 4), self.ink)
             return
+        self.query_one("#ladder-plot").display = True
         found, parameter = shown.found, self._parameter
         count = f"   {shown.place + 1} of {shown.count}  . and ," if shown.count > 1 else ""
         from synergy_tui.drawing.atlas import mark

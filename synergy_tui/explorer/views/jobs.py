@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+from rich.style import Style
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -21,16 +22,28 @@ from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.table import ResultTable
 
 COLUMNS = ("job", "kind", "state", "progress", "stage", "rate", "left", "made")
+SIGNS = {"running": "●", "queued": "○", "paused": "◐", "done": "✓", "failed": "✖", "cancelled": "–"}
+
+_FIRST = {"running": 0, "queued": 1, "paused": 2}
+"""What is under way stands above what has ended."""
+
 TAIL = 4_000
 """Bytes of the log's end that are read."""
 
 
 class JobsView(View):
-    """All jobs of the cache, the newest first."""
+    """All jobs of the cache: those under way, then the newest."""
 
     ACTIONS = (
         Action("jobs.open", "enter", "open_result", "open", "Open what the job made", footer=True),
-        Action("jobs.cancel", "delete", "cancel", "cancel", "Stop the job; finished parts are kept", footer=True),
+        Action(
+            "jobs.cancel",
+            "delete",
+            "cancel",
+            "cancel",
+            "Stop the job or its chain; finished parts are kept",
+            footer=True,
+        ),
         Action("jobs.pause", "w", "pause", "pause", "End the worker until the job is resumed", footer=True),
         Action("jobs.resume", "e", "resume", "resume", "Go on where the job stopped", footer=True),
         Action("jobs.remove", "D", "remove", "remove", "Remove a done job's folder; what it made stays"),
@@ -66,10 +79,15 @@ class JobsView(View):
 
     def noticed(self) -> None:
         seen = self.explorer.seen
-        self._jobs = list(reversed(seen.jobs)) if seen else []
+        jobs = reversed(seen.jobs) if seen else ()
+        self._jobs = sorted(jobs, key=lambda one: _FIRST.get(one["state"], len(_FIRST)))  # and the newest before others
         rows = [self._row(one) for one in self._jobs]
         if rows != list(self.listing.rows):
-            self.listing.show(COLUMNS, rows, keep=True)
+            ids = [row[0] for row in rows]
+            here = self.listing.rows[self.listing.cursor_row][0] if self.listing.rows else None
+            if here in ids:  # the cursor stays on its job, wherever that stands now
+                self.listing.cursor_row = ids.index(here)
+            self.listing.show(COLUMNS, rows, keep=True, styles=[self._style(one) for one in self._jobs])
         self._tell()
 
     def _row(self, job: dict[str, Any]) -> tuple[str, ...]:
@@ -80,13 +98,19 @@ class JobsView(View):
         return (
             str(job["id"]),
             str(job["kind"]),
-            str(job["state"]),
+            f"{self.ink.plain(SIGNS.get(job['state'], ' '))} {job['state']}",
             f"{bar} {job.get('progress') or 0.0:4.0%}",
-            str(job.get("stage", "")),
+            f"after {job['after']}" if job["state"] == "queued" and job.get("after") else str(job.get("stage", "")),
             status.rate(job),
             status.time_left(job),
             made,
         )
+
+    def _style(self, job: dict[str, Any]) -> Style:
+        state = job["state"]
+        if state in ("running", "queued"):
+            return self.ink.good if state == "running" else Style()
+        return self.ink.levels[0] if state == "failed" else self.ink.levels[1] if state == "paused" else self.ink.dim
 
     @property
     def job(self) -> dict[str, Any] | None:
@@ -133,10 +157,36 @@ class JobsView(View):
         return folder.find(self.explorer.settings.cache, str(job["id"])) if job else None
 
     def action_cancel(self) -> None:
-        """Stops the job."""
-        from synergy_tui.jobs.submit import cancel
+        """Stops the job; of a chain all of it, after one question."""
+        from synergy_tui.explorer.dialogs.choose import Choose
+        from synergy_tui.jobs.submit import cancel, linked
 
-        self._do("Cancelled", lambda job: cancel(job))
+        job = self.job
+        if job is None:
+            return
+        chain = linked(self._jobs, str(job["id"]))
+        if len(chain) < 2:
+            return self._do("Cancelled", lambda one: cancel(one))
+        choices = {
+            "all": f"all {len(chain)} jobs of this chain",
+            "one": f"only {job['kind']} {job['id']}; what waits for it goes on or fails",
+        }
+        title = "Cancel? Finished parts are kept."
+        self.app.push_screen(Choose(title, choices, "all"), lambda answer: self._cancel(answer, chain))
+
+    def _cancel(self, answer: str | None, chain: list[str]) -> None:
+        from synergy_tui.jobs.submit import cancel, cancel_all
+
+        if answer == "one":
+            self._do("Cancelled", lambda one: cancel(one))
+        elif answer == "all":
+            cache = self.explorer.settings.cache
+
+            def then(ids: list[str]) -> None:
+                self.explorer.say(f"Cancelled {len(ids)} jobs.")
+                self.explorer.look_soon()
+
+            self.explorer.in_thread("jobs", lambda: cancel_all(cache, chain), then)
 
     def action_pause(self) -> None:
         """Ends the worker until the job is resumed."""

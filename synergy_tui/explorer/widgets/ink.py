@@ -63,6 +63,13 @@ class Ink:
         )
 
     @property
+    def row(self) -> Style:
+        """The row of a table under the cursor."""
+        if self.system is None or self.system == "standard":
+            return Style(reverse=True)
+        return Style(bold=True, bgcolor="color(237)" if self.dark else "color(251)")
+
+    @property
     def dim(self) -> Style:
         """Words that explain."""
         if self.system is None:
@@ -78,6 +85,11 @@ class Ink:
             return (Style(bold=True), Style(bold=True), Style(), Style())
         names = (DARK.error, DARK.warning) if self.dark else (LIGHT.error, LIGHT.warning)
         return (*(Style(bold=True, color=one) for one in names), Style(bold=True), self.dim)
+
+    @property
+    def good(self) -> Style:
+        """Of what holds."""
+        return Style(bold=True, color=None if self.system is None else (DARK if self.dark else LIGHT).success)
 
     @property
     def warm(self) -> str:
@@ -112,7 +124,9 @@ _PLAIN = str.maketrans(
         "•": "*",
         "✖": "x",
         "▲": "^",
-        "○": "o",
+        "○": "-",
+        "◐": "/",
+        "✓": "+",
         "□": "O",
         "‖": "|",
         "≥": ">=",

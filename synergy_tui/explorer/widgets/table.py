@@ -47,10 +47,17 @@ class ResultTable(ScrollView, can_focus=True):
         self.cursor_row = 0
         self._widths: list[int] = []
         self._right: list[bool] = []
+        self._styles: Sequence[Style] = ()
 
-    def show(self, names: Sequence[str], rows: Sequence[Sequence[Any]], keep: bool = False) -> None:
-        """Other rows; `keep` leaves the cursor where it is."""
-        self.names, self.rows = [printable(name) for name in names], rows
+    def show(
+        self,
+        names: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        keep: bool = False,
+        styles: Sequence[Style] = (),
+    ) -> None:
+        """Other rows; `keep` leaves the cursor where it is. styles: of the rows."""
+        self.names, self.rows, self._styles = [printable(name) for name in names], rows, styles
         sample = rows[:MEASURED]
         self._right = [all(isinstance(row[place], int | float | None) for row in sample) for place in range(len(names))]
         self._widths = [
@@ -96,7 +103,9 @@ class ResultTable(ScrollView, can_focus=True):
         if y == 0:
             strip = Strip([Segment(self._text(self.names), Style(bold=True, underline=True))])
         elif row < len(self.rows):
-            style = self.ink.cursor if row == self.cursor_row and self.has_focus else Style(bold=row == self.cursor_row)
+            style = self._styles[row] if row < len(self._styles) else Style()
+            if row == self.cursor_row:
+                style += self.ink.row if self.has_focus else Style(bold=True)
             strip = Strip([Segment(self._text([cell(one) for one in self.rows[row]]), style)])
         else:
             return Strip.blank(width, base)
