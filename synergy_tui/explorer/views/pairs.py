@@ -128,7 +128,10 @@ class PairsView(View):
         ends = (-reach, reach) if level.diverging else (level.low, level.high)
         line = Text(f" {telling.number(ends[0])} ")
         line.append_text(scale.strip(22, self.ink.colours(level.diverging), self.ink.shades))
-        line.append(f" {telling.number(ends[1])}   {MEANINGS.get(self._atom(), '')}")
+        line.append(f" {telling.number(ends[1])}")
+        meaning, room = f"   {MEANINGS.get(self._atom(), '')}", self.query_one(PairMatrix).content_size.width
+        if line.cell_len + len(meaning) < room:  # whole, or only on `?`
+            line.append(meaning)
         self.query_one("#pairs-legend", Lines).show([line], self.ink)
 
     # The pair under the cursor
