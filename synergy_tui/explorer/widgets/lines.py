@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.text import Text
 from textual.geometry import Region, Size
@@ -14,12 +15,13 @@ from synergy_tui.explorer.widgets.ink import Ink
 
 
 class Lines(Widget):
-    """Shows lines as they are, cut at its edge; `show` repaints those that are new."""
+    """Shows lines as they are; one that is cut at the edge ends in `…`. `show` repaints those that are new."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None, height: int | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._lines: list[Text] = []
         self._strips: list[Strip] = []
+        self._cut = "…"
         if height is not None:
             self.styles.height = height
 
@@ -31,6 +33,7 @@ class Lines(Widget):
     def show(self, lines: Sequence[Text | str], ink: Ink | None = None) -> None:
         """Replaces the lines."""
         new = [Text(line) if isinstance(line, str) else line for line in lines]
+        self._cut = "~" if ink is not None and ink.ascii else "…"
         if ink is not None and ink.ascii:
             new = [_ascii(line, ink) for line in new]
         grown = len(new) != len(self._lines)
@@ -62,7 +65,12 @@ class Lines(Widget):
         width = self.content_size.width
         if y >= len(self._strips):
             return Strip.blank(width, style)
-        return self._strips[y].apply_style(style).adjust_cell_length(width, style)
+        strip = self._strips[y]
+        if (
+            strip.cell_length > width > 1 and cell_len(strip.text.rstrip()) > width
+        ):  # nobody shall take a part of a word or number for the whole
+            strip = Strip([*strip.crop(0, width - 1), Segment(self._cut)])
+        return strip.apply_style(style).adjust_cell_length(width, style)
 
     def _strip(self, line: Text) -> Strip:
         return Strip(
