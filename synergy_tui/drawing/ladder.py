@@ -7,9 +7,13 @@ from typing import Any
 
 from rich.text import Text
 
-from synergy_tui.drawing.plots import Line, plot
+from synergy_tui.drawing.plots import Line, intervals, plot
+from synergy_tui.drawing.tables import printable
 
 Found = dict[str, Any]
+
+LONGEST = 20
+"""Columns of a level's name on an axis."""
 
 FIT_COLOURS = {"constant": 240, "linear": 109, "quadratic": 144, "step": 139, "sigmoid": 173}
 CURVE_COLOUR, ACCURACY_COLOUR, UNFINISHED_COLOUR = 208, 32, 244
@@ -17,15 +21,15 @@ CURVE_COLOUR, ACCURACY_COLOUR, UNFINISHED_COLOUR = 208, 32, 244
 
 def draw(found: Found, parameter: str, width: int, height: int = 14) -> Text:
     """The curve of an order parameter with its interval, in letters, and accuracy below: readable without colour."""
-    lines = curve_lines(found, parameter, coloured=False)
-    text = plot(lines, width, height, f"{parameter} by level, with its 95 % interval", "level")
-    told = "A mean   dots: interval"
+    lines, names = curve_lines(found, parameter, coloured=False), level_names(found)
+    text = plot(lines, width, height, f"{parameter} by level, with its 95 % interval", "level", names=names)
+    told = "A mean   bars: interval"
     best = (found["verdicts"].get(parameter) or {}).get("best")
     told += f"   B {best}, the model that fits best" if best else ""
     text.append(f"\n{told}\n")
     if accuracy := accuracy_lines(found, coloured=False):
-        title = "accuracy by level" + ("; U share of unfinished answers" if len(accuracy) in (1, 4) else "")
-        text.append("\n").append(plot(accuracy, width, 8, title, "level", (0.0, 1.0))).append("\n")
+        title = "accuracy by level" + ("; U share of unfinished answers" if has_unfinished(found) else "")
+        text.append("\n").append(plot(accuracy, width, 8, title, "level", (0.0, 1.0), names)).append("\n")
     return text
 
 
@@ -42,9 +46,20 @@ def curve_lines(found: Found, parameter: str, coloured: bool = True, fits: bool 
         sign = "braille" if coloured else chr(ord("b") + letter) if fits else "B"
         lines.append(Line(fit["places"], fit["line"], sign, FIT_COLOURS[name] if coloured else None))
     colour = CURVE_COLOUR if coloured else None
-    for end in ("low", "high"):
-        lines.append(Line(places, [known(one[end]) for one in points], "dot", colour))
+    low, high = ([known(one[end]) for one in points] for end in ("low", "high"))
+    lines += intervals(places, low, high, colour)
     return [*lines, Line(places, [known(one["value"]) for one in points], "braille" if coloured else "A", colour)]
+
+
+def level_names(found: Found) -> dict[float, str]:
+    """What the levels of the axis are called: they need not be 1, 2, 3."""
+    names = {float(one["level"]): printable(str(one["name"])) for one in found["levels_of"]}
+    return {place: name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for place, name in names.items()}
+
+
+def has_unfinished(found: Found) -> bool:
+    """Whether any answer was cut off."""
+    return any(one["unfinished"] for one in found["levels_of"])
 
 
 def accuracy_lines(found: Found, coloured: bool = True) -> list[Line]:
@@ -58,8 +73,8 @@ def accuracy_lines(found: Found, coloured: bool = True) -> list[Line]:
     if any(share > 0 for share in shares):
         lines.append(Line(places, shares, "braille" if coloured else "U", UNFINISHED_COLOUR if coloured else None))
     if any(map(isfinite, values)):
-        for end in ("low", "high"):
-            lines.append(Line(places, [known(one[f"accuracy_{end}"]) for one in points], "dot", colour))
+        low, high = ([known(one[f"accuracy_{end}"]) for one in points] for end in ("low", "high"))
+        lines += intervals(places, low, high, colour)
         lines.append(Line(places, values, "braille" if coloured else "A", colour))
     return lines
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rich.text import Text
@@ -13,13 +13,18 @@ _figure = threading.Lock()
 
 
 class Line(NamedTuple):
-    """xs, ys: points, broken where a y is NaN. sign: a letter, `braille`, or `dot` for points that are not joined.
-    colour: of the 256, None for the terminal's own."""
+    """xs, ys: points, broken where a y is NaN. sign: a letter, `braille`, `bar` for an interval at one x, or `dot` for
+    points that are not joined. colour: of the 256, None for the terminal's own."""
 
     xs: Sequence[float]
     ys: Sequence[float]
     sign: str = "braille"
     colour: int | None = None
+
+
+def intervals(xs: Sequence[float], lows: Sequence[float], highs: Sequence[float], colour: int | None) -> list[Line]:
+    """A bar from low to high at every x."""
+    return [Line([x, x], [low, high], "bar", colour) for x, low, high in zip(xs, lows, highs, strict=True)]
 
 
 def plot(
@@ -29,9 +34,10 @@ def plot(
     title: str = "",
     below: str = "",
     limits: tuple[float, float] | None = None,
+    names: Mapping[float, str] | None = None,
 ) -> Text:
-    """The lines in a box of this size. below: what the x axis counts. limits: of the y axis. Empty when nothing is
-    known or there is no room."""
+    """The lines in a box of this size. below: what the x axis counts. limits: of the y axis. names: of places on the x
+    axis, instead of round numbers. Empty when nothing is known or there is no room."""
     import plotext  # 0.13 s: only who draws a curve pays
 
     parts = [part for line in lines for part in _unbroken(line)]
@@ -50,9 +56,13 @@ def plot(
         places = [float(x) for line in lines for x in line.xs]
         if min(places) < max(places):
             figure.ruler("x").lim(min(places), max(places))
-        figure.ruler("x").ticks(_ticks(places))
+        if names:
+            shown = _fitting(names, width - 10)
+            figure.ruler("x").ticks(list(shown), list(shown.values()))
+        else:
+            figure.ruler("x").ticks(_ticks(places))
         for part in parts:
-            symbol = "•" if part.sign == "dot" else part.sign
+            symbol = {"dot": "•", "bar": "│"}.get(part.sign, part.sign)
             marker = plotext.marker(symbol) if part.colour is None else plotext.marker(symbol, part.colour)
             signal = figure.signal(list(part.xs), list(part.ys), marker=marker)
             if part.sign != "dot" and len(part.xs) > 1:
@@ -63,6 +73,15 @@ def plot(
         if below:
             figure.label(below)
         return Text.from_ansi(str(figure.build()))
+
+
+def _fitting(names: Mapping[float, str], width: int) -> dict[float, str]:
+    """As many names, evenly, as stand beside each other whole."""
+    for step in range(1, len(names) + 1):
+        shown = dict(list(names.items())[::step])
+        if sum(len(one) + 2 for one in shown.values()) <= width:
+            return shown
+    return {}
 
 
 def _ticks(xs: Sequence[float]) -> list[float]:

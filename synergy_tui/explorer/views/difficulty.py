@@ -172,8 +172,8 @@ class DifficultyView(View):
         title = f"{mark(found)}{printable(found['subject_name'])} on {printable(found['name'])}: {parameter}{count}"
         self.head("#ladder-curves", title, "by level, 95 % interval")
         lines = drawn.curve_lines(found, parameter, fits=True)
-        limits = _limits(lines)
-        self.query_one("#ladder-plot", Plot).draw([*self._cursor(limits), *lines], self.ink, limits=limits)
+        limits, names = _limits(lines), drawn.level_names(found)
+        self.query_one("#ladder-plot", Plot).draw([*self._cursor(limits), *lines], self.ink, limits=limits, names=names)
         accuracy = drawn.accuracy_lines(found)
         self.query_one("#ladder-accuracy", Plot).display = bool(accuracy)
         if accuracy:
@@ -181,9 +181,10 @@ class DifficultyView(View):
             self.query_one("#ladder-accuracy", Plot).draw(
                 [*here, *accuracy],
                 self.ink,
-                "accuracy; grey: unfinished" if len(accuracy) in (1, 4) else "accuracy",
+                "accuracy; grey: unfinished" if drawn.has_unfinished(found) else "accuracy",
                 "",
                 (0.0, 1.0),
+                names,
             )
         self.query_one("#ladder-legend", Lines).show([self._legend()], self.ink)
         self._draw_level()
@@ -311,7 +312,7 @@ class DifficultyView(View):
 
 def _limits(lines: list[Line]) -> tuple[float, float]:
     """Of the y axis: the curve and its interval decide, a fitted line may leave it."""
-    values = [y for line in lines if line.sign == "dot" or line is lines[-1] for y in line.ys if np.isfinite(y)]
+    values = [y for line in lines if line.sign == "bar" or line is lines[-1] for y in line.ys if np.isfinite(y)]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     margin = 0.05 * (high - low) or 0.5
     return low - margin, high + margin

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.text import Text
 from textual.timer import Timer
@@ -31,10 +31,11 @@ class Plot(Lines):
         title: str = "",
         below: str = "",
         limits: tuple[float, float] | None = None,
+        names: Mapping[float, str] | None = None,
     ) -> None:
         """Lines over an axis; nothing where there are none. In ASCII and without colour each line's letter tells it."""
         shown = [_plain(line, ink, place) for place, line in enumerate(lines)]
-        self._ask(lambda width, height: plot(shown, width, height, title, below, limits), ink)
+        self._ask(lambda width, height: plot(shown, width, height, title, below, limits, names), ink)
 
     def clear(self) -> None:
         """Nothing to draw."""
@@ -70,7 +71,7 @@ class Plot(Lines):
 def _plain(line: Line, ink: Ink, place: int) -> Line:
     letter = chr(ord("a") + place % 26)
     if ink.ascii:
-        line = line._replace(sign=letter if line.sign == "braille" else "o" if line.sign == "dot" else line.sign)
+        line = line._replace(sign={"braille": letter, "dot": "o", "bar": "|"}.get(line.sign, line.sign))
     elif ink.system is None and line.sign == "braille" and place:
         line = line._replace(sign=letter)
     return line._replace(colour=None) if ink.system is None else line
