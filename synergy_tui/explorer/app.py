@@ -356,7 +356,7 @@ class Explorer(Session):
         from synergy_tui.explorer.dialogs.palette import Palette
 
         if not isinstance(self.screen, Palette):
-            self.push_screen(Palette(id="--command-palette"))
+            self.push_screen(Palette())  # without the usual id: one that is closed may not be gone yet
 
     def get_system_commands(self, screen: Screen[Any]) -> Any:
         """Every action by name: the app's and those of the view in front."""

@@ -64,6 +64,34 @@ def test_a_run_that_is_opened_while_the_tree_is_read_was_not_deleted(cache: Path
     drive(look, cache)
 
 
+def test_the_palette_opens_again_while_the_last_one_is_taken_down(cache: Path) -> None:
+    async def look(app, pilot):
+        for _ in range(20):
+            fling(app, "colon", "escape", "colon", "escape", "escape")
+            await asyncio.sleep(0.005)
+        await settle(app, pilot)
+        assert app.is_running
+
+    drive(look, cache)
+
+
+def test_keys_in_the_pairs_of_a_run_that_is_still_read(made: Path) -> None:
+    """Cells of the run before have other units."""
+
+    async def look(app, pilot):
+        await pilot.press("p")
+        await until_in(app, pilot, lambda: bool(app.view._levels), "the matrix")
+        before = app.shown
+        app.shown = replace(before)
+        app.view.show()
+        for key in ("down", "end", "plus", "right", "minus"):
+            await pilot.press(key)
+        assert app.is_running
+        await until_in(app, pilot, lambda: bool(app.view._levels), "the matrix of the other run")
+
+    drive(look, made)
+
+
 @pytest.mark.slow
 def test_a_run_deleted_under_the_cursor(made: Path, command: Any) -> None:
     async def look(app, pilot):

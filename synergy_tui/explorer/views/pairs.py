@@ -85,7 +85,7 @@ class PairsView(View):
         asked = (run, self._atom())
         if not self._asked or self._asked[0] is not run or self._asked[1] != asked[1]:
             if not self._asked or self._asked[0] is not run:
-                self._depth = 0 if run.units > 200 else 99
+                self._depth, self._levels = 0 if run.units > 200 else 99, []  # those of another run have other units
             self._asked = asked
             readout.show([f" reading {asked[1]} of {run.units * (run.units - 1) // 2:,} pairs …"], self.ink)
             self.explorer.in_thread("matrix", lambda: (asked, _read(*asked)), self._there)
