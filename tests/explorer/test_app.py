@@ -310,6 +310,22 @@ def test_where_two_layers_share_a_row_both_are_pointed_at_marked_and_boxed(cache
 
 
 @pytest.mark.slow
+def test_e_goes_from_extreme_to_extreme(cache: Path) -> None:
+    async def press(app, pilot):
+        far = np.abs(app.shown.scores["rank-difference"].colour() - 0.5)
+        order = np.argsort(-far, kind="stable")
+        for presses, place in (("e", 0), ("e", 1), ("e", 2), ("E", 1), ("E", 0), ("E", -1), ("e", 0)):
+            await pilot.press(presses)
+            await settle(app, pilot)
+            assert app.selection.unit == order[place]
+        await pilot.press("down", "e")
+        await settle(app, pilot)
+        assert app.selection.unit == order[0]
+
+    drive(press, cache)
+
+
+@pytest.mark.slow
 def test_the_map_shows_the_numbers_of_the_cache(made: Path) -> None:
     """The number under the cursor is the stored one, for every unit."""
     with Cache.open(made).read() as con:

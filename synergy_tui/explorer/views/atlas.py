@@ -37,6 +37,8 @@ class AtlasView(View):
     ACTIONS = (
         *moves("atlas"),
         Action("atlas.open", "enter", "open_unit", "unit", "Open the unit under the cursor", footer=True),
+        Action("atlas.extreme", "e", "extreme(1)", "extreme", "To the next most extreme unit", footer=True),
+        Action("atlas.extreme-back", "E", "extreme(-1)", "extreme back", "To the more extreme unit before"),
         Action("marks.unit", "space", "mark('unit')", "mark", "Mark or unmark the unit", footer=True),
         Action("marks.layer", "x", "mark('layer')", "mark layer", "Mark or unmark the layer"),
         Action("marks.column", "C", "mark('column')", "mark column", "Mark or unmark this unit of every layer"),
@@ -59,6 +61,7 @@ class AtlasView(View):
 
     def on_mount(self) -> None:
         self._typed, self._refused = "", False
+        self._extreme = False
         self._anchor: tuple[int, int] | None = None
         self._drawn: tuple[object, ...] = ()
         self._rested: tuple[Run, int, int, list[Text], list[float]] | None = None
@@ -210,9 +213,27 @@ class AtlasView(View):
         layer, unit = divmod(self.selection.unit, run.per_layer)
         layer = min(max(layer + layers, 0), run.layers - 1)
         unit = min(max(unit + units, 0), run.per_layer - 1)
-        self._typed = ""
+        self._typed, self._extreme = "", False
         self.selection.unit = layer * run.per_layer + unit
         self.show()
+
+    def action_extreme(self, step: int) -> None:
+        """To the unit whose colour is next in distance from the middle of the scale; from the last to the first."""
+        import numpy as np
+
+        run = self.run
+        if run is None or self.selection.score not in run.scores:
+            return
+        score = run.scores[self.selection.score]
+        far = np.abs(score.colour() - (0.5 if score.centre is not None else 0.0))
+        order = [int(one) for one in np.argsort(-far, kind="stable") if np.isfinite(far[one])]
+        if order:
+            here = order.index(self.selection.unit) if self.selection.unit in order else -1 if step > 0 else 0
+            # From a unit in the midst to the most extreme one; then on from there.
+            place = 0 if step > 0 and not self._extreme else here + step
+            self._extreme = True
+            self.selection.unit = order[place % len(order)]
+            self.show()
 
     def on_layer_map_pointed(self, message: LayerMap.Pointed) -> None:
         run = self.run
