@@ -16,13 +16,13 @@ SIZE = (128, 36)
 
 async def take(folder: Path) -> None:
     """Writes one SVG for each view in KEYS, of the sample result."""
-    # Whatever terminal this runs in, the pictures are of a 256-colour one.
-    constants.COLOR_SYSTEM = "256"  # type: ignore[misc]
+    # Whatever terminal this runs in, the pictures are of one that shows every colour.
+    constants.COLOR_SYSTEM = "truecolor"  # type: ignore[misc]
     from synergy_tui.explorer.app import Explorer
     from synergy_tui.settings import load
 
     with tempfile.TemporaryDirectory() as home:
-        settings = replace(load(Path(home) / "cache"), state=Path(home), theme="dark", colour="256")
+        settings = replace(load(Path(home) / "cache"), state=Path(home), theme="dark", colour="truecolor")
         app = Explorer(settings)
         async with app.run_test(size=SIZE) as pilot:
             while app.shown is None:

@@ -125,8 +125,9 @@ def company(
     return [*lines, Text(spark(activity, 26, signs))]
 
 
-def reading(run: Run, name: str, width: int, ink: Ink) -> list[Text]:
-    """What the map of a ranking says, and whether to believe it, as the command line tells it."""
+def reading(run: Run, name: str, width: int, rows: int, ink: Ink) -> list[Text]:
+    """What the map of a ranking says, and whether to believe it, as the command line tells it: whole sentences in at
+    most so many rows."""
     if name not in run.contrasts or run.unready or run.partial is not None:
         return []
     from synergy_tui.drawing.atlas import Atlas
@@ -134,8 +135,11 @@ def reading(run: Run, name: str, width: int, ink: Ink) -> list[Text]:
 
     lines = [Text(), Text("what the map says", ink.dim)]
     for sentence in read(Atlas(run, name, run.place.sample))[:2]:
-        lines += [Text(line) for line in textwrap.wrap(sentence.plain, width)]
-    return lines
+        more = [Text(line) for line in textwrap.wrap(sentence.plain, width)]
+        if len(lines) + len(more) > rows:
+            break
+        lines += more
+    return lines if len(lines) > 2 else []
 
 
 # One style a line: over SSH every change of style costs more than the number.

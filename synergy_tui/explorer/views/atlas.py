@@ -167,7 +167,9 @@ class AtlasView(View):
         who = (run, self.selection.unit, self.selection.prompt)
         if self._rested is not None and self._rested[0] is run:
             lines += self._rested[3]
-        lines += telling.reading(run, self.selection.score, panel.content_size.width or 30, self.ink)
+        if panel.display:
+            size = panel.content_size
+            lines += telling.reading(run, self.selection.score, size.width or 30, size.height - len(lines), self.ink)
         shown = panel.display or self.query_one("#below", Lines).display
         if shown and run.partial is None and run.place.id and (self._rested or ())[1:3] != who[1:]:
             self.set_timer(REST, lambda: self._rest(who))
