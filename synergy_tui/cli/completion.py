@@ -11,9 +11,9 @@ def completion(shell: str) -> None:
     """Print the script that completes commands and options in SHELL.
 
     \b
-    bash:  synergy-tui completion bash >> ~/.bashrc
-    zsh:   synergy-tui completion zsh >> ~/.zshrc
-    fish:  synergy-tui completion fish > ~/.config/fish/completions/synergy-tui.fish
+    Example:  synergy-tui completion bash >> ~/.bashrc
+              synergy-tui completion zsh >> ~/.zshrc
+              synergy-tui completion fish > ~/.config/fish/completions/synergy-tui.fish
     """
     from click.shell_completion import get_completion_class
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -30,6 +31,17 @@ def number(value: float | None, signed: bool = False) -> str:
 def wrapped(text: str, width: int) -> list[Text]:
     """Words in lines."""
     return [Text(" " + line) for line in textwrap.wrap(text, max(width - 2, 20))] or [Text()]
+
+
+def flowing(parts: Sequence[Text], width: int) -> list[Text]:
+    """Parts beside each other in as many lines as they take, each part whole."""
+    lines: list[Text] = []
+    for part in parts:
+        if lines and lines[-1].cell_len + 2 + part.cell_len <= width:
+            lines[-1].append("  ").append_text(part)
+        else:
+            lines.append(Text(" ").append_text(part))
+    return lines
 
 
 def _end(score: Score, value: float) -> str:

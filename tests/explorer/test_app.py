@@ -92,6 +92,8 @@ APP: list[tuple[str, tuple[str, ...], Check]] = [
     ("atlas.start", (), lambda app: app.selection.unit == 4),
     ("atlas.page-down", (), lambda app: app.selection.unit == 20),
     ("atlas.page-up", (), lambda app: app.selection.unit == 0),
+    ("atlas.extreme", (), lambda app: app.selection.unit != 0),
+    ("atlas.extreme-back", (), lambda app: app.view.id == "atlas"),
     ("atlas.open", (), _on("unit")),
 ]
 
@@ -641,7 +643,9 @@ def test_a_run_is_started_watched_and_ablated_from_the_explorer(cache: Path, tin
         app.view.focus_main()
         await pilot.press("f5")
         await until_in(app, pilot, lambda: "too few controls" in app.plain_screen(), "the verdict", 180)
-        assert "layer-matched (marked)" in app.plain_screen()
+        # A verdict on what there is so far comes before the last curve.
+        await until_in(app, pilot, lambda: "layer-matched (marked)" in app.plain_screen(), "the last control", 180)
+        await until_in(app, pilot, lambda: "the most of 16" in app.plain_screen(), "every unit alone", 180)
         # Every unit alone is a second map beside the ranking's.
         ranking, alone = app.view.query("#ablation-maps LayerMap")
         assert np.isfinite(alone.picture.colour).all()

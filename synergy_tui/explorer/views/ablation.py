@@ -249,7 +249,8 @@ class AblationView(View):
         below = "divergence, nats per token, by fraction removed" if curves else ""
         self.head("#ablation-curves", title or "Nothing has been removed yet", below)
         self.query_one("#verdict", Lines).show(telling.wrapped(verdict, self.size.width - 4), self.ink)
-        lines, legend = [], Text(" ")
+        lines: list[Line] = []
+        legend: list[Text] = []
         for place, curve in enumerate(curves):
             colour = COLOURS.get(curve.name.split(" ")[0], 252)
             letter = chr(ord("A") + place % 26)
@@ -259,9 +260,11 @@ class AblationView(View):
             if many:  # the band of the control: what 90 % of its seeds do
                 lines += [Line(*curve.at(quantile), "dot", colour) for quantile in (0.05, 0.95)]
             sign = "━" if self.ink.system and not self.ink.ascii else letter
-            legend.append(f"{sign} ", f"color({colour})" if self.ink.system else "").append(f"{curve.name}  ")
-        legend.append("dots: 5–95 % of the seeds" if any(line.sign == "dot" for line in lines) else "", self.ink.dim)
-        self.query_one("#ablation-legend", Lines).show([legend] if curves else [], self.ink)
+            legend.append(Text.assemble((f"{sign} ", f"color({colour})" if self.ink.system else ""), curve.name))
+        if any(line.sign == "dot" for line in lines):
+            legend.append(Text("dots: 5–95 % of the seeds", self.ink.dim))
+        width = self.query_one("#ablation-curves").content_size.width or self.size.width
+        self.query_one("#ablation-legend", Lines).show(telling.flowing(legend, width), self.ink)
         self.query_one(Plot).draw(lines, self.ink)
         self._show_maps(found)
         self._show_answer()

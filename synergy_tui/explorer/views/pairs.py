@@ -106,7 +106,7 @@ class PairsView(View):
         level = self._levels[self._depth]
         x, y = self.selection.unit, self.selection.partner or 0
         cursor = (level.cell_of(x), level.cell_of(y))
-        drawn = (id(level), self.ink)
+        drawn = (id(level), self.ink, self.matrix.content_size.width)
         if drawn == self._drawn:
             self.matrix.point(cursor)
         else:
@@ -129,7 +129,7 @@ class PairsView(View):
         line = Text(f" {telling.number(ends[0])} ")
         line.append_text(scale.strip(22, self.ink.colours(level.diverging), self.ink.shades))
         line.append(f" {telling.number(ends[1])}")
-        meaning, room = f"   {MEANINGS.get(self._atom(), '')}", self.query_one(PairMatrix).content_size.width
+        meaning, room = f"   {MEANINGS.get(self._atom(), '')}", self.matrix.content_size.width
         if line.cell_len + len(meaning) < room:  # whole, or only on `?`
             line.append(meaning)
         self.query_one("#pairs-legend", Lines).show([line], self.ink)
