@@ -24,7 +24,7 @@ from synergy_tui.explorer.run import Run, made_score
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.form import FormFields
 from synergy_tui.explorer.widgets.lines import Lines
-from synergy_tui.explorer.widgets.plot import Plot
+from synergy_tui.explorer.widgets.plot import Plot, line_style
 from synergy_tui.explorer.widgets.twomaps import TwoMaps
 from synergy_tui.jobs.folder import ENDED
 from synergy_tui.jobs.plan.links import Link
@@ -260,7 +260,7 @@ class AblationView(View):
             if many:  # the band of the control: what 90 % of its seeds do
                 lines += [Line(*curve.at(quantile), "dot", colour) for quantile in (0.05, 0.95)]
             sign = "━" if self.ink.system and not self.ink.ascii else letter
-            legend.append(Text.assemble((f"{sign} ", f"color({colour})" if self.ink.system else ""), curve.name))
+            legend.append(Text.assemble((f"{sign} ", line_style(colour, self.ink)), curve.name))
         if any(line.sign == "dot" for line in lines):
             legend.append(Text("dots: 5–95 % of the seeds", self.ink.dim))
         width = self.query_one("#ablation-curves").content_size.width or self.size.width

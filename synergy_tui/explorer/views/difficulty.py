@@ -20,7 +20,7 @@ from synergy_tui.explorer.run import Place
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.map import LayerMap, Picture
-from synergy_tui.explorer.widgets.plot import Plot
+from synergy_tui.explorer.widgets.plot import Plot, line_style
 from synergy_tui.jobs.folder import ENDED
 from synergy_tui.terms import ORDER_PARAMETERS
 
@@ -204,7 +204,7 @@ class DifficultyView(View):
         for place, (name, colour) in enumerate(drawn.FIT_COLOURS.items()):
             if name in fits:
                 sign = "━" if ink.system and not ink.ascii else chr(ord("b") + place)
-                style = f"color({colour})" if ink.system else ""
+                style = line_style(colour, ink)
                 line.append(f"{sign} ", style).append(f"{name}{' (best)' if name == best else ''}  ")
         return line
 

@@ -111,7 +111,7 @@ class UnitView(View):
         self._ordered = self._partners["partner"][order]
         invalid = len(values) - len(known)
         self.head("#unit-partners", f"Partners by {self._order}, nats", f"{invalid} invalid" if invalid else "")
-        self.table_of_partners.show(["partner", *ORDERS], rows)
+        self.table_of_partners.show(["partner", *ORDERS], rows, decimals=4)
 
     def _value(self, name: str) -> np.ndarray:
         return self._partners[name]
@@ -181,7 +181,8 @@ def _scores(run: Any, unit: int) -> list[Text]:
             interval = f"[{score.low[unit]:.2f}, {score.high[unit]:.2f}]"
         found = run.place_in(name, unit)
         line = Text(f"{name:<17}")
-        line.append(f"{telling.number(value):>9}", "bold")
+        shown = "< 0.001" if name.split("-")[-1] in ("p", "q") and value < 0.001 else telling.number(value)
+        line.append(f"{shown:>9}", "bold")
         shown_raw = telling.number(raw, True) if score.kind == "ranking" else ""
         place = f"{found[0]}/{found[1]}" if found else ""
         line.append(f"  {interval:<14} {place:<9} {shown_raw:>9}")

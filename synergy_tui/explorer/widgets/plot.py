@@ -74,4 +74,24 @@ def _plain(line: Line, ink: Ink, place: int) -> Line:
         line = line._replace(sign={"braille": letter, "dot": "o", "bar": "|"}.get(line.sign, line.sign))
     elif ink.system is None and line.sign == "braille" and place:
         line = line._replace(sign=letter)
-    return line._replace(colour=None) if ink.system is None else line
+    if ink.system is None:
+        return line._replace(colour=None)
+    return line if ink.dark or line.colour is None else line._replace(colour=on_light(line.colour))
+
+
+def on_light(colour: int) -> int:
+    """One of the 256 colours, chosen for a dark ground, for a light one: darker in the same hue, greys reversed."""
+    if colour >= 232:
+        return 487 - colour
+    if colour < 16:
+        return colour
+    parts = (colour - 16) // 36, (colour - 16) // 6 % 6, (colour - 16) % 6
+    red, green, blue = (round(0.6 * one) for one in parts)
+    return 16 + 36 * red + 6 * green + blue
+
+
+def line_style(colour: int, ink: Ink) -> str:
+    """The style of a line in a legend."""
+    if not ink.system:
+        return ""
+    return f"color({colour if ink.dark else on_light(colour)})"

@@ -48,6 +48,7 @@ class ResultTable(ScrollView, can_focus=True):
         self._widths: list[int] = []
         self._right: list[bool] = []
         self._styles: Sequence[Style] = ()
+        self._decimals: int | None = None
 
     def show(
         self,
@@ -55,13 +56,15 @@ class ResultTable(ScrollView, can_focus=True):
         rows: Sequence[Sequence[Any]],
         keep: bool = False,
         styles: Sequence[Style] = (),
+        decimals: int | None = None,
     ) -> None:
-        """Other rows; `keep` leaves the cursor where it is. styles: of the rows."""
+        """Other rows; `keep` leaves the cursor where it is. styles: of the rows. decimals: of every number with any."""
         self.names, self.rows, self._styles = [printable(name) for name in names], rows, styles
+        self._decimals = decimals
         sample = rows[:MEASURED]
         self._right = [all(isinstance(row[place], int | float | None) for row in sample) for place in range(len(names))]
         self._widths = [
-            min(max([cell_len(name), *(cell_len(cell(row[place])) for row in sample)]), WIDEST)
+            min(max([cell_len(name), *(cell_len(cell(row[place], decimals)) for row in sample)]), WIDEST)
             for place, name in enumerate(self.names)
         ]
         self.cursor_row = min(self.cursor_row, max(len(rows) - 1, 0)) if keep else 0
@@ -106,7 +109,7 @@ class ResultTable(ScrollView, can_focus=True):
             style = self._styles[row] if row < len(self._styles) else Style()
             if row == self.cursor_row:
                 style += self.ink.row if self.has_focus else Style(bold=True)
-            strip = Strip([Segment(self._text([cell(one) for one in self.rows[row]]), style)])
+            strip = Strip([Segment(self._text([cell(one, self._decimals) for one in self.rows[row]]), style)])
         else:
             return Strip.blank(width, base)
         return strip.crop(left, left + width).adjust_cell_length(width).apply_style(base)
@@ -123,10 +126,12 @@ class ResultTable(ScrollView, can_focus=True):
         return self.ink.plain("  ".join(parts)) + "  "
 
 
-def cell(value: Any) -> str:
-    """A value as a cell: no control character, nothing endless."""
+def cell(value: Any, decimals: int | None = None) -> str:
+    """A value as a cell: no control character, nothing endless. decimals: of a number with any."""
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.6g}" if math.isfinite(value) else "NaN"
+        if not math.isfinite(value):
+            return "NaN"
+        return f"{value:.6g}" if decimals is None else f"{value:.{decimals}f}"
     return printable(str(value)[:MOST_CHARACTERS])
