@@ -14,17 +14,18 @@ from synergy_tui.errors import UsageError
 APP = "synergy-tui"
 PATHS = ("cache", "data")
 COLOURS = ("none", "16", "256", "truecolor")
-THEMES = ("dark", "light")
 
 
 @dataclass(frozen=True)
 class Settings:
     """cache: the results and jobs. data: subjects fetched and converted, shared by all caches. state: where the
-    explorer keeps its last view. theme, colour, ascii: how it looks, None where the terminal decides. keys: by id."""
+    explorer keeps its last view. themes: where the user's own are. theme, colour, ascii: how it looks, None where the
+    terminal decides. keys: by id."""
 
     cache: Path
     data: Path
     state: Path
+    themes: Path | None = None
     theme: str | None = None
     colour: str | None = None
     ascii: bool = False
@@ -34,7 +35,8 @@ class Settings:
 def load(cache: str | Path | None = None) -> Settings:
     """The settings in force; `cache` is the command's --cache flag. Raises UsageError on a config.toml that
     does not parse or names something unknown."""
-    config = _read_config(_config_path())
+    path = _config_path()
+    config = _read_config(path)
 
     def chosen(flag: str | Path | None, name: str, default: Path | None) -> Path:
         value = flag or os.environ.get(f"SYNERGY_TUI_{name.upper()}") or config.get(name) or default
@@ -50,6 +52,7 @@ def load(cache: str | Path | None = None) -> Settings:
         cache=folder,
         data=chosen(None, "data", user_data or folder / "data"),
         state=state or folder / "state",
+        themes=path.parent / "themes" if path is not None else None,
         theme=config.get("theme"),
         colour="none" if os.environ.get("NO_COLOR") else config.get("colour"),
         ascii=config.get("ascii", False),
@@ -120,9 +123,10 @@ def _wanted(key: str, value: Any) -> str:
     """What a setting should be, where it is something else."""
     if key in PATHS:
         return "" if isinstance(value, str) else f"{key} is a path in quotes"
-    if key in ("theme", "colour"):
-        words = THEMES if key == "theme" else COLOURS
-        return "" if value in words else f"{key} is one of {', '.join(words)}"
+    if key == "theme":
+        return "" if isinstance(value, str) and value.isprintable() else "theme is the name of one, in quotes"
+    if key == "colour":
+        return "" if value in COLOURS else f"colour is one of {', '.join(COLOURS)}"
     if key == "ascii":
         return "" if isinstance(value, bool) else "ascii is true or false"
     if key == "keys":

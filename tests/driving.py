@@ -46,7 +46,8 @@ def make(cache: Path, run: str | None = None, **settings: Any) -> Explorer:
     base: Settings = load(cache)
     app = Explorer(replace(base, state=cache.parent / "state", **settings), run)
     if not settings.get("colour"):
-        app.ink = Ink("256", app.ink.ascii, app.ink.dark)
+        app._system = "256"
+        app.ink = Ink.of("256", app.ink.ascii, app.current_theme)
     return app
 
 

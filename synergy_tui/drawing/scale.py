@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from rich.color import Color
+from rich.color import Color, ColorType
 from rich.style import Style
 from rich.text import Text
 
@@ -43,6 +43,12 @@ _SIXTEEN = {
 """Where there are sixteen colours: few steps, but no colour stands for two values. They are told by what rich takes the
 sixteen for; a name would be turned into a colour between them on its way through the explorer."""
 
+_TERMINAL = {
+    "diverging": ("blue", "cyan", "default", "yellow", "red"),
+    "more": ("default", "blue", "cyan", "green", "yellow"),
+}
+"""The same by name: whatever the terminal's palette takes them for."""
+
 SHADES = " ░▒▓█"
 """Without colour ink alone is left, and it grows with the value."""
 
@@ -54,10 +60,12 @@ NOTHING = "·"
 
 @lru_cache
 def palette(system: str | None, diverging: bool = True, dark: bool = True) -> tuple[str, ...]:
-    """The scale for a terminal, by what rich calls its colour system, on a dark or a light ground; empty where there is
-    no colour. Neutral is the ground's grey, and both extremes stand out from it."""
+    """The scale for a terminal, by what rich calls its colour system, or "ansi" for its own palette, on a dark or a
+    light ground; empty where there is no colour. Neutral is the ground's grey, and both extremes stand out from it."""
     if system is None:
         return ()
+    if system == "ansi":
+        return _TERMINAL["diverging" if diverging else "more"]
     if system in ("standard", "windows"):
         return _SIXTEEN["diverging" if diverging else "more"]
     if system == "truecolor":
@@ -113,10 +121,14 @@ def contrast(one: float, other: float) -> float:
     return (max(one, other) + 0.05) / (min(one, other) + 0.05)
 
 
-def ink_on(red: float, green: float, blue: float) -> str:
-    """Black or white, whichever is read better on a colour."""
-    ground = luminance(red, green, blue)
-    return "#000000" if contrast(ground, 0.0) > contrast(ground, 1.0) else "#ffffff"
+def ink_on(ground: Color) -> str:
+    """Black or white, whichever is read better on a colour; as the terminal has them where the colour is one of its
+    own."""
+    behind = luminance(*ground.get_truecolor())
+    black = contrast(behind, 0.0) > contrast(behind, 1.0)
+    if ground.type is ColorType.STANDARD:
+        return "black" if black else "bright_white"
+    return "#000000" if black else "#ffffff"
 
 
 def paint(value: float, width: int, colours: tuple[str, ...], shades: str = SHADES) -> tuple[str, str]:
@@ -132,7 +144,9 @@ def paint(value: float, width: int, colours: tuple[str, ...], shades: str = SHAD
 def ground(colour: str) -> Style:
     """A colour as the ground of text that is read on it."""
     behind = Color.parse(colour)
-    return Style(color=ink_on(*behind.get_truecolor()), bgcolor=behind)
+    if behind.is_default:
+        return Style()
+    return Style(color=ink_on(behind), bgcolor=behind)
 
 
 def strip(width: int, colours: tuple[str, ...], shades: str = SHADES) -> Text:

@@ -34,7 +34,7 @@ APP = (
     Action("panel.runs", "f2", "panel('runs')", "runs", "Show or hide the runs"),
     Action("panel.profile", "f3", "panel('profile')", "profile", "Show or hide the layer profile"),
     Action("panel.unit", "f4", "panel('unit')", "unit panel", "Show or hide the panel of the unit"),
-    Action("theme", "T", "theme", "dark/light", "Change between the dark and the light theme"),
+    Action("theme", "T", "theme", "theme", "The next theme: dark, light, the terminal's own colours"),
     Action("palette", "ctrl+p,colon", "command_palette", "palette", "Everything by name", palette=False),
     Action("quit", "q", "quit", "quit", "Leave; jobs go on", footer=True),
 )

@@ -15,9 +15,9 @@ from textual.widgets import ContentSwitcher
 
 from synergy_tui.errors import UsageError
 from synergy_tui.explorer import actions, keys
+from synergy_tui.explorer import theme as themes
 from synergy_tui.explorer.runs import RunsPanel
 from synergy_tui.explorer.session import Session
-from synergy_tui.explorer.theme import DARK, LIGHT
 from synergy_tui.explorer.views import VIEWS, view_class
 from synergy_tui.explorer.views.atlas import AtlasView
 from synergy_tui.explorer.views.base import View
@@ -28,6 +28,8 @@ from synergy_tui.settings import Settings
 from synergy_tui.units import UnitName
 
 if TYPE_CHECKING:
+    from textual.theme import Theme
+
     from synergy_tui.explorer.open import RunTree
 
 
@@ -46,16 +48,13 @@ class Explorer(Session):
         actions.check_keys(settings.keys)
         super().__init__(settings, run)
         self.animation_level = "none"
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
-        word = settings.theme or self.state.theme or "dark"
-        self.theme = LIGHT.name if word == "light" else DARK.name
+        theme = self._theme(settings.theme)
         if settings.colour == "none" and not self.no_color:
             # What Textual does when it meets NO_COLOR; it has no other switch.
             self._filters.append(Monochrome())
         colourless = self.no_color or settings.colour == "none"
-        system = None if colourless else self.console.color_system
-        self.ink = Ink(system, settings.ascii, word != "light")
+        self._system = None if colourless else self.console.color_system
+        self.ink = Ink.of(self._system, settings.ascii, theme)
         self.set_keymap(settings.keys)
 
     def compose(self) -> ComposeResult:
@@ -329,13 +328,25 @@ class Explorer(Session):
         """As if the key had been pressed."""
         self.simulate_key(key)
 
+    def _theme(self, asked: str | None) -> Theme:
+        """The theme asked for, which must be there, or the one of last time, which may be gone."""
+        self.theme_word = asked or self.state.theme or "dark"
+        try:
+            theme = themes.find(self.theme_word, self.settings.themes)
+        except UsageError:
+            if asked:
+                raise
+            self.theme_word, theme = "dark", themes.OWN["dark"]
+        self.register_theme(theme)
+        self.theme = theme.name
+        return theme
+
     def action_theme(self) -> None:
-        """Dark or light."""
-        light = self.ink.dark
-        self.theme = LIGHT.name if light else DARK.name
-        self.state.theme = "light" if light else "dark"
-        self.ink = Ink(self.ink.system, self.ink.ascii, not light)
-        self.view.show()
+        """The next of dark, light, the terminal's colours, and the theme that was asked for."""
+        words = list(dict.fromkeys(["dark", "light", "ansi", self.settings.theme or "dark", self.theme_word]))
+        self.state.theme = words[(words.index(self.theme_word) + 1) % len(words)]
+        self.ink = Ink.of(self._system, self.ink.ascii, self._theme(self.state.theme))
+        self.redraw()
 
     def action_doubt(self, name: str) -> None:
         """What a doubt in the line means."""

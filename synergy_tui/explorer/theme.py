@@ -1,8 +1,16 @@
-"""The two themes: colours from the 256 of a terminal, so that they are the same over SSH."""
+"""The themes: two of our own, whose colours are from the 256 of a terminal so that they are the same over SSH; the
+terminal's own colours; Textual's; and those that a user has in a file."""
 
 from __future__ import annotations
 
+import tomllib
+from dataclasses import fields, replace
+from pathlib import Path
+
+from textual.color import Color, ColorParseError
 from textual.theme import Theme
+
+from synergy_tui.errors import UsageError
 
 DARK = Theme(
     name="synergy-dark",
@@ -35,3 +43,67 @@ LIGHT = Theme(
     dark=False,
     variables={"footer-key-foreground": "#874b00", "border": "#b2b2b2"},
 )
+
+OWN = {"dark": DARK, "light": LIGHT}
+
+TERMINAL = ("ansi", "ansi-light")
+"""Names of the themes that take their colours from the terminal."""
+
+COLOURS = tuple(
+    one.name
+    for one in fields(Theme)
+    if one.name not in ("name", "dark", "ansi", "variables", "luminosity_spread", "text_alpha")
+)
+"""What a theme in a file may set beside `dark`, each as "#rrggbb" or a name of CSS."""
+
+
+def find(word: str, folder: Path | None) -> Theme:
+    """The theme of this name: ours, the terminal's, NAME.toml in `folder`, or one of Textual's. Raises UsageError when
+    there is none, or its file cannot be used."""
+    if word in OWN:
+        return OWN[word]
+    if word not in TERMINAL and word in (mine := _mine(folder)):
+        return _read(mine[word])
+    from textual.theme import BUILTIN_THEMES
+
+    if word in TERMINAL:
+        base = BUILTIN_THEMES["ansi-light" if word == "ansi-light" else "ansi-dark"]
+        return replace(base, accent="ansi_magenta" if word == "ansi-light" else "ansi_yellow")
+    if word in BUILTIN_THEMES:
+        return BUILTIN_THEMES[word]
+    known = ", ".join(names(folder))
+    raise UsageError(f"there is no theme {word!r}", f"choose one of {known}, or write {word}.toml into {folder}")
+
+
+def names(folder: Path | None) -> list[str]:
+    """Every theme there is: ours first, then the user's, then Textual's."""
+    from textual.theme import BUILTIN_THEMES
+
+    return list(dict.fromkeys([*OWN, *TERMINAL, *_mine(folder), *BUILTIN_THEMES]))
+
+
+def _mine(folder: Path | None) -> dict[str, Path]:
+    if folder is None or not folder.is_dir():
+        return {}
+    return {one.stem: one for one in sorted(folder.glob("*.toml"))}
+
+
+def _read(path: Path) -> Theme:
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", "mend it, or choose another theme") from None
+    dark = content.pop("dark", True)
+    if not isinstance(dark, bool):
+        raise UsageError(f"{path}: dark = {dark!r} says nothing", "dark is true or false")
+    for name, colour in content.items():
+        if name not in COLOURS:
+            raise UsageError(f"{path} sets {name!r}, which themes do not have", f"known: dark, {', '.join(COLOURS)}")
+        try:
+            Color.parse(colour if isinstance(colour, str) else "")
+        except ColorParseError:
+            raise UsageError(f"{path}: {name} = {colour!r} is no colour", 'write "#rrggbb"') from None
+    base = DARK if dark else LIGHT
+    colours = {name: content.get(name, getattr(base, name)) for name in COLOURS}
+    variables = {"footer-key-foreground": colours["accent"]} | ({} if "background" in content else base.variables)
+    return Theme(name=f"user-{path.stem}", dark=dark, variables=variables, **colours)

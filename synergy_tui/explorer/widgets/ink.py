@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from rich.color import Color as RichColor
 from rich.style import Style
+from textual.color import Color
 
 from synergy_tui.drawing import scale
 from synergy_tui.explorer.theme import DARK, LIGHT
 
+if TYPE_CHECKING:
+    from textual.theme import Theme
+
+FEW = ("standard", "windows", "ansi")
+"""Terminals of sixteen colours, which may be any."""
+
 
 @dataclass(frozen=True)
 class Ink:
-    """system: what rich calls the terminal's colours, None without colour. ascii: no sign beyond ASCII. dark: the
-    theme."""
+    """system: what rich calls the terminal's colours, "ansi" where the terminal's own palette is followed, None without
+    colour. ascii: no sign beyond ASCII. dark: the theme's ground. theme: whose colours texts have, None for ours."""
 
     system: str | None
     ascii: bool = False
     dark: bool = True
+    theme: Theme | None = None
+
+    @classmethod
+    def of(cls, system: str | None, ascii: bool, theme: Theme) -> Ink:
+        """Of a theme, on a terminal with these colours."""
+        return cls("ansi" if theme.ansi and system is not None else system, ascii, theme.dark, theme)
 
     def colours(self, diverging: bool) -> tuple[str, ...]:
         """The scale, empty where ink alone is left."""
@@ -58,14 +73,12 @@ class Ink:
         """A colour that no scale has."""
         if self.system is None:
             return Style(reverse=True)
-        return Style.parse(
-            "bold black on bright_magenta" if self.system == "standard" else "bold #000000 on color(201)"
-        )
+        return Style.parse("bold black on bright_magenta" if self.system in FEW else "bold #000000 on color(201)")
 
     @property
     def row(self) -> Style:
         """The row of a table under the cursor."""
-        if self.system is None or self.system == "standard":
+        if self.system is None or self.system in FEW:
             return Style(reverse=True)
         return Style(bold=True, bgcolor="color(237)" if self.dark else "color(251)")
 
@@ -74,7 +87,7 @@ class Ink:
         """Words that explain."""
         if self.system is None:
             return Style()
-        if self.system == "standard":
+        if self.system in FEW:
             return Style.parse("bright_black")
         return Style.parse("color(246)" if self.dark else "color(240)")
 
@@ -83,13 +96,22 @@ class Ink:
         """Of grave and notable doubts, of what is missing, and of what says little."""
         if self.system is None:
             return (Style(bold=True), Style(bold=True), Style(), Style())
-        names = (DARK.error, DARK.warning) if self.dark else (LIGHT.error, LIGHT.warning)
-        return (*(Style(bold=True, color=one) for one in names), Style(bold=True), self.dim)
+        grave, notable = (Style(bold=True, color=self._of_theme(one)) for one in ("error", "warning"))
+        return (grave, notable, Style(bold=True), self.dim)
 
     @property
     def good(self) -> Style:
         """Of what holds."""
-        return Style(bold=True, color=None if self.system is None else (DARK if self.dark else LIGHT).success)
+        return Style(bold=True, color=None if self.system is None else self._of_theme("success"))
+
+    @property
+    def accent(self) -> Style:
+        """Of keys, and of what has the focus."""
+        return Style(bold=True, color=None if self.system is None else self._of_theme("accent"))
+
+    def _of_theme(self, name: str) -> RichColor:
+        own = getattr(DARK if self.dark else LIGHT, name)
+        return Color.parse(getattr(self.theme, name, None) or own).rich_color
 
     @property
     def warm(self) -> str:

@@ -19,7 +19,7 @@ class KeyBar(Lines):
 
     def tell(self, actions: Iterable[Action], keys: dict[str, str], ink: Ink) -> None:
         """Shows the keys. keys: the user's own, by the id of the action."""
-        accent = Style.parse(f"bold {self.app.theme_variables['accent']}") if ink.system else Style(bold=True)
+        accent = ink.accent
         right = Text()
         for key, shown, word in ALWAYS:
             right.append_text(_key(key, shown, word, accent))

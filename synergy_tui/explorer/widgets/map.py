@@ -356,13 +356,14 @@ class LayerMap(Widget, can_focus=True):
         if math.isnan(value) or self.picture.masked[layer, unit]:
             return None
         colours = self.ink.colours(self.picture.diverging)
-        return Color.parse(colours[scale.step(value, len(colours))])
+        colour = Color.parse(colours[scale.step(value, len(colours))])
+        return None if colour.is_default else colour  # as a sign's colour it would be that of texts
 
     def _contrast(self, style: Style) -> Style:
         """Black or white, whichever is seen on a colour."""
         if style.bgcolor is None or self.ink.system is None:
             return Style(bold=True)
-        return Style(bold=True, color=scale.ink_on(*style.bgcolor.get_truecolor()))
+        return Style(bold=True, color=scale.ink_on(style.bgcolor))
 
     def _in_rectangle(self, layer: int, unit: int) -> bool:
         if self.corner is None:
