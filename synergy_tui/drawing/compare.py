@@ -14,6 +14,8 @@ from synergy_tui.drawing.plots import Line, plot
 from synergy_tui.drawing.tables import printable
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from synergy_tui.store.runs import Compared
 
 COLOURS = (208, 32, 213, 109, 178, 246)
@@ -77,15 +79,22 @@ def trajectory(sides: Sequence[Compared], ranking: str, width: int, height: int 
     return plot(over_training(sides), width, height, f"contrast of {ranking}", below)
 
 
+def difference_by_unit(first: Compared, other: Compared) -> np.ndarray | None:
+    """[layers, units]: the other's scaled value minus the first's, from −1 to 1. None for other geometries."""
+    if (first.layers, first.per_layer) != (other.layers, other.per_layer):
+        return None
+    if first.values is None or other.values is None:
+        return None
+    return (other.values - first.values).reshape(first.layers, first.per_layer)
+
+
 def map_of_difference(
     first: Compared, other: Compared, colours: tuple[str, ...], shades: str = scale.SHADES
 ) -> list[Text]:
-    """A row per layer: the other's scaled value minus the first's, from −1 to 1. Empty for other geometries."""
-    if (first.layers, first.per_layer) != (other.layers, other.per_layer):
+    """The same as a row per layer. Empty for other geometries."""
+    gap = difference_by_unit(first, other)
+    if gap is None:
         return []
-    if first.values is None or other.values is None:
-        return []
-    gap = (other.values - first.values).reshape(first.layers, first.per_layer)
     known = gap[gap == gap]
     reach = float(abs(known).max()) if len(known) else 0.0
     out = [Text(f"B − A by unit, −{reach:.2f} to +{reach:.2f}")]

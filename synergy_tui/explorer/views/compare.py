@@ -10,14 +10,17 @@ from textual.containers import Horizontal, Vertical
 
 from synergy_tui.errors import SynergyError
 from synergy_tui.explorer import telling
-from synergy_tui.explorer.keys import Action, bindings
+from synergy_tui.explorer.keys import Action, bindings, moves
 from synergy_tui.explorer.run import Run
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
+from synergy_tui.explorer.widgets.map import LayerMap, Picture
 from synergy_tui.explorer.widgets.plot import Plot
 from synergy_tui.terms import RANKINGS
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from synergy_tui.store.runs import Compared
 
 
@@ -29,6 +32,7 @@ class CompareView(View):
     """Profiles at the left, the difference by unit at the right, numbers below."""
 
     ACTIONS = (
+        *moves("compare"),
         Action("compare.next", "period", "other(1)", "next run", "Beside the next run", footer=True),
         Action("compare.previous", "comma", "other(-1)", "previous", "Beside the run before"),
         Action("compare.shown", "o", "shown", "runs/categories", "Runs, categories or training", footer=True),
@@ -47,7 +51,8 @@ class CompareView(View):
             with Vertical(classes="pane", id="compare-profiles"):
                 yield Plot(id="compare-plot")
             with Vertical(classes="pane", id="compare-map"):
-                yield Lines(id="compare-difference")
+                yield LayerMap(self.explorer.ink, id="compare-difference")
+                yield Lines(id="compare-unit", height=1)
         with Vertical(classes="pane", id="compare-numbers"):
             yield Lines(id="compare-told")
 
@@ -92,11 +97,12 @@ class CompareView(View):
         self.head("#compare-numbers", "Compare")
         self.query_one("#compare-told", Lines).show(telling.wrapped(words, self.size.width), self.ink)
         self.query_one(Plot).clear()
-        self.query_one("#compare-difference", Lines).show([], self.ink)
+        self.difference.say("")
+        self.query_one("#compare-unit", Lines).show([], self.ink)
 
     def _draw(self) -> None:
         from synergy_tui.drawing import compare as drawn
-        from synergy_tui.drawing import scale, tables
+        from synergy_tui.drawing import tables
 
         if not self._sides:
             return
@@ -108,19 +114,65 @@ class CompareView(View):
         self.head("#compare-profiles", f"{ranking}: {over}" if training else f"{ranking} {over}", f"{self._next()}: o")
         curves = drawn.over_training(self._sides) if training else drawn.lines(self._sides, True, len(self._sides) <= 2)
         self.query_one(Plot).draw(curves, self.ink)
-        colours = self.ink.colours(True)
-        difference = []
-        if len(self._sides) == 2:
-            shades = scale.ASCII_SHADES if self.ink.ascii else scale.SHADES
-            difference = drawn.map_of_difference(self._sides[0], self._sides[1], colours, shades)
-        if len(self._sides) == 2 and not difference:
-            difference = [Text(" other geometries have"), Text(" no map of a difference")]
         self.query_one("#compare-map").display = self._shown == "runs"
         self.head("#compare-map", "B − A", f"{self._place % self._count + 1} of {self._count}  . and ,")
-        self.query_one("#compare-difference", Lines).show(difference, self.ink)
+        self._draw_difference()
         self.head("#compare-numbers", names if self._shown == "runs" else "Contrasts")
         text = tables.as_text([_brief(one) for one in self._rows])
         self.query_one("#compare-told", Lines).show([Text(f" {line}") for line in text.split("\n")], self.ink)
+
+    @property
+    def difference(self) -> LayerMap:
+        """The map of B − A."""
+        return self.query_one(LayerMap)
+
+    def _draw_difference(self) -> None:
+        from synergy_tui.drawing import compare as drawn
+
+        gap = drawn.difference_by_unit(*self._sides[:2]) if len(self._sides) == 2 else None
+        self.difference.ink = self.ink
+        told = self.query_one("#compare-unit", Lines)
+        if gap is None:
+            self.difference.say("The two have different geometries: there is no difference by unit.")
+            told.show([], self.ink)
+            return
+        self.difference.show(_picture(gap), self._cursor(gap.shape))
+        self._tell_unit()
+
+    def _cursor(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        layer, unit = divmod(min(self.selection.unit, shape[0] * shape[1] - 1), shape[1])
+        return layer, unit
+
+    def _tell_unit(self) -> None:
+        first, other = self._sides[:2]
+        assert first.values is not None
+        assert other.values is not None
+        unit = min(self.selection.unit, first.values.size - 1)
+        before, after = float(first.values.ravel()[unit]), float(other.values.ravel()[unit])
+        line = Text.assemble((f" {unit // first.per_layer}.{unit % first.per_layer}", "bold"), "  A ")
+        line.append(f"{before:.2f}", "bold").append("  B ").append(f"{after:.2f}", "bold")
+        line.append("  B − A ").append(f"{after - before:+.2f}", "bold")
+        self.query_one("#compare-unit", Lines).show([line], self.ink)
+
+    def action_move(self, layers: int, units: int) -> None:
+        """Moves the cursor over the map of the difference; it stops at the edges."""
+        picture = self.difference.picture
+        if picture is None:
+            return
+        count, per_layer = picture.colour.shape
+        layer, unit = self._cursor((count, per_layer))
+        layer, unit = min(max(layer + layers, 0), count - 1), min(max(unit + units, 0), per_layer - 1)
+        self._point(layer, unit, per_layer)
+
+    def on_layer_map_pointed(self, message: LayerMap.Pointed) -> None:
+        picture = self.difference.picture
+        if picture is not None:
+            self._point(message.layer, message.unit, picture.colour.shape[1])
+
+    def _point(self, layer: int, unit: int, per_layer: int) -> None:
+        self.selection.unit = layer * per_layer + unit
+        self.difference.point((layer, unit))
+        self._tell_unit()
 
     def action_other(self, step: int) -> None:
         """Another run beside the one in front."""
@@ -165,6 +217,20 @@ class CompareView(View):
 
     def about(self) -> list[str]:
         return [self.value()] if self.value() else []
+
+
+def _picture(gap: np.ndarray) -> Picture:
+    """The difference by unit [layers, units], B − A, as the map draws it: around zero."""
+    import numpy as np
+
+    known = gap[np.isfinite(gap)]
+    reach = float(abs(known).max()) if len(known) else 0.0
+    colour = np.where(np.isfinite(gap), 0.5 + gap / (2 * reach) if reach else 0.5, np.nan)
+    nothing = np.zeros(gap.shape, bool)
+    means = [float(row[np.isfinite(row)].mean()) if np.isfinite(row).any() else None for row in gap]
+    profile = [{"layer": layer, "value": value, "low": None, "high": None} for layer, value in enumerate(means)]
+    farthest = max((abs(one) for one in means if one is not None), default=0.0)
+    return Picture(colour, nothing, nothing, True, profile, 0.0, farthest, gap, ("lower in B", "higher in B"))
 
 
 def _brief(row: dict[str, Any]) -> dict[str, Any]:

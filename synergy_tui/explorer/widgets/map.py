@@ -32,6 +32,9 @@ INTERVAL_WIDTH = 21
 WIDEST, TALLEST = 7, 3
 """Columns and rows beyond which a cell grows no more."""
 
+LEAST_WRITTEN = 5
+"""Columns of a cell from which on it may hold its value."""
+
 WIDEST_PROFILE = 60
 """Columns beyond which a profile's scale grows no more."""
 
@@ -40,7 +43,7 @@ WIDEST_PROFILE = 60
 class Picture:
     """What the map draws. colour [layers, units]: in [0, 1], NaN for no value. masked, marked [layers, units] bool.
     diverging: which scale. profile: rows with value, low, high; centre, reach: of their scale. values
-    [layers, units]: the numbers, which are written where a cell has room."""
+    [layers, units]: the numbers, which are written where a cell has room. sides: what low and high are called."""
 
     colour: np.ndarray
     masked: np.ndarray
@@ -50,6 +53,7 @@ class Picture:
     centre: float
     reach: float
     values: np.ndarray | None = None
+    sides: tuple[str, str] = ("redundant", "synergistic")
 
 
 class LayerMap(Widget, can_focus=True):
@@ -125,16 +129,7 @@ class LayerMap(Widget, can_focus=True):
     def _written(self) -> tuple[int, int] | None:
         """Columns and decimals of the numbers in the cells, None where they have no room."""
         assert self.picture is not None
-        values = self.picture.values
-        if values is None or self.cell < 5:
-            return None
-        known = values[values == values]
-        if not len(known):
-            return None
-        reach = float(abs(known).max())
-        decimals = max(2 - math.ceil(math.log10(reach)), 0) if reach > 0 else 2
-        longest = max(len(_number(float(one), decimals)) for one in (known.min(), known.max()))
-        return (longest, decimals) if longest <= self.cell - 2 else None
+        return None if self.picture.values is None else written(self.picture.values, self.cell)
 
     @property
     def _rows(self) -> int:
@@ -238,7 +233,8 @@ class LayerMap(Widget, can_focus=True):
             return [Segment(text + more, self.ink.dim)]
         segments, half = [Segment(text + more.ljust(1)[:1], self.ink.dim)], self.scale_width // 2
         if self.picture.diverging:
-            sides = (f"{'redundant ':>{half}}", self.ink.cool), ("│", ""), (f"{' synergistic':<{half}}", self.ink.warm)
+            low, high = self.picture.sides
+            sides = (f"{low + ' ':>{half}}", self.ink.cool), ("│", ""), (f"{' ' + high:<{half}}", self.ink.warm)
             segments += [Segment(self.ink.plain(words), Style.parse(style)) for words, style in sides]
         else:
             segments.append(Segment("mean of the layer".ljust(self.scale_width + 1), self.ink.dim))
@@ -316,7 +312,7 @@ class LayerMap(Widget, can_focus=True):
             return text, Style()
         text = ""
         if self._numbers and middle and picture.values is not None:
-            text = _number(float(picture.values[layer, unit]), self._numbers[1]).rjust(self._numbers[0])
+            text = short_number(float(picture.values[layer, unit]), self._numbers[1]).rjust(self._numbers[0])
         return text.center(self.cell), scale.ground(colours[scale.step(value, len(colours))])
 
     def _half_cell(self, layer: int, unit: int) -> list[Segment]:
@@ -394,7 +390,18 @@ def two_colours(upper: Color | None, lower: Color | None) -> Style:
     return Style(color=upper, bgcolor=lower)
 
 
-def _number(value: float, decimals: int) -> str:
+def written(values: np.ndarray, cell: int) -> tuple[int, int] | None:
+    """Columns and decimals of the numbers in cells of this many columns, None where they have no room."""
+    known = values[values == values]
+    if not len(known) or cell < LEAST_WRITTEN:
+        return None
+    reach = float(abs(known).max())
+    decimals = max(2 - math.ceil(math.log10(reach)), 0) if reach > 0 else 2
+    longest = max(len(short_number(float(one), decimals)) for one in (known.min(), known.max()))
+    return (longest, decimals) if longest <= cell - 2 else None
+
+
+def short_number(value: float, decimals: int) -> str:
     """A value in as few columns as its scale allows: .54, −.03, 12.5."""
     text = f"{value:.{decimals}f}"
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) and decimals else text

@@ -1,5 +1,5 @@
-"""The unit × unit matrix, from all layers at once down to single pairs. Two rows share a line; between layers a gap is
-left where there is room for it."""
+"""The unit × unit matrix, from all layers at once down to single pairs. Cells share the panel evenly: two may share a
+line of text, parted at any eighth of it. Between layers a gap is left where there is room for it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,21 @@ from textual.widget import Widget
 
 from synergy_tui.drawing import scale
 from synergy_tui.explorer.widgets.ink import Ink
-from synergy_tui.explorer.widgets.map import two_colours
+from synergy_tui.explorer.widgets.map import short_number, two_colours, written
 
 GAP = -1
 
 MARGIN = 8
 """Columns of the rows' names."""
 
-WIDEST, HIGHEST = 7, 6
-"""Columns and half rows of a cell beyond which a small matrix grows no more."""
+WIDEST, HIGHEST = 7, 3
+"""Columns and lines of a cell beyond which a small matrix grows no more."""
+
+EIGHTHS = " ▁▂▃▄▅▆▇█"
+"""Signs whose lower part is filled."""
+
+LEAST_SHARED = 6
+"""Eighths of a line from which on cells are parted at eighths; smaller ones have half a line each."""
 
 
 @dataclass(frozen=True)
@@ -127,20 +133,37 @@ class PairMatrix(Widget, can_focus=True):
             self.refresh()
             return
         regions = [region for one in (before, cursor) if (region := self._region(one))]
-        for row in {before[0], cursor[0]} & set(self._rows):
-            first = self._rows.index(row) * self.high // self._stack
-            regions.append(Region(0, 1 + first, MARGIN, 1 + self.high // self._stack))
-        self.refresh(Region(0, 0, self.content_size.width, 1) if before[1] != cursor[1] else regions[0], *regions)
+        if before[0] != cursor[0]:
+            regions += [Region(0, one.y, MARGIN, one.height) for one in regions]
+        if before[1] != cursor[1]:
+            regions.append(Region(0, 0, self.content_size.width, 1))
+        self.refresh(*regions)
 
     def _measure(self) -> None:
-        """Columns of a cell, and its height in half rows where two can share one: a half-block is about square."""
-        self._stack = 2 if self.ink.upper_half else 1
-        self.cell = self.high = 1
-        if self.level is not None:
-            many = len(self.level.edges) - 1 + len(self.level.gaps)
-            rows = (self.content_size.height - 1) * self._stack
-            self.high = max(min(rows // many, HIGHEST), 1)
-            self.cell = max(min((self.content_size.width - MARGIN) // many, WIDEST, 3 * self.high), 1)
+        """Columns of a cell, and its height in eighths of a line."""
+        self.wide, self.high = 1.0, 4.0 if self.ink.upper_half else 8.0
+        self._numbers: tuple[int, int] | None = None
+        level, lines = self.level, self.content_size.height - 1
+        if level is None or lines <= 0:
+            return
+        many = len(level.edges) - 1 + len(level.gaps)
+        high = min(8 * lines / many, 8 * HIGHEST)
+        wide = min((self.content_size.width - MARGIN) / many, WIDEST, high * 6 / 8)
+        self.wide = wide if wide >= 2 else 1.0  # the difference of one column and two would be too much
+        if not self.ink.upper_half:
+            self.high = max(high // 8 * 8, 8)
+        elif high >= LEAST_SHARED:
+            self.high = high
+        told = high >= 8 and bool(self.ink.colours(level.diverging))
+        self._numbers = written(level.values, int(self.wide)) if told else None
+        if self._numbers:
+            # Every cell has a line of its own where a half is the smallest part: there its number stands.
+            self.high = high // 4 * 4 if high >= 12 else 8
+
+    @property
+    def _least(self) -> int:
+        """Columns that every cell has."""
+        return int(self.wide)
 
     def _lay_out(self, anew: bool) -> bool:
         """Which cells are in sight, gaps among them; whether that changed."""
@@ -152,8 +175,8 @@ class PairMatrix(Widget, can_focus=True):
         before = (self._rows, self._columns)
         cells = len(level.edges) - 1
         room = (
-            max((self.content_size.height - 1) * self._stack // self.high, 1),
-            max((self.content_size.width - MARGIN) // self.cell, 1),
+            max(int((self.content_size.height - 1) * 8 / self.high + 1e-6), 1),
+            max(int((self.content_size.width - MARGIN) / self.wide + 1e-6), 1),
         )
         sides = []
         for place, space, shown in zip(self.cursor, room, before, strict=True):
@@ -176,34 +199,60 @@ class PairMatrix(Widget, can_focus=True):
         self._rows, self._columns = sides
         return (self._rows, self._columns) != before
 
+    def _down(self, place: int) -> int:
+        """Where a row of cells begins, in eighths of a line."""
+        return round(place * self.high)
+
+    def _across(self, place: int) -> int:
+        """Where a column of cells begins."""
+        return round(place * self.wide)
+
     def _region(self, cell: tuple[int, int]) -> Region | None:
         if cell[0] not in self._rows or cell[1] not in self._columns:
             return None
-        row, column = self._rows.index(cell[0]) * self.high, self._columns.index(cell[1]) * self.cell
-        first, last = row // self._stack, (row + self.high - 1) // self._stack
-        return Region(MARGIN + column, 1 + first, self.cell, last - first + 1)
+        row, column = self._rows.index(cell[0]), self._columns.index(cell[1])
+        first, last = self._down(row) // 8, (self._down(row + 1) - 1) // 8
+        left = self._across(column)
+        return Region(MARGIN + left, 1 + first, self._across(column + 1) - left, last - first + 1)
 
     def on_resize(self) -> None:
         self._lay_out(True)
         self.refresh()
 
     def on_click(self, event: events.Click) -> None:
-        column, row = (event.x - MARGIN) // self.cell, (event.y - 1) * self._stack // self.high
-        if self.level is None or row < 0 or event.x < MARGIN:
-            return
-        if (
-            row < len(self._rows)
-            and column < len(self._columns)
-            and GAP not in (self._rows[row], self._columns[column])
-        ):
+        found = self.cell_at(event.x, event.y)
+        if found is not None:
             self.focus()
-            self.post_message(self.Pointed(self._rows[row], self._columns[column]))
+            self.post_message(self.Pointed(*found))
+
+    def cell_at(self, x: int, y: int) -> tuple[int, int] | None:
+        """The cell at a place of the widget: the one that has most of it."""
+        if self.level is None or y < 1 or x < MARGIN:
+            return None
+        shares = self._shares(y - 1)
+        columns = [place for place in range(len(self._columns)) if self._across(place + 1) > x - MARGIN]
+        if not shares or not columns:
+            return None
+        found = self._rows[max(shares, key=lambda one: one[1])[0]], self._columns[columns[0]]
+        return None if GAP in found else found
+
+    def _shares(self, line: int) -> list[tuple[int, int]]:
+        """(place among the rows, eighths) of the rows of cells in a line; of three, the two that have most of it."""
+        first = max(int(8 * line / self.high) - 1, 0)
+        found = []
+        for place in range(first, min(first + int(8 / self.high) + 4, len(self._rows))):
+            eighths = min(self._down(place + 1), 8 * line + 8) - max(self._down(place), 8 * line)
+            if eighths > 0:
+                found.append((place, eighths))
+        while len(found) > 2:
+            found.remove(min(found, key=lambda one: one[1]))
+        return found
 
     def render_line(self, y: int) -> Strip:
         width, base = self.content_size.width, self.rich_style
         if self.level is None:
             return Strip.blank(width, base)
-        segments = self._heading() if y == 0 else self._line((y - 1) * self._stack)
+        segments = self._heading() if y == 0 else self._line(y - 1)
         return Strip(segments).simplify().apply_style(base).adjust_cell_length(width, base)
 
     def label(self, cell: int) -> str:
@@ -218,14 +267,14 @@ class PairMatrix(Widget, can_focus=True):
         return f"{layer}.{unit}-{last % self.per_layer}"
 
     def _heading(self) -> list[Segment]:
-        text = [" "] * (len(self._columns) * self.cell + 12)
+        text = [" "] * (self._across(len(self._columns)) + 12)
         free = 0
         for place, column in enumerate(self._columns):
             here = column == self.cursor[1]
             if column == GAP or not (here or self._starts_layer(column)):
                 continue
             word = self.label(column) if here else str(self._layer(column))
-            at = place * self.cell
+            at = self._across(place)
             if at >= free or here:
                 text[at : at + len(word) + 1] = list(word + " ")
                 free = at + len(word) + 1
@@ -242,54 +291,80 @@ class PairMatrix(Widget, can_focus=True):
         assert self.level is not None
         return int(self.level.edges[cell]) % self.per_layer == 0
 
-    def _line(self, first: int) -> list[Segment]:
-        places = [place // self.high for place in range(first, first + self._stack)]
-        rows = [self._rows[place] for place in places if place < len(self._rows)]
-        starting = [rows[n] for n, place in enumerate(range(first, first + len(rows))) if place % self.high == 0]
-        if not rows:
+    def _line(self, line: int) -> list[Segment]:
+        shares = self._shares(line)
+        if not shares:
             return []
-        known = [row for row in starting if row != GAP]
+        rows = [self._rows[place] for place, _ in shares]
+        segments = [self._row_label(line, shares)]
+        for place, column in enumerate(self._columns):
+            width = self._across(place + 1) - self._across(place)
+            if column == GAP or all(row == GAP for row in rows):
+                segments.append(Segment(" " * width))
+            elif len(rows) == 1:
+                segments += self._whole(rows[0], column, width, line == self._main_line(shares[0][0]))
+            else:
+                segments += self._parted(line, shares, column, width)
+        return segments
+
+    def _main_line(self, place: int) -> int:
+        """The line of a row of cells where its name and its numbers stand: the middle one of those that are its own, or
+        the one that it has most of."""
+        top, end = self._down(place), self._down(place + 1)
+        first, last = (top + 7) // 8, end // 8
+        if last > first:
+            return first + (last - first - 1) // 2
+        line = top // 8
+        return line if min(8 * line + 8, end) - top >= end - 8 * line - 8 else line + 1
+
+    def _row_label(self, line: int, shares: list[tuple[int, int]]) -> Segment:
+        starting = [place for place, _ in shares if self._main_line(place) == line]
+        known = [self._rows[place] for place in starting if self._rows[place] != GAP]
         here = self.cursor[0] in known
         label = ""
         if here:
             label = self.label(self.cursor[0])
         elif starts := [row for row in known if self._starts_layer(row)]:
             label = str(self._layer(starts[0]))
-        style = Style(bold=True) if here else self.ink.dim
-        segments = [Segment(f"{label[: MARGIN - 1]:>{MARGIN - 1}} ", style)]
-        for column in self._columns:
-            segments.append(self._cell(rows, column))
-        return segments
+        return Segment(f"{label[: MARGIN - 1]:>{MARGIN - 1}} ", Style(bold=True) if here else self.ink.dim)
 
-    def _cell(self, rows: list[int], column: int) -> Segment:
-        if column == GAP or all(row == GAP for row in rows):
-            return Segment(" " * self.cell)
-        if self._stack == 1:
-            return self._one(rows[0], column)
-        colours = [self._colour(row, column) for row in rows]
-        for place, row in enumerate(rows):
-            if (row, column) == self.cursor:
-                colours[place] = self.ink.cursor.bgcolor
-        upper, lower = colours[0], colours[1] if len(colours) > 1 else None
-        if upper is None and lower is None:
-            return Segment(" " * self.cell)
-        if upper is None:
-            return Segment("▄" * self.cell, two_colours(lower, None))
-        return Segment(self.ink.upper_half * self.cell, two_colours(upper, lower))
-
-    def _one(self, row: int, column: int) -> Segment:
-        """A cell of its own, where two can't share one."""
+    def _whole(self, row: int, column: int, width: int, told: bool) -> list[Segment]:
+        """A line of one cell: its colour, its value where there is room, and the cursor's outline."""
         level = self.level
         assert level is not None
-        value = self._scaled(row, column)
-        style = self.ink.cursor if (row, column) == self.cursor else Style()
-        if np.isnan(value):
-            return Segment((" " if row == column else self.ink.nothing) * self.cell, style)
+        value, here = self._scaled(row, column), (row, column) == self.cursor
         colours = self.ink.colours(level.diverging)
-        text, colour = scale.paint(value, self.cell, colours, self.ink.shades)
-        if (row, column) == self.cursor:
-            return Segment("X" * self.cell, style)
-        return Segment(text, Style.parse(colour) if colour else Style())
+        style = Style()
+        if np.isnan(value):
+            text, style = (self.ink.nothing if told and row != column else " ").center(width), self.ink.dim
+        elif colours:
+            text, style = " " * width, scale.ground(colours[scale.step(value, len(colours))])
+            if told and self._numbers:
+                number = short_number(float(level.values[row, column]), self._numbers[1])
+                text = number.rjust(self._numbers[0]).center(width)
+        else:
+            text, _ = scale.paint(value, width, colours, self.ink.shades)
+        if not here:
+            return [Segment(text, style)]
+        edge = style + Style(bold=True) if self.ink.system else self.ink.cursor
+        if width == 1:
+            return [Segment(self.ink.box, edge)]
+        return [Segment("[", edge), Segment(text[1:-1], style), Segment("]", edge)]
+
+    def _parted(self, line: int, shares: list[tuple[int, int]], column: int, width: int) -> list[Segment]:
+        """A line of two cells: the lower one in the colour of the sign, the upper one behind it."""
+        rows = [self._rows[place] for place, _ in shares]
+        upper, lower = (self._colour(row, column) for row in rows)
+        sign, style = EIGHTHS[shares[1][1]], two_colours(lower, upper)
+        if lower is None:  # a sign without a colour would have that of texts
+            sign, style = (self.ink.upper_half, two_colours(upper, None)) if upper is not None else (" ", Style())
+        here = [(row, column) == self.cursor for row in rows]
+        if not any(here) or self._main_line(shares[here.index(True)][0]) != line:
+            return [Segment(sign * width, style)]
+        behind = two_colours(None, upper if here[0] else lower)
+        ink = scale.ink_on(behind.bgcolor) if behind.bgcolor is not None else None
+        mark = Segment("▴" if here[0] else "▾", behind + Style(bold=True, color=ink))
+        return [mark, Segment(sign * (width - 1), style)]
 
     def _colour(self, row: int, column: int) -> Color | None:
         if row == GAP:
@@ -299,7 +374,8 @@ class PairMatrix(Widget, can_focus=True):
             return None
         assert self.level is not None
         colours = self.ink.colours(self.level.diverging)
-        return Color.parse(colours[scale.step(value, len(colours))])
+        colour = Color.parse(colours[scale.step(value, len(colours))])
+        return None if colour.is_default else colour  # as a sign's colour it would be that of texts
 
     def _scaled(self, row: int, column: int) -> float:
         """A cell's place on the colour scale: around zero where both signs occur."""
