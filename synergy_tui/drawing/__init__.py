@@ -7,6 +7,7 @@ curves.py    ablation curves
 arcs.py      strongest pairs as arcs between layers
 card.py      a claims card: text, Markdown, JSON
 compare.py   runs side by side
+naming.py    runs → the words that tell them apart
 progress.py  a job's stages as they pass
 tables.py    rows → aligned columns, CSV, JSON
 """

@@ -128,11 +128,17 @@ class Explorer(Session):
         if shown is not None:
             row = shown.row
             left.append("sample result ▸ " if shown.place.sample else "", self.ink.warm)
-            method = f"{row['estimator']}·{row['redundancy']} τ{row['lag']}" if row["estimator"] else "capture"
+            from synergy_tui.drawing import naming
             from synergy_tui.drawing.tables import printable
 
-            told = f"{row['name']} ▸ {row['tasks']} {row['prompts']}×{row['steps']} ▸ {method} {shown.place.id}"
-            left.append(printable(told if shown.place.id else f"{row['name']}, {row['tasks']}"))
+            made = f"{naming.method(row)} · {naming.surrogates(row)}" if row["estimator"] else "capture"
+            tasks = f"{row['tasks']} {row['prompts']}×{row['steps']}" if shown.place.id else row["tasks"]
+            crumbs = [(row["name"], "app.panel('runs')"), (tasks, "app.view('tokens')")]
+            crumbs += [(f"{made} {shown.place.id}", "app.choose_score")] if shown.place.id else []
+            for place, (words, call) in enumerate(crumbs):
+                crumb = Text(printable(str(words)))
+                crumb.apply_meta({"@click": call})
+                left.append(" ▸ " if place else "").append_text(crumb)
             if shown.partial is not None:
                 left.append(f"  growing, {shown.partial:.0%} of units", self.ink.warm)
         elif self.error:

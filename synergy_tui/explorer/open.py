@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
+from synergy_tui.drawing import naming
 from synergy_tui.errors import SynergyError, UsageError
 from synergy_tui.explorer.run import Place
 from synergy_tui.jobs import folder
@@ -19,11 +20,13 @@ from synergy_tui.store.cache import Cache
 
 @dataclass(frozen=True)
 class Branch:
-    """A line of the tree: what it says, where it leads (None: nowhere), what is under it."""
+    """A line of the tree: what it says, where it leads (None: nowhere), what is under it, and the id it can be found
+    by."""
 
     text: str
     place: Place | None
     branches: tuple[Branch, ...] = ()
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,45 +60,51 @@ def sample() -> Place | None:
 
 def tree(cache: Cache) -> RunTree:
     """What is in the cache, with the jobs that are making more."""
-    rows = load.overview(cache)
-    growing = _growing(cache)
-    branches = _subjects(cache, rows, growing, False)
-    ids = {row["decomposition"] for row in rows if row["decomposition"]}
+    captures, decompositions = load.described(cache)
+    branches = _subjects(cache, captures, decompositions, _growing(cache), False)
+    ids = {row["decomposition"] for row in decompositions}
     first_run = sample() if not isinstance(cache, Archive) else None
     if first_run is not None:
-        shipped_branches = _subjects(first_run.cache, load.overview(first_run.cache), [], True)
+        shipped_branches = _subjects(first_run.cache, *load.described(first_run.cache), [], True)
         branches += tuple(Branch(f"sample · {one.text}", one.place, one.branches) for one in shipped_branches)
         ids |= {first_run.id}
     return RunTree(branches, frozenset(ids))
 
 
 def _subjects(
-    cache: Cache, rows: list[dict[str, Any]], growing: list[dict[str, Any]], sample: bool
+    cache: Cache,
+    captures: list[dict[str, Any]],
+    decompositions: list[dict[str, Any]],
+    growing: list[dict[str, Any]],
+    sample: bool,
 ) -> tuple[Branch, ...]:
-    by_subject: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for row in rows:
-        by_subject.setdefault(row["subject"], {}).setdefault(row["capture"], []).append(row)
     out = []
     for one in growing:
         if one["kind"] == "capture":
             place = Place(cache, one["id"], job=one["job"])
             out.append(Branch(f"{one['name']} · capturing", place))
-    for subject, captures in by_subject.items():
+    for subject in dict.fromkeys(row["subject"] for row in captures):
+        mine = [row for row in captures if row["subject"] == subject]
         inner = []
-        for capture, found in captures.items():
-            runs = []
-            for row in sorted(found, key=lambda row: row["decomposition"] or ""):
-                if row["decomposition"]:
-                    place = Place(cache, row["decomposition"], sample)
-                    runs.append(Branch(f"{row['decomposition'][:5]} {row['method']}", place))
+        for row, name in zip(mine, naming.told_apart(mine, naming.OF_CAPTURE), strict=True):
+            runs = _runs(cache, [one for one in decompositions if one["capture"] == row["capture"]], sample)
             for one in growing:
-                if one["kind"] == "decompose" and one["capture"] == capture:
-                    runs.append(Branch(f"{one['id'][:5]} decomposing", Place(cache, one["id"], job=one["job"])))
-            row = found[0]
-            text = f"{row['tasks']} {row['prompts'].split('/')[-1]}×{row['steps']} {capture[:5]}"
-            inner.append(Branch(text, None, tuple(runs)))
-        out.append(Branch(subject, None, tuple(inner)))
+                if one["kind"] == "decompose" and one["capture"] == row["capture"]:
+                    runs.append(Branch("decomposing", Place(cache, one["id"], job=one["job"]), id=one["id"]))
+            inner.append(Branch(name, None, tuple(runs), row["capture"]))
+        out.append(Branch(mine[0]["subject_name"], None, tuple(inner)))
     return tuple(out)
+
+
+def _runs(cache: Cache, rows: list[dict[str, Any]], sample: bool) -> list[Branch]:
+    # The levels of a ladder are maps of its capture too: each group is told apart by itself.
+    levels, others = ([one for one in rows if (one["level"] is not None) is is_level] for is_level in (True, False))
+    out = []
+    for some in (others, levels):
+        names = naming.told_apart(some, naming.OF_DECOMPOSITION)
+        for row, name in zip(some, names, strict=True):
+            out.append(Branch(name, Place(cache, row["decomposition"], sample), id=row["decomposition"]))
+    return out
 
 
 def _growing(cache: Cache) -> list[dict[str, Any]]:

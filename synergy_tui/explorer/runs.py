@@ -58,6 +58,11 @@ class RunsPanel(Vertical):
         if node is not None:
             self.listing.move_cursor(node)
 
+    def on_resize(self) -> None:
+        """Names are shortened to the width."""
+        if self._runs is not None:
+            self._draw()
+
     def search(self) -> None:
         """Into the search field."""
         field = self.query_one(Input)
@@ -83,10 +88,15 @@ class RunsPanel(Vertical):
 
         from synergy_tui.drawing.tables import printable
 
-        path = f"{above} {branch.text}".lower()
+        path = f"{above} {branch.text} {branch.id}".lower()
         if wanted and not _reaches(branch, wanted, above):
             return
         label = Text(self.explorer.ink.plain(printable(branch.text)), no_wrap=True)
+        depth = 0 if node.is_root else 1 if node.parent is not None and node.parent.is_root else 2
+        room = (self.listing.content_size.width or 28) - 2 * depth - (2 if branch.branches else 0)
+        if label.cell_len > max(room, 8):
+            label.truncate(max(room, 8), overflow="ellipsis")
+            label = Text(self.explorer.ink.plain(label.plain), no_wrap=True)
         if branch.branches:
             inner = node.add(label, branch.place, expand=True)
             for one in branch.branches:
@@ -129,5 +139,17 @@ class RunsPanel(Vertical):
 
 def _reaches(branch: Branch, wanted: list[str], above: str) -> bool:
     """Whether a branch, with what is above it, or one under it has all the words."""
-    path = f"{above} {branch.text}".lower()
-    return all(word in path for word in wanted) or any(_reaches(one, wanted, path) for one in branch.branches)
+    path = f"{above} {branch.text} {branch.id}".lower()
+    return all(has(path, word) for word in wanted) or any(_reaches(one, wanted, path) for one in branch.branches)
+
+
+def has(text: str, word: str) -> bool:
+    """Whether a text has a word, or one so like it that it may be meant: a letter wrong, missing or too many."""
+    if word in text:
+        return True
+    if len(word) < 4 or any(char.isdigit() for char in word):
+        return False
+    from difflib import get_close_matches
+
+    parts = text.replace("·", " ").replace("-", " ").split()
+    return bool(get_close_matches(word, [part[: len(word) + 1] for part in parts], 1, 0.75))

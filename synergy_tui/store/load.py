@@ -271,6 +271,18 @@ def overview(cache: Cache) -> list[dict[str, Any]]:
     )
 
 
+def described(cache: Cache) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """All captures with their subject's name (subject_name), and all decompositions with their level in the newest
+    ladder that they belong to (level, levels; NULL for none): the newest first."""
+    captures = """SELECT c.*, s.name AS subject_name FROM captures c JOIN subjects s USING (subject)
+        ORDER BY c.created DESC, c.capture"""
+    decompositions = """SELECT d.*, v.level, v.levels FROM decompositions d LEFT JOIN (SELECT map,
+        arg_max(level, ladder) AS level, arg_max(many, ladder) AS levels FROM (SELECT map, ladder, level,
+        count(*) OVER (PARTITION BY ladder) AS many FROM ladder_levels) GROUP BY map) v ON v.map = d.decomposition
+        ORDER BY v.level, d.created DESC, d.decomposition"""
+    return rows(cache, captures), rows(cache, decompositions)
+
+
 def recipe(cache: Cache, result: str) -> list[dict[str, str]]:
     """The commands, result and command each, that make a result (an id or unique prefix) and before it what it was made
     from. Raises UsageError when it is unknown, or was made by a version that kept no recipes."""

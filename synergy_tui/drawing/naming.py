@@ -1,0 +1,80 @@
+"""Runs → the words that tell them apart: what differs among those beside each other, before any id."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Words = Callable[[dict[str, Any]], str]
+
+
+def method(row: dict[str, Any]) -> str:
+    """Estimator, redundancy function and lag."""
+    return f"{row['estimator']}·{row['redundancy']} τ{row['lag']}"
+
+
+def surrogates(row: dict[str, Any]) -> str:
+    """What a decomposition's units were tested against."""
+    return f"+{row['surrogates']} surrogates" if row.get("nulls") else "no surrogates"
+
+
+def _nulls(row: dict[str, Any]) -> str:
+    return ", ".join(row.get("nulls") or ())
+
+
+def _level(row: dict[str, Any]) -> str:
+    return f"level {row['level']} of {row['levels']}" if row.get("level") else ""
+
+
+def _unless(name: str, usual: str) -> Words:
+    return lambda row: "" if row.get(name) in (None, usual) else str(row[name])
+
+
+def _when(row: dict[str, Any]) -> str:
+    return f"{row['created']:%m-%d %H:%M}" if row.get("created") else ""
+
+
+OF_DECOMPOSITION: tuple[Words, ...] = (
+    _level,
+    surrogates,
+    method,
+    _nulls,
+    _unless("pool", "mean"),
+    _unless("preprocess", "raw"),
+    _unless("precision", "float64"),
+    _when,
+)
+"""What a decomposition of a capture may be told by, the most telling first."""
+
+OF_CAPTURE: tuple[Words, ...] = (
+    lambda row: f"{row['tasks']} {row['valid_prompts'] or 0}×{row['steps']}",
+    lambda row: "" if row.get("training_step") is None else f"step {row['training_step']:,}",
+    _unless("kind", "head"),
+    lambda row: "" if row.get("decoding") in (None, "greedy") else f"{row['decoding']}",
+    lambda row: f"replays {row['replayed']}" if row.get("replayed") else "",
+    lambda row: "system prompt" if row.get("system") else "",
+    lambda row: "" if row.get("dtype") is None else str(row["dtype"]),
+    lambda row: "" if row.get("seed") is None else f"seed {row['seed']}",
+    lambda row: "" if row.get("device") is None else str(row["device"]),
+    _when,
+)
+"""The same of a capture of a subject."""
+
+
+def told_apart(rows: Sequence[dict[str, Any]], words: Sequence[Words], always: int = 1) -> list[str]:
+    """A name for each row: the words in which rows differ, as few as tell all of them apart. always: how many of the
+    first words that say something are there in any case."""
+    said = [[word(row) for word in words] for row in rows]
+    chosen: list[int] = []
+    for place in range(len(words)):
+        if len(chosen) < always:
+            if any(one[place] for one in said):
+                chosen.append(place)
+            continue
+        names = Counter(tuple(one[other] for other in chosen) for one in said)
+        alike = {name for name, count in names.items() if count > 1}
+        groups = [one for one in said if tuple(one[other] for other in chosen) in alike]
+        if len({one[place] for one in groups}) > 1:
+            chosen.append(place)
+    return [", ".join(one[place] for place in chosen if one[place]) for one in said]
