@@ -20,7 +20,7 @@ COLOURS = ("none", "16", "256", "truecolor")
 class Settings:
     """cache: the results and jobs. data: subjects fetched and converted, shared by all caches. state: where the
     explorer keeps its last view. themes: where the user's own are. theme, colour, ascii: how it looks, None where the
-    terminal decides. keys: by id."""
+    terminal decides. tmux: whether it runs in one. keys: by id."""
 
     cache: Path
     data: Path
@@ -29,6 +29,7 @@ class Settings:
     theme: str | None = None
     colour: str | None = None
     ascii: bool = False
+    tmux: bool = False
     keys: dict[str, str] = field(default_factory=dict)
 
 
@@ -56,6 +57,7 @@ def load(cache: str | Path | None = None) -> Settings:
         theme=config.get("theme"),
         colour="none" if os.environ.get("NO_COLOR") else config.get("colour"),
         ascii=config.get("ascii", False),
+        tmux=bool(os.environ.get("TMUX")),
         keys=config.get("keys", {}),
     )
 

@@ -44,7 +44,8 @@ def drive(
 def make(cache: Path, run: str | None = None, **settings: Any) -> Explorer:
     """An explorer with the colours of a 256-colour terminal, whatever the test runs in."""
     base: Settings = load(cache)
-    app = Explorer(replace(base, state=cache.parent / "state", **settings), run)
+    app = Explorer(replace(base, state=cache.parent / "state", tmux=False, **settings), run)
+    app.state.toured = True  # the tour has a test of its own
     if not settings.get("colour"):
         app._system = "256"
         app.ink = Ink.of("256", app.ink.ascii, app.current_theme)

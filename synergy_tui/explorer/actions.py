@@ -31,11 +31,17 @@ APP = (
     Action("run.new", "n", "new", "new", "Start a capture or a decomposition", footer=True),
     Action("run.find", "slash", "find", "find", "Find a run"),
     Action("copy", "y", "copy", "copy/save", "Copy or save a value, table, SQL, command or the view", footer=True),
+    Action("back", "ctrl+o", "back", "back", "Back to the view, run and unit before"),
+    Action("jump", "semicolon", "jump", "jump", "A letter on every panel: it takes the keys there"),
+    Action("panel.zoom", "Z", "zoom", "zoom", "Give the panel with the keys all the room, or all panels theirs"),
+    Action("panel.narrower", "less_than_sign", "width(-4)", "narrower", "The panel at the side narrower"),
+    Action("panel.wider", "greater_than_sign", "width(4)", "wider", "The panel at the side wider"),
     Action("panel.runs", "f2", "panel('runs')", "runs", "Show or hide the runs"),
     Action("panel.profile", "f3", "panel('profile')", "profile", "Show or hide the layer profile"),
     Action("panel.unit", "f4", "panel('unit')", "unit panel", "Show or hide the panel of the unit"),
     Action("theme", "T", "theme", "theme", "The next theme: dark, light, the terminal's own colours"),
-    Action("palette", "ctrl+p,colon", "command_palette", "palette", "Everything by name", palette=False),
+    Action("tour", "ctrl+t", "tour", "tour", "Five steps: what the map says, and why to doubt it"),
+    Action("palette", "ctrl+p,colon", "command_palette", "palette", "Actions, views, runs and units", palette=False),
     Action("quit", "q", "quit", "quit", "Leave; jobs go on", footer=True),
 )
 

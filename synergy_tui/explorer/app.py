@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
-from textual.app import ComposeResult, SystemCommand
+from textual.app import App, ComposeResult, SystemCommand
 from textual.containers import Horizontal
 from textual.filter import Monochrome
 from textual.screen import Screen
@@ -16,6 +16,7 @@ from textual.widgets import ContentSwitcher
 from synergy_tui.errors import UsageError
 from synergy_tui.explorer import actions, keys
 from synergy_tui.explorer import theme as themes
+from synergy_tui.explorer.history import History, Stop
 from synergy_tui.explorer.runs import RunsPanel
 from synergy_tui.explorer.session import Session
 from synergy_tui.explorer.views import VIEWS, view_class
@@ -28,9 +29,27 @@ from synergy_tui.settings import Settings
 from synergy_tui.units import UnitName
 
 if TYPE_CHECKING:
+    from textual.command import Provider
     from textual.theme import Theme
+    from textual.widget import Widget
 
+    from synergy_tui.explorer.keys import Action
     from synergy_tui.explorer.open import RunTree
+    from synergy_tui.explorer.run import Place
+
+
+def _shown(action: Action) -> str:
+    return " ".join(keys.shown_key(one) for one in action.key.split(","))
+
+
+def _places() -> type[Provider]:
+    from synergy_tui.explorer.dialogs.palette import Places
+
+    return Places
+
+
+LEAST_SIDE, LEAST_MAIN = 16, 30
+"""Columns that the panel at a view's side, and what is beside it, never have less than."""
 
 
 class Explorer(Session):
@@ -41,6 +60,7 @@ class Explorer(Session):
     BINDINGS = keys.bindings(actions.APP)
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
+    COMMANDS = App.COMMANDS | {_places}
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (150, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall"), (44, "-high")]  # noqa: RUF012
 
@@ -48,6 +68,7 @@ class Explorer(Session):
         actions.check_keys(settings.keys)
         super().__init__(settings, run)
         self.animation_level = "none"
+        self._history = History()
         theme = self._theme(settings.theme)
         if settings.colour == "none" and not self.no_color:
             # What Textual does when it meets NO_COLOR; it has no other switch.
@@ -82,6 +103,9 @@ class Explorer(Session):
         self._keys()
         self.view.show()
 
+        if self.shown is not None and self.shown.place.sample and not self.state.toured and len(self.screen_stack) == 1:
+            self.action_tour()
+
     def heard(self) -> None:
         self._head()
         self.view.noticed()
@@ -93,6 +117,12 @@ class Explorer(Session):
         word = self.state.text("view")
         if word in VIEWS and word != "atlas":
             self.to_view(word)
+        if self.settings.tmux and not self.state.hinted:
+            self.state.hinted = True
+            self.say(
+                "In tmux escape waits for half a second, and tmux keeps the mouse, unless its configuration has: "
+                "set -sg escape-time 10, set -g mouse on"
+            )
         if self.ink.system == "standard":
             told = "This terminal says it has 16 colours: TERM=xterm-256color or --color 256 shows the full scale."
             self.say(told, "warning")
@@ -196,6 +226,12 @@ class Explorer(Session):
     async def action_view(self, name: str) -> None:
         """Brings a view to the front; it is made when it is wanted first."""
         switcher = self.query_one("#views", ContentSwitcher)
+        if name != switcher.current:
+            self._leave()
+        await self._front(name)
+
+    async def _front(self, name: str) -> None:
+        switcher = self.query_one("#views", ContentSwitcher)
         if not switcher.query(f"#{name}"):
             await switcher.mount(view_class(name)(id=name))
         switcher.current = name
@@ -207,6 +243,93 @@ class Explorer(Session):
     def to_view(self, name: str) -> None:
         """The same, for who cannot wait for it."""
         self.call_next(self.action_view, name)
+
+    # Back, and to places by name
+
+    def _here(self) -> Stop:
+        place = self.shown.place if self.shown is not None and self.shown.place.id else None
+        return Stop(str(self.view.id), place, self.selection.unit, self.selection.score)
+
+    def _leave(self) -> None:
+        if self.shown is not None:
+            self._history.leave(self._here())
+
+    def visit(self, place: Place) -> None:
+        """Opens a run by the user's wish: the way back is kept."""
+        self._leave()
+        self.open_run(place)
+
+    def go_to(self, unit: int) -> None:
+        """Puts the cursor on a unit; the way back is kept."""
+        if self.shown is not None and unit < self.shown.units:
+            self._leave()
+            self.selection.unit = unit
+            self.changed()
+
+    async def action_back(self) -> None:
+        """Back to where the user was before."""
+        stop = self._history.back(self._here())
+        if stop is None:
+            self.say("There is nothing to go back to.")
+            return
+        self.selection.unit = stop.unit
+        if self.shown is not None and stop.score in self.shown.scores:
+            self.selection.score = stop.score
+        if stop.place is not None and (self.shown is None or self.shown.place != stop.place):
+            self.open_run(stop.place)
+        switcher = self.query_one("#views", ContentSwitcher)
+        if switcher.current != stop.view:
+            switcher.current = None  # so that the way back is not kept as a way
+            await self._front(stop.view)
+        self.changed()
+
+    def action_jump(self) -> None:
+        """A letter on every panel."""
+        from synergy_tui.explorer.dialogs.jump import Jump
+
+        panels = [*self.query("#runs"), *self.view.query(".pane")]
+        seen = [one for one in panels if one.display and one.region and self._inner(one) is not None]
+        self.push_screen(Jump([(one, one.region.offset) for one in seen]), self._jumped)
+
+    def _jumped(self, panel: Widget | None) -> None:
+        inner = self._inner(panel) if panel is not None else None
+        if inner is not None:
+            inner.focus()
+
+    @staticmethod
+    def _inner(panel: Widget) -> Widget | None:
+        """What takes the keys of a panel."""
+        return next((one for one in (panel, *panel.query("*")) if one.focusable and one.display), None)
+
+    def action_zoom(self) -> None:
+        """Gives the panel with the keys all the room of the view, or gives all of them theirs."""
+        hidden = self.view.query(".-behind")
+        if hidden:
+            hidden.remove_class("-behind")
+            return
+        up = self.focused.ancestors_with_self if self.focused is not None else ()
+        panel = next((one for one in up if one.has_class("pane")), None) or next(iter(self.view.query(".pane")), None)
+        while panel is not None and panel is not self.view and panel.parent is not None:
+            for other in panel.parent.children:
+                other.set_class(other is not panel, "-behind")
+            panel = panel.parent
+
+    def action_width(self, columns: int) -> None:
+        """Makes the panel at the side of the view wider or narrower."""
+        panel = next(iter(self.view.query(self.view.SIDE)), None) if self.view.SIDE else None
+        if panel is None or not panel.display:
+            self.say("This view has no panel at its side.")
+            return
+        most = max(self.view.size.width - LEAST_MAIN, LEAST_SIDE)
+        panel.styles.width = min(max(panel.outer_size.width + columns, LEAST_SIDE), most)
+
+    def action_tour(self) -> None:
+        """Five steps over the map."""
+        from synergy_tui.explorer.dialogs.tour import Tour
+
+        self.state.toured = True
+        self.to_view("atlas")
+        self.push_screen(Tour())
 
     def action_next_ranking(self, step: int) -> None:
         """Goes through the rankings."""
@@ -382,7 +505,7 @@ class Explorer(Session):
         for target, one in every:
             if one.palette:
                 yield SystemCommand(
-                    f"{one.word} ({one.id})", f"{one.tooltip} [{one.key}]", self._call(target, one.call), True
+                    f"{one.word} ({one.id})", f"{one.tooltip} [{_shown(one)}]", self._call(target, one.call), True
                 )
 
     def _call(self, target: Any, call: str) -> Callable[[], Any]:

@@ -90,6 +90,12 @@ class Host(Protocol):
     def open_run(self, place: Place) -> None:
         """Brings a run to the front."""
 
+    def visit(self, place: Place) -> None:
+        """The same by the user's wish: the way back is kept."""
+
+    def go_to(self, unit: int) -> None:
+        """Puts the cursor on a unit; the way back is kept."""
+
     def look_soon(self) -> None:
         """Looks at jobs and catalogue now."""
 

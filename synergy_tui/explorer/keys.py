@@ -30,6 +30,8 @@ MOVES = (
     ("page-down", "pagedown", "move(10,0)", "ten down", "Ten down"),
     ("start", "home", "move(0,-999999)", "first", "To the first of the row"),
     ("end", "end", "move(0,999999)", "last", "To the last of the row"),
+    ("top", "g", "move(-999999,0)", "top", "To the top; gg as well"),
+    ("bottom", "G", "move(999999,0)", "bottom", "To the bottom"),
 )
 
 
@@ -46,8 +48,8 @@ TABLE = tuple(
         ("down", "down,j", "move(1)", "down", "One row down"),
         ("page-up", "pageup", "move(-20)", "page up", "Twenty rows up"),
         ("page-down", "pagedown", "move(20)", "page down", "Twenty rows down"),
-        ("start", "home", "move(-1000000000)", "first", "The first row"),
-        ("end", "end", "move(1000000000)", "last", "The last row"),
+        ("start", "home,g", "move(-1000000000)", "first", "The first row"),
+        ("end", "end,G", "move(1000000000)", "last", "The last row"),
         ("left", "left,h", "scroll(-8)", "left", "Columns to the left"),
         ("right", "right,l", "scroll(8)", "right", "Columns to the right"),
     )
@@ -63,6 +65,22 @@ def bindings(actions: Iterable[Action]) -> list[BindingType]:
 
 def shown_key(key: str) -> str:
     """A key as people know it."""
-    names = {"left_square_bracket": "[", "right_square_bracket": "]", "question_mark": "?", "slash": "/", "colon": ":"}
-    names |= {"plus": "+", "equals_sign": "=", "minus": "-", "period": ".", "comma": ",", "full_stop": "."}
+    names = {
+        "left_square_bracket": "[",
+        "right_square_bracket": "]",
+        "question_mark": "?",
+        "semicolon": ";",
+        "less_than_sign": "<",
+        "slash": "/",
+        "colon": ":",
+    }
+    names |= {
+        "greater_than_sign": ">",
+        "plus": "+",
+        "equals_sign": "=",
+        "minus": "-",
+        "period": ".",
+        "comma": ",",
+        "full_stop": ".",
+    }
     return names.get(key, key.replace("ctrl+", "^"))

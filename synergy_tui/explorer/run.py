@@ -103,6 +103,12 @@ class Run(stored.Run):
             for layer in range(self.layers)
         ]
 
+    def extremes(self, score: str) -> list[int]:
+        """Units by how far their colour is from the middle of the scale, the farthest first; those with a value."""
+        found = self.scores[score]
+        far = np.abs(found.colour() - (0.5 if found.centre is not None else 0.0))
+        return [int(one) for one in np.argsort(-far, kind="stable") if np.isfinite(far[one])]
+
     def place_in(self, score: str, unit: int) -> tuple[int, int] | None:
         """(place, of how many) of a unit in a score, the highest first; None when it has no value, or is a p or q."""
         values = self.scores[score].values

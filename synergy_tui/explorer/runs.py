@@ -51,6 +51,17 @@ class RunsPanel(Vertical):
         self._runs = runs
         self._draw()
 
+    def places(self) -> list[tuple[str, Place]]:
+        """Every run there is, in the order of the tree: its name with what it is under, and where it is."""
+        from synergy_tui.drawing.tables import printable
+
+        def of(branch: Branch, above: str) -> list[tuple[str, Place]]:
+            text = f"{above} ▸ {branch.text}" if above else branch.text
+            own = [(self.explorer.ink.plain(printable(text)), branch.place)] if branch.place is not None else []
+            return own + [found for one in branch.branches for found in of(one, text)]
+
+        return [found for one in (self._runs.branches if self._runs else ()) for found in of(one, "")]
+
     def point(self, place: Place) -> None:
         """Puts the cursor on a run."""
         self._place = place
@@ -124,7 +135,7 @@ class RunsPanel(Vertical):
     @on(Tree.NodeSelected)
     def _open(self, event: Tree.NodeSelected[Place | None]) -> None:
         if event.node.data is not None:
-            self.explorer.open_run(event.node.data)
+            self.explorer.visit(event.node.data)
             self.remove_class("-open")
             self.explorer.view.focus_main()
 

@@ -68,6 +68,7 @@ class Session(App[None]):
         self._watcher: Watch | None = None
         self._opening: Place | None = None
         self._first = False
+        self._nowhere = "unit" not in self.state.here  # the cursor has been nowhere yet
         self._recall()
 
     # What the app fills in
@@ -187,10 +188,14 @@ class Session(App[None]):
         else:
             same = self.shown is not None and self.shown.place == message.place
             self.error, self.shown = "", message.loaded
+            nowhere = self._nowhere or self.selection.unit >= message.loaded.units
             if not same:
                 self.selection.enter(message.loaded.units)
             if self.selection.score not in message.loaded.scores:
                 self.selection.score = next(iter(message.loaded.scores), RANKINGS[0])
+            if nowhere and message.loaded.scores:
+                self.selection.unit = next(iter(message.loaded.extremes(self.selection.score)), 0)
+                self._nowhere = message.loaded.partial is not None  # what grows has other extremes every time
         self.redraw()
 
     def _notice(self, seen: Seen) -> None:
@@ -310,6 +315,8 @@ class Session(App[None]):
             "score": selection.score,
             "atom": selection.atom,
         }
+        if self.shown is not None and self.shown.place.id:
+            self.state.here |= {"layers": self.shown.layers, "per_layer": self.shown.per_layer}
         if self.shown is not None and self.shown.place.job is None and not self.shown.place.sample:
             self.state.here["run"] = self.shown.place.id
         self.state.save()

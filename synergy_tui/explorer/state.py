@@ -13,7 +13,8 @@ MOST_HISTORY, MOST_CACHES = 200, 50
 
 
 class State:
-    """What the explorer remembers. `here`: of this cache alone. `shared`: pins, history and theme, of all."""
+    """What the explorer remembers. `here`: of this cache alone; all else of every cache. toured, hinted: whether the
+    tour and the hint about tmux were shown."""
 
     def __init__(self, folder: Path, cache: Path) -> None:
         self._path = folder / FILE
@@ -32,6 +33,8 @@ class State:
         }
         history = content.get("history")
         self.history: list[str] = [one for one in history if isinstance(one, str)] if isinstance(history, list) else []
+        self.hinted = content.get("hinted") is True
+        self.toured = content.get("toured") is True
         self.theme: str | None = content.get("theme") if isinstance(content.get("theme"), str) else None
 
     def text(self, name: str) -> str | None:
@@ -44,6 +47,11 @@ class State:
         value = self.here.get(name)
         return value if isinstance(value, int) and 0 <= value < 2**31 else 0
 
+    def shape(self) -> tuple[int, int] | None:
+        """Layers and units of the map shown last, None when none was."""
+        layers, units = self.number("layers"), self.number("per_layer")
+        return (layers, units) if layers and units else None
+
     def asked(self, sql: str) -> None:
         """Adds to the history, the newest last."""
         self.history = [*[one for one in self.history if one != sql][-MOST_HISTORY + 1 :], sql]
@@ -52,7 +60,8 @@ class State:
         """Writes it when it has changed. May block."""
         caches = {name: one for name, one in self._caches.items() if name != self._cache}
         caches = dict(list(caches.items())[-MOST_CACHES + 1 :]) | {self._cache: self.here}
-        content = {"caches": caches, "pins": self.pins, "history": self.history, "theme": self.theme}
+        content: dict[str, Any] = {"caches": caches, "pins": self.pins, "history": self.history, "theme": self.theme}
+        content |= {"toured": self.toured, "hinted": self.hinted}
         text = json.dumps(content, sort_keys=True)
         if text == self._written:
             return

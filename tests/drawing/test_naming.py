@@ -42,7 +42,14 @@ def test_levels_of_a_ladder_are_told_by_their_place():
 
 
 def test_captures_are_told_by_training_decoding_and_units():
-    row = {"tasks": "cognitive", "valid_prompts": 18, "steps": 64, "kind": "head", "decoding": "greedy", "dtype": "bf16"}
+    row = {
+        "tasks": "cognitive",
+        "valid_prompts": 18,
+        "steps": 64,
+        "kind": "head",
+        "decoding": "greedy",
+        "dtype": "bf16",
+    }
     row |= {"training_step": None, "seed": 0, "created": None}
     rows = [row, row | {"kind": "expert"}, row | {"decoding": "replay"}, row | {"training_step": 4000}]
     assert told_apart(rows, OF_CAPTURE) == [

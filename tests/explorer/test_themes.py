@@ -31,7 +31,7 @@ def test_the_terminals_theme_sends_no_colour_of_its_own(cache):
 
     async def look(app, pilot):
         for one in VIEWS.values():
-            await pilot.press(one.key.split(",")[-1])
+            await pilot.press(one.key)
             await settle(app, pilot)
             for strip in app.screen._compositor.render_strips():
                 for segment in strip:

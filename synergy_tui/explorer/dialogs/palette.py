@@ -1,15 +1,56 @@
-"""Everything by name."""
+"""Everything by name: actions, and beside them runs, and a unit as layer.unit."""
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
 from textual import on
 from textual.await_complete import AwaitComplete
-from textual.command import CommandList, CommandPalette
+from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.events import Mount
 from textual.message import Message
 from textual.widgets import Input, OptionList
 
+from synergy_tui.errors import UsageError
 from synergy_tui.explorer.dialogs.base import is_open
+from synergy_tui.units import UnitName
+
+if TYPE_CHECKING:
+    from synergy_tui.explorer.app import Explorer
+
+FIRST = 8
+"""Runs listed before anything is typed."""
+
+
+class Places(Provider):
+    """Runs by their names and ids, and the unit that was typed."""
+
+    @property
+    def _explorer(self) -> Explorer:
+        return cast("Explorer", self.app)
+
+    async def discover(self) -> Hits:
+        """The first runs of the tree."""
+        for text, place in self._explorer.runs_panel.places()[:FIRST]:
+            yield DiscoveryHit(f"run {text}", partial(self._explorer.visit, place), help="Open this run")
+
+    async def search(self, query: str) -> Hits:
+        """A unit that is there comes first."""
+        app, matcher = self._explorer, self.matcher(query)
+        run = app.shown
+        if run is not None:
+            try:
+                unit = UnitName.parse(query.strip(), *run.shape).number(run.per_layer)
+                yield Hit(1.0, f"unit {run.name(unit)}", partial(app.go_to, unit), help="Put the cursor on this unit")
+            except UsageError:
+                pass
+        for text, place in app.runs_panel.places():
+            score = max(
+                matcher.match(f"run {text}"), 0.9 if query.strip() and place.id.startswith(query.strip()) else 0.0
+            )
+            if score > 0:
+                yield Hit(score, matcher.highlight(f"run {text}"), partial(app.visit, place), help="Open this run")
 
 
 class Palette(CommandPalette):

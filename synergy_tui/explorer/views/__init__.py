@@ -22,7 +22,7 @@ class Opening(NamedTuple):
 
 
 VIEWS = {
-    "atlas": Opening("escape,g", "map", "The layer × unit map"),
+    "atlas": Opening("escape", "map", "The layer × unit map"),
     "unit": Opening("u", "unit", "The unit under the cursor: scores, ranks, partners", footer=False),
     "tokens": Opening("t", "tokens", "A response, token by token"),
     "pairs": Opening("p", "pairs", "The unit × unit matrix of an atom"),

@@ -67,6 +67,7 @@ class AblationView(View):
         Action("ablation.stop", "delete", "stop", "stop", "Stop the one that runs; what is finished is kept"),
     )
     BINDINGS = bindings(ACTIONS)
+    SIDE = "#ablation-form"
     HELP = (
         "Units are removed in order and the model replays its own answers: the curve is how far its next-token "
         "distribution moves, KL(intact ‖ ablated) in nats per token. A removed unit's output is zero, its mean over "

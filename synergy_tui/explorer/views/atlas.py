@@ -45,6 +45,7 @@ class AtlasView(View):
         Action("marks.rectangle", "v", "mark('rectangle')", "rectangle", "Begin a rectangle; again: mark it"),
     )
     BINDINGS = bindings(ACTIONS)
+    SIDE = "#unit-panel"
     HELP = (
         "Each cell is a unit, each row a layer, early layers at the top. The bar beside a row is the layer's mean. "
         "Warm is synergistic, cool is redundant; the number under the cursor is always written below the map."
@@ -63,6 +64,7 @@ class AtlasView(View):
         self._typed, self._refused = "", False
         self._extreme = False
         self._anchor: tuple[int, int] | None = None
+        self._hovered: int | None = None
         self._drawn: tuple[object, ...] = ()
         self._rested: tuple[Run, int, int, list[Text], list[float]] | None = None
 
@@ -79,7 +81,9 @@ class AtlasView(View):
         self.map.ink = self.ink
         if run is None or not run.scores:
             self.head("#map-pane", "")
-            self.map.say("Nothing is finished yet: the map fills in as parts arrive." if run else self.empty())
+            words = "Nothing is finished yet: the map fills in as parts arrive." if run else self.empty()
+            opening = run is None and self.explorer.cache is None and not self.explorer.error
+            self.map.say(words, self.explorer.state.shape() if opening else None)
             for name in ("readout", "legend", "unit-panel", "below"):
                 self.query_one(f"#{name}", Lines).show([])
             self._drawn = ()
@@ -157,11 +161,7 @@ class AtlasView(View):
 
     def _tell(self, run: Run) -> None:
         panel = self.query_one("#unit-panel", Lines)
-        width = self.map.content_size.width or None
-        readout = telling.readout(run, self.selection.unit, self.selection.score, panel.display, width)
-        if self._typed:
-            readout = Text.assemble((f" go to {self._typed}  ", self.ink.warm), readout)
-        self.query_one("#readout", Lines).show([readout], self.ink)
+        self._tell_readout(run)
         self._tell_below(run)
         lines = telling.panel(run, self.selection.unit, self.ink)
         who = (run, self.selection.unit, self.selection.prompt)
@@ -174,6 +174,19 @@ class AtlasView(View):
         if shown and run.partial is None and run.place.id and (self._rested or ())[1:3] != who[1:]:
             self.set_timer(REST, lambda: self._rest(who))
         panel.show(lines, self.ink)
+
+    def _tell_readout(self, run: Run) -> None:
+        """The unit under the mouse, or else under the cursor."""
+        hovered = self._hovered if self._hovered is not None and self._hovered < run.units else None
+        unit = self.selection.unit if hovered is None else hovered
+        brief = self.query_one("#unit-panel", Lines).display and hovered is None
+        width = self.map.content_size.width or None
+        readout = telling.readout(run, unit, self.selection.score, brief, width)
+        if self._typed:
+            readout = Text.assemble((f" go to {self._typed}  ", self.ink.warm), readout)
+        elif hovered is not None:
+            readout.append("  under the mouse" if width is None or readout.cell_len + 17 <= width else "", self.ink.dim)
+        self.query_one("#readout", Lines).show([readout], self.ink)
 
     def _tell_below(self, run: Run) -> None:
         below = self.query_one("#below", Lines)
@@ -221,14 +234,10 @@ class AtlasView(View):
 
     def action_extreme(self, step: int) -> None:
         """To the unit whose colour is next in distance from the middle of the scale; from the last to the first."""
-        import numpy as np
-
         run = self.run
         if run is None or self.selection.score not in run.scores:
             return
-        score = run.scores[self.selection.score]
-        far = np.abs(score.colour() - (0.5 if score.centre is not None else 0.0))
-        order = [int(one) for one in np.argsort(-far, kind="stable") if np.isfinite(far[one])]
+        order = run.extremes(self.selection.score)
         if order:
             here = order.index(self.selection.unit) if self.selection.unit in order else -1 if step > 0 else 0
             # From a unit in the midst to the most extreme one; then on from there.
@@ -242,6 +251,26 @@ class AtlasView(View):
         if run is not None:
             self.selection.unit = message.layer * run.per_layer + message.unit
             self.show()
+
+    def on_layer_map_hovered(self, message: LayerMap.Hovered) -> None:
+        run = self.run
+        self._hovered = (
+            None if run is None or message.unit is None else message.unit[0] * run.per_layer + message.unit[1]
+        )
+        if run is not None and self._drawn:
+            self._tell_readout(run)
+
+    def on_layer_map_wheeled(self, message: LayerMap.Wheeled) -> None:
+        self.action_move(message.layers, message.units)
+
+    def on_layer_map_dragged(self, message: LayerMap.Dragged) -> None:
+        run = self.run
+        if run is None:
+            return
+        self._anchor = message.start
+        self.selection.unit = message.end[0] * run.per_layer + message.end[1]
+        self.map.focus()
+        self.action_mark("rectangle")
 
     def on_key(self, event: events.Key) -> None:
         """Digits and a point go straight to a unit: 14.5"""

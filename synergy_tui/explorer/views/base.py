@@ -27,6 +27,9 @@ class View(Container):
     ACTIONS: ClassVar[tuple[Action, ...]] = ()
     """Its keys."""
 
+    SIDE: ClassVar[str] = ""
+    """Its panel at the side, whose width the user may change: a selector."""
+
     HELP: ClassVar[str] = ""
     """What `?` says about the view itself."""
 

@@ -38,6 +38,7 @@ class CompareView(View):
         Action("compare.shown", "o", "shown", "runs/categories", "Runs, categories or training", footer=True),
     )
     BINDINGS = bindings(ACTIONS)
+    SIDE = "#compare-map"
     HELP = (
         "A is the run in front, B another of the same unit kinds and method; . and , choose it, o shows the categories "
         "of the run's own prompts instead, and the checkpoints of its training where there are some: their contrast "
@@ -168,6 +169,9 @@ class CompareView(View):
         picture = self.difference.picture
         if picture is not None:
             self._point(message.layer, message.unit, picture.colour.shape[1])
+
+    def on_layer_map_wheeled(self, message: LayerMap.Wheeled) -> None:
+        self.action_move(message.layers, message.units)
 
     def _point(self, layer: int, unit: int, per_layer: int) -> None:
         self.selection.unit = layer * per_layer + unit

@@ -80,6 +80,7 @@ class DifficultyView(View):
         Action("difficulty.previous", "comma", "other(-1)", "ladder back", "The ladder before"),
     )
     BINDINGS = bindings(ACTIONS)
+    SIDE = "#ladder-map-pane"
     HELP = (
         "A ladder is one family of tasks on levels of difficulty. All responses are cut to one length, every level is "
         "decomposed by itself, and an order parameter is followed over the levels: five models are fitted to it, and a "

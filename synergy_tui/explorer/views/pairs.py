@@ -37,6 +37,7 @@ class PairsView(View):
         Action("pairs.swap", "o", "swap", "swap", "Change x and y"),
     )
     BINDINGS = bindings(ACTIONS)
+    SIDE = "#pair-panel"
     HELP = (
         "Rows are x, columns are y; a cell is one pair, or the mean of many when zoomed out. str and sts are "
         "different questions: the panel has all sixteen atoms of the pair under the cursor. Lines part the layers."

@@ -76,6 +76,7 @@ class SQLView(View):
         Action("sql.leave", "escape", "leave", "leave", "Out of the editor, so that letters are keys again"),
     )
     BINDINGS = bindings(ACTIONS)
+    SIDE = "#sql-schema-pane"
     HELP = (
         "One SELECT or EXPLAIN in DuckDB's dialect, on this cache and nothing else. `heads` has every score of "
         "every unit, `pairs` the sixteen atoms, `series` the activity. Columns have comments, shown "

@@ -34,6 +34,7 @@ class UnitView(View):
         Action("unit.back", "backspace", "back", "back", "Back to the unit looked at before"),
     )
     BINDINGS = bindings(ACTIONS)
+    SIDE = "#unit-scores"
     HELP = (
         "Every score of one unit, with the place it takes among all units (1 is the most synergistic) and the 95 % "
         "interval over prompts. Partners are the units it shares most with; the curve is the L2 norm of its output at "

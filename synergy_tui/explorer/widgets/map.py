@@ -57,7 +57,7 @@ class Picture:
 
 
 class LayerMap(Widget, can_focus=True):
-    """`show` gives it a picture, `point` a cursor; it answers with Pointed when the mouse chooses a unit."""
+    """`show` gives it a picture, `point` a cursor; the mouse is told in messages."""
 
     class Pointed(Message):
         """A unit was clicked."""
@@ -66,20 +66,44 @@ class LayerMap(Widget, can_focus=True):
             super().__init__()
             self.layer, self.unit = layer, unit
 
+    class Dragged(Message):
+        """A rectangle was drawn from one unit, (layer, unit), to another."""
+
+        def __init__(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+            super().__init__()
+            self.start, self.end = start, end
+
+    class Hovered(Message):
+        """The mouse is over a unit, (layer, unit), or over none."""
+
+        def __init__(self, unit: tuple[int, int] | None) -> None:
+            super().__init__()
+            self.unit = unit
+
+    class Wheeled(Message):
+        """The wheel was turned: by so many layers and units."""
+
+        def __init__(self, layers: int, units: int) -> None:
+            super().__init__()
+            self.layers, self.units = layers, units
+
     def __init__(self, ink: Ink, id: str | None = None) -> None:
         super().__init__(id=id)
         self.ink = ink
+        self._held: tuple[int, int] | None = None
+        self._hovered: tuple[int, int] | None = None
         self.with_profile = True
         self.note = ""
+        self._coming: tuple[int, int] | None = None
         self.picture: Picture | None = None
         self.cursor = (0, 0)
         self.corner: tuple[int, int] | None = None
         self._first = (0, 0)  # the first layer and unit in sight
         self._measure()
 
-    def say(self, note: str) -> None:
-        """Words in the place of a map."""
-        self.picture, self.note = None, note
+    def say(self, note: str, shape: tuple[int, int] | None = None) -> None:
+        """Words in the place of a map. shape: layers and units of the map that is to come."""
+        self.picture, self.note, self._coming = None, note, shape
         self.refresh()
 
     def show(self, picture: Picture, cursor: tuple[int, int], corner: tuple[int, int] | None = None) -> None:
@@ -190,14 +214,57 @@ class LayerMap(Widget, can_focus=True):
         self._follow()
         self.refresh()
 
-    def on_click(self, event: events.Click) -> None:
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """A click, or the beginning of a drag."""
+        self._held = self.unit_at(event.x, event.y) if event.button == 1 else None
+        if self._held is not None:
+            self.capture_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """While a button is held, a rectangle; else what is under the mouse is told."""
         found = self.unit_at(event.x, event.y)
-        if found is not None:
-            if found == self.cursor and self.stacked and self.picture is not None:
-                # Of two layers in one row the upper one was meant at first, and now the other.
-                found = (min(found[0] + 1, self.picture.colour.shape[0] - 1), found[1])
+        if self._held is None:
+            if found != self._hovered:
+                self._hovered = found
+                self.post_message(self.Hovered(found))
+        elif found is not None and (found != self._held or self.corner is not None):
+            self.corner, before = self._held, self.cursor
+            self.cursor = found
+            if before != found:
+                self.refresh()
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """The end of a drag marks its rectangle; without one it was a click."""
+        held, self._held = self._held, None
+        if held is None:
+            return
+        self.release_mouse()
+        if self.corner is not None and self.cursor != held:
+            self.post_message(self.Dragged(held, self.cursor))
+            return
+        found = held
+        if found == self.cursor and self.stacked and self.picture is not None:
+            # Of two layers in one row the upper one was meant at first, and now the other.
+            found = (min(found[0] + 1, self.picture.colour.shape[0] - 1), found[1])
+        if self.can_focus:
             self.focus()
-            self.post_message(self.Pointed(*found))
+        self.post_message(self.Pointed(*found))
+
+    def on_leave(self) -> None:
+        """The mouse is elsewhere."""
+        if self._hovered is not None:
+            self._hovered = None
+            self.post_message(self.Hovered(None))
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel moves the cursor down a layer, with shift to the right."""
+        event.stop()
+        self.post_message(self.Wheeled(0, 1) if event.shift else self.Wheeled(1, 0))
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The same up, or to the left."""
+        event.stop()
+        self.post_message(self.Wheeled(0, -1) if event.shift else self.Wheeled(-1, 0))
 
     def unit_at(self, x: int, y: int) -> tuple[int, int] | None:
         """The unit at a place of the widget."""
@@ -214,9 +281,20 @@ class LayerMap(Widget, can_focus=True):
         if self.picture is None:
             words = textwrap.wrap(self.note, max(width - 4, 10))
             text = f"  {words[y - 1]}" if 0 < y <= len(words) else ""
+            if self._coming is not None:
+                return self._skeleton(y, *self._coming)
             return Strip([Segment(self.ink.plain(text))]).apply_style(base).adjust_cell_length(width, base)
         segments = self._heading() if y == 0 else self._row(y - 1)
         return Strip(segments).simplify().apply_style(base).adjust_cell_length(width, base)
+
+    def _skeleton(self, y: int, layers: int, units: int) -> Strip:
+        """A line of a map that is not there yet: its layers and units without values."""
+        width, base = self.content_size.width, self.rich_style
+        margin = len(str(layers - 1)) + 2
+        cell = max(min((width - margin) // units, WIDEST), 1)
+        line = self.ink.plain(self.note) if y == 0 else self.ink.nothing.center(cell) * units if y <= layers else ""
+        label = f"{y - 1:>{margin - 1}} " if 0 < y <= layers else " " * margin
+        return Strip([Segment(label + line, self.ink.dim)]).apply_style(base).adjust_cell_length(width, base)
 
     def _heading(self) -> list[Segment]:
         assert self.picture is not None
