@@ -45,7 +45,8 @@ def make(cache: Path, run: str | None = None, **settings: Any) -> Explorer:
     """An explorer with the colours of a 256-colour terminal, whatever the test runs in."""
     base: Settings = load(cache)
     app = Explorer(replace(base, state=cache.parent / "state", tmux=False, **settings), run)
-    app.state.toured = True  # the tour has a test of its own
+    app.state.toured = True  # the tour, and where the cursor begins, have tests of their own
+    app._nowhere = False
     if not settings.get("colour"):
         app._system = "256"
         app.ink = Ink.of("256", app.ink.ascii, app.current_theme)

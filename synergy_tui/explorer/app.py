@@ -10,6 +10,7 @@ from rich.text import Text
 from textual.app import App, ComposeResult, SystemCommand
 from textual.containers import Horizontal
 from textual.filter import Monochrome
+from textual.markup import escape
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher
 
@@ -306,12 +307,14 @@ class Explorer(Session):
         hidden = self.view.query(".-behind")
         if hidden:
             hidden.remove_class("-behind")
+            self.view.query(".-alone").remove_class("-alone")
             return
         up = self.focused.ancestors_with_self if self.focused is not None else ()
         panel = next((one for one in up if one.has_class("pane")), None) or next(iter(self.view.query(".pane")), None)
         while panel is not None and panel is not self.view and panel.parent is not None:
             for other in panel.parent.children:
                 other.set_class(other is not panel, "-behind")
+            panel.add_class("-alone")
             panel = panel.parent
 
     def action_width(self, columns: int) -> None:
@@ -505,7 +508,10 @@ class Explorer(Session):
         for target, one in every:
             if one.palette:
                 yield SystemCommand(
-                    f"{one.word} ({one.id})", f"{one.tooltip} [{_shown(one)}]", self._call(target, one.call), True
+                    f"{one.word} ({one.id})",
+                    f"{one.tooltip} · {escape(_shown(one))}",
+                    self._call(target, one.call),
+                    True,
                 )
 
     def _call(self, target: Any, call: str) -> Callable[[], Any]:

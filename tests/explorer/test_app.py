@@ -24,10 +24,13 @@ from synergy_tui.explorer import actions
 from synergy_tui.explorer.app import Explorer
 from synergy_tui.explorer.dialogs.choose import Choose
 from synergy_tui.explorer.dialogs.help import Help
+from synergy_tui.explorer.dialogs.jump import Jump
 from synergy_tui.explorer.dialogs.new import Form
 from synergy_tui.explorer.dialogs.palette import Palette
 from synergy_tui.explorer.dialogs.pins import Pins
 from synergy_tui.explorer.dialogs.rule import AskRule
+from synergy_tui.explorer.dialogs.tour import Tour
+from synergy_tui.explorer.keys import moves
 from synergy_tui.explorer.runs import RunsPanel
 from synergy_tui.explorer.selection import Selection, by_rule
 from synergy_tui.explorer.views import VIEWS, every_action, view_class
@@ -81,7 +84,13 @@ APP: list[tuple[str, tuple[str, ...], Check]] = [
     ("panel.runs", (), lambda app: not app.query_one(RunsPanel).display),
     ("panel.profile", (), lambda app: "95 % interval" not in app.plain_screen()),
     ("panel.unit", (), lambda app: not app.query_one("#unit-panel").display),
-    ("theme", (), lambda app: app.theme == "synergy-light" and not app.ink.dark),
+    ("panel.narrower", ("f4",), lambda app: app.query_one("#unit-panel").outer_size.width == 29),
+    ("panel.wider", (), lambda app: app.query_one("#unit-panel").outer_size.width == 33),
+    ("panel.zoom", (), lambda app: not app.query_one("#unit-panel").display),
+    ("panel.zoom", (), lambda app: app.query_one("#unit-panel").display),
+    ("jump", (), _dialog(Jump)),
+    ("tour", ("escape",), _dialog(Tour)),
+    ("theme", ("escape",), lambda app: app.theme == "synergy-light" and not app.ink.dark),
     ("help", (), _dialog(Help)),
     ("palette", ("escape",), _dialog(Palette)),
     ("atlas.down", ("escape", "escape"), lambda app: app.selection.unit == 9),
@@ -94,7 +103,10 @@ APP: list[tuple[str, tuple[str, ...], Check]] = [
     ("atlas.page-up", (), lambda app: app.selection.unit == 0),
     ("atlas.extreme", (), lambda app: app.selection.unit != 0),
     ("atlas.extreme-back", (), lambda app: app.view.id == "atlas"),
+    ("atlas.bottom", (), lambda app: app.selection.unit // 4 == 5),
+    ("atlas.top", (), lambda app: app.selection.unit // 4 == 0),
     ("atlas.open", (), _on("unit")),
+    ("back", (), _on("atlas")),
 ]
 
 UNIT: list[tuple[str, tuple[str, ...], Check]] = [
@@ -112,6 +124,8 @@ TOKENS: list[tuple[str, tuple[str, ...], Check]] = [
     ("tokens.page-up", (), lambda app: app.selection.step == 1),
     ("tokens.down", (), lambda app: app.selection.step > 1),
     ("tokens.up", (), lambda app: app.selection.step == 1),
+    ("tokens.bottom", (), lambda app: app.selection.step > 20),
+    ("tokens.top", (), lambda app: app.selection.step < 20),
     ("tokens.end", (), lambda app: app.selection.step == 39),
     ("tokens.start", (), lambda app: app.selection.step == 0),
     ("tokens.atom", (), lambda app: "local redundancy" in app.plain_screen()),
@@ -127,6 +141,8 @@ PAIRS: list[tuple[str, tuple[str, ...], Check]] = [
     ("pairs.start", (), lambda app: app.selection.partner == 0),
     ("pairs.page-down", (), lambda app: app.selection.unit == 10),
     ("pairs.page-up", (), lambda app: app.selection.unit == 0),
+    ("pairs.bottom", (), lambda app: app.selection.unit == 23),
+    ("pairs.top", (), lambda app: app.selection.unit == 0),
     ("pairs.out", (), lambda app: "units a cell" in app.plain_screen()),
     ("pairs.in", (), lambda app: "single pairs" in app.plain_screen()),
     ("pairs.atom", (), lambda app: app.selection.atom == "tdmi"),
@@ -157,6 +173,7 @@ COMPARE: list[tuple[str, tuple[str, ...], Check]] = [
     ("view.compare", (), lambda app: "no other run" in app.plain_screen()),
     ("compare.next", (), lambda app: "no other run" in app.plain_screen()),
     ("compare.previous", (), lambda app: "no other run" in app.plain_screen()),
+    *((f"compare.{one.id.split('.')[1]}", (), _on("compare")) for one in moves("compare")),
     ("compare.shown", (), lambda app: "has 0 categories" in app.plain_screen()),
 ]
 

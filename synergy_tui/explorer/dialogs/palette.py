@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from rich.text import Text
 from textual import on
 from textual.await_complete import AwaitComplete
 from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
@@ -33,7 +34,8 @@ class Places(Provider):
     async def discover(self) -> Hits:
         """The first runs of the tree."""
         for text, place in self._explorer.runs_panel.places()[:FIRST]:
-            yield DiscoveryHit(f"run {text}", partial(self._explorer.visit, place), help="Open this run")
+            command = partial(self._explorer.visit, place)
+            yield DiscoveryHit(Text(f"run {text}"), command, f"run {text}", "Open this run")
 
     async def search(self, query: str) -> Hits:
         """A unit that is there comes first."""
@@ -42,7 +44,7 @@ class Places(Provider):
         if run is not None:
             try:
                 unit = UnitName.parse(query.strip(), *run.shape).number(run.per_layer)
-                yield Hit(1.0, f"unit {run.name(unit)}", partial(app.go_to, unit), help="Put the cursor on this unit")
+                yield Hit(1.0, f"unit {run.name(unit)}", partial(app.go_to, unit), None, "Put the cursor on this unit")
             except UsageError:
                 pass
         for text, place in app.runs_panel.places():
@@ -50,7 +52,7 @@ class Places(Provider):
                 matcher.match(f"run {text}"), 0.9 if query.strip() and place.id.startswith(query.strip()) else 0.0
             )
             if score > 0:
-                yield Hit(score, matcher.highlight(f"run {text}"), partial(app.visit, place), help="Open this run")
+                yield Hit(score, Text(f"run {text}"), partial(app.visit, place), f"run {text}", "Open this run")
 
 
 class Palette(CommandPalette):

@@ -27,6 +27,8 @@ JUMP_PATIENCE = 1.2
 REST = 0.3
 """Seconds the cursor rests before partners and activity are read."""
 
+UNDER_MOUSE = " mouse at"
+
 LEAST_BELOW, MOST_BELOW = 5, 9
 """Rows under the map from which on there is more about the unit, and beyond which there is no more."""
 
@@ -181,11 +183,12 @@ class AtlasView(View):
         unit = self.selection.unit if hovered is None else hovered
         brief = self.query_one("#unit-panel", Lines).display and hovered is None
         width = self.map.content_size.width or None
-        readout = telling.readout(run, unit, self.selection.score, brief, width)
+        room = width - len(UNDER_MOUSE) if width and hovered is not None else width
+        readout = telling.readout(run, unit, self.selection.score, brief, room)
         if self._typed:
             readout = Text.assemble((f" go to {self._typed}  ", self.ink.warm), readout)
         elif hovered is not None:
-            readout.append("  under the mouse" if width is None or readout.cell_len + 17 <= width else "", self.ink.dim)
+            readout = Text.assemble((UNDER_MOUSE, self.ink.dim), readout)
         self.query_one("#readout", Lines).show([readout], self.ink)
 
     def _tell_below(self, run: Run) -> None:
