@@ -15,6 +15,7 @@ common.py   the options and the printing they share
 fields.py   options made from the fields of requests
 starting.py chains of jobs, announced, started and followed
 looks.py    how the explorer looks
+manner.py   how much is said and in which colours
 signs.py    signs of ASCII for those that a terminal cannot show
 """
 
@@ -32,7 +33,7 @@ import click
 
 from synergy_tui import __version__, settings
 from synergy_tui.cli import signs
-from synergy_tui.cli.common import say
+from synergy_tui.cli.common import warn
 from synergy_tui.cli.looks import looks
 from synergy_tui.errors import SynergyError
 
@@ -149,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SynergyError as error:
         if debug:
             raise
-        say(f"synergy-tui: {error}")
+        warn(f"synergy-tui: {error}")
         return error.exit_code
     except SystemExit as error:
         if "PacifyFlush" in type(sys.stdout).__name__:  # click's way of saying that nobody reads on
@@ -161,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         where = context.command_path if context else "synergy-tui"
-        say(f"synergy-tui: {' '.join(error.format_message().split())} · {where} --help")
+        warn(f"synergy-tui: {' '.join(error.format_message().split())} · {where} --help")
         return 2
     except (click.Abort, KeyboardInterrupt):
         return 130
@@ -169,12 +170,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             raise
         if error.errno != errno.EPIPE:
-            say(f"synergy-tui: {error.strerror or error} · free space, or check where the output goes")
+            warn(f"synergy-tui: {error.strerror or error} · free space, or check where the output goes")
         _unread()
         return 0 if error.errno == errno.EPIPE else 1
     except Exception as error:  # the last resort: a user never sees a traceback unasked
         if debug:
             raise
-        say(f"synergy-tui: unexpected {type(error).__name__}: {error} · run it again with --debug and report it")
+        warn(f"synergy-tui: unexpected {type(error).__name__}: {error} · run it again with --debug and report it")
         return 1
     return 0

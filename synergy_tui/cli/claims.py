@@ -14,6 +14,7 @@ from synergy_tui.cli.common import (
     options,
     print_json,
     print_next,
+    print_table,
     say,
     settings_in_force,
 )
@@ -121,7 +122,7 @@ def networks(
     Example:  synergy-tui networks --latest --replicates 40
     """
     from synergy_tui.cli.common import print_jobs
-    from synergy_tui.drawing import arcs, tables
+    from synergy_tui.drawing import arcs
     from synergy_tui.jobs import plan
     from synergy_tui.store import cards, load
 
@@ -140,8 +141,8 @@ def networks(
     for atom in ("sts", "rtr"):
         screen.print(arcs.draw(cards.strongest(opened, decomposition, atom, edges), layers, atom, screen.width))
     shown = ("null_name", "measure", "density", "atom", "value", "corrected", "low", "high")
-    click.echo(tables.as_text([{name: one[name] for name in shown} for one in found["measures"]]))
+    print_table([{name: one[name] for name in shown} for one in found["measures"]])
     between = ("null_name", "contrast", "density", "value", "low", "high")
     click.echo("\nefficiency: sts − rtr; modularity: rtr − sts; surrogates taken off, 95 % interval over prompts")
-    click.echo(tables.as_text([{name: one[name] for name in between} for one in found["contrasts"]]))
+    print_table([{name: one[name] for name in between} for one in found["contrasts"]])
     print_next(opened, [f"synergy-tui claims {decomposition}"])

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synergy_tui import terms
-from synergy_tui.cli.common import console, open_cache, options, print_json, print_run, say, settings_in_force
+from synergy_tui.cli.common import (
+    console,
+    open_cache,
+    options,
+    print_json,
+    print_run,
+    say,
+    settings_in_force,
+    terminal_width,
+    warn,
+)
 from synergy_tui.cli.looks import looks
 from synergy_tui.errors import UsageError
 
@@ -60,7 +70,6 @@ def show(
 def explore(
     run: str | None = None,
     latest: bool = False,
-    colour: str | None = None,
     theme: str | None = None,
     ascii: bool = False,
     cache: Path | None = None,
@@ -78,7 +87,7 @@ def explore(
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the explorer needs a terminal", "synergy-tui show draws the map as text")
     found = settings_in_force(cache)
-    found = replace(found, colour=colour or found.colour, theme=theme or found.theme, ascii=ascii or found.ascii)
+    found = replace(found, theme=theme or found.theme, ascii=ascii or found.ascii)
     if latest:
         from synergy_tui.store import load
 
@@ -121,7 +130,7 @@ def sql(
     if target:
         say(f"Saved {target.resolve()}")
     if more:
-        say(f"These are the first {max_rows:,} rows; there are more (--max-rows).")
+        warn(f"These are the first {max_rows:,} rows; there are more (--max-rows).")
 
 
 def _write_answer(
@@ -151,7 +160,7 @@ def _print_answer(cache: Cache, query: str, target: Path | None, form: str, max_
     elif answer.columns == ["explain_key", "explain_value"]:
         text = "\n".join(str(plan) for _, plan in answer.rows) + "\n"
     else:
-        text = tables.as_text(answer.as_dicts(), answer.columns) + "\n"
+        text = tables.as_text(answer.as_dicts(), answer.columns, None if target else terminal_width()) + "\n"
     if target is None:
         click.echo(text, nl=False)
     else:

@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
-from synergy_tui.settings import COLOURS, THEMES
+from synergy_tui.cli.manner import coloured, manners
+from synergy_tui.settings import THEMES
 
 
 def looks(command: Any) -> Any:
-    """How the explorer looks: --color, --theme and --ascii."""
+    """How the explorer looks, --color, --theme and --ascii, and what every command has."""
+    command = manners(command)
     command = click.option("--ascii", is_flag=True, help="The explorer in signs of ASCII alone.")(command)
     command = click.option("--theme", type=click.Choice(THEMES), help="Its theme; default: the last one.")(command)
-    what = "Its colours; default: what TERM says."
-    return click.option("--color", "colour", type=click.Choice(COLOURS), help=what)(command)
+    return coloured(command)

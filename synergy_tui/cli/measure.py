@@ -15,6 +15,7 @@ from synergy_tui.cli.common import (
     print_json,
     print_next,
     print_run,
+    print_table,
     run_as_json,
     settings_in_force,
 )
@@ -188,14 +189,15 @@ def ablate(
     found = load.ablation(opened, jobs[0].id)
     if as_json:
         return print_json(found)
-    from synergy_tui.drawing import curves, tables
+    from synergy_tui.drawing import curves
 
     screen = console()
     if curves.by_line(found["orders"]):
         screen.print(curves.draw(found["orders"], min(screen.width, 100)))
-        click.echo(tables.as_text(curves.rows(found["orders"])))
+        print_table(curves.rows(found["orders"]))
     for title, some in curves.beside(found).items():
-        click.echo(f"\n{title}\n{tables.as_text(some)}")
+        click.echo(f"\n{title}")
+        print_table(some)
     click.echo(f"\n{found['verdict']}")
     sql = "SELECT removal_order, target, fraction, avg(divergence) FROM ablation_curves"
     if not curves.by_line(found["orders"]):
