@@ -204,8 +204,9 @@ def doctor(cache: Path | None, as_json: bool) -> None:
     from synergy_tui.drawing import doctor as drawn
     from synergy_tui.jobs import examine
 
-    found = examine.examine(settings_in_force(cache).cache)
-    found["terminal"] = drawn.terminal(console())
+    settings = settings_in_force(cache)
+    found = examine.examine(settings.cache)
+    found["terminal"] = drawn.terminal(console(), settings.colour == "none")
     if as_json:
         return print_json(found)
     click.echo(drawn.as_text(found))

@@ -104,7 +104,7 @@ def _natural(columns: Sequence[_Column]) -> list[int]:
 
 def _fitting(columns: Sequence[_Column], width: int) -> list[int] | None:
     """Widths of columns that fit side by side: the widest text gives way first, then the longest names. None where
-    that is not enough."""
+    that is not enough, or where names would become the same."""
     content = [min(one.content, width) if not one.whole else one.content for one in columns]
     sizes = [max(cell_len(one.head), size) for one, size in zip(columns, content, strict=True)]
     texts = [
@@ -120,7 +120,8 @@ def _fitting(columns: Sequence[_Column], width: int) -> list[int] | None:
         while sum(sizes) > room and sizes != least:
             widest = max(range(len(sizes)), key=lambda place: (sizes[place] > least[place], sizes[place]))
             sizes[widest] -= 1
-    return sizes if sum(sizes) <= room else None
+    shown = {cut(one.head, size) for one, size in zip(columns, sizes, strict=True)}
+    return sizes if sum(sizes) <= room and len(shown) == len({one.head for one in columns}) else None
 
 
 def _first(column: _Column, width: int) -> int:

@@ -36,10 +36,23 @@ def test_doctor_gives_a_remedy_for_what_is_wrong():
         "torch": {"error": "No module named torch"},
         "jax": {"version": "0", "backend": "cpu", "devices": ["cpu"]},
         "cache": {"folder": "/c", "captures": 0, "decompositions": 0, "free": 1e8},
-        "terminal": {"terminal": True, "colours": 16, "width": 60, "height": 20, "encoding": "ascii", "tmux": True},
+        "terminal": {
+            "terminal": True,
+            "colours": 16,
+            "unwanted": False,
+            "width": 60,
+            "height": 20,
+            "encoding": "ascii",
+            "tmux": True,
+        },
     }
     lines = {line.split()[1]: line for line in doctor.as_text(found).splitlines()}
     wrong = {name for name, line in lines.items() if line.startswith("✖")}
     assert wrong == {"machine", "torch", "cache", "colours", "locale"}
     assert all(" · " in lines[name] for name in (*wrong, "size", "tmux"))
     assert lines["jax"].startswith("✓")
+    # Colours that nobody wants are not missed.
+    found["terminal"] |= {"colours": 0, "unwanted": True}
+    (line,) = (one for one in doctor.as_text(found).splitlines() if " colours " in one)
+    assert line.startswith("· colours")
+    assert "TERM" not in line
