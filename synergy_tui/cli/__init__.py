@@ -16,6 +16,7 @@ fields.py   options made from the fields of requests
 starting.py chains of jobs, announced, started and followed
 looks.py    how the explorer looks
 manner.py   how much is said and in which colours
+told.py     what --help says, at every width
 signs.py    signs of ASCII for those that a terminal cannot show
 """
 
@@ -32,7 +33,7 @@ from typing import Any
 import click
 
 from synergy_tui import __version__, settings
-from synergy_tui.cli import signs
+from synergy_tui.cli import signs, told
 from synergy_tui.cli.common import warn
 from synergy_tui.cli.looks import looks
 from synergy_tui.errors import SynergyError
@@ -78,6 +79,8 @@ COMMANDS = {name: one for section in SECTIONS.values() for name, one in section.
 class Commands(click.Group):
     """The commands of COMMANDS."""
 
+    context_class = told.Context
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Their names."""
         return list(COMMANDS)
@@ -89,14 +92,14 @@ class Commands(click.Group):
         module = importlib.import_module(f"synergy_tui.cli.{COMMANDS[cmd_name][0]}")
         # A module's function may not be called as a command whose name is a word of Python.
         found: click.Command = getattr(module, cmd_name, None) or getattr(module, f"{cmd_name}_")
-        return found
+        return told.whole(found)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing them."""
         width = max(map(len, COMMANDS))
         for title, some in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(name.ljust(width), told) for name, (_, told) in some.items()])
+                formatter.write_dl([(name.ljust(width), what) for name, (_, what) in some.items()])
 
 
 @click.group(

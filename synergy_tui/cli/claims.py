@@ -46,9 +46,12 @@ def claims(
     """Judge what RUN says about six claims of the literature; finds or runs what each of them needs.
 
     \b
-    C1 middle layers are synergistic            C4 redundant units are dispensable
-    C2 a transition with difficulty             C5 it is learned
-    C3 ablating synergy is disproportionate     C6 synergy efficient, redundancy modular
+    C1 middle layers are synergistic
+    C2 a transition with difficulty
+    C3 ablating synergy is disproportionate
+    C4 redundant units are dispensable
+    C5 it is learned
+    C6 synergy is efficient, redundancy modular
 
     \b
     Example:  synergy-tui claims --latest --parts surrogates,networks

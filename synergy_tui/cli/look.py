@@ -98,10 +98,16 @@ def explore(
 @click.command()
 @click.argument("query")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV.")
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json", *FORMATS]), help="Default: table.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json", *FORMATS]),
+    show_default="table",
+    help="Form of the answer.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A new file; parquet and arrow without a cap.")
-@click.option("--max-rows", type=click.IntRange(1, 1_000_000_000), help="Most rows; default: 10000 in text.")
-@click.option("--timeout", type=click.FloatRange(0.1, 86_400), default=60.0, show_default=True, help="Seconds.")
+@click.option("--max-rows", type=click.IntRange(1, 1_000_000_000), show_default="10000 in text", help="Most rows.")
+@click.option("--timeout", type=click.FloatRange(0.1, 86_400), default=60.0, show_default="60", help="Most seconds.")
 @options()
 def sql(
     query: str,
@@ -218,10 +224,13 @@ def doctor(cache: Path | None, as_json: bool) -> None:
     type=click.Choice(
         ["ablation", "cache", "calibration", "capture", "difficulty", "explorer", "ladders", "parity", "phiid"]
     ),
+    metavar="NAME",
 )
 @options()
 def bench(name: str, cache: Path | None, as_json: bool) -> None:
     """Measure on this machine: what is compared is interleaved in one run, so trust the ratios.
+
+    NAME is ablation, cache, calibration, capture, difficulty, explorer, ladders, parity, or phiid.
 
     \b
     Example:  synergy-tui bench phiid

@@ -14,5 +14,7 @@ def looks(command: Any) -> Any:
     """How the explorer looks, --color, --theme and --ascii, and what every command has."""
     command = manners(command)
     command = click.option("--ascii", is_flag=True, help="The explorer in signs of ASCII alone.")(command)
-    command = click.option("--theme", type=click.Choice(THEMES), help="Its theme; default: the last one.")(command)
+    command = click.option("--theme", type=click.Choice(THEMES), show_default="the last one", help="Its theme.")(
+        command
+    )
     return coloured(command)

@@ -43,7 +43,8 @@ def coloured(command: Any) -> Any:
         type=click.Choice(COLOURS),
         expose_value=False,
         callback=_colour,
-        help="Its colours; default: what TERM says.",
+        show_default="what TERM says",
+        help="Its colours.",
     )(command)
 
 

@@ -30,7 +30,7 @@ from synergy_tui.terms import DEFAULT_ORDERS
 
 @click.command()
 @click.argument("subject")
-@click.option("--of", metavar="RUN", help="With --control: the run they control; default: SUBJECT's own.")
+@click.option("--of", metavar="RUN", show_default="SUBJECT's own", help="With --control: the run they control.")
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="With --control: how many of each.")
 @click.option("--control", type=click.Choice(["random-weights"]), help="Make controls: free-running and replayed.")
 @request_options(CaptureRequest)
@@ -136,7 +136,7 @@ def decompose(
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--units", type=click.Path(path_type=Path), help="Table (.csv, .parquet): column layer, a row per unit.")
-@click.option("--name", help="What to call it; default: the file's name.")
+@click.option("--name", show_default="the file's name", help="What to call it.")
 @click.option("--min-steps", type=click.IntRange(1), default=20, show_default=True, help="Shorter ones are left out.")
 @options()
 def import_(

@@ -16,7 +16,8 @@ _COLOURS = {"truecolor": 16_777_216, "256": 256, "standard": 16, "windows": 16}
 
 
 def terminal(console: Console, unwanted: bool = False) -> dict[str, Any]:
-    """Colours, and whether none are wanted, size, the locale's encoding, whether tmux is between, and whether standard output is a terminal."""
+    """Colours, and whether none are wanted, size, the locale's encoding, whether tmux is between, and whether standard
+    output is a terminal."""
     system = console.color_system
     return {
         "terminal": console.is_terminal,

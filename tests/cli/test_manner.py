@@ -90,8 +90,8 @@ def test_a_quiet_run_prints_its_map_alone(command: Command, tiny):
 @pytest.mark.worker
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
 def test_an_answer_fits_the_terminal(width, made):
-    query = """SELECT decomposition, layer, unit, rank, sts, 'words of a sentence ' || repeat('that goes on ', 30) AS told,
-        '長い名前' AS name, 1e-300 AS small, 2 ** 60 AS many FROM heads ORDER BY layer, unit LIMIT 3"""
+    query = """SELECT decomposition, layer, unit, rank, sts, 'words of a sentence ' || repeat('that goes on ', 30)
+        AS told, '長い名前' AS name, 1e-300 AS small, 2 ** 60 AS many FROM heads ORDER BY layer, unit LIMIT 3"""
     shown = on_terminal("sql", query, "--cache", str(made), width=width)
     assert max(map(cell_len, shown.splitlines())) <= width
     # What stands in the pipe stands on the terminal: no number is cut.
