@@ -8,6 +8,7 @@ compare.py  runs side by side
 controls.py run --control: the same architecture with random weights
 look.py     explore, show, sql, export, doctor, bench
 completion.py  completion
+man.py      man: the manual page, made of what --help says
 subjects.py subjects list, show, check, pull
 jobs.py     jobs list, show, watch, logs, cancel, pause, resume, clean
 cache.py    cache info, check, compact, gc, delete
@@ -68,6 +69,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("look", "Check this machine, and say what would be better."),
         "bench": ("look", "Measure how fast this machine is."),
         "completion": ("completion", "Print what completes commands in bash, zsh or fish."),
+        "man": ("man", "Print the manual page."),
     },
 }
 """Commands by what they are for: name → the module that has it, and what the list of commands says of it. A module is

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 
 import click
 
+from synergy_tui import settings
 from synergy_tui.cli import manner
 
 NARROWEST = 30
@@ -46,7 +46,7 @@ class Formatter(click.HelpFormatter):
             first, *others = paragraph.splitlines()
             room = self.width - self.current_indent
             if first.strip() == "\b":
-                lines = [part for line in others for part in _folded(line, room)]
+                lines = [part for line in others for part in folded(line, room)]
             else:
                 lines = wrapped(paragraph, room)
             paragraphs.append("".join(f"{'':>{self.current_indent}}{line}\n" for line in lines))
@@ -76,8 +76,9 @@ class Context(click.Context):
 
     def make_formatter(self) -> click.HelpFormatter:
         """In the colours of the terminal, unless nobody wants them."""
-        asked = manner.colour() or ("none" if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else "")
-        return Formatter(width=self.terminal_width, max_width=self.max_content_width, plain=asked == "none")
+        asked = manner.colour()
+        plain = asked == "none" if asked else settings.colourless()
+        return Formatter(width=self.terminal_width, max_width=self.max_content_width, plain=plain)
 
 
 def whole(command: click.Command) -> click.Command:
@@ -146,7 +147,7 @@ def _parts(word: str, width: int) -> list[str]:
     return [word] if len(word) <= width else re.findall(r"[^,|]+[,|]?", word)
 
 
-def _folded(line: str, width: int) -> Iterator[str]:
+def folded(line: str, width: int) -> Iterator[str]:
     """A line that keeps its indentation, as several where it is too long. A command goes on after a backslash."""
     if len(line) <= width:
         yield line
