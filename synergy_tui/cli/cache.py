@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from synergy_tui.cli.common import open_cache, options, print_json, print_table
+from synergy_tui.cli.common import open_cache, options, print_json, print_place, print_table
 from synergy_tui.cli.manner import manners
 from synergy_tui.errors import SynergyError
 
@@ -33,7 +33,8 @@ def info(cache: Path | None, as_json: bool) -> None:
         row["bytes"] = of_run.get(row["capture"], 0) + of_run.get(row["decomposition"], 0)
     if as_json:
         return print_json({"folder": str(opened.folder), "runs": found, "bytes": sizes})
-    click.echo(f"{opened.folder}: " + ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in sizes.items()))
+    held = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in sizes.items())
+    print_place(f"{opened.folder}: {held}", opened.folder)
     found = [row | {"bytes": f"{row['bytes'] / 1e6:.1f} MB"} for row in found]
     if not found:
         return click.echo("There are no runs. Try: synergy-tui run smollm2")

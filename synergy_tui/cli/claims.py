@@ -15,6 +15,7 @@ from synergy_tui.cli.common import (
     print_json,
     print_next,
     print_table,
+    saved,
     say,
     settings_in_force,
 )
@@ -75,7 +76,7 @@ def claims(
     found = cards.card(opened, jobs[-1].id)
     if target:
         target.write_text(drawn.as_markdown(found), "utf-8")
-        say(f"Saved {target.resolve()}")
+        saved(target)
     if as_json:
         return print_json(drawn.as_dict(found))
     screen = console()

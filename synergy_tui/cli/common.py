@@ -118,6 +118,26 @@ def print_table(rows: Sequence[dict[str, Any]], columns: Sequence[str] = ()) -> 
     click.echo(as_text(rows, columns, terminal_width()))
 
 
+def print_place(text: str, place: Path, **where: Any) -> None:
+    """Lines in which a file or folder is named; its name is a link where the terminal has links."""
+    from rich.style import Style
+    from rich.text import Text
+
+    from synergy_tui.drawing.tables import printable
+
+    shown, name = Text("\n".join(map(printable, text.split("\n")))), printable(str(place))
+    begin = shown.plain.find(name)
+    if begin >= 0:
+        shown.stylize(Style(link=place.resolve().as_uri()), begin, begin + len(name))
+    console(**where).print(shown, soft_wrap=True)
+
+
+def saved(place: Path) -> None:
+    """Where something was saved, on stderr; nothing with --quiet."""
+    if not manner.quiet():
+        print_place(f"Saved {place.resolve()}", place.resolve(), stderr=True)
+
+
 def terminal_width() -> int | None:
     """Columns of the terminal that standard output is; None where it is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synergy_tui.cli.common import open_cache, options, print_json, print_table, printer, say, settings_in_force
+from synergy_tui.cli.common import (
+    open_cache,
+    options,
+    print_json,
+    print_place,
+    print_table,
+    printer,
+    say,
+    settings_in_force,
+)
 from synergy_tui.cli.manner import manners
 from synergy_tui.errors import JobError, UsageError
 
@@ -83,7 +92,7 @@ def show(job: str, recipe: bool, cache: Path | None, as_json: bool) -> None:
         return print_json({"status": told, "spec": {"kind": spec.KIND, **spec.to_json()}, "folder": str(found.path)})
     from synergy_tui.drawing import status
 
-    click.echo(status.as_text(told, spec.to_json(), str(found.path)))
+    print_place(status.as_text(told, spec.to_json(), str(found.path)), found.path)
 
 
 @jobs.command()

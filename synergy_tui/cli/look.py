@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synergy_tui import terms
+from synergy_tui.cli import manner
 from synergy_tui.cli.common import (
     console,
     open_cache,
     options,
     print_json,
+    print_place,
     print_run,
+    saved,
     say,
     settings_in_force,
     terminal_width,
@@ -134,7 +137,7 @@ def sql(
         max_rows = max_rows or 10_000
         more = _print_answer(opened, query, target, form, max_rows, timeout)
     if target:
-        say(f"Saved {target.resolve()}")
+        saved(target)
     if more:
         warn(f"These are the first {max_rows:,} rows; there are more (--max-rows).")
 
@@ -196,7 +199,8 @@ def export(run: str, folder: Path, cache: Path | None, as_json: bool) -> None:
     size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
     if as_json:
         return print_json({"decomposition": found, "folder": str(folder), "bytes": size})
-    click.echo(f"{found} is in {folder} ({size / 1e6:.1f} MB). Look at it: synergy-tui show --cache {folder.resolve()}")
+    told = f"{found} is in {folder} ({size / 1e6:.1f} MB)."
+    print_place(told if manner.quiet() else f"{told} Look at it: synergy-tui show --cache {folder.resolve()}", folder)
 
 
 @click.command()

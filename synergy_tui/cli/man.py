@@ -15,8 +15,8 @@ FILES = {
     "~/.config/synergy-tui/config.toml": "Settings: cache and data are paths in quotes; theme is dark or light; colour "
     "is none, 16, 256 or truecolor; ascii is true or false; [keys] gives actions of the explorer other keys; "
     "[families.NAME] describes an architecture that no test holds.",
-    "~/.local/share/synergy-tui/cache": "The cache: the catalogue cache.duckdb, the bulk files of runs, and a folder for "
-    "each job.",
+    "~/.local/share/synergy-tui/cache": "The cache: the catalogue cache.duckdb, the bulk files of runs, and a folder "
+    "for each job.",
     "~/.local/share/synergy-tui": "Models that were fetched, for all caches, and what was compiled.",
     "~/.local/state/synergy-tui": "What the explorer showed last.",
 }

@@ -45,8 +45,8 @@ def test_the_list_of_commands_has_them_all_in_sections_of_whole_lines(capfd):
     assert main(["--help"]) == 0
     shown = capfd.readouterr().out
     assert list(SECTIONS) == re.findall(r"^(\w+):$", shown, re.MULTILINE)[-len(SECTIONS) :]
-    for name, (_, told) in COMMANDS.items():
-        assert re.search(rf"^  {name} +{re.escape(told)}$", shown, re.MULTILINE), name
+    for name, (_, what) in COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(what)}$", shown, re.MULTILINE), name
 
 
 @pytest.mark.parametrize("width", [60, 80])

@@ -102,3 +102,15 @@ def test_an_answer_fits_the_terminal(width, made):
     assert shown.split().count("d6x4") == 3
     if width == 200:
         assert any(cell_len(line) == 200 for line in shown.splitlines())
+
+
+@pytest.mark.worker
+def test_what_was_saved_is_a_link_where_the_terminal_has_links(tmp_path, made):
+    target, line = tmp_path / "a ünusual name.csv", ["sql", "SELECT 1 AS a", "--csv", "--cache", str(made)]
+    shown = on_terminal(*line, "-o", str(target), width=200)
+    assert re.search(rf"Saved \x1b\]8;[^;]*;{re.escape(target.as_uri())}\x1b\\{re.escape(str(target))}\x1b\]8;;", shown)
+    for name, how in {"b": {"NO_COLOR": "1"}, "c": {"TERM": "dumb"}}.items():
+        assert on_terminal(*line, "-o", str(tmp_path / name), width=200, **how) == f"Saved {tmp_path / name}\n"
+    assert Command(made)(*line[:-2], "-o", str(tmp_path / "d")).stderr == f"Saved {tmp_path / 'd'}\n"
+    assert f";{made.as_uri()}\x1b" in on_terminal("cache", "info", "--cache", str(made), width=200)
+    assert (tmp_path / "a ünusual name.csv").read_text() == "a\n1\n"
