@@ -38,7 +38,7 @@ def info(cache: Path | None, as_json: bool) -> None:
     found = [row | {"bytes": f"{row['bytes'] / 1e6:.1f} MB"} for row in found]
     if not found:
         return click.echo("There are no runs. Try: synergy-tui run smollm2")
-    print_table(found)
+    print_table(found, spare=("ablations", "steps", "heads", "tasks", "method", "prompts", "bytes"))
 
 
 @cache.command("check")

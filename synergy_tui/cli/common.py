@@ -111,11 +111,19 @@ def print_json(content: Any) -> None:
     click.echo(as_json(content))
 
 
-def print_table(rows: Sequence[dict[str, Any]], columns: Sequence[str] = ()) -> None:
-    """Rows as columns that fit the terminal, or whole where standard output is none."""
-    from synergy_tui.drawing.tables import as_text
+def print_table(rows: Sequence[dict[str, Any]], whole: Sequence[str] = (), spare: Sequence[str] = ()) -> None:
+    """Rows as columns that fit the terminal, or whole where standard output is none. whole: columns that are never
+    cut, beside ids. spare: columns that are left out, the first of them first, where there is no room for all."""
+    from synergy_tui.drawing.tables import IDS, as_text, fits
 
-    click.echo(as_text(rows, columns, terminal_width()))
+    width, never = terminal_width(), IDS | set(whole)
+    names = list(rows[0]) if rows else []
+    for count in range(len(spare) + 1) if width else ():
+        some = [name for name in names if name not in spare[:count]]
+        if width and fits(rows, some, width, never):
+            click.echo(as_text(rows, some, width, never))
+            return say(f"A wider terminal also shows: {', '.join(spare[:count])}.") if count else None
+    click.echo(as_text(rows, names, width, never))
 
 
 def print_place(text: str, place: Path, **where: Any) -> None:

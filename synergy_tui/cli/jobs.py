@@ -64,7 +64,7 @@ def list_(cache: Path | None, as_json: bool) -> None:
         }
         for row in found
     ]
-    print_table(rows)
+    print_table(rows, spare=("made", "rate", "after"))
 
 
 @jobs.command()

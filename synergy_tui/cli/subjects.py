@@ -57,7 +57,8 @@ def list_(cache: Path | None, as_json: bool) -> None:
         return print_json(found)
     shown = [one | {"parameters": _many(one["parameters"])} for one in found]
     absent = ("at first use", "gone")
-    print_table([one | {"here": "yes" if one["here"] else absent[one["subject"] not in BUILT_IN]} for one in shown])
+    shown = [one | {"here": "yes" if one["here"] else absent[one["subject"] not in BUILT_IN]} for one in shown]
+    print_table(shown, whole=["subject"], spare=("licence", "parameters", "heads"))
 
 
 @subjects.command()

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -30,9 +30,7 @@ HEAD = 8
 LONGEST = 3
 """Lines of a text in a record."""
 
-IDS = frozenset(
-    ("id", "job", "after", "run", "subject", "capture", "decomposition", "ablation", "ladder", "network", "card")
-)
+IDS = frozenset(("id", "job", "after", "run", "capture", "decomposition", "ablation", "ladder", "network", "card"))
 """Columns of what is pasted into commands."""
 
 
@@ -65,14 +63,19 @@ class _Column:
         return max(map(cell_len, self.cells), default=0)
 
 
-def as_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = (), width: int | None = None) -> str:
+def as_text(
+    rows: Sequence[dict[str, Any]],
+    columns: Sequence[str] = (),
+    width: int | None = None,
+    whole: Collection[str] = IDS,
+) -> str:
     """Aligned columns, numbers to the right. Control characters of the content are shown, not sent: a prompt must not
     drive the terminal.
 
     width: of the terminal. Text gives way to it; ids and numbers do not: where they have no room beside each other,
-    every row is a record, a line for each of its values. Without a width, text is cut at WIDEST."""
-    columns = columns or (list(rows[0]) if rows else [])
-    made = [_column(name, [row[name] for row in rows]) for name in columns]
+    every row is a record, a line for each of its values. Without a width, text is cut at WIDEST. whole: columns of text
+    that is never cut."""
+    made = _columns(rows, columns, whole)
     sizes = _natural(made) if width is None else _fitting(made, width)
     if sizes is None:
         return "\n\n".join(_record(made, place, width or WIDEST) for place in range(len(rows)))
@@ -85,11 +88,21 @@ def as_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = (), width: 
     return "\n".join([line(one.head for one in made), line("─" * size for size in sizes), *body])
 
 
-def _column(name: str, values: Sequence[Any]) -> _Column:
+def fits(rows: Sequence[dict[str, Any]], columns: Sequence[str], width: int, whole: Collection[str] = IDS) -> bool:
+    """Whether these columns have room side by side in a terminal of so many columns."""
+    return _fitting(_columns(rows, columns, whole), width) is not None
+
+
+def _columns(rows: Sequence[dict[str, Any]], names: Sequence[str], whole: Collection[str]) -> list[_Column]:
+    names = names or (list(rows[0]) if rows else [])
+    return [_column(name, [row[name] for row in rows], name.lower() in whole) for name in names]
+
+
+def _column(name: str, values: Sequence[Any], whole: bool) -> _Column:
     cells = [_cell(value) for value in values]
     number = all(isinstance(value, int | float | Decimal | None) for value in values)
     exact = number or all(isinstance(value, date | None) for value in values)
-    whole = exact or name.lower() in IDS or all(cell_len(one) <= SHORT or _HEX.fullmatch(one) for one in cells)
+    whole = whole or exact or all(cell_len(one) <= SHORT or _HEX.fullmatch(one) for one in cells)
     return _Column(printable(name), cells, number, whole)
 
 

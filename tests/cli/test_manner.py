@@ -114,3 +114,21 @@ def test_what_was_saved_is_a_link_where_the_terminal_has_links(tmp_path, made):
     assert Command(made)(*line[:-2], "-o", str(tmp_path / "d")).stderr == f"Saved {tmp_path / 'd'}\n"
     assert f";{made.as_uri()}\x1b" in on_terminal("cache", "info", "--cache", str(made), width=200)
     assert (tmp_path / "a ünusual name.csv").read_text() == "a\n1\n"
+
+
+@pytest.mark.worker
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_a_list_of_runs_fits_the_terminal_and_says_what_it_leaves_out(width, made):
+    first, *lines = on_terminal("--no-color", "cache", "info", "--cache", str(made), width=width).splitlines()
+    assert first.startswith(f"{made}: ")
+    assert max(map(cell_len, lines)) <= width
+    names = lines[0].split()
+    if width == 40:  # a record
+        assert names == ["capture", "c6x4"]
+        assert [line.split()[0] for line in lines[1:4]] == ["subject", "tasks", "prompts"]
+        return
+    assert len(lines) == 3 + (width < 120)
+    left_out = lines[3].partition(": ")[2].strip(".").split(", ") if width < 120 else []
+    assert not set(left_out) & set(names)
+    assert len(names) + len(left_out) == 11
+    assert {"c6x4", "d6x4"} <= set(lines[2].split())

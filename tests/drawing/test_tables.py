@@ -90,7 +90,7 @@ def test_rows_become_records_where_numbers_have_no_room_beside_each_other():
         "       words"
     )
     # An id that is wider than what its name leaves has lines of its own.
-    wide = as_text([{"subject": "/a/folder/with/a/long/name/of/a/model", "n": 1}], width=39)
+    wide = as_text([{"subject": "/a/folder/with/a/long/name/of/a/model", "n": 1}], width=39, whole={"subject"})
     assert wide.splitlines() == ["subject", "  /a/folder/with/a/long/name/of/a/model", "n        1"]
 
 
