@@ -114,6 +114,7 @@ def print_json(content: Any) -> None:
 def print_table(rows: Sequence[dict[str, Any]], whole: Sequence[str] = (), spare: Sequence[str] = ()) -> None:
     """Rows as columns that fit the terminal, or whole where standard output is none. whole: columns that are never
     cut, beside ids. spare: columns that are left out, the first of them first, where there is no room for all."""
+    from synergy_tui.cli.told import wrapped
     from synergy_tui.drawing.tables import IDS, as_text, fits
 
     width, never = terminal_width(), IDS | set(whole)
@@ -122,7 +123,8 @@ def print_table(rows: Sequence[dict[str, Any]], whole: Sequence[str] = (), spare
         some = [name for name in names if name not in spare[:count]]
         if width and fits(rows, some, width, never):
             click.echo(as_text(rows, some, width, never))
-            return say(f"A wider terminal also shows: {', '.join(spare[:count])}.") if count else None
+            missing = f"A wider terminal also shows: {', '.join(spare[:count])}."
+            return say("\n".join(wrapped(missing, width))) if count else None
     click.echo(as_text(rows, names, width, never))
 
 
