@@ -92,6 +92,11 @@ def _home(what: str) -> Path | None:
         return None
 
 
+def colourless() -> bool:
+    """Whether the environment wants no colours, or names a terminal that has none."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
 def mend_sizes() -> None:
     """Forgets a width or height of the terminal that is none, as some schedulers set them."""
     for name in ("COLUMNS", "LINES"):

@@ -8,6 +8,7 @@ compare.py  runs side by side
 controls.py run --control: the same architecture with random weights
 look.py     explore, show, sql, export, doctor, bench
 completion.py  completion
+man.py      man: the manual page, made of what --help says
 subjects.py subjects list, show, check, pull
 jobs.py     jobs list, show, watch, logs, cancel, pause, resume, clean
 cache.py    cache info, check, compact, gc, delete
@@ -15,6 +16,8 @@ common.py   the options and the printing they share
 fields.py   options made from the fields of requests
 starting.py chains of jobs, announced, started and followed
 looks.py    how the explorer looks
+manner.py   how much is said and in which colours
+told.py     what --help says, at every width
 signs.py    signs of ASCII for those that a terminal cannot show
 """
 
@@ -31,8 +34,8 @@ from typing import Any
 import click
 
 from synergy_tui import __version__, settings
-from synergy_tui.cli import signs
-from synergy_tui.cli.common import say
+from synergy_tui.cli import signs, told
+from synergy_tui.cli.common import warn
 from synergy_tui.cli.looks import looks
 from synergy_tui.errors import SynergyError
 
@@ -66,6 +69,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("look", "Check this machine, and say what would be better."),
         "bench": ("look", "Measure how fast this machine is."),
         "completion": ("completion", "Print what completes commands in bash, zsh or fish."),
+        "man": ("man", "Print the manual page."),
     },
 }
 """Commands by what they are for: name → the module that has it, and what the list of commands says of it. A module is
@@ -76,6 +80,8 @@ COMMANDS = {name: one for section in SECTIONS.values() for name, one in section.
 
 class Commands(click.Group):
     """The commands of COMMANDS."""
+
+    context_class = told.Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Their names."""
@@ -88,14 +94,14 @@ class Commands(click.Group):
         module = importlib.import_module(f"synergy_tui.cli.{COMMANDS[cmd_name][0]}")
         # A module's function may not be called as a command whose name is a word of Python.
         found: click.Command = getattr(module, cmd_name, None) or getattr(module, f"{cmd_name}_")
-        return found
+        return told.whole(found)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing them."""
         width = max(map(len, COMMANDS))
         for title, some in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(name.ljust(width), told) for name, (_, told) in some.items()])
+                formatter.write_dl([(name.ljust(width), what) for name, (_, what) in some.items()])
 
 
 @click.group(
@@ -149,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SynergyError as error:
         if debug:
             raise
-        say(f"synergy-tui: {error}")
+        warn(f"synergy-tui: {error}")
         return error.exit_code
     except SystemExit as error:
         if "PacifyFlush" in type(sys.stdout).__name__:  # click's way of saying that nobody reads on
@@ -161,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         where = context.command_path if context else "synergy-tui"
-        say(f"synergy-tui: {' '.join(error.format_message().split())} · {where} --help")
+        warn(f"synergy-tui: {' '.join(error.format_message().split())} · {where} --help")
         return 2
     except (click.Abort, KeyboardInterrupt):
         return 130
@@ -169,12 +175,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             raise
         if error.errno != errno.EPIPE:
-            say(f"synergy-tui: {error.strerror or error} · free space, or check where the output goes")
+            warn(f"synergy-tui: {error.strerror or error} · free space, or check where the output goes")
         _unread()
         return 0 if error.errno == errno.EPIPE else 1
     except Exception as error:  # the last resort: a user never sees a traceback unasked
         if debug:
             raise
-        say(f"synergy-tui: unexpected {type(error).__name__}: {error} · run it again with --debug and report it")
+        warn(f"synergy-tui: unexpected {type(error).__name__}: {error} · run it again with --debug and report it")
         return 1
     return 0

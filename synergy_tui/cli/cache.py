@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
-from synergy_tui.cli.common import open_cache, options, print_json
+from synergy_tui.cli.common import open_cache, options, print_json, print_place, print_table
+from synergy_tui.cli.manner import manners
 from synergy_tui.errors import SynergyError
 
 
 @click.group()
+@manners
 def cache() -> None:
     """Look at, check and tidy the cache."""
 
@@ -23,7 +25,6 @@ def info(cache: Path | None, as_json: bool) -> None:
     \b
     Example:  synergy-tui cache info
     """
-    from synergy_tui.drawing import tables
     from synergy_tui.store import check, load
 
     opened = open_cache(cache)
@@ -32,9 +33,12 @@ def info(cache: Path | None, as_json: bool) -> None:
         row["bytes"] = of_run.get(row["capture"], 0) + of_run.get(row["decomposition"], 0)
     if as_json:
         return print_json({"folder": str(opened.folder), "runs": found, "bytes": sizes})
-    click.echo(f"{opened.folder}: " + ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in sizes.items()))
+    held = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in sizes.items())
+    print_place(f"{opened.folder}: {held}", opened.folder)
     found = [row | {"bytes": f"{row['bytes'] / 1e6:.1f} MB"} for row in found]
-    click.echo(tables.as_text(found) if found else "There are no runs. Try: synergy-tui run smollm2")
+    if not found:
+        return click.echo("There are no runs. Try: synergy-tui run smollm2")
+    print_table(found, spare=("ablations", "steps", "heads", "tasks", "method", "prompts", "bytes"))
 
 
 @cache.command("check")

@@ -14,6 +14,8 @@ from synergy_tui.cli.common import (
     options,
     print_json,
     print_next,
+    print_table,
+    saved,
     say,
     settings_in_force,
 )
@@ -45,9 +47,12 @@ def claims(
     """Judge what RUN says about six claims of the literature; finds or runs what each of them needs.
 
     \b
-    C1 middle layers are synergistic            C4 redundant units are dispensable
-    C2 a transition with difficulty             C5 it is learned
-    C3 ablating synergy is disproportionate     C6 synergy efficient, redundancy modular
+    C1 middle layers are synergistic
+    C2 a transition with difficulty
+    C3 ablating synergy is disproportionate
+    C4 redundant units are dispensable
+    C5 it is learned
+    C6 synergy is efficient, redundancy modular
 
     \b
     Example:  synergy-tui claims --latest --parts surrogates,networks
@@ -71,7 +76,7 @@ def claims(
     found = cards.card(opened, jobs[-1].id)
     if target:
         target.write_text(drawn.as_markdown(found), "utf-8")
-        say(f"Saved {target.resolve()}")
+        saved(target)
     if as_json:
         return print_json(drawn.as_dict(found))
     screen = console()
@@ -121,7 +126,7 @@ def networks(
     Example:  synergy-tui networks --latest --replicates 40
     """
     from synergy_tui.cli.common import print_jobs
-    from synergy_tui.drawing import arcs, tables
+    from synergy_tui.drawing import arcs
     from synergy_tui.jobs import plan
     from synergy_tui.store import cards, load
 
@@ -140,8 +145,8 @@ def networks(
     for atom in ("sts", "rtr"):
         screen.print(arcs.draw(cards.strongest(opened, decomposition, atom, edges), layers, atom, screen.width))
     shown = ("null_name", "measure", "density", "atom", "value", "corrected", "low", "high")
-    click.echo(tables.as_text([{name: one[name] for name in shown} for one in found["measures"]]))
+    print_table([{name: one[name] for name in shown} for one in found["measures"]])
     between = ("null_name", "contrast", "density", "value", "low", "high")
     click.echo("\nefficiency: sts − rtr; modularity: rtr − sts; surrogates taken off, 95 % interval over prompts")
-    click.echo(tables.as_text([{name: one[name] for name in between} for one in found["contrasts"]]))
+    print_table([{name: one[name] for name in between} for one in found["contrasts"]])
     print_next(opened, [f"synergy-tui claims {decomposition}"])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synergy_tui import terms
-from synergy_tui.cli import signs
+from synergy_tui.cli import manner, signs
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 
 def options(*, run: bool = False) -> Callable[[Any], Any]:
-    """--cache, --json and --ascii, and for commands about a run RUN and --latest."""
+    """--cache, --json, --ascii, --quiet and --no-color, and for commands about a run RUN and --latest."""
 
     def decorate(command: Any) -> Any:
         if run:
             command = click.option("--latest", is_flag=True, help="The newest finished one.")(command)
             command = click.argument("run", required=False)(command)
+        command = manner.manners(command)
         command = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
         if not any(one.name == "ascii" for one in getattr(command, "__click_params__", ())):
             command = click.option(
@@ -47,13 +48,15 @@ def _ascii(context: click.Context, option: click.Parameter, given: bool) -> None
 
 
 def settings_in_force(cache: Path | None) -> Settings:
-    """The settings; --cache may stand before or after the command's name."""
+    """The settings; --cache, --color and --no-color may stand before or after the command's name."""
+    from dataclasses import replace
+
     from synergy_tui.settings import load
 
     found = load(cache or click.get_current_context().find_root().params.get("cache"))
     if found.ascii:
         signs.prepare(ascii_alone=True)
-    return found
+    return replace(found, colour=manner.colour() or found.colour)
 
 
 def open_cache(cache: Path | None) -> Cache:
@@ -64,16 +67,19 @@ def open_cache(cache: Path | None) -> Cache:
 
 
 def printer() -> StagePrinter:
-    """Draws jobs' stages on stderr."""
-    from rich.console import Console
-
+    """Draws jobs' stages on stderr; nothing with --quiet."""
     from synergy_tui.drawing.progress import StagePrinter
 
-    return StagePrinter(Console(stderr=True))
+    return StagePrinter(console(stderr=True, quiet=manner.quiet()))
 
 
-def console() -> Console:
-    """Standard output with the colours it has."""
+RICH = {"16": "standard"}
+"""Colours that rich calls otherwise."""
+
+
+def console(**where: Any) -> Console:
+    """Standard output, or where it is said, with the colours it has: those that the command was given, also into a
+    pipe; or none where NO_COLOR or the settings say so; or those of the settings, or of the terminal."""
     from rich.console import Console
 
     class Whole(Console):
@@ -82,7 +88,20 @@ def console() -> Console:
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError(errno.EPIPE, "nobody reads on")
 
-    return Whole(highlight=False)
+    def made(system: Any) -> Console:
+        # Without a colour system there is no bold and no link either, and maps are drawn in shades.
+        return Whole(
+            color_system=None if system == "none" else RICH.get(system, system),
+            no_color=False,
+            highlight=False,
+            **where,
+        )
+
+    if asked := manner.colour():
+        return made(asked)
+    kept = settings_in_force(None).colour
+    plain = made("auto")
+    return made(kept) if kept and plain.color_system else plain
 
 
 def print_json(content: Any) -> None:
@@ -92,8 +111,56 @@ def print_json(content: Any) -> None:
     click.echo(as_json(content))
 
 
+def print_table(rows: Sequence[dict[str, Any]], whole: Sequence[str] = (), spare: Sequence[str] = ()) -> None:
+    """Rows as columns that fit the terminal, or whole where standard output is none. whole: columns that are never
+    cut, beside ids. spare: columns that are left out, the first of them first, where there is no room for all."""
+    from synergy_tui.cli.told import wrapped
+    from synergy_tui.drawing.tables import IDS, as_text, fits
+
+    width, never = terminal_width(), IDS | set(whole)
+    names = list(rows[0]) if rows else []
+    for count in range(len(spare) + 1) if width else ():
+        some = [name for name in names if name not in spare[:count]]
+        if width and fits(rows, some, width, never):
+            click.echo(as_text(rows, some, width, never))
+            missing = f"A wider terminal also shows: {', '.join(spare[:count])}."
+            return say("\n".join(wrapped(missing, width))) if count else None
+    click.echo(as_text(rows, names, width, never))
+
+
+def print_place(text: str, place: Path, **where: Any) -> None:
+    """Lines in which a file or folder is named; its name is a link where the terminal has links."""
+    from rich.style import Style
+    from rich.text import Text
+
+    from synergy_tui.drawing.tables import printable
+
+    shown, name = Text("\n".join(map(printable, text.split("\n")))), printable(str(place))
+    begin = shown.plain.find(name)
+    if begin >= 0:
+        shown.stylize(Style(link=place.resolve().as_uri()), begin, begin + len(name))
+    console(**where).print(shown, soft_wrap=True)
+
+
+def saved(place: Path) -> None:
+    """Where something was saved, on stderr; nothing with --quiet."""
+    if not manner.quiet():
+        print_place(f"Saved {place.resolve()}", place.resolve(), stderr=True)
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that standard output is; None where it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def say(text: str) -> None:
-    """A message for people, on stderr."""
+    """A word for people on the way, on stderr; nothing with --quiet."""
+    if not manner.quiet():
+        warn(text)
+
+
+def warn(text: str) -> None:
+    """What has failed or is not whole, on stderr."""
     from synergy_tui.drawing.tables import printable
 
     click.echo("\n".join(printable(line) for line in text.split("\n")), err=True)
@@ -173,7 +240,9 @@ def print_run(
 
 
 def print_next(cache: Cache, lines: list[str]) -> None:
-    """Commands that work when they are pasted, for this cache and this run."""
+    """Commands that work when they are pasted, for this cache and this run; nothing with --quiet."""
+    if manner.quiet():
+        return
     from synergy_tui.settings import load
     from synergy_tui.store.archive import Archive
 
@@ -207,4 +276,6 @@ def print_jobs(jobs: Sequence[JobFolder], as_json: bool) -> None:
 def ask_before(seconds: float, limit: float) -> None:
     """Asks a person at a terminal whether to start something longer than `limit`. Raises click.Abort on a no."""
     if seconds > limit and sys.stdin.isatty() and sys.stderr.isatty():
-        click.confirm("Start?", abort=True, err=True)
+        from synergy_tui.drawing.status import span
+
+        click.confirm(f"Start what takes about {span(seconds)}?", abort=True, err=True)

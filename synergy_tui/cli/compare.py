@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from synergy_tui import terms
-from synergy_tui.cli.common import console, open_cache, options, print_json
+from synergy_tui.cli.common import console, open_cache, options, print_json, print_table
 from synergy_tui.errors import UsageError
 
 
@@ -47,7 +47,7 @@ def compare(runs: tuple[str, ...], by: str | None, ranking: str, cache: Path | N
 
 def _print(sides: list[Any], ranking: str, as_json: bool) -> None:
     from synergy_tui.drawing import compare as drawn
-    from synergy_tui.drawing import scale, tables
+    from synergy_tui.drawing import scale
 
     table = drawn.rows(sides)
     if as_json:
@@ -62,7 +62,7 @@ def _print(sides: list[Any], ranking: str, as_json: bool) -> None:
     if all(one.step is not None for one in sides):
         screen.print(drawn.trajectory(sides, ranking, width))
     screen.print(drawn.profiles(sides, ranking, width))
-    click.echo(tables.as_text(table))
+    print_table(table)
     if len(sides) == 2:
         for line in drawn.map_of_difference(sides[0], sides[1], scale.palette(screen.color_system)):
             screen.print(line, soft_wrap=True)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import click
 
+from synergy_tui.cli.manner import manners
+
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@manners
 def completion(shell: str) -> None:
     """Print the script that completes commands and options in SHELL.
 

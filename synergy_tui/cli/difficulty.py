@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synergy_tui.cli.common import console, open_cache, options, print_jobs, print_json, print_next, say
+from synergy_tui.cli.common import (
+    console,
+    open_cache,
+    options,
+    print_jobs,
+    print_json,
+    print_next,
+    print_table,
+    say,
+)
 from synergy_tui.cli.fields import made, request_options
 from synergy_tui.cli.starting import follow_jobs, job_options, start_chains
 from synergy_tui.jobs.specs.ladder import LadderRequest
@@ -58,11 +67,13 @@ def show_ladder(opened: Cache, found: dict[str, Any], as_json: bool) -> None:
         return print_json(found)
     screen = console()
     screen.print(ladder.draw(found, found["order_parameter"], min(screen.width, 100)))
-    click.echo(tables.as_text(ladder.rows(found, found["order_parameter"])))
+    print_table(ladder.rows(found, found["order_parameter"]))
     others = ladder.verdicts(found)
-    click.echo(f"\nall order parameters (one in twenty may stand out by chance)\n{tables.as_text(others)}")
+    click.echo("\nall order parameters (one in twenty may stand out by chance)")
+    print_table(others)
     if found["levels"] < 5:
-        click.echo(f"\nlevels against each other\n{tables.as_text(ladder.differences(found))}")
+        click.echo("\nlevels against each other")
+        print_table(ladder.differences(found))
     from synergy_tui.drawing.atlas import earlier
 
     click.echo(f"\n{tables.printable(found['sentence'])}{earlier(found)}")

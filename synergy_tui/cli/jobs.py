@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synergy_tui.cli.common import open_cache, options, print_json, printer, say, settings_in_force
+from synergy_tui.cli.common import (
+    open_cache,
+    options,
+    print_json,
+    print_place,
+    print_table,
+    printer,
+    say,
+    settings_in_force,
+)
+from synergy_tui.cli.manner import manners
 from synergy_tui.errors import JobError, UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +29,7 @@ ACTIVE = ("queued", "running")
 
 
 @click.group()
+@manners
 def jobs() -> None:
     """List, watch, pause, resume and cancel jobs."""
 
@@ -31,7 +42,7 @@ def list_(cache: Path | None, as_json: bool) -> None:
     \b
     Example:  synergy-tui jobs list
     """
-    from synergy_tui.drawing import status, tables
+    from synergy_tui.drawing import status
     from synergy_tui.jobs import folder
 
     found = [_row(job) for job in folder.every(_place(cache))]
@@ -53,7 +64,7 @@ def list_(cache: Path | None, as_json: bool) -> None:
         }
         for row in found
     ]
-    click.echo(tables.as_text(rows))
+    print_table(rows, spare=("made", "rate", "after"))
 
 
 @jobs.command()
@@ -81,7 +92,7 @@ def show(job: str, recipe: bool, cache: Path | None, as_json: bool) -> None:
         return print_json({"status": told, "spec": {"kind": spec.KIND, **spec.to_json()}, "folder": str(found.path)})
     from synergy_tui.drawing import status
 
-    click.echo(status.as_text(told, spec.to_json(), str(found.path)))
+    print_place(status.as_text(told, spec.to_json(), str(found.path)), found.path)
 
 
 @jobs.command()

@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synergy_tui import terms
-from synergy_tui.cli.common import console, open_cache, options, print_json, print_run, say, settings_in_force
+from synergy_tui.cli import manner
+from synergy_tui.cli.common import (
+    console,
+    open_cache,
+    options,
+    print_json,
+    print_place,
+    print_run,
+    saved,
+    say,
+    settings_in_force,
+    terminal_width,
+    warn,
+)
 from synergy_tui.cli.looks import looks
 from synergy_tui.errors import UsageError
 
@@ -60,7 +73,6 @@ def show(
 def explore(
     run: str | None = None,
     latest: bool = False,
-    colour: str | None = None,
     theme: str | None = None,
     ascii: bool = False,
     cache: Path | None = None,
@@ -78,7 +90,7 @@ def explore(
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the explorer needs a terminal", "synergy-tui show draws the map as text")
     found = settings_in_force(cache)
-    found = replace(found, colour=colour or found.colour, theme=theme or found.theme, ascii=ascii or found.ascii)
+    found = replace(found, theme=theme or found.theme, ascii=ascii or found.ascii)
     if latest:
         from synergy_tui.store import load
 
@@ -89,10 +101,16 @@ def explore(
 @click.command()
 @click.argument("query")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV.")
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json", *FORMATS]), help="Default: table.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json", *FORMATS]),
+    show_default="table",
+    help="Form of the answer.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A new file; parquet and arrow without a cap.")
-@click.option("--max-rows", type=click.IntRange(1, 1_000_000_000), help="Most rows; default: 10000 in text.")
-@click.option("--timeout", type=click.FloatRange(0.1, 86_400), default=60.0, show_default=True, help="Seconds.")
+@click.option("--max-rows", type=click.IntRange(1, 1_000_000_000), show_default="10000 in text", help="Most rows.")
+@click.option("--timeout", type=click.FloatRange(0.1, 86_400), default=60.0, show_default="60", help="Most seconds.")
 @options()
 def sql(
     query: str,
@@ -119,9 +137,9 @@ def sql(
         max_rows = max_rows or 10_000
         more = _print_answer(opened, query, target, form, max_rows, timeout)
     if target:
-        say(f"Saved {target.resolve()}")
+        saved(target)
     if more:
-        say(f"These are the first {max_rows:,} rows; there are more (--max-rows).")
+        warn(f"These are the first {max_rows:,} rows; there are more (--max-rows).")
 
 
 def _write_answer(
@@ -151,7 +169,7 @@ def _print_answer(cache: Cache, query: str, target: Path | None, form: str, max_
     elif answer.columns == ["explain_key", "explain_value"]:
         text = "\n".join(str(plan) for _, plan in answer.rows) + "\n"
     else:
-        text = tables.as_text(answer.as_dicts(), answer.columns) + "\n"
+        text = tables.as_text(answer.as_dicts(), answer.columns, None if target else terminal_width()) + "\n"
     if target is None:
         click.echo(text, nl=False)
     else:
@@ -181,7 +199,8 @@ def export(run: str, folder: Path, cache: Path | None, as_json: bool) -> None:
     size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
     if as_json:
         return print_json({"decomposition": found, "folder": str(folder), "bytes": size})
-    click.echo(f"{found} is in {folder} ({size / 1e6:.1f} MB). Look at it: synergy-tui show --cache {folder.resolve()}")
+    told = f"{found} is in {folder} ({size / 1e6:.1f} MB)."
+    print_place(told if manner.quiet() else f"{told} Look at it: synergy-tui show --cache {folder.resolve()}", folder)
 
 
 @click.command()
@@ -195,8 +214,9 @@ def doctor(cache: Path | None, as_json: bool) -> None:
     from synergy_tui.drawing import doctor as drawn
     from synergy_tui.jobs import examine
 
-    found = examine.examine(settings_in_force(cache).cache)
-    found["terminal"] = drawn.terminal(console())
+    settings = settings_in_force(cache)
+    found = examine.examine(settings.cache)
+    found["terminal"] = drawn.terminal(console(), settings.colour == "none")
     if as_json:
         return print_json(found)
     click.echo(drawn.as_text(found))
@@ -208,10 +228,13 @@ def doctor(cache: Path | None, as_json: bool) -> None:
     type=click.Choice(
         ["ablation", "cache", "calibration", "capture", "difficulty", "explorer", "ladders", "parity", "phiid"]
     ),
+    metavar="NAME",
 )
 @options()
 def bench(name: str, cache: Path | None, as_json: bool) -> None:
     """Measure on this machine: what is compared is interleaved in one run, so trust the ratios.
+
+    NAME is ablation, cache, calibration, capture, difficulty, explorer, ladders, parity, or phiid.
 
     \b
     Example:  synergy-tui bench phiid

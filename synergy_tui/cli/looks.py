@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from synergy_tui.settings import COLOURS
+from synergy_tui.cli.manner import coloured, manners
 
 
 def looks(command: Any) -> Any:
-    """How the explorer looks: --color, --theme and --ascii."""
+    """How the explorer looks, --color, --theme and --ascii, and what every command has."""
+    command = manners(command)
     command = click.option("--ascii", is_flag=True, help="The explorer in signs of ASCII alone.")(command)
-    what = "dark, light, ansi (the terminal's colours), one of Textual's or your own; default: the last one."
-    command = click.option("--theme", metavar="NAME", help=what)(command)
-    what = "Its colours; default: what TERM says."
-    return click.option("--color", "colour", type=click.Choice(COLOURS), help=what)(command)
+    what = "dark, light, ansi (the terminal's own colours), one of Textual's, or one of yours."
+    command = click.option("--theme", metavar="NAME", show_default="the last one", help=what)(command)
+    return coloured(command)

@@ -15,6 +15,7 @@ from synergy_tui.cli.common import (
     print_json,
     print_next,
     print_run,
+    print_table,
     run_as_json,
     settings_in_force,
 )
@@ -29,7 +30,7 @@ from synergy_tui.terms import DEFAULT_ORDERS
 
 @click.command()
 @click.argument("subject")
-@click.option("--of", metavar="RUN", help="With --control: the run they control; default: SUBJECT's own.")
+@click.option("--of", metavar="RUN", show_default="SUBJECT's own", help="With --control: the run they control.")
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="With --control: how many of each.")
 @click.option("--control", type=click.Choice(["random-weights"]), help="Make controls: free-running and replayed.")
 @request_options(CaptureRequest)
@@ -135,7 +136,7 @@ def decompose(
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--units", type=click.Path(path_type=Path), help="Table (.csv, .parquet): column layer, a row per unit.")
-@click.option("--name", help="What to call it; default: the file's name.")
+@click.option("--name", show_default="the file's name", help="What to call it.")
 @click.option("--min-steps", type=click.IntRange(1), default=20, show_default=True, help="Shorter ones are left out.")
 @options()
 def import_(
@@ -188,14 +189,15 @@ def ablate(
     found = load.ablation(opened, jobs[0].id)
     if as_json:
         return print_json(found)
-    from synergy_tui.drawing import curves, tables
+    from synergy_tui.drawing import curves
 
     screen = console()
     if curves.by_line(found["orders"]):
         screen.print(curves.draw(found["orders"], min(screen.width, 100)))
-        click.echo(tables.as_text(curves.rows(found["orders"])))
+        print_table(curves.rows(found["orders"]))
     for title, some in curves.beside(found).items():
-        click.echo(f"\n{title}\n{tables.as_text(some)}")
+        click.echo(f"\n{title}")
+        print_table(some)
     click.echo(f"\n{found['verdict']}")
     sql = "SELECT removal_order, target, fraction, avg(divergence) FROM ablation_curves"
     if not curves.by_line(found["orders"]):

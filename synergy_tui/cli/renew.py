@@ -17,7 +17,7 @@ from synergy_tui.errors import UsageError
 @click.option("--all", "every", is_flag=True, help="Every run of the cache that was made by an earlier method.")
 @click.option("--yes", is_flag=True, help="Do not ask before a long job.")
 @click.option("--detach", is_flag=True, help="Return at once with the id; the job goes on.")
-@click.option("--device", help="cpu, cuda, cuda:N; default: a GPU if there is one.")
+@click.option("--device", show_default="a GPU if there is one", help="cpu, cuda, cuda:N.")
 @options(run=True)
 def renew(
     run: str | None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synergy_tui.cli.common import ask_before, open_cache, printer, say, settings_in_force
+from synergy_tui.cli.common import ask_before, open_cache, printer, say, settings_in_force, warn
 from synergy_tui.cli.fields import all_made
 from synergy_tui.errors import CacheError, SynergyError
 from synergy_tui.jobs.specs.capture import CaptureRequest
@@ -96,4 +96,4 @@ def follow_jobs(jobs: Sequence[JobFolder], lost: Callable[[SynergyError], None] 
 
 def tell(error: SynergyError) -> None:
     """A failure that does not end the command."""
-    say(f"synergy-tui: {error}")
+    warn(f"synergy-tui: {error}")

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from synergy_tui.cli.common import open_cache, options, print_json, settings_in_force
+from synergy_tui.cli import manner
+from synergy_tui.cli.common import open_cache, options, print_json, print_table, settings_in_force
 from synergy_tui.cli.fields import made, request_options
 from synergy_tui.jobs.specs.pull import CheckRequest, PullRequest
 
@@ -29,7 +30,6 @@ def list_(cache: Path | None, as_json: bool) -> None:
     \b
     Example:  synergy-tui subjects list
     """
-    from synergy_tui.drawing import tables
     from synergy_tui.store import load
     from synergy_tui.subject.sources import BUILT_IN
 
@@ -57,11 +57,8 @@ def list_(cache: Path | None, as_json: bool) -> None:
         return print_json(found)
     shown = [one | {"parameters": _many(one["parameters"])} for one in found]
     absent = ("at first use", "gone")
-    click.echo(
-        tables.as_text(
-            [one | {"here": "yes" if one["here"] else absent[one["subject"] not in BUILT_IN]} for one in shown]
-        )
-    )
+    shown = [one | {"here": "yes" if one["here"] else absent[one["subject"] not in BUILT_IN]} for one in shown]
+    print_table(shown, whole=["subject"], spare=("licence", "parameters", "heads"))
 
 
 @subjects.command()
@@ -123,7 +120,7 @@ def check(subject: str, cache: Path | None, as_json: bool, **chosen: Any) -> Non
     from synergy_tui.jobs import examine
 
     settings = settings_in_force(cache)
-    found = examine.parity(request, settings.data, settings.cache, CHECKED)
+    found = examine.parity(request, settings.data, settings.cache, CHECKED, manner.quiet())
     if as_json:
         print_json(found)
     else:
@@ -145,7 +142,7 @@ def pull(subject: str, cache: Path | None, as_json: bool, **chosen: Any) -> None
     from synergy_tui.jobs.pull import pull as fetch
 
     settings = settings_in_force(cache)
-    folder = fetch(made(PullRequest, chosen | {"subject": subject}), settings.data, settings.cache)
+    folder = fetch(made(PullRequest, chosen | {"subject": subject}), settings.data, settings.cache, manner.quiet())
     if as_json:
         return print_json({"subject": subject, "folder": folder})
     click.echo(folder)

@@ -15,12 +15,14 @@ LEAST_MEMORY, LEAST_DISK = 2e9, 1e9
 _COLOURS = {"truecolor": 16_777_216, "256": 256, "standard": 16, "windows": 16}
 
 
-def terminal(console: Console) -> dict[str, Any]:
-    """Colours, size, the locale's encoding, whether tmux is between, and whether standard output is a terminal."""
+def terminal(console: Console, unwanted: bool = False) -> dict[str, Any]:
+    """Colours, and whether none are wanted, size, the locale's encoding, whether tmux is between, and whether standard
+    output is a terminal."""
     system = console.color_system
     return {
         "terminal": console.is_terminal,
         "colours": _COLOURS.get(system or "", 0),
+        "unwanted": unwanted,
         "width": console.width,
         "height": console.height,
         "encoding": console.encoding,
@@ -59,9 +61,12 @@ def _cache(cache: dict[str, Any]) -> tuple[str, str, str, str]:
 
 def _terminal(seen: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     colours = f"{seen['colours']:,} colours" if seen["colours"] else "no colours (shades are drawn instead)"
-    few = seen["terminal"] and seen["colours"] < 256
+    few = seen["terminal"] and seen["colours"] < 256 and not seen["unwanted"]
     remedy = "TERM=xterm-256color or --color 256 shows the full scale" if few else ""
-    rows = [(BAD if few else GOOD if seen["terminal"] else FAIR, "colours", colours, remedy)]
+    if seen["unwanted"]:
+        colours = "none, as --no-color, NO_COLOR or config.toml says (shades are drawn instead)"
+    good = seen["terminal"] and not seen["unwanted"]
+    rows = [(BAD if few else GOOD if good else FAIR, "colours", colours, remedy)]
     small = seen["terminal"] and (seen["width"] < 80 or seen["height"] < 24)
     size = f"{seen['width']}×{seen['height']}"
     rows.append((FAIR if small else GOOD, "size", size, "80×24 shows every panel whole" if small else ""))

@@ -2,43 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn
-from rich.table import Column
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
 from rich.text import Text
 
-from synergy_tui.drawing.tables import printable
+from synergy_tui.drawing.tables import cut, printable
+
+NAME, DETAIL, FIGURES = 9, 34, 26
+"""Columns of a stage's name, of what it works on where there is room, and of its figures."""
+
+SHORTEST = 8
+"""Columns of what a stage works on below which bar and rate give way first."""
 
 
 class StagePrinter:
-    """Draws the statuses it is shown, in the order of their jobs, on stderr."""
+    """Draws the statuses it is shown, in the order of their jobs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._seen: dict[tuple[str, int], TaskID | None] = {}
         self._ended: set[tuple[str, int]] = set()
-        self._progress = Progress(
-            TextColumn(" {task.fields[stage]:<9}"),
-            TextColumn("{task.fields[detail]:<34}", table_column=Column(no_wrap=True)),
-            _Bar(bar_width=24 if console.width >= 100 else 8),
-            _Figures(table_column=Column(no_wrap=True)),
-            console=console,
-            auto_refresh=False,
-        )
+        self._stages: dict[tuple[str, int], dict[str, Any]] = {}
+        self._live = Live(self, console=console, auto_refresh=False)
 
     def __enter__(self) -> StagePrinter:
         if self._console.is_terminal:
-            self._progress.start()
+            self._live.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
         if self._console.is_terminal:
-            self._progress.stop()
+            self._live.stop()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The stages under way."""
+        yield from (running(stage, options.max_width) for stage in self._stages.values())
 
     def show(self, job: str, status: dict[str, Any]) -> None:
-        """Brings the drawing up to a job's status."""
+        """Brings the drawing up to a job's status. What has ended stands above what is under way and stays as it is."""
         stages = status["stages"]
         for place, stage in enumerate(stages):
             key, ended = (job, place), bool(stage.get("ended")) or place < len(stages) - 1
@@ -46,59 +50,81 @@ class StagePrinter:
                 continue
             if ended:
                 self._ended.add(key)
-            if self._console.is_terminal:
-                self._draw(key, stage, ended)
-            elif ended:
-                self._console.print(
-                    f" {stage['name']:<9} {printable(stage['detail'])}  {_done(stage)}", highlight=False, soft_wrap=True
-                )
-
-    def _draw(self, key: tuple[str, int], stage: dict[str, Any], ended: bool) -> None:
-        task = self._seen.get(key)
-        if task is None:
-            task = self._seen[key] = self._progress.add_task(
-                "", total=None, stage="", detail="", figures="", ended=False
-            )
-        total = stage["total"] or None
-        self._progress.update(
-            task,
-            stage=stage["name"],
-            detail=printable(stage["detail"]),
-            total=total,
-            completed=stage["done"],
-            figures=_done(stage) if ended else _running(stage),
-            ended=ended,
-            refresh=True,
-        )
+                self._stages.pop(key, None)
+                width = self._console.width if self._console.is_terminal else None
+                self._console.print(done(stage, width), highlight=False, soft_wrap=True)
+            else:
+                self._stages[key] = stage
+        if self._console.is_terminal:
+            self._live.refresh()
 
 
-class _Bar(BarColumn):
-    def render(self, task: Any) -> Any:
-        return Text("") if task.fields["ended"] or task.total is None else super().render(task)
+def running(stage: dict[str, Any], width: int) -> Text:
+    """A stage under way in one line of at most so many columns. Its name, its share and the time left are whole; what
+    it works on is shortened first, then bar and rate go."""
+    share = stage["done"] / stage["total"] if stage["total"] else None
+    left = [f"{_time(stage['seconds'] / share - stage['seconds'])} left"] if share and share > 0.02 else []
+    told = [] if share is None else [f"{share:4.0%}"]
+    long = 24 if width >= 100 else SHORTEST
+    for bar, rate in ((long, _rate(stage)), (0, _rate(stage)), (0, [])):
+        figures = "  ".join([*told, *rate, *left]) if told else ""
+        room = width - _margin(stage) - (bar + 1) * (share is not None) - 1
+        wanted = room if share is None else min(DETAIL, room - max(FIGURES, len(figures)))
+        detail = _detail(stage, wanted, room - len(figures))
+        if detail is not None:
+            break
+    line = Text(f" {stage['name']:<{NAME}} {detail or ''}", no_wrap=True, overflow="crop")
+    for part, style in _bar(share or 0.0, bar if share is not None else 0):
+        line.append(part, style)
+    return line.append(f" {figures}" if figures else "")
 
 
-class _Figures(ProgressColumn):
-    def render(self, task: Any) -> Text:
-        return Text(task.fields["figures"])
+def done(stage: dict[str, Any], width: int | None) -> Text:
+    """A stage that has ended in one line, of at most so many columns."""
+    kept = [f"({_whole(stage['kept'])} {stage['unit']} kept from before)"] if stage.get("kept") else []
+    rate = _rate(stage) if stage["seconds"] >= 1 else []
+    if width is None:
+        figures = "  ".join(["done", _time(stage["seconds"]), *rate, *kept])
+        return Text(f" {stage['name']:<{NAME}} {printable(stage['detail'])}  {figures}")
+    for more in ([*rate, *kept], kept, []):
+        figures = "  ".join(["done", _time(stage["seconds"]), *more])
+        room = width - _margin(stage) - 2
+        # Figures stand below those of the stages before, where they have the room.
+        column = min(DETAIL, room - FIGURES - SHORTEST - 1) + (24 if width >= 100 else SHORTEST) + 1
+        column = max(column, cell_len(printable(stage["detail"])))
+        detail = _detail(stage, min(column, room - len(figures)), room - len(figures))
+        if detail is not None:
+            break
+    return Text(f" {stage['name']:<{NAME}} {detail or ''}  {figures}", no_wrap=True, overflow="crop")
 
 
-def _done(stage: dict[str, Any]) -> str:
-    rate = f"  {_rate(stage)}" if stage["rate"] and stage["seconds"] >= 1 else ""
-    kept = f"  ({_whole(stage['kept'])} {stage['unit']} kept from before)" if stage.get("kept") else ""
-    return f"done  {_time(stage['seconds'])}{rate}{kept}"
+def _margin(stage: dict[str, Any]) -> int:
+    """Columns of a stage's name and the blanks about it."""
+    return max(cell_len(stage["name"]), NAME) + 2
 
 
-def _running(stage: dict[str, Any]) -> str:
-    if not stage["total"]:
-        return ""
-    share = stage["done"] / stage["total"]
-    left = f"  {_time(stage['seconds'] / share - stage['seconds'])} left" if share > 0.02 else ""
-    rate = f"  {_rate(stage)}" if stage["rate"] else ""
-    return f"{share:4.0%}{rate}{left}"
+def _detail(stage: dict[str, Any], wanted: int, room: int) -> str | None:
+    """What a stage works on, in the columns wanted, or in the room there is; None where that is too little."""
+    text = printable(stage["detail"])
+    size = max(wanted, min(room, SHORTEST, cell_len(text)), 0)
+    if size < min(SHORTEST, cell_len(text)) or size > room:
+        return None
+    text = cut(text, size)
+    return text + " " * (size - cell_len(text))
 
 
-def _rate(stage: dict[str, Any]) -> str:
-    return f"{_whole(stage['rate'])} {stage['unit']}/s"
+def _bar(share: float, width: int) -> Iterator[tuple[str, str]]:
+    """A bar in halves of columns, after a blank."""
+    if not width:
+        return
+    halves = round(min(max(share, 0.0), 1.0) * width * 2)
+    full = "━" * (halves // 2) + "╸" * (halves % 2)
+    yield f" {full}", "bar.finished" if share >= 1 else "bar.complete"
+    yield " " * (width - len(full)), ""
+
+
+def _rate(stage: dict[str, Any]) -> list[str]:
+    return [f"{_whole(stage['rate'])} {stage['unit']}/s"] if stage["rate"] else []
 
 
 def _whole(number: float) -> str:

@@ -6,13 +6,32 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from rich.cells import cell_len
+
 WIDEST = 80
-"""Columns of text that a cell has before it is cut with an ellipsis; CSV and JSON have everything."""
+"""Columns that text has in a table that is for no terminal; CSV and JSON have everything."""
+
+LEAST = 12
+"""Columns that a column of text keeps beside others, or all it has."""
+
+SHORT = 16
+"""Text up to here is never cut: times, sizes, methods."""
+
+HEAD = 8
+"""Columns of a name that is shortened."""
+
+LONGEST = 3
+"""Lines of a text in a record."""
+
+IDS = frozenset(("id", "job", "after", "run", "capture", "decomposition", "ablation", "ladder", "network", "card"))
+"""Columns of what is pasted into commands."""
 
 
 def as_json(content: Any, indent: int | None = 2) -> str:
@@ -29,28 +48,190 @@ def as_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return out.getvalue()
 
 
-def as_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = ()) -> str:
-    """Aligned columns, numbers to the right, cut at WIDEST. Control characters of the content are
-    shown, not sent: a prompt must not drive the terminal."""
-    columns = columns or (list(rows[0]) if rows else [])
-    heads = [printable(name) for name in columns]
-    cells = [[_cell(row[name]) for name in columns] for row in rows]
-    numeric = [all(isinstance(row[name], int | float | None) for row in rows) for name in columns]
-    widths = [max([len(name), *(len(row[place]) for row in cells)]) for place, name in enumerate(heads)]
-    widths = [min(one, WIDEST) for one in widths]
+@dataclass(frozen=True)
+class _Column:
+    """head: its name. right: whether it is of numbers. whole: whether its cells are never cut."""
 
-    def line(parts: Sequence[str]) -> str:
-        aligned = [
-            _cut(part, size).rjust(size) if right else _cut(part, size).ljust(size)
-            for part, size, right in zip(parts, widths, numeric, strict=True)
-        ]
+    head: str
+    cells: list[str]
+    right: bool
+    whole: bool
+
+    @property
+    def content(self) -> int:
+        """Columns of its widest cell."""
+        return max(map(cell_len, self.cells), default=0)
+
+
+def as_text(
+    rows: Sequence[dict[str, Any]],
+    columns: Sequence[str] = (),
+    width: int | None = None,
+    whole: Collection[str] = IDS,
+) -> str:
+    """Aligned columns, numbers to the right. Control characters of the content are shown, not sent: a prompt must not
+    drive the terminal.
+
+    width: of the terminal. Text gives way to it; ids and numbers do not: where they have no room beside each other,
+    every row is a record, a line for each of its values. Without a width, text is cut at WIDEST. whole: columns of text
+    that is never cut."""
+    made = _columns(rows, columns, whole)
+    sizes = _natural(made) if width is None else _fitting(made, width)
+    if sizes is None:
+        return "\n\n".join(_record(made, place, width or WIDEST) for place in range(len(rows)))
+
+    def line(parts: Iterable[str]) -> str:
+        aligned = [_aligned(*one) for one in zip(parts, sizes, (one.right for one in made), strict=True)]
         return "  ".join(aligned).rstrip()
 
-    return "\n".join([line(heads), line(["─" * size for size in widths]), *map(line, cells)])
+    body = [line(one.cells[place] for one in made) for place in range(len(rows))]
+    return "\n".join([line(one.head for one in made), line("─" * size for size in sizes), *body])
 
 
-def _cut(text: str, size: int) -> str:
-    return text if len(text) <= size else text[: size - 1] + "…"
+def fits(rows: Sequence[dict[str, Any]], columns: Sequence[str], width: int, whole: Collection[str] = IDS) -> bool:
+    """Whether these columns have room side by side in a terminal of so many columns."""
+    return _fitting(_columns(rows, columns, whole), width) is not None
+
+
+def _columns(rows: Sequence[dict[str, Any]], names: Sequence[str], whole: Collection[str]) -> list[_Column]:
+    names = names or (list(rows[0]) if rows else [])
+    return [_column(name, [row[name] for row in rows], name.lower() in whole) for name in names]
+
+
+def _column(name: str, values: Sequence[Any], whole: bool) -> _Column:
+    cells = [_cell(value) for value in values]
+    number = all(isinstance(value, int | float | Decimal | None) for value in values)
+    exact = number or all(isinstance(value, date | None) for value in values)
+    whole = whole or exact or all(cell_len(one) <= SHORT or _HEX.fullmatch(one) for one in cells)
+    return _Column(printable(name), cells, number, whole)
+
+
+_HEX = re.compile(r"[a-z]?[0-9a-f-]{4,64}")
+
+
+def _natural(columns: Sequence[_Column]) -> list[int]:
+    """Widths of columns that are for no terminal."""
+    wide = [max(cell_len(one.head), one.content) for one in columns]
+    return [size if one.whole else min(size, WIDEST) for one, size in zip(columns, wide, strict=True)]
+
+
+def _fitting(columns: Sequence[_Column], width: int) -> list[int] | None:
+    """Widths of columns that fit side by side: the widest text gives way first, then the longest names. None where
+    that is not enough, or where names would become the same."""
+    content = [min(one.content, width) if not one.whole else one.content for one in columns]
+    sizes = [max(cell_len(one.head), size) for one, size in zip(columns, content, strict=True)]
+    texts = [
+        size if one.whole else min(size, max(LEAST, cell_len(one.head), _first(one, width)))
+        for one, size in zip(columns, sizes, strict=True)
+    ]
+    heads = [
+        max(min(size, HEAD), length) if one.whole else min(size, max(LEAST, _first(one, width)))
+        for one, size, length in zip(columns, texts, content, strict=True)
+    ]
+    room = width - 2 * (len(columns) - 1)
+    for least in (texts, heads):
+        while sum(sizes) > room and sizes != least:
+            widest = max(range(len(sizes)), key=lambda place: (sizes[place] > least[place], sizes[place]))
+            sizes[widest] -= 1
+    shown = {cut(one.head, size) for one, size in zip(columns, sizes, strict=True)}
+    return sizes if sum(sizes) <= room and len(shown) == len({one.head for one in columns}) else None
+
+
+def _first(column: _Column, width: int) -> int:
+    """Columns that the first words of a column need where these are ids or numbers: an ellipsis alone tells nothing."""
+    longest = 0
+    for text in column.cells:
+        end = next((place for place in range(1, min(len(text), width)) if not _joined(text, place)), len(text))
+        if any(char.isdigit() for char in text[:end]):
+            longest = max(longest, cell_len(text[:end]) + (end < len(text)))
+    return longest
+
+
+def _aligned(text: str, size: int, right: bool) -> str:
+    text = cut(text, size)
+    blank = " " * (size - cell_len(text))
+    return blank + text if right else text + blank
+
+
+def _record(columns: Sequence[_Column], place: int, width: int) -> str:
+    """One row: each value on lines of its own, after its name."""
+    margin = max(cell_len(one.head) for one in columns) + 2
+    margin = margin if margin <= width // 2 else 2
+    lines = []
+    for one in columns:
+        text = one.cells[place]
+        name = one.head + " " * (margin - cell_len(one.head))
+        if cell_len(name) > margin or (one.whole and cell_len(text) > width - margin):
+            lines.append(cut(one.head, width))
+            lines += [" " * min(margin, 2) + part for part in _wrapped(text, width - 2, one.whole)]
+            continue
+        first, *others = _wrapped(text, width - margin, one.whole) or [""]
+        lines += [f"{name}{first}".rstrip(), *(" " * margin + part for part in others)]
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, width: int, whole: bool) -> list[str]:
+    """Lines of a text, cut after LONGEST of them unless all of it is to be there."""
+    lines: list[str] = []
+    while text:
+        if not whole and len(lines) == LONGEST - 1:
+            return [*lines, cut(text, width)]
+        end = _end(text, width)
+        space = text.rfind(" ", 0, end + 1)
+        if end < len(text):
+            end = space if space > 0 else _before(text, end) or end
+        lines.append(text[:end].rstrip())
+        text = text[end:].lstrip()
+    return lines
+
+
+def cut(text: str, size: int) -> str:
+    """The text in at most so many columns, with an ellipsis where it goes on. No id and no number in it is broken."""
+    if cell_len(text) <= size:
+        return text
+    return text[: _before(text, _end(text, size - 1))].rstrip() + "…"
+
+
+def _end(text: str, size: int) -> int:
+    """How many characters have room in so many columns. Marks on a letter stay with it."""
+    room = size
+    for place, char in enumerate(text):
+        room -= cell_len(char)
+        if room < 0:
+            return place
+    return len(text)
+
+
+def _before(text: str, place: int) -> int:
+    """Where the id or number begins that a cut at `place` would break, or else `place`."""
+    start = end = place
+    if not 0 < place < len(text) or not _joined(text, place):
+        return place
+    while start > 0 and _joined(text, start):
+        start -= 1
+    while end < min(len(text), place + WIDEST) and _joined(text, end):
+        end += 1
+    return start if any(char.isdigit() for char in text[start:end]) else place
+
+
+def _joined(text: str, place: int) -> bool:
+    """Whether the characters before and after `place` are of one word or number."""
+    before, after = text[place - 1], text[place]
+    beyond, next_one = text[place - 2 : place - 1], text[place + 1 : place + 2]
+    if after in ".,:":
+        return before.isdigit() and next_one.isdigit()
+    if before in ".,:":
+        return after.isdigit() and beyond.isdigit()
+    if after in "+-":
+        return before in "eE" and beyond.isdigit() and next_one.isdigit()
+    if before in "+-":
+        return after.isdigit() and (beyond in ("", " ") or (beyond in "eE" and text[place - 3 : place - 2].isdigit()))
+    return _of_word(before) and (_of_word(after) or (after == "%" and before.isdigit()))
+
+
+def _of_word(char: str) -> bool:
+    """Letters that are wide stand for words and are no parts of one."""
+    return char.isdigit() or (char.isalnum() and cell_len(char) == 1)
 
 
 def _cell(value: Any) -> str:

@@ -45,9 +45,9 @@ def measure(name: str, cache: Path) -> dict[str, Any]:
     return json.loads(got.stdout)
 
 
-def parity(request: CheckRequest, data: Path, cache: Path, steps: int) -> dict[str, Any]:
-    """What `subjects check` finds, in a process of its own that tells on standard error what it does. Raises
-    SynergyError."""
+def parity(request: CheckRequest, data: Path, cache: Path, steps: int, quiet: bool = False) -> dict[str, Any]:
+    """What `subjects check` finds, in a process of its own that tells on standard error what it does, unless it is
+    to be quiet. Raises SynergyError."""
     command = [
         sys.executable,
         "-m",
@@ -57,10 +57,16 @@ def parity(request: CheckRequest, data: Path, cache: Path, steps: int) -> dict[s
         str(steps),
     ]
     got = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=worker_environment(cache)
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if quiet else None,
+        text=True,
+        env=worker_environment(cache),
     )
     if got.returncode:
-        raise SynergyError("the comparison ended before its time", "see the lines above")
+        where = "leave out --quiet to see why" if quiet else "see the lines above"
+        raise SynergyError("the comparison ended before its time", where)
     found: dict[str, Any] = json.loads(got.stdout.splitlines()[-1])
     if "what" in found:
         error = SynergyError(found["what"], found["next"])

@@ -14,8 +14,9 @@ from synergy_tui.settings import worker_environment
 from synergy_tui.subject.sources import resolve
 
 
-def pull(request: PullRequest, data: Path, cache: Path) -> str:
-    """Where the subject is, fetched if it was not there. Raises SubjectError when it cannot be."""
+def pull(request: PullRequest, data: Path, cache: Path, quiet: bool = False) -> str:
+    """Where the subject is, fetched if it was not there. quiet: nothing is told on the way. Raises SubjectError when it
+    cannot be."""
     source = resolve(request.subject, request.revision, pickle=request.allow_pickle)
     if source.kind in ("folder", "gguf"):
         return source.place
@@ -25,6 +26,7 @@ def pull(request: PullRequest, data: Path, cache: Path) -> str:
         [sys.executable, "-m", "synergy_tui.jobs.worker.pull"],
         input=json.dumps(as_json(spec)),
         stdout=subprocess.PIPE,  # what it says on the way goes to stderr, as it comes
+        stderr=subprocess.DEVNULL if quiet else None,
         text=True,
         env=worker_environment(cache),
     )

@@ -75,7 +75,7 @@ def test_planning_a_capture_loads_no_heavy_library(tiny, tmp_path):
 def test_every_command_has_help_with_an_example_and_json(path):
     one = COMMANDS[path]
     assert f"Example:  synergy-tui {' '.join(path)}" in one.help
-    assert any("--json" in option.opts for option in one.params) or path in (("explore",), ("completion",))
+    assert any("--json" in option.opts for option in one.params) or path in (("explore",), ("completion",), ("man",))
     assert all(option.help for option in one.params if isinstance(option, click.Option))
 
 
