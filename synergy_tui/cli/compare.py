@@ -48,6 +48,7 @@ def compare(runs: tuple[str, ...], by: str | None, ranking: str, cache: Path | N
 def _print(sides: list[Any], ranking: str, as_json: bool) -> None:
     from synergy_tui.drawing import compare as drawn
     from synergy_tui.drawing import scale, tables
+    from synergy_tui.drawing.plots import Look
 
     table = drawn.rows(sides)
     if as_json:
@@ -58,10 +59,10 @@ def _print(sides: list[Any], ranking: str, as_json: bool) -> None:
         each = [row | {"profile": one | two} for row, one, two in zip(shown, profiles, ends, strict=True)]
         return print_json({"ranking": ranking, "runs": each})
     screen = console()
-    width = min(screen.width, 110)
+    width, look = min(screen.width, 110), Look(screen.color_system)
     if all(one.step is not None for one in sides):
-        screen.print(drawn.trajectory(sides, ranking, width))
-    screen.print(drawn.profiles(sides, ranking, width))
+        screen.print(drawn.trajectory(sides, ranking, width, look=look))
+    screen.print(drawn.profiles(sides, ranking, width, look=look))
     click.echo(tables.as_text(table))
     if len(sides) == 2:
         for line in drawn.map_of_difference(sides[0], sides[1], scale.palette(screen.color_system)):

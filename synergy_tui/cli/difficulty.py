@@ -53,11 +53,13 @@ def difficulty(subject: str, detach: bool, yes: bool, cache: Path | None, as_jso
 def show_ladder(opened: Cache, found: dict[str, Any], as_json: bool) -> None:
     """One ladder: the curve, accuracy, the levels, the verdict, and what to try next."""
     from synergy_tui.drawing import ladder, tables
+    from synergy_tui.drawing.plots import Look
 
     if as_json:
         return print_json(found)
     screen = console()
-    screen.print(ladder.draw(found, found["order_parameter"], min(screen.width, 100)))
+    look = Look(screen.color_system)
+    screen.print(ladder.draw(found, found["order_parameter"], min(screen.width, 100), look=look))
     click.echo(tables.as_text(ladder.rows(found, found["order_parameter"])))
     others = ladder.verdicts(found)
     click.echo(f"\nall order parameters (one in twenty may stand out by chance)\n{tables.as_text(others)}")

@@ -189,10 +189,11 @@ def ablate(
     if as_json:
         return print_json(found)
     from synergy_tui.drawing import curves, tables
+    from synergy_tui.drawing.plots import Look
 
     screen = console()
     if curves.by_line(found["orders"]):
-        screen.print(curves.draw(found["orders"], min(screen.width, 100)))
+        screen.print(curves.draw(found["orders"], min(screen.width, 100), look=Look(screen.color_system)))
         click.echo(tables.as_text(curves.rows(found["orders"])))
     for title, some in curves.beside(found).items():
         click.echo(f"\n{title}\n{tables.as_text(some)}")

@@ -9,11 +9,9 @@ import pytest
 from rich.color import Color
 from rich.style import Style
 
-from synergy_tui.drawing import compare, doubts, ladder, scale
+from synergy_tui.drawing import compare, curves, doubts, ladder, scale
 from synergy_tui.explorer.theme import DARK, LIGHT
-from synergy_tui.explorer.views.ablation import COLOURS
 from synergy_tui.explorer.widgets.ink import Ink
-from synergy_tui.explorer.widgets.plot import on_light
 
 THEMES = {True: DARK, False: LIGHT}
 
@@ -115,9 +113,9 @@ def test_doubts_come_worst_first_in_whole_words():
 
 
 def test_lines_for_a_dark_ground_are_seen_on_a_light_one():
-    used = {*COLOURS.values(), *compare.COLOURS, *ladder.FIT_COLOURS.values(), 215}
+    used = {*curves.COLOURS.values(), *compare.COLOURS, *ladder.FIT_COLOURS.values(), 215}
     used |= {ladder.CURVE_COLOUR, ladder.ACCURACY_COLOUR, ladder.UNFINISHED_COLOUR}
     for one in used:
-        assert scale.contrast(seen(f"color({on_light(one)})"), seen(LIGHT.background)) >= 2.3, one
-        assert on_light(one) != one
-    assert len({on_light(one) for one in ladder.FIT_COLOURS.values()}) == len(ladder.FIT_COLOURS)
+        assert scale.contrast(seen(f"color({scale.on_light(one)})"), seen(LIGHT.background)) >= 2.3, one
+        assert scale.on_light(one) != one
+    assert len({scale.on_light(one) for one in ladder.FIT_COLOURS.values()}) == len(ladder.FIT_COLOURS)

@@ -106,7 +106,7 @@ class CompareView(View):
         training = self._shown == "training"
         over = "contrast over training steps" if training else "over depth"
         self.head("#compare-profiles", f"{ranking}: {over}" if training else f"{ranking} {over}", f"{self._next()}: o")
-        curves = drawn.over_training(self._sides) if training else drawn.lines(self._sides, True, len(self._sides) <= 2)
+        curves = drawn.over_training(self._sides) if training else drawn.lines(self._sides)
         self.query_one(Plot).draw(curves, self.ink)
         colours = self.ink.colours(True)
         difference = []
