@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 NOTHING = "nothing measured"
 
+ROOMY, LEVELS_MARGIN = 40, 5
+"""Plots over the same levels stand above each other: from so many columns on, the labels of their y axes take the same
+room."""
+
 
 NO_COLOUR = Look()
 
@@ -62,6 +66,8 @@ def rows(
     room = _Room.of(height, len(legend), bool(title), bool(below))
     ups = ticks.round_numbers(*reach, min((room.canvas + 1) // 2, 9)) if room.axis or room.canvas > 1 else []
     margin = max((cell_len(one.label) for one in ups), default=0)
+    if names and width >= ROOMY:
+        margin = max(margin, LEVELS_MARGIN)
     if width - margin - 1 < max(6, margin):
         ups, margin = [], 0
     left = margin + 1 if width >= 3 else 0
@@ -94,7 +100,7 @@ class _Room(NamedTuple):
         left -= legend
         below = below and left >= 5
         left -= below
-        title = title and left >= 5
+        title = title and left >= 4
         return cls(title, left - title, axis, below, legend)
 
 
@@ -169,8 +175,10 @@ def _drawn(
         canvas.line(line)
     for line in lines:
         canvas.bars(line)
+    several = sum(line.joined and _span(line.ys) is not None for line in lines) > 1
+    lettered = several and _lettered(lines, look)
     for place, line in enumerate(lines):
-        canvas.points(line, place, len(lines) > 1 and _lettered(lines, look))
+        canvas.points(line, place, lettered)
     return canvas
 
 

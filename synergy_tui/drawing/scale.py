@@ -121,7 +121,7 @@ def faint(colour: int, dark: bool) -> int:
     if dark:
         red, green, blue = (round((2 if max(parts) == 5 else 1) * one / max(hue)) for one in hue)
     else:
-        red, green, blue = (5 - round(2 * (1 - one / max(hue))) for one in hue)
+        red, green, blue = (4 - round(1.5 * (1 - one / max(hue))) for one in hue)
     return 16 + 36 * red + 6 * green + blue
 
 

@@ -175,24 +175,26 @@ class DifficultyView(View):
         accuracy = drawn.accuracy_lines(found)
         self.query_one("#ladder-accuracy", Plot).display = bool(accuracy)
         if accuracy:
+            unfinished = f"; {line_sign('U', self.ink, thin=True)} unfinished"
             self.query_one("#ladder-accuracy", Plot).draw(
                 accuracy,
                 self.ink,
-                "accuracy; grey: unfinished" if drawn.has_unfinished(found) else "accuracy",
+                f"accuracy{unfinished if drawn.has_unfinished(found) else ''}",
                 "",
                 (0.0, 1.0),
                 names,
                 self._level,
             )
-        self.query_one("#ladder-legend", Lines).show([self._legend()], self.ink)
+        width = self.query_one("#ladder-curves").content_size.width or self.size.width
+        self.query_one("#ladder-legend", Lines).show(telling.flowing(self._legend(), width), self.ink)
         self._draw_level()
         told = found["verdicts"].get(parameter, {}).get("sentence") or found["sentence"]
         verdict.show(telling.wrapped(printable(told), self.size.width - 4), self.ink)
 
-    def _legend(self) -> Text:
-        line = Text(" ")
+    def _legend(self) -> list[Text]:
+        entries: list[Text] = []
         if self._shown is None:
-            return line
+            return entries
         fits = self._shown.found["fits"].get(self._parameter, {})
         best = self._shown.found["verdicts"].get(self._parameter, {}).get("best")
         ink = self.ink
@@ -200,8 +202,9 @@ class DifficultyView(View):
             if name in fits:
                 sign = line_sign(drawn.fit_letter(name), ink, thin=True)
                 style = line_style(colour, ink)
-                line.append(f"{sign} ", style).append(f"{name}{' (best)' if name == best else ''}  ")
-        return line
+                told = f"{name}{' (best)' if name == best else ''}"
+                entries.append(Text.assemble((f"{sign} ", style), told))
+        return entries
 
     def _draw_level(self) -> None:
         shown, small = self._shown, self.query_one(LayerMap)

@@ -20,8 +20,8 @@ from synergy_tui.explorer.widgets.table import ResultTable
 ORDERS = ("sts", "rtr", "excess", "tdmi")
 """What partners can be put in order by."""
 
-OTHERS = (0.05, 0.5, 0.95)
-"""Quantiles over the other prompts that are drawn behind the one chosen."""
+OTHERS = (0.05, 0.95)
+"""The quantiles over the other prompts between which a band lies behind the curve of the one chosen."""
 
 
 class UnitView(View):
@@ -37,7 +37,7 @@ class UnitView(View):
     HELP = (
         "Every score of one unit, with the place it takes among all units (1 is the most synergistic) and the 95 % "
         "interval over prompts. Partners are the units it shares most with; the curve is the L2 norm of its output at "
-        "each generated token, of the chosen prompt ([ and ]), before the median and the band of 90 % of the others."
+        "each generated token, of the chosen prompt ([ and ]), in front of the band in which 90 % of the others are."
     )
 
     def compose(self) -> ComposeResult:
@@ -172,16 +172,15 @@ def _read(run: Any, unit: int) -> tuple[Any, int, dict[str, np.ndarray], dict[in
 
 
 def _others(series: list[np.ndarray]) -> Line:
-    """The median of prompts at each step, and the band in which 90 % of them are. A response that has ended counts no
-    more."""
+    """The band in which 90 % of the prompts are at each step. A response that has ended counts no more."""
     if not series:
         return Line([], [])
     values = np.full((len(series), max(map(len, series))), np.nan)
     for row, one in zip(values, series, strict=True):
         row[: len(one)] = one
     steps = np.flatnonzero(np.isfinite(values).any(axis=0))
-    low, middle, high = np.nanquantile(values[:, steps], OTHERS, axis=0)
-    return Line(steps, middle, 246, "o", "", low, high, thin=True, band=True)
+    low, high = np.nanquantile(values[:, steps], OTHERS, axis=0)
+    return Line(steps, np.full(len(steps), np.nan), 246, "o", "", low, high, band=True)
 
 
 def _scores(run: Any, unit: int) -> list[Text]:
