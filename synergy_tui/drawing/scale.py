@@ -119,7 +119,7 @@ def faint(colour: int, dark: bool) -> int:
         return 238 if dark else 251
     hue = [one - 0.67 * min(parts) for one in parts]
     if dark:
-        red, green, blue = (round((2 if max(parts) == 5 else 1) * one / max(hue)) for one in hue)
+        red, green, blue = (round((2 if max(parts) > 3 else 1) * one / max(hue)) for one in hue)
     else:
         red, green, blue = (4 - round(1.5 * (1 - one / max(hue))) for one in hue)
     return 16 + 36 * red + 6 * green + blue

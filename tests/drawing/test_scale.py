@@ -119,3 +119,16 @@ def test_lines_for_a_dark_ground_are_seen_on_a_light_one():
         assert scale.contrast(seen(f"color({scale.on_light(one)})"), seen(LIGHT.background)) >= 2.3, one
         assert scale.on_light(one) != one
     assert len({scale.on_light(one) for one in ladder.FIT_COLOURS.values()}) == len(ladder.FIT_COLOURS)
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_a_band_is_seen_on_its_ground_and_lines_are_seen_on_it(dark):
+    ground = seen(THEMES[dark].background)
+    used = {*curves.COLOURS.values(), *compare.COLOURS}
+    for one in used:
+        line = one if dark else scale.on_light(one)
+        band = scale.faint(line, dark)
+        assert scale.contrast(seen(f"color({band})"), ground) >= 1.25, one
+        assert scale.contrast(seen(f"color({line})"), seen(f"color({band})")) >= 1.8, one
+    controls = {scale.faint(curves.COLOURS[one], True) for one in ("random", "layer-matched", "synergy-first")}
+    assert len(controls) == 3
