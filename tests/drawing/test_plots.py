@@ -129,6 +129,8 @@ def test_two_lines_share_a_cell_in_their_own_colours():
 def test_a_bold_line_is_in_front_of_a_thin_one():
     found = drawn(Line([0, 19], [4, 4], 208), Line([0, 19], [4, 4], 109, thin=True))
     assert set(found[7]) == {("▄", 208, None)}
+    letters = [Line([0, 19], [4, 4], 208, "A"), Line([0, 19], [4, 4], 109, "B", thin=True)]
+    assert {sign for sign, *_ in drawn(*letters, look=Look(None, True))[7]} == {"A"}
 
 
 def test_a_hundred_thousand_points_keep_their_extremes():
@@ -386,6 +388,8 @@ def test_a_level_without_a_value_keeps_its_place():
     one, other = [line for line in text if line.lstrip().startswith("└")]
     assert one == other
     assert one.count("┬") == 3
+    found["curves"]["contrast"].pop()
+    assert ladder.draw(found, "contrast", 70, 14).plain.splitlines() == text
 
 
 def test_a_control_has_the_band_of_its_seeds_and_the_measured_fractions_on_its_axis():
