@@ -18,6 +18,7 @@ from synergy_tui.cli import signs
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from synergy_tui.drawing.lines import Look
     from synergy_tui.drawing.progress import StagePrinter
     from synergy_tui.jobs.folder import JobFolder
     from synergy_tui.settings import Settings
@@ -83,6 +84,13 @@ def console() -> Console:
             raise BrokenPipeError(errno.EPIPE, "nobody reads on")
 
     return Whole(highlight=False)
+
+
+def look_of(screen: Console) -> Look:
+    """What a plot may use on this console."""
+    from synergy_tui.drawing.lines import Look
+
+    return Look(screen.color_system, screen.options.ascii_only)
 
 
 def print_json(content: Any) -> None:

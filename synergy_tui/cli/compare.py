@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from synergy_tui import terms
-from synergy_tui.cli.common import console, open_cache, options, print_json
+from synergy_tui.cli.common import console, look_of, open_cache, options, print_json
 from synergy_tui.errors import UsageError
 
 
@@ -48,7 +48,6 @@ def compare(runs: tuple[str, ...], by: str | None, ranking: str, cache: Path | N
 def _print(sides: list[Any], ranking: str, as_json: bool) -> None:
     from synergy_tui.drawing import compare as drawn
     from synergy_tui.drawing import scale, tables
-    from synergy_tui.drawing.plots import Look
 
     table = drawn.rows(sides)
     if as_json:
@@ -59,7 +58,7 @@ def _print(sides: list[Any], ranking: str, as_json: bool) -> None:
         each = [row | {"profile": one | two} for row, one, two in zip(shown, profiles, ends, strict=True)]
         return print_json({"ranking": ranking, "runs": each})
     screen = console()
-    width, look = min(screen.width, 110), Look(screen.color_system)
+    width, look = min(screen.width, 110), look_of(screen)
     if all(one.step is not None for one in sides):
         screen.print(drawn.trajectory(sides, ranking, width, look=look))
     screen.print(drawn.profiles(sides, ranking, width, look=look))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synergy_tui.cli.common import console, open_cache, options, print_jobs, print_json, print_next, say
+from synergy_tui.cli.common import console, look_of, open_cache, options, print_jobs, print_json, print_next, say
 from synergy_tui.cli.fields import made, request_options
 from synergy_tui.cli.starting import follow_jobs, job_options, start_chains
 from synergy_tui.jobs.specs.ladder import LadderRequest
@@ -53,12 +53,11 @@ def difficulty(subject: str, detach: bool, yes: bool, cache: Path | None, as_jso
 def show_ladder(opened: Cache, found: dict[str, Any], as_json: bool) -> None:
     """One ladder: the curve, accuracy, the levels, the verdict, and what to try next."""
     from synergy_tui.drawing import ladder, tables
-    from synergy_tui.drawing.plots import Look
 
     if as_json:
         return print_json(found)
     screen = console()
-    look = Look(screen.color_system)
+    look = look_of(screen)
     screen.print(ladder.draw(found, found["order_parameter"], min(screen.width, 100), look=look))
     click.echo(tables.as_text(ladder.rows(found, found["order_parameter"])))
     others = ladder.verdicts(found)

@@ -9,6 +9,7 @@ import click
 
 from synergy_tui.cli.common import (
     console,
+    look_of,
     open_cache,
     options,
     print_jobs,
@@ -189,11 +190,10 @@ def ablate(
     if as_json:
         return print_json(found)
     from synergy_tui.drawing import curves, tables
-    from synergy_tui.drawing.plots import Look
 
     screen = console()
     if curves.by_line(found["orders"]):
-        screen.print(curves.draw(found["orders"], min(screen.width, 100), look=Look(screen.color_system)))
+        screen.print(curves.draw(found["orders"], min(screen.width, 100), look=look_of(screen)))
         click.echo(tables.as_text(curves.rows(found["orders"])))
     for title, some in curves.beside(found).items():
         click.echo(f"\n{title}\n{tables.as_text(some)}")

@@ -26,7 +26,7 @@ def draw(orders: dict[str, dict[str, Any]], width: int, height: int = 16, look: 
     legend below. `orders` as `ablate --json` prints them."""
     drawn = []
     for place, (name, curves) in enumerate(by_line(orders).items()):
-        points = {share: one for share, one in mean(curves).items() if isfinite(one["divergence"])}
+        points = mean(curves)
         middle = [one["divergence"] for one in points.values()]
         seeds = [[_known(curve["divergence"][curve["fraction"].index(share)]) for curve in curves] for share in points]
         ends = [band(one) for one in seeds] if len(curves) > 1 else []
