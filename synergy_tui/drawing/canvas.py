@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from rich.style import Style
 from rich.text import Span, Text
 
 from synergy_tui.drawing import scale
@@ -203,21 +203,25 @@ class Canvas:
         if self.cursor_at is not None:
             here = fore[:, self.cursor_at]
             here[here != NONE] = CURSOR
+        pairs = (fore.astype(np.int32) + 1) * 1000 + behind + 1
+        styles = {pair: self._style(*divmod(pair, 1000)) for pair in np.unique(pairs).tolist()}
         out = []
-        for row in range(self.height):
-            pairs = fore[row].astype(np.int32) * 1000 + behind[row]
-            starts = np.concatenate([[0], np.flatnonzero(np.diff(pairs)) + 1, [self.width]]).tolist()
-            spans = []
-            for start, end in pairwise(starts):
-                front, back = int(fore[row, start]), int(behind[row, start])
-                if front not in (NONE, OWN) or back != NONE:
-                    spans.append(Span(start, end, self._style(front, back)))
-            out.append(Text("".join(sign[row].tolist()), spans=spans))
+        for signs, row in zip(sign.tolist(), pairs, strict=True):
+            starts = np.concatenate([[0], np.flatnonzero(row[1:] != row[:-1]) + 1])
+            ends = [*starts[1:].tolist(), self.width]
+            spans = [
+                Span(start, end, how)
+                for start, end, pair in zip(starts.tolist(), ends, row[starts].tolist(), strict=True)
+                if (how := styles[pair]) is not None
+            ]
+            out.append(Text("".join(signs), spans=spans))
         return out
 
-    def _style(self, front: int, back: int) -> Any:
+    def _style(self, front: int, back: int) -> Style | None:
+        """Of a colour and a ground, each one more than it is."""
+        front, back = front - 1, back - 1
         fore: int | str | None = {NONE: None, OWN: None, QUIET: "quiet", CURSOR: "cursor"}.get(front, front)
-        return style(fore, None if back == NONE else back, self._look)
+        return style(fore, None if back == NONE else back, self._look) if (fore, back) != (None, NONE) else None
 
     def _cells(self) -> tuple[Array, Array, Array]:
         """Sign, colour and ground of every cell."""
