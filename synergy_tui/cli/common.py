@@ -18,6 +18,7 @@ from synergy_tui.cli import manner, signs
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from synergy_tui.drawing.lines import Look
     from synergy_tui.drawing.progress import StagePrinter
     from synergy_tui.jobs.folder import JobFolder
     from synergy_tui.settings import Settings
@@ -102,6 +103,13 @@ def console(**where: Any) -> Console:
     kept = settings_in_force(None).colour
     plain = made("auto")
     return made(kept) if kept and plain.color_system else plain
+
+
+def look_of(screen: Console) -> Look:
+    """What a plot may use on this console."""
+    from synergy_tui.drawing.lines import Look
+
+    return Look(screen.color_system, screen.options.ascii_only)
 
 
 def print_json(content: Any) -> None:

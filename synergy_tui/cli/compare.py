@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from synergy_tui import terms
-from synergy_tui.cli.common import console, open_cache, options, print_json, print_table
+from synergy_tui.cli.common import console, look_of, open_cache, options, print_json, print_table
 from synergy_tui.errors import UsageError
 
 
@@ -58,10 +58,10 @@ def _print(sides: list[Any], ranking: str, as_json: bool) -> None:
         each = [row | {"profile": one | two} for row, one, two in zip(shown, profiles, ends, strict=True)]
         return print_json({"ranking": ranking, "runs": each})
     screen = console()
-    width = min(screen.width, 110)
+    width, look = min(screen.width, 110), look_of(screen)
     if all(one.step is not None for one in sides):
-        screen.print(drawn.trajectory(sides, ranking, width))
-    screen.print(drawn.profiles(sides, ranking, width))
+        screen.print(drawn.trajectory(sides, ranking, width, look=look))
+    screen.print(drawn.profiles(sides, ranking, width, look=look))
     print_table(table)
     if len(sides) == 2:
         for line in drawn.map_of_difference(sides[0], sides[1], scale.palette(screen.color_system)):

@@ -9,6 +9,7 @@ import click
 
 from synergy_tui.cli.common import (
     console,
+    look_of,
     open_cache,
     options,
     print_jobs,
@@ -66,7 +67,8 @@ def show_ladder(opened: Cache, found: dict[str, Any], as_json: bool) -> None:
     if as_json:
         return print_json(found)
     screen = console()
-    screen.print(ladder.draw(found, found["order_parameter"], min(screen.width, 100)))
+    look = look_of(screen)
+    screen.print(ladder.draw(found, found["order_parameter"], min(screen.width, 100), look=look))
     print_table(ladder.rows(found, found["order_parameter"]))
     others = ladder.verdicts(found)
     click.echo("\nall order parameters (one in twenty may stand out by chance)")

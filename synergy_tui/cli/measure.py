@@ -9,6 +9,7 @@ import click
 
 from synergy_tui.cli.common import (
     console,
+    look_of,
     open_cache,
     options,
     print_jobs,
@@ -193,7 +194,7 @@ def ablate(
 
     screen = console()
     if curves.by_line(found["orders"]):
-        screen.print(curves.draw(found["orders"], min(screen.width, 100)))
+        screen.print(curves.draw(found["orders"], min(screen.width, 100), look=look_of(screen)))
         print_table(curves.rows(found["orders"]))
     for title, some in curves.beside(found).items():
         click.echo(f"\n{title}")

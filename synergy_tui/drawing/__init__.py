@@ -2,7 +2,11 @@
 
 scale.py     values → colours and shades, the one place that knows them
 atlas.py     layer × unit map with the layer profile beside it, and the reading under it
-plots.py     lines over an axis
+plots.py     lines over an axis: the frame, its labels and the legend
+lines.py     what a line is, and what the terminal shows of it
+canvas.py    what is inside the axes: bands, lines, bars, points, the cursor
+raster.py    values → pixels
+ticks.py     round numbers and whole labels on an axis
 curves.py    ablation curves
 arcs.py      strongest pairs as arcs between layers
 card.py      a claims card: text, Markdown, JSON

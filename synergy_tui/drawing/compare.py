@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from synergy_tui.drawing import scale
-from synergy_tui.drawing.plots import Line, plot
+from synergy_tui.drawing.plots import Line, Look, plot
 from synergy_tui.drawing.tables import printable
 
 if TYPE_CHECKING:
@@ -49,34 +49,37 @@ def rows(sides: Sequence[Compared]) -> list[dict[str, Any]]:
     return out
 
 
-def lines(sides: Sequence[Compared], letters: bool, bands: bool = True, colour: bool = True) -> list[Line]:
-    """Profiles over normalised depth; their intervals as dots."""
+BANDS = 3
+"""Profiles that can be told apart with their intervals as bands."""
+
+
+def lines(sides: Sequence[Compared]) -> list[Line]:
+    """Profiles over normalised depth; the intervals of a few as bands."""
     out = []
     for place, one in enumerate(sides):
-        hue = COLOURS[place % len(COLOURS)] if colour else None
-        out.append(Line(one.depth.tolist(), one.profile.tolist(), letter(place) if letters else "braille", hue))
-        if bands:
-            out += [Line(one.depth.tolist(), ends.tolist(), "dot", hue) for ends in (one.low, one.high)]
+        hue, called = COLOURS[place % len(COLOURS)], letter(place)
+        line = Line(one.depth, one.profile, hue, called, f"{called} {printable(one.name)}")
+        out.append(line._replace(low=one.low, high=one.high, band=True) if len(sides) <= BANDS else line)
     return out
 
 
-def profiles(sides: Sequence[Compared], ranking: str, width: int, height: int = 16) -> Text:
+def profiles(sides: Sequence[Compared], ranking: str, width: int, height: int = 18, look: Look | None = None) -> Text:
     """Profiles in one plot, a letter each."""
-    bands = len(sides) <= 3
-    return plot(lines(sides, True, bands, False), width, height, ranking, "normalised depth; dots: 95 % intervals")
+    below = "normalised depth" + ("; bands: 95 % intervals" if len(sides) <= BANDS else "")
+    return plot(lines(sides), width, height, ranking, below, look=look or Look())
 
 
 def over_training(sides: Sequence[Compared]) -> list[Line]:
-    """The contrast over training steps; its intervals as dots."""
+    """The contrast over training steps; its intervals as bars."""
+    value, low, high = ([one.contrast[k] for one in sides] for k in range(3))
     steps = [float(one.step or 0) for one in sides]
-    ends = [[one.contrast[k] for one in sides] for k in range(3)]
-    return [Line(steps, ends[0], "C"), *(Line(steps, one, "dot") for one in ends[1:])]
+    return [Line(steps, value, COLOURS[0], "C", low=low, high=high, marked=True)]
 
 
-def trajectory(sides: Sequence[Compared], ranking: str, width: int, height: int = 12) -> Text:
+def trajectory(sides: Sequence[Compared], ranking: str, width: int, height: int = 12, look: Look | None = None) -> Text:
     """The contrast over training steps, in one plot."""
-    below = "training step; dots: 95 % intervals"
-    return plot(over_training(sides), width, height, f"contrast of {ranking}", below)
+    below = "training step; bars: 95 % intervals"
+    return plot(over_training(sides), width, height, f"contrast of {ranking}", below, look=look or Look())
 
 
 def difference_by_unit(first: Compared, other: Compared) -> np.ndarray | None:

@@ -1,7 +1,8 @@
-"""Ablation curves → a plot and a table: targeted orders by themselves, controls as the mean over their seeds."""
+"""Ablation curves → a plot and a table: targeted orders by themselves, controls as what their seeds do."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite, nan
 from statistics import fmean
 from string import ascii_uppercase
@@ -9,22 +10,56 @@ from typing import Any
 
 from rich.text import Text
 
-from synergy_tui.drawing.plots import Line, plot
+from synergy_tui.drawing import ticks
+from synergy_tui.drawing.plots import Line, Look, plot
+from synergy_tui.terms import CONTROL_ORDERS
 
 Curve = dict[str, Any]
 
+COLOURS = {"synergy-first": 208, "redundancy-first": 32, "marked": 213, "random": 246, "layer-matched": 109}
+BAND = (0.05, 0.95)
+"""The seeds of a control that its band holds."""
 
-def draw(orders: dict[str, dict[str, Any]], width: int, height: int = 14) -> Text:
-    """Behaviour divergence over the fraction removed, each line in a letter of its own that the last row explains:
-    it can be read without colour. `orders` as `ablate --json` prints them."""
-    lines = by_line(orders)
+
+def draw(orders: dict[str, dict[str, Any]], width: int, height: int = 16, look: Look | None = None) -> Text:
+    """Behaviour divergence over the fraction removed, each line by itself, controls with the band of their seeds; a
+    legend below. `orders` as `ablate --json` prints them."""
     drawn = []
-    for letter, curves in zip(ascii_uppercase, lines.values(), strict=False):
-        points = {share: one for share, one in mean(curves).items() if isfinite(one["divergence"])}
-        drawn.append(Line([0.0, *points], [0.0, *(one["divergence"] for one in points.values())], letter))
-    text = plot(drawn, width, height, "behaviour divergence, nats per token", "fraction of units removed")
-    names = "\n".join(f"{letter} {name}" for letter, name in zip(ascii_uppercase, lines, strict=False))
-    return text.append(f"\n{names}\n")
+    for place, (name, curves) in enumerate(by_line(orders).items()):
+        points = mean(curves)
+        middle = [one["divergence"] for one in points.values()]
+        seeds = [[_known(curve["divergence"][curve["fraction"].index(share)]) for curve in curves] for share in points]
+        ends = [band(one) for one in seeds] if len(curves) > 1 else []
+        low, high = ([0.0, *(one[end] for one in ends)] if ends else [] for end in (0, 1))
+        drawn.append(line(name, place, [0.0, *points], [0.0, *middle], low, high)._replace(name=name))
+    many = any(one.band for one in drawn)
+    below = "fraction of units removed" + ("; bands: 5–95 % of the seeds" if many else "")
+    names = ticks.even(share for one in drawn for share in set(one.xs))
+    title = "behaviour divergence, nats per token"
+    return plot(drawn, width, height, title, below, names=names, look=look or Look()).append("\n")
+
+
+def line(
+    name: str,
+    place: int,
+    shares: Sequence[float],
+    middle: Sequence[float],
+    low: Sequence[float],
+    high: Sequence[float],
+) -> Line:
+    """One order's curve, the place-th: a control is a thin line, with a band where there are several seeds."""
+    order, letter = name.split(" ")[0], ascii_uppercase[place % 26]
+    thin = order in CONTROL_ORDERS
+    return Line(shares, middle, COLOURS.get(order, 252), letter, "", low, high, True, True, thin, bool(len(low)))
+
+
+def band(seeds: Sequence[float]) -> tuple[float, float]:
+    """Between which values most seeds are; NaN where none has one."""
+    import numpy as np
+
+    known = [one for one in seeds if isfinite(one)]
+    low, high = np.quantile(known, BAND) if known else (nan, nan)
+    return float(low), float(high)
 
 
 def rows(orders: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:

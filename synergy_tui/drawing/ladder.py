@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from synergy_tui.drawing.plots import Line, intervals, plot
+from synergy_tui.drawing.plots import Line, Look, plot
 from synergy_tui.drawing.tables import printable
 
 Found = dict[str, Any]
@@ -19,36 +19,44 @@ FIT_COLOURS = {"constant": 240, "linear": 109, "quadratic": 144, "step": 139, "s
 CURVE_COLOUR, ACCURACY_COLOUR, UNFINISHED_COLOUR = 208, 32, 244
 
 
-def draw(found: Found, parameter: str, width: int, height: int = 14) -> Text:
-    """The curve of an order parameter with its interval, in letters, and accuracy below: readable without colour."""
-    lines, names = curve_lines(found, parameter, coloured=False), level_names(found)
-    text = plot(lines, width, height, f"{parameter} by level, with its 95 % interval", "level", names=names)
-    told = "A mean   bars: interval"
+def draw(found: Found, parameter: str, width: int, height: int = 15, look: Look | None = None) -> Text:
+    """The curve of an order parameter with its interval and the model that fits best, and accuracy below."""
+    look, names = look or Look(), level_names(found)
+    *fits, curve = curve_lines(found, parameter)
     best = (found["verdicts"].get(parameter) or {}).get("best")
-    told += f"   B {best}, the model that fits best" if best else ""
-    text.append(f"\n{told}\n")
-    if accuracy := accuracy_lines(found, coloured=False):
-        title = "accuracy by level" + ("; U share of unfinished answers" if has_unfinished(found) else "")
-        text.append("\n").append(plot(accuracy, width, 8, title, "level", (0.0, 1.0), names)).append("\n")
+    lines = [one._replace(letter="B", name=f"{best}, the model that fits best") for one in fits]
+    lines.append(curve._replace(name="mean   bars: interval"))
+    title = f"{parameter} by level, with its 95 % interval"
+    text = plot(lines, width, height, title, "level", names=names, look=look).append("\n")
+    if accuracy := accuracy_lines(found):
+        *shares, right = accuracy
+        told = [one._replace(name="share of unfinished answers") for one in shares]
+        told.append(right._replace(name="right answers") if shares else right)
+        text.append("\n").append_text(
+            plot(told, width, 9 if shares else 8, "accuracy by level", "level", (0.0, 1.0), names, look=look)
+        )
+        text.append("\n")
     return text
 
 
-def curve_lines(found: Found, parameter: str, coloured: bool = True, fits: bool = False) -> list[Line]:
-    """The curve, its interval, and the fitted models: all of them thin, or the best alone."""
+def curve_lines(found: Found, parameter: str, fits: bool = False) -> list[Line]:
+    """The fitted models as thin lines, all of them or the best alone, and last the curve with its interval."""
     points = found["curves"].get(parameter, [])
     places = [one["level"] for one in points]
     lines = []
     best = (found["verdicts"].get(parameter) or {}).get("best")
-    for letter, name in enumerate(FIT_COLOURS):
+    for name in FIT_COLOURS:
         fit = found["fits"].get(parameter, {}).get(name)
         if fit is None or not (fits or name == best):
             continue
-        sign = "braille" if coloured else chr(ord("b") + letter) if fits else "B"
-        lines.append(Line(fit["places"], fit["line"], sign, FIT_COLOURS[name] if coloured else None))
-    colour = CURVE_COLOUR if coloured else None
-    low, high = ([known(one[end]) for one in points] for end in ("low", "high"))
-    lines += intervals(places, low, high, colour)
-    return [*lines, Line(places, [known(one["value"]) for one in points], "braille" if coloured else "A", colour)]
+        lines.append(Line(fit["places"], fit["line"], FIT_COLOURS[name], fit_letter(name), thin=True))
+    value, low, high = ([known(one[end]) for one in points] for end in ("value", "low", "high"))
+    return [*lines, Line(places, value, CURVE_COLOUR, "A", low=low, high=high, marked=True)]
+
+
+def fit_letter(name: str) -> str:
+    """What a fitted model is called where colours do not tell it."""
+    return chr(ord("b") + list(FIT_COLOURS).index(name))
 
 
 def level_names(found: Found) -> dict[float, str]:
@@ -62,20 +70,19 @@ def has_unfinished(found: Found) -> bool:
     return any(one["unfinished"] for one in found["levels_of"])
 
 
-def accuracy_lines(found: Found, coloured: bool = True) -> list[Line]:
-    """Accuracy along the same axis, and the share of unfinished answers where there are some; empty where nothing was
-    graded."""
+def accuracy_lines(found: Found) -> list[Line]:
+    """Along the same axis the share of unfinished answers, where there are some, and last accuracy with its interval;
+    empty where nothing was graded."""
     points = found["levels_of"]
     values = [known(one["accuracy"]) for one in points]
     shares = [(one["unfinished"] or 0) / one["prompts"] if one["prompts"] else nan for one in points]
-    places, colour = [one["level"] for one in points], ACCURACY_COLOUR if coloured else None
+    places = [one["level"] for one in points]
     lines = []
     if any(share > 0 for share in shares):
-        lines.append(Line(places, shares, "braille" if coloured else "U", UNFINISHED_COLOUR if coloured else None))
+        lines.append(Line(places, shares, UNFINISHED_COLOUR, "U", thin=True, marked=True))
     if any(map(isfinite, values)):
         low, high = ([known(one[f"accuracy_{end}"]) for one in points] for end in ("low", "high"))
-        lines += intervals(places, low, high, colour)
-        lines.append(Line(places, values, "braille" if coloured else "A", colour))
+        lines.append(Line(places, values, ACCURACY_COLOUR, "A", low=low, high=high, marked=True))
     return lines
 
 

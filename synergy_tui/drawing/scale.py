@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from rich.color import Color, ColorType
+from rich.color import Color, ColorSystem, ColorType
 from rich.style import Style
 from rich.text import Text
 
@@ -108,6 +108,36 @@ def _gamma(one: float) -> float:
     return 12.92 * one if one <= 0.0031308 else 1.055 * one ** (1 / 2.4) - 0.055
 
 
+def on_light(colour: int) -> int:
+    """One of the 256 colours, chosen for a dark ground, for a light one: darker in the same hue, greys reversed."""
+    if colour >= 232:
+        return 487 - colour
+    if colour < 16:
+        return colour
+    red, green, blue = (round(0.6 * one) for one in _parts(colour))
+    return 16 + 36 * red + 6 * green + blue
+
+
+def faint(colour: int, dark: bool) -> int:
+    """One of the 256 colours in its hue, near the ground: what is filled behind a line of this colour."""
+    if colour >= 232 or colour < 16:
+        return 238 if dark else 251
+    parts = _parts(colour)
+    if max(parts) == min(parts):
+        return 238 if dark else 251
+    hue = [one - 0.67 * min(parts) for one in parts]
+    if dark:
+        red, green, blue = (round((2 if max(parts) > 3 else 1) * one / max(hue)) for one in hue)
+    else:
+        red, green, blue = (4 - round(1.5 * (1 - one / max(hue))) for one in hue)
+    return 16 + 36 * red + 6 * green + blue
+
+
+def _parts(colour: int) -> tuple[int, int, int]:
+    """Red, green and blue of the cube, from 0 to 5."""
+    return (colour - 16) // 36, (colour - 16) // 6 % 6, (colour - 16) % 6
+
+
 def luminance(red: float, green: float, blue: float) -> float:
     """Relative luminance of an sRGB colour with parts in [0, 255] (WCAG 2.2)."""
     linear = [
@@ -138,6 +168,12 @@ def paint(value: float, width: int, colours: tuple[str, ...], shades: str = SHAD
     if colours:
         return " " * width, f"on {colours[step(value, len(colours))]}"
     return shades[step(value, len(shades))] * width, ""
+
+
+@lru_cache
+def of_sixteen(colour: int) -> int:
+    """The nearest of the sixteen to one of the 256 colours."""
+    return Color.from_ansi(colour).downgrade(ColorSystem.STANDARD).number or 7
 
 
 @lru_cache(512)

@@ -255,6 +255,10 @@ class Explorer(Session):
         if self.shown is not None:
             self._history.leave(self._here())
 
+    def places(self) -> list[tuple[str, Place]]:
+        """Every run there is: its name, and where it is."""
+        return self.runs_panel.places()
+
     def visit(self, place: Place) -> None:
         """Opens a run by the user's wish: the way back is kept."""
         self._leave()

@@ -90,6 +90,9 @@ class Host(Protocol):
     def open_run(self, place: Place) -> None:
         """Brings a run to the front."""
 
+    def places(self) -> list[tuple[str, Place]]:
+        """Every run there is: its name, and where it is."""
+
     def visit(self, place: Place) -> None:
         """The same by the user's wish: the way back is kept."""
 

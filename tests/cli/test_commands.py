@@ -18,8 +18,10 @@ import pytest
 from conftest import TESTS, Command, make_tiny
 from safetensors.numpy import save_file
 
+from synergy_tui.bench.made import make_run
 from synergy_tui.cli import commands
 from synergy_tui.settings import shipped
+from synergy_tui.store.cache import Cache
 
 README = (TESTS.parent / "README.md").read_text("utf-8")
 HEAVY = ("torch", "transformers", "jax", "scipy")
@@ -318,6 +320,17 @@ def test_a_cache_that_cannot_be_used_is_told(command, tmp_path):
     assert "(PID " in command.real("sql", "SELECT 1", code=1).stderr
     con.close()
     command("sql", "SELECT 1")
+
+
+def test_a_comparison_is_drawn_with_letters_and_in_ascii_where_it_is_asked_for(made, command):
+    make_run(Cache.open(made), 6, 4, name="other")
+    drawn = command("compare", "d6x4", "dother").stdout
+    assert "░" in drawn or "▒" in drawn
+    assert "A made-6x4   B made-6x4" in drawn
+    plain = command("compare", "d6x4", "dother", "--ascii").stdout
+    assert plain.partition("A made")[0].isascii()
+    assert "%" in plain
+    assert "A made-6x4   B made-6x4" in plain
 
 
 @pytest.mark.slow

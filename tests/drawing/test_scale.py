@@ -9,11 +9,9 @@ import pytest
 from rich.color import Color
 from rich.style import Style
 
-from synergy_tui.drawing import compare, doubts, ladder, scale
+from synergy_tui.drawing import compare, curves, doubts, ladder, scale
 from synergy_tui.explorer.theme import DARK, LIGHT
-from synergy_tui.explorer.views.ablation import COLOURS
 from synergy_tui.explorer.widgets.ink import Ink
-from synergy_tui.explorer.widgets.plot import on_light
 
 THEMES = {True: DARK, False: LIGHT}
 
@@ -115,9 +113,22 @@ def test_doubts_come_worst_first_in_whole_words():
 
 
 def test_lines_for_a_dark_ground_are_seen_on_a_light_one():
-    used = {*COLOURS.values(), *compare.COLOURS, *ladder.FIT_COLOURS.values(), 215}
+    used = {*curves.COLOURS.values(), *compare.COLOURS, *ladder.FIT_COLOURS.values(), 215}
     used |= {ladder.CURVE_COLOUR, ladder.ACCURACY_COLOUR, ladder.UNFINISHED_COLOUR}
     for one in used:
-        assert scale.contrast(seen(f"color({on_light(one)})"), seen(LIGHT.background)) >= 2.3, one
-        assert on_light(one) != one
-    assert len({on_light(one) for one in ladder.FIT_COLOURS.values()}) == len(ladder.FIT_COLOURS)
+        assert scale.contrast(seen(f"color({scale.on_light(one)})"), seen(LIGHT.background)) >= 2.3, one
+        assert scale.on_light(one) != one
+    assert len({scale.on_light(one) for one in ladder.FIT_COLOURS.values()}) == len(ladder.FIT_COLOURS)
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_a_band_is_seen_on_its_ground_and_lines_are_seen_on_it(dark):
+    ground = seen(THEMES[dark].background)
+    used = {*curves.COLOURS.values(), *compare.COLOURS}
+    for one in used:
+        line = one if dark else scale.on_light(one)
+        band = scale.faint(line, dark)
+        assert scale.contrast(seen(f"color({band})"), ground) >= 1.25, one
+        assert scale.contrast(seen(f"color({line})"), seen(f"color({band})")) >= 1.8, one
+    controls = {scale.faint(curves.COLOURS[one], True) for one in ("random", "layer-matched", "synergy-first")}
+    assert len(controls) == 3

@@ -34,6 +34,7 @@ from synergy_tui.explorer.keys import moves
 from synergy_tui.explorer.runs import RunsPanel
 from synergy_tui.explorer.selection import Selection, by_rule
 from synergy_tui.explorer.views import VIEWS, every_action, view_class
+from synergy_tui.explorer.widgets.plot import Plot
 from synergy_tui.explorer.widgets.table import ResultTable
 from synergy_tui.store.cache import Cache
 
@@ -345,6 +346,30 @@ def test_e_goes_from_extreme_to_extreme(cache: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_cursor_among_the_tokens_is_the_one_on_the_curve(made: Path) -> None:
+    async def look(app, pilot):
+        def column() -> int:
+            axis = next(row for row in curve.plain.splitlines() if row.lstrip().startswith("└"))
+            return axis.index("▲")
+
+        await pilot.press("t")
+        await settle(app, pilot, rest=0.4)
+        curve = app.view.query_one("#curve", Plot)
+        await pilot.press("home")
+        await settle(app, pilot, rest=0.4)
+        first = column()
+        assert first == curve.plain.splitlines()[-2].index("└") + 1
+        await pilot.press("end")
+        await settle(app, pilot, rest=0.4)
+        assert app.selection.step == 39
+        assert column() == curve.content_size.width - 1
+        await pilot.press("left")
+        await settle(app, pilot, rest=0.4)
+        assert first < column() < curve.content_size.width - 1
+
+    drive(look, made)
+
+
 def test_the_map_shows_the_numbers_of_the_cache(made: Path) -> None:
     """The number under the cursor is the stored one, for every unit."""
     with Cache.open(made).read() as con:

@@ -18,7 +18,7 @@ from synergy_tui.explorer.dialogs.base import is_open
 from synergy_tui.units import UnitName
 
 if TYPE_CHECKING:
-    from synergy_tui.explorer.app import Explorer
+    from synergy_tui.explorer.host import Host
 
 FIRST = 8
 """Runs listed before anything is typed."""
@@ -28,12 +28,12 @@ class Places(Provider):
     """Runs by their names and ids, and the unit that was typed."""
 
     @property
-    def _explorer(self) -> Explorer:
-        return cast("Explorer", self.app)
+    def _explorer(self) -> Host:
+        return cast("Host", self.app)
 
     async def discover(self) -> Hits:
         """The first runs of the tree."""
-        for text, place in self._explorer.runs_panel.places()[:FIRST]:
+        for text, place in self._explorer.places()[:FIRST]:
             command = partial(self._explorer.visit, place)
             yield DiscoveryHit(Text(f"run {text}"), command, f"run {text}", "Open this run")
 
@@ -47,7 +47,7 @@ class Places(Provider):
                 yield Hit(1.0, f"unit {run.name(unit)}", partial(app.go_to, unit), None, "Put the cursor on this unit")
             except UsageError:
                 pass
-        for text, place in app.runs_panel.places():
+        for text, place in app.places():
             score = max(
                 matcher.match(f"run {text}"), 0.9 if query.strip() and place.id.startswith(query.strip()) else 0.0
             )

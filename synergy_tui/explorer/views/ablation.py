@@ -13,6 +13,8 @@ from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widgets import Input
 
+from synergy_tui.drawing import curves as drawn
+from synergy_tui.drawing import ticks
 from synergy_tui.drawing.plots import Line
 from synergy_tui.errors import SynergyError, UsageError
 from synergy_tui.explorer import telling
@@ -24,7 +26,7 @@ from synergy_tui.explorer.run import Run, made_score
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.form import FormFields
 from synergy_tui.explorer.widgets.lines import Lines
-from synergy_tui.explorer.widgets.plot import Plot, line_style
+from synergy_tui.explorer.widgets.plot import Plot, line_sign, line_style
 from synergy_tui.explorer.widgets.twomaps import TwoMaps
 from synergy_tui.jobs.folder import ENDED
 from synergy_tui.jobs.plan.links import Link
@@ -37,7 +39,6 @@ ASKED = [one for one in fields(AblateRequest) if not one.option.argument and one
 """The units are those that are marked."""
 
 MARKED = ",".join(("marked", *CONTROL_ORDERS))
-COLOURS = {"synergy-first": 208, "redundancy-first": 32, "marked": 213, "random": 246, "layer-matched": 109}
 
 
 class AblationView(View):
@@ -253,20 +254,18 @@ class AblationView(View):
         lines: list[Line] = []
         legend: list[Text] = []
         for place, curve in enumerate(curves):
-            colour = COLOURS.get(curve.name.split(" ")[0], 252)
-            letter = chr(ord("A") + place % 26)
-            middle = curve.at(0.5)
             many = max(len(values) for values in curve.points.values()) > 1
-            lines.append(Line(*middle, "braille" if self.ink.system else letter, colour))
-            if many:  # the band of the control: what 90 % of its seeds do
-                lines += [Line(*curve.at(quantile), "dot", colour) for quantile in (0.05, 0.95)]
-            sign = "━" if self.ink.system and not self.ink.ascii else letter
-            legend.append(Text.assemble((f"{sign} ", line_style(colour, self.ink)), curve.name))
-        if any(line.sign == "dot" for line in lines):
-            legend.append(Text("dots: 5–95 % of the seeds", self.ink.dim))
+            low, high = (curve.at(one)[1] if many else [] for one in drawn.BAND)
+            line = drawn.line(curve.name, place, *curve.at(0.5), low, high)
+            lines.append(line)
+            sign = line_sign(line.letter, self.ink, line.thin)
+            legend.append(Text.assemble((f"{sign} ", line_style(line.colour, self.ink)), curve.name))
+        if any(line.band for line in lines):
+            legend.append(Text("bands: 5–95 % of the seeds", self.ink.dim))
         width = self.query_one("#ablation-curves").content_size.width or self.size.width
         self.query_one("#ablation-legend", Lines).show(telling.flowing(legend, width), self.ink)
-        self.query_one(Plot).draw(lines, self.ink)
+        names = ticks.even({share for curve in curves for share in curve.points})
+        self.query_one(Plot).draw(lines, self.ink, names=names)
         self._show_maps(found)
         self._show_answer()
 

@@ -113,7 +113,7 @@ class CompareView(View):
         training = self._shown == "training"
         over = "contrast over training steps" if training else "over depth"
         self.head("#compare-profiles", f"{ranking}: {over}" if training else f"{ranking} {over}", f"{self._next()}: o")
-        curves = drawn.over_training(self._sides) if training else drawn.lines(self._sides, True, len(self._sides) <= 2)
+        curves = drawn.over_training(self._sides) if training else drawn.lines(self._sides)
         self.query_one(Plot).draw(curves, self.ink)
         self.query_one("#compare-map").display = self._shown == "runs"
         self.head("#compare-map", "B − A", f"{self._place % self._count + 1} of {self._count}  . and ,")

@@ -20,14 +20,12 @@ from synergy_tui.explorer.run import Place
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.map import LayerMap, Picture
-from synergy_tui.explorer.widgets.plot import Plot, line_style
+from synergy_tui.explorer.widgets.plot import Plot, line_sign, line_style
 from synergy_tui.jobs.folder import ENDED
 from synergy_tui.terms import ORDER_PARAMETERS
 
 if TYPE_CHECKING:
     from synergy_tui.store.cache import Cache
-
-CURSOR_COLOUR = 201
 
 MEANINGS = {
     "contrast": "middle layers minus the others, on the scaled ranking: the contrast of the map, level by level.",
@@ -173,41 +171,41 @@ class DifficultyView(View):
         title = f"{mark(found)}{printable(found['subject_name'])} on {printable(found['name'])}: {parameter}{count}"
         self.head("#ladder-curves", title, "by level, 95 % interval")
         lines = drawn.curve_lines(found, parameter, fits=True)
-        limits, names = _limits(lines), drawn.level_names(found)
-        self.query_one("#ladder-plot", Plot).draw([*self._cursor(limits), *lines], self.ink, limits=limits, names=names)
+        limits, names = _limits(lines[-1]), drawn.level_names(found)
+        self.query_one("#ladder-plot", Plot).draw(lines, self.ink, limits=limits, names=names, cursor=self._level)
         accuracy = drawn.accuracy_lines(found)
         self.query_one("#ladder-accuracy", Plot).display = bool(accuracy)
         if accuracy:
-            here = self._cursor((0.0, 1.0))
+            unfinished = f"; {line_sign('U', self.ink, thin=True)} unfinished"
             self.query_one("#ladder-accuracy", Plot).draw(
-                [*here, *accuracy],
+                accuracy,
                 self.ink,
-                "accuracy; grey: unfinished" if drawn.has_unfinished(found) else "accuracy",
+                f"accuracy{unfinished if drawn.has_unfinished(found) else ''}",
                 "",
                 (0.0, 1.0),
                 names,
+                self._level,
             )
-        self.query_one("#ladder-legend", Lines).show([self._legend()], self.ink)
+        width = self.query_one("#ladder-curves").content_size.width or self.size.width
+        self.query_one("#ladder-legend", Lines).show(telling.flowing(self._legend(), width), self.ink)
         self._draw_level()
         told = found["verdicts"].get(parameter, {}).get("sentence") or found["sentence"]
         verdict.show(telling.wrapped(printable(told), self.size.width - 4), self.ink)
 
-    def _cursor(self, limits: tuple[float, float]) -> list[Line]:
-        return [Line([self._level] * 2, list(limits), "braille", CURSOR_COLOUR)]
-
-    def _legend(self) -> Text:
-        line = Text(" ")
+    def _legend(self) -> list[Text]:
+        entries: list[Text] = []
         if self._shown is None:
-            return line
+            return entries
         fits = self._shown.found["fits"].get(self._parameter, {})
         best = self._shown.found["verdicts"].get(self._parameter, {}).get("best")
         ink = self.ink
-        for place, (name, colour) in enumerate(drawn.FIT_COLOURS.items()):
+        for name, colour in drawn.FIT_COLOURS.items():
             if name in fits:
-                sign = "━" if ink.system and not ink.ascii else chr(ord("b") + place)
+                sign = line_sign(drawn.fit_letter(name), ink, thin=True)
                 style = line_style(colour, ink)
-                line.append(f"{sign} ", style).append(f"{name}{' (best)' if name == best else ''}  ")
-        return line
+                told = f"{name}{' (best)' if name == best else ''}"
+                entries.append(Text.assemble((f"{sign} ", style), told))
+        return entries
 
     def _draw_level(self) -> None:
         shown, small = self._shown, self.query_one(LayerMap)
@@ -311,9 +309,9 @@ class DifficultyView(View):
         return [printable(one) for one in told]
 
 
-def _limits(lines: list[Line]) -> tuple[float, float]:
+def _limits(curve: Line) -> tuple[float, float]:
     """Of the y axis: the curve and its interval decide, a fitted line may leave it."""
-    values = [y for line in lines if line.sign == "bar" or line is lines[-1] for y in line.ys if np.isfinite(y)]
+    values = [y for y in (*curve.ys, *curve.low, *curve.high) if np.isfinite(y)]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     margin = 0.05 * (high - low) or 0.5
     return low - margin, high + margin

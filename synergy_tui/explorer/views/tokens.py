@@ -130,11 +130,16 @@ class TokensView(View):
         )
         self.text.show(response.pieces, 0.5 + values / (2 * reach), selection.step)
         self._tell()
-        lines = [Line(range(len(values)), values.tolist(), "braille", 215 if atom != "rtr" else 74)]
-        if np.isfinite(values).any() and not self.ink.ascii and self.ink.system:
-            lines.append(Line([0, len(values) - 1], [0.0, 0.0], "braille", 240))
         self.head("#tokens-curve", f"local {atom} by step, nats")
-        self.query_one(Plot).draw(lines, self.ink)
+        self._plot()
+
+    def _plot(self) -> None:
+        """The curve under the text, with the cursor at the same step."""
+        if self._response is not None:
+            atom = self._atom()
+            values = self._response.atoms[:, ATOMS.index(atom)]
+            line = Line(range(len(values)), values, 215 if atom != "rtr" else 74)
+            self.query_one(Plot).draw([line], self.ink, cursor=self.selection.step)
 
     def _tell(self) -> None:
         response = self._response
@@ -168,10 +173,12 @@ class TokensView(View):
             return
         self.selection.step = self.text.move(rows, tokens)
         self._tell()
+        self._plot()
 
     def on_token_text_pointed(self, message: TokenText.Pointed) -> None:
         self.selection.step = message.step
         self._tell()
+        self._plot()
 
     def action_swap_atom(self) -> None:
         """Synergy or redundancy."""

@@ -20,8 +20,8 @@ from synergy_tui.explorer.widgets.table import ResultTable
 ORDERS = ("sts", "rtr", "excess", "tdmi")
 """What partners can be put in order by."""
 
-OTHERS = 8
-"""Prompts drawn faintly beside the one chosen."""
+OTHERS = (0.05, 0.95)
+"""The quantiles over the other prompts between which a band lies behind the curve of the one chosen."""
 
 
 class UnitView(View):
@@ -38,7 +38,7 @@ class UnitView(View):
     HELP = (
         "Every score of one unit, with the place it takes among all units (1 is the most synergistic) and the 95 % "
         "interval over prompts. Partners are the units it shares most with; the curve is the L2 norm of its output at "
-        "each generated token, of the chosen prompt ([ and ]) and, faintly, of others."
+        "each generated token, of the chosen prompt ([ and ]), in front of the band in which 90 % of the others are."
     )
 
     def compose(self) -> ComposeResult:
@@ -122,12 +122,11 @@ class UnitView(View):
         if run is None or not self._series:
             return
         chosen = self.selection.prompt
-        numbers = [one for one in self._series if one != chosen]
-        others = numbers[:: max(len(numbers) // OTHERS, 1)][:OTHERS]
-        lines = [Line(range(len(self._series[one])), self._series[one].tolist(), "dot", 240) for one in others]
+        lines = [_others([values for one, values in self._series.items() if one != chosen])]
         if chosen in self._series:
-            lines.append(Line(range(len(self._series[chosen])), self._series[chosen].tolist(), "braille", 215))
-        self.head("#unit-activity", f"Activity by step, prompt {chosen} of {run.row['prompts']}", "[ and ]")
+            lines.append(Line(range(len(self._series[chosen])), self._series[chosen], 215, "p"))
+        told = "[ and ]" if not len(lines[0].low) else "band: 90 % of the other prompts   [ and ]"
+        self.head("#unit-activity", f"Activity by step, prompt {chosen} of {run.row['prompts']}", told)
         self.query_one(Plot).draw(lines, self.ink)
 
     def action_move(self, rows: int, _columns: int) -> None:
@@ -171,6 +170,18 @@ def _read(run: Any, unit: int) -> tuple[Any, int, dict[str, np.ndarray], dict[in
     place = run.place
     partners = walk.partners(place.cache, place.id, unit)
     return run, unit, partners, walk.series_of_unit(place.cache, run.row["capture"], unit)
+
+
+def _others(series: list[np.ndarray]) -> Line:
+    """The band in which 90 % of the prompts are at each step. A response that has ended counts no more."""
+    if not series:
+        return Line([], [])
+    values = np.full((len(series), max(map(len, series))), np.nan)
+    for row, one in zip(values, series, strict=True):
+        row[: len(one)] = one
+    steps = np.flatnonzero(np.isfinite(values).any(axis=0))
+    low, high = np.nanquantile(values[:, steps], OTHERS, axis=0)
+    return Line(steps, np.full(len(steps), np.nan), 246, "o", "", low, high, band=True)
 
 
 def _scores(run: Any, unit: int) -> list[Text]:
