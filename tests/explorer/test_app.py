@@ -22,6 +22,7 @@ from synergy_tui.bench.made import make_run
 from synergy_tui.errors import UsageError
 from synergy_tui.explorer import actions
 from synergy_tui.explorer.app import Explorer
+from synergy_tui.explorer.dialogs.ask import Ask
 from synergy_tui.explorer.dialogs.choose import Choose
 from synergy_tui.explorer.dialogs.help import Help
 from synergy_tui.explorer.dialogs.new import Form
@@ -149,8 +150,8 @@ CLAIMS: list[tuple[str, tuple[str, ...], Check]] = [
     ("view.claims", (), lambda app: "No claims card of this run yet" in app.plain_screen()),
     ("claims.down", (), lambda app: app.view.id == "claims"),
     ("claims.up", (), lambda app: "surrogates for C1, C5" in app.plain_screen()),
-    # The made-up subject is nowhere, which workers will say; that the chain starts is what counts here.
-    ("claims.start", (), lambda app: any(one["kind"] == "claims" for one in app.seen.jobs)),
+    ("claims.pick", (), lambda app: "[ ]" in app.plain_screen()),
+    ("claims.start", (), _dialog(Ask)),
 ]
 
 COMPARE: list[tuple[str, tuple[str, ...], Check]] = [
