@@ -160,7 +160,7 @@ class ClaimsView(View):
         line = Text(f"{sign}{name}  ", "bold" if here else "")
         wide = width >= WIDE
         room = width - 6 - VERDICT - MARK * marks - (EFFECT + WHISKER + HOLDS + 4 if wide else 0)
-        line.append_text(_whole_words(CLAIMS[name], max(room - 1, 10))).append(" ")
+        line.append(f"{telling.whole_words(CLAIMS[name], max(room - 1, 10)):<{max(room - 1, 10)}} ")
         beside = wide and not _has_interval(claim)
         if wide:
             line.append_text(self._numbers(claim, lacking if beside else ""))
@@ -173,10 +173,11 @@ class ClaimsView(View):
         from synergy_tui.drawing.atlas import whisker
 
         measure, _, value = (drawn.effect(claim, brief=True) if claim else "").rpartition(" ")
-        words = _whole_words(measure, EFFECT - len(value) - 2).plain.rstrip()
+        words = telling.whole_words(measure, EFFECT - len(value) - 2)
         found = Text(f"{words} {value}".strip().ljust(EFFECT))
         if lacking:
-            return found.append_text(_whole_words(lacking, WHISKER + HOLDS + 4))
+            room = WHISKER + HOLDS + 4
+            return found.append(telling.whole_words(lacking, room).ljust(room))
         drawing, under = Text(" " * (WHISKER + 1)), ""
         if claim and _has_interval(claim):
             neutral = 1.0 if "×" in claim["measure"] else 0.0
@@ -196,9 +197,7 @@ class ClaimsView(View):
         else:
             words = lacking.removeprefix("needs ").replace("was ", "") or "not judged yet"
             verdict, style = f"{drawn.SIGNS[INCONCLUSIVE]} {words}", self.ink.dim
-        out = _whole_words(verdict, VERDICT)
-        out.stylize(style)
-        return out
+        return Text(telling.whole_words(verdict, VERDICT).ljust(VERDICT), style)
 
     def _mark(self, name: str) -> str:
         """Whether the parts that a claim lacks are picked."""
@@ -374,11 +373,3 @@ def _first_that_fits(width: int, *titles: tuple[str, ...]) -> str:
     """The first of some titles that has room, or the last."""
     joined = [" · ".join(part for part in one if part) for one in titles]
     return next((one for one in joined if len(one) <= width), joined[-1])
-
-
-def _whole_words(text: str, width: int) -> Text:
-    """As many whole words as there is room for."""
-    if len(text) <= width:
-        return Text(text.ljust(width))
-    cut = text[: max(width - 1, 1)].rpartition(" ")[0] or text[: max(width - 2, 1)]
-    return Text(f"{cut.rstrip(',')} …".ljust(width)[:width])
