@@ -163,10 +163,17 @@ COMPARE: list[tuple[str, tuple[str, ...], Check]] = [
 
 JOBS: list[tuple[str, tuple[str, ...], Check]] = [
     ("jobs.pause", ("J",), lambda app: app.seen.jobs[0]["state"] in ("paused", "failed")),
-    ("jobs.cancel", (), lambda app: app.seen.jobs[0]["state"] in ("cancelled", "failed")),
-    ("jobs.remove", (), lambda app: "keeps its parts" in app.plain_screen()),
+    ("jobs.cancel", (), lambda app: isinstance(app.screen, Ask) or "is failed already" in app.plain_screen()),
+    ("jobs.remove", ("enter",), lambda app: "keeps its parts" in app.plain_screen()),
     ("jobs.resume", (), lambda app: "Resumed" in app.plain_screen() or app.seen.jobs[0]["state"] != "cancelled"),
     ("jobs.open", (), lambda app: "has made nothing" in app.plain_screen() or app.view.id == "ablation"),
+]
+
+LIST: list[tuple[str, tuple[str, ...], Check]] = [
+    ("jobs.sort", ("J",), lambda app: "by newest" in app.plain_screen()),
+    ("jobs.filter", (), lambda app: isinstance(app.focused, Input)),
+    ("jobs.leave", ("1",), lambda app: isinstance(app.focused, ResultTable) and not app.view.words),
+    ("jobs.leave", (), _on("atlas")),
 ]
 
 # With a ladder these are tried in test_ladder.py.
@@ -192,7 +199,7 @@ SQL: list[tuple[str, tuple[str, ...], Check]] = [
 ]
 
 SCRIPTS = {"app": APP, "unit": UNIT, "tokens": TOKENS, "pairs": PAIRS, "ablation": [*ABLATION, *JOBS], "sql": SQL}
-SCRIPTS |= {"difficulty": DIFFICULTY, "claims": CLAIMS, "compare": COMPARE}
+SCRIPTS |= {"difficulty": DIFFICULTY, "claims": CLAIMS, "compare": COMPARE, "jobs": LIST}
 
 
 @pytest.mark.worker
@@ -629,7 +636,7 @@ def test_a_run_is_started_watched_and_ablated_from_the_explorer(cache: Path, tin
         app.screen.query_one("#field-subject", Input).focus()
         await pilot.press("enter")
         await until_in(app, pilot, lambda: app.seen is not None and len(app.seen.jobs) == 2, "the start")
-        await pilot.press("J", "down", "enter")
+        await pilot.press("J", "right", "down", "enter")
         # Growing, or whole already: which of them depends on who is faster.
         opened = lambda: app.shown.place.job is not None or app.shown.row["name"] == tiny.name  # noqa: E731
         await until_in(app, pilot, opened, "the map")

@@ -140,15 +140,16 @@ class ClaimsView(View):
         width, claims = self.size.width - 2 * self._boxed, self._card["claims"] if self._card else {}
         counted, then = parts.title(self._parts, self.picked) if self._parts else ("", "")
         title = drawn.title(self._card) if self._card else "No claims card of this run yet"
-        short = (counted, then) if self._card and counted else (title, then)
-        self.head("#claims-pane", _first_that_fits(width - 4, (title, counted, then), short, (title,)))
+        short = (counted, then) if claims and counted else (title, then)
+        self.head("#claims-pane", _first_that_fits(width - 4, (title, counted, then) if claims else short, short))
         names = list(CLAIMS)
         self._place %= len(names)
         lines = [self._row(name, claims.get(name), place == self._place, width) for place, name in enumerate(names)]
         self.query_one("#claims-list", Lines).show(lines, self.ink)
         name = names[self._place]
         told = self._told(name, claims[name], width - 4) if claims else self._lacks(width - 4)
-        self.head("#claim-pane", f"{name}  {CLAIMS[name]}" if claims else "What it needs")
+        needs = " · ".join(part for part in ("What it needs", counted) if part)
+        self.head("#claim-pane", f"{name}  {CLAIMS[name]}" if claims else needs)
         self.query_one("#claim-told", Lines).show(told, self.ink)
 
     def _row(self, name: str, claim: dict[str, Any] | None, here: bool, width: int) -> Text:

@@ -259,7 +259,7 @@ class JobsView(View):
             self._here = None
             self.head("#job-pane", "")
             words = "No job has been started in this cache. Press n to start one."
-            words = f"No job matches {self.words!r}. Escape shows all." if self.words else words
+            words = f"No job matches {self.words}. Escape shows all." if self.words else words
             lines.show(telling.wrapped(words, self.size.width), self.ink)
             return
         self._here, job = (row.key, row.inside), row.job
