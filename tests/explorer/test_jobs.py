@@ -195,6 +195,30 @@ def test_stopping_asks_once_and_takes_the_whole_chain(made: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_long_chain_has_room_on_a_small_screen(made: Path) -> None:
+    chain = [put(made, CAPTURED, "done")]
+    for seed in range(1, 9):
+        chain.append(put(made, CAPTURED.replace(seed=seed), "done", chain[-1]))
+    for seed in range(9, 18):
+        chain.append(put(made, CAPTURED.replace(seed=seed), "paused", chain[-1]))
+
+    async def press(app, pilot):
+        await _open(app, pilot)
+        assert "✓ 9 done" in app.plain_screen()
+        assert f"◐ decompose  {chain[9].id}" in app.plain_screen()
+        await pilot.press("delete")
+        await until_in(app, pilot, lambda: isinstance(app.screen, Ask), "the question")
+        text = app.plain_screen()
+        assert "Cancel what is left of this chain, 9 jobs?" in text
+        assert f"{chain[14].id}, paused" in text
+        assert "and 3 more" in text
+        assert "Finished parts are kept" in text
+        assert "y yes" in text
+
+    drive(press, made, (80, 24))
+
+
+@pytest.mark.slow
 def test_removing_asks_once_and_takes_what_is_done(made: Path) -> None:
     first = put(made, CAPTURED, "done")
     chain = [first, put(made, NETWORKS, "done", first)]

@@ -43,6 +43,9 @@ SIGNS = {"running": "●", "queued": "○", "paused": "◐", "done": "✓", "fai
 BAR, STAGE = 12, 60
 """Columns of a bar, and the most of what a job does or waits for."""
 
+NAMED = 6
+"""Jobs that a question names; others it counts."""
+
 TAIL = 4_000
 """Bytes of the log's end that are read."""
 
@@ -293,9 +296,12 @@ class JobsView(View):
         return [*lines, *(telling.wrapped(f"It {waits}.", self._width) if waits and not row.chain else [])]
 
     def _members(self, row: Row) -> list[Text]:
-        """A chain's jobs, a line for each."""
-        lines = []
-        for one in row.jobs:
+        """A chain's jobs, a line for each; where there is no room, those that are done in one."""
+        lines, shown = [], row.jobs
+        if len(shown) > max(self.query_one("#job-pane").content_size.height - 3, 3):
+            shown = tuple(one for one in shown if one["state"] != "done")
+            lines.append(Text(f" {SIGNS['done']} {len(row.jobs) - len(shown)} done", self.ink.dim))
+        for one in shown:
             words = self._waits(one) or str(one.get("error") or "") or str(one.get("stage", ""))
             told = f"{SIGNS.get(one['state'], ' ')} {one['kind']:<10} {one['id']:<10} {one.get('progress') or 0:4.0%}  "
             room = max(self._width - len(told) - 2, 10)
@@ -374,6 +380,7 @@ class JobsView(View):
         kept = "Finished parts are kept, and e goes on from there."
         if row.chain:
             told = [f"{one['kind']} {one['id']}, {one['state']}" for one in row.jobs if one["state"] not in ENDED]
+            told[NAMED:] = [f"and {len(told) - NAMED} more"] if len(told) > NAMED else []
             question = f"Cancel what is left of this chain, {_jobs(len(row.going))}?"
             return ask(self.explorer, question, [*told, "", kept], lambda: self._cancel("all", row.going, job["id"]))
         chain = linked(self._every, str(job["id"]))
