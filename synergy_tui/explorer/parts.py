@@ -36,10 +36,6 @@ class Parts:
         """Parts that a claim lacks and that can be picked or are being made."""
         return tuple(part for part in _needed(claim) if part in self.costs or part in self.started)
 
-    def barred(self, claim: str) -> tuple[str, ...]:
-        """Parts that a claim lacks and cannot have."""
-        return tuple(part for part in _needed(claim) if part in self.cannot)
-
     def price(self, picked: Collection[str]) -> Cost:
         """What the picked parts and the card cost."""
         return total([*(self.costs[part] for part in self.costs if part in picked), card()])

@@ -334,11 +334,12 @@ class ClaimsView(View):
 
     def about(self) -> list[str]:
         name = list(CLAIMS)[self._place % len(CLAIMS)]
-        lacking = parts.details(self._parts, name, self.picked) if self._parts else []
+        told = parts.details(self._parts, name, self.picked) if self._parts else []
+        lacking = [f"{name} {one}." if one.startswith("needs") else f"The {one}." for one in told]
         if self._card is None:
-            return [f"{name}: {CLAIMS[name]}. It is not judged yet.", *(f"It {one}." for one in lacking)]
+            return [f"{name}: {CLAIMS[name]}. It is not judged yet.", *lacking]
         found = self._card["claims"]
-        return [f"{one}: {CLAIMS[one]}. {found[one]['verdict']}." for one in found] + lacking
+        return [*(f"{one}: {CLAIMS[one]}. {found[one]['verdict']}." for one in found), *lacking]
 
 
 Found = tuple[dict[str, Any] | None, dict[str, list[dict[str, Any]]]]
