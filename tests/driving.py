@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -10,10 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from textual.pilot import Pilot
 
 from synergy_tui.explorer.app import Explorer
 from synergy_tui.explorer.widgets.ink import Ink
+from synergy_tui.jobs import folder
+from synergy_tui.jobs.folder import JobFolder, Order
+from synergy_tui.jobs.specs import Spec
 from synergy_tui.settings import Settings, load
 
 STEP = 0.02
@@ -79,6 +84,24 @@ async def until_in(
         if reached():
             return
     raise AssertionError(f"{what} did nothing:\n{app.plain_screen()}")
+
+
+def put(cache: Path, spec: Spec, state: str, after: JobFolder | None = None, **more: Any) -> JobFolder:
+    """A job's folder in a state, as a worker leaves it; of what has not ended the lock is held as a worker would."""
+    job = folder.new(cache, Order(spec, after.id if after else None))
+    known = {"state": state, "stage": state, "progress": 1.0 if state == "done" else 0.0}
+    job.write_status(folder.queued(job.id, spec.KIND, after.id if after else None) | known | more)
+    if state not in folder.RESTING:
+        lock = job.worker_lock
+        lock.acquire()
+        _held.append(lock)
+    # Jobs are told apart by when their folders were made.
+    place = sum(1 for _ in folder.every(cache))
+    os.utime(job.path / "spec.json", (place, place))
+    return job
+
+
+_held: list[FileLock] = []
 
 
 async def type_in(pilot: Pilot[Any], text: str) -> None:

@@ -16,6 +16,9 @@ MOST_ROWS = 14
 FRAME = 4
 """Rows beside the arcs: the title, pairs inside a layer, the axis, and what was left out."""
 
+Counted = tuple[tuple[int, int], int]
+"""The two layers of an arc, and how many pairs it stands for."""
+
 _WORDS = {"sts": ("synergy (sts)", "color(208)"), "rtr": ("redundancy (rtr)", "color(32)")}
 
 
@@ -35,8 +38,9 @@ def draw(
     )
     within = Counter(one["x_layer"] for one in pairs if one["x_layer"] == one["y_layer"])
     step = max(1, min(6, (width - 4) // max(layers, 1)))
-    shown = sorted(across.items(), key=lambda item: (-item[1], item[0][1] - item[0][0], item[0]))
-    shown = shown[: min(rows, MOST_ROWS)]
+    shown = _fitting(
+        sorted(across.items(), key=lambda item: (-item[1], item[0][1] - item[0][0], item[0])), min(rows, MOST_ROWS)
+    )
     shown.sort(key=lambda item: (item[0][0] - item[0][1], item[0]))  # the widest on top
     most = max([count for _, count in shown], default=1)
     text = Text(
@@ -66,6 +70,16 @@ def draw(
         rest = sum(across.values()) - sum(count for _, count in shown)
         text.append(f" {left_out} more arcs of {rest} pairs are not drawn\n", "" if plain else "dim")
     return text
+
+
+def _fitting(arcs: list[Counted], rows: int) -> list[Counted]:
+    """Of arcs, the most frequent first, those for which there are rows: some share one."""
+    out: list[Counted] = []
+    for one in arcs:
+        wider = sorted((arc for arc, _ in [*out, one]), key=lambda arc: (arc[0] - arc[1], arc))
+        if max(_rows(wider).values()) < rows:
+            out.append(one)
+    return out
 
 
 def _rows(arcs: list[tuple[int, int]]) -> dict[tuple[int, int], int]:

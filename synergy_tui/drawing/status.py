@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from synergy_tui.drawing.tables import printable
 
 
-def brief(status: dict[str, Any]) -> str:
+def brief(status: Mapping[str, Any]) -> str:
     """One job in one breath: kind, bar, share, time left."""
     if status["state"] == "queued":
         return f"{status['kind']} queued"
@@ -22,7 +23,7 @@ def bar(share: float, width: int) -> str:
     return "█" * full + "░" * (width - full)
 
 
-def rate(status: dict[str, Any]) -> str:
+def rate(status: Mapping[str, Any]) -> str:
     """Parts a second of the stage under way."""
     stage = _stage(status)
     if not stage or not stage.get("rate"):
@@ -30,7 +31,7 @@ def rate(status: dict[str, Any]) -> str:
     return f"{_short(stage['rate'])} {stage['unit']}/s"
 
 
-def time_left(status: dict[str, Any]) -> str:
+def time_left(status: Mapping[str, Any]) -> str:
     """Of the stage under way, as minutes and seconds; of a job that is done, how long it took. Nothing where nobody
     knows."""
     if status["state"] == "done":
@@ -42,10 +43,31 @@ def time_left(status: dict[str, Any]) -> str:
     return span(seconds)
 
 
-def silence(status: dict[str, Any]) -> str:
+def silence(status: Mapping[str, Any]) -> str:
     """What to know of a worker that lives and says nothing; empty for all others."""
     silent = status.get("silent")
     return f"its worker has said nothing for {span(silent)}: stopped, or waiting for the disk" if silent else ""
+
+
+def waits(status: Mapping[str, Any], jobs: Mapping[str, Mapping[str, Any]], device: str = "", first: str = "") -> str:
+    """What a queued job waits for: another job, or its device and who has that. jobs: all of the cache, by id. device:
+    the one it wants. first: the job that has the device or is next. Empty where it waits for nothing known."""
+    if status["state"] != "queued":
+        return ""
+    other = jobs.get(str(status.get("after")))
+    if other is not None and other["state"] in _GOING:
+        paused = ", which is paused" if other["state"] == "paused" else ""
+        return f"waits for {other['kind']} {other['id']}{paused}"
+    if not first or first == status["id"]:
+        return ""
+    holder = jobs.get(first)
+    if holder is None:
+        return f"waits for device {device}: job {first} of another cache is before it"
+    word = "is running there" if holder["state"] == "running" else "is before it"
+    return f"waits for device {device}: {holder['kind']} {first} {word}"
+
+
+_GOING = ("running", "queued", "paused")
 
 
 def as_text(status: dict[str, Any], spec: dict[str, Any], folder: str) -> str:
@@ -82,7 +104,7 @@ def span(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d}"
 
 
-def _stage(status: dict[str, Any]) -> dict[str, Any] | None:
+def _stage(status: Mapping[str, Any]) -> dict[str, Any] | None:
     stages = status.get("stages") or []
     return stages[-1] if stages and isinstance(stages[-1], dict) else None
 

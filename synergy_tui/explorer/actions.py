@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from synergy_tui.errors import UsageError
 from synergy_tui.explorer import views
-from synergy_tui.explorer.keys import DIALOG, TABLE, Action
+from synergy_tui.explorer.keys import DIALOG, QUESTION, TABLE, Action
 
 OPENINGS = tuple(
     Action(f"view.{name}", one.key, f"view('{name}')", one.word, one.tooltip, footer=one.footer)
@@ -51,7 +51,7 @@ def check_keys(keys: Iterable[str]) -> None:
     keys = list(keys)
     if not keys:
         return  # what views there are need not be loaded
-    known = {one.id for one in (*APP, *TABLE, *DIALOG, *views.every_action())}
+    known = {one.id for one in (*APP, *TABLE, *DIALOG, *QUESTION, *views.every_action())}
     for one in keys:
         if one not in known:
             raise UsageError(

@@ -57,6 +57,11 @@ TABLE = tuple(
 
 DIALOG = (Action("dialog.close", "escape", "close", "close", "Close without doing anything", palette=False),)
 
+QUESTION = (
+    Action("question.yes", "y,enter", "answer(True)", "yes", "Yes, do it", palette=False),
+    Action("question.no", "n", "answer(False)", "no", "No, leave all as it is", palette=False),
+)
+
 
 def bindings(actions: Iterable[Action]) -> list[BindingType]:
     """The bindings of actions."""

@@ -33,6 +33,14 @@ def wrapped(text: str, width: int) -> list[Text]:
     return [Text(" " + line) for line in textwrap.wrap(text, max(width - 2, 20))] or [Text()]
 
 
+def whole_words(text: str, width: int) -> str:
+    """As many words of a text as have room; `…` stands for others."""
+    if len(text) <= width:
+        return text
+    cut = text[: max(width - 1, 1)].rpartition(" ")[0] or text[: max(width - 2, 0)]
+    return f"{cut.rstrip(',')} …"[: max(width, 0)]
+
+
 def flowing(parts: Sequence[Text], width: int) -> list[Text]:
     """Parts beside each other in as many lines as they take, each part whole."""
     lines: list[Text] = []

@@ -59,6 +59,21 @@ def started(cache: Cache, links: Sequence[Link], ids: Sequence[str]) -> list[Job
     return [JobFolder(cache.jobs / one) for one, link in zip(ids, links, strict=True) if link.found is None]
 
 
+def under_way(cache: Cache, links: Sequence[Link]) -> list[Link]:
+    """The links whose jobs have been started already and are running or waiting: `start` with join takes them up."""
+    waiting = _unfinished(cache)
+    ids: list[str] = []
+    out = []
+    for one in links:
+        job = None
+        if one.found is None and one.completed is None and (one.of is None or ids[one.of]):
+            job = waiting.get(one.spec(ids).hash)
+        ids.append(one.found or (job.id if job is not None else ""))
+        if job is not None and job.status()["state"] not in RESTING:
+            out.append(one)
+    return out
+
+
 def _unfinished(cache: Cache) -> dict[str, JobFolder]:
     """By hash, the newest job that is not done."""
     out = {}

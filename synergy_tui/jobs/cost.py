@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,8 +31,24 @@ class Cost:
     disk: float
 
     def __str__(self) -> str:
-        time = "time unknown on this device" if self.seconds is None else f"about {_time(self.seconds)}"
-        return f"{time}, {self.disk / 1e6:,.1f} MB of disk"
+        return f"{self.time}, {self.disk / 1e6:,.1f} MB of disk"
+
+    @property
+    def time(self) -> str:
+        """The time alone."""
+        return "time unknown on this device" if self.seconds is None else f"about {_time(self.seconds)}"
+
+    @property
+    def brief(self) -> str:
+        """The time in few columns; empty where nothing is known."""
+        return "" if self.seconds is None else _time(self.seconds)
+
+
+def total(costs: Iterable[Cost]) -> Cost:
+    """What several jobs cost together. Its time is unknown where one of theirs is."""
+    costs = list(costs)
+    known = [one.seconds for one in costs if one.seconds is not None]
+    return Cost(sum(known) if len(known) == len(costs) else None, sum(one.disk for one in costs))
 
 
 def capture(geometry: dict[str, Any], prompts: int, steps: int, device: str, cores: int, fetch: float = 0.0) -> Cost:

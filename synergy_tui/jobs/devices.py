@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from synergy_tui.errors import UsageError
+from synergy_tui.settings import machine_folder
 
 
 def choose(device: str | None) -> str:
@@ -17,6 +18,31 @@ def choose(device: str | None) -> str:
     if device in ("cpu", "cuda", "cuda:all") or (device.startswith("cuda:") and device[5:].isdigit()):
         return device
     raise UsageError(f"no device {device!r}", "give cpu, cuda, cuda:N, or cuda:all for a model over all GPUs")
+
+
+def places(device: str, cache: Path) -> tuple[Path, Path]:
+    """(folder of the tickets of who waits for a device or has it, lock of the device): one for all of a user's jobs on
+    this machine, or where that cannot be for those of a cache."""
+    try:
+        folder = machine_folder()
+    except OSError:
+        folder = cache
+    name = f"device-{device.replace(':', '-')}"
+    return folder / f"{name}.queue", folder / f"{name}.lock"
+
+
+def ticket(queued: float, job: str) -> str:
+    """The name of a job's ticket: they are served in the order of their names."""
+    return f"{queued:017.6f}-{job}"
+
+
+def queue(device: str, cache: Path) -> list[str]:
+    """Ids of the jobs that have a device or wait for it, whatever their cache, in their order."""
+    try:
+        names = sorted(one.name for one in places(device, cache)[0].iterdir())
+    except OSError:
+        return []
+    return [name.rpartition("-")[2] for name in names]
 
 
 def free_memory() -> int:

@@ -96,18 +96,48 @@ def linked(statuses: Sequence[Mapping[str, Any]], job: str) -> list[str]:
     """Ids of the jobs under way that are joined to one by waiting for each other, that one among them; those that wait
     come last."""
     going = {one["id"]: one.get("after") for one in statuses if one["state"] not in ENDED}
-    found, new = {job}, {job}
+    return _joined(going, _waiting(going), job)
+
+
+def chains(statuses: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Ids of all jobs, those together that are joined by waiting for each other, whether under way or not; in each
+    chain those that wait come last. In the order of the first job of each."""
+    after = {str(one["id"]): one.get("after") for one in statuses}
+    waiting = _waiting(after)
+    out: list[list[str]] = []
+    seen: set[str] = set()
+    for one in after:
+        if one not in seen:
+            out.append(_joined(after, waiting, one))
+            seen.update(out[-1])
+    return out
+
+
+def _waiting(after: Mapping[str, str | None]) -> dict[str | None, list[str]]:
+    """By job, those that wait for it. after: by job, the one that it waits for."""
+    out: dict[str | None, list[str]] = {}
+    for one, other in after.items():
+        out.setdefault(other, []).append(one)
+    return out
+
+
+def _joined(after: Mapping[str, str | None], waiting: Mapping[str | None, list[str]], job: str) -> list[str]:
+    """The known jobs that are joined to one, itself among them, those that wait last."""
+    found, new = {job}, [job]
     while new:
-        waiting = {one for one, after in going.items() if after in new}
-        waited = {str(after) for one, after in going.items() if one in new and after in going}
-        new = (waiting | waited) - found
-        found |= new
+        one = new.pop()
+        near = [*waiting.get(one, ()), *([str(after[one])] if after.get(one) in after else [])]
+        new += [other for other in near if other not in found]
+        found.update(near)
 
     def depth(one: str) -> int:
-        after = going.get(one)
-        return 1 + depth(after) if after in found else 0
+        seen = {one}
+        while (other := after.get(one)) in found and other not in seen:  # a damaged folder may wait for itself
+            one = str(other)
+            seen.add(one)
+        return len(seen)
 
-    return sorted(found & going.keys(), key=lambda one: (depth(one), one))
+    return sorted(found & after.keys(), key=lambda one: (depth(one), one))
 
 
 def cancel_all(cache: Path, jobs: Sequence[str]) -> list[str]:

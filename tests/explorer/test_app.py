@@ -22,6 +22,7 @@ from synergy_tui.bench.made import make_run
 from synergy_tui.errors import UsageError
 from synergy_tui.explorer import actions
 from synergy_tui.explorer.app import Explorer
+from synergy_tui.explorer.dialogs.ask import Ask
 from synergy_tui.explorer.dialogs.choose import Choose
 from synergy_tui.explorer.dialogs.help import Help
 from synergy_tui.explorer.dialogs.jump import Jump
@@ -166,8 +167,8 @@ CLAIMS: list[tuple[str, tuple[str, ...], Check]] = [
     ("view.claims", (), lambda app: "No claims card of this run yet" in app.plain_screen()),
     ("claims.down", (), lambda app: app.view.id == "claims"),
     ("claims.up", (), lambda app: "surrogates for C1, C5" in app.plain_screen()),
-    # The made-up subject is nowhere, which workers will say; that the chain starts is what counts here.
-    ("claims.start", (), lambda app: any(one["kind"] == "claims" for one in app.seen.jobs)),
+    ("claims.pick", (), lambda app: "[ ]" in app.plain_screen()),
+    ("claims.start", (), _dialog(Ask)),
 ]
 
 COMPARE: list[tuple[str, tuple[str, ...], Check]] = [
@@ -180,10 +181,17 @@ COMPARE: list[tuple[str, tuple[str, ...], Check]] = [
 
 JOBS: list[tuple[str, tuple[str, ...], Check]] = [
     ("jobs.pause", ("J",), lambda app: app.seen.jobs[0]["state"] in ("paused", "failed")),
-    ("jobs.cancel", (), lambda app: app.seen.jobs[0]["state"] in ("cancelled", "failed")),
-    ("jobs.remove", (), lambda app: "keeps its parts" in app.plain_screen()),
+    ("jobs.cancel", (), lambda app: isinstance(app.screen, Ask) or "is failed already" in app.plain_screen()),
+    ("jobs.remove", ("enter",), lambda app: "keeps its parts" in app.plain_screen()),
     ("jobs.resume", (), lambda app: "Resumed" in app.plain_screen() or app.seen.jobs[0]["state"] != "cancelled"),
     ("jobs.open", (), lambda app: "has made nothing" in app.plain_screen() or app.view.id == "ablation"),
+]
+
+LIST: list[tuple[str, tuple[str, ...], Check]] = [
+    ("jobs.sort", ("J",), lambda app: "by newest" in app.plain_screen()),
+    ("jobs.filter", (), lambda app: isinstance(app.focused, Input)),
+    ("jobs.leave", ("1",), lambda app: isinstance(app.focused, ResultTable) and not app.view.words),
+    ("jobs.leave", (), _on("atlas")),
 ]
 
 # With a ladder these are tried in test_ladder.py.
@@ -209,7 +217,7 @@ SQL: list[tuple[str, tuple[str, ...], Check]] = [
 ]
 
 SCRIPTS = {"app": APP, "unit": UNIT, "tokens": TOKENS, "pairs": PAIRS, "ablation": [*ABLATION, *JOBS], "sql": SQL}
-SCRIPTS |= {"difficulty": DIFFICULTY, "claims": CLAIMS, "compare": COMPARE}
+SCRIPTS |= {"difficulty": DIFFICULTY, "claims": CLAIMS, "compare": COMPARE, "jobs": LIST}
 
 
 @pytest.mark.worker
@@ -670,7 +678,7 @@ def test_a_run_is_started_watched_and_ablated_from_the_explorer(cache: Path, tin
         app.screen.query_one("#field-subject", Input).focus()
         await pilot.press("enter")
         await until_in(app, pilot, lambda: app.seen is not None and len(app.seen.jobs) == 2, "the start")
-        await pilot.press("J", "down", "enter")
+        await pilot.press("J", "right", "down", "enter")
         # Growing, or whole already: which of them depends on who is faster.
         opened = lambda: app.shown.place.job is not None or app.shown.row["name"] == tiny.name  # noqa: E731
         await until_in(app, pilot, opened, "the map")

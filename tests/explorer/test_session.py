@@ -317,11 +317,12 @@ def nobody_works(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", sorted(one.__name__ for one in _dialogs()))
 def test_a_dialog_may_be_closed_at_any_moment(made: Path, name: str) -> None:
     """Before it is mounted, while it is, and after."""
-    from synergy_tui.explorer.dialogs import choose, copy, new, pins, rule
+    from synergy_tui.explorer.dialogs import ask, choose, copy, new, pins, rule
     from synergy_tui.explorer.dialogs import help as help_
 
     async def press(app, pilot):
         make: dict[str, Any] = {
+            "Ask": lambda: ask.Ask("Really?", ["It takes long."]),
             "Choose": lambda: choose.Choose("which", {"a": "one"}),
             "Copy": lambda: copy.Copy(app, app.view, "<svg/>", "text"),
             "Form": lambda: new.Form(new.FORMS["run"](app)),

@@ -423,6 +423,20 @@ def test_a_chain_is_what_waits_for_each_other_and_is_under_way():
     assert submit.linked(jobs, "d2") == ["c2", "d2"]
 
 
+def test_chains_are_all_jobs_that_are_joined_whatever_their_state():
+    jobs = [
+        {"id": "x1", "state": "failed", "after": "gone"},
+        {"id": "k1", "state": "queued", "after": "n1"},
+        {"id": "c1", "state": "done", "after": None},
+        {"id": "d1", "state": "running", "after": "c1"},
+        {"id": "d2", "state": "cancelled", "after": "c1"},
+        {"id": "n1", "state": "queued", "after": "d1"},
+        {"id": "o1", "state": "failed", "after": "o1"},
+    ]
+    assert submit.chains(jobs) == [["x1"], ["c1", "d1", "d2", "n1", "k1"], ["o1"]]
+    assert submit.chains([]) == []
+
+
 @pytest.mark.worker
 def test_a_whole_chain_is_cancelled_at_once(command, tiny):
     ids = command.json("run", str(tiny), *LONG, "--detach")

@@ -1,4 +1,4 @@
-"""The claims card of a run: six verdicts, and what is behind the one under the cursor."""
+"""The claims card of a run: six verdicts, what is behind the one under the cursor, and the parts still to be made."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from synergy_tui.errors import SynergyError, UsageError
-from synergy_tui.explorer import telling
+from synergy_tui.explorer import parts, telling
 from synergy_tui.explorer.keys import Action, bindings
+from synergy_tui.explorer.parts import Parts
 from synergy_tui.explorer.run import Run
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
-from synergy_tui.terms import CLAIMS, EXPLAINED, NOT_SUPPORTED, SUPPORTED
+from synergy_tui.terms import CLAIMS, EXPLAINED, INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED
 
 WIDE = 110
 """Columns from which the list has effects and intervals too."""
 
-EFFECT, WHISKER, VERDICT = 26, 24, 19
-"""Columns that an effect, the drawing of its interval and a verdict take."""
+EFFECT, WHISKER, HOLDS, VERDICT, MARK = 26, 24, 6, 20, 4
+"""Columns that an effect, the drawing of its interval, a count of rankings, a verdict and a mark take."""
 
-EDGES, NARROWEST = 60, 60
-"""Strongest pairs drawn of a network, and the fewest columns of one that stands beside another."""
+EDGES, NARROWEST, FEWEST_ROWS = 60, 57, 4
+"""Strongest pairs drawn of a network; the fewest columns of one that stands beside another; the rows of arcs below
+which networks stand beside each other rather than one above the other."""
+
+LOOKING = "Looking what is there already …"
 
 
 class ClaimsView(View):
@@ -34,7 +37,8 @@ class ClaimsView(View):
     ACTIONS = (
         Action("claims.up", "up,k", "move(-1)", "up", "The claim before", palette=False),
         Action("claims.down", "down,j", "move(1)", "down", "The next claim", palette=False),
-        Action("claims.start", "f5", "start", "start", "Make what is missing, and the card", footer=True),
+        Action("claims.pick", "space", "pick", "pick part", "Pick or leave out what the claim lacks", footer=True),
+        Action("claims.start", "f5", "start", "make picked", "Make the picked parts, and the card", footer=True),
     )
     BINDINGS = bindings(ACTIONS)
     HELP = (
@@ -42,8 +46,9 @@ class ClaimsView(View):
         "surrogate data put through the same path. Not supported: the interval excludes the claimed side, or the test "
         "fails with enough data. Otherwise inconclusive, with what is missing. `holds under` counts the rankings (of "
         "C6 the densities) under which a claim is supported: one that holds under few depends on the choice. Under C6 "
-        "stand the strongest pairs as arcs between layers, the thicker the more. F5 makes what is missing; what is "
-        "there is used."
+        "stand the strongest pairs as arcs between layers, the thicker the more. A part that is missing stands in its "
+        "claim's row with the time it takes; one part may serve several claims. [x]: it is picked, space changes that. "
+        "F5 asks first, then makes the picked parts and judges anew; what is there is used."
     )
 
     def compose(self) -> ComposeResult:
@@ -56,9 +61,11 @@ class ClaimsView(View):
         self.can_focus = True
         self._card: dict[str, Any] | None = None
         self._strongest: dict[str, list[dict[str, Any]]] = {}
-        self._cost = ""
+        self._parts: Parts | None = None
+        self._left: set[str] = set()
         self._place = 0
         self._of: str | None = None
+        self._asked: tuple[Any, ...] = ()
 
     def focus_main(self) -> None:
         self.focus()
@@ -67,105 +74,176 @@ class ClaimsView(View):
         run = self.ready
         if run is None:
             words = self.empty()
-            self._card, self._of = None, None
+            self._card, self._parts, self._of, self._asked = None, None, None, ()
             self.head("#claims-pane", "Claims")
             self.query_one("#claims-list", Lines).show(telling.wrapped(words, self.size.width), self.ink)
             self.query_one("#claim-told", Lines).show([], self.ink)
             return
         if self._of != run.place.id:
-            self._card, self._cost, self._of = None, "", run.place.id
-            self._read()
+            self._card, self._parts, self._of = None, None, run.place.id
+            self._left = set()
+        self.noticed()
         self._draw()
 
     def noticed(self) -> None:
-        self._read()
-
-    def _read(self) -> None:
-        run = self.ready
+        """Reads the card and its parts where results or jobs came, went or ended: a job that goes on is no news."""
+        run, seen = self.ready, self.explorer.seen
         if run is None:
             return
-        data = self.explorer.settings.data
+        states = {one["id"]: one["state"] for one in seen.jobs} if seen else {}
+        asked = (run.place.id, seen.catalogue if seen else 0, states)
+        if asked != self._asked:
+            self._asked = asked
+            self._read(run)
+
+    def _read(self, run: Run) -> None:
+        """The card first: finding out what its parts cost takes longer."""
 
         def there(found: Found) -> None:
-            if self.run is run:
-                self._card, self._strongest, self._cost = found
+            if self._of == run.place.id:
+                self._card, self._strongest = found
+                self._draw()
+                if self._open:
+                    self.explorer.in_thread("claims-parts", lambda: parts.read(run, data), told)
+
+        def told(found: Parts) -> None:
+            if self._of == run.place.id:
+                self._parts = found
                 self._draw()
 
-        self.explorer.in_thread("claims", lambda: _of(run, data), there)
+        data = self.explorer.settings.data
+        self.explorer.in_thread("claims", lambda: _of(run), there)
+
+    @property
+    def _open(self) -> bool:
+        """Whether more can be made of the run in front."""
+        from synergy_tui.store.archive import Archive
+
+        run = self.ready
+        return run is not None and not isinstance(run.place.cache, Archive)
+
+    @property
+    def _boxed(self) -> bool:
+        """Whether panes have borders on all sides."""
+        return self.screen.has_class("-high") and not self.screen.has_class("-narrow")
+
+    @property
+    def picked(self) -> list[str]:
+        """The missing parts that are to be made."""
+        return [part for part in self._parts.missing if part not in self._left] if self._parts else []
 
     def _draw(self) -> None:
-        width = self.size.width
-        if self._card is None:
-            self.head("#claims-pane", "No claims card of this run yet", "F5 makes it")
-            lines = [Text(f" {name}  {statement}") for name, statement in CLAIMS.items()]
-            self.query_one("#claims-list", Lines).show(lines, self.ink)
-            self.head("#claim-pane", "What it needs")
-            words = f"{self._cost}\nPress F5 to make it." if self._cost else "Looking what is there already …"
-            words = self._cost if run_is_sample(self.run) else words
-            lines = [line for one in words.split("\n") for line in telling.wrapped(one, width - 4)]
-            self.query_one("#claim-told", Lines).show(lines, self.ink)
-            return
         from synergy_tui.drawing import card as drawn
 
-        claims = self._card["claims"]
-        self.head("#claims-pane", drawn.title(self._card), "F5 makes what is missing")
-        names = list(claims)
+        if self._of is None:
+            return
+        width, claims = self.size.width - 2 * self._boxed, self._card["claims"] if self._card else {}
+        counted, then = parts.title(self._parts, self.picked) if self._parts else ("", "")
+        title = drawn.title(self._card) if self._card else "No claims card of this run yet"
+        short = (counted, then) if claims and counted else (title, then)
+        self.head("#claims-pane", _first_that_fits(width - 4, (title, counted, then) if claims else short, short))
+        names = list(CLAIMS)
         self._place %= len(names)
-        lines = [self._row(name, claims[name], place == self._place, width) for place, name in enumerate(names)]
+        lines = [self._row(name, claims.get(name), place == self._place, width) for place, name in enumerate(names)]
         self.query_one("#claims-list", Lines).show(lines, self.ink)
         name = names[self._place]
-        self.head("#claim-pane", f"{name}  {claims[name]['statement']}", "up, down: another")
-        told = self._told(claims[name], width - 4)
-        if said := drawn.too_old(self._card):
-            told = [*telling.wrapped(said, width - 4), Text(), *told]
-        if name == "C6":
-            told += [Text()] * (self.size.height > 30)
-            told += self._networks(width - 4, self.size.height - len(names) - 4 - len(told))
+        told = self._told(name, claims[name], width - 4) if claims else self._lacks(width - 4)
+        needs = " · ".join(part for part in ("What it needs", counted) if part)
+        self.head("#claim-pane", f"{name}  {CLAIMS[name]}" if claims else needs)
         self.query_one("#claim-told", Lines).show(told, self.ink)
 
-    def _row(self, name: str, claim: dict[str, Any], here: bool, width: int) -> Text:
-        """A claim in one line: with its effect and interval where there is room for them."""
+    def _row(self, name: str, claim: dict[str, Any] | None, here: bool, width: int) -> Text:
+        """A claim in one line: with its effect and interval where there is room for them. What it lacks stands where
+        its interval will be, or in place of the verdict."""
+        lacking = parts.need(self._parts, name) if self._parts else ""
+        marks = bool(self._parts and self._parts.costs)
+        sign = (">" if self.ink.ascii else "▸") if here else " "
+        line = Text(f"{sign}{name}  ", "bold" if here else "")
+        wide = width >= WIDE
+        room = width - 6 - VERDICT - MARK * marks - (EFFECT + WHISKER + HOLDS + 4 if wide else 0)
+        line.append(f"{telling.whole_words(CLAIMS[name], max(room - 1, 10)):<{max(room - 1, 10)}} ")
+        beside = wide and not _has_interval(claim)
+        if wide:
+            line.append_text(self._numbers(claim, lacking if beside else ""))
+        line.append_text(self._verdict(claim, "missing" if lacking and beside else lacking))
+        return line.append(f" {self._mark(name)}" if marks else "")
+
+    def _numbers(self, claim: dict[str, Any] | None, lacking: str) -> Text:
+        """Effect, interval and count of rankings, or what is lacking for them."""
         from synergy_tui.drawing import card as drawn
         from synergy_tui.drawing.atlas import whisker
 
-        sign = (">" if self.ink.ascii else "▸") if here else " "
-        line = Text(f"{sign}{name}  ", "bold" if here else "")
-        under = f"{len(claim['holds_under'])}/{len(claim['of'])}" if claim["of"] else ""
-        verdict = Text(drawn.verdict(claim, short=True), self._colour(claim["verdict"]))
-        room = width - 6 - VERDICT - (EFFECT + WHISKER + 10 if width >= WIDE else 0)
-        statement = Text(claim["statement"])
-        statement.truncate(max(room - 1, 10), overflow="ellipsis", pad=True)
-        line.append_text(statement).append(" ")
-        if width < WIDE:
-            return line.append_text(verdict)
-        found, drawing = Text(drawn.effect(claim, brief=True)), Text(" " * (WHISKER + 1))
-        found.truncate(EFFECT - 1, overflow="ellipsis", pad=True)
-        if claim["low"] is not None and claim["effect"] is not None:
+        measure, _, value = (drawn.effect(claim, brief=True) if claim else "").rpartition(" ")
+        words = telling.whole_words(measure, EFFECT - len(value) - 2)
+        found = Text(f"{words} {value}".strip().ljust(EFFECT))
+        if lacking:
+            room = WHISKER + HOLDS + 4
+            return found.append(telling.whole_words(lacking, room).ljust(room))
+        drawing, under = Text(" " * (WHISKER + 1)), ""
+        if claim and _has_interval(claim):
             neutral = 1.0 if "×" in claim["measure"] else 0.0
             reach = max(abs(one - neutral) for one in (claim["effect"], claim["low"], claim["high"]))
             sides = (self.ink.cool, self.ink.warm)
             drawing = whisker(claim["effect"], claim["low"], claim["high"], neutral, reach, sides, WHISKER)
-        line.append_text(found).append(" ").append_text(drawing).append(f"  {under:<5} ")
-        return line.append_text(verdict)
+        if claim and claim["of"]:
+            under = f"{len(claim['holds_under'])}/{len(claim['of'])}"
+        return found.append_text(drawing).append(f"  {under:<{HOLDS - 1}}  ")
+
+    def _verdict(self, claim: dict[str, Any] | None, lacking: str) -> Text:
+        """The verdict, or of a claim without one what it lacks."""
+        from synergy_tui.drawing import card as drawn
+
+        if claim and not (lacking and claim["verdict"] == INCONCLUSIVE):
+            verdict, style = drawn.verdict(claim, short=True), self._colour(claim["verdict"])
+        else:
+            words = lacking.removeprefix("needs ").replace("was ", "") or "not judged yet"
+            verdict, style = f"{drawn.SIGNS[INCONCLUSIVE]} {words}", self.ink.dim
+        return Text(telling.whole_words(verdict, VERDICT).ljust(VERDICT), style)
+
+    def _mark(self, name: str) -> str:
+        """Whether the parts that a claim lacks are picked."""
+        own = [part for part in self._parts.of(name) if part in self._parts.costs] if self._parts else []
+        picked = [part for part in own if part not in self._left]
+        if not own:
+            return "   "
+        return "[ ]" if not picked else "[x]" if len(picked) == len(own) else "[-]"
 
     def _colour(self, verdict: str) -> Style | str:
         found = dict(zip((NOT_SUPPORTED, EXPLAINED), self.ink.levels, strict=False))
         return self.ink.good if verdict == SUPPORTED else found.get(verdict, self.ink.dim)
 
-    def _told(self, claim: dict[str, Any], width: int) -> list[Text]:
+    def _lacks(self, width: int) -> list[Text]:
+        """What a run without a card needs for one."""
+        words = [LOOKING]
+        if not self._open:
+            words = [STAYS]
+        elif self._parts is not None:
+            words = [self._parts.refused] if self._parts.refused else parts.overview(self._parts)
+            words += [] if self._parts.refused else ["", "Press F5 to make it."]
+        return [line for one in words for line in telling.wrapped(one, width)]
+
+    def _told(self, name: str, claim: dict[str, Any], width: int) -> list[Text]:
+        """What a verdict rests on; under C6 the networks too."""
         from synergy_tui.drawing import card as drawn
 
+        tall = self.size.height > (45 if name == "C6" else 30)
         lines = [Text(f" {drawn.verdict(claim)}", self._colour(claim["verdict"]))]
-        parts = {
+        told = {
             "effect": drawn.effect(claim),
             "holds under": _under(claim),
             "measured": claim["told"] or "",
             "missing": claim["missing"] or "",
             "against": "; ".join(claim["against"]),
         }
-        for word, text in parts.items():
-            if text:
-                lines += [*([Text()] if self.size.height > 30 else []), *telling.wrapped(f"{word}: {text}", width)]
+        sentences = [f"{word}: {text}" for word, text in told.items() if text]
+        sentences += parts.details(self._parts, name, self.picked) if self._parts else []
+        for one in sentences:
+            lines += [*([Text()] if tall else []), *telling.wrapped(one, width)]
+        if self._card and (said := drawn.too_old(self._card)):
+            lines = [*telling.wrapped(said, width), *([Text()] if tall else []), *lines]
+        if name == "C6":
+            lines += [Text()] * (self.size.height > 30)
+            lines += self._networks(width, self.size.height - 2 - 2 * self._boxed - len(CLAIMS) - len(lines))
         return lines
 
     def _networks(self, width: int, height: int) -> list[Text]:
@@ -173,7 +251,8 @@ class ClaimsView(View):
         from synergy_tui.drawing import arcs
 
         layers, plain = self._card["run"]["layers"] if self._card else 0, self.ink.system is None
-        beside = width >= 2 * max(3 * layers, NARROWEST)
+        least = layers + 3 if height // 2 < arcs.FRAME + FEWEST_ROWS else 3 * layers
+        beside = width >= 2 * max(least, NARROWEST)
         each, rows = ((width - 2) // 2, height) if beside else (width, height // 2)
         if not beside and rows <= arcs.FRAME:
             rows = height  # of synergy alone
@@ -197,21 +276,42 @@ class ClaimsView(View):
         self._place += step
         self._draw()
 
+    def action_pick(self) -> None:
+        """Picks the parts that the claim under the cursor lacks, or leaves them out where all of them are picked."""
+        if self._parts is None:
+            return
+        name = list(CLAIMS)[self._place % len(CLAIMS)]
+        own = {part for part in self._parts.of(name) if part in self._parts.costs}
+        if not own:
+            self.explorer.say(f"{name} lacks no part that can be made.")
+        self._left = self._left | own if not own & self._left else self._left - own
+        self._draw()
+
     def action_start(self) -> None:
-        """Makes what is missing, and the card."""
-        run = self.ready
+        """Asks, then makes the picked parts and the card."""
+        run, found = self.ready, self._parts
         if run is None:
             return
-        if run.place.sample:
-            self.explorer.say("The sample result is read-only: start a run of your own with n.", "error")
-            return
+        if not self._open:
+            self.explorer.say(STAYS, "error")
+        elif found is None:
+            self.explorer.say(LOOKING)
+        elif found.refused:
+            self.explorer.say(found.refused, "error")
+        else:
+            from synergy_tui.explorer.dialogs.ask import ask
+
+            picked = [*self.picked, *found.started]
+            ask(self.explorer, *parts.asked(found, picked), lambda: self._start(run, picked))
+
+    def _start(self, run: Run, picked: list[str]) -> None:
         data = self.explorer.settings.data
 
         def then(count: int) -> None:
             self.explorer.look_soon()
             self.explorer.say(f"Started {count} jobs. The card comes when they are done; J shows them.")
 
-        self.explorer.in_thread("claims-start", lambda: _start(run, data), then)
+        self.explorer.in_thread("claims-start", lambda: parts.start(run, data, picked), then)
 
     def sql(self) -> str:
         if self._card is None:
@@ -224,10 +324,8 @@ class ClaimsView(View):
         return super().command() if run is None or run.place.sample else f"synergy-tui claims {run.place.id}"
 
     def value(self) -> str:
-        if self._card is None:
-            return ""
-        name = list(self._card["claims"])[self._place % len(self._card["claims"])]
-        return f"{name} {self._card['claims'][name]['verdict']}"
+        name = list(CLAIMS)[self._place % len(CLAIMS)]
+        return f"{name} {self._card['claims'][name]['verdict']}" if self._card else ""
 
     def table(self) -> Table:
         columns = ("claim", "verdict", "measure", "effect", "low", "high", "n", "missing")
@@ -235,60 +333,45 @@ class ClaimsView(View):
         return list(columns), [(name, *(one[key] for key in columns[1:])) for name, one in found.items()]
 
     def about(self) -> list[str]:
+        name = list(CLAIMS)[self._place % len(CLAIMS)]
+        told = parts.details(self._parts, name, self.picked) if self._parts else []
+        lacking = [f"{name} {one}." if one.startswith("needs") else f"The {one}." for one in told]
         if self._card is None:
-            return [self._cost] if self._cost else []
-        return [f"{name}: {one['statement']}. {one['verdict']}." for name, one in self._card["claims"].items()]
+            return [f"{name}: {CLAIMS[name]}. It is not judged yet.", *lacking]
+        found = self._card["claims"]
+        return [*(f"{one}: {CLAIMS[one]}. {found[one]['verdict']}." for one in found), *lacking]
 
 
-Found = tuple[dict[str, Any] | None, dict[str, list[dict[str, Any]]], str]
-"""A card, its networks' strongest pairs by atom, and where there is none what making it costs."""
+Found = tuple[dict[str, Any] | None, dict[str, list[dict[str, Any]]]]
+"""A card, and its networks' strongest pairs by atom."""
 
-
-def run_is_sample(run: Run | None) -> bool:
-    """Whether nothing can be made of it."""
-    return run is not None and run.place.sample
+STAYS = "The sample result and exported runs are read-only: start a run of your own with n."
 
 
 def _under(claim: dict[str, Any]) -> str:
+    """Under how many rankings, and which."""
     held, of = claim["holds_under"], claim["of"]
     if not of:
         return ""
     return f"{len(held)} of {len(of)}" + (f": {', '.join(held)}" if held else "")
 
 
-def _of(run: Run, data: Any) -> Found:
-    """The newest card; without one, what making it will cost."""
+def _has_interval(claim: dict[str, Any] | None) -> bool:
+    return claim is not None and claim["low"] is not None and claim["effect"] is not None
+
+
+def _of(run: Run) -> Found:
+    """The newest card of a run, if there is one."""
     from synergy_tui.store import cards
 
     newest = cards.newest_card(run.place.cache, run.place.id)
-    if newest is not None:
-        strongest = {atom: cards.strongest(run.place.cache, run.place.id, atom, EDGES) for atom in ("sts", "rtr")}
-        return cards.card(run.place.cache, newest), strongest, ""
-    if run.place.sample:
-        return None, {}, "The sample result is read-only: start a run of your own with n."
-    from synergy_tui.jobs import plan
-    from synergy_tui.jobs.specs.claims import PARTS, ClaimsRequest
-
-    try:
-        made = plan.claims(run.place.cache, data, ClaimsRequest(decomposition=run.place.id))
-    except SynergyError as error:
-        return None, {}, str(error)
-    costs = made.costs()
-    lines = []
-    for part, claims in PARTS.items():
-        told = str(costs[part]) if part in costs else made.missing.get(part) or "is there"
-        lines.append(f"{part} for {claims}: {told}")
-    return None, {}, "\n".join([*lines, *made.foreseen])
+    if newest is None:
+        return None, {}
+    strongest = {atom: cards.strongest(run.place.cache, run.place.id, atom, EDGES) for atom in ("sts", "rtr")}
+    return cards.card(run.place.cache, newest), strongest
 
 
-def _start(run: Run, data: Any) -> int:
-    """Starts the chain; how many jobs it is."""
-    from synergy_tui.jobs import chain, plan
-    from synergy_tui.jobs.specs import ClaimsRequest
-    from synergy_tui.store.archive import Archive
-
-    if isinstance(run.place.cache, Archive):
-        raise UsageError("an exported run stays as it is", "open a cache of your own")
-    made = plan.claims(run.place.cache, data, ClaimsRequest(decomposition=run.place.id))
-    ids = chain.start(run.place.cache, made.links, one_by_one=True, join=True)
-    return len(chain.started(run.place.cache, made.links, ids))
+def _first_that_fits(width: int, *titles: tuple[str, ...]) -> str:
+    """The first of some titles that has room, or the last."""
+    joined = [" · ".join(part for part in one if part) for one in titles]
+    return next((one for one in joined if len(one) <= width), joined[-1])

@@ -42,15 +42,11 @@ class Chain:
 
     def costs(self) -> dict[str, cost.Cost]:
         """By part, what is still to be done costs."""
-        out: dict[str, cost.Cost] = {}
+        out: dict[str, list[cost.Cost]] = {}
         for one in self.links:
             if one.found is None:
-                part, price = one.name.partition(" ")[0], one.plan.cost
-                before = out.get(part, cost.Cost(0.0, 0.0))
-                unknown = before.seconds is None or price.seconds is None
-                seconds = None if unknown else (before.seconds or 0.0) + (price.seconds or 0.0)
-                out[part] = cost.Cost(seconds, before.disk + price.disk)
-        return out
+                out.setdefault(one.name.partition(" ")[0], []).append(one.plan.cost)
+        return {part: cost.total(some) for part, some in out.items()}
 
 
 def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:

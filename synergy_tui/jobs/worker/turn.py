@@ -8,9 +8,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from synergy_tui.jobs.devices import places, ticket
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.worker.progress import Progress
-from synergy_tui.settings import machine_folder
 
 POLL = 0.1
 
@@ -21,16 +21,11 @@ class Turn:
     a ticket may come that is older than the job at work."""
 
     def __init__(self, job: JobFolder, device: str, queued: float, progress: Progress) -> None:
-        try:
-            folder = machine_folder()
-        except OSError:
-            folder = job.cache  # then among the jobs of this cache
-        name = f"device-{device.replace(':', '-')}"
-        self._tickets = folder / f"{name}.queue"
+        self._tickets, lock = places(device, job.cache)
         self._tickets.mkdir(exist_ok=True, mode=0o700)
-        self._mine = self._tickets / f"{queued:017.6f}-{job.id}"
+        self._mine = self._tickets / ticket(queued, job.id)
         self._ticket = FileLock(self._mine)
-        self._device = FileLock(folder / f"{name}.lock")
+        self._device = FileLock(lock)
         self._progress = progress
 
     def __enter__(self) -> None:

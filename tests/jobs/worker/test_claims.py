@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driving import drive, settle
+from driving import drive, settle, until_in
 
 from synergy_tui.errors import UsageError
 from synergy_tui.store import cards, load, runs
@@ -86,6 +86,38 @@ def _explorer_shows_the_card(cache, run):
         assert all(name in texts[0] for name in ("C1", "C6", "inconclusive"))
         assert "C2  the organisation emerges" in texts[1]
         assert "minus A" in texts[2]
+
+
+@pytest.mark.worker
+def test_the_explorer_makes_the_picked_part_and_judges_anew(command, run, cache):
+    """First with nothing but the run, then with its networks too."""
+
+    async def look(app, pilot):
+        await pilot.press("c")
+        await until_in(app, pilot, lambda: "needs networks" in app.plain_screen(), "the parts")
+        # From below: C5 needs controls and C1's surrogates, C3 the ablation, C2 the ladder.
+        await pilot.press("up", "space", "up", "space", "up", "up", "space", "up", "space")
+        await until_in(app, pilot, lambda: app.view.picked == [], "the pick")
+        await pilot.press("f5")
+        await until_in(app, pilot, lambda: "Judge the claims with what is there?" in app.plain_screen(), "the question")
+        await pilot.press("y")
+        await until_in(app, pilot, lambda: app.view._card is not None, "the card", 180)
+        first = app.view._card
+        assert first["claims"]["C6"]["effect"] is None
+        await settle(app, pilot)
+        await pilot.press("up", "up", "space")
+        await until_in(app, pilot, lambda: app.view.picked == ["networks"], "the pick")
+        await pilot.press("f5")
+        await until_in(app, pilot, lambda: "Make networks and judge" in app.plain_screen(), "the question")
+        await pilot.press("y")
+        await until_in(app, pilot, lambda: app.view._card["card"] != first["card"], "the second card", 180)
+        await until_in(app, pilot, lambda: "networks" not in app.view._parts.costs, "the parts")
+        assert app.view._card["claims"]["C6"]["effect"] is not None
+        assert set(app.view._parts.costs) == {"surrogates", "controls", "ablation", "ladder"}
+
+    drive(look, cache, (120, 36), run)
+    kinds = [row["kind"] for row in command.json("jobs", "list")]
+    assert sorted(kinds) == ["capture", "claims", "claims", "decompose", "networks"]
 
 
 @pytest.mark.slow

@@ -1,0 +1,128 @@
+"""Jobs → rows of a list: chains that fold, in an order that is chosen, narrowed by words; and what is told of each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synergy_tui.jobs.folder import ENDED
+from synergy_tui.jobs.submit import chains
+
+Job = Mapping[str, Any]
+
+SORTS = ("state", "newest", "kind", "progress")
+"""What rows are sorted by; what is under way comes first by state, and the newest among equals."""
+
+_WORST = ("running", "failed", "paused", "queued", "cancelled", "done")
+"""The state of a chain is the first of these that one of its jobs has."""
+
+_UNDER_WAY = ("running", "queued", "paused")
+
+_LETTERS = 3
+"""Letters from which a word may lack some that the one it stands for has."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A job, or a chain of several as one row. jobs: those that wait come last. inside: whether it stands below its
+    open chain."""
+
+    jobs: tuple[Job, ...]
+    inside: bool = False
+
+    @property
+    def chain(self) -> bool:
+        """Whether it is a chain."""
+        return len(self.jobs) > 1
+
+    @property
+    def key(self) -> str:
+        """Its name, whatever becomes of its jobs: that of the chain's last, which is what it is for."""
+        return f"{'chain ' if self.chain else ''}{self.last['id']}"
+
+    @property
+    def last(self) -> Job:
+        """The job that the others are for."""
+        return self.jobs[-1]
+
+    @property
+    def state(self) -> str:
+        """The state of the job that runs, or the worst."""
+        return str(self.job["state"])
+
+    @property
+    def job(self) -> Job:
+        """The job that this state is of: what pauses, resumes or shows its log."""
+        return min(self.jobs, key=lambda one: _WORST.index(one["state"]))
+
+    @property
+    def going(self) -> list[str]:
+        """Ids of the jobs that have not ended, those that wait last."""
+        return [str(one["id"]) for one in self.jobs if one["state"] not in ENDED]
+
+    @property
+    def progress(self) -> float:
+        """Of all jobs together."""
+        return sum(one.get("progress") or 0.0 for one in self.jobs) / len(self.jobs)
+
+    @property
+    def counted(self) -> str:
+        """How many jobs of a chain are done, and how many failed."""
+        states = [one["state"] for one in self.jobs]
+        failed = f", {states.count('failed')} failed" if "failed" in states else ""
+        return f"{states.count('done')} of {len(states)} done{failed}"
+
+
+def rows(
+    jobs: Sequence[Job],
+    sort: str = SORTS[0],
+    words: str = "",
+    opened: Collection[str] = (),
+    subjects: Mapping[str, str] | None = None,
+) -> list[Row]:
+    """The rows of jobs, which are given oldest first. words: only what matches them. opened: keys of chains whose jobs
+    stand below them. subjects: by job."""
+    age = {str(one["id"]): place for place, one in enumerate(jobs)}
+    by_id = {str(one["id"]): one for one in jobs}
+    asked = words.lower().split()
+    whole = [Row(tuple(by_id[one] for one in chain)) for chain in chains(jobs)]
+
+    def wanted(job: Job) -> bool:
+        return matches(asked, job, (subjects or {}).get(str(job["id"]), ""))
+
+    def order(row: Row) -> tuple[Any, ...]:
+        newest = -max(age[str(one["id"])] for one in row.jobs)
+        urgent = [_UNDER_WAY.index(one["state"]) for one in row.jobs if one["state"] in _UNDER_WAY]
+        first: dict[str, Any] = {"newest": 0, "kind": str(row.last["kind"]), "progress": -row.progress}
+        first["state"] = min(urgent, default=len(_UNDER_WAY))
+        return first[sort], newest
+
+    out = []
+    for row in sorted((one for one in whole if any(map(wanted, one.jobs))), key=order):
+        out.append(row)
+        if row.chain and row.key in opened:
+            out += [Row((one,), True) for one in row.jobs if wanted(one)]
+    return out
+
+
+def matches(words: Sequence[str], job: Job, subject: str) -> bool:
+    """Whether every word, in whatever order, is in the job's kind, id, subject or state. A word may lack letters of the
+    one that it stands for, or have two of them exchanged."""
+    fields = [str(job["kind"]).lower(), subject.lower(), str(job["state"]).lower()]
+    return all(word in str(job["id"]) or any(_like(word, one) for one in fields) for word in words)
+
+
+def _like(word: str, field: str) -> bool:
+    if word in field:
+        return True
+    if len(word) < _LETTERS:
+        return False
+    swapped = (word[:place] + word[place + 1] + word[place] + word[place + 2 :] for place in range(len(word) - 1))
+    return (field.startswith(word[0]) and _in_order(word, field)) or any(one in field for one in swapped)
+
+
+def _in_order(word: str, field: str) -> bool:
+    """Whether a field has the letters of a word, one after the other."""
+    rest = iter(field)
+    return all(letter in rest for letter in word)
