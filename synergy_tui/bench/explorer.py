@@ -45,7 +45,8 @@ class Terminal:
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         # COLUMNS and LINES would be those of the terminal that this runs in.
-        others = ("COLORTERM", "NO_COLOR", "COLUMNS", "LINES")
+        # And what is compiled once is kept, as it is where the package was installed.
+        others = ("COLORTERM", "NO_COLOR", "COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE")
         environment = {name: value for name, value in os.environ.items() if name not in others}
         environment |= {"TERM": "xterm-256color", "XDG_STATE_HOME": tempfile.mkdtemp(dir=home)}
         self.began = time.perf_counter()

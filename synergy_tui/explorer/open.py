@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synergy_tui.drawing import naming
 from synergy_tui.errors import SynergyError, UsageError
 from synergy_tui.explorer.run import Place
-from synergy_tui.jobs import folder
-from synergy_tui.jobs.folder import ENDED, JobFolder
-from synergy_tui.jobs.specs import CaptureSpec, DecomposeSpec
 from synergy_tui.settings import Settings, shipped
 from synergy_tui.store import load
 from synergy_tui.store.archive import Archive, open_any
 from synergy_tui.store.cache import Cache
+
+if TYPE_CHECKING:
+    from synergy_tui.jobs.folder import JobFolder
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,9 @@ def first(settings: Settings, asked: str | None, last: str | None) -> tuple[Cach
     cache = open_any(settings.cache)
     if asked:
         return cache, Place(cache, load.find(cache, "decomposition", asked))
-    with contextlib.suppress(UsageError):
-        return cache, Place(cache, load.one(cache, "decomposition", last or "")["decomposition"])
+    if last:
+        with contextlib.suppress(UsageError):
+            return cache, Place(cache, load.one(cache, "decomposition", last)["decomposition"])
     with contextlib.suppress(UsageError):
         return cache, Place(cache, load.find(cache, "decomposition", None, latest=True))
     return cache, sample()
@@ -109,10 +110,13 @@ def _runs(cache: Cache, rows: list[dict[str, Any]], sample: bool) -> list[Branch
 
 def _growing(cache: Cache) -> list[dict[str, Any]]:
     """Captures and decompositions under way."""
+    from synergy_tui.jobs import folder
+    from synergy_tui.jobs.specs import CaptureSpec, DecomposeSpec
+
     out = []
     for job in folder.every(cache.folder):
         with contextlib.suppress(SynergyError, OSError, KeyError):
-            if job.status()["state"] in ENDED:
+            if job.status()["state"] in folder.ENDED:
                 continue
             spec = job.order().spec
             name = spec.source.name if isinstance(spec, CaptureSpec) else ""
@@ -123,6 +127,8 @@ def _growing(cache: Cache) -> list[dict[str, Any]]:
 
 def job_place(cache: Cache, job: JobFolder) -> Place:
     """Where a finished or running job leads. Raises UsageError when it leads nowhere."""
+    from synergy_tui.jobs.folder import ENDED
+
     status, kind = job.status(), job.kind
     if status["state"] not in ENDED and kind in ("capture", "decompose"):
         return Place(cache, job.id, job=job)

@@ -4,19 +4,19 @@ somebody looks at them. Everything here may block and is called in threads."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synergy_tui.jobs import parts
-from synergy_tui.jobs.folder import JobFolder
-from synergy_tui.jobs.specs import CaptureSpec, DecomposeSpec
 from synergy_tui.store import load
 from synergy_tui.store import run as stored
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.run import Score
 from synergy_tui.terms import ATOMS, COUPLED, MEASURES, RANKINGS, TESTS
 from synergy_tui.units import UnitName
+
+if TYPE_CHECKING:
+    from synergy_tui.jobs.folder import JobFolder
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,10 @@ def _ordered(names: Any) -> list[str]:
 
 def _growing(place: Place, job: JobFolder) -> Run:
     """A map of what a running job has finished."""
+    # Not at the top: pyarrow and msgspec take 0.1 s that a finished run does not need.
+    from synergy_tui.jobs import parts
+    from synergy_tui.jobs.specs import CaptureSpec, DecomposeSpec
+
     spec, status = job.order().spec, job.status()
     of: dict[str, Any] = {"capture": job.id, "estimator": "", "redundancy": "", "lag": ""}
     if isinstance(spec, CaptureSpec):

@@ -138,8 +138,7 @@ class Session(App[None]):
             except Exception as error:
                 self.post_message(self.Loaded(place, None, told(error)))
         # The map first: the tree is not what people wait for.
-        with contextlib.suppress(Exception):
-            self.call_from_thread(self.show_tree, opening.tree(cache))
+        self.call_from_thread(self.call_after_refresh, self.refresh_tree)
 
     def _no_cache(self, error: str) -> None:
         if not self.is_running:

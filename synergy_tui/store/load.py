@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from synergy_tui.errors import CacheError, UsageError
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.schema import NEWEST_FIRST
 from synergy_tui.store.tables import KEYS, PARENTS
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow.parquet as pq
 
 
 def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
@@ -70,7 +72,13 @@ def _above(key: str) -> tuple[str, ...]:
 def rows(cache: Cache, query: str, *parameters: Any) -> list[dict[str, Any]]:
     """Rows of a query of our own as dicts."""
     with cache.read() as con:
-        return con.sql(query, params=list(parameters)).to_arrow_table().to_pylist()
+        return as_rows(con.sql(query, params=list(parameters)))
+
+
+def as_rows(found: duckdb.DuckDBPyRelation) -> list[dict[str, Any]]:
+    """The rows of an answer as dicts."""
+    names = found.columns
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def one(cache: Cache, kind: str, value: str) -> dict[str, Any]:
@@ -85,6 +93,9 @@ def series(cache: Cache, capture: str, prompts: list[int] | None = None) -> np.n
     """[prompts, units, steps] float32, or float64 where that is too coarse; NaN past a response's end, and where a
     layer has fewer units than another; all prompts or the given ones, in their order. Raises CacheError when the file
     is damaged."""
+    import pyarrow as pa  # not at the top: the explorer's first map does without its 0.1 s
+    import pyarrow.parquet as pq
+
     shape = rows(cache, "SELECT layers * units_per_layer AS units FROM captures WHERE capture = $1", capture)
     path = cache.series_folder(capture) / "series.parquet"
     try:

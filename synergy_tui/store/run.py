@@ -4,17 +4,18 @@ connection; its pairs, series and responses are read when somebody looks at them
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
-import pyarrow as pa
-from jaxtyping import Float
 
 from synergy_tui.errors import UsageError
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.terms import ATOMS, INTERVENTIONS, SWEEPS
+
+if TYPE_CHECKING:  # pyarrow and jaxtyping are not loaded: the explorer's first map does without their 0.1 s
+    import duckdb
+    from jaxtyping import Float
 
 Row = dict[str, Any]
 
@@ -96,7 +97,7 @@ def read(cache: Cache, decomposition: str) -> Run:
     with cache.read() as con:
 
         def rows(query: str) -> list[Row]:
-            return con.sql(query, params=[decomposition]).to_arrow_table().to_pylist()
+            return load.as_rows(con.sql(query, params=[decomposition]))
 
         def of(table: str, order: str = "") -> list[Row]:
             by = f" ORDER BY {order}" if order else ""
@@ -105,9 +106,7 @@ def read(cache: Cache, decomposition: str) -> Run:
         row = row_of(con, decomposition)
         units = row["layers"] * row["units_per_layer"]
         columns = ("value", "scaled", "low", "high")
-        query = f"SELECT score, unit_index, {', '.join(columns)} FROM unit_scores WHERE decomposition = $1"
-        table = con.sql(query, params=[decomposition]).to_arrow_table()
-        found = _by_score(table, units, columns) | _alone(rows(_SWEPT), units)
+        found = _by_score(con, decomposition, units, columns) | _alone(rows(_SWEPT), units)
         profiles: dict[str, list[Row]] = {}
         for one in of("layer_profiles", "ranking, layer"):
             profiles.setdefault(one.pop("ranking"), []).append(one)
@@ -131,7 +130,7 @@ def row_of(con: duckdb.DuckDBPyConnection, decomposition: str) -> Row:
         c.device, s.name, s.model_type, s.parameters, {load.METHOD_OF}
         FROM decompositions d JOIN captures c USING (capture) JOIN subjects s USING (subject)
         WHERE decomposition = $1"""
-    found = con.sql(query, params=[decomposition]).to_arrow_table().to_pylist()
+    found = load.as_rows(con.sql(query, params=[decomposition]))
     if not found:
         raise UsageError(f"{decomposition} is no longer in this cache", "choose another run")
     row = {key: load.parsed(key, value) for key, value in found[0].items()}
@@ -170,12 +169,21 @@ def _alone(rows: list[Row], units: int) -> dict[str, dict[str, np.ndarray]]:
     return {"divergence": out}
 
 
-def _by_score(table: pa.Table, units: int, columns: tuple[str, ...]) -> dict[str, dict[str, np.ndarray]]:
-    names = table["score"].combine_chunks().dictionary_encode()
-    codes, index = names.indices.to_numpy(), table["unit_index"].to_numpy()
-    held = {column: table[column].to_numpy().astype(float) for column in columns}  # NULL → NaN
+def _by_score(
+    con: duckdb.DuckDBPyConnection, decomposition: str, units: int, columns: tuple[str, ...]
+) -> dict[str, dict[str, np.ndarray]]:
+    named = "SELECT score FROM unit_scores WHERE decomposition = $1 GROUP BY score ORDER BY min(rowid)"
+    names = [name for (name,) in con.sql(named, params=[decomposition]).fetchall()]
+    query = f"""SELECT list_position($2, score) - 1 AS code, unit_index, {", ".join(columns)} FROM unit_scores
+        WHERE decomposition = $1"""
+    table = con.sql(query, params=[decomposition, names]).fetchnumpy()
+    # A column with NULL comes masked.
+    held: dict[str, np.ndarray] = {
+        column: np.ma.filled(np.ma.asarray(table[column], float), np.nan) for column in columns
+    }
+    codes, index = (np.asarray(table[name]) for name in ("code", "unit_index"))
     out = {}
-    for code, name in enumerate(names.dictionary.to_pylist()):
+    for code, name in enumerate(names):
         rows = codes == code
         out[name] = {column: np.full(units, np.nan) for column in columns}
         for column in columns:
