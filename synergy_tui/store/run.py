@@ -172,7 +172,7 @@ def _alone(rows: list[Row], units: int) -> dict[str, dict[str, np.ndarray]]:
 def _by_score(
     con: duckdb.DuckDBPyConnection, decomposition: str, units: int, columns: tuple[str, ...]
 ) -> dict[str, dict[str, np.ndarray]]:
-    named = "SELECT score FROM unit_scores WHERE decomposition = $1 GROUP BY score ORDER BY min(rowid)"
+    named = "SELECT score FROM unit_scores WHERE decomposition = $1 GROUP BY score ORDER BY score"
     names = [name for (name,) in con.sql(named, params=[decomposition]).fetchall()]
     query = f"""SELECT list_position($2, score) - 1 AS code, unit_index, {", ".join(columns)} FROM unit_scores
         WHERE decomposition = $1"""
