@@ -35,6 +35,7 @@ from synergy_tui.explorer.keys import moves
 from synergy_tui.explorer.runs import RunsPanel
 from synergy_tui.explorer.selection import Selection, by_rule
 from synergy_tui.explorer.views import VIEWS, every_action, view_class
+from synergy_tui.explorer.views.sql import READY
 from synergy_tui.explorer.widgets.plot import Plot
 from synergy_tui.explorer.widgets.table import ResultTable
 from synergy_tui.store.cache import Cache
@@ -213,7 +214,8 @@ SQL: list[tuple[str, tuple[str, ...], Check]] = [
     ("sql.complete", ("escape",), lambda app: isinstance(app.screen, Choose)),
     ("sql.stop", ("escape",), lambda app: app.view._stop is None),
     ("sql.leave", (), lambda app: isinstance(app.focused, ResultTable)),
-    ("sql.map", (), lambda app: app.view.id == "atlas" and app.shown.row["name"] == "result of a query"),
+    ("sql.map", (), lambda app: app.view.id == "atlas" and app.shown.row["name"] == next(iter(READY))),
+    ("view.atlas", (), lambda app: app.view.id == "atlas" and app.shown.place.id == "d6x4"),
 ]
 
 SCRIPTS = {"app": APP, "unit": UNIT, "tokens": TOKENS, "pairs": PAIRS, "ablation": [*ABLATION, *JOBS], "sql": SQL}

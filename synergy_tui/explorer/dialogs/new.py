@@ -50,7 +50,7 @@ def choose_form(app: Host) -> None:
         app.say("The cache is not open.", "error")
         return
     lines = {"run": "capture and decompose   a subject answers, then ΦID of all pairs"}
-    if app.shown is not None and app.shown.partial is None and not app.shown.place.sample:
+    if app.shown is not None and not app.shown.unready and not app.shown.place.sample:
         lines["decompose"] = "decompose again   this capture: nulls, other estimators, other lags"
         lines["networks"] = "networks   of synergy and redundancy in this run, against surrogates"
         lines["claims"] = "claims   what this run says of six claims, and all that is needed for it"
