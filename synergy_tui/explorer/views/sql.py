@@ -89,7 +89,8 @@ class SQLView(View):
     HELP = (
         "One SELECT or EXPLAIN in DuckDB's dialect, on this cache and nothing else. `heads` has every score of "
         "every unit, `pairs` the sixteen atoms, `series` the activity. Columns have comments, shown "
-        "in the schema. No more than 20,000 rows are fetched, and the table says when there are others."
+        "in the schema. No more than 20,000 rows are fetched, and the table says when there are others. O or a click on "
+        "a heading sorts the result. Escape leaves the map of a result for the run that was there before."
     )
 
     def compose(self) -> ComposeResult:
@@ -326,7 +327,7 @@ class SQLView(View):
         return "\t".join(str(one) for one in rows[self.result.cursor_row]) if rows else ""
 
     def table(self) -> Table:
-        return (self._answer.columns, list(self._answer.rows)) if self._answer is not None else ([], [])
+        return (self._answer.columns, self.result.ordered) if self._answer is not None else ([], [])
 
 
 def as_run(answer: Answer, place: Place, title: str) -> Run:
