@@ -88,9 +88,9 @@ class SQLView(View):
     SIDE = "#sql-schema-pane"
     HELP = (
         "One SELECT or EXPLAIN in DuckDB's dialect, on this cache and nothing else. `heads` has every score of "
-        "every unit, `pairs` the sixteen atoms, `series` the activity. Columns have comments, shown "
-        "in the schema. No more than 20,000 rows are fetched, and the table says when there are others. O or a click on "
-        "a heading sorts the result. Escape leaves the map of a result for the run that was there before."
+        "every unit, `pairs` the sixteen atoms, `series` the activity. Columns have comments, shown in the schema. No "
+        "more than 20,000 rows are fetched, and the table says when there are others. O or a click on a "
+        "heading sorts the result. Escape leaves the map of a result for the run that was there before."
     )
 
     def compose(self) -> ComposeResult:
