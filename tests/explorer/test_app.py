@@ -31,6 +31,7 @@ from synergy_tui.explorer.dialogs.palette import Palette
 from synergy_tui.explorer.dialogs.pins import Pins
 from synergy_tui.explorer.dialogs.rule import AskRule
 from synergy_tui.explorer.dialogs.tour import Tour
+from synergy_tui.explorer.dialogs.whole import Whole
 from synergy_tui.explorer.keys import moves
 from synergy_tui.explorer.runs import RunsPanel
 from synergy_tui.explorer.selection import Selection, by_rule
@@ -133,6 +134,7 @@ TOKENS: list[tuple[str, tuple[str, ...], Check]] = [
     ("tokens.start", (), lambda app: app.selection.step == 0),
     ("tokens.atom", (), lambda app: "local redundancy" in app.plain_screen()),
     ("tokens.pair", (), lambda app: "one pair" in app.plain_screen()),
+    ("tokens.whole", (), _dialog(Whole)),
 ]
 
 PAIRS: list[tuple[str, tuple[str, ...], Check]] = [

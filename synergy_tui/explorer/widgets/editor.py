@@ -10,7 +10,7 @@ from rich.style import Style
 from rich.text import Text
 from textual.widgets import TextArea
 
-from synergy_tui.explorer.widgets.ink import Ink
+from synergy_tui.explorer.widgets.ink import FEW, Ink
 
 WORDS = (
     *("SELECT", "FROM", "WHERE", "GROUP BY", "ORDER BY", "LIMIT", "HAVING", "JOIN", "LEFT JOIN", "USING", "ON", "AS"),
@@ -97,7 +97,10 @@ class Dress(NamedTuple):
 
 
 _COLOURS = {
-    # keyword, string, number, comment, known name, fault. Sixteen colours are told by what rich takes them for.
+    # keyword, string, number, comment, known name, fault. Sixteen colours are told by what rich takes them for, those
+    # of a palette that may be any by their names.
+    ("ansi", True): ("cyan", "green", "yellow", "bright_black", "blue", "red"),
+    ("ansi", False): ("cyan", "green", "yellow", "bright_black", "blue", "red"),
     ("standard", True): ("#55ffff", "#55ff55", "#ffff55", "#aaaaaa", "#00aaaa", "#ff5555"),
     ("standard", False): ("#0000aa", "#aa0000", "#aa00aa", "#555555", "#0000aa", "#aa0000"),
     ("", True): ("color(117)", "color(150)", "color(215)", "color(246)", "color(152)", "color(210)"),
@@ -110,7 +113,7 @@ def dress(ink: Ink) -> Dress:
     """The styles for a terminal: weight and slant where it has no colour."""
     if ink.system is None:
         return Dress()
-    kind = "standard" if ink.system in ("standard", "windows") else ""
+    kind = "" if ink.system not in FEW else "ansi" if ink.system == "ansi" else "standard"
     keyword, string, number, comment, known, fault = _COLOURS[kind, ink.dark]
     return Dress(
         Style(bold=True, color=keyword),
