@@ -194,7 +194,9 @@ class Explorer(Session):
             back = Text(printable(f"  {key}: back to {self.behind.place.id}"), self.ink.warm)
             back.apply_meta({"@click": "app.view('atlas')"})
         rows = f", {row['tasks']}"
-        left.append(whole_words(printable(row["name"]), max(room - left.cell_len - len(rows) - back.cell_len, 8)) + rows)
+        left.append(
+            whole_words(printable(row["name"]), max(room - left.cell_len - len(rows) - back.cell_len, 8)) + rows
+        )
         left.append_text(back)
 
     def _under_way(self) -> Text:

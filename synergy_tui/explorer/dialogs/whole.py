@@ -37,7 +37,7 @@ class Whole(Dialog[None]):
         self.call_after_refresh(self._fill)
 
     def _fill(self) -> None:
-        if not self.there:
+        if not self.there or not self.query("#whole-lines"):
             return
         width = self.query_one("#whole-scroll").scrollable_content_region.width - 1
         lines = []
