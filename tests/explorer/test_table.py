@@ -205,3 +205,28 @@ def test_the_answer_of_a_query_is_sorted_and_copied_so(made: Path) -> None:
         assert "Keys in tables" in app.screen.query_one("#help-lines").plain
 
     drive(ask, made)
+
+
+def test_a_table_with_its_own_order_is_not_sorted() -> None:
+    class Folded(ResultTable):
+        SORTS = False
+
+    class Other(Alone):
+        def compose(self) -> ComposeResult:
+            yield Folded(Ink("256"))
+
+    async def go() -> None:
+        app = Other()
+        async with app.run_test(size=(20, 8)) as pilot:
+            table = app.query_one(ResultTable)
+            table.show(["value", "name" * 8, "made"], app.ROWS)
+            table.focus()
+            await pilot.press("O")
+            await pilot.click(ResultTable, offset=(9, 0))
+            assert letters(table) == "bacd"
+            assert not any(one.style.reverse for one in table.render_line(0))
+            await pilot.press("right")
+            await pilot.pause()
+            assert table.scroll_offset.x == 8
+
+    asyncio.run(go())

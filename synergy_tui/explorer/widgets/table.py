@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from decimal import Decimal
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -31,6 +31,9 @@ class ResultTable(ScrollView, can_focus=True):
     rows stand and nothing else: `cursor_row`, and the row that is told, count in the rows that were given."""
 
     BINDINGS = keys.bindings(keys.TABLE)
+
+    SORTS: ClassVar[bool] = True
+    """Whether columns sort; a table whose rows belong together has its own order."""
 
     class Moved(Message):
         """The cursor is on another row."""
@@ -95,7 +98,7 @@ class ResultTable(ScrollView, can_focus=True):
 
     def action_sort(self) -> None:
         """Sorts by the column under the cursor: upwards, downwards, not at all."""
-        if not self.names:
+        if not self.names or not self.SORTS:
             return
         name, before = self.names[self._column], self._sorted
         if before is None or before[0] != name:
@@ -119,6 +122,9 @@ class ResultTable(ScrollView, can_focus=True):
 
     def action_column(self, columns: int) -> None:
         """Another column, and so much of the table that it is in sight."""
+        if not self.SORTS:
+            self.action_scroll(8 * columns)
+            return
         self._column = min(max(self._column + columns, 0), max(len(self.names) - 1, 0))
         left, width = self.scroll_offset.x, self.content_size.width
         start = self._starts()[self._column] if self.names else 0
@@ -127,6 +133,10 @@ class ResultTable(ScrollView, can_focus=True):
         if target != left:
             self.scroll_to(x=target, animate=False)
         self.refresh(Region(0, 0, width, 1))
+
+    def action_scroll(self, columns: int) -> None:
+        """Moves the view sideways."""
+        self.scroll_to(x=self.scroll_offset.x + columns, animate=False)
 
     def _starts(self) -> list[int]:
         starts = [0]
@@ -199,7 +209,7 @@ class ResultTable(ScrollView, can_focus=True):
             sign = ""
             if self._sorted is not None and self._sorted[0] == self.names[place]:
                 sign = self.ink.plain("▼" if self._sorted[1] else "▲")
-            here = self.has_focus and place == self._column
+            here = self.SORTS and self.has_focus and place == self._column
             segments.append(Segment(part + (sign or ("" if here else " ")), _HERE if here else _HEAD))
             segments.append(Segment(" " if sign or not here else "  ", _HEAD))
         return Strip(segments)
