@@ -181,6 +181,24 @@ def test_a_querys_map_has_its_own_title_and_the_way_back(made: Path) -> None:
 
 
 @pytest.mark.slow
+def test_brackets_in_a_query_are_brackets_in_its_title(made: Path) -> None:
+    async def ask(app, pilot):
+        await pilot.press("s")
+        await settle(app, pilot)
+        app.view.editor.text = "SELECT 1 AS layer, 0 AS unit, [5, 7][2] AS x, '[/b][red]' AS y"
+        await pilot.press("f5")
+        await until_in(app, pilot, lambda: app.view._stop is None, "the answer")
+        await pilot.press("ctrl+g")
+        await until_in(app, pilot, lambda: app.shown.units == 2, "the map")
+        await settle(app, pilot)
+        first, second = app.plain_screen().split("\n")[:2]
+        assert "query: SELECT 1 AS layer, 0 AS unit, [5, 7][2] AS x, '[/b][red]' AS y, 1 row  escape" in first
+        assert "x · query: SELECT 1 AS layer, 0 AS unit, [5, 7][2] AS x, '[/b][red]' AS y" in second
+
+    drive(ask, made, (200, 40))
+
+
+@pytest.mark.slow
 def test_whoever_leaves_from_a_querys_map_comes_back_to_the_run(made: Path) -> None:
     async def leave(app, pilot):
         app.selection.unit = 23

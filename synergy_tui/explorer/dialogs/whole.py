@@ -8,6 +8,7 @@ from rich.cells import chop_cells
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
 
 from synergy_tui.drawing.tables import printable
 from synergy_tui.explorer.dialogs.base import Dialog
@@ -23,7 +24,7 @@ class Whole(Dialog[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog whole") as box:
-            box.border_title = self.explorer.ink.plain(self._title_)
+            box.border_title = Content(self.explorer.ink.plain(printable(self._title_)))
             box.border_subtitle = "up, down: scroll · escape closes"
             with VerticalScroll(classes="scroll", id="whole-scroll"):
                 yield Lines(id="whole-lines")

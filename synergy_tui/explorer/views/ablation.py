@@ -135,7 +135,7 @@ class AblationView(View):
         self._place = 0
         self._shown: str | None = None
         self._curves: list[Curve] = []
-        self._verdict = ""
+        self._title = self._verdict = ""
         self._answers: list[dict[str, Any]] = []
         self._mine: frozenset[str] = frozenset()
         self._noticed: list[tuple[str, str]] = []
@@ -312,7 +312,8 @@ class AblationView(View):
         self._answers, curves, verdict, title = found.answers, found.curves, found.verdict, found.title
         below = "divergence, nats per token, by fraction removed" if curves else ""
         self._nothing = not found.shown
-        self.head("#ablation-curves", title or "Nothing has been removed yet", below)
+        self._title = title or "Nothing has been removed yet"
+        self.head("#ablation-curves", self._title, below)
         self.query_one("#verdict", Lines).show(telling.wrapped(verdict, self.size.width - 4), self.ink)
         lines: list[Line] = []
         legend: list[Text] = []
@@ -386,7 +387,7 @@ class AblationView(View):
             return
         self._answer %= len(self._answers)
         count = f"answer {self._answer + 1} of {len(self._answers)}  up, down · o: curves"
-        self.head("#ablation-curves", str(self.query_one("#ablation-curves").border_title or ""), count)
+        self.head("#ablation-curves", self._title, count)
         width = shown.content_size.width or self.query_one("#ablation-curves").content_size.width
         shown.show(side_by_side(self._answers[self._answer], width, self.ink), self.ink)
 

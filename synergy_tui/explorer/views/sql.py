@@ -240,7 +240,7 @@ class SQLView(View):
             return
         self._answer, self._asked = found, asked
         more = f", the first {MOST_ROWS:,} of more" if found.more else ""
-        self._say(f"{len(found.rows):,} rows{more}{self._of}   {seconds:.2f} s")
+        self._say(f"{_rows(len(found.rows))}{more}{self._of}   {seconds:.2f} s")
         self.result.show(found.columns, found.rows)
 
     def action_stop_query(self) -> None:
@@ -363,7 +363,11 @@ def as_run(answer: Answer, place: Place, title: str) -> Run:
         for (layer, unit), row in zip(places, answer.rows, strict=True):
             values[layer * per_layer + unit] = np.nan if row[column] is None else float(row[column])
         scores[answer.columns[column]] = made_score(answer.columns[column], values)
-    described = {"name": title, "tasks": f"{len(answer.rows):,} rows", "prompts": 0, "steps": 0}
+    described = {"name": title, "tasks": _rows(len(answer.rows)), "prompts": 0, "steps": 0}
     described |= {"estimator": "", "redundancy": "", "lag": "", "capture": "", "valid_prompts": None}
     described |= {"layers": layers, "units_per_layer": per_layer}
     return unfinished(place, described, scores)
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
