@@ -40,7 +40,12 @@ class JobError(SynergyError):
 
 
 class QueryError(UsageError):
-    """The SQL is not something the cache answers."""
+    """The SQL is not something the cache answers. at: the character of the text where it goes wrong, counted from 0,
+    where that is known."""
+
+    def __init__(self, what: str, next_step: str = "", at: int | None = None) -> None:
+        self.at = at
+        super().__init__(what, next_step)
 
 
 class Cancelled(SynergyError):

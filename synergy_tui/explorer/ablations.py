@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from synergy_tui.errors import SynergyError
 from synergy_tui.explorer.run import Run
 from synergy_tui.jobs import parts
 from synergy_tui.jobs.folder import ENDED, JobFolder
-from synergy_tui.jobs.specs import AblateSpec
+from synergy_tui.jobs.specs import AblateSpec, Spec
 from synergy_tui.terms import INTERVENTIONS
 
 
@@ -47,17 +49,19 @@ class Result:
 
 
 def result(run: Run, jobs: list[tuple[str, str]], place: int) -> Result:
-    """The one at `place`: the one under way first, then the finished ones, then those that were stopped."""
+    """The one at `place`: the one under way first, from its first condition on, then the finished ones, then those that
+    were stopped. One that waits or is loading hides none of them: it is told beside."""
     from synergy_tui.store import walk
 
     mine = [(one, state) for one, state in jobs if _spec(run, one) is not None]
     ablations = {one["ablation"]: one for one in walk.ablations(run.place.cache, run.place.id)}
-    growing = [one for one, state in mine if state not in ENDED]
+    growing = [one for one, state in mine if state not in ENDED and _begun(run, one)]
+    coming = [_coming(one, state) for one, state in mine if state not in ENDED and one not in growing]
     stopped = [one for one, state in mine if state in ENDED and one not in ablations and _begun(run, one)]
     every, ids = [*growing, *ablations, *stopped], frozenset(one for one, _ in mine)
     if not every:
         words = "Nothing has been removed from this run yet. Mark units, or take the orders as they are; F5 starts."
-        return Result(run, "", [], words, "", ids)
+        return Result(run, "", [], " ".join(coming) or words, "", ids)
     shown = every[place % len(every)]
     count = f"  {place % len(every) + 1} of {len(every)}  . and ," if len(every) > 1 else ""
     if shown in ablations:
@@ -66,7 +70,8 @@ def result(run: Run, jobs: list[tuple[str, str]], place: int) -> Result:
         title = f"{shown} by {row['ranking']}{how}, {row['prompts']} prompts{count}"
         curves, answers = _by_name(walk.curves(run.place.cache, shown)), walk.answers(run.place.cache, shown)
         alone = walk.sweep(run.place.cache, shown, run.units)
-        return Result(run, shown, curves, row["verdict"], title, ids, answers, row["ranking"], alone)
+        told = " ".join([row["verdict"], *coming])
+        return Result(run, shown, curves, told, title, ids, answers, row["ranking"], alone)
     points = _points(run, shown)
     alone, share = parts.partial_sweep(run.place.cache.folder / "jobs" / shown / "shards", run.units)
     sweep, conditions = "", len(points) + int(np.isfinite(alone).sum())
@@ -77,19 +82,37 @@ def result(run: Run, jobs: list[tuple[str, str]], place: int) -> Result:
         most = int(np.nanargmax(alone))
         sweep = f"Single units: {share:.0%} measured, most so far {run.name(most)} with {alone[most]:.3g} nats. "
     if shown in growing:
-        title = f"{shown}, growing: {conditions} conditions so far{count}"
+        title = f"{shown}, growing: {_conditions(conditions)} so far{count}"
         words = f"{sweep}The verdict comes when all are there."
         return Result(run, shown, _by_name(points), words, title, ids, **more)
     words = f"{sweep}Stopped early: this is what it had, without a verdict. e in the jobs (J) goes on."
-    title = f"{shown}, stopped: {conditions} conditions{count}"
+    words = " ".join([words, *coming])
+    title = f"{shown}, stopped: {_conditions(conditions)}{count}"
     return Result(run, shown, _by_name(points), words, title, ids, **more)
 
 
+def _conditions(count: int) -> str:
+    return f"{count} condition{'' if count == 1 else 's'}"
+
+
+def _coming(job: str, state: str) -> str:
+    """Of one without a condition yet."""
+    doing = {"queued": "waits for its turn", "paused": "is paused"}.get(state, "is loading its subject")
+    return f"{job} {doing}: its curves come here from the first condition on."
+
+
 def _spec(run: Run, job: str) -> AblateSpec | None:
-    with contextlib.suppress(SynergyError):
-        spec = JobFolder(run.place.cache.jobs / job).order().spec
+    path = run.place.cache.jobs / job
+    with contextlib.suppress(SynergyError, OSError):
+        spec = _read_spec(path, (path / "spec.json").stat().st_mtime_ns)
         return spec if isinstance(spec, AblateSpec) and spec.decomposition == run.place.id else None
     return None
+
+
+@lru_cache(256)
+def _read_spec(path: Path, changed: int) -> Spec:
+    """What a job is to do; it has all units of all conditions, and is asked for at every look."""
+    return JobFolder(path).order().spec
 
 
 def _begun(run: Run, job: str) -> bool:

@@ -154,30 +154,50 @@ class Explorer(Session):
         self.view.show()
 
     def _head(self) -> None:
-        left = Text.assemble((" synergy-tui  ", "bold"))
+        left, right = Text.assemble((" synergy-tui  ", "bold")), self._under_way()
+        room = max(self.size.width - right.cell_len - 2, 0)
         shown = self.shown
         if shown is not None:
             row = shown.row
             left.append("sample result ▸ " if shown.place.sample else "", self.ink.warm)
-            from synergy_tui.drawing import naming
-            from synergy_tui.drawing.tables import printable
+            if not shown.place.id:
+                self._head_of_query(left, room)
+            else:
+                from synergy_tui.drawing import naming
+                from synergy_tui.drawing.tables import printable
 
-            made = f"{naming.method(row)} · {naming.surrogates(row)}" if row["estimator"] else "capture"
-            tasks = f"{row['tasks']} {row['prompts']}×{row['steps']}" if shown.place.id else row["tasks"]
-            crumbs = [(row["name"], "app.panel('runs')"), (tasks, "app.view('tokens')")]
-            crumbs += [(f"{made} {shown.place.id}", "app.choose_score")] if shown.place.id else []
-            for place, (words, call) in enumerate(crumbs):
-                crumb = Text(printable(str(words)))
-                crumb.apply_meta({"@click": call})
-                left.append(" ▸ " if place else "").append_text(crumb)
+                made = f"{naming.method(row)} · {naming.surrogates(row)}" if row["estimator"] else "capture"
+                crumbs = [(row["name"], "app.panel('runs')")]
+                crumbs.append((f"{row['tasks']} {row['prompts']}×{row['steps']}", "app.view('tokens')"))
+                crumbs.append((f"{made} {shown.place.id}", "app.choose_score"))
+                for place, (words, call) in enumerate(crumbs):
+                    crumb = Text(printable(str(words)))
+                    crumb.apply_meta({"@click": call})
+                    left.append(" ▸ " if place else "").append_text(crumb)
             if shown.partial is not None:
                 left.append(f"  growing, {shown.partial:.0%} of units", self.ink.warm)
         elif self.error:
             left.append(self.error.splitlines()[0])
-        right = self._under_way()
-        room = self.size.width - right.cell_len - 1
-        left.truncate(max(room - 1, 0), overflow="ellipsis", pad=True)
+        left.truncate(room, overflow="ellipsis", pad=True)
         self.query_one("#header", Lines).show([left.append(" ").append_text(right)], self.ink)
+
+    def _head_of_query(self, left: Text, room: int) -> None:
+        """A query is shortened until the way back has room too."""
+        from synergy_tui.drawing.tables import printable
+        from synergy_tui.explorer.telling import whole_words
+
+        if self.shown is None:
+            return
+        row, back = self.shown.row, Text()
+        if self.behind is not None:
+            key = keys.shown_key(self.settings.keys.get("view.atlas", "escape").split(",")[0])
+            back = Text(printable(f"  {key}: back to {self.behind.place.id}"), self.ink.warm)
+            back.apply_meta({"@click": "app.view('atlas')"})
+        rows = f", {row['tasks']}"
+        left.append(
+            whole_words(printable(row["name"]), max(room - left.cell_len - len(rows) - back.cell_len, 8)) + rows
+        )
+        left.append_text(back)
 
     def _under_way(self) -> Text:
         """The jobs under way and the GPUs, at a glance."""
@@ -227,6 +247,8 @@ class Explorer(Session):
     async def action_view(self, name: str) -> None:
         """Brings a view to the front; it is made when it is wanted first."""
         switcher = self.query_one("#views", ContentSwitcher)
+        if name == switcher.current == "atlas" and self.leave_made():
+            return
         if name != switcher.current:
             self._leave()
         await self._front(name)
@@ -277,6 +299,8 @@ class Explorer(Session):
         if stop is None:
             self.say("There is nothing to go back to.")
             return
+        if self.behind is not None and self.behind.place == stop.place:
+            self.leave_made()
         self.selection.unit = stop.unit
         if self.shown is not None and stop.score in self.shown.scores:
             self.selection.score = stop.score

@@ -52,12 +52,13 @@ class Front(Protocol):
 
 
 class Host(Protocol):
-    """The app. shown: the run in front. selection: units, prompt, step, score and marks. cache: None until it is open;
-    error: why it is not. seen: jobs and devices as last looked at. state: what is kept between sessions. ink: colours
-    and signs."""
+    """The app. shown: the run in front. behind: the run that comes back when a query's map in front is left; else None.
+    selection: units, prompt, step, score and marks. cache: None until it is open; error: why it is not. seen: jobs and
+    devices as last looked at. state: what is kept between sessions. ink: colours and signs."""
 
     settings: Settings
     shown: Run | None
+    behind: Run | None
     selection: Selection
     cache: Cache | Archive | None
     error: str

@@ -50,8 +50,9 @@ TABLE = tuple(
         ("page-down", "pagedown", "move(20)", "page down", "Twenty rows down"),
         ("start", "home,g", "move(-1000000000)", "first", "The first row"),
         ("end", "end,G", "move(1000000000)", "last", "The last row"),
-        ("left", "left,h", "scroll(-8)", "left", "Columns to the left"),
-        ("right", "right,l", "scroll(8)", "right", "Columns to the right"),
+        ("left", "left,h", "column(-1)", "left", "The column to the left"),
+        ("right", "right,l", "column(1)", "right", "The column to the right"),
+        ("sort", "O", "sort", "sort", "Sort by this column, again for the other direction, again for none"),
     )
 )
 

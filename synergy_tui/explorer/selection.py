@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from synergy_tui.errors import UsageError
@@ -29,6 +29,10 @@ class Selection:
     masked: bool = False
     marks: frozenset[int] = frozenset()
     _before: list[frozenset[int]] = field(default_factory=list)
+
+    def copy(self) -> Selection:
+        """As it is now, whatever becomes of this one."""
+        return replace(self, _before=list(self._before))
 
     def mark(self, marks: frozenset[int]) -> None:
         """Replaces the marks; `undo` brings the old ones back."""

@@ -62,6 +62,8 @@ class Session(App[None]):
         self.state = State(settings.state, settings.cache)
         self.cache: Cache | None = None
         self.shown: Run | None = None
+        self.behind: Run | None = None
+        self._kept: Selection | None = None
         self.error = ""
         self.seen: Seen | None = None
         self._asked = run
@@ -187,6 +189,7 @@ class Session(App[None]):
         else:
             same = self.shown is not None and self.shown.place == message.place
             self.error, self.shown = "", message.loaded
+            self.behind = self._kept = None
             nowhere = self._nowhere or self.selection.unit >= message.loaded.units
             if not same:
                 self.selection.enter(message.loaded.units)
@@ -268,12 +271,25 @@ class Session(App[None]):
         self.redraw()
 
     def show_made(self, made: Run) -> None:
-        """Shows something that is in no cache: the result of a query as a map."""
+        """Shows something that is in no cache: the result of a query as a map. What it stands before is kept, with
+        what is selected there."""
+        if self.shown is not None and self.shown.place.id:
+            self.behind, self._kept = self.shown, self.selection.copy()
         self._opening = None
         self.shown = made
         self.selection.enter(made.units)
         self.selection.score = next(iter(made.scores))
         self.redraw()
+
+    def leave_made(self) -> bool:
+        """Goes back from the result of a query to the run that was in front before; False when there is none."""
+        if self.behind is None or self._kept is None:
+            return False
+        self.shown, self.selection = self.behind, self._kept
+        self.behind = self._kept = None
+        self.redraw()
+        self.refresh_tree()  # the run may have been deleted meanwhile
+        return True
 
     def in_thread(self, group: str, ask: Callable[[], T], then: Callable[[T], None]) -> None:
         """Asks something that may block, in a thread; a newer question of the same group wins. Errors are said."""
@@ -307,17 +323,18 @@ class Session(App[None]):
         selection.atom = here.text("atom") or selection.atom
 
     def _remember(self) -> None:
-        selection = self.selection
+        # Of the result of a query nothing is kept: the run behind it comes back.
+        shown, selection = self.behind or self.shown, self._kept or self.selection
         self.state.here |= {
             "unit": selection.unit,
             "prompt": selection.prompt,
             "score": selection.score,
             "atom": selection.atom,
         }
-        if self.shown is not None and self.shown.place.id:
-            self.state.here |= {"layers": self.shown.layers, "per_layer": self.shown.per_layer}
-        if self.shown is not None and self.shown.place.job is None and not self.shown.place.sample:
-            self.state.here["run"] = self.shown.place.id
+        if shown is not None and shown.place.id:
+            self.state.here |= {"layers": shown.layers, "per_layer": shown.per_layer}
+        if shown is not None and shown.place.id and shown.place.job is None and not shown.place.sample:
+            self.state.here["run"] = shown.place.id
         self.state.save()
 
     def _keep(self) -> None:

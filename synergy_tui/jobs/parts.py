@@ -221,25 +221,40 @@ class Point:
 
 def partial_curves(shards: Path) -> list[Point]:
     """What the finished conditions of a running ablation say."""
-    out = []
-    for path in sorted(shards.glob("*.parquet")):
-        try:
-            table = pq.ParquetFile(path).read()
-        except (OSError, pa.ArrowException):
-            continue  # it is on its way
-        told = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-        if "fraction" in told and "divergence" in table.column_names:
-            mean = float(np.mean(table["divergence"].to_numpy()))
-            named = (told["removal_order"], told.get("target"), told.get("seed"))
-            out.append(Point(*named, float(told["fraction"]), mean))
-    return out
+    found = (_condition(path) for path in sorted(shards.glob("*.parquet")))
+    return [one for one in found if isinstance(one, Point)]
 
 
 def partial_sweep(shards: Path, units: int) -> tuple[np.ndarray, float]:
     """[units] divergence of every unit alone as far as a running ablation has come, and the share that is known."""
     out = np.full(units, np.nan)
-    for path in sorted(shards.glob(f"{SWEEPS[0]}-*.parquet")):
-        with contextlib.suppress(OSError, pa.ArrowException, ValueError):
-            place = int(path.stem.removeprefix(f"{SWEEPS[0]}-"))
-            out[place] = np.mean(pq.ParquetFile(path).read(["divergence"])["divergence"].to_numpy())
+    for path in shards.glob(f"{SWEEPS[0]}-*.parquet"):
+        with contextlib.suppress(ValueError):
+            place, found = int(path.stem.removeprefix(f"{SWEEPS[0]}-")), _condition(path)
+            if isinstance(found, float) and place < units:
+                out[place] = found
     return out, float(np.isfinite(out).mean()) if units else 0.0
+
+
+def _condition(path: Path) -> Point | float | None:
+    """What one part says; None while it is on its way."""
+    with contextlib.suppress(OSError):
+        return _condition_of(path, path.stat().st_mtime_ns)
+    return None
+
+
+@lru_cache(16_384)
+def _condition_of(path: Path, changed: int) -> Point | float | None:
+    """A condition of an order with its place, of a sweep the divergence alone; None for any other part. A finished part
+    never changes, and who watches an ablation asks for all of them at every look."""
+    try:
+        table = pq.ParquetFile(path).read()
+    except pa.ArrowException:
+        return None  # it is on its way
+    if "divergence" not in table.column_names:
+        return None
+    told = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    mean = float(np.mean(table["divergence"].to_numpy()))
+    if "fraction" not in told:
+        return mean
+    return Point(told["removal_order"], told.get("target"), told.get("seed"), float(told["fraction"]), mean)

@@ -3,6 +3,7 @@ limited time and number of rows."""
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -80,7 +81,7 @@ def asking(
                 f"the query took longer than {max_seconds:.0f} s", "narrow it, or allow more with --timeout"
             ) from None
         except duckdb.Error as error:
-            raise QueryError(_one_line(error), _hint(error)) from None
+            raise _failed(error, sql, _hint(error)) from None
         finally:
             ended.set()
             watch.join()  # it must not interrupt a connection that is closed
@@ -117,6 +118,7 @@ def _lock_in(con: duckdb.DuckDBPyConnection, cache: Cache) -> None:
     folder = str(cache.folder).replace("'", "''")
     con.execute(f"SET allowed_directories = ['{folder}/']")
     con.execute("SET enable_external_access = false")
+    con.execute("SET errors_as_json = true")  # with the exact place in the text, which `_failed` takes out
     con.execute("SET lock_configuration = true")
 
 
@@ -125,7 +127,7 @@ def _single(con: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
         sql.encode()
         statements = con.extract_statements(sql)
     except (duckdb.Error, UnicodeError) as error:
-        raise QueryError(_one_line(error), "see the tables with: SHOW TABLES") from None
+        raise _failed(error, sql, "see the tables with: SHOW TABLES") from None
     if len(statements) != 1:
         raise QueryError(f"one statement at a time, this is {len(statements)}", "ask them one by one")
     explained = statements[0].type is duckdb.StatementType.EXPLAIN
@@ -150,8 +152,28 @@ def _kinds(con: duckdb.DuckDBPyConnection, sql: str) -> list[duckdb.StatementTyp
         return []
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(line.strip() for line in str(error).splitlines() if line.strip())[:400]
+MOST_TOLD = 400
+"""Characters of a message of DuckDB's: it may quote a whole text of the user's."""
+
+
+def _failed(error: Exception, sql: str, hint: str) -> QueryError:
+    """What DuckDB says of the text, with the line and the column where it names them."""
+    kind, _, rest = str(error).partition(": ")
+    try:
+        parts = json.loads(rest)
+        said = str(parts["exception_message"])
+    except (ValueError, KeyError, TypeError):
+        return QueryError(_one_line(str(error)), hint)
+    if "position" not in parts:
+        return QueryError(_one_line(f"{kind}: {said}"), hint)
+    before = sql.encode()[: int(parts["position"])].decode("utf-8", "replace")  # DuckDB counts bytes
+    lines = before.split("\n")
+    return QueryError(_one_line(f"{kind} at line {len(lines)}, column {len(lines[-1]) + 1}: {said}"), hint, len(before))
+
+
+def _one_line(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= MOST_TOLD else text[:MOST_TOLD].rpartition(" ")[0] + " …"
 
 
 def _hint(error: Exception) -> str:

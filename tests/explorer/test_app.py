@@ -31,10 +31,12 @@ from synergy_tui.explorer.dialogs.palette import Palette
 from synergy_tui.explorer.dialogs.pins import Pins
 from synergy_tui.explorer.dialogs.rule import AskRule
 from synergy_tui.explorer.dialogs.tour import Tour
+from synergy_tui.explorer.dialogs.whole import Whole
 from synergy_tui.explorer.keys import moves
 from synergy_tui.explorer.runs import RunsPanel
 from synergy_tui.explorer.selection import Selection, by_rule
 from synergy_tui.explorer.views import VIEWS, every_action, view_class
+from synergy_tui.explorer.views.sql import READY
 from synergy_tui.explorer.widgets.plot import Plot
 from synergy_tui.explorer.widgets.table import ResultTable
 from synergy_tui.store.cache import Cache
@@ -132,6 +134,7 @@ TOKENS: list[tuple[str, tuple[str, ...], Check]] = [
     ("tokens.start", (), lambda app: app.selection.step == 0),
     ("tokens.atom", (), lambda app: "local redundancy" in app.plain_screen()),
     ("tokens.pair", (), lambda app: "one pair" in app.plain_screen()),
+    ("tokens.whole", (), _dialog(Whole)),
 ]
 
 PAIRS: list[tuple[str, tuple[str, ...], Check]] = [
@@ -213,7 +216,8 @@ SQL: list[tuple[str, tuple[str, ...], Check]] = [
     ("sql.complete", ("escape",), lambda app: isinstance(app.screen, Choose)),
     ("sql.stop", ("escape",), lambda app: app.view._stop is None),
     ("sql.leave", (), lambda app: isinstance(app.focused, ResultTable)),
-    ("sql.map", (), lambda app: app.view.id == "atlas" and app.shown.row["name"] == "result of a query"),
+    ("sql.map", (), lambda app: app.view.id == "atlas" and app.shown.row["name"] == next(iter(READY))),
+    ("view.atlas", (), lambda app: app.view.id == "atlas" and app.shown.place.id == "d6x4"),
 ]
 
 SCRIPTS = {"app": APP, "unit": UNIT, "tokens": TOKENS, "pairs": PAIRS, "ablation": [*ABLATION, *JOBS], "sql": SQL}

@@ -69,7 +69,8 @@ class Help(Dialog[None]):
             lines.append(line.append(f"  {words}"))
         lines.append(Text(f"  {app.ink.nothing} no value   {app.ink.masked} not above its null   {app.ink.dot} marked"))
         lines.append(Text())
-        for some, title in ((view.ACTIONS, "Keys of this view"), (self._everywhere, "Keys everywhere")):
+        sections = ((view.ACTIONS, "Keys of this view"), (keys.TABLE, "Keys in tables"))
+        for some, title in (*sections, (self._everywhere, "Keys everywhere")):
             lines.append(Text(title, "bold"))
             for one in some:
                 key = app.settings.keys.get(one.id, one.key)

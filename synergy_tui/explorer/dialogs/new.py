@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.timer import Timer
@@ -21,7 +21,10 @@ from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.jobs.specs.fields import Field, fields
 
 if TYPE_CHECKING:
+    from textual.widget import Widget
+
     from synergy_tui.explorer.host import Host
+    from synergy_tui.explorer.widgets.ink import Ink
     from synergy_tui.jobs.plan import Link
     from synergy_tui.store.cache import Cache
 
@@ -50,7 +53,7 @@ def choose_form(app: Host) -> None:
         app.say("The cache is not open.", "error")
         return
     lines = {"run": "capture and decompose   a subject answers, then ΦID of all pairs"}
-    if app.shown is not None and app.shown.partial is None and not app.shown.place.sample:
+    if app.shown is not None and not app.shown.unready and not app.shown.place.sample:
         lines["decompose"] = "decompose again   this capture: nulls, other estimators, other lags"
         lines["networks"] = "networks   of synergy and redundancy in this run, against surrogates"
         lines["claims"] = "claims   what this run says of six claims, and all that is needed for it"
@@ -77,18 +80,17 @@ class Form(Dialog[None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = self._asking.title
-            box.border_subtitle = "tab next · enter start · escape close"
-            yield FormFields(self._asking.fields, self._asking.values)
+            box.border_subtitle = "tab next · arrows change · enter start · escape close"
+            yield FormFields(self._asking.fields, self._asking.values, self.explorer.ink)
             yield Lines(id="form-help")
             yield Lines(id="form-cost")
 
     def begin(self) -> None:
         self._count()
 
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Tells what the field is."""
-        told = self.query_one(FormFields).help_of(event.widget)
-        self.query_one("#form-help", Lines).show([Text(told)], self.explorer.ink)
+    def on_form_fields_told(self, message: FormFields.Told) -> None:
+        """What the field is, or why a key did nothing."""
+        self.query_one("#form-help", Lines).show(helped(message, self.query_one(FormFields), self.explorer.ink))
 
     @on(Input.Changed)
     def _changed(self) -> None:
@@ -130,6 +132,14 @@ class Form(Dialog[None]):
             return
         start(self.explorer, found, one_by_one=self._asking.one_by_one, join=self._asking.join)
         self.dismiss(None)
+
+
+def helped(message: FormFields.Told, beside: Widget, ink: Ink) -> list[Text]:
+    """What a form says of a field, in as many lines as it takes."""
+    from synergy_tui.explorer.telling import wrapped
+
+    lines = [Text(one.plain, ink.warm if message.wrong else "") for one in wrapped(message.text, beside.size.width)]
+    return [Text(ink.plain(one.plain), one.style) for one in lines]
 
 
 def start(app: Host, links: Sequence[Link], *, one_by_one: bool = False, join: bool = False) -> None:

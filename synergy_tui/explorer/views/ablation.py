@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.text import Text
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
@@ -20,9 +20,10 @@ from synergy_tui.errors import SynergyError, UsageError
 from synergy_tui.explorer import telling
 from synergy_tui.explorer.ablations import Curve, Result, result
 from synergy_tui.explorer.answers import side_by_side
-from synergy_tui.explorer.dialogs.new import start
+from synergy_tui.explorer.dialogs.new import helped, start
 from synergy_tui.explorer.keys import Action, bindings
 from synergy_tui.explorer.run import Run, made_score
+from synergy_tui.explorer.session import told
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.form import FormFields
 from synergy_tui.explorer.widgets.lines import Lines
@@ -32,13 +33,49 @@ from synergy_tui.jobs.folder import ENDED
 from synergy_tui.jobs.plan.links import Link
 from synergy_tui.jobs.specs.ablate import AblateRequest
 from synergy_tui.jobs.specs.fields import fields
-from synergy_tui.terms import CONTROL_ORDERS, DEFAULT_ORDERS, RANKINGS
+from synergy_tui.terms import CONTROL_ORDERS, DEFAULT_ORDERS, RANKINGS, SWEEPS
+
+if TYPE_CHECKING:
+    from synergy_tui.jobs.plan import Plan
+    from synergy_tui.jobs.specs import AblateSpec
 
 REST = 0.4
+LOW = 34
+"""Rows below which what matters most comes first."""
+
 ASKED = [one for one in fields(AblateRequest) if not one.option.argument and one.name != "units"]
 """The units are those that are marked."""
 
 MARKED = ",".join(("marked", *CONTROL_ORDERS))
+
+
+WOULD_SHOW = (
+    "Here units are removed, a few more at a time, while the model replays its own answers. A curve for each removal "
+    "order follows how far its next-token distribution moves from the intact one: divergence, in nats per token, by "
+    "the fraction of units removed. A targeted order that does no more harm than its controls shows nothing."
+)
+"""What stands in the view before anything was removed from a run."""
+
+
+def would_measure(planned: Plan[AblateSpec] | None) -> list[str]:
+    """What the form asks for, in sentences."""
+    if planned is None:
+        return ["The form at the left says what is removed, and what that costs; F5 starts it."]
+    spec = planned.spec
+    controls = [one for one in spec.orders if one in CONTROL_ORDERS]
+    orders = [one for one in spec.orders if one not in (*CONTROL_ORDERS, *SWEEPS)]
+    sweeps = [one for one in spec.orders if one in SWEEPS]
+    shares = ", ".join(f"{one:.3g}" for one in spec.fractions)
+    parts = [f"{' and '.join(orders)}" if orders else "", f"{' and '.join(sweeps)}, each alone" if sweeps else ""]
+    seeds = f"{spec.seeds} seed{'' if spec.seeds == 1 else 's'}"
+    parts += [f"as controls {' and '.join(controls)} sets with {seeds} each" if controls else ""]
+    prompts = f"{len(spec.replayed)} prompt{'' if len(spec.replayed) == 1 else 's'}"
+    return [
+        f"As the form stands: {len(spec.conditions)} conditions on {prompts}, at the fractions {shares}: "
+        f"{'; '.join(one for one in parts if one)}.",
+        f"It takes {planned.cost}. F5 starts it, tab leads into the form, and marked units (space and M in the map) "
+        "are a set of your own.",
+    ]
 
 
 class AblationView(View):
@@ -82,7 +119,7 @@ class AblationView(View):
     def compose(self) -> ComposeResult:
         with Horizontal():
             with Vertical(classes="pane", id="ablation-form"):
-                yield FormFields(ASKED, {"prompts": "8", "answers": "yes"})
+                yield FormFields(ASKED, {"prompts": "8", "answers": "yes"}, self.ink)
                 yield Lines(id="form-help")
                 yield Lines(id="ablation-cost")
             with Vertical(classes="pane", id="ablation-curves"):
@@ -98,17 +135,19 @@ class AblationView(View):
         self._place = 0
         self._shown: str | None = None
         self._curves: list[Curve] = []
-        self._verdict = ""
+        self._title = self._verdict = ""
         self._answers: list[dict[str, Any]] = []
         self._mine: frozenset[str] = frozenset()
         self._noticed: list[tuple[str, str]] = []
         self._answer = 0
+        self._busy = self._again = self._nothing = False
+        self._planned: Plan[AblateSpec] | None = None
         self._reading = False
         self._mapped = False
         self._run: Run | None = None
         self.query_one("#ablation-answers").display = False
         self.can_focus = True
-        self.head("#ablation-form", "Remove", "tab to the fields · F5 starts")
+        self.head("#ablation-form", "Remove", "tab to the fields · arrows change them · F5 starts")
 
     def focus_main(self) -> None:
         self.focus()
@@ -126,6 +165,7 @@ class AblationView(View):
             self._run = run
             if not same:
                 self._place = 0
+        self.query_one(FormFields).wear(self.ink)
         orders = self.query_one(FormFields).line("orders")
         plain = ",".join(DEFAULT_ORDERS)
         if orders.value in (plain, MARKED):
@@ -160,10 +200,9 @@ class AblationView(View):
 
         self.run_worker(work, thread=True, exclusive=True, group="ablation-plan")
 
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Tells what the field is."""
-        told = self.query_one(FormFields).help_of(event.widget)
-        self.query_one("#form-help", Lines).show([Text(told)], self.ink)
+    def on_form_fields_told(self, message: FormFields.Told) -> None:
+        """What the field is, or why a key did nothing."""
+        self.query_one("#form-help", Lines).show(helped(message, self.query_one(FormFields), self.ink))
 
     def _values(self) -> dict[str, str]:
         return self.query_one(FormFields).texts()
@@ -182,10 +221,13 @@ class AblationView(View):
     def _told(self, found: Any) -> None:
         lines = [Text()]
         if isinstance(found, SynergyError):
+            self._planned = None
             lines += [Text(line.plain, self.ink.warm) for line in telling.wrapped(str(found), 40)]
         else:
+            self._planned = found
             lines += [Text(f" {found.cost}", "bold"), *self._set()]
         self.query_one("#ablation-cost", Lines).show(lines, self.ink)
+        self._show_would()
 
     def _set(self) -> list[Text]:
         """The marked set and its share per layer."""
@@ -240,8 +282,28 @@ class AblationView(View):
         run = self.ready
         if run is None:
             return
+        if self._busy:
+            self._again = True  # one look at a time: on a busy machine they come faster than they are done
+            return
+        self._busy, self._again = True, False
         jobs, place = self._jobs(), self._place
-        self.explorer.in_thread("ablation", lambda: result(run, jobs, place), self._there)
+
+        def look() -> Result | Exception:
+            try:
+                return result(run, jobs, place)
+            except Exception as error:  # told below; the next look is allowed whatever this one met
+                return error
+
+        self.explorer.in_thread("ablation", look, self._looked)
+
+    def _looked(self, found: Result | Exception) -> None:
+        self._busy = False
+        if isinstance(found, Exception):
+            self.explorer.say(told(found), "error")
+        else:
+            self._there(found)
+        if self._again:
+            self._read()
 
     def _there(self, found: Result) -> None:
         if self.run is None or found.run.place != self.run.place:
@@ -249,7 +311,9 @@ class AblationView(View):
         self._shown, self._curves, self._verdict, self._mine = found.shown, found.curves, found.verdict, found.mine
         self._answers, curves, verdict, title = found.answers, found.curves, found.verdict, found.title
         below = "divergence, nats per token, by fraction removed" if curves else ""
-        self.head("#ablation-curves", title or "Nothing has been removed yet", below)
+        self._nothing = not found.shown
+        self._title = title or "Nothing has been removed yet"
+        self.head("#ablation-curves", self._title, below)
         self.query_one("#verdict", Lines).show(telling.wrapped(verdict, self.size.width - 4), self.ink)
         lines: list[Line] = []
         legend: list[Text] = []
@@ -264,10 +328,21 @@ class AblationView(View):
             legend.append(Text("bands: 5–95 % of the seeds", self.ink.dim))
         width = self.query_one("#ablation-curves").content_size.width or self.size.width
         self.query_one("#ablation-legend", Lines).show(telling.flowing(legend, width), self.ink)
+        self._show_would()
         names = ticks.even({share for curve in curves for share in curve.points})
         self.query_one(Plot).draw(lines, self.ink, names=names)
         self._show_maps(found)
         self._show_answer()
+
+    def _show_would(self) -> None:
+        """Where nothing was removed yet: what would be measured."""
+        if not self._nothing:
+            return
+        width = self.query_one("#ablation-curves").content_size.width or self.size.width
+        would = would_measure(self._planned)
+        words = [*would, WOULD_SHOW] if self.size.height < LOW else [WOULD_SHOW, *would]
+        lines = [line for one in words for line in (*telling.wrapped(one, width), Text())]
+        self.query_one("#ablation-legend", Lines).show(lines, self.ink)
 
     def _show_maps(self, found: Result) -> None:
         """The ranking beside what each unit alone is worth; in a low terminal curves come first."""
@@ -279,13 +354,15 @@ class AblationView(View):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        low = self.size.height < 34
+        low = self.size.height < LOW
         self.query_one(TwoMaps).display = self._mapped and not self._reading and not (low and self._curves)
         drawn = not self._reading and (bool(self._curves) or not self._mapped)
-        self.query_one(Plot).display = self.query_one("#ablation-legend").display = drawn
+        self.query_one("#ablation-legend").display = drawn
+        self.query_one(Plot).display = drawn and not self._nothing
 
     def on_resize(self) -> None:
         self._lay_out()
+        self._show_would()
 
     def action_answers(self) -> None:
         """The curves, or intact and ablated answers side by side."""
@@ -310,7 +387,7 @@ class AblationView(View):
             return
         self._answer %= len(self._answers)
         count = f"answer {self._answer + 1} of {len(self._answers)}  up, down · o: curves"
-        self.head("#ablation-curves", str(self.query_one("#ablation-curves").border_title or ""), count)
+        self.head("#ablation-curves", self._title, count)
         width = shown.content_size.width or self.query_one("#ablation-curves").content_size.width
         shown.show(side_by_side(self._answers[self._answer], width, self.ink), self.ink)
 

@@ -113,9 +113,13 @@ class AtlasView(View):
     def _title(self, run: Run) -> str:
         score = run.scores[self.selection.score]
         from synergy_tui.drawing.atlas import mark
+        from synergy_tui.drawing.tables import printable
 
         parts = [self.selection.score + (f", {score.unit}" if score.unit else "")]
         parts += telling.contrast(run, self.selection.score)
+        if run.place.job is None and not run.place.id:
+            room = (self.map.content_size.width or self.app.size.width - 40) - 24
+            parts.append(telling.whole_words(printable(str(run.row["name"])), max(room, 20)))
         if self.selection.marks:
             parts.append(f"{'˙ .' if self.map.stacked else self.ink.dot} {len(self.selection.marks)} marked")
         if self.selection.masked and run.tested:

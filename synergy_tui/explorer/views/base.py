@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.containers import Container
+from textual.content import Content
 
 if TYPE_CHECKING:
     from synergy_tui.explorer.host import Host
@@ -82,11 +83,12 @@ class View(Container):
                 return
 
     def head(self, pane: str, title: str, below: str = "") -> None:
-        """The words on a pane's border. Setting them repaints all of it, so only when they are others."""
+        """The words on a pane's border, as they are: brackets in them style nothing. Setting them repaints all of it,
+        so only when they are others."""
         widget = self.query_one(pane)
-        title, below = self.ink.plain(title), self.ink.plain(below)
-        if (str(widget.border_title or ""), str(widget.border_subtitle or "")) != (title, below):
-            widget.border_title, widget.border_subtitle = title, below
+        above, under = Content(self.ink.plain(title)), Content(self.ink.plain(below))
+        if (widget.border_title or "", widget.border_subtitle or "") != (above.markup, under.markup):
+            widget.border_title, widget.border_subtitle = above, under
 
     def value(self) -> str:
         """What is under the cursor, as one line that can be copied."""

@@ -54,6 +54,8 @@ class JobTable(ResultTable):
     """A table whose rows fold: to the right opens the chain under the cursor, to the left closes it. Where there is
     nothing to fold, it moves sideways."""
 
+    SORTS = False
+
     fold: Callable[[bool], bool] = staticmethod(lambda _: False)
 
     def action_scroll(self, columns: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from rich.text import Text
@@ -15,9 +15,10 @@ from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widgets import Tree
 
-from synergy_tui.errors import SynergyError, UsageError
+from synergy_tui.errors import QueryError, SynergyError, UsageError
 from synergy_tui.explorer.dialogs.choose import Choose
 from synergy_tui.explorer.keys import Action, bindings
+from synergy_tui.explorer.run import Place
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.editor import SQLEditor
 from synergy_tui.explorer.widgets.lines import Lines
@@ -56,6 +57,14 @@ FROM prompts p JOIN responses r USING (capture, prompt) WHERE capture = '{captur
 }
 
 
+class _Asked(NamedTuple):
+    """A question: its text, what its map is called, and the cache it went to."""
+
+    sql: str
+    title: str
+    place: Place
+
+
 class SQLView(View):
     """F5 asks; a result with layer and unit becomes a map with ctrl+g."""
 
@@ -79,8 +88,9 @@ class SQLView(View):
     SIDE = "#sql-schema-pane"
     HELP = (
         "One SELECT or EXPLAIN in DuckDB's dialect, on this cache and nothing else. `heads` has every score of "
-        "every unit, `pairs` the sixteen atoms, `series` the activity. Columns have comments, shown "
-        "in the schema. No more than 20,000 rows are fetched, and the table says when there are others."
+        "every unit, `pairs` the sixteen atoms, `series` the activity. Columns have comments, shown in the schema. No "
+        "more than 20,000 rows are fetched, and the table says when there are others. O or a click on a "
+        "heading sorts the result. Escape leaves the map of a result for the run that was there before."
     )
 
     def compose(self) -> ComposeResult:
@@ -89,7 +99,7 @@ class SQLView(View):
                 with Vertical(classes="pane", id="sql-editor-pane"):
                     yield SQLEditor(id="editor")
                 with Vertical(classes="pane", id="sql-result-pane"):
-                    yield Lines(id="sql-says", height=1)
+                    yield Lines(id="sql-says")
                     yield ResultTable(self.explorer.ink, id="result")
             with Vertical(classes="pane", id="sql-schema-pane"):
                 schema: Tree[str] = Tree("schema", id="schema")
@@ -101,6 +111,9 @@ class SQLView(View):
     def on_mount(self) -> None:
         self._stop: threading.Event | None = None
         self._began, self._of = 0.0, ""
+        self._said = ""
+        self._taken = ("", "")
+        self._asked: _Asked | None = None
         self._timer: Timer | None = None
         self._answer: Answer | None = None
         self._catalogue: list[dict[str, Any]] = []
@@ -127,8 +140,13 @@ class SQLView(View):
     def focus_main(self) -> None:
         self.editor.focus()
 
+    def on_resize(self) -> None:
+        super().on_resize()
+        self._say(self._said)
+
     def show(self) -> None:
         self.result.ink = self.ink
+        self.editor.wear(self.ink)
         cache = self.explorer.cache
         if cache is None:
             self._say(self.empty())
@@ -163,8 +181,11 @@ class SQLView(View):
 
     def _say(self, text: str) -> None:
         from synergy_tui.drawing.tables import printable
+        from synergy_tui.explorer import telling
 
-        self.query_one("#sql-says", Lines).show([f" {printable(text)}"], self.ink)
+        self._said = text
+        room = self.query_one("#sql-result-pane").content_size.width or self.size.width
+        self.query_one("#sql-says", Lines).show(telling.wrapped(printable(text), room), self.ink)
 
     # Asking
 
@@ -181,6 +202,8 @@ class SQLView(View):
         sample = self.run is not None and self.run.place.sample
         source = self.run.place.cache if self.run is not None and sample else cache
         self._of = " · of the sample result" if sample else ""
+        title = self._taken[0] if self._taken[1] == sql else f"query: {' '.join(sql.split())}"
+        asked = _Asked(sql, title, Place(source, "", sample))
         self._stop, self._began = threading.Event(), time.monotonic()
         self._timer = self.set_interval(0.5, self._tick)
         self.explorer.state.asked(sql)
@@ -196,7 +219,7 @@ class SQLView(View):
                 found: Answer | SynergyError = ask(source, sql, MOST_ROWS, MOST_SECONDS, stop, max(cores() - 1, 1))
             except SynergyError as error:
                 found = error
-            self.app.call_from_thread(self._answered, found)
+            self.app.call_from_thread(self._answered, asked, found)
 
         self._tick()
         self.run_worker(work, thread=True, group="query")
@@ -205,17 +228,19 @@ class SQLView(View):
         if self._stop is not None:
             self._say(f"asking … {time.monotonic() - self._began:.1f} s   F8 stops it")
 
-    def _answered(self, found: Answer | SynergyError) -> None:
+    def _answered(self, asked: _Asked, found: Answer | SynergyError) -> None:
         seconds = time.monotonic() - self._began
         self._stop = None
         if self._timer is not None:
             self._timer.stop()
         if isinstance(found, SynergyError):
             self._say(str(found))
+            if isinstance(found, QueryError) and found.at is not None and self.query_text == asked.sql:
+                self.editor.point_at(self.editor.text.index(asked.sql) + found.at)
             return
-        self._answer = found
+        self._answer, self._asked = found, asked
         more = f", the first {MOST_ROWS:,} of more" if found.more else ""
-        self._say(f"{len(found.rows):,} rows{more}{self._of}   {seconds:.2f} s")
+        self._say(f"{_rows(len(found.rows))}{more}{self._of}   {seconds:.2f} s")
         self.result.show(found.columns, found.rows)
 
     def action_stop_query(self) -> None:
@@ -256,13 +281,14 @@ class SQLView(View):
 
     def action_ready(self) -> None:
         """Questions ready to be asked."""
-        run = self.run
+        run = self.explorer.behind or self.run
         names = {"run": run.place.id if run else "", "capture": run.row["capture"] if run else ""}
         self._ready = {name: sql.format(**names) for name, sql in READY.items()}
         self.app.push_screen(Choose("Ready-made questions", {name: name for name in READY}), self._take_ready)
 
     def _take_ready(self, name: str | None) -> None:
         if name:
+            self._taken = (name, self._ready[name])
             self._take(self._ready[name])
             self.action_run_query()
 
@@ -282,11 +308,11 @@ class SQLView(View):
 
     def action_as_map(self) -> None:
         """Shows numbers by layer and unit as a map."""
-        if self._answer is None:
+        if self._answer is None or self._asked is None:
             self._say("Ask something first.")
             return
         try:
-            made = as_run(self._answer, self.explorer)
+            made = as_run(self._answer, self._asked.place, self._asked.title)
         except UsageError as error:
             self._say(str(error))
             return
@@ -301,42 +327,47 @@ class SQLView(View):
         return "\t".join(str(one) for one in rows[self.result.cursor_row]) if rows else ""
 
     def table(self) -> Table:
-        return (self._answer.columns, list(self._answer.rows)) if self._answer is not None else ([], [])
+        return (self._answer.columns, self.result.ordered) if self._answer is not None else ([], [])
 
 
-def as_run(answer: Answer, app: Any) -> Run:
-    """A result with the columns layer and unit, and numbers beside them, as something the map can show. Raises
-    UsageError when it has not, or has two rows for a unit."""
-    from synergy_tui.explorer.run import Place, made_score, unfinished
+def as_run(answer: Answer, place: Place, title: str) -> Run:
+    """A result with the columns layer and unit, and numbers beside them, as something the map can show. place: of the
+    cache that was asked. title: what the map is called. Raises UsageError when it has not, or has two rows for a
+    unit."""
+    from synergy_tui.explorer.run import made_score, unfinished
 
     names = [name.lower() for name in answer.columns]
     if "layer" not in names or "unit" not in names:
         raise UsageError("a map needs the columns layer and unit", "SELECT layer, unit, … FROM heads")
     at = (names.index("layer"), names.index("unit"))
     numbers = [
-        place
-        for place in range(len(names))
-        if place not in at and all(isinstance(row[place], int | float | Decimal | None) for row in answer.rows)
+        column
+        for column in range(len(names))
+        if column not in at and all(isinstance(row[column], int | float | Decimal | None) for row in answer.rows)
     ]
     if not answer.rows:
         raise UsageError("the result has no rows", "ask for others")
     if not numbers:
         raise UsageError("there is no number beside layer and unit", "add a column with numbers")
     places = [(row[at[0]], row[at[1]]) for row in answer.rows]
-    if any(not isinstance(one, int) or isinstance(one, bool) or one < 0 for place in places for one in place):
+    if any(not isinstance(one, int) or isinstance(one, bool) or one < 0 for pair in places for one in pair):
         raise UsageError("layer and unit must be whole numbers", "choose other columns")
-    layers, per_layer = (max(place[side] for place in places) + 1 for side in (0, 1))
+    layers, per_layer = (max(pair[side] for pair in places) + 1 for side in (0, 1))
     if layers > LARGEST[0] or per_layer > LARGEST[1]:
         raise UsageError(f"{layers} layers × {per_layer} units are too many for a map", f"at most {LARGEST}")
     if len(set(places)) < len(places):
         raise UsageError("several rows have the same layer and unit", "narrow it to one run, or GROUP BY layer, unit")
     scores = {}
-    for place in numbers:
+    for column in numbers:
         values = np.full(layers * per_layer, np.nan)
         for (layer, unit), row in zip(places, answer.rows, strict=True):
-            values[layer * per_layer + unit] = np.nan if row[place] is None else float(row[place])
-        scores[answer.columns[place]] = made_score(answer.columns[place], values)
-    described = {"name": "result of a query", "tasks": f"{len(answer.rows):,} rows", "prompts": 0, "steps": 0}
+            values[layer * per_layer + unit] = np.nan if row[column] is None else float(row[column])
+        scores[answer.columns[column]] = made_score(answer.columns[column], values)
+    described = {"name": title, "tasks": _rows(len(answer.rows)), "prompts": 0, "steps": 0}
     described |= {"estimator": "", "redundancy": "", "lag": "", "capture": "", "valid_prompts": None}
     described |= {"layers": layers, "units_per_layer": per_layer}
-    return unfinished(Place(app.cache, ""), described, scores)
+    return unfinished(place, described, scores)
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"

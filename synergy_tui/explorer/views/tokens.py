@@ -9,6 +9,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from synergy_tui.drawing import scale
 from synergy_tui.drawing.plots import Line
 from synergy_tui.explorer import telling
 from synergy_tui.explorer.keys import Action, bindings, moves
@@ -16,12 +17,16 @@ from synergy_tui.explorer.run import Run
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.plot import Plot
-from synergy_tui.explorer.widgets.tokentext import TokenText
+from synergy_tui.explorer.widgets.tokentext import WEIGHTS, TokenText
 from synergy_tui.terms import ATOMS
+
+STRIP = 24
+"""Columns of the scale in the legend."""
 
 
 class _Response(NamedTuple):
-    """One response with the local atoms of what is selected. atoms [steps, 16]: nats, NaN where there is none."""
+    """One response with the local atoms of what is selected. atoms [steps, 16]: nats, NaN where there is none. words:
+    whether its pieces are words: imported series have none."""
 
     asked: str
     category: str
@@ -29,6 +34,7 @@ class _Response(NamedTuple):
     atoms: np.ndarray
     partners: int
     why: str
+    words: bool = True
 
 
 class TokensView(View):
@@ -38,19 +44,21 @@ class TokensView(View):
         *moves("tokens"),
         Action("tokens.atom", "r", "swap_atom", "synergy/redundancy", "Colour by the other atom", footer=True),
         Action("tokens.pair", "o", "swap_pair", "unit/pair", "Of the unit with all, or of the pair", footer=True),
+        Action("tokens.whole", "w", "whole", "whole text", "The prompt and the response, whole", footer=True),
     )
     BINDINGS = bindings(ACTIONS)
     HELP = (
         "One response. Each token's background is the local synergy (or, with r, the local redundancy) of "
         "the selected unit with all its partners, or of the selected pair with o, at that step: which moments carry "
         "the average. Local values may be negative: there the joint past misleads about the future. The first lag "
-        "tokens have no past and no value."
+        "tokens have no past and no value. w shows prompt and response whole."
     )
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="pane", id="tokens-pane"):
             yield Lines(id="tokens-asked")
             yield TokenText(self.explorer.ink, id="text")
+            yield Lines(id="tokens-legend")
             yield Lines(id="tokens-readout", height=2)
         with Vertical(classes="pane", id="tokens-curve"):
             yield Plot(id="curve")
@@ -104,6 +112,7 @@ class TokensView(View):
         self._asked, self._response = (), None
         self.query_one("#tokens-asked", Lines).show(telling.wrapped(words, self.size.width), self.ink)
         self.text.show([], np.zeros(0), 0)
+        self.query_one("#tokens-legend", Lines).show([], self.ink)
 
     def _atom(self) -> str:
         return self.selection.atom if self.selection.atom in ATOMS else "sts"
@@ -129,6 +138,7 @@ class TokensView(View):
             [Text(question, self.ink.dim, overflow="ellipsis"), Text()], self.ink
         )
         self.text.show(response.pieces, 0.5 + values / (2 * reach), selection.step)
+        self.query_one("#tokens-legend", Lines).show(self._legend(atom, reach, len(known) > 0), self.ink)
         self._tell()
         self.head("#tokens-curve", f"local {atom} by step, nats")
         self._plot()
@@ -140,6 +150,22 @@ class TokensView(View):
             values = self._response.atoms[:, ATOMS.index(atom)]
             line = Line(range(len(values)), values, 215 if atom != "rtr" else 74)
             self.query_one(Plot).draw([line], self.ink, cursor=self.selection.step)
+
+    def _legend(self, atom: str, reach: float, known: bool) -> list[Text]:
+        """What the colours of the tokens are, with the ends of the scale in numbers."""
+        if not known:
+            return [Text(" no token has a value", self.ink.dim)]
+        ends, none = (telling.number(-reach, True), telling.number(reach, True)), Text("no value", self.ink.dim)
+        colours, named = self.ink.colours(True), f"nats, local {_word(atom)}"
+        if colours:
+            strip = scale.strip(STRIP, colours, self.ink.shades)
+            parts = [Text.assemble(ends[0], " ", strip, " ", ends[1], f" {named}"), none]
+        else:
+            third = telling.number(reach / 3)
+            words = (f"below -{third}", "between", f"above {third}")
+            parts = [Text.assemble(("word", style), f" {one}") for style, one in zip(WEIGHTS, words, strict=True)]
+            parts += [Text(f"of {ends[0]} to {ends[1]} {named}")]
+        return telling.flowing(parts, self.query_one("#tokens-pane").content_size.width or self.size.width)
 
     def _tell(self) -> None:
         response = self._response
@@ -189,6 +215,19 @@ class TokensView(View):
         """The unit with all its partners, or the pair."""
         self._pair = not self._pair
         self.show()
+
+    def action_whole(self) -> None:
+        """The prompt and the response as they are."""
+        response = self._response
+        if response is None:
+            return
+        from synergy_tui.explorer.dialogs.whole import Whole
+
+        steps = len(response.pieces)
+        answered = "".join(response.pieces) if response.words else "Imported series have no words."
+        asked = response.asked or "Nothing is known of what was asked."
+        texts = [("Asked", asked), (f"Answered, {steps} step{'' if steps == 1 else 's'}", answered)]
+        self.explorer.push_screen(Whole(f"Prompt {self._asked[3]} {response.category}".strip(), texts))
 
     def sql(self) -> str:
         run = self.run
@@ -255,4 +294,5 @@ def _read(run: Run, unit: int, partner: int | None, prompt: int) -> _Response:
         why = error.what
     if not found["valid"]:
         why = f"this response has {found['steps']} steps and is left out of the analysis"
-    return _Response(found["asked"] or "", found["category"] or "", pieces, atoms, partners, why)
+    words = bool(found["pieces"])
+    return _Response(found["asked"] or "", found["category"] or "", pieces, atoms, partners, why, words)

@@ -38,7 +38,8 @@ class UnitView(View):
     HELP = (
         "Every score of one unit, with the place it takes among all units (1 is the most synergistic) and the 95 % "
         "interval over prompts. Partners are the units it shares most with; the curve is the L2 norm of its output at "
-        "each generated token, of the chosen prompt ([ and ]), in front of the band in which 90 % of the others are."
+        "each generated token, of the chosen prompt ([ and ]), in front of the band in which 90 % of the others are. O "
+        "sorts the partners by a column."
     )
 
     def compose(self) -> ComposeResult:
@@ -157,7 +158,7 @@ class UnitView(View):
         return telling.readout(run, self.selection.unit, self.selection.score).plain.strip() if run else ""
 
     def table(self) -> Table:
-        return list(self.table_of_partners.names), [tuple(row) for row in self.table_of_partners.rows]
+        return list(self.table_of_partners.names), [tuple(row) for row in self.table_of_partners.ordered]
 
     def about(self) -> list[str]:
         run = self.run

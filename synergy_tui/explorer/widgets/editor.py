@@ -1,10 +1,16 @@
-"""An editor for SQL that suggests the rest of a word."""
+"""An editor for SQL that colours it, suggests the rest of a word and shows where a query went wrong."""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import NamedTuple
 
+from rich.style import Style
+from rich.text import Text
 from textual.widgets import TextArea
+
+from synergy_tui.explorer.widgets.ink import FEW, Ink
 
 WORDS = (
     *("SELECT", "FROM", "WHERE", "GROUP BY", "ORDER BY", "LIMIT", "HAVING", "JOIN", "LEFT JOIN", "USING", "ON", "AS"),
@@ -13,19 +19,193 @@ WORDS = (
     *("CASE WHEN", "THEN", "ELSE", "END", "WITH", "UNION ALL", "EXPLAIN", "DESCRIBE", "SHOW TABLES", "SUMMARIZE"),
 )
 
+_RESERVED = (
+    "all analyze and anti any as asc asof between by case cast collate cross cube current describe desc distinct else "
+    "end escape except exclude exists explain extract false fetch filter first following for from full glob group "
+    "grouping having ilike in inner intersect interval is isnull join lambda last lateral left like limit natural not "
+    "notnull null nulls offset on or order outer over partition pivot positional preceding qualify range recursive "
+    "replace right rollup rows sample select semi sets show similar some summarize table tables tablesample then to "
+    "true try_cast unbounded union unnest unpivot using values when where window with within"
+)
+_KEYWORDS = frozenset(_RESERVED.split())
+
+_TOKEN = re.compile(
+    r"(?P<comment>--.*|/\*.*?(?:\*/|$))"
+    r"|(?P<string>'(?:[^']|'')*(?:'|$))"
+    r'|(?P<name>"(?:[^"]|"")*(?:"|$))'
+    r"|(?P<number>(?<!\w)(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+    r"|(?P<word>[^\W\d]\w*)"
+)
+
+_ENDS = {
+    "/*": re.compile(r".*?\*/"),
+    "'": re.compile("(?:[^']|'')*'(?!')"),
+    '"': re.compile('(?:[^"]|"")*"(?!")'),
+}
+"""What goes on over the end of a line, and what ends it."""
+
+MOST_COLOURED = 2_000
+"""Characters of a line beyond which it is shown plain: every key draws the line anew."""
+
+
+class Token(NamedTuple):
+    """A piece of a line. kind: comment, string, number, name (quoted), keyword or word."""
+
+    start: int
+    end: int
+    kind: str
+
+
+@lru_cache(4096)
+def tokens(line: str, inside: str = "") -> tuple[tuple[Token, ...], str]:
+    """The pieces of a line of SQL, and what it leaves open. inside: what the line before left open: `/*`, a quote, or
+    nothing."""
+    out, start = [], 0
+    if inside:
+        found = _ENDS[inside].match(line)
+        start = found.end() if found else len(line)
+        out.append(Token(0, start, {"/*": "comment", "'": "string", '"': "name"}[inside]))
+        if found is None:
+            return tuple(out), inside
+    left = ""
+    for found in _TOKEN.finditer(line, start):
+        kind, text = str(found.lastgroup), found[0]
+        if kind == "word" and text.lower() in _KEYWORDS:
+            kind = "keyword"
+        out.append(Token(found.start(), found.end(), kind))
+        left = _left_open(text)
+    return tuple(out), left
+
+
+def _left_open(text: str) -> str:
+    """What the last piece of a line leaves open."""
+    if text.startswith("/*"):
+        return "" if text.endswith("*/") and len(text) > 3 else "/*"
+    quote = text[:1]
+    return quote if quote in ("'", '"') and text.count(quote) % 2 else ""
+
+
+class Dress(NamedTuple):
+    """Styles of the pieces. known: a table or a column of the catalogue. fault: where a query went wrong."""
+
+    keyword: Style = Style(bold=True)
+    string: Style = Style(italic=True)
+    number: Style = Style()
+    comment: Style = Style(italic=True, dim=True)
+    known: Style = Style()
+    fault: Style = Style(reverse=True)
+
+
+_COLOURS = {
+    # keyword, string, number, comment, known name, fault. Sixteen colours are told by what rich takes them for, those
+    # of a palette that may be any by their names.
+    ("ansi", True): ("cyan", "green", "yellow", "bright_black", "blue", "red"),
+    ("ansi", False): ("cyan", "green", "yellow", "bright_black", "blue", "red"),
+    ("standard", True): ("#55ffff", "#55ff55", "#ffff55", "#aaaaaa", "#00aaaa", "#ff5555"),
+    ("standard", False): ("#0000aa", "#aa0000", "#aa00aa", "#555555", "#0000aa", "#aa0000"),
+    ("", True): ("color(117)", "color(150)", "color(215)", "color(246)", "color(152)", "color(210)"),
+    ("", False): ("color(25)", "color(22)", "color(94)", "color(240)", "color(24)", "color(124)"),
+}
+"""By the terminal's colours and whether the ground is dark."""
+
+
+def dress(ink: Ink) -> Dress:
+    """The styles for a terminal: weight and slant where it has no colour."""
+    if ink.system is None:
+        return Dress()
+    kind = "" if ink.system not in FEW else "ansi" if ink.system == "ansi" else "standard"
+    keyword, string, number, comment, known, fault = _COLOURS[kind, ink.dark]
+    return Dress(
+        Style(bold=True, color=keyword),
+        Style(color=string),
+        Style(color=number),
+        Style(italic=True, color=comment),
+        Style(color=known),
+        Style(bold=True, underline=True, reverse=True, color=fault),
+    )
+
 
 class SQLEditor(TextArea):
     """Right takes a suggestion."""
 
     def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id, compact=True, soft_wrap=True, show_line_numbers=False)
+        super().__init__(id=id, compact=True, soft_wrap=True, show_line_numbers=False, highlight_cursor_line=False)
         self.cursor_blink = False
         self._tables: list[str] = []
         self._columns: list[str] = []
+        self._known: frozenset[str] = frozenset()
+        self._dress = Dress()
+        self._inside: list[str] = [""]
+        self._fault: tuple[int, int, int] | None = None
+
+    # How it looks
+
+    def wear(self, ink: Ink) -> None:
+        """Colours for a terminal and a theme."""
+        made = dress(ink)
+        if made != self._dress:
+            self._dress = made
+            self._again()
+
+    def _again(self) -> None:
+        self._line_cache.clear()
+        self.refresh()
+
+    def get_line(self, line_index: int) -> Text:
+        """A line with its colours."""
+        text = super().get_line(line_index)
+        if len(text) <= MOST_COLOURED:
+            for one in tokens(text.plain, self._before(line_index))[0]:
+                word = text.plain[one.start : one.end]
+                if style := self._style(one.kind, word):
+                    text.stylize(style, one.start, one.end)
+        if self._fault is not None and self._fault[0] == line_index:
+            text.stylize(self._dress.fault, *self._fault[1:])
+        return text
+
+    def _style(self, kind: str, word: str) -> Style | None:
+        if kind in ("word", "name"):
+            return self._dress.known if word.strip('"').lower() in self._known else None
+        found: Style = getattr(self._dress, kind)
+        return found
+
+    def _before(self, line: int) -> str:
+        """What the lines before this one leave open; known lines are not read again until the text is another."""
+        text = self.document.lines
+        for place in range(len(self._inside) - 1, line):
+            self._inside.append(
+                tokens(text[place], self._inside[place])[1] if len(text[place]) <= MOST_COLOURED else ""
+            )
+        return self._inside[line]
+
+    def _build_highlight_map(self) -> None:
+        """The text is another one: what was known of its lines and its fault is let go."""
+        self._inside, self._fault = [""], None
+        super()._build_highlight_map()
+
+    def point_at(self, at: int) -> None:
+        """Puts the cursor where a query went wrong, `at` characters into the text, and marks the word there until
+        something is typed."""
+        before = self.text[:at].split("\n")
+        row, column = len(before) - 1, len(before[-1])
+        line = self.document.get_line(row)
+        here = next((one for one in tokens(line, self._before(row))[0] if one.start <= column < one.end), None)
+        self.move_cursor((row, column))
+        self._fault = (row, column, here.end if here is not None else column + 1)
+        self._again()
+
+    @property
+    def faulty(self) -> str:
+        """The word that is marked."""
+        return "" if self._fault is None else self.document.get_line(self._fault[0])[self._fault[1] : self._fault[2]]
+
+    # Words
 
     def know(self, tables: list[str], columns: list[str]) -> None:
         """Names from the catalogue, suggested before words of SQL: tables where one is due, columns elsewhere."""
         self._tables, self._columns = tables, columns
+        self._known = frozenset(one.lower() for one in (*tables, *columns))
+        self._again()
 
     def fitting(self) -> list[str]:
         """Words that begin as the one before the cursor does; all when there is none."""

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
+from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Label
 
+from synergy_tui.errors import UsageError
+from synergy_tui.explorer.widgets import inputs
+from synergy_tui.explorer.widgets.ink import Ink
+from synergy_tui.explorer.widgets.inputs import FieldLine
 from synergy_tui.jobs.specs.fields import Field
 
 
@@ -16,22 +22,25 @@ class FormFields(VerticalScroll, can_focus=False):
     """A line for each field, what is set most often first. values: texts to begin with, where they are not the
     defaults."""
 
-    def __init__(self, some: Sequence[Field], values: Mapping[str, str], *, id: str | None = None) -> None:
+    class Told(Message):
+        """There is something to say of the field that has the keys. wrong: that it does not take what was typed."""
+
+        def __init__(self, text: str, wrong: bool = False) -> None:
+            super().__init__()
+            self.text, self.wrong = text, wrong
+
+    def __init__(self, some: Sequence[Field], values: Mapping[str, str], ink: Ink, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._fields = {one.name: one for one in sorted(some, key=lambda one: not one.option.main)}
-        self._values = values
+        self._values, self._ink = values, ink
+        self._refused = False
 
     def compose(self) -> ComposeResult:
         """The lines."""
         for field in self._fields.values():
             with Horizontal(classes="field"):
                 yield Label(field.label)
-                text = self._values.get(
-                    field.name, field.text(field.default) if isinstance(field.default, _PLAIN) else ""
-                )
-                made = Input(text, placeholder=field.told, id=f"field-{field.name}", compact=True)
-                made.cursor_blink = False
-                yield made
+                yield inputs.line(field, self._first(field), self._ink)
 
     def _first(self, field: Field) -> str:
         known = isinstance(field.default, _PLAIN)
@@ -41,17 +50,47 @@ class FormFields(VerticalScroll, can_focus=False):
         """What the lines say, by name."""
         return {name: self.line(name).value.strip() for name in self._fields}
 
-    def line(self, name: str) -> Input:
+    def line(self, name: str) -> FieldLine:
         """The line of a field."""
-        return self.query_one(f"#field-{name}", Input)
+        return self.query_one(f"#field-{name}", FieldLine)
+
+    def wear(self, ink: Ink) -> None:
+        """Colours for another theme."""
+        for one in self.query(FieldLine):
+            one.ink = ink
 
     def help_of(self, focused: Widget | None) -> str:
         """What there is to know of the field whose line has the keys."""
-        field = self._fields.get((focused.id or "").removeprefix("field-")) if focused is not None else None
-        if field is None:
+        if not isinstance(focused, FieldLine):
             return ""
+        field = focused.field
         told = "" if field.allowed in ("a text", "texts") else f" {field.allowed[:1].upper()}{field.allowed[1:]}."
         return f"{field.option.help}{told}"
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Tells what the field is."""
+        self.post_message(self.Told(self.help_of(event.widget)))
+
+    def on_field_line_refused(self, message: FieldLine.Refused) -> None:
+        """Tells what the field takes instead."""
+        field = message.line.field
+        message.stop()
+        self._refused = True
+        self.post_message(self.Told(f"{field.label} {'are' if field.is_list else 'is'} {field.allowed}.", True))
+
+    @on(Input.Changed)
+    def _check(self, event: Input.Changed) -> None:
+        """A value that the field may not have shows so, before anything is counted or started."""
+        if self._refused:
+            self._refused = False
+            self.post_message(self.Told(self.help_of(self.app.focused)))
+        if isinstance(event.input, FieldLine):
+            try:
+                event.input.field.read_all(event.value)
+                wrong = False
+            except UsageError:
+                wrong = bool(event.value.strip())
+            event.input.set_class(wrong, "-wrong")
 
 
 _PLAIN = (str, int, float, bool, tuple)

@@ -59,6 +59,11 @@ class Ink:
         return "O" if self.ascii else "□"
 
     @property
+    def edges(self) -> tuple[str, str]:
+        """The cursor's outline where it has a column on each side."""
+        return ("[", "]") if self.ascii else ("▐", "▌")
+
+    @property
     def nothing(self) -> str:
         """Where there is no value."""
         return "?" if self.ascii else scale.NOTHING
@@ -159,12 +164,15 @@ _PLAIN = str.maketrans(
         "•": "*",
         "✖": "x",
         "▲": "^",
+        "▼": "v",
+        "◂": "<",
         "○": "-",
         "◐": "/",
         "✓": "+",
         "□": "O",
         "‖": "|",
         "≥": ">=",
+        "≤": "<=",
     }
     | dict.fromkeys("┌┐└┘┬┴┼", "+")
     | dict.fromkeys("├┤", "|")

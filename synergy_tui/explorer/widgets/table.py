@@ -1,10 +1,14 @@
-"""A table of any length: it measures a few rows, draws those in sight, and never more."""
+"""A table of any length that can be sorted: it measures a few rows, draws those in sight, and never more."""
 
 from __future__ import annotations
 
 import math
+import re
+from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Any
+from decimal import Decimal
+from numbers import Real
+from typing import Any, ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -23,9 +27,13 @@ MEASURED, WIDEST, MOST_CHARACTERS = 200, 60, 400
 
 
 class ResultTable(ScrollView, can_focus=True):
-    """Rows of values under a heading; arrows move a cursor, the row under it is told by Moved."""
+    """Rows of values under a heading; arrows move a cursor, the row under it is told by Moved. Sorting changes where
+    rows stand and nothing else: `cursor_row`, and the row that is told, count in the rows that were given."""
 
     BINDINGS = keys.bindings(keys.TABLE)
+
+    SORTS: ClassVar[bool] = True
+    """Whether columns sort; a table whose rows belong together has its own order."""
 
     class Moved(Message):
         """The cursor is on another row."""
@@ -49,6 +57,10 @@ class ResultTable(ScrollView, can_focus=True):
         self._right: list[bool] = []
         self._styles: Sequence[Style] = ()
         self._decimals: int | None = None
+        self._column = 0
+        self._sorted: tuple[str, bool] | None = None
+        self._order: list[int] = []
+        self._place: list[int] = []
 
     def show(
         self,
@@ -58,7 +70,8 @@ class ResultTable(ScrollView, can_focus=True):
         styles: Sequence[Style] = (),
         decimals: int | None = None,
     ) -> None:
-        """Other rows; `keep` leaves the cursor where it is. styles: of the rows. decimals: of every number with any."""
+        """Other rows; `keep` leaves the cursor where it is and the rows sorted. styles: of the rows. decimals: of every
+        number with any."""
         self.names, self.rows, self._styles = [printable(name) for name in names], rows, styles
         self._decimals = decimals
         sample = rows[:MEASURED]
@@ -68,44 +81,119 @@ class ResultTable(ScrollView, can_focus=True):
             for place, name in enumerate(self.names)
         ]
         self.cursor_row = min(self.cursor_row, max(len(rows) - 1, 0)) if keep else 0
+        self._column = min(self._column, max(len(names) - 1, 0)) if keep else 0
+        self._sorted = self._sorted if keep else None
+        self._arrange()
         self.virtual_size = Size(sum(self._widths) + 2 * len(self._widths), len(rows) + 1)
         if not keep:
             self.scroll_to(0, 0, animate=False)
         self.refresh()
 
-    def action_move(self, rows: int) -> None:
-        """Moves the cursor."""
-        self.go(self.cursor_row + rows)
+    # The order of the rows
 
-    def go(self, row: int) -> None:
-        """Puts the cursor on a row; repaints the two it concerns."""
-        before = self.cursor_row
-        self.cursor_row = min(max(row, 0), max(len(self.rows) - 1, 0))
-        height = max(self.scrollable_content_region.height - 1, 1)
-        top = self.scroll_offset.y
-        if not top <= self.cursor_row < top + height:
-            target = self.cursor_row if self.cursor_row < top else self.cursor_row - height + 1
-            self.scroll_to(y=target, animate=False)
+    @property
+    def ordered(self) -> list[Sequence[Any]]:
+        """The rows as they stand on the screen."""
+        return [self.rows[one] for one in self._order]
+
+    def action_sort(self) -> None:
+        """Sorts by the column under the cursor: upwards, downwards, not at all."""
+        if not self.names or not self.SORTS:
+            return
+        name, before = self.names[self._column], self._sorted
+        if before is None or before[0] != name:
+            self._sorted = (name, False)
         else:
-            width = self.content_size.width
-            self.refresh(*(Region(0, one - top + 1, width, 1) for one in {before, self.cursor_row}))
-        if before != self.cursor_row:
-            self.post_message(self.Moved(self, self.cursor_row))
+            self._sorted = None if before[1] else (name, True)
+        self._arrange()
+        self._follow()
+        self.refresh()
+
+    def _arrange(self) -> None:
+        """Which row stands where. A table that is shown anew without the column is as it was given."""
+        if self._sorted is not None and self._sorted[0] in self.names:
+            column = self.names.index(self._sorted[0])
+            self._order = in_order([row[column] for row in self.rows], self._sorted[1])
+        else:
+            self._order, self._sorted = list(range(len(self.rows))), None
+        self._place = [0] * len(self._order)
+        for place, row in enumerate(self._order):
+            self._place[row] = place
+
+    def action_column(self, columns: int) -> None:
+        """Another column, and so much of the table that it is in sight."""
+        if not self.SORTS:
+            self.action_scroll(8 * columns)
+            return
+        self._column = min(max(self._column + columns, 0), max(len(self.names) - 1, 0))
+        left, width = self.scroll_offset.x, self.content_size.width
+        start = self._starts()[self._column] if self.names else 0
+        end = start + self._widths[self._column] + 2 if self.names else 0
+        target = start if start < left or end - start > width else max(end - width, left)
+        if target != left:
+            self.scroll_to(x=target, animate=False)
+        self.refresh(Region(0, 0, width, 1))
 
     def action_scroll(self, columns: int) -> None:
         """Moves the view sideways."""
         self.scroll_to(x=self.scroll_offset.x + columns, animate=False)
 
+    def _starts(self) -> list[int]:
+        starts = [0]
+        for width in self._widths:
+            starts.append(starts[-1] + width + 2)
+        return starts
+
+    # The cursor
+
+    def action_move(self, rows: int) -> None:
+        """Moves the cursor by rows on the screen."""
+        if self._order:
+            place = min(max(self._at(self.cursor_row) + rows, 0), len(self._order) - 1)
+            self.go(self._order[place])
+
+    def _at(self, row: int) -> int:
+        """Where a row stands."""
+        return self._place[row] if row < len(self._place) else row
+
+    def go(self, row: int) -> None:
+        """Puts the cursor on a row; repaints the two it concerns."""
+        before = self.cursor_row
+        self.cursor_row = min(max(row, 0), max(len(self.rows) - 1, 0))
+        if not self._follow():
+            width, top = self.content_size.width, self.scroll_offset.y
+            places = {self._at(before), self._at(self.cursor_row)}
+            self.refresh(*(Region(0, one - top + 1, width, 1) for one in places))
+        if before != self.cursor_row:
+            self.post_message(self.Moved(self, self.cursor_row))
+
+    def _follow(self) -> bool:
+        """Scrolls to the cursor where it is out of sight."""
+        height = max(self.scrollable_content_region.height - 1, 1)
+        top, place = self.scroll_offset.y, self._at(self.cursor_row)
+        if top <= place < top + height:
+            return False
+        self.scroll_to(y=place if place < top else place - height + 1, animate=False)
+        return True
+
     def on_click(self, event: events.Click) -> None:
         if event.y > 0:
-            self.go(self.scroll_offset.y + event.y - 1)
+            place = min(self.scroll_offset.y + event.y - 1, len(self._order) - 1)
+            if self._order:
+                self.go(self._order[place])
+            return
+        column = bisect_right(self._starts(), self.scroll_offset.x + event.x) - 1
+        if column < len(self.names):
+            self._column = column
+            self.action_sort()
 
     def render_line(self, y: int) -> Strip:
         width, base = self.content_size.width, self.rich_style
-        left, row = self.scroll_offset.x, self.scroll_offset.y + y - 1
+        left, place = self.scroll_offset.x, self.scroll_offset.y + y - 1
         if y == 0:
-            strip = Strip([Segment(self._text(self.names), Style(bold=True, underline=True))])
-        elif row < len(self.rows):
+            strip = self._heading()
+        elif place < len(self._order):
+            row = self._order[place]
             style = self._styles[row] if row < len(self._styles) else Style()
             if row == self.cursor_row:
                 style += self.ink.row if self.has_focus else Style(bold=True)
@@ -114,7 +202,22 @@ class ResultTable(ScrollView, can_focus=True):
             return Strip.blank(width, base)
         return strip.crop(left, left + width).adjust_cell_length(width).apply_style(base)
 
+    def _heading(self) -> Strip:
+        """Names; the sign of the order stands in the gap behind its column, the column under the cursor is reversed."""
+        segments = []
+        for place, part in enumerate(self._parts(self.names)):
+            sign = ""
+            if self._sorted is not None and self._sorted[0] == self.names[place]:
+                sign = self.ink.plain("▼" if self._sorted[1] else "▲")
+            here = self.SORTS and self.has_focus and place == self._column
+            segments.append(Segment(part + (sign or ("" if here else " ")), _HERE if here else _HEAD))
+            segments.append(Segment(" " if sign or not here else "  ", _HEAD))
+        return Strip(segments)
+
     def _text(self, cells: Sequence[str]) -> str:
+        return "  ".join(self._parts(cells)) + "  "
+
+    def _parts(self, cells: Sequence[str]) -> list[str]:
         parts = []
         for text, size, right in zip(cells, self._widths, self._right, strict=False):
             if right and cell_len(text) <= size:
@@ -123,7 +226,30 @@ class ResultTable(ScrollView, can_focus=True):
                 parts.append(
                     set_cell_size(text, size) if cell_len(text) <= size else set_cell_size(text, size - 1) + "…"
                 )
-        return self.ink.plain("  ".join(parts)) + "  "
+        return [self.ink.plain(one) for one in parts]
+
+
+_HEAD = Style(bold=True, underline=True)
+_HERE = Style(bold=True, reverse=True)
+
+
+def in_order(values: Sequence[Any], down: bool) -> list[int]:
+    """Places of values in their order: numbers before words, words with numbers in them by these, what has no value
+    always last. Equal ones stay as they were."""
+    known = [place for place, value in enumerate(values) if not _missing(value)]
+    missing = [place for place, value in enumerate(values) if _missing(value)]
+    return sorted(known, key=lambda place: _key(values[place]), reverse=down) + missing
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float | Decimal) and math.isnan(value))
+
+
+def _key(value: Any) -> tuple[int, Any]:
+    if isinstance(value, Real | Decimal):
+        return 0, value
+    parts = re.split(r"(\d+)", str(value)[:WIDEST].lower())
+    return 1, [(int(part), "") if place % 2 else (-1, part) for place, part in enumerate(parts)]
 
 
 def cell(value: Any, decimals: int | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Tokens as running text, each on a colour; a cursor walks along them."""
+"""Tokens as running text, each on a colour; a cursor walks along them: an outline that leaves colours as they are."""
 
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ class TokenText(Widget, can_focus=True):
             self.refresh()
         else:
             places = [one for one in self._placed if one.step in (before, self._step)]
-            self.refresh(*(Region(one.column, one.row - self._top, max(one.width, 1), 1) for one in places))
+            # The outline takes a cell of the token behind it.
+            self.refresh(*(Region(one.column, one.row - self._top, one.width + 1, 1) for one in places))
 
     def _at(self, step: int) -> _Placed:
         return next(one for one in self._placed if one.step == step)
@@ -131,20 +132,46 @@ class TokenText(Widget, can_focus=True):
         row = y + self._top
         if row >= len(self._rows):
             return Strip.blank(width, base)
-        segments = [Segment(one.text, self._style(one.step)) for one in self._rows[row]]
-        return Strip(segments).apply_style(base).adjust_cell_length(width, base)
+        return Strip(self._segments(self._rows[row])).apply_style(base).adjust_cell_length(width, base)
+
+    def _segments(self, row: list[_Placed]) -> list[Segment]:
+        """The tokens of a row. The one under the cursor has its own colour, bold and underlined, between edges that
+        stand where there is a blank: before its word and before the next one; without any it is reversed."""
+        left, right = self.ink.edges
+        segments = []
+        for place, one in enumerate(row):
+            style, text = self._style(one.step), one.text
+            here = one.step == self._step
+            behind = place > 0 and row[place - 1].step == self._step and not here
+            edge = left if here and (place == 0 or row[place - 1].step != one.step) else right if behind else ""
+            if edge and text[:1] == " " and len(text) > 1:
+                segments.append(Segment(edge, style + Style(bold=True)))
+                text = text[1:]
+            if here:
+                style += Style(bold=True, underline=True, reverse=self._reversed(row, place) or None)
+            segments.append(Segment(text, style))
+        return segments
+
+    def _reversed(self, row: list[_Placed], place: int) -> bool:
+        """Whether the cursor needs more than weight and edges: without colour these are values too."""
+        blank = lambda at: at < len(row) and row[at].text[:1] == " " and len(row[at].text) > 1  # noqa: E731
+        return self.ink.system is None or not (blank(place) or blank(place + 1))
 
     def _style(self, step: int) -> Style:
-        if step == self._step:
-            return self.ink.cursor
-        value = float(self._colour[step]) if step < len(self._colour) else float("nan")
+        return self.style_of(float(self._colour[step]) if step < len(self._colour) else float("nan"))
+
+    def style_of(self, value: float) -> Style:
+        """What a token of a value in [0, 1] looks like; of NaN, one that has none."""
         if np.isnan(value):
             return self.ink.dim
         colours = self.ink.colours(True)
         if not colours:
-            # Ink alone: from plain over underlined to bold and underlined.
-            return (Style(), Style(underline=True), Style(bold=True, underline=True))[scale.step(value, 3)]
+            return WEIGHTS[scale.step(value, len(WEIGHTS))]
         return scale.ground(colours[scale.step(value, len(colours))])
+
+
+WEIGHTS = (Style(), Style(underline=True), Style(bold=True, underline=True))
+"""Ink alone, from little to much."""
 
 
 def _parts(text: str, width: int) -> list[str]:

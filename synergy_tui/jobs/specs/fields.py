@@ -149,11 +149,30 @@ class Field:
         """What it may be, in words."""
         if self.option.choices:
             return f"{'some' if self.is_list else 'one'} of {', '.join(self.option.choices)}"
+        kind, meta = self.single
+        words = _NOUNS.get(kind, ("a value", "values"))[self.is_list]
+        return words + _range(kind, meta)
+
+    @property
+    def single(self) -> tuple[Any, Meta | None]:
+        """The type of the value, of a list that of one of its values, and what bounds it."""
         kind, meta = (get_args(self.kind)[0], None) if self.is_list else (self.kind, self.meta)
         if get_origin(kind) is Annotated:
             kind, meta = get_args(kind)[0], next((one for one in get_args(kind) if isinstance(one, Meta)), None)
-        words = _NOUNS.get(kind, ("a value", "values"))[self.is_list]
-        return words + _range(kind, meta)
+        return kind, meta
+
+    @property
+    def bounds(self) -> str:
+        """The least and the most it may be, briefly; empty where it is no number or has none that is worth a word."""
+        kind, meta = self.single
+        if meta is None or kind not in (int, float):
+            return ""
+        low = f"> {meta.gt:g}" if meta.gt is not None else f"≥ {meta.ge:g}" if meta.ge is not None else ""
+        most = meta.le if meta.le is not None and meta.le < _LARGE else None
+        if most is not None and meta.ge is not None:
+            return f"{meta.ge:g}–{most:,g}"
+        high = f"≤ {most:,g}" if most is not None else f"< {meta.lt:g}" if meta.lt is not None else ""
+        return ", ".join(one for one in (low, high) if one)
 
 
 _YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
