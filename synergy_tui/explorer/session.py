@@ -139,8 +139,8 @@ class Session(App[None]):
                 self.post_message(self.Loaded(place, open_run(place)))
             except Exception as error:
                 self.post_message(self.Loaded(place, None, told(error)))
-        # The map first: the tree is not what people wait for.
-        self.call_from_thread(self.call_after_refresh, self.refresh_tree)
+        # The map first: nobody waits for the tree and the jobs.
+        self.call_from_thread(self.call_after_refresh, self._look_around)
 
     def _no_cache(self, error: str) -> None:
         if not self.is_running:
@@ -150,18 +150,24 @@ class Session(App[None]):
         self.set_timer(AGAIN, self._open_cache)  # a lock goes, a disk comes back
 
     def _cache_open(self, cache: Cache, place: Place | None) -> None:
-        from synergy_tui.explorer.watch import Watch
-
         if not self.is_running:
-            return  # the app is being taken down: a watcher begun now would never be stopped
+            return
         self.cache, self._opening, self.error = cache, place, ""
         # Nothing is there and the sample stands in: the first result takes its place.
         self._first = self._asked is None and (place is None or place.sample)
-        self._watcher = Watch(cache.folder, self._notice)
-        self._watcher.start()
         if place is None:
             self.redraw()
         self.ready()
+
+    def _look_around(self) -> None:
+        """The jobs from now on, and the tree of runs."""
+        from synergy_tui.explorer.watch import Watch
+
+        if not self.is_running or self.cache is None or self._watcher is not None:
+            return  # when the app is being taken down, a watcher begun now would never be stopped
+        self._watcher = Watch(self.cache.folder, self._notice)
+        self._watcher.start()
+        self.refresh_tree()
 
     def open_run(self, place: Place, quietly: bool = False) -> None:
         """Loads a run and shows it when it is there; what is shown stays until then."""
