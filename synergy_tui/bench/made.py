@@ -27,14 +27,16 @@ def make_run(
     text: Sequence[str] = ("word ",),
     nothing: bool = False,
     pairs: bool = True,
+    called: str = "",
+    tasks: str = "made",
 ) -> str:
     """Publishes a capture and a decomposition; returns the decomposition's id. text: the pieces that answers are made
-    of. nothing: every number is missing. pairs: whether the pairs are written too."""
+    of. nothing: every number is missing. pairs: whether the pairs are written too. called: the subject's name."""
     capture, decomposition = f"c{name or f'{layers}x{per_layer}'}", f"d{name or f'{layers}x{per_layer}'}"
     units, chance = layers * per_layer, np.random.default_rng(0)
     subject: dict[str, Any] = {
         "subject": f"s{capture}",
-        "name": f"made-{layers}x{per_layer}",
+        "name": called or f"made-{layers}x{per_layer}",
         "source": "folder",
         "place": "/nowhere",
     }
@@ -42,7 +44,7 @@ def make_run(
     row: dict[str, Any] = {
         "capture": capture,
         "subject": subject["subject"],
-        "tasks": "made",
+        "tasks": tasks,
         "layers": layers,
         "kind": "head",
     }

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from synergy_tui.drawing.plots import spark
@@ -50,6 +51,16 @@ def flowing(parts: Sequence[Text], width: int) -> list[Text]:
         else:
             lines.append(Text(" ").append_text(part))
     return lines
+
+
+def fitting(parts: Sequence[str], width: int, gap: str = "   ") -> str:
+    """The first parts that fit beside each other, each whole."""
+    line = f" {parts[0]}" if parts else ""
+    for part in parts[1:]:
+        if cell_len(line) + len(gap) + cell_len(part) > width:
+            break
+        line += gap + part
+    return line
 
 
 def _end(score: Score, value: float) -> str:

@@ -188,7 +188,7 @@ class TokensView(View):
             others = [
                 f"{name} {telling.number(float(response.atoms[step][ATOMS.index(name)]), True)}" for name in _BRIEF
             ]
-            lines[1] = Text(" " + "   ".join(others), self.ink.dim)
+            lines[1] = Text(telling.fitting(others, self.size.width), self.ink.dim)
         if response.why:
             lines[1] = Text(f" {response.why}", self.ink.warm)
         self.query_one("#tokens-readout", Lines).show(lines, self.ink)

@@ -24,6 +24,10 @@ OTHERS = (0.05, 0.95)
 """The quantiles over the other prompts between which a band lies behind the curve of the one chosen."""
 
 
+WITH_RAW, WITH_INTERVAL, WITH_PLACE = 61, 48, 34
+"""Columns of the scores from which on raw values, intervals and places have room."""
+
+
 class UnitView(View):
     """The unit under the cursor of the map."""
 
@@ -64,6 +68,10 @@ class UnitView(View):
         """The partners."""
         return self.query_one(ResultTable)
 
+    @property
+    def _room(self) -> int:
+        return self.query_one("#unit-scores").content_size.width
+
     def focus_main(self) -> None:
         self.table_of_partners.focus()
 
@@ -79,7 +87,7 @@ class UnitView(View):
             return
         unit = self.selection.unit
         self.head("#unit-scores", f"Head {run.name(unit)}")
-        self.query_one("#unit-lines", Lines).show(_scores(run, unit), self.ink)
+        self.query_one("#unit-lines", Lines).show(_scores(run, unit, self._room), self.ink)
         asked = (run, unit)
         if not self._asked or asked[0] is not self._asked[0] or asked[1] != self._asked[1]:
             self._asked = asked
@@ -185,19 +193,21 @@ def _others(series: list[np.ndarray]) -> Line:
     return Line(steps, np.full(len(steps), np.nan), 246, "o", "", low, high, band=True)
 
 
-def _scores(run: Any, unit: int) -> list[Text]:
-    lines = [Text(f"{'':<17}{'shown':>9}  {'95 % interval':<14} {'place':<9} {'raw':>9}", "underline")]
+def _scores(run: Any, unit: int, width: int) -> list[Text]:
+    """A line for each score. width: columns there are; where they are few, raw values go first, then intervals and places."""
+    raw, interval, with_place = width >= WITH_RAW, width >= WITH_INTERVAL, width >= WITH_PLACE
+    head = f"{'':<16}{'shown':>8}" + (f"  {'95 % interval':<14}" if interval else " ")
+    head += f" {'place':<9}" if with_place else ""
+    lines = [Text(head + (f" {'raw':>9}" if raw else ""), "underline")]
     for name, score in run.scores.items():
-        value, raw = float(score.shown[unit]), float(score.values[unit])
-        interval = ""
-        if np.isfinite(score.low[unit]):
-            interval = f"[{score.low[unit]:.2f}, {score.high[unit]:.2f}]"
+        value, low, high = (float(one[unit]) for one in (score.shown, score.low, score.high))
         found = run.place_in(name, unit)
-        line = Text(f"{name:<17}")
+        line = Text(f"{name:<16}")
         shown = "< 0.001" if name.split("-")[-1] in ("p", "q") and value < 0.001 else telling.number(value)
-        line.append(f"{shown:>9}", "bold")
-        shown_raw = telling.number(raw, True) if score.kind == "ranking" else ""
-        place = f"{found[0]}/{found[1]}" if found else ""
-        line.append(f"  {interval:<14} {place:<9} {shown_raw:>9}")
-        lines.append(line)
+        line.append(f"{shown:>8}", "bold")
+        ends = f"[{low:.2f}, {high:.2f}]" if np.isfinite(low) else ""
+        line.append(f"  {ends:<14}" if interval else " ")
+        place = f"{found[0]}/{found[1]}" if found and with_place else ""
+        told = telling.number(float(score.values[unit]), True) if raw and score.kind == "ranking" else ""
+        lines.append(line.append(f" {place:<9} {told:>9}".rstrip()))
     return lines

@@ -311,8 +311,8 @@ class LayerMap(Widget, can_focus=True):
             return [Segment(text + more, self.ink.dim)]
         segments, half = [Segment(text + more.ljust(1)[:1], self.ink.dim)], self.scale_width // 2
         if self.picture.diverging:
-            low, high = self.picture.sides
-            sides = (f"{low + ' ':>{half}}", self.ink.cool), ("│", ""), (f"{' ' + high:<{half}}", self.ink.warm)
+            low, high = (word if len(word) >= half else f" {word} " for word in self.picture.sides)
+            sides = (f"{low.lstrip():>{half}}", self.ink.cool), ("│", ""), (f"{high.rstrip():<{half}}", self.ink.warm)
             segments += [Segment(self.ink.plain(words), Style.parse(style)) for words, style in sides]
         else:
             segments.append(Segment("mean of the layer".ljust(self.scale_width + 1), self.ink.dim))

@@ -200,7 +200,21 @@ class ResultTable(ScrollView, can_focus=True):
             strip = Strip([Segment(self._text([cell(one, self._decimals) for one in self.rows[row]]), style)])
         else:
             return Strip.blank(width, base)
-        return strip.crop(left, left + width).adjust_cell_length(width).apply_style(base)
+        return self._in_sight(strip, left, width).adjust_cell_length(width).apply_style(base)
+
+    def _in_sight(self, strip: Strip, left: int, width: int) -> Strip:
+        """The columns in sight. Of one that is there in part, a number is left out and a text ends in `…`: nobody shall
+        take a part for the whole."""
+        shown, starts, dots = strip.crop(left, left + width), self._starts(), Strip([Segment(self.ink.plain("…"))])
+        for column, size in enumerate(self._widths):
+            start, end = starts[column] - left, starts[column] + size - left
+            number = self._right[column]
+            if start < width < end:
+                shown = Strip.join([shown.crop(0, start if number and start > 0 else width - 1), dots])
+            if start < 0 < end:
+                rest = Strip([Segment(" " * (end - 1))]) if number and end < width else shown.crop(1, end)
+                shown = Strip.join([dots, rest, shown.crop(end, width)])
+        return shown
 
     def _heading(self) -> Strip:
         """Names; the sign of the order stands in the gap behind its column, the column under the cursor is reversed."""
