@@ -194,7 +194,8 @@ def _others(series: list[np.ndarray]) -> Line:
 
 
 def _scores(run: Any, unit: int, width: int) -> list[Text]:
-    """A line for each score. width: columns there are; where they are few, raw values go first, then intervals and places."""
+    """A line for each score. width: columns there are; where they are few, raw values go first, then intervals and
+    places."""
     raw, interval, with_place = width >= WITH_RAW, width >= WITH_INTERVAL, width >= WITH_PLACE
     head = f"{'':<16}{'shown':>8}" + (f"  {'95 % interval':<14}" if interval else " ")
     head += f" {'place':<9}" if with_place else ""
