@@ -56,6 +56,20 @@ TABLE = tuple(
     )
 )
 
+MEANINGS = {
+    "enter": "opens what is under the cursor",
+    "space": "marks or picks it",
+    "o": "shows the other side of the same",
+    "r": "the next measure: ranking or atom",
+    "period": "the next result",
+    "comma": "the one before",
+    "f5": "starts what the view is about",
+    "delete": "stops it",
+    "e": "goes on: to the next extreme, with a job that was stopped",
+    "w": "waits or shows the whole",
+}
+"""Keys that several views have, and what they mean in all of them."""
+
 DIALOG = (Action("dialog.close", "escape", "close", "close", "Close without doing anything", palette=False),)
 
 QUESTION = (

@@ -29,6 +29,17 @@ def number(value: float | None, signed: bool = False) -> str:
     return f"{value:{sign}.3g}"
 
 
+def aligned(values: Sequence[float], signed: bool = False) -> list[str]:
+    """Numbers of one kind with as many decimals as the largest has three figures for, so that they can be compared down
+    a column; n/a where there is none."""
+    reach = max((abs(one) for one in values if math.isfinite(one)), default=0.0)
+    decimals = min(max(2 - math.floor(math.log10(reach)), 0), 9) if reach > 0 else 2
+    if reach and not 1e-6 <= reach < 1e7:
+        return [number(one, signed) for one in values]
+    sign = "+" if signed else ""
+    return [f"{one:{sign}.{decimals}f}" if math.isfinite(one) else "n/a" for one in values]
+
+
 def wrapped(text: str, width: int) -> list[Text]:
     """Words in lines."""
     return [Text(" " + line) for line in textwrap.wrap(text, max(width - 2, 20))] or [Text()]
@@ -132,12 +143,13 @@ def panel(run: Run, unit: int, ink: Ink) -> list[Text]:
         if name in RANKINGS or run.unready:
             lines.append(_ranked(run, unit, name, score))
     lines.append(Text())
-    for name, word in (("sts", "synergy"), ("rtr", "redundancy"), ("tdmi", "TDMI"), ("offset", "offset")):
-        if name in run.scores:
-            lines.append(_line(word, float(run.scores[name].values[unit]), "nats"))
+    words = {"sts": "synergy", "rtr": "redundancy", "tdmi": "TDMI", "offset": "offset"}
+    nats = {word: float(run.scores[name].values[unit]) for name, word in words.items() if name in run.scores}
+    for word, told in zip(nats, aligned(list(nats.values())), strict=True):
+        lines.append(Text(f"{word:<16}{told:>8} nats"))
     for name in ("autocorrelation", "norm"):
         if name in run.scores:
-            lines.append(_line(name, float(run.scores[name].values[unit]), ""))
+            lines.append(Text(f"{name:<16}{number(float(run.scores[name].values[unit])):>8}"))
     return lines
 
 
@@ -148,9 +160,9 @@ def company(
     the unit, so that it stays true while the cursor moves on."""
     lines = [Text(), Text(f"strongest partners of {run.name(unit)}, sts", ink.dim)]
     strongest = max((value for _, value in partners), default=0.0)
-    for partner, value in partners:
+    for (partner, value), told in zip(partners, aligned([one for _, one in partners]), strict=True):
         bar = ("#" if ink.ascii else "▇") * max(round(5 * value / strongest), 0) if strongest > 0 else ""
-        lines.append(Text(f"{run.name(partner):>7} {bar:<5} {number(value)}"))
+        lines.append(Text(f"{run.name(partner):>7} {bar:<5} {told}"))
     lines += [Text(), Text(f"activity of {run.name(unit)}, prompt {prompt}", ink.dim)]
     signs = "._-=+*#%" if ink.ascii else "▁▂▃▄▅▆▇█"
     return [*lines, Text(spark(activity, 26, signs))]
@@ -180,10 +192,6 @@ def _ranked(run: Run, unit: int, name: str, score: Score) -> Text:
     found = run.place_in(name, unit)
     place = f"  {found[0]}/{found[1]}" if found else ""
     return Text(f"{name:<16}{number(float(score.shown[unit])):>6}{place}")
-
-
-def _line(word: str, value: float, unit: str) -> Text:
-    return Text(f"{word:<16}{number(value):>8} {unit}")
 
 
 def about_unit(run: Run, unit: int, name: str) -> list[str]:

@@ -32,7 +32,7 @@ from synergy_tui.explorer.dialogs.pins import Pins
 from synergy_tui.explorer.dialogs.rule import AskRule
 from synergy_tui.explorer.dialogs.tour import Tour
 from synergy_tui.explorer.dialogs.whole import Whole
-from synergy_tui.explorer.keys import moves
+from synergy_tui.explorer.keys import MEANINGS, moves
 from synergy_tui.explorer.runs import RunsPanel
 from synergy_tui.explorer.selection import Selection, by_rule
 from synergy_tui.explorer.views import VIEWS, every_action, view_class
@@ -258,6 +258,19 @@ def test_no_two_actions_share_a_key_where_both_could_be_meant() -> None:
     for some in (actions.APP, *(view_class(view).ACTIONS for view in VIEWS)):
         keys = [key for one in some for key in one.key.split(",")]
         assert len(keys) == len(set(keys)), some
+
+
+def test_a_key_of_several_views_means_the_same_in_all_of_them() -> None:
+    """Beside the moves, which all have."""
+    used: dict[str, set[str]] = {}
+    for view in VIEWS:
+        for one in view_class(view).ACTIONS:
+            if not one.call.startswith(("move(", "zoom(")):
+                for key in one.key.split(","):
+                    used.setdefault(key, set()).add(view)
+    shared = {key for key, views in used.items() if len(views) > 1}
+    arrows = {"left", "right", "up", "down", "h", "j", "k", "l"}
+    assert shared - arrows <= set(MEANINGS) | {"escape", "slash"}, shared
 
 
 @pytest.mark.slow

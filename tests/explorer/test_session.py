@@ -317,7 +317,7 @@ def nobody_works(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", sorted(one.__name__ for one in _dialogs()))
 def test_a_dialog_may_be_closed_at_any_moment(made: Path, name: str) -> None:
     """Before it is mounted, while it is, and after."""
-    from synergy_tui.explorer.dialogs import ask, choose, copy, new, pins, rule, whole
+    from synergy_tui.explorer.dialogs import ask, choose, copy, jump, new, pins, rule, tour, whole
     from synergy_tui.explorer.dialogs import help as help_
 
     async def press(app, pilot):
@@ -327,6 +327,8 @@ def test_a_dialog_may_be_closed_at_any_moment(made: Path, name: str) -> None:
             "Copy": lambda: copy.Copy(app, app.view, "<svg/>", "text"),
             "Form": lambda: new.Form(new.FORMS["run"](app)),
             "Help": lambda: help_.Help(app.view, actions.APP),
+            "Jump": lambda: jump.Jump([(app.view, app.view.region.offset)]),
+            "Tour": tour.Tour,
             "Pins": lambda: pins.Pins(app.state, ["1.1"]),
             "AskRule": lambda: rule.AskRule(app.shown, "rank > 0.5"),
             "Whole": lambda: whole.Whole("one", [("Asked", "word " * 500)]),

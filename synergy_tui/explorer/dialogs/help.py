@@ -60,7 +60,7 @@ class Help(Dialog[None]):
         confounds = app.shown.confounds if app.shown else {}
         doubts = [text for name, text in DOUBTS.items() if any(key.startswith(name) for key in confounds)]
         if app.shown is not None:
-            values = ", ".join(f"{name} {value:+.2f}" for name, value in confounds.items() if value is not None)
+            values = ", ".join(f"{name} {_told(value)}" for name, value in confounds.items() if value is not None)
             doubts = [f"{values}.", f"Excess is against {app.shown.null}.", *doubts]
         say("The doubts line", doubts)
         lines.append(Text("Colours", "bold"))
@@ -77,5 +77,12 @@ class Help(Dialog[None]):
                 names = " ".join(keys.shown_key(part) for part in key.split(","))
                 lines.append(Text.assemble(f"  {names:<12}", one.tooltip, (f"  {one.id}", app.ink.dim)))
             lines.append(Text())
+        same = ", ".join(f"{keys.shown_key(key)} {what}" for key, what in keys.MEANINGS.items())
+        say("Keys that mean the same in every view", [f"{same}."])
         say("Other keys", ['config.toml: [keys] with lines such as  "view.sql" = "S"  gives an action another key.'])
         return lines
+
+
+def _told(value: float) -> str:
+    """A correlation or a share with its sign, a count without decimals."""
+    return f"{value:.0f}" if value == round(value) and abs(value) > 1 else f"{value:+.2f}"

@@ -67,6 +67,7 @@ class AtlasView(View):
         self._extreme = False
         self._anchor: tuple[int, int] | None = None
         self._hovered: int | None = None
+        self._read: Run | None = None
         self._drawn: tuple[object, ...] = ()
         self._rested: tuple[Run, int, int, list[Text], list[float]] | None = None
 
@@ -178,7 +179,13 @@ class AtlasView(View):
             lines += telling.reading(run, self.selection.score, size.width or 30, size.height - len(lines), self.ink)
         shown = panel.display or self.query_one("#below", Lines).display
         if shown and run.partial is None and run.place.id and (self._rested or ())[1:3] != who[1:]:
-            self.set_timer(REST, lambda: self._rest(who))
+            # What is opened fills every panel at once; only a cursor on its way waits until it rests.
+            new = self._rested is None or self._rested[0] is not run
+            if new and self._read is not run:
+                self._read = run
+                self._rest(who)
+            else:
+                self.set_timer(REST, lambda: self._rest(who))
         panel.show(lines, self.ink)
 
     def _tell_readout(self, run: Run) -> None:

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from synergy_tui.store.runs import Compared
 
 
+WOULD_SHOW = (
+    "Here two runs stand beside each other: their profiles over depth with 95 % intervals, the difference by unit as a "
+    "map with a cursor, and their contrasts with the interval of the difference. o holds the categories of one run's "
+    "prompts against each other, or the checkpoints of a training.",
+    "It takes another run of the same unit kinds and method: of other prompts, a control with random weights, a "
+    "checkpoint, or another model. n makes one and says what it costs before it starts.",
+)
+"""What stands in the view while there is nothing to compare."""
+
 SHOWN = ("runs", "categories", "training")
 """What is held side by side; `o` goes through them."""
 
@@ -51,6 +60,7 @@ class CompareView(View):
         with Horizontal():
             with Vertical(classes="pane", id="compare-profiles"):
                 yield Plot(id="compare-plot")
+                yield Lines(id="compare-would")
             with Vertical(classes="pane", id="compare-map"):
                 yield LayerMap(self.explorer.ink, id="compare-difference")
                 yield Lines(id="compare-unit", height=1)
@@ -97,7 +107,10 @@ class CompareView(View):
         self._sides, self._rows = [], []
         self.head("#compare-numbers", "Compare")
         self.query_one("#compare-told", Lines).show(telling.wrapped(words, self.size.width), self.ink)
-        self.query_one(Plot).clear()
+        self.query_one(Plot).display, told = False, self.query_one("#compare-would", Lines)
+        told.display = True
+        width = self.query_one("#compare-profiles").content_size.width or self.size.width
+        told.show([line for one in WOULD_SHOW for line in (*telling.wrapped(one, width), Text())], self.ink)
         self.difference.say("")
         self.query_one("#compare-unit", Lines).show([], self.ink)
 
@@ -107,6 +120,8 @@ class CompareView(View):
 
         if not self._sides:
             return
+        self.query_one("#compare-would").display = False
+        self.query_one(Plot).display = True
         ranking = self._asked[1]
         self._rows = drawn.rows(self._sides)
         names = ", ".join(f"{drawn.letter(place)} {one.name} {one.id}" for place, one in enumerate(self._sides[:2]))

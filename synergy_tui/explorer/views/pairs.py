@@ -150,15 +150,12 @@ class PairsView(View):
         lines = [Text(f"x {run.name(x)}   y {run.name(y)}", "bold"), Text()]
         if not self._pair:
             lines.append(Text("no pair"))
-        for past in "rxys":
-            for future in "rxys":
-                atom = f"{past}t{future}"
-                if atom in self._pair:
-                    chosen = "bold" if atom == self._atom() else ""
-                    lines.append(Text(f"{atom}  {telling.number(self._pair[atom], True):>10}", chosen))
-        for name in ("tdmi", "offset", "excess", "z", "p", "q"):
+        nats = {name: self._pair[name] for name in (*ATOMS, "tdmi", "offset", "excess") if name in self._pair}
+        for name, told in zip(nats, telling.aligned(list(nats.values()), True), strict=True):
+            lines.append(Text(f"{name:<7}{told:>8}", "bold" if name == self._atom() else ""))
+        for name in ("z", "p", "q"):
             if name in self._pair:
-                lines.append(Text(f"{name:<7}{telling.number(self._pair[name], True):>8}"))
+                lines.append(Text(f"{name:<7}{telling.number(self._pair[name], name == 'z'):>8}"))
         if self._pair:
             lines.append(Text(f"{int(self._pair['valid_prompts'])} prompts", self.ink.dim))
         self.query_one("#pair-panel", Lines).show(lines, self.ink)
