@@ -39,6 +39,7 @@ faults: $(VENV)/installed
 
 pictures: $(VENV)/installed
 	$(BIN)/python -m synergy_tui.bench.screenshots data/screenshots
+	$(BIN)/python -m synergy_tui.bench.recording data/screenshots/first-minute.cast
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -88,10 +88,14 @@ class Terminal:
             else:
                 time.sleep(0.002)
 
+    def send(self, keys: str) -> None:
+        """Types."""
+        os.write(self._master, keys.encode())
+
     def press(self, key: str, patience: float = 3.0) -> tuple[float, int]:
         """(seconds until the answer to a key was whole, bytes of it)."""
         before, pressed = len(self.chunks), time.perf_counter()
-        os.write(self._master, key.encode())
+        self.send(key)
         while time.perf_counter() - pressed < patience:
             time.sleep(0.001)
             if len(self.chunks) > before and time.perf_counter() - self.chunks[-1][0] > QUIET:

@@ -30,10 +30,10 @@ def number(value: float | None, signed: bool = False) -> str:
 
 
 def aligned(values: Sequence[float], signed: bool = False) -> list[str]:
-    """Numbers of one kind with as many decimals as the largest has three figures for, so that they can be compared down
-    a column; n/a where there is none."""
+    """Numbers of one kind with the same decimals, so that they can be compared down a column: four figures of the
+    largest, so that smaller ones have some. n/a where there is none."""
     reach = max((abs(one) for one in values if math.isfinite(one)), default=0.0)
-    decimals = min(max(2 - math.floor(math.log10(reach)), 0), 9) if reach > 0 else 2
+    decimals = min(max(3 - math.floor(math.log10(reach)), 0), 9) if reach > 0 else 2
     if reach and not 1e-6 <= reach < 1e7:
         return [number(one, signed) for one in values]
     sign = "+" if signed else ""

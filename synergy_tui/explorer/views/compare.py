@@ -107,6 +107,7 @@ class CompareView(View):
         self._sides, self._rows = [], []
         self.head("#compare-numbers", "Compare")
         self.query_one("#compare-told", Lines).show(telling.wrapped(words, self.size.width), self.ink)
+        self.query_one("#compare-map").display = False
         self.query_one(Plot).display, told = False, self.query_one("#compare-would", Lines)
         told.display = True
         width = self.query_one("#compare-profiles").content_size.width or self.size.width
