@@ -2,18 +2,24 @@
 
 app.py        the app: header, views, the runs at the left, what the keys of every view do
 session.py    behind it: what is open, what is running, what is remembered
-theme.py      the dark and the light theme
+theme.py      the themes: ours, the terminal's, Textual's, the user's
 host.py       what views, dialogs and widgets may ask of the app
 actions.py    the app's own actions; keys.py: what an action is
+open.py       the cache → the tree of runs, and the run to begin with
 runs.py       the tree of runs at the left
+history.py    where the user has been
 selection.py  what all views share: run, score, unit, partner, prompt, marks
 run.py        a run where it is: in a cache, or growing in a job
 ablations.py  an ablation, finished or growing, as the view shows it
+chains.py     jobs that wait for each other, as one row
+parts.py      the parts of a claims card that are missing, and their cost
 state.py      last view, selection, unsaved SQL and pinned sets between two starts
 watch.py      the jobs folder and the catalogue → what changed, from a thread
 views/        one file per view, on one shared selection; `__init__.py` names them
 widgets/      what views are made of: maps, lines of text, plots, tables
 dialogs/      what opens above a view and answers a question
+telling.py    one unit, one score, one run → words and numbers
+answers.py    an intact and an ablated answer side by side
 help.py       what `?` says
 sparing.py    fewer bytes for a repaint
 remake.py     a view → the command and the Python that remake it, its table as CSV and Parquet
