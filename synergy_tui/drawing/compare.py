@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from synergy_tui.drawing import scale
+from synergy_tui.drawing.naming import OF_CAPTURE, OF_DECOMPOSITION, told_apart
 from synergy_tui.drawing.plots import Line, Look, plot
 from synergy_tui.drawing.tables import printable
 
@@ -26,16 +27,28 @@ def letter(place: int) -> str:
     return ascii_uppercase[place % 26]
 
 
+def named(sides: Sequence[Compared]) -> list[str]:
+    """What each is called: its subject or category, and where several have the same, what else differs."""
+    names = [printable(one.name) for one in sides]
+    if len(set(names)) == len(names):
+        return names
+    differs = told_apart([one.row for one in sides], (*OF_CAPTURE, *OF_DECOMPOSITION), always=0)
+    told = [f"{name}, {printable(words)}" if words else name for name, words in zip(names, differs, strict=True)]
+    if len(set(told)) == len(told):
+        return told
+    return [f"{name} {one.id}" for name, one in zip(told, sides, strict=True)]
+
+
 def rows(sides: Sequence[Compared]) -> list[dict[str, Any]]:
     """A row per run: its contrast with interval, and against the first the difference of contrasts with its interval,
     and the rank correlation of units, where both have the same geometry."""
     from synergy_tui.analysis.comparison import difference, spearman
 
-    first = sides[0]
+    first, names = sides[0], named(sides)
     out = []
     for place, one in enumerate(sides):
         value, low, high = one.contrast
-        row: dict[str, Any] = {"": letter(place), "run": printable(one.name), "id": one.id}
+        row: dict[str, Any] = {"": letter(place), "run": names[place], "id": one.id}
         row |= {"step": one.step} if any(side.step is not None for side in sides) else {}
         row |= {"layers": f"{one.layers} × {one.per_layer}", "prompts": one.prompts}
         row |= {"contrast": value, "low": low, "high": high}
@@ -56,9 +69,10 @@ BANDS = 3
 def lines(sides: Sequence[Compared]) -> list[Line]:
     """Profiles over normalised depth; the intervals of a few as bands."""
     out = []
+    names = named(sides)
     for place, one in enumerate(sides):
         hue, called = COLOURS[place % len(COLOURS)], letter(place)
-        line = Line(one.depth, one.profile, hue, called, f"{called} {printable(one.name)}")
+        line = Line(one.depth, one.profile, hue, called, f"{called} {names[place]}")
         out.append(line._replace(low=one.low, high=one.high, band=True) if len(sides) <= BANDS else line)
     return out
 

@@ -24,6 +24,9 @@ WIDE = 110
 EFFECT, WHISKER, HOLDS, VERDICT, MARK = 26, 24, 6, 20, 4
 """Columns that an effect, the drawing of its interval, a count of rankings, a verdict and a mark take."""
 
+NEEDS = 28
+"""Columns of what a claim lacks, before there is a card."""
+
 EDGES, NARROWEST, FEWEST_ROWS = 60, 57, 4
 """Strongest pairs drawn of a network; the fewest columns of one that stands beside another; the rows of arcs below
 which networks stand beside each other rather than one above the other."""
@@ -160,7 +163,9 @@ class ClaimsView(View):
         sign = (">" if self.ink.ascii else "▸") if here else " "
         line = Text(f"{sign}{name}  ", "bold" if here else "")
         wide = width >= WIDE
-        room = width - 6 - VERDICT - MARK * marks - (EFFECT + WHISKER + HOLDS + 4 if wide else 0)
+        # Before there is a card, claims take the room of their effects.
+        numbers = EFFECT + WHISKER + HOLDS + 4 if self._card else NEEDS
+        room = width - 6 - VERDICT - MARK * marks - (numbers if wide else 0)
         line.append(f"{telling.whole_words(CLAIMS[name], max(room - 1, 10)):<{max(room - 1, 10)}} ")
         beside = wide and not _has_interval(claim)
         if wide:
@@ -173,6 +178,8 @@ class ClaimsView(View):
         from synergy_tui.drawing import card as drawn
         from synergy_tui.drawing.atlas import whisker
 
+        if not self._card:
+            return Text(telling.whole_words(lacking, NEEDS).ljust(NEEDS))
         measure, _, value = (drawn.effect(claim, brief=True) if claim else "").rpartition(" ")
         words = telling.whole_words(measure, EFFECT - len(value) - 2)
         found = Text(f"{words} {value}".strip().ljust(EFFECT))

@@ -125,7 +125,7 @@ class CompareView(View):
         self.query_one(Plot).display = True
         ranking = self._asked[1]
         self._rows = drawn.rows(self._sides)
-        names = ", ".join(f"{drawn.letter(place)} {one.name} {one.id}" for place, one in enumerate(self._sides[:2]))
+        names = " · ".join(f"{drawn.letter(place)} {one}" for place, one in enumerate(drawn.named(self._sides)[:2]))
         training = self._shown == "training"
         over = "contrast over training steps" if training else "over depth"
         self.head("#compare-profiles", f"{ranking}: {over}" if training else f"{ranking} {over}", f"{self._next()}: o")
@@ -135,7 +135,8 @@ class CompareView(View):
         self.head("#compare-map", "B − A", f"{self._place % self._count + 1} of {self._count}  . and ,")
         self._draw_difference()
         self.head("#compare-numbers", names if self._shown == "runs" else "Contrasts")
-        text = tables.as_text([_brief(one) for one in self._rows])
+        by = "run" if self._shown == "categories" else "id"
+        text = tables.as_text([_brief(one, by) for one in self._rows])
         self.query_one("#compare-told", Lines).show([Text(f" {line}") for line in text.split("\n")], self.ink)
 
     @property
@@ -253,8 +254,8 @@ def _picture(gap: np.ndarray) -> Picture:
     return Picture(colour, nothing, nothing, True, profile, 0.0, farthest, gap, ("lower in B", "higher in B"))
 
 
-def _brief(row: dict[str, Any]) -> dict[str, Any]:
-    """A row in as few columns as a narrow terminal has."""
+def _brief(row: dict[str, Any], by: str) -> dict[str, Any]:
+    """A row in as few columns as a narrow terminal has. by: the column that names it."""
 
     def ends(what: str, low: str, high: str) -> str:
         if row[what] is None:
@@ -262,7 +263,7 @@ def _brief(row: dict[str, Any]) -> dict[str, Any]:
         inside = "" if row[low] is None else f" [{row[low]:+.2f}, {row[high]:+.2f}]"
         return f"{row[what]:+.2f}{inside}"
 
-    out = {"": row[""], "run": row["run"][:14], "prompts": row["prompts"]}
+    out = {"": row[""], "run": row[by], "prompts": row["prompts"]}
     out |= {"contrast": ends("contrast", "low", "high"), "minus A": ends("minus A", "its low", "its high")}
     return out | {"ρ": "" if row["units ρ"] is None else f"{row['units ρ']:+.2f}"}
 

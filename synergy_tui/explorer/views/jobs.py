@@ -64,6 +64,14 @@ class JobTable(ResultTable):
             super().action_scroll(columns)
 
 
+NOTHING = (
+    "No job has been started in this cache. Captures, decompositions, ablations, ladders and cards run as processes of "
+    "their own and go on when you leave: here stand how far they are, what they wait for, and their logs. Press n to "
+    "start one."
+)
+"""What stands in the view before there is a job."""
+
+
 class JobsView(View):
     """All jobs of the cache: those under way, then the newest."""
 
@@ -263,7 +271,7 @@ class JobsView(View):
         if row is None:
             self._here = None
             self.head("#job-pane", "")
-            words = "No job has been started in this cache. Press n to start one."
+            words = NOTHING
             words = f"No job matches {self.words}. Escape shows all." if self.words else words
             lines.show(telling.wrapped(words, self.size.width), self.ink)
             return
