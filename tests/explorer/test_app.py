@@ -16,9 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import TESTS
 from driving import drive, make, settle, type_in, until_in
+from rich.color import Color
 from textual.widgets import Input, OptionList
 
 from synergy_tui.bench.made import make_run
+from synergy_tui.drawing import scale
 from synergy_tui.errors import UsageError
 from synergy_tui.explorer import actions
 from synergy_tui.explorer.app import Explorer
@@ -345,7 +347,8 @@ def test_where_two_layers_share_a_row_both_are_pointed_at_marked_and_boxed(cache
         await pilot.press("space", "right")
         await settle(app, pilot)
         marked = next(iter(map_.render_line(there.y).crop(there.x, there.x + 1)))
-        own = map_._half_colour(5, 2).get_truecolor()
+        colours = app.ink.colours(True)
+        own = Color.parse(colours[scale.step(float(map_.picture.colour[5, 2]), len(colours))]).get_truecolor()
         assert (marked.text, marked.style.bgcolor.get_truecolor()) == (".", own)
         await pilot.press("v", "down", "down", "right")
         await settle(app, pilot)

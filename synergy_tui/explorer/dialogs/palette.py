@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from rich.text import Text
 from textual import on
 from textual.await_complete import AwaitComplete
-from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandList, CommandPalette, Hit, Hits, Provider
 from textual.events import Mount
 from textual.message import Message
 from textual.widgets import Input, OptionList
@@ -20,22 +20,13 @@ from synergy_tui.units import UnitName
 if TYPE_CHECKING:
     from synergy_tui.explorer.host import Host
 
-FIRST = 8
-"""Runs listed before anything is typed."""
-
 
 class Places(Provider):
-    """Runs by their names and ids, and the unit that was typed."""
+    """Runs by their names and ids, and the unit that was typed; nothing before something is typed."""
 
     @property
     def _explorer(self) -> Host:
         return cast("Host", self.app)
-
-    async def discover(self) -> Hits:
-        """The first runs of the tree."""
-        for text, place in self._explorer.places()[:FIRST]:
-            command = partial(self._explorer.visit, place)
-            yield DiscoveryHit(Text(f"run {text}"), command, f"run {text}", "Open this run")
 
     async def search(self, query: str) -> Hits:
         """A unit that is there comes first."""

@@ -109,6 +109,7 @@ class LayerMap(Widget, can_focus=True):
     def show(self, picture: Picture, cursor: tuple[int, int], corner: tuple[int, int] | None = None) -> None:
         """Draws another picture."""
         self.picture, self.cursor, self.corner = picture, cursor, corner
+        self._prepare(picture)
         self._measure()
         self._follow()
         self.refresh()
@@ -122,6 +123,20 @@ class LayerMap(Widget, can_focus=True):
         cells = [region for one in (before, cursor) if (region := self.region_of(*one))]
         labels = [Region(0, one.y, self._margin, self.tall) for one in cells] if before[0] != cursor[0] else []
         self.refresh(*cells, *labels)
+
+    def _prepare(self, picture: Picture) -> None:
+        """Steps of the scale for all units at once, −1 where there is none: drawing looks them up."""
+        import numpy as np
+
+        colours = self.ink.colours(picture.diverging)
+        known = np.isfinite(picture.colour) & ~picture.masked
+        steps = np.clip(np.where(known, picture.colour, 0.0) * len(colours), 0, max(len(colours) - 1, 0))
+        self._steps: list[list[int]] = np.where(known, steps.astype(int), -1).tolist()
+        self._marks: list[list[bool]] = picture.marked.tolist()
+        parsed = [Color.parse(one) for one in colours]
+        # As a sign's colour the terminal's default would be that of texts.
+        self._palette = [None if one.is_default else one for one in parsed]
+        self._plain_cells: dict[tuple[int, int], tuple[str, Style]] = {}
 
     def _measure(self) -> None:
         """Columns and rows of a unit, whether two layers share a row, columns of the profile and of its scale: for this
@@ -396,42 +411,38 @@ class LayerMap(Widget, can_focus=True):
     def _half_cell(self, layer: int, unit: int) -> list[Segment]:
         """Two layers in one row: the upper one in the colour of the sign, the lower in the colour behind it."""
         assert self.picture is not None
-        layers = self.picture.colour.shape[0]
-        below = layer + 1 < layers
-        upper = self._half_colour(layer, unit)
-        lower = self._half_colour(layer + 1, unit) if below else None
-        here = {0: (layer, unit), 1: (layer + 1, unit)}
-        marked = [bool(self.picture.marked[one]) if one[0] < layers else False for one in here.values()]
-        style = two_colours(upper, lower)
-        sign, cell = self.ink.upper_half, self.cell
-        if self._in_rectangle(*here[0]) or (below and self._in_rectangle(*here[1])):
+        below, cell = layer + 1 < len(self._steps), self.cell
+        steps = self._steps[layer][unit], self._steps[layer + 1][unit] if below else -1
+        found = self._plain_cells.get(steps)
+        if found is None:
+            found = self._plain_cells[steps] = self._halves(*steps)
+        sign, style = found
+        here = ((layer, unit), (layer + 1, unit))
+        if self.corner is not None and (self._in_rectangle(*here[0]) or (below and self._in_rectangle(*here[1]))):
             sign = "▚"  # both colours, and another pattern than outside
-        if upper is None:
-            style, sign = Style(color=lower), "▄" if lower is not None else " "
-        body = Segment(sign * (cell - 1), style)
-        if self.cursor in here.values():
-            return [
-                self._sign("▴" if self.cursor == here[0] else "▾", upper if self.cursor == here[0] else lower),
-                body,
-            ]
+        if self.cursor in here:
+            place = here.index(self.cursor)
+            return [self._sign("▴▾"[place], self._half(steps[place])), Segment(sign * (cell - 1), style)]
+        marked = (self._marks[layer][unit], below and self._marks[layer + 1][unit])
         if any(marked):
             dot = ":" if all(marked) else "˙" if marked[0] else "."
-            return [self._sign(dot, upper if marked[0] else lower), body]
+            return [self._sign(dot, self._half(steps[0 if marked[0] else 1])), Segment(sign * (cell - 1), style)]
         return [Segment(sign * cell, style)]
+
+    def _half(self, step: int) -> Color | None:
+        return self._palette[step] if step >= 0 else None
+
+    def _halves(self, upper: int, lower: int) -> tuple[str, Style]:
+        """Sign and style of two values in one cell."""
+        over, under = self._half(upper), self._half(lower)
+        if over is None:
+            return ("▄" if under is not None else " "), Style(color=under)
+        return self.ink.upper_half, two_colours(over, under)
 
     def _sign(self, sign: str, behind: Color | None) -> Segment:
         """A sign on the colour of the layer that it is about."""
         ground = Style(bgcolor=behind)
         return Segment(sign, ground + self._contrast(ground))
-
-    def _half_colour(self, layer: int, unit: int) -> Color | None:
-        assert self.picture is not None
-        value = float(self.picture.colour[layer, unit])
-        if math.isnan(value) or self.picture.masked[layer, unit]:
-            return None
-        colours = self.ink.colours(self.picture.diverging)
-        colour = Color.parse(colours[scale.step(value, len(colours))])
-        return None if colour.is_default else colour  # as a sign's colour it would be that of texts
 
     def _contrast(self, style: Style) -> Style:
         """Black or white, whichever is seen on a colour."""
