@@ -355,10 +355,10 @@ class LayerMap(Widget, can_focus=True):
         label = (self.cursor[0] if on_it else layer) if middle else ""
         segments = [Segment(f"{label:>{self._margin - 1}} ", Style(bold=True) if on_it else self.ink.dim)]
         last = min(self._first[1] + self._in_sight()[1], units)
-        for unit in range(self._first[1], last):
-            if step == 2:
-                segments += self._half_cell(layer, unit)
-            else:
+        if step == 2:
+            segments += self._half_row(layer, self._first[1], last)
+        else:
+            for unit in range(self._first[1], last):
                 segments += self._whole_cell(layer, unit, part)
         if self.profile_width and middle:
             segments += self._profile(layer, min(step, layers - layer))
@@ -407,6 +407,25 @@ class LayerMap(Widget, can_focus=True):
         if self._numbers and middle and picture.values is not None:
             text = short_number(float(picture.values[layer, unit]), self._numbers[1]).rjust(self._numbers[0])
         return text.center(self.cell), scale.ground(colours[scale.step(value, len(colours))])
+
+    def _half_row(self, layer: int, first: int, last: int) -> list[Segment]:
+        """Two layers in one row. Only cells under a cursor, a mark or a rectangle are drawn one by one."""
+        upper = self._steps[layer]
+        below = layer + 1 < len(self._steps)
+        lower = self._steps[layer + 1] if below else [-1] * len(upper)
+        marks = [one or other for one, other in zip(self._marks[layer], self._marks[layer + below], strict=True)]
+        near = self.cursor[1] if layer <= self.cursor[0] <= layer + 1 else -1
+        out, plain, cell = [], self._plain_cells, self.cell
+        for unit in range(first, last):
+            if unit == near or marks[unit] or self.corner is not None:
+                out += self._half_cell(layer, unit)
+                continue
+            steps = upper[unit], lower[unit]
+            found = plain.get(steps)
+            if found is None:
+                found = plain[steps] = self._halves(*steps)
+            out.append(Segment(found[0] * cell, found[1]))
+        return out
 
     def _half_cell(self, layer: int, unit: int) -> list[Segment]:
         """Two layers in one row: the upper one in the colour of the sign, the lower in the colour behind it."""
