@@ -235,7 +235,8 @@ def whisker(
     width: int = PROFILE_WIDTH,
 ) -> Text:
     """A point on a scale from centre − reach to centre + reach, its interval as a whisker, or a line from the centre
-    where there is none. sides: the styles below and above the centre. width: of the scale, less the centre's column."""
+    where there is none. sides: the styles below and above the centre; where the interval has the centre in it, there is
+    neither. width: of the scale, less the centre's column."""
     half = width // 2
 
     def column(one: float) -> int:
@@ -257,7 +258,9 @@ def whisker(
             signs[last] = "┤"
     signs[at] = "●"
     line = Text("".join(signs))
-    line.stylize(sides[1] if value >= centre else sides[0], first, last + 1)
+    apart = not low <= centre <= high if low is not None and high is not None else value != centre
+    if apart:  # a colour says on which side it is: none where that is not known
+        line.stylize(sides[1] if value >= centre else sides[0], first, last + 1)
     return line
 
 

@@ -20,6 +20,9 @@ SPACED = 12
 
 Array = np.ndarray[Any, Any]
 
+BOTH = {True: 241, False: 248}
+"""Where several bands are, by whether the ground is dark."""
+
 
 class Canvas:
     """width × height cells. inset: columns left free at either side."""
@@ -74,7 +77,7 @@ class Canvas:
     # Layers, from behind to the front
 
     def band(self, one: Line) -> None:
-        """Fills what lies between the ends of the intervals; where bands overlap they take turns by column."""
+        """Fills what lies between the ends of the intervals; where bands overlap there is a colour of neither."""
         if not one.band or not len(one.low):
             return
         columns, (low, high) = self._points(one, one.low, one.high)
@@ -87,10 +90,12 @@ class Canvas:
         last = 2 * self.height - 1
         top, bottom = (last - np.floor(ends[there] + 0.5).astype(np.int64) for ends in (highest, lowest))
         covered = filled(there, top, bottom, self.width, 2 * self.height)
-        turn = np.arange(self.width) % (self._bands + 1) == self._bands
         colour = self._colour(one)
         colour = scale.faint(colour, self._look.dark) if self._look.filled else colour
-        self._behind[covered & ((self._behind == NONE) | turn)] = colour
+        again = covered & (self._behind != NONE) & (self._behind != colour)
+        self._behind[covered & (self._behind == NONE)] = colour
+        if self._look.filled:
+            self._behind[again] = BOTH[self._look.dark]
         self._bands += covered
 
     def zero(self) -> None:

@@ -17,6 +17,9 @@ from synergy_tui.terms import CONTROL_ORDERS
 Curve = dict[str, Any]
 
 COLOURS = {"synergy-first": 208, "redundancy-first": 32, "marked": 213, "random": 246, "layer-matched": 109}
+COLOURS |= {"layer-matched (synergy-first)": 179, "layer-matched (marked)": 176}
+"""Of orders; a control that belongs to an order may have one like that order's."""
+
 BAND = (0.05, 0.95)
 """The seeds of a control that its band holds."""
 
@@ -50,7 +53,19 @@ def line(
     """One order's curve, the place-th: a control is a thin line, with a band where there are several seeds."""
     order, letter = name.split(" ")[0], ascii_uppercase[place % 26]
     thin = order in CONTROL_ORDERS
-    return Line(shares, middle, COLOURS.get(order, 252), letter, "", low, high, True, True, thin, bool(len(low)))
+    return Line(
+        shares,
+        middle,
+        COLOURS.get(name, COLOURS.get(order, 252)),
+        letter,
+        "",
+        low,
+        high,
+        True,
+        True,
+        thin,
+        bool(len(low)),
+    )
 
 
 def band(seeds: Sequence[float]) -> tuple[float, float]:

@@ -37,15 +37,15 @@ _CUBE: dict[bool, dict[str, tuple[int, ...]]] = {
 steps."""
 
 _SIXTEEN = {
-    "diverging": ("#0000aa", "#00aaaa", "#555555", "#aa5500", "#aa0000"),
-    "more": ("#555555", "#0000aa", "#00aaaa", "#00aa00", "#aa5500"),
+    "diverging": ("#55ffff", "#0000aa", "#555555", "#aa5500", "#ffff55"),
+    "more": ("#555555", "#0000aa", "#00aaaa", "#55ffff", "#ffffff"),
 }
 """Where there are sixteen colours: few steps, but no colour stands for two values. They are told by what rich takes the
 sixteen for; a name would be turned into a colour between them on its way through the explorer."""
 
 _TERMINAL = {
-    "diverging": ("blue", "cyan", "default", "yellow", "red"),
-    "more": ("default", "blue", "cyan", "green", "yellow"),
+    "diverging": ("bright_cyan", "blue", "default", "yellow", "bright_yellow"),
+    "more": ("default", "blue", "cyan", "bright_cyan", "bright_white"),
 }
 """The same by name: whatever the terminal's palette takes them for."""
 

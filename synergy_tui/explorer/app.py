@@ -234,8 +234,19 @@ class Explorer(Session):
         own = [one for one in self.view.ACTIONS if one.footer]
         always = {one.id for one in actions.APP if one.id in ("help", "palette", "quit")}
         more = [one for one in actions.APP if one.footer and one.id not in always]
+        taken = {key for one in self.view.ACTIONS for key in one.key.split(",")}
+        more = [one for one in more if one.key not in taken and one.id != f"view.{self.view.id}"]
+        typing = hasattr(self.focused, "cursor_blink")  # of fields and editors, whose classes need not be loaded
         for bar in self.query(KeyBar):
-            bar.tell([*own, *more], self.settings.keys, self.ink)
+            bar.tell([*own, *more], self.settings.keys, self.ink, typing)
+
+    def on_descendant_focus(self) -> None:
+        """Letters are keys, or are typed."""
+        self._keys()
+
+    def on_descendant_blur(self) -> None:
+        """The same."""
+        self._keys()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._head)

@@ -41,6 +41,8 @@ class Dialog(ModalScreen[T | None]):
         """In the signs of the app."""
         if self.there:
             self.set_class(self.explorer.settings.ascii, "-ascii")
+            for box in self.query(".dialog"):
+                box.border_subtitle = box.border_subtitle or "escape closes"
             self.begin()
 
     def begin(self) -> None:

@@ -143,7 +143,8 @@ class AtlasView(View):
         below.display = spare - 1 >= LEAST_BELOW
         below.styles.height = min(spare - 1, MOST_BELOW) if below.display else 0
 
-    def _legend(self, run: Run) -> Text:
+    def _legend(self, run: Run, brief: bool = False) -> Text:
+        """The scale with its ends. brief: short, and without words."""
         score = run.scores[self.selection.score]
         colours = self.ink.colours(score.centre is not None)
         line = Text(" ")
@@ -157,12 +158,10 @@ class AtlasView(View):
             ends = (score.centre - reach, score.centre + reach)
         else:
             ends = (float(known.min()), float(known.max()))
-        if self.map.content_size.width < 45 and score.kind == "ranking":
-            words = ("", "")
-        else:
-            words = ("redundant ", " synergistic") if score.kind == "ranking" else ("", "")
+        named = score.kind == "ranking" and self.map.content_size.width >= 45 and not brief
+        words = ("redundant ", " synergistic") if named else ("", "")
         line.append(f"{words[0]}{telling.number(ends[0])} ")
-        line.append_text(scale.strip(22, colours, self.ink.shades))
+        line.append_text(scale.strip(12 if brief else 22, colours, self.ink.shades))
         line.append(f" {telling.number(ends[1])}{words[1]}")
         return line
 
@@ -200,6 +199,11 @@ class AtlasView(View):
             readout = Text.assemble((f" go to {self._typed}  ", self.ink.warm), readout)
         elif hovered is not None:
             readout = Text.assemble((UNDER_MOUSE, self.ink.dim), readout)
+        legend = self.query_one("#legend", Lines)
+        if not legend.display and width and run.scores:
+            strip = self._legend(run, True)
+            if readout.cell_len + strip.cell_len + 2 <= width:
+                readout.append(" " * (width - readout.cell_len - strip.cell_len - 1)).append_text(strip)
         self.query_one("#readout", Lines).show([readout], self.ink)
 
     def _tell_below(self, run: Run) -> None:

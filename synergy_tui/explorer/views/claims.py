@@ -226,7 +226,7 @@ class ClaimsView(View):
             words = [STAYS]
         elif self._parts is not None:
             words = [self._parts.refused] if self._parts.refused else parts.overview(self._parts)
-            words += [] if self._parts.refused else ["", "Press F5 to make it."]
+            words += [] if self._parts.refused else ["", "F5 makes what is picked."]
         return [line for one in words for line in telling.wrapped(one, width)]
 
     def _told(self, name: str, claim: dict[str, Any], width: int) -> list[Text]:

@@ -50,7 +50,7 @@ class Shown:
 WOULD_SHOW = (
     "Here an order parameter is followed over the levels of a ladder, from easy to hard tasks, each level with its "
     "95 % interval and beside it its own map. Five models are fitted, from constant to a step. Accuracy stands below: "
-    "where it does not fall, difficulty was only a label.",
+    "if it does not fall from level to level, the tasks were not really harder.",
     "It takes a subject and a ladder of graded tasks. Eight levels of 40 prompts give the full verdict; SmolLM2 takes "
     "about 12 minutes for them on 2 cores. Six ladders ship with the tool, and your own files are taken.",
     "F5 asks for both and says what it will cost before anything starts.",

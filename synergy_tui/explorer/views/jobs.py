@@ -66,8 +66,8 @@ class JobTable(ResultTable):
 
 NOTHING = (
     "No job has been started in this cache. Captures, decompositions, ablations, ladders and cards run as processes of "
-    "their own and go on when you leave: here stand how far they are, what they wait for, and their logs. Press n to "
-    "start one."
+    "their own and go on when you leave. This table shows their progress, what they wait for, and their logs. Press n "
+    "to start one."
 )
 """What stands in the view before there is a job."""
 

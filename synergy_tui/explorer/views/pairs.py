@@ -30,10 +30,10 @@ class PairsView(View):
 
     ACTIONS = (
         *moves("pairs"),
-        Action("pairs.in", "plus,equals_sign", "zoom(1)", "in", "Zoom in", footer=True),
-        Action("pairs.out", "minus", "zoom(-1)", "out", "Zoom out", footer=True),
+        Action("pairs.in", "plus,equals_sign", "zoom(1)", "zoom in", "Zoom in", footer=True),
+        Action("pairs.out", "minus", "zoom(-1)", "zoom out", "Zoom out", footer=True),
         Action("pairs.atom", "r", "next_atom(1)", "atom", "The next atom", footer=True),
-        Action("pairs.open", "enter", "take", "take", "Make this pair the selected one", footer=True),
+        Action("pairs.open", "enter", "take", "select", "Make this pair the selected one", footer=True),
         Action("pairs.swap", "o", "swap", "swap", "Change x and y"),
     )
     BINDINGS = bindings(ACTIONS)
@@ -129,7 +129,7 @@ class PairsView(View):
         ends = (-reach, reach) if level.diverging else (level.low, level.high)
         line = Text(f" {telling.number(ends[0])} ")
         line.append_text(scale.strip(22, self.ink.colours(level.diverging), self.ink.shades))
-        line.append(f" {telling.number(ends[1])}")
+        line.append(f" {telling.number(ends[1])} nats")
         meaning, room = f"   {MEANINGS.get(self._atom(), '')}", self.matrix.content_size.width
         if line.cell_len + len(meaning) < room:  # whole, or only on `?`
             line.append(meaning)
@@ -147,7 +147,7 @@ class PairsView(View):
         (run, x, y), self._pair = found
         if run is not self.run or run is None or (x, y) != (self.selection.unit, self.selection.partner):
             return
-        lines = [Text(f"x {run.name(x)}   y {run.name(y)}", "bold"), Text()]
+        lines = [Text(f"pair {run.name(x)} – {run.name(y)}", "bold"), Text()]
         if not self._pair:
             lines.append(Text("no pair"))
         nats = {name: self._pair[name] for name in (*ATOMS, "tdmi", "offset", "excess") if name in self._pair}

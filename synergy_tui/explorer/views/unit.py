@@ -16,6 +16,7 @@ from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.plot import Plot
 from synergy_tui.explorer.widgets.table import ResultTable
+from synergy_tui.terms import RANKINGS
 
 ORDERS = ("sts", "rtr", "excess", "tdmi")
 """What partners can be put in order by."""
@@ -23,6 +24,9 @@ ORDERS = ("sts", "rtr", "excess", "tdmi")
 OTHERS = (0.05, 0.95)
 """The quantiles over the other prompts between which a band lies behind the curve of the one chosen."""
 
+
+FIRST = ("sts", "rtr", "tdmi", "offset", "autocorrelation", "norm")
+"""What stands behind the rankings."""
 
 WITH_RAW, WITH_INTERVAL, WITH_PLACE = 61, 48, 34
 """Columns of the scores from which on raw values, intervals and places have room."""
@@ -86,8 +90,13 @@ class UnitView(View):
             self.query_one(Plot).clear()
             return
         unit = self.selection.unit
-        self.head("#unit-scores", f"Head {run.name(unit)}")
-        self.query_one("#unit-lines", Lines).show(_scores(run, unit, self._room), self.ink)
+        place = run.place_in(self.selection.score, unit)
+        where = f" · place {place[0]} of {place[1]} in {self.selection.score}" if place else ""
+        self.head("#unit-scores", f"Head {run.name(unit)}{where}")
+        lines, rows = _scores(run, unit, self._room), self.query_one("#unit-scores").content_size.height
+        if len(lines) > rows > 2:
+            lines = [*lines[: rows - 1], Text(f"▾ {len(lines) - rows + 1} more: s asks for all of them", self.ink.dim)]
+        self.query_one("#unit-lines", Lines).show(lines, self.ink)
         asked = (run, unit)
         if not self._asked or asked[0] is not self._asked[0] or asked[1] != self._asked[1]:
             self._asked = asked
@@ -114,14 +123,20 @@ class UnitView(View):
         rows = [
             (
                 run.name(int(self._partners["partner"][place])),
-                *(round(float(self._value(name)[place]), 5) for name in ORDERS),
+                *(round(float(self._value(name)[place]), 5) for name in self._columns),
             )
             for place in order
         ]
         self._ordered = self._partners["partner"][order]
         invalid = len(values) - len(known)
         self.head("#unit-partners", f"Partners by {self._order}, nats", f"{invalid} invalid" if invalid else "")
-        self.table_of_partners.show(["partner", *ORDERS], rows, decimals=4)
+        self.table_of_partners.show(["partner", *self._columns], rows, decimals=4)
+
+    @property
+    def _columns(self) -> list[str]:
+        """What has room beside the partner, the one they are ordered by first."""
+        room = self.table_of_partners.content_size.width
+        return [self._order, *(one for one in ORDERS if one != self._order)][: max((room - 11) // 8, 1) if room else 4]
 
     def _value(self, name: str) -> np.ndarray:
         return self._partners[name]
@@ -200,7 +215,9 @@ def _scores(run: Any, unit: int, width: int) -> list[Text]:
     head = f"{'':<16}{'shown':>8}" + (f"  {'95 % interval':<14}" if interval else " ")
     head += f" {'place':<9}" if with_place else ""
     lines = [Text(head + (f" {'raw':>9}" if raw else ""), "underline")]
-    for name, score in run.scores.items():
+    first = [name for name in (*RANKINGS, *FIRST) if name in run.scores]
+    for name in (*first, *(name for name in run.scores if name not in first)):
+        score = run.scores[name]
         value, low, high = (float(one[unit]) for one in (score.shown, score.low, score.high))
         found = run.place_in(name, unit)
         line = Text(f"{name:<16}")

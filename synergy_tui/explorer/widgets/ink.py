@@ -92,8 +92,8 @@ class Ink:
         """Words that explain."""
         if self.system is None:
             return Style()
-        if self.system in FEW:
-            return Style.parse("bright_black")
+        if self.system in FEW:  # bright black can hardly be read on many grounds
+            return Style(dim=True) if self.system == "ansi" else Style.parse("white")
         return Style.parse("color(246)" if self.dark else "color(240)")
 
     @property
@@ -121,12 +121,12 @@ class Ink:
     @property
     def warm(self) -> str:
         """Of the synergistic side."""
-        return self._side(-2)
+        return self._side(-2) if self.system != "ansi" else "yellow"
 
     @property
     def cool(self) -> str:
         """Of the redundant side."""
-        return self._side(1)
+        return self._side(1) if self.system not in FEW else "cyan"
 
     def _side(self, place: int) -> str:
         colours = self.colours(True)

@@ -327,7 +327,14 @@ class LayerMap(Widget, can_focus=True):
         segments, half = [Segment(text + more.ljust(1)[:1], self.ink.dim)], self.scale_width // 2
         if self.picture.diverging:
             low, high = (word if len(word) >= half else f" {word} " for word in self.picture.sides)
-            sides = (f"{low.lstrip():>{half}}", self.ink.cool), ("│", ""), (f"{high.rstrip():<{half}}", self.ink.warm)
+            line = short_number(self.picture.centre, 2) if self.picture.centre else ""
+            if line and half >= len(low) + 3:  # the value that the line in the middle stands for
+                low, high, line = f"{low} ", f" {high}", line.rjust(3)
+                left, right = low.rjust(half - 1)[-(half - 1) :], high.ljust(half - 1)[: half - 1]
+                sides = (left, self.ink.cool), (line, ""), (right, self.ink.warm)
+            else:
+                left, right = f"{low.lstrip():>{half}}", f"{high.rstrip():<{half}}"
+                sides = (left, self.ink.cool), ("│", ""), (right, self.ink.warm)
             segments += [Segment(self.ink.plain(words), Style.parse(style)) for words, style in sides]
         else:
             segments.append(Segment("mean of the layer".ljust(self.scale_width + 1), self.ink.dim))
@@ -440,13 +447,21 @@ class LayerMap(Widget, can_focus=True):
         if self.corner is not None and (self._in_rectangle(*here[0]) or (below and self._in_rectangle(*here[1]))):
             sign = "▚"  # both colours, and another pattern than outside
         if self.cursor in here:
-            place = here.index(self.cursor)
-            return [self._sign("▴▾"[place], self._half(steps[place])), Segment(sign * (cell - 1), style)]
+            return self._half_cursor(here.index(self.cursor), steps, sign, style)
         marked = (self._marks[layer][unit], below and self._marks[layer + 1][unit])
         if any(marked):
             dot = ":" if all(marked) else "˙" if marked[0] else "."
             return [self._sign(dot, self._half(steps[0 if marked[0] else 1])), Segment(sign * (cell - 1), style)]
         return [Segment(sign * cell, style)]
+
+    def _half_cursor(self, place: int, steps: tuple[int, int], sign: str, style: Style) -> list[Segment]:
+        """The cursor in the upper or lower half of a row: both of its edges in ink, the other half as it is."""
+        own, other = self._half(steps[place]), self._half(steps[1 - place])
+        if self.cell < 3:
+            return [self._sign("▴▾"[place], own), Segment(sign * (self.cell - 1), style)]
+        ink = Color.parse(scale.ink_on(own)) if own is not None else None
+        edge = Segment("▀▄"[place], Style(color=ink, bgcolor=other, bold=True))
+        return [edge, Segment(sign * (self.cell - 2), style), edge]
 
     def _half(self, step: int) -> Color | None:
         return self._palette[step] if step >= 0 else None

@@ -359,11 +359,15 @@ class PairMatrix(Widget, can_focus=True):
         if lower is None:  # a sign without a colour would have that of texts
             sign, style = (self.ink.upper_half, two_colours(upper, None)) if upper is not None else (" ", Style())
         here = [(row, column) == self.cursor for row in rows]
+        if any(here) and width >= 3 and upper is not None and lower is not None:
+            ink = Color.parse(scale.ink_on(upper if here[0] else lower))
+            edge = Segment(sign, two_colours(lower, ink) if here[0] else two_colours(ink, upper))
+            return [edge, Segment(sign * (width - 2), style), edge]
         if not any(here) or self._main_line(shares[here.index(True)][0]) != line:
             return [Segment(sign * width, style)]
         behind = two_colours(None, upper if here[0] else lower)
-        ink = scale.ink_on(behind.bgcolor) if behind.bgcolor is not None else None
-        mark = Segment("▴" if here[0] else "▾", behind + Style(bold=True, color=ink))
+        dark = scale.ink_on(behind.bgcolor) if behind.bgcolor is not None else None
+        mark = Segment("▴" if here[0] else "▾", behind + Style(bold=True, color=dark))
         return [mark, Segment(sign * (width - 1), style)]
 
     def _colour(self, row: int, column: int) -> Color | None:

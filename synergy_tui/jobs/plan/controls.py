@@ -76,7 +76,7 @@ def _asked(cache: Cache, capture_id: str, how: str, row: dict[str, Any]) -> Capt
     """What the capture was asked for, as its controls are."""
     request = asked_for(cache, capture_id)
     if not isinstance(request, CaptureRequest):
-        raise UsageError(f"{capture_id} was made by a version that kept no recipes", "capture it anew")
+        raise UsageError(f"{capture_id} was captured by a version that did not keep how", "capture it again")
     (own,) = load.rows(cache, "SELECT * FROM subjects WHERE subject = $1", row["subject"])
     given = {name: getattr(request, name) for name in request.__struct_fields__}
     if how == terms.CONTROLS[1]:
