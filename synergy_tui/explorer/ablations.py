@@ -67,7 +67,7 @@ def result(run: Run, jobs: list[tuple[str, str]], place: int) -> Result:
     if shown in ablations:
         row = ablations[shown]
         how = "" if row["intervention"] == INTERVENTIONS[0] else f", {row['intervention']}"
-        title = f"{shown} by {row['ranking']}{how}, {row['prompts']} prompts{count}"
+        title = f"by {row['ranking']}{how}, {row['prompts']} prompts · {shown}{count}"
         curves, answers = _by_name(walk.curves(run.place.cache, shown)), walk.answers(run.place.cache, shown)
         alone = walk.sweep(run.place.cache, shown, run.units)
         told = " ".join([row["verdict"], *coming])

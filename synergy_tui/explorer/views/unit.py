@@ -16,7 +16,7 @@ from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.plot import Plot
 from synergy_tui.explorer.widgets.table import ResultTable
-from synergy_tui.terms import RANKINGS
+from synergy_tui.terms import ATOMS, RANKINGS
 
 ORDERS = ("sts", "rtr", "excess", "tdmi")
 """What partners can be put in order by."""
@@ -27,6 +27,8 @@ OTHERS = (0.05, 0.95)
 
 FIRST = ("sts", "rtr", "tdmi", "offset", "autocorrelation", "norm")
 """What stands behind the rankings."""
+
+IN_NATS = (*ATOMS, "tdmi", "offset")
 
 WITH_RAW, WITH_INTERVAL, WITH_PLACE = 61, 48, 34
 """Columns of the scores from which on raw values, intervals and places have room."""
@@ -216,16 +218,26 @@ def _scores(run: Any, unit: int, width: int) -> list[Text]:
     head += f" {'place':<9}" if with_place else ""
     lines = [Text(head + (f" {'raw':>9}" if raw else ""), "underline")]
     first = [name for name in (*RANKINGS, *FIRST) if name in run.scores]
+    told = _told(run, unit)
     for name in (*first, *(name for name in run.scores if name not in first)):
         score = run.scores[name]
         value, low, high = (float(one[unit]) for one in (score.shown, score.low, score.high))
         found = run.place_in(name, unit)
         line = Text(f"{name:<16}")
-        shown = "< 0.001" if name.split("-")[-1] in ("p", "q") and value < 0.001 else telling.number(value)
-        line.append(f"{shown:>8}", "bold")
+        small = name.split("-")[-1] in ("p", "q") and value < 0.001
+        line.append(f"{'< 0.001' if small else told[name]:>8}", "bold")
         ends = f"[{low:.2f}, {high:.2f}]" if np.isfinite(low) else ""
         line.append(f"  {ends:<14}" if interval else " ")
         place = f"{found[0]}/{found[1]}" if found and with_place else ""
-        told = telling.number(float(score.values[unit]), True) if raw and score.kind == "ranking" else ""
-        lines.append(line.append(f" {place:<9} {told:>9}".rstrip()))
+        before = telling.number(float(score.values[unit]), True) if raw and score.kind == "ranking" else ""
+        lines.append(line.append(f" {place:<9} {before:>9}".rstrip()))
     return lines
+
+
+def _told(run: Any, unit: int) -> dict[str, str]:
+    """What is shown of every score; rankings, and what is in nats, with the same decimals each."""
+    shown = {name: float(score.shown[unit]) for name, score in run.scores.items()}
+    out = {name: telling.number(value) for name, value in shown.items()}
+    for alike in ([name for name in shown if name in RANKINGS], [name for name in shown if name in IN_NATS]):
+        out |= zip(alike, telling.aligned([shown[name] for name in alike]), strict=True)
+    return out
