@@ -326,11 +326,11 @@ def test_a_comparison_is_drawn_with_letters_and_in_ascii_where_it_is_asked_for(m
     make_run(Cache.open(made), 6, 4, name="other")
     drawn = command("compare", "d6x4", "dother").stdout
     assert "░" in drawn or "▒" in drawn
-    assert "A made-6x4   B made-6x4" in drawn
+    assert "A made-6x4 d6x4   B made-6x4 dother" in drawn
     plain = command("compare", "d6x4", "dother", "--ascii").stdout
     assert plain.partition("A made")[0].isascii()
     assert "%" in plain
-    assert "A made-6x4   B made-6x4" in plain
+    assert "A made-6x4 d6x4   B made-6x4 dother" in plain
 
 
 @pytest.mark.slow

@@ -342,7 +342,7 @@ def test_where_two_layers_share_a_row_both_are_pointed_at_marked_and_boxed(cache
             line = map_.render_line(there.y).text
             signs[layer] = line[there.x]
             assert line.split()[0] == str(layer)
-        assert signs == {4: "▴", 5: "▾"}
+        assert signs == {4: "▀", 5: "▄"}  # the edges of the half that it is in
         app.selection.unit = 5 * 9 + 2
         await pilot.press("space", "right")
         await settle(app, pilot)
@@ -712,7 +712,7 @@ def test_a_run_is_started_watched_and_ablated_from_the_explorer(cache: Path, tin
         await until_in(app, pilot, lambda: "4 marked" in app.plain_screen(), "the set")
         app.view.focus_main()
         await pilot.press("f5")
-        await until_in(app, pilot, lambda: "too few controls" in app.plain_screen(), "the verdict", 180)
+        await until_in(app, pilot, lambda: "(2 of 20 seeds)" in app.plain_screen(), "the verdict", 180)
         # A verdict on what there is so far comes before the last curve.
         await until_in(app, pilot, lambda: "layer-matched (marked)" in app.plain_screen(), "the last control", 180)
         await until_in(app, pilot, lambda: "the most of 16" in app.plain_screen(), "every unit alone", 180)

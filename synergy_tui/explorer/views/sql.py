@@ -80,7 +80,7 @@ class SQLView(View):
             footer=True,
         ),
         Action("sql.history", "f9", "history", "history", "What was asked before", footer=True),
-        Action("sql.ready", "f7", "ready", "ready-made", "Questions ready to be asked", footer=True),
+        Action("sql.ready", "ctrl+l", "ready", "ready-made", "Questions ready to be asked", footer=True),
         Action("sql.map", "ctrl+g", "as_map", "as map", "Show a result with layer and unit as a map", footer=True),
         Action("sql.leave", "escape", "leave", "leave", "Out of the editor, so that letters are keys again"),
     )
@@ -117,10 +117,10 @@ class SQLView(View):
         self._timer: Timer | None = None
         self._answer: Answer | None = None
         self._catalogue: list[dict[str, Any]] = []
-        self.head("#sql-editor-pane", "SQL", "F5 run · F7 ready-made · ctrl+n complete · esc out")
+        self.head("#sql-editor-pane", "SQL", "F5 run · ^l ready-made · ctrl+n complete · esc out")
         self.head("#sql-schema-pane", "Schema")
         self.editor.text = self.explorer.state.text("sql") or ""
-        self._say("Ask in SQL, or take a ready-made question with F7.")
+        self._say("Ask in SQL, or take a ready-made question with ctrl+l.")
 
     @property
     def editor(self) -> SQLEditor:
@@ -193,7 +193,7 @@ class SQLView(View):
         """Asks what is in the editor."""
         cache, sql = self.explorer.cache, self.query_text
         if cache is None or not sql:
-            self._say("There is nothing to ask: write a SELECT, or F7 for ready-made questions.")
+            self._say("There is nothing to ask: write a SELECT, or ctrl+l for ready-made questions.")
             return
         if self._stop is not None:
             self._say("A query is running; F8 stops it.")

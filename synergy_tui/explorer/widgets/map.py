@@ -300,7 +300,10 @@ class LayerMap(Widget, can_focus=True):
                 return self._skeleton(y, *self._coming)
             return Strip([Segment(self.ink.plain(text))]).apply_style(base).adjust_cell_length(width, base)
         segments = self._heading() if y == 0 else self._row(y - 1)
-        return Strip(segments).simplify().apply_style(base).adjust_cell_length(width, base)
+        line = Strip(segments)
+        # Of two layers in a row hardly two neighbours are alike: looking for them costs more than it saves.
+        line = line if self.stacked else line.simplify()
+        return line.apply_style(base).adjust_cell_length(width, base)
 
     def _skeleton(self, y: int, layers: int, units: int) -> Strip:
         """A line of a map that is not there yet: its layers and units without values."""

@@ -131,7 +131,7 @@ def test_the_explorer_says_what_a_card_would_cost(made, cache):
 
     drive(look, cache, (80, 24))
     assert "No claims card of this run yet" in texts[0]
-    assert "Press F5 to make it" in texts[0]
+    assert "F5 makes what is picked" in texts[0]
     assert "surrogates for C1, C5" in texts[0]
 
 
