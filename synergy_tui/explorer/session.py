@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 import termios
@@ -163,6 +164,8 @@ class Session(App[None]):
         """The jobs from now on, and the tree of runs."""
         from synergy_tui.explorer.watch import Watch
 
+        # What is loaded by now stays: the collector need not look at it again in the midst of a repaint.
+        gc.freeze()
         if not self.is_running or self.cache is None or self._watcher is not None:
             return  # when the app is being taken down, a watcher begun now would never be stopped
         self._watcher = Watch(self.cache.folder, self._notice)
