@@ -350,6 +350,7 @@ class Session(App[None]):
         self.run_worker(self._remember, thread=True, exclusive=True, group="state")
 
     def on_unmount(self) -> None:
+        gc.unfreeze()  # at the end all of it goes, or what holds the database says that it leaks
         if self._watcher is not None:
             self._watcher.stop()
 
