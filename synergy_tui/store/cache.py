@@ -208,7 +208,10 @@ class Cache:
                     self.on_wait(f"the cache is {held}")
                 time.sleep(BREATH / 6 if waited < WORTH_TELLING else 0.1)
             except duckdb.Error as error:
-                raise self._unreadable(str(error)) from None
+                # Another thread of this process has it open the other way, which never lasts.
+                if "different configuration" not in str(error) or time.monotonic() - began > patience:
+                    raise self._unreadable(str(error)) from None
+                time.sleep(BREATH / 6)
 
     def _migrate(self) -> None:
         """Brings an older cache to this version: first its pair files, which the older one can still read, then tables
