@@ -46,7 +46,8 @@ class Intervention:
         """After them."""
 
     def on(self, units: Units, removed: Removed, number: int = 0) -> contextlib.AbstractContextManager[Any]:
-        """The context of one pass; `number`: which of the intact passes it repeats."""
+        """The context of one pass; `number`: which of the intact passes it repeats. Each intervention
+        has its own."""
         raise NotImplementedError
 
 

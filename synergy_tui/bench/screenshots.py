@@ -16,7 +16,7 @@ SIZE = (128, 36)
 
 async def take(folder: Path) -> None:
     """Writes one SVG for each view in KEYS, of the sample result."""
-    # Whatever terminal this runs in, the pictures are of one that shows every colour.
+    # Whatever terminal this runs in, the pictures are of one that shows every colour. Textual declares it final.
     constants.COLOR_SYSTEM = "truecolor"  # type: ignore[misc]
     from synergy_tui.explorer.app import Explorer
     from synergy_tui.settings import load

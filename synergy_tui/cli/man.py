@@ -12,9 +12,11 @@ from synergy_tui.cli import told
 from synergy_tui.cli.manner import manners
 
 FILES = {
-    "~/.config/synergy-tui/config.toml": "Settings: cache and data are paths in quotes; theme is dark or light; colour "
-    "is none, 16, 256 or truecolor; ascii is true or false; [keys] gives actions of the explorer other keys; "
-    "[families.NAME] describes an architecture that no test holds.",
+    "~/.config/synergy-tui/config.toml": "Settings: cache and data are paths in quotes; theme is a name as --theme "
+    "takes it, in quotes; colour is none, 16, 256 or truecolor; ascii is true or false; [keys] gives actions of the "
+    "explorer other keys; [families.NAME] describes an architecture that no test holds.",
+    "~/.config/synergy-tui/themes/NAME.toml": "A theme of your own: dark is true or false; background, foreground, "
+    "accent and the other colours of a theme are in quotes.",
     "~/.local/share/synergy-tui/cache": "The cache: the catalogue cache.duckdb, the bulk files of runs, and a folder "
     "for each job.",
     "~/.local/share/synergy-tui": "Models that were fetched, for all caches, and what was compiled.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import click
 
@@ -67,8 +68,8 @@ class Formatter(click.HelpFormatter):
                 blank = margin - len(name) if beside and place == 0 else self.current_indent + margin
                 self.write(f"{'':>{blank}}{line}\n")
 
-    def _styled(self, text: str, **how: object) -> str:
-        return text if self.plain else click.style(text, **how)  # type: ignore[arg-type]
+    def _styled(self, text: str, **how: Any) -> str:
+        return text if self.plain else click.style(text, **how)
 
 
 class Context(click.Context):

@@ -1,6 +1,8 @@
 """The explorer: a Textual app over one cache. A face like the command line: it reads `store`, starts `jobs`, draws.
 
-app.py        the app: header, views, the runs at the left, what the keys of every view do
+app.py        the app: views, the runs at the left, what the keys of every view do
+header.py     its first line
+panels.py     panels that take keys, all the room, or more columns
 session.py    behind it: what is open, what is running, what is remembered
 theme.py      the themes: ours, the terminal's, Textual's, the user's
 host.py       what views, dialogs and widgets may ask of the app
@@ -38,9 +40,9 @@ def explore(settings: Settings, run: str | None = None) -> int:
     last. Raises CacheError when the cache cannot be used."""
     from textual import constants
 
+    # Textual reads these once, when it is first imported. It declares them final and has no other switch for them.
     constants.TEXTUAL_ANIMATIONS = "none"  # type: ignore[misc]  # every frame is a repaint over somebody's SSH
-    constants.MAX_FPS = 120  # type: ignore[misc]  # the screen waits for its next frame: half as long, and idle costs none
-    # Textual reads these once, when it is first imported; declared final, they have no other switch.
+    constants.MAX_FPS = 120  # type: ignore[misc]  # the screen waits half as long for its next frame; idle costs nothing
     systems = {"none": "auto", "16": "standard", "256": "256", "truecolor": "truecolor", None: constants.COLOR_SYSTEM}
     constants.COLOR_SYSTEM = systems[settings.colour]  # type: ignore[misc]
     from synergy_tui.explorer import sparing

@@ -85,7 +85,7 @@ def result(run: Run, jobs: list[tuple[str, str]], place: int) -> Result:
         title = f"{shown}, growing: {_conditions(conditions)} so far{count}"
         words = f"{sweep}The verdict comes when all are there."
         return Result(run, shown, _by_name(points), words, title, ids, **more)
-    words = f"{sweep}Stopped early: this is what it had, without a verdict. e in the jobs (J) goes on."
+    words = f"{sweep}Stopped early: this is what it had, without a verdict. F5 in the jobs (J) resumes it."
     words = " ".join([words, *coming])
     title = f"{shown}, stopped: {_conditions(conditions)}{count}"
     return Result(run, shown, _by_name(points), words, title, ids, **more)

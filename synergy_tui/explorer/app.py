@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widgets import ContentSwitcher
 
 from synergy_tui.errors import UsageError
-from synergy_tui.explorer import actions, keys
+from synergy_tui.explorer import actions, keys, panels
 from synergy_tui.explorer import theme as themes
 from synergy_tui.explorer.history import History, Stop
 from synergy_tui.explorer.runs import RunsPanel
@@ -47,10 +47,6 @@ def _places() -> type[Provider]:
     from synergy_tui.explorer.dialogs.palette import Places
 
     return Places
-
-
-LEAST_SIDE, LEAST_MAIN = 16, 30
-"""Columns that the panel at a view's side, and what is beside it, never have less than."""
 
 
 class Explorer(Session):
@@ -120,10 +116,7 @@ class Explorer(Session):
             self.to_view(word)
         if self.settings.tmux and not self.state.hinted:
             self.state.hinted = True
-            self.say(
-                "In tmux escape waits for half a second, and tmux keeps the mouse, unless its configuration has: "
-                "set -sg escape-time 10, set -g mouse on"
-            )
+            self.say("tmux delays escape and keeps the mouse: set -sg escape-time 10, set -g mouse on")
         if self.ink.system == "standard":
             told = "This terminal says it has 16 colours: TERM=xterm-256color or --color 256 shows the full scale."
             self.say(told, "warning")
@@ -154,67 +147,13 @@ class Explorer(Session):
         self.view.show()
 
     def _head(self) -> None:
-        left, right = Text.assemble((" synergy-tui  ", "bold")), self._under_way()
+        from synergy_tui.explorer import header
+
+        home = keys.shown_key(self.settings.keys.get("view.atlas", "escape").split(",")[0])
+        right = header.under_way(self.seen, self.ink)
         room = max(self.size.width - right.cell_len - 2, 0)
-        shown = self.shown
-        if shown is not None:
-            row = shown.row
-            left.append("sample result ▸ " if shown.place.sample else "", self.ink.warm)
-            if not shown.place.id:
-                self._head_of_query(left, room)
-            else:
-                from synergy_tui.drawing import naming
-                from synergy_tui.drawing.tables import printable
-
-                made = f"{naming.method(row)} · {naming.surrogates(row)}" if row["estimator"] else "capture"
-                crumbs = [(row["name"], "app.panel('runs')")]
-                crumbs.append((f"{row['tasks']} {row['prompts']}×{row['steps']}", "app.view('tokens')"))
-                crumbs.append((f"{made} {shown.place.id}", "app.choose_score"))
-                for place, (words, call) in enumerate(crumbs):
-                    crumb = Text(printable(str(words)))
-                    crumb.apply_meta({"@click": call})
-                    left.append(" ▸ " if place else "").append_text(crumb)
-            if shown.partial is not None:
-                left.append(f"  growing, {shown.partial:.0%} of units", self.ink.warm)
-        elif self.error:
-            left.append(self.error.splitlines()[0])
-        left.truncate(room, overflow="ellipsis", pad=True)
+        left = header.crumbs(self.shown, self.behind, self.error, home, room, self.ink)
         self.query_one("#header", Lines).show([left.append(" ").append_text(right)], self.ink)
-
-    def _head_of_query(self, left: Text, room: int) -> None:
-        """A query is shortened until the way back has room too."""
-        from synergy_tui.drawing.tables import printable
-        from synergy_tui.explorer.telling import whole_words
-
-        if self.shown is None:
-            return
-        row, back = self.shown.row, Text()
-        if self.behind is not None:
-            key = keys.shown_key(self.settings.keys.get("view.atlas", "escape").split(",")[0])
-            back = Text(printable(f"  {key}: back to {self.behind.place.id}"), self.ink.warm)
-            back.apply_meta({"@click": "app.view('atlas')"})
-        rows = f", {row['tasks']}"
-        left.append(
-            whole_words(printable(row["name"]), max(room - left.cell_len - len(rows) - back.cell_len, 8)) + rows
-        )
-        left.append_text(back)
-
-    def _under_way(self) -> Text:
-        """The jobs under way and the GPUs, at a glance."""
-        from synergy_tui.drawing.status import brief
-
-        seen = self.seen
-        if seen is None:
-            return Text()
-        active = [one for one in seen.jobs if one["state"] in ("running", "queued")]
-        text = Text()
-        if active:
-            running = [one for one in active if one["state"] == "running"] or active
-            text.append(brief(running[0]), self.ink.warm)
-            text.append(f"  +{len(active) - 1}" if len(active) > 1 else "")
-        if seen.devices:
-            text.append("  " if active else "").append(seen.devices)
-        return text.append(" ")
 
     def _doubts(self) -> None:
         from synergy_tui.drawing import doubts
@@ -327,43 +266,21 @@ class Explorer(Session):
         """A letter on every panel."""
         from synergy_tui.explorer.dialogs.jump import Jump
 
-        panels = [*self.query("#runs"), *self.view.query(".pane")]
-        seen = [one for one in panels if one.display and one.region and self._inner(one) is not None]
-        self.push_screen(Jump([(one, one.region.offset) for one in seen]), self._jumped)
+        some = panels.that_take_keys([*self.query("#runs"), *self.view.query(".pane")])
+        self.push_screen(Jump([(one, one.region.offset) for one in some]), self._jumped)
 
     def _jumped(self, panel: Widget | None) -> None:
-        inner = self._inner(panel) if panel is not None else None
-        if inner is not None:
+        if panel is not None and (inner := panels.inner(panel)) is not None:
             inner.focus()
-
-    @staticmethod
-    def _inner(panel: Widget) -> Widget | None:
-        """What takes the keys of a panel."""
-        return next((one for one in (panel, *panel.query("*")) if one.focusable and one.display), None)
 
     def action_zoom(self) -> None:
         """Gives the panel with the keys all the room of the view, or gives all of them theirs."""
-        hidden = self.view.query(".-behind")
-        if hidden:
-            hidden.remove_class("-behind")
-            self.view.query(".-alone").remove_class("-alone")
-            return
-        up = self.focused.ancestors_with_self if self.focused is not None else ()
-        panel = next((one for one in up if one.has_class("pane")), None) or next(iter(self.view.query(".pane")), None)
-        while panel is not None and panel is not self.view and panel.parent is not None:
-            for other in panel.parent.children:
-                other.set_class(other is not panel, "-behind")
-            panel.add_class("-alone")
-            panel = panel.parent
+        panels.zoom(self.view, self.focused)
 
     def action_width(self, columns: int) -> None:
         """Makes the panel at the side of the view wider or narrower."""
-        panel = next(iter(self.view.query(self.view.SIDE)), None) if self.view.SIDE else None
-        if panel is None or not panel.display:
+        if not panels.widen(self.view, columns):
             self.say("This view has no panel at its side.")
-            return
-        most = max(self.view.size.width - LEAST_MAIN, LEAST_SIDE)
-        panel.styles.width = min(max(panel.outer_size.width + columns, LEAST_SIDE), most)
 
     def action_tour(self) -> None:
         """Five steps over the map."""

@@ -63,10 +63,8 @@ MEANINGS = {
     "r": "the next measure: ranking or atom",
     "period": "the next result",
     "comma": "the one before",
-    "f5": "starts what the view is about",
+    "f5": "starts what the view is about, or starts it again",
     "delete": "stops it",
-    "e": "goes on: to the next extreme, with a job that was stopped",
-    "w": "waits or shows the whole",
 }
 """Keys that several views have, and what they mean in all of them."""
 

@@ -133,5 +133,5 @@ def job_place(cache: Cache, job: JobFolder) -> Place:
     if status["state"] not in ENDED and kind in ("capture", "decompose"):
         return Place(cache, job.id, job=job)
     if status["state"] != "done":
-        raise UsageError(f"job {job.id} is {status['state']} and has made nothing", "resume it with e")
+        raise UsageError(f"job {job.id} is {status['state']} and has made nothing", "resume it with F5")
     return Place(cache, load.find(cache, "decomposition", job.id))

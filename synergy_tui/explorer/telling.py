@@ -53,6 +53,17 @@ def whole_words(text: str, width: int) -> str:
     return f"{cut.rstrip(',')} …"[: max(width, 0)]
 
 
+def paragraphs(texts: Sequence[str], width: int, rows: int) -> list[Text]:
+    """Texts in lines with a blank one between them: the first, and as many more as fit whole in so many rows."""
+    lines: list[Text] = []
+    for text in texts:
+        more = [*([Text()] if lines else []), *wrapped(text, width)]
+        if lines and len(lines) + len(more) > rows:
+            break
+        lines += more
+    return lines
+
+
 def flowing(parts: Sequence[Text], width: int) -> list[Text]:
     """Parts beside each other in as many lines as they take, each part whole."""
     lines: list[Text] = []

@@ -52,6 +52,7 @@ def read_arrays(job: JobFolder, name: str) -> dict[str, np.ndarray] | None:
 def write_arrays(job: JobFolder, name: str, arrays: Arrays) -> None:
     """Writes a part that is arrays. Raises OSError."""
     with whole(job.shards / f"{name}.npz") as unfinished, open(unfinished, "wb") as file:
+        # NumPy's signature would take a name of ours for its own `allow_pickle`, which none of them is.
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 

@@ -3,7 +3,7 @@ image becomes −∞, so that its unit is counted as not finite and nothing is l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -69,11 +69,11 @@ def preprocess(
     return series
 
 
-def _each_response(series: np.ndarray, image: object) -> np.ndarray:
+def _each_response(series: np.ndarray, image: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     out = np.full(series.shape, np.nan)
     for number, length in enumerate(response_lengths(series)):
         if length:
-            out[number, :, :length] = image(series[number, :, :length])  # type: ignore[operator]
+            out[number, :, :length] = image(series[number, :, :length])
     return out
 
 

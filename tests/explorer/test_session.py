@@ -223,7 +223,7 @@ def test_a_failed_job_shows_why(made: Path) -> None:
     async def look(app, pilot):
         await pilot.press("J")
         await settle(app, pilot)
-        for key in ("down", "up", "delete", "enter", "e", "down"):
+        for key in ("down", "up", "delete", "enter", "f5", "down"):
             await pilot.press(key)
             await pilot.pause(0.2)
         text = app.plain_screen()

@@ -136,7 +136,7 @@ def test_w_shows_prompt_and_response_to_their_last_word(cache: Path) -> None:
         await pilot.press("t")
         await settle(app, pilot)
         response = app.view._response
-        await pilot.press("w")
+        await pilot.press("W")
         await until_in(app, pilot, lambda: isinstance(app.screen, Whole), "the text")
         await settle(app, pilot)
         squeezed = "".join(app.screen.query_one("#whole-lines").plain.split())

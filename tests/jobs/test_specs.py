@@ -23,6 +23,7 @@ from synergy_tui.jobs.specs import (
     AblateSpec,
     CaptureRequest,
     CaptureSpec,
+    ClaimsRequest,
     ClaimsSpec,
     DecomposeRequest,
     DecomposeSpec,
@@ -35,7 +36,7 @@ from synergy_tui.jobs.specs import (
     request_of,
 )
 from synergy_tui.jobs.specs.capture import Control, Item
-from synergy_tui.jobs.specs.claims import Results
+from synergy_tui.jobs.specs.claims import PARTS, Results
 from synergy_tui.jobs.specs.fields import fields
 from synergy_tui.jobs.specs.ladder import Graded
 from synergy_tui.subject.source import Source
@@ -217,3 +218,14 @@ def test_every_field_can_be_read_from_the_text_of_its_own_value(request_: type[R
         assert field.allowed
         if field.default is not msgspec.NODEFAULT:
             assert field.read(field.text(field.default)) == field.default
+
+
+def test_a_card_of_what_is_there_alone_is_asked_for_by_its_command():
+    """An empty list of parts is none of them; no text at all is the default, which is all."""
+    asked = ClaimsRequest(decomposition="d1", parts=())
+    assert "--parts none" in asked.command()
+    assert ClaimsRequest.from_words(asked.words()[1:]) == asked
+    assert ClaimsRequest.read({"decomposition": "d1", "parts": ""})[0].parts == tuple(PARTS)
+    assert ClaimsRequest.read({"decomposition": "d1", "parts": "None"})[0].parts == ()
+    with pytest.raises(UsageError, match="no part 'none'"):
+        ClaimsRequest.read({"decomposition": "d1", "parts": "none,networks"})

@@ -341,8 +341,8 @@ class AblationView(View):
         width = self.query_one("#ablation-curves").content_size.width or self.size.width
         would = would_measure(self._planned)
         words = [*would, WOULD_SHOW] if self.size.height < LOW else [WOULD_SHOW, *would]
-        lines = [line for one in words for line in (*telling.wrapped(one, width), Text())]
-        self.query_one("#ablation-legend", Lines).show(lines, self.ink)
+        rows = self.query_one("#ablation-curves").content_size.height or self.size.height
+        self.query_one("#ablation-legend", Lines).show(telling.paragraphs(words, width, rows), self.ink)
 
     def _show_maps(self, found: Result) -> None:
         """The ranking beside what each unit alone is worth; in a low terminal curves come first."""
@@ -408,7 +408,7 @@ class AblationView(View):
         cache = self.explorer.settings.cache
 
         def then(_: Any) -> None:
-            self.explorer.say(f"Stopped {job}. What it had stays here; e in the jobs (J) goes on.")
+            self.explorer.say(f"Stopped {job}. What it had stays here; F5 in the jobs (J) resumes it.")
 
         self.explorer.in_thread("jobs", lambda: cancel(folder.find(cache, job)), then)
 

@@ -99,7 +99,7 @@ class View(Container):
         return [], []
 
     def sql(self) -> str:
-        """The query that gives the numbers behind the view; '' where there are none."""
+        """The query that gives the numbers behind the view; '' where there are none. Each view has its own."""
         raise NotImplementedError
 
     def command(self) -> str:

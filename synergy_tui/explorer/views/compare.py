@@ -111,7 +111,8 @@ class CompareView(View):
         self.query_one(Plot).display, told = False, self.query_one("#compare-would", Lines)
         told.display = True
         width = self.query_one("#compare-profiles").content_size.width or self.size.width
-        told.show([line for one in WOULD_SHOW for line in (*telling.wrapped(one, width), Text())], self.ink)
+        rows = self.query_one("#compare-profiles").content_size.height
+        told.show(telling.paragraphs(WOULD_SHOW, width, rows or self.size.height), self.ink)
         self.difference.say("")
         self.query_one("#compare-unit", Lines).show([], self.ink)
 

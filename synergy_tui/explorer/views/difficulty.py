@@ -158,7 +158,8 @@ class DifficultyView(View):
                 plot.display = False
             self.query_one("#ladder-level", Lines).show([])
             width = self.query_one("#ladder-curves").content_size.width or self.size.width
-            would = [line for one in WOULD_SHOW for line in (*telling.wrapped(one, width), Text())]
+            rows = self.query_one("#ladder-curves").content_size.height or self.size.height
+            would = telling.paragraphs(WOULD_SHOW, width, rows)
             self.query_one("#ladder-legend", Lines).show(would, self.ink)
             self.query_one(LayerMap).say("")
             verdict.show(telling.wrapped(self._nothing(), self.size.width - 4), self.ink)

@@ -79,7 +79,7 @@ class JobsView(View):
         Action("jobs.open", "enter", "open_result", "open", "Open what the job made, or a chain's jobs", footer=True),
         Action("jobs.cancel", "delete", "cancel", "cancel", "Stop a job or chain; finished parts stay", footer=True),
         Action("jobs.pause", "w", "pause", "pause", "End the worker until the job is resumed", footer=True),
-        Action("jobs.resume", "e", "resume", "resume", "Go on where the job stopped", footer=True),
+        Action("jobs.resume", "f5", "resume", "resume", "Go on where the job stopped", footer=True),
         Action("jobs.filter", "slash", "filter", "filter", "Only jobs with these words", footer=True),
         Action("jobs.sort", "o", "sort", "sort", "By state, newest, kind or progress", footer=True),
         Action("jobs.remove", "D", "remove", "remove", "Remove the folder of what is done; what it made stays"),

@@ -44,7 +44,7 @@ class TokensView(View):
         *moves("tokens"),
         Action("tokens.atom", "r", "swap_atom", "synergy/redundancy", "Colour by the other atom", footer=True),
         Action("tokens.pair", "o", "swap_pair", "unit/pair", "Of the unit with all, or of the pair", footer=True),
-        Action("tokens.whole", "w", "whole", "whole text", "The prompt and the response, whole", footer=True),
+        Action("tokens.whole", "W", "whole", "whole text", "The prompt and the response, whole", footer=True),
     )
     BINDINGS = bindings(ACTIONS)
     HELP = (

@@ -41,7 +41,13 @@ class ClaimsRequest(Request, frozen=True, kw_only=True):
     budget: Annotated[float, Meta(gt=0), Option("Of C4: nats per token at 25 % removed.", main=True)] = 0.1
     parts: Annotated[
         tuple[str, ...],
-        Option("What may be made; what is there is used anyway.", choices=tuple(PARTS), what="part", main=True),
+        Option(
+            "What may be made, or none; what is there is used anyway.",
+            choices=tuple(PARTS),
+            what="part",
+            main=True,
+            may_be_none=True,
+        ),
     ] = tuple(PARTS)
     fresh: Annotated[bool, Option("Make every part anew.", main=True)] = False
 

@@ -15,6 +15,9 @@ from msgspec import NODEFAULT, Meta, Struct
 
 from synergy_tui.errors import UsageError
 
+NONE = "none"
+"""Asks for an empty list."""
+
 
 @dataclass(frozen=True)
 class Option:
@@ -22,7 +25,8 @@ class Option:
     field's. choices: the words it may have; empty for any. what: a noun for one of those words. metavar: what stands
     for the value in `--help`. argument: it has no dashes on the command line. repeat: given several times there.
     several: a list of values with commas makes several requests. off: the option that turns a switch off. told: the
-    default in words, where it is found out later. main: a form shows it before the others."""
+    default in words, where it is found out later. main: a form shows it before the others. may_be_none: of a list,
+    whether `none` asks for an empty one; no text at all is the default."""
 
     help: str
     name: str = ""
@@ -35,6 +39,7 @@ class Option:
     off: str = ""
     told: str = ""
     main: bool = False
+    may_be_none: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,8 @@ class Field:
             return ""
         if self.is_switch:
             return "yes" if value else "no"
+        if self.option.may_be_none and not value:
+            return NONE
         return ",".join(map(_plain, value)) if self.is_list else _plain(value)
 
     def read(self, text: str) -> Any:
@@ -88,6 +95,8 @@ class Field:
             if text.lower() in _YES + _NO:
                 return text.lower() in _YES
             raise self._wrong(text)
+        if self.option.may_be_none and text.lower() == NONE:
+            return ()
         if self.is_list:
             return self.check(tuple(dict.fromkeys(self._one(part.strip()) for part in text.split(",") if part.strip())))
         return self.check(self._one(text))
@@ -189,10 +198,11 @@ def _range(kind: Any, meta: Meta | None) -> str:
     if meta is None or kind not in (int, float):
         return ""
     least, most = meta.ge, meta.le
+    above: float | None
     if kind is int and least == 1:
         least, above = None, 0.0
     else:
-        above = meta.gt  # type: ignore[assignment]
+        above = meta.gt
     parts = [f"above {above:g}" if above is not None else "", f"from {least:g}" if least is not None else ""]
     parts += [f"up to {most:g}" if most is not None and most < _LARGE else ""]
     parts += [f"below {meta.lt:g}" if meta.lt is not None else ""]
