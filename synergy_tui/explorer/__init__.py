@@ -8,6 +8,7 @@ theme.py      the themes: ours, the terminal's, Textual's, the user's
 host.py       what views, dialogs and widgets may ask of the app
 actions.py    the app's own actions; keys.py: what an action is
 open.py       the cache → the tree of runs, and the run to begin with
+finding.py    words that were typed, and words that may be meant
 runs.py       the tree of runs at the left
 history.py    where the user has been
 selection.py  what all views share: run, score, unit, partner, prompt, marks

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from synergy_tui.explorer.finding import has
 from synergy_tui.jobs.folder import ENDED
 from synergy_tui.jobs.submit import chains
 
@@ -18,9 +19,6 @@ _WORST = ("running", "failed", "paused", "queued", "cancelled", "done")
 """The state of a chain is the first of these that one of its jobs has."""
 
 _UNDER_WAY = ("running", "queued", "paused")
-
-_LETTERS = 3
-"""Letters from which a word may lack some that the one it stands for has."""
 
 
 @dataclass(frozen=True)
@@ -107,22 +105,7 @@ def rows(
 
 
 def matches(words: Sequence[str], job: Job, subject: str) -> bool:
-    """Whether every word, in whatever order, is in the job's kind, id, subject or state. A word may lack letters of the
-    one that it stands for, or have two of them exchanged."""
+    """Whether every word, in whatever order, is in the job's kind, id, subject or state, or may be meant (see
+    `finding`)."""
     fields = [str(job["kind"]).lower(), subject.lower(), str(job["state"]).lower()]
-    return all(word in str(job["id"]) or any(_like(word, one) for one in fields) for word in words)
-
-
-def _like(word: str, field: str) -> bool:
-    if word in field:
-        return True
-    if len(word) < _LETTERS:
-        return False
-    swapped = (word[:place] + word[place + 1] + word[place] + word[place + 2 :] for place in range(len(word) - 1))
-    return (field.startswith(word[0]) and _in_order(word, field)) or any(one in field for one in swapped)
-
-
-def _in_order(word: str, field: str) -> bool:
-    """Whether a field has the letters of a word, one after the other."""
-    rest = iter(field)
-    return all(letter in rest for letter in word)
+    return all(word in str(job["id"]) or any(has(one, word) for one in fields) for word in words)

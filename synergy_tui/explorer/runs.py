@@ -10,6 +10,8 @@ from textual.containers import Vertical
 from textual.widgets import Input, Tree
 from textual.widgets.tree import TreeNode
 
+from synergy_tui.explorer.finding import has
+
 if TYPE_CHECKING:
     from synergy_tui.explorer.host import Host
     from synergy_tui.explorer.open import Branch, RunTree
@@ -152,15 +154,3 @@ def _reaches(branch: Branch, wanted: list[str], above: str) -> bool:
     """Whether a branch, with what is above it, or one under it has all the words."""
     path = f"{above} {branch.text} {branch.id}".lower()
     return all(has(path, word) for word in wanted) or any(_reaches(one, wanted, path) for one in branch.branches)
-
-
-def has(text: str, word: str) -> bool:
-    """Whether a text has a word, or one so like it that it may be meant: a letter wrong, missing or too many."""
-    if word in text:
-        return True
-    if len(word) < 4 or any(char.isdigit() for char in word):
-        return False
-    from difflib import get_close_matches
-
-    parts = text.replace("·", " ").replace("-", " ").split()
-    return bool(get_close_matches(word, [part[: len(word) + 1] for part in parts], 1, 0.75))

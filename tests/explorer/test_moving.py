@@ -14,8 +14,9 @@ from textual import events
 from synergy_tui.bench.made import make_run
 from synergy_tui.explorer.app import Explorer
 from synergy_tui.explorer.dialogs.tour import STEPS, Tour
+from synergy_tui.explorer.finding import has
 from synergy_tui.explorer.history import History, Stop
-from synergy_tui.explorer.runs import RunsPanel, has
+from synergy_tui.explorer.runs import RunsPanel
 from synergy_tui.explorer.state import FILE
 from synergy_tui.settings import load
 from synergy_tui.store.cache import Cache
@@ -93,7 +94,7 @@ def test_a_colon_takes_a_unit_a_run_or_a_view(tmp_path: Path, typed: str, reache
     [
         ("smollm2-135m-instruct cognitive 18×64", "cogn", True),
         ("smollm2-135m-instruct cognitive 18×64", "cognitve", True),
-        ("smollm2-135m-instruct cognitive 18×64", "smolm2", False),
+        ("smollm2-135m-instruct cognitive 18×64", "smolm2", True),
         ("smollm2-135m-instruct cognitive 18×64", "instrct", True),
         ("smollm2-135m-instruct cognitive 18×64", "arithmetic", False),
         ("smollm2-135m-instruct cognitive 18×64", "18×6", True),
