@@ -18,7 +18,7 @@ from textual.app import App
 from textual.css.query import NoMatches
 from textual.message import Message
 
-from synergy_tui.errors import SynergyError
+from synergy_tui.errors import CacheError, SynergyError
 from synergy_tui.explorer.selection import Selection
 from synergy_tui.explorer.state import State
 from synergy_tui.settings import Settings
@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AGAIN = 3.0
-"""Seconds until a cache that could not be opened is tried again."""
+"""Seconds until a cache that could not be opened or read is tried again."""
+
+PATIENCE = 3
+"""Times that a question is asked again where the cache cannot be read."""
 
 
 class Session(App[None]):
@@ -65,6 +68,7 @@ class Session(App[None]):
         self.shown: Run | None = None
         self.behind: Run | None = None
         self._kept: Selection | None = None
+        self._questions: dict[str, int] = {}
         self.error = ""
         self.seen: Seen | None = None
         self._asked = run
@@ -300,14 +304,24 @@ class Session(App[None]):
         self.refresh_tree()  # the run may have been deleted meanwhile
         return True
 
-    def in_thread(self, group: str, ask: Callable[[], T], then: Callable[[T], None]) -> None:
-        """Asks something that may block, in a thread; a newer question of the same group wins. Errors are said."""
+    def in_thread(self, group: str, ask: Callable[[], T], then: Callable[[T], None], patience: int = PATIENCE) -> None:
+        """Asks something that may block, in a thread; a newer question of the same group wins. A cache that cannot be
+        read is asked again, up to `patience` times: somebody writes for long, or the disk is slow. Other errors are
+        said, and so is that one in the end."""
+        mine = self._questions[group] = self._questions.get(group, 0) + 1
+
+        def once_more() -> None:
+            if self.is_running and self._questions[group] == mine:
+                self.in_thread(group, ask, then, patience - 1)
 
         def work_() -> None:
             try:
                 found = ask()
             except Exception as error:
-                self.call_from_thread(self.say, told(error), "error")
+                if isinstance(error, CacheError) and patience:
+                    self.call_from_thread(self.set_timer, AGAIN, once_more)
+                else:
+                    self.call_from_thread(self.say, told(error), "error")
                 return
             self.call_from_thread(there, found)
 

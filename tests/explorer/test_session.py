@@ -22,7 +22,8 @@ from textual.errors import NoWidget
 from textual.widgets import Input
 
 from synergy_tui.bench.made import make_run
-from synergy_tui.explorer import actions
+from synergy_tui.errors import CacheError
+from synergy_tui.explorer import actions, session
 from synergy_tui.explorer import open as opening
 from synergy_tui.explorer.views import VIEWS, every_action
 from synergy_tui.jobs import processes
@@ -416,3 +417,36 @@ def test_the_app_may_stop_while_a_dialog_opens(made: Path, pauses: int) -> None:
             await asyncio.sleep(0)
 
     drive(press, made)
+
+
+def test_a_cache_that_cannot_be_read_is_asked_again_and_a_newer_question_wins(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "AGAIN", 0.05)
+
+    async def look(app, pilot):
+        asked: list[str] = []
+        there: list[str] = []
+
+        def ask(name: str, failures: int) -> str:
+            asked.append(name)
+            if asked.count(name) <= failures:
+                raise CacheError("the cache is open for writing elsewhere", "close it there")
+            return name
+
+        app.in_thread("one", lambda: ask("late", 2), there.append)
+        await until_in(app, pilot, lambda: there == ["late"], "the answer")
+        assert asked == ["late"] * 3
+        assert "open for writing" not in app.plain_screen()
+        app.in_thread("one", lambda: ask("never", 99), there.append)
+        await until_in(app, pilot, lambda: "open for writing elsewhere" in app.plain_screen(), "the error")
+        assert asked.count("never") == 1 + session.PATIENCE
+        app.in_thread("one", lambda: ask("old", 99), there.append)
+        await until_in(app, pilot, lambda: "old" in asked, "the older question")
+        app.in_thread("one", lambda: ask("new", 0), there.append)
+        await until_in(app, pilot, lambda: there == ["late", "new"], "the newer one")
+        many = asked.count("old")
+        await asyncio.sleep(0.3)
+        assert asked.count("old") <= many + 1
+
+    drive(look, made)

@@ -10,7 +10,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from synergy_tui.errors import CacheError
 from synergy_tui.explorer import parts, telling
 from synergy_tui.explorer.keys import Action, bindings
 from synergy_tui.explorer.parts import Parts
@@ -24,9 +23,6 @@ WIDE = 110
 
 EFFECT, WHISKER, HOLDS, VERDICT, MARK = 26, 24, 6, 20, 4
 """Columns that an effect, the drawing of its interval, a count of rankings, a verdict and a mark take."""
-
-AGAIN = 2.0
-"""Seconds until a card that could not be read is asked for again."""
 
 NEEDS = 28
 """Columns of what a claim lacks, before there is a card."""
@@ -106,19 +102,8 @@ class ClaimsView(View):
     def _read(self, run: Run) -> None:
         """The card first: finding out what its parts cost takes longer."""
 
-        def ask() -> Found | CacheError:
-            try:
-                return _of(run)
-            except CacheError as error:
-                return error
-
-        def there(found: Found | CacheError) -> None:
-            if isinstance(found, CacheError):  # somebody writes for long, or the disk is slow
-                words = telling.wrapped(f"{found}. The card is asked for again.", self.size.width - 4)
-                self.query_one("#claim-told", Lines).show(words, self.ink)
-                self._asked = ()
-                self.set_timer(AGAIN, self.noticed)
-            elif self._of == run.place.id:
+        def there(found: Found) -> None:
+            if self._of == run.place.id:
                 self._card, self._strongest = found
                 self._draw()
                 if self._open:
@@ -130,7 +115,7 @@ class ClaimsView(View):
                 self._draw()
 
         data = self.explorer.settings.data
-        self.explorer.in_thread("claims", ask, there)
+        self.explorer.in_thread("claims", lambda: _of(run), there)
 
     @property
     def _open(self) -> bool:
