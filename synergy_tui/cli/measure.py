@@ -51,7 +51,7 @@ def run(
 ) -> None:
     """Capture SUBJECT, decompose it, show its synergy map.
 
-    SUBJECT is smollm2, a model folder, a folder of checkpoints, a .gguf file, or a hub id.
+    SUBJECT is smollm2, zoo:NAME, a model folder, a folder of checkpoints, a .gguf file, or a hub id.
 
     \b
     Example:  synergy-tui run smollm2 --tasks cognitive --prompts 12 --steps 48

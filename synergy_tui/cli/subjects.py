@@ -45,8 +45,9 @@ def list_(cache: Path | None, as_json: bool) -> None:
         }
         for one in BUILT_IN.values()
     ]
+    found += zoo_rows()
     query = """SELECT DISTINCT ON (place, revision) * FROM subjects
-      WHERE source NOT IN ('built-in', 'import') AND weights_seed IS NULL ORDER BY place, revision"""
+      WHERE source NOT IN ('built-in', 'zoo', 'import') AND weights_seed IS NULL ORDER BY place, revision"""
     for row in load.rows(open_cache(cache), query):
         heads = f"{row['layers']} × {row['heads']}"
         place = f"{row['place']} --revision {row['revision']}" if row["revision"] else row["place"]
@@ -146,6 +147,23 @@ def pull(subject: str, cache: Path | None, as_json: bool, **chosen: Any) -> None
     if as_json:
         return print_json({"subject": subject, "folder": folder})
     click.echo(folder)
+
+
+def zoo_rows() -> list[dict[str, Any]]:
+    """The zoo's models, one row for all seeds of each."""
+    from synergy_tui.subject.sources import resolve
+    from synergy_tui.zoo import shipped
+
+    rows = []
+    for kind in shipped.LANGUAGE_OF:
+        many = len(shipped.seeds(kind))
+        if many:
+            geometry = resolve(shipped.ZOO + kind).geometry
+            heads = f"{geometry['layers']} × {geometry['heads'] or geometry['ssm_heads']}"
+            name = f"trained on {shipped.LANGUAGE_OF[kind]}, seeds 0 to {many - 1} (/N)"
+            rows.append({"subject": shipped.ZOO + kind, "name": name, "heads": heads, "here": True})
+            rows[-1] |= {"parameters": geometry["parameters"], "licence": "Apache-2.0"}
+    return rows
 
 
 def _many(count: int | None) -> str:

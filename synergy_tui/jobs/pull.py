@@ -11,15 +11,15 @@ from synergy_tui.errors import SubjectError
 from synergy_tui.jobs.specs import as_json
 from synergy_tui.jobs.specs.pull import PullRequest, PullSpec
 from synergy_tui.settings import worker_environment
-from synergy_tui.subject.sources import resolve
+from synergy_tui.subject.sources import local, resolve
 
 
 def pull(request: PullRequest, data: Path, cache: Path, quiet: bool = False) -> str:
     """Where the subject is, fetched if it was not there. quiet: nothing is told on the way. Raises SubjectError when it
     cannot be."""
     source = resolve(request.subject, request.revision, pickle=request.allow_pickle)
-    if source.kind in ("folder", "gguf"):
-        return source.place
+    if source.kind in ("zoo", "folder", "gguf"):
+        return str(local(source))
     asked = {name: getattr(request, name) for name in request.__struct_fields__}
     spec = PullSpec(**asked, source=source, data=str(data))
     got = subprocess.run(

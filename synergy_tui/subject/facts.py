@@ -8,7 +8,7 @@ from typing import Any
 
 from synergy_tui.errors import SubjectError
 from synergy_tui.subject.gguf import read_header
-from synergy_tui.subject.sources import BUILT_IN, Source, memory_needed, split_files
+from synergy_tui.subject.sources import BUILT_IN, Source, local, memory_needed, split_files
 
 DTYPES = ("float32", "bfloat16")
 
@@ -48,7 +48,7 @@ def _here(source: Source, data: Path) -> Path | None:
 
         found = try_to_load_from_cache(source.place, "config.json", revision=source.revision)
         return Path(found).parent if isinstance(found, str) and _weights(Path(found).parent) else None
-    return Path(source.place)
+    return local(source)
 
 
 def _weights(folder: Path) -> list[Path]:

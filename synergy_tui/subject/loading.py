@@ -33,7 +33,7 @@ from synergy_tui.subject import sites as places
 from synergy_tui.subject.families import family_of
 from synergy_tui.subject.gguf import TENSORS, read_header
 from synergy_tui.subject.sites import Site, Units
-from synergy_tui.subject.sources import ADAPTER, BUILT_IN, Source, file_list_hash, split_files, weights_files
+from synergy_tui.subject.sources import ADAPTER, BUILT_IN, Source, file_list_hash, local, split_files, weights_files
 from synergy_tui.subject.taps import UnitTap
 from synergy_tui.terms import HEADS, UNIT_KINDS
 
@@ -111,7 +111,7 @@ def load(source: Source, data: Path, device: str, dtype: str, report: builtin.Re
     weights only where the source says so."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    folder = Path(source.place)
+    folder = local(source)
     if source.kind == "built-in":
         folder = builtin.obtain(BUILT_IN[source.place], data, report, convert)
     report("load", source.name)
@@ -363,7 +363,7 @@ def _record(subject: Subject, files: list[Path]) -> dict[str, Any]:
     source, model = subject.source, subject.model
     config = {key: value for key, value in model.config.to_dict().items() if key not in _NOT_THE_MODEL}
     config_hash = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
-    weights_hash = file_list_hash(files, samples=16 if source.kind == "folder" or source.adapter else 0)
+    weights_hash = file_list_hash(files, samples=16 if source.kind in ("folder", "zoo") or source.adapter else 0)
     if source.weights_seed is not None:
         weights_hash = f"random {source.weights_seed}"
     return {

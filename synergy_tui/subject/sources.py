@@ -19,6 +19,8 @@ from synergy_tui.subject.families import FAMILIES, family_of
 from synergy_tui.subject.gguf import PARAMETERS, read_header
 from synergy_tui.subject.source import Source
 from synergy_tui.terms import HEADS
+from synergy_tui.zoo import shipped as zoo
+from synergy_tui.zoo.shipped import ZOO
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,9 @@ def resolve(
     remote_code: bool = False,
     adapter: str | None = None,
 ) -> Source:
-    """What `subject` means: a built-in name, a local folder in transformers' format, a .gguf file, or a hub id; with a
-    `weights_seed` its architecture alone, with random weights; with an `adapter` that merged into its weights.
+    """What `subject` means: a built-in name, one of the zoo, a local folder in transformers' format, a .gguf file, or a
+    hub id; with a `weights_seed` its architecture alone, with random weights; with an `adapter` that merged into its
+    weights.
 
     Raises SubjectError for a file that is missing, empty or truncated, a configuration that does not fit or that no
     family knows, a model that writes no text, and a hub that does not answer.
@@ -93,6 +96,9 @@ def _resolve(subject: str, revision: str | None, weights: bool, pickle: bool, re
     if subject in BUILT_IN:
         known = BUILT_IN[subject]
         return Source(known.title, "built-in", known.name, None, known.geometry)
+    if subject.startswith(ZOO):
+        found = _folder(zoo.folder(subject), weights, pickle, remote_code)
+        return replace(found, name=subject, kind="zoo", place=subject)
     path = user_path(subject)
     if path.suffix == ".gguf" or path.is_file():
         return _gguf(path)
@@ -102,8 +108,13 @@ def _resolve(subject: str, revision: str | None, weights: bool, pickle: bool, re
         return _hub(subject, revision, weights, pickle, remote_code)
     raise SubjectError(
         f"no subject {subject!r}",
-        f"give {', '.join(BUILT_IN)}, a model folder, a .gguf file, or a hub id (owner/name)",
+        f"give {', '.join(BUILT_IN)}, {ZOO}NAME, a model folder, a .gguf file, or a hub id (owner/name)",
     )
+
+
+def local(source: Source) -> Path:
+    """The folder or file of a subject that is on this disk: of the zoo, a folder or a GGUF file."""
+    return zoo.folder(source.place) if source.kind == "zoo" else Path(source.place)
 
 
 def checkpoints(folder: Path) -> list[tuple[int, Path]]:

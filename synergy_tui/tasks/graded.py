@@ -13,6 +13,9 @@ from synergy_tui.tasks import asking
 from synergy_tui.tasks.asking import Messages
 from synergy_tui.tasks.rows import ENDINGS, Row, check_text, identity, read
 from synergy_tui.tasks.verifiers import VERIFIERS, Grade, grade, guess
+from synergy_tui.zoo import shipped as zoo
+from synergy_tui.zoo.languages import held_out
+from synergy_tui.zoo.shipped import ZOO
 
 GRADES = tuple(name.removeprefix("line-") for name in VERIFIERS if name.startswith("line-"))
 """Verifiers of an answer's first line."""
@@ -41,8 +44,11 @@ class Task:
 
 
 def load(name: str = "graded") -> list[Task]:
-    """The shipped set by name, or a file or folder (see tasks.rows) with what is asked (see tasks.asking), answer,
-    perhaps grade, id and category. Raises TaskError."""
+    """The shipped set by name, a zoo model's tasks by its name, or a file or folder (see tasks.rows) with
+    what is asked (see tasks.asking), answer, perhaps grade, id and category. Raises TaskError, and SubjectError for a
+    zoo model that is not there."""
+    if name.startswith(ZOO):
+        return _zoo(name)
     path = shipped("tasks/graded.jsonl") if name == "graded" else user_path(name)
     if not path.exists():
         raise TaskError(f"no graded tasks {name!r}", f"give graded, or a file ({', '.join(ENDINGS)})")
@@ -55,6 +61,19 @@ def load(name: str = "graded") -> list[Task]:
     if len({one.id for one in found}) < len(found):
         raise TaskError(f"{path} has several tasks with one id", "give each its own")
     return found
+
+
+def _zoo(name: str) -> list[Task]:
+    of = zoo.learned(name)
+    return [
+        Task(f"{level}-{number}", level, " ".join(prompt), " ".join(answer[:_ZOO_WORDS]), "continuation")
+        for place, level in enumerate(of.levels)
+        for number, (prompt, answer) in enumerate(held_out(of, place, 8, 4))
+    ]
+
+
+_ZOO_WORDS = 12
+"""Words of a continuation: no more than an answer has tokens."""
 
 
 def _guess(rows: list[Row]) -> str:

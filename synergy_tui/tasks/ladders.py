@@ -16,6 +16,9 @@ from synergy_tui.settings import shipped, user_path
 from synergy_tui.tasks import asking, graded, gym, ladder_sources, verifiers
 from synergy_tui.tasks.ladder import GYM, Ladder, LadderPrompt, build, in_order
 from synergy_tui.tasks.rows import Row, column, identity, read
+from synergy_tui.zoo import shipped as zoo
+from synergy_tui.zoo.languages import held_out
+from synergy_tui.zoo.shipped import ZOO
 
 SHIPPED = (
     "arithmetic-chains",
@@ -63,6 +66,8 @@ def _found(
         raise TaskError(f"no verifier {verifier!r}", f"known: {', '.join(verifiers.VERIFIERS)}")
     if name in SHIPPED:
         return _graded(name, read(shipped(f"ladders/{name}.jsonl")))
+    if name.startswith(ZOO):
+        return _zoo(name, prompts, seed)
     if name.startswith(GYM):
         return gym.ladder(name.removeprefix(GYM), prompts, seed)
     source, _, place = name.partition(":")
@@ -72,7 +77,7 @@ def _found(
     if not path.exists():
         raise TaskError(
             f"no ladder {name!r}",
-            f"give {', '.join(SHIPPED)}, {', '.join(ladder_sources.SOURCES)}, {GYM}NAME, or a file",
+            f"give {', '.join(SHIPPED)}, {', '.join(ladder_sources.SOURCES)}, {GYM}NAME, {ZOO}NAME, or a file",
         )
     return _own(path, level_column, answer_column, text_column, verifier, order)
 
@@ -103,6 +108,16 @@ def _graded(name: str, rows: list[Row]) -> Ladder:
         (str(row["level"]), LadderPrompt(row["id"], 0, row["text"], row["answer"], row["verifier"])) for row in rows
     ]
     return build(name, found, in_order(name, [level for level, _ in found]))
+
+
+def _zoo(name: str, prompts: int, seed: int) -> Ladder:
+    of = zoo.learned(name)
+    found = [
+        (level, LadderPrompt(f"{level}-{number}", 0, " ".join(prompt), " ".join(answer[: of.graded]), "continuation"))
+        for place, level in enumerate(of.levels)
+        for number, (prompt, answer) in enumerate(held_out(of, place, prompts, 3 + seed))
+    ]
+    return build(f"{ZOO}{of.name}", found, of.levels)
 
 
 def _own(

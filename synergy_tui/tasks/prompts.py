@@ -13,6 +13,9 @@ from synergy_tui.settings import shipped, user_path
 from synergy_tui.tasks import asking
 from synergy_tui.tasks.asking import Messages
 from synergy_tui.tasks.rows import ENDINGS, Row, check_text, column, identity, read
+from synergy_tui.zoo import shipped as zoo
+from synergy_tui.zoo.languages import held_out
+from synergy_tui.zoo.shipped import ZOO
 
 SHIPPED = ("cognitive",)
 
@@ -42,8 +45,11 @@ class TaskSet:
 
 
 def load(name: str) -> TaskSet:
-    """A shipped set by name, or a file or folder (see tasks.rows) with what is asked (see tasks.asking), and perhaps
-    `id` and `category`. Raises TaskError when it is missing, empty, or cannot be read as that."""
+    """A shipped set by name, the prompts of a zoo model by its name, or a file or folder (see tasks.rows) with what is
+    asked (see tasks.asking), and perhaps `id` and `category`. Raises TaskError when it is missing, empty, or cannot be
+    read as that, and SubjectError for a zoo model that is not there."""
+    if name.startswith(ZOO):
+        return _zoo(name)
     path = shipped(f"prompts/{name}.jsonl") if name in SHIPPED else user_path(name)
     if not path.exists():
         raise TaskError(f"no task set {name!r}", f"give {', '.join(SHIPPED)}, or a file ({', '.join(ENDINGS)})")
@@ -57,6 +63,20 @@ def load(name: str) -> TaskSet:
         twice, _ = Counter(one.id for one in prompts).most_common(1)[0]
         raise TaskError(f"{path} has several prompts with the id {twice!r}", "give each its own")
     return TaskSet(name if name in SHIPPED else path.name, prompts)
+
+
+ZOO_PROMPTS = 8
+"""Prompts of each level of a zoo model's language."""
+
+
+def _zoo(name: str) -> TaskSet:
+    of = zoo.learned(name)
+    found = [
+        Prompt(f"{level}-{number}", level, " ".join(prompt))
+        for place, level in enumerate(of.levels)
+        for number, (prompt, _) in enumerate(held_out(of, place, ZOO_PROMPTS, 2))
+    ]
+    return TaskSet(f"{ZOO}{of.name}", tuple(found))
 
 
 def load_responses(name: str) -> tuple[TaskSet, list[str]]:

@@ -18,7 +18,7 @@ from synergy_tui.tasks.results.formulas import boxed, same_formula
 from synergy_tui.tasks.results.letters import choice
 from synergy_tui.tasks.results.numbers import number, same_number
 from synergy_tui.tasks.results.people import roles, same_roles
-from synergy_tui.tasks.results.words import order, phrase, same_order, same_phrase, same_text, yes_no
+from synergy_tui.tasks.results.words import continuation, order, phrase, same_order, same_phrase, same_text, yes_no
 from synergy_tui.tasks.stated import Stated
 
 Finder = Callable[[str, str], Stated | None]
@@ -27,11 +27,13 @@ Finder = Callable[[str, str], Stated | None]
 
 class Verifier(NamedTuple):
     """find: see Finder. same: whether a result found is the answer. line: whether the first line that states a result
-    ends the response, as for answers of a few words."""
+    ends the response, as for answers of a few words. plain: whether the response is no prose, so that nothing in it is
+    a correction or a new question."""
 
     find: Finder
     same: Callable[[str, str], bool]
     line: bool = False
+    plain: bool = False
 
 
 def choice_or_words(response: str, answer: str) -> Stated | None:
@@ -49,6 +51,8 @@ VERIFIERS: dict[str, Verifier] = {
     "choice": Verifier(choice, same_text),
     "boxed": Verifier(boxed, same_formula),
     "phrase": Verifier(phrase, same_phrase),
+    "continuation": Verifier(continuation, str.__eq__, plain=True),
+    "line-continuation": Verifier(continuation, str.__eq__, plain=True),
     "line-number": Verifier(
         number, lambda found, answer: any(same_number(found, one) for one in answer.split("|")), True
     ),
@@ -119,6 +123,9 @@ def _graded(verifier: Verifier, response: str, answer: str, ended: bool, asked: 
 
 def _found(verifier: Verifier, response: str, answer: str, ended: bool, asked: str) -> tuple[Stated | None, bool]:
     """(the result of the response; whether it is over: a line of its own or a new question follows)."""
+    if verifier.plain:
+        found = verifier.find(response, answer)
+        return found, found is not None
     for part in stated.parts(response, asked):
         pieces = _lines(part, asked, ended) if verifier.line else [part]
         for piece in pieces:

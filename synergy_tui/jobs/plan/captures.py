@@ -12,7 +12,7 @@ from synergy_tui.errors import SubjectError, UsageError
 from synergy_tui.jobs import cost
 from synergy_tui.jobs.devices import choose, cores, free_memory
 from synergy_tui.jobs.plan.base import Plan
-from synergy_tui.jobs.specs.capture import CaptureRequest, CaptureSpec, Item
+from synergy_tui.jobs.specs.capture import TASKS, CaptureRequest, CaptureSpec, Item
 from synergy_tui.settings import user_path
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
@@ -21,6 +21,7 @@ from synergy_tui.subject.sources import (
     BUILT_IN,
     checkpoints,
     file_list_hash,
+    local,
     memory_needed,
     resolve,
     split_files,
@@ -30,6 +31,8 @@ from synergy_tui.subject.sources import (
 from synergy_tui.tasks import prompts as tasks_room
 from synergy_tui.tasks.prompts import Prompt, TaskSet
 from synergy_tui.tasks.rows import ENDINGS
+from synergy_tui.zoo import shipped as zoo
+from synergy_tui.zoo.shipped import ZOO
 
 _MOST_ON_CPU, _MOST_ON_GPU = 20, 64
 """Prompts at a time that are worth it. What does not fit after all is halved by the worker."""
@@ -44,7 +47,8 @@ _PREPARATION = 25.0
 def captures(data: Path, request: CaptureRequest, cache: Cache | None = None) -> list[Plan[CaptureSpec]]:
     """A capture of a subject; or of each of its revisions, or of each checkpoint in a folder of model folders whose
     names end in a number: a trajectory, tied together by an id of its own. Otherwise as `capture`."""
-    folder = user_path(request.subject)
+    course = request.subject.startswith(ZOO) and request.subject.endswith(f"/{zoo.TRAINING}")
+    folder = zoo.folder(request.subject) if course else user_path(request.subject)
     if request.revisions:
         steps = [re.search(r"(\d+)$", one) for one in request.revisions]
         numbers = [int(one[1]) if one else place for place, one in enumerate(steps)]
@@ -53,7 +57,10 @@ def captures(data: Path, request: CaptureRequest, cache: Cache | None = None) ->
             for number, one in zip(numbers, request.revisions, strict=True)
         ]
     elif folder.is_dir() and not (folder / "config.json").exists() and (found := checkpoints(folder)):
-        each = [(number, request.replace(subject=str(path))) for number, path in found]
+        each = [
+            (number, request.replace(subject=f"{request.subject}/{path.name}" if course else str(path)))
+            for number, path in found
+        ]
     else:
         return [capture(data, request, cache)]
     tie = "t" + secrets.token_hex(4)
@@ -139,7 +146,8 @@ class _Asked(NamedTuple):
 
 
 def _asked(request: CaptureRequest, tasks: TaskSet | None) -> _Asked:
-    whole = tasks or tasks_room.load(request.tasks)
+    named = request.tasks if request.tasks != TASKS or not request.subject.startswith(ZOO) else request.subject
+    whole = tasks or tasks_room.load(named)
     notes: tuple[str, ...] = ()
     if not request.temperature:  # the same prompt would be answered the same again
         distinct = tasks_room.distinct(whole)
@@ -147,7 +155,7 @@ def _asked(request: CaptureRequest, tasks: TaskSet | None) -> _Asked:
         whole = distinct
     chosen = tasks_room.select(whole, request.prompts, request.seed)
     items = tuple(Item(one.id, one.category, one.text, None, one.messages) for one in chosen.prompts)
-    place = chosen.name if tasks else whole_path(request.tasks)
+    place = chosen.name if tasks else whole_path(named)
     return _Asked(chosen.name, chosen.hash, items, place, notes=notes)
 
 
@@ -191,8 +199,8 @@ def weights_of(source: Source) -> str | None:
     if source.adapter is not None:
         merged = file_list_hash(sorted(Path(source.adapter).glob("adapter_*")), samples=16)
         return f"{weights_of(dataclasses.replace(source, adapter=None)) or source.place} + {merged}"
-    if source.kind == "folder":
-        folder = Path(source.place)
+    if source.kind in ("folder", "zoo"):
+        folder = local(source)
         return file_list_hash(weights_files(folder) or sorted(folder.glob("*.bin")), samples=16)
     return file_list_hash(split_files(Path(source.place))) if source.kind == "gguf" else None
 

@@ -12,9 +12,12 @@ from synergy_tui.jobs.specs.base import Count, Request, Seed, Spec
 from synergy_tui.jobs.specs.fields import Option
 from synergy_tui.subject.source import Source
 
+TASKS = "cognitive"
+"""The task set of all subjects but those of the zoo, which have prompts of their own."""
+
 DTYPES = ("float32", "bfloat16", "float16")
 
-SUBJECT = "smollm2, a model folder, a folder of checkpoints, a .gguf file, or a hub id (owner/name)."
+SUBJECT = "smollm2, zoo:NAME, a model folder, a folder of checkpoints, a .gguf file, or a hub id (owner/name)."
 
 Adapter = Annotated[
     str | None, Option("LoRA adapter that is merged into the weights: its folder.", told="none", metavar="FOLDER")
@@ -64,7 +67,7 @@ class CaptureRequest(Request, frozen=True, kw_only=True):
     COMMAND: ClassVar[str] = "capture"
 
     subject: Subject
-    tasks: Annotated[str, Option("Task set, or a .jsonl, .csv, .txt file.", main=True)] = "cognitive"
+    tasks: Annotated[str, Option("Task set, or a .jsonl, .csv, .txt file.", main=True)] = TASKS
     prompts: Annotated[Count | None, Option("How many, evenly from the categories.", told="all", main=True)] = None
     steps: Annotated[Count, Option("Most tokens generated.", main=True)] = 100
     min_steps: MinSteps = 20

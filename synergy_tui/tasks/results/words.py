@@ -1,4 +1,4 @@
-"""Yes or no, words in order, and phrases."""
+"""Yes or no, words in order, phrases, and continuations word by word."""
 
 from __future__ import annotations
 
@@ -31,6 +31,16 @@ def yes_no(response: str, answer: str) -> Stated | None:
         return Stated(*first, firm=True)
     alone = re.compile(r"[*_`\"')]*\s*(?:[.,;:!]|\n|$|because\b|since\b)")
     return stated.last(one for one in stated.every(response, _ALONE, yes_no_at) if alone.match(response, one.end))
+
+
+def continuation(response: str, answer: str) -> Stated | None:
+    """As many first words of a response as the answer has, or all up to one that is not the answer's; None for a
+    response that ends before either. answer: words with single blanks."""
+    wanted, words = answer.split(), list(re.finditer(r"\S+", response))
+    for place, word in enumerate(words[: len(wanted)], 1):
+        if word.group() != wanted[place - 1] or place == len(wanted):
+            return Stated(" ".join(one.group() for one in words[:place]), word.end(), firm=True)
+    return None
 
 
 # Words in order

@@ -1,0 +1,68 @@
+"""The zoo's models by name: zoo:induction, its other seeds zoo:induction/3, the checkpoints of its first seed
+zoo:induction/training, and one of them zoo:induction/training/step-120. Light."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from synergy_tui.errors import SubjectError
+from synergy_tui.settings import shipped
+from synergy_tui.zoo.languages import Language, language
+
+ZOO = "zoo:"
+
+LANGUAGE_OF = {
+    "induction": "induction",
+    "addition": "addition",
+    "grammar": "grammar",
+    "mixture": "mixture",
+    "state-space": "copying",
+    "hybrid": "induction",
+}
+"""Trained models, and what they learned."""
+
+TRAINING = "training"
+
+
+def folder(name: str) -> Path:
+    """The folder of a model, or of checkpoints, by its name with or without `zoo:`. Raises SubjectError for a name that
+    the zoo does not have."""
+    kind, _, place = name.removeprefix(ZOO).partition("/")
+    found = shipped("zoo") / kind / (place or "0")
+    inside = place in ("", TRAINING) or place in (*seeds(kind), *(f"{TRAINING}/{one}" for one in checkpoints(kind)))
+    if kind not in LANGUAGE_OF or not inside or not found.is_dir():
+        raise SubjectError(f"the zoo has no {name!r}", f"it has {', '.join(names())}")
+    return found
+
+
+def names() -> list[str]:
+    """Every model by name, with its seeds."""
+    return [f"{ZOO}{kind}/{seed}" if int(seed) else ZOO + kind for kind in LANGUAGE_OF for seed in seeds(kind)]
+
+
+def seeds(kind: str) -> list[str]:
+    """The seeds of a model that ship."""
+    return sorted((one.name for one in _inside(kind) if one.name.isdecimal()), key=int)
+
+
+def checkpoints(kind: str) -> list[str]:
+    """Names of the checkpoints of its first seed, the earliest first."""
+    return sorted(one.name for one in _inside(kind, TRAINING))
+
+
+def learned(name: str) -> Language:
+    """The language of a trained model. Raises SubjectError."""
+    folder(name)
+    return language(LANGUAGE_OF[name.removeprefix(ZOO).partition("/")[0]])
+
+
+def truth(name: str) -> dict[str, Any]:
+    """What is known of a model: see truth.py. Raises SubjectError."""
+    return dict(json.loads((folder(name) / "truth.json").read_text("utf-8")))
+
+
+def _inside(*parts: str) -> list[Path]:
+    place = shipped("zoo").joinpath(*parts)
+    return [one for one in place.iterdir() if one.is_dir()] if place.is_dir() else []
