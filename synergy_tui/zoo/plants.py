@@ -91,13 +91,13 @@ def _of_role(role: str) -> Callable[[Head], str]:
     return lambda head: role if head.role == role else ""
 
 
-LOADINGS = np.linspace(-0.3, 0.5, 9)
+LOADINGS = np.linspace(-0.3, 0.5, 12)
 """How much of the hidden signal each synergistic head has, beside 1 of the fast one."""
 
 
 def _synergy(idle: bool) -> Plant:
-    """9 layers × 5. Three heads of every middle layer are synergistic, three of every early and late one follow a slow
-    driver, which write little. The fourth is by itself and writes, the fifth writes nothing."""
+    """9 layers × 5. Four heads of every middle layer are synergistic. Three of every early and late one follow a driver
+    and write little, the fourth is by itself and writes. The fifth writes nothing."""
     loads = iter(LOADINGS)
     writes = {"synergistic": 0.0 if idle else 1.0, FREE: 1.0 if idle else 0.3, "redundant": 0.05}
 
@@ -105,11 +105,11 @@ def _synergy(idle: bool) -> Plant:
         for layer in range(LAYERS):
             for place in range(5):
                 own = f"own {layer}.{place}"
-                if layer in MIDDLE and place < 3:
-                    shows = {"fast": 1.0, "hidden": float(next(loads)), own: 0.05}
+                if layer in MIDDLE and place < 4:
+                    shows = {"fast": 1.0, "hidden": float(next(loads)), own: 0.03}
                     yield Head("synergistic", Lag(), shows, writes=writes["synergistic"])
                 elif place < 3:
-                    yield Head("redundant", Decay(0.8), {"driver": 0.9, own: 0.436}, writes=writes["redundant"])
+                    yield Head("redundant", Decay(0.4), {"driver": 0.9, own: 0.436}, writes=writes["redundant"])
                 elif place == 3:
                     yield Head(FREE, Decay(0.2), {own: 1.0}, writes=writes[FREE])
                 elif layer == 0:
