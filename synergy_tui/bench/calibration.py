@@ -44,9 +44,7 @@ Found = dict[str, Any]
 # Series: pairs, units and C1.
 
 
-def judged(
-    data: Planted, draws: int = DRAWS, seed: int = 0, replicates: int = REPLICATES, keep: bool = False
-) -> Found:
+def judged(data: Planted, draws: int = DRAWS, seed: int = 0, replicates: int = REPLICATES, keep: bool = False) -> Found:
     """A series on the path that a run takes: shares of pairs and units called coupled, C1, and its intervals. keep:
     also the p and the excess under each null of every pair and unit."""
     series, layers = data.series, data.layers

@@ -18,7 +18,7 @@ from synergy_tui.capture.generate import Sampling, encode, generate
 from synergy_tui.subject.loading import Subject, load
 from synergy_tui.subject.sources import resolve
 from synergy_tui.terms import COUPLED
-from synergy_tui.zoo.plants import KINDS, PLANTS, build, plant, prompts
+from synergy_tui.zoo.plants import KINDS, build, plant, prompts
 
 PROMPTS, STEPS = 30, 100
 

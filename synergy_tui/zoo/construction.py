@@ -143,7 +143,7 @@ def intended(circuit: Circuit, codes: np.ndarray) -> np.ndarray:
     signals = {name: codes[:, k].astype(float) for k, name in enumerate(circuit.sources)}
     out = np.empty((len(circuit.flat), len(codes)))
     for start, layer in enumerate(circuit.heads):
-        made = {}
+        made: dict[str, np.ndarray] = {}
         for place, head in enumerate(layer):
             shown = sum((weight * signals[name] for name, weight in head.shows.items()), np.zeros(len(codes)))
             out[start * circuit.per_layer + place] = OFFSET + filtered(head.attends, shown)
@@ -157,10 +157,10 @@ def _check(circuit: Circuit) -> None:
     is not there yet."""
     most = dict.fromkeys(circuit.sources, 1.0)
     for layer in circuit.heads:
-        made = {}
+        made: dict[str, float] = {}
         for head in layer:
             gain = head.attends.scale if isinstance(head.attends, Decay) else 1.0
-            if (absent := [name for name in _read(head) if name not in most]):
+            if absent := [name for name in _read(head) if name not in most]:
                 raise ValueError(f"{absent[0]} is read before it is carried")
             reach = gain * sum(abs(weight) * most[name] for name, weight in head.shows.items())
             if reach >= OFFSET:
@@ -238,7 +238,8 @@ class _Stream:
 
 def write(circuit: Circuit, folder: Path, seed: int = 0) -> None:
     """Writes the transformer as a model folder: configuration, weights in float32, tokenizer."""
-    from transformers import GPT2Config, GPT2LMHeadModel, GenerationConfig
+    from safetensors.torch import save_model
+    from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel
 
     _check(circuit)
     stream, words = _Stream(circuit), Vocabulary(circuit, seed)
@@ -258,7 +259,6 @@ def write(circuit: Circuit, folder: Path, seed: int = 0) -> None:
         tie_word_embeddings=False,
     )
     model = GPT2LMHeadModel(config)
-    model.generation_config = GenerationConfig(bos_token_id=config.bos_token_id)
     with torch.no_grad():
         for one in model.parameters():
             one.zero_()
@@ -271,7 +271,10 @@ def write(circuit: Circuit, folder: Path, seed: int = 0) -> None:
         model.transformer.ln_f.weight.fill_(stream.norm)
         _unembed(model.lm_head.weight, circuit, stream, words)
     folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder)
+    config.architectures = [type(model).__name__]
+    config.save_pretrained(folder)
+    GenerationConfig(bos_token_id=config.bos_token_id).save_pretrained(folder)
+    save_model(model, str(folder / "model.safetensors"), metadata={"format": "pt"})
     _tokenizer(words).save_pretrained(folder)
 
 
