@@ -27,6 +27,7 @@ from synergy_tui.phiid.nulls import NullEngine
 from synergy_tui.phiid.result import mean_of
 from synergy_tui.phiid.windows import response_lengths
 from synergy_tui.terms import CONTROL_ORDERS, CONTROLS, COUPLED, NULLS, RANKINGS, RTR, STS, VERDICTS
+from synergy_tui.zoo.plants import PLANTS
 
 MODELS = int(os.environ.get("SYNERGY_TUI_BENCH_MODELS", "200"))
 """Data sets of each case."""
@@ -371,7 +372,7 @@ def measure(models: int = MODELS, processes: int | None = None) -> Found:
         run = partial(_mapped, pool, several)
         without = {name: run(partial(of_series, name)) for name in planted.WITHOUT}
         coupled = {name: run(partial(of_series, name)) for name in planted.WITH}
-        transformers = {name: run(partial(of_plant, name)) for name in plants.PLANTS}
+        transformers = {name: run(partial(of_plant, name)) for name in PLANTS}
         graphs = {name: run(partial(of_networks, name)) for name in NETWORKS}
         made = {name: run(partial(of_graphs, name)) for name in GRAPHS}
         halves = run(of_halves)

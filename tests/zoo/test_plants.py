@@ -47,9 +47,9 @@ def codes_of(name: str, tokens: list[int]) -> np.ndarray:
 
 def test_activity_is_the_intended_process(name):
     subject = captures.subject(name)
-    asked = encode(subject, plants.prompts(name, 3), chat=True)
+    asked = encode(subject, plants.prompts(name, 2), chat=True)
     circuit = PLANTS[name].circuit
-    responses = generate(subject, asked, 60, sampling=Sampling(1.0, 1.0, 0))
+    responses = generate(subject, asked, 40, sampling=Sampling(1.0, 1.0, 0))
     again = replay(subject, asked, [one.tokens for one in responses])
     for prompt, response, replayed in zip(asked, responses, again, strict=True):
         wanted = intended(circuit, codes_of(name, [*prompt[1:], *response.tokens[:-1]]))[:, len(prompt) - 2 :]
@@ -161,18 +161,26 @@ def test_prompts_are_read_as_a_task_set(tmp_path):
     assert [one.text for one in asking.load(str(tmp_path / "prompts.jsonl")).prompts] == plants.prompts("memory", 5, 1)
 
 
-@pytest.mark.parametrize("name", ["synergy", "redundancy", "memory"])
+def test_planted_synergy_is_found():
+    data = captures.captured("synergy", 1, count=20, steps=60)
+    found = calibration.judged(data, draws=25, seed=1, replicates=60, keep=True)
+    planted = captures.found("synergy", found["kept"])
+    assert planted["pairs, synergy: above, q"] > 0.9
+    assert planted["units, synergy: above, q"] > 0.9
+    assert planted["pairs, nothing: q"] < 0.05
+    assert found["C1"] == SUPPORTED
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["redundancy", "memory"])
 def test_what_was_planted_is_found(name):
     found = calibration.judged(captures.captured(name, 1), draws=39, seed=1, replicates=60, keep=True)
     planted = captures.found(name, found["kept"])
     assert planted["pairs, nothing: q"] < 0.05
-    if name == "synergy":
-        assert planted["pairs, synergy: above, q"] > 0.9
-        assert planted["units, synergy: above, q"] > 0.9
+    assert found["C1"] != SUPPORTED
     if name == "redundancy":
         assert planted["pairs, redundancy: rtr and below, q"] > 0.8  # with more draws 1
         assert planted["units, redundancy: rtr and below, q"] > 0.9
-    assert (found["C1"] == SUPPORTED) == (name == "synergy")
 
 
 def test_every_expected_verdict_is_one_there_is(tmp_path: Path):
