@@ -19,7 +19,7 @@ from synergy_tui.analysis.frequencies import benjamini_hochberg
 from synergy_tui.analysis.importance import binomial
 from synergy_tui.analysis.networks import DENSITIES, Difference
 from synergy_tui.analysis.nulls import UnitDraws
-from synergy_tui.bench import difficulty, planted
+from synergy_tui.bench import difficulty, planted, plants
 from synergy_tui.bench.planted import Planted
 from synergy_tui.phiid.engine import PairEngine, decompose
 from synergy_tui.phiid.moments import NullBlock
@@ -27,6 +27,7 @@ from synergy_tui.phiid.nulls import NullEngine
 from synergy_tui.phiid.result import mean_of
 from synergy_tui.phiid.windows import response_lengths
 from synergy_tui.terms import CONTROL_ORDERS, CONTROLS, COUPLED, NULLS, RANKINGS, RTR, STS, VERDICTS
+from synergy_tui.zoo.plants import PLANTS
 
 MODELS = int(os.environ.get("SYNERGY_TUI_BENCH_MODELS", "200"))
 """Data sets of each case."""
@@ -44,8 +45,9 @@ Found = dict[str, Any]
 # Series: pairs, units and C1.
 
 
-def judged(data: Planted, draws: int = DRAWS, seed: int = 0, replicates: int = REPLICATES) -> Found:
-    """A series on the path that a run takes: shares of pairs and units called coupled, C1, and its intervals."""
+def judged(data: Planted, draws: int = DRAWS, seed: int = 0, replicates: int = REPLICATES, keep: bool = False) -> Found:
+    """A series on the path that a run takes: shares of pairs and units called coupled, C1, and its intervals. keep:
+    also the p and the excess under each null of every pair and unit."""
     series, layers = data.series, data.layers
     found = decompose(series)
     values = scores.unit_values(found.unit, found.unit_offset, found.unit_balance)
@@ -78,14 +80,16 @@ def judged(data: Planted, draws: int = DRAWS, seed: int = 0, replicates: int = R
     )
     claim = claims.c1({RANKING: contrast}, RANKING, len(series), misleading)
     out: Found = {"C1": claim.verdict, "withheld": bool(misleading), "intervals": _of_contrast(contrast)}
+    kept = {}
     for name, tests in (("pairs", pairs), ("units", units)):
         p = np.full((1, 3), np.nan) if misleading else nulls.coupled_p(tests)
         p[:, 1] = np.nan if redundancy else p[:, 1]
         called = benjamini_hochberg(p[:, 0]) < COUPLED
+        kept[name] = (p, np.stack([one.excess for one in tests]))
         with np.errstate(invalid="ignore"):
             out |= {name: float((p[:, 0] < LEVEL).mean()), f"{name}, rtr": float((p[:, 1] < LEVEL).mean())}
         out |= {f"{name}, q": float(called.mean()), f"{name}, any q": bool(called.any())}
-    return out
+    return out | ({"kept": kept} if keep else {})
 
 
 def _unit_draws(block: NullBlock) -> UnitDraws:
@@ -105,6 +109,12 @@ def _of_contrast(one: Contrast) -> dict[str, tuple[float, float, float]]:
 def of_series(name: str, seed: int) -> Found:
     """One data set of a case."""
     return judged((planted.WITHOUT | planted.WITH)[name](np.random.default_rng([seed, 1])), seed=seed)
+
+
+def of_plant(name: str, seed: int) -> Found:
+    """One capture of a planted transformer, its pairs and units by what was planted in them."""
+    found = judged(plants.captured(name, seed), seed=seed, keep=True)
+    return found | {"planted": plants.found(name, found.pop("kept"))}
 
 
 def of_halves(seed: int) -> Found:
@@ -362,6 +372,7 @@ def measure(models: int = MODELS, processes: int | None = None) -> Found:
         run = partial(_mapped, pool, several)
         without = {name: run(partial(of_series, name)) for name in planted.WITHOUT}
         coupled = {name: run(partial(of_series, name)) for name in planted.WITH}
+        transformers = {name: run(partial(of_plant, name)) for name in PLANTS}
         graphs = {name: run(partial(of_networks, name)) for name in NETWORKS}
         made = {name: run(partial(of_graphs, name)) for name in GRAPHS}
         halves = run(of_halves)
@@ -375,6 +386,10 @@ def measure(models: int = MODELS, processes: int | None = None) -> Found:
     return {
         "without coupling": {name: shares(list(some)) for name, some in without.items()},
         "with coupling": {name: shares(list(some)) for name, some in coupled.items()},
+        "planted transformers": {
+            name: shares(list(some)) | plants.shares([one["planted"] for one in some])
+            for name, some in transformers.items()
+        },
         "C6": {name: verdicts([one["C6"] for one in some]) for name, some in graphs.items()}
         | {name: verdicts(some) for name, some in made.items()},
         "C1 over halves of a real capture": told([one["opposed"] for one in halves]),
