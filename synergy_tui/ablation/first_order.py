@@ -65,7 +65,7 @@ def slopes(subject: Subject, units: Units, prompt: Sequence[int], response: Sequ
     with torch.enable_grad(), _nudged(units) as heard:
         logits = subject.model(input_ids=ids, use_cache=False, **more).logits[0, -steps:]
         said = torch.tensor(response, device=logits.device)[:, None]
-        logits.float().log_softmax(dim=-1).gather(1, said).sum().backward()
+        _wide(logits).log_softmax(dim=-1).gather(1, said).sum().backward()
     sums = [_summed(site, *heard[number], steps) for number, site in enumerate(units.sites)]
     return Slopes(steps, *(list(part) for part in zip(*sums, strict=True)))
 
@@ -98,19 +98,24 @@ def _summed(
     """The sums of Slopes of one site; the steps are the last tokens."""
     slope = torch.zeros_like(value) if nothing.grad is None else nothing.grad
     if chosen is None:
-        output, slope = (one.flatten(0, -2)[-steps:].unflatten(-1, (site.units, -1)).float() for one in (value, slope))
+        output, slope = (_wide(one.flatten(0, -2)[-steps:]).unflatten(-1, (site.units, -1)) for one in (value, slope))
         along = (output * slope).sum(dim=-1)
         count = torch.full((site.units,), float(steps))
         sums = (along.abs().sum(dim=0), along.sum(dim=0), count, slope.sum(dim=0), output.sum(dim=0))
         return _as_arrays(sums)
-    output, slope, which = value[-steps:].flatten(0, 1).float(), slope[-steps:].flatten(0, 1).float(), chosen[-steps:]
-    along, which = (output * slope).sum(dim=-1), which.flatten()
+    output, slope = (_wide(one[-steps:].flatten(0, 1)) for one in (value, slope))
+    which = chosen[-steps:].flatten()
+    along = (output * slope).sum(dim=-1)
 
     def by_expert(part: Tensor) -> Tensor:
         return part.new_zeros(site.units, *part.shape[1:]).index_add_(0, which, part)
 
     ones = torch.ones_like(along)
     return _as_arrays(tuple(by_expert(one) for one in (along.abs(), along, ones, slope, output)))
+
+
+def _wide(value: Tensor) -> Tensor:
+    return value if value.dtype == torch.float64 else value.float()
 
 
 def _as_arrays(sums: tuple[Tensor, ...]) -> Any:
