@@ -438,7 +438,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("ablation", "VARCHAR", "ablations.ablation with the sweep of single units."),
             ("scoring", "VARCHAR", "scorings.scoring of the other score."),
             ("ranking", "VARCHAR", "The ranking."),
-            ("other", "VARCHAR", "The other score; of attribution its size."),
+            ("other", "VARCHAR", "The other score; of attribution its size on each prompt."),
             ("spearman", "DOUBLE", "Spearman correlation of the ranking with the divergence, over units."),
             ("other_spearman", "DOUBLE", "That of the other."),
             ("difference", "DOUBLE", "spearman minus the size of other_spearman: above 0 the ranking predicts better."),

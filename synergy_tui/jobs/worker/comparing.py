@@ -35,12 +35,12 @@ class Scored:
     values: Mapping[str, np.ndarray]
 
     def over(self, without: Sequence[int]) -> tuple[dict[str, np.ndarray], bool]:
-        """Means over the prompts that are not among `without`, where those are enough; else over all of them. Of
-        attribution the size, as the divergence has no sign. And whether they were enough."""
+        """Means over the prompts that are not among `without`, where those are enough; else over all of them. And
+        whether they were enough. Of attribution the size on each prompt: divergence has no sign that could cancel."""
         others = np.array([one not in set(without) for one in self.prompts], bool)
         apart = bool(without) and int(others.sum()) >= FEWEST_RANKED
-        found = {name: mean_over(one[:, others] if apart else one, axis=1) for name, one in self.values.items()}
-        return found | {"attribution": np.abs(found["attribution"])}, apart
+        sized = {**self.values, "attribution": np.abs(self.values["attribution"])}
+        return {name: mean_over(one[:, others] if apart else one, axis=1) for name, one in sized.items()}, apart
 
 
 def comparisons(removal: Removal, scored: Scored, layer_of: Mapping[int, int], seed: int = 0) -> list[dict[str, Any]]:

@@ -244,7 +244,5 @@ def test_the_command_scores_and_compares(tiny: Path, command: Command) -> None:
     shown = command("show", run["decomposition"]).stdout
     for text in (ablated, shown):
         assert text.count("rank-difference predicts removal") == len(BASELINES)
-    told = command("scores", "--latest", "--prompts", "2")
-    assert "rank-difference predicts removal" in told.stdout
     kinds = [json.loads(one["request"])["kind"] for one in command.json("sql", "FROM recipes ORDER BY rowid")]
-    assert kinds == ["capture", "decompose", "scores", "ablate", "scores"]
+    assert kinds == ["capture", "decompose", "scores", "ablate"]
