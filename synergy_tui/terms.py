@@ -12,6 +12,21 @@ MEASURES = ("tdmi", "offset", "autocorrelation", "norm")
 """What a unit has beside atoms and rankings: mean TDMI and independence offset over its pairs (nats), the lag-τ
 autocorrelation and the mean of its activity."""
 
+BASELINE_MEANINGS = {
+    "previous-token": "attention mass on the position before.",
+    "induction": "attention mass on earlier positions right after an earlier occurrence of the current token.",
+    "retrieval": "attention mass on earlier positions that hold the token which comes next: what can be copied.",
+    "attention-entropy": "entropy of the attention pattern over positions, in nats: 0 where all is on one.",
+    "grad-activation": "size of z·∂L/∂z at a step, z a unit's output and L the response's log-probability; nats.",
+    "attribution": "change of L per token, to first order, where z is its mean over steps and prompts; nats.",
+}
+"""What else a unit may be judged by, from its attention and from gradients, and what it means: METHOD section 9."""
+
+BASELINES = tuple(BASELINE_MEANINGS)
+
+PATTERNS = BASELINES[:4]
+"""Those of attention heads alone, from their attention weights."""
+
 RANKING_MEANINGS = {
     "rank-difference": "rank of synergy minus rank of redundancy over all units; the published ranking.",
     "difference": "synergy minus redundancy, sts − rtr, in nats.",
@@ -131,7 +146,7 @@ VERDICTS = (SUPPORTED, EXPLAINED, NOT_SUPPORTED, INCONCLUSIVE)
 CONTROLS = ("free-running", "replayed")
 """How a subject with random weights is a control: answering by itself, or on the run's own tokens."""
 
-JOB_KINDS = ("capture", "decompose", "ablate", "ladder", "networks", "claims")
+JOB_KINDS = ("capture", "decompose", "ablate", "ladder", "networks", "claims", "scores")
 
 JOB_STATES = ("queued", "running", "paused", "done", "failed", "cancelled")
 

@@ -1,5 +1,5 @@
 """What removal says, with its uncertainty: a targeted order against its controls with prompts paired, and whether
-a ranking predicts what a unit alone is worth.
+a ranking predicts what a unit alone is worth, and does so better than another.
 
 Known fault: where layers have a single unit each, drawing units within layers draws nothing, so intervals over units
 are too narrow there, and what is left of a unit's rank without its layer's mean is nothing at all (NaN).
@@ -7,6 +7,7 @@ are too narrow there, and what is left of a unit's rank without its layer's mean
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -53,21 +54,74 @@ def correlation(
     """Spearman correlation of a ranking with the divergence of every unit alone, and the same of ranks minus the mean
     rank of their layer (partial for depth, whatever the shape of its influence). Each replicate draws prompts, then
     units within layers."""
-    known = np.flatnonzero(np.isfinite(ranking) & np.isfinite(importance).all(axis=1))
+    (found,) = _replicated(importance, [ranking], layer_of, seed, replicates)
+    prompts = importance.shape[1]
+    return _estimate(found.plain, found.plains, prompts), _estimate(found.partial, found.partials, prompts)
+
+
+def difference(
+    importance: Float[np.ndarray, "units prompts"],
+    ranking: Float[np.ndarray, " units"],
+    other: Float[np.ndarray, " units"],
+    layer_of: Int[np.ndarray, " units"],
+    seed: int = 0,
+    replicates: int = REPLICATES,
+    either_way: bool = False,
+) -> tuple[Estimate, Estimate]:
+    """By how much a ranking's correlation with the divergence of every unit alone is above another's, plain and partial
+    for depth as in `correlation`. Each replicate draws the same prompts and units for both, so what moves both
+    correlations alike cancels. Units that lack one of the two rankings take part in neither. either_way: the other is
+    taken in the direction in which it predicts, so that above 0 means more than its correlation whatever the sign."""
+    mine, others = _replicated(importance, [ranking, other], layer_of, seed, replicates)
+    prompts = importance.shape[1]
+    turned = [-1.0 if either_way and one < 0 else 1.0 for one in (others.plain, others.partial)]
+    plain = _estimate(mine.plain - turned[0] * others.plain, mine.plains - turned[0] * others.plains, prompts, 2.0)
+    within = mine.partials - turned[1] * others.partials
+    return plain, _estimate(mine.partial - turned[1] * others.partial, within, prompts, 2.0)
+
+
+def verdict(found: Estimate) -> str:
+    """better, worse or undecided, by whether the interval of a difference excludes 0."""
+    return "better" if found.low > 0 else "worse" if found.high < 0 else "undecided"
+
+
+class _Correlated(NamedTuple):
+    """A ranking's correlation with importance, plain and partial for depth, and replicates of both."""
+
+    plain: float
+    partial: float
+    plains: Float[np.ndarray, " replicates"]
+    partials: Float[np.ndarray, " replicates"]
+
+
+def _replicated(
+    importance: Float[np.ndarray, "units prompts"],
+    rankings: Sequence[Float[np.ndarray, " units"]],
+    layer_of: Int[np.ndarray, " units"],
+    seed: int,
+    replicates: int,
+) -> list[_Correlated]:
+    """Of each ranking, over the units that have all of them; each replicate draws prompts, then units within layers,
+    the same for all rankings."""
+    there = [np.isfinite(one) for one in (*rankings, *importance.T)]
+    known = np.flatnonzero(np.all(there, axis=0))
     known = known[np.argsort(layer_of[known], kind="stable")]
-    importance, ranking, layers = importance[known], ranking[known], layer_of[known]
+    importance, layers = importance[known], layer_of[known]
     if len(known) < 3:
-        return NOTHING, NOTHING
+        nothing = np.full(replicates, np.nan)
+        return [_Correlated(np.nan, np.nan, nothing, nothing) for _ in rankings]
     chance = np.random.default_rng(seed)
     # Units are drawn within their layers, so what stands at a place is always of the same layer.
     starts, sizes = np.unique(layers, return_index=True)[1], np.bincount(layers)[layers]
     first = np.repeat(starts, np.diff([*starts, len(layers)]))
     units = first + chance.integers(sizes, size=(replicates, len(layers)))
     drawn = np.take_along_axis(drawn_prompts(importance.shape[1], seed, replicates) @ importance.T, units, axis=1)
-    plain, partial = _correlations(drawn, ranking[units], layers)
-    whole, within = _correlations(importance.mean(axis=1)[None], ranking[None], layers)
-    prompts = importance.shape[1]
-    return _estimate(float(whole[0]), plain, prompts), _estimate(float(within[0]), partial, prompts)
+    out = []
+    for ranking in (one[known] for one in rankings):
+        plain, partial = _correlations(drawn, ranking[units], layers)
+        whole, within = _correlations(importance.mean(axis=1)[None], ranking[None], layers)
+        out.append(_Correlated(float(whole[0]), float(within[0]), plain, partial))
+    return out
 
 
 def accuracy_change(
@@ -115,7 +169,7 @@ def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide((a * b).sum(axis=1), scale, out=np.full(len(a), np.nan), where=scale > 1e-9)
 
 
-def _estimate(value: float, replicates: np.ndarray, count: int) -> Estimate:
-    """With Student's interval; a correlation and a difference of shares are within ±1."""
-    low, high = np.clip(ends(np.array(value), replicates, count), -1, 1)
+def _estimate(value: float, replicates: np.ndarray, count: int, most: float = 1.0) -> Estimate:
+    """With Student's interval; what it is of lies within ±`most`: a correlation, a difference of shares."""
+    low, high = np.clip(ends(np.array(value), replicates, count), -most, most)
     return Estimate(value, float(low), float(high))

@@ -5,6 +5,7 @@ measure.py  run, capture, import, decompose, ablate: start jobs and show what th
 difficulty.py  difficulty: the chain over a ladder
 claims.py   claims, networks: verdicts on a run
 compare.py  runs side by side
+scores.py   scores: what else heads are judged by
 controls.py run --control: the same architecture with random weights
 look.py     explore, show, sql, export, doctor, bench
 completion.py  completion
@@ -46,6 +47,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "import": ("measure", "Take in series measured elsewhere."),
         "decompose": ("measure", "Decompose all pairs of a capture's heads with ΦID."),
         "ablate": ("measure", "Remove heads in order of their synergy, and of controls."),
+        "scores": ("scores", "Score heads by their attention and by gradients."),
         "difficulty": ("difficulty", "Follow the organisation of SUBJECT from easy to hard tasks."),
     },
     "Judge": {

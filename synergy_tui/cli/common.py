@@ -212,6 +212,7 @@ def run_as_json(
         "misleading": row["misleading"] or [],
         "method": row["method"],
         "confounds": found.confounds,
+        "comparisons": load.newest_comparisons(cache, decomposition),
     }
 
 
@@ -221,13 +222,17 @@ def print_run(
     """One decomposition: its map, profile, reading, doubts, and what to try next."""
     if as_json:
         return print_json(run_as_json(cache, decomposition, ranking, sample))
+    from synergy_tui.drawing import predicting
     from synergy_tui.drawing.atlas import Atlas, draw
+    from synergy_tui.store import load
     from synergy_tui.store.run import read
 
     found = read(cache, decomposition)
     found.check_ranking(ranking)
     row = found.row
     draw(Atlas(found, ranking, sample), console())
+    for sentence in predicting.sentences(load.newest_comparisons(cache, decomposition)):
+        click.echo(sentence)
     heads = "SELECT layer, unit, rank, sts, rtr FROM heads"
     few = min(4, row["valid_prompts"])
     # Imported series have no model: what comes next is to test them.

@@ -190,7 +190,7 @@ def ablate(
     found = load.ablation(opened, jobs[0].id)
     if as_json:
         return print_json(found)
-    from synergy_tui.drawing import curves
+    from synergy_tui.drawing import curves, predicting
 
     screen = console()
     if curves.by_line(found["orders"]):
@@ -200,6 +200,8 @@ def ablate(
         click.echo(f"\n{title}")
         print_table(some)
     click.echo(f"\n{found['verdict']}")
+    for sentence in predicting.sentences(found["comparisons"]):
+        click.echo(sentence)
     sql = "SELECT removal_order, target, fraction, avg(divergence) FROM ablation_curves"
     if not curves.by_line(found["orders"]):
         sql = "SELECT layer, unit, divergence FROM ablation_sweeps"

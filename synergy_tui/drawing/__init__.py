@@ -8,6 +8,7 @@ canvas.py    what is inside the axes: bands, lines, bars, points, the cursor
 raster.py    values → pixels
 ticks.py     round numbers and whole labels on an axis
 curves.py    ablation curves
+predicting.py whether synergy predicts removal better than other scores
 arcs.py      strongest pairs as arcs between layers
 card.py      a claims card: text, Markdown, JSON
 compare.py   runs side by side

@@ -51,7 +51,8 @@ class Result:
 def result(run: Run, jobs: list[tuple[str, str]], place: int) -> Result:
     """The one at `place`: the one under way first, from its first condition on, then the finished ones, then those that
     were stopped. One that waits or is loading hides none of them: it is told beside."""
-    from synergy_tui.store import walk
+    from synergy_tui.drawing.predicting import in_one
+    from synergy_tui.store import load, walk
 
     mine = [(one, state) for one, state in jobs if _spec(run, one) is not None]
     ablations = {one["ablation"]: one for one in walk.ablations(run.place.cache, run.place.id)}
@@ -70,7 +71,8 @@ def result(run: Run, jobs: list[tuple[str, str]], place: int) -> Result:
         title = f"by {row['ranking']}{how}, {row['prompts']} prompts · {shown}{count}"
         curves, answers = _by_name(walk.curves(run.place.cache, shown)), walk.answers(run.place.cache, shown)
         alone = walk.sweep(run.place.cache, shown, run.units)
-        told = " ".join([row["verdict"], *coming])
+        against = in_one(load.comparisons(run.place.cache, shown))
+        told = " ".join(one for one in (row["verdict"], against, *coming) if one)
         return Result(run, shown, curves, told, title, ids, answers, row["ranking"], alone)
     points = _points(run, shown)
     alone, share = parts.partial_sweep(run.place.cache.folder / "jobs" / shown / "shards", run.units)

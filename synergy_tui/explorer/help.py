@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from synergy_tui.terms import ATOMS, RANKING_MEANINGS, TESTS
+from synergy_tui.terms import ATOMS, BASELINE_MEANINGS, RANKING_MEANINGS, TESTS
 
 if TYPE_CHECKING:
     from synergy_tui.explorer.run import Run
@@ -13,6 +13,7 @@ _SIDES = {"r": "redundant", "x": "unique to the unit", "y": "unique to its partn
 
 MEANINGS = (
     RANKING_MEANINGS
+    | BASELINE_MEANINGS
     | {
         "tdmi": "time-delayed mutual information with all partners, in nats: the sum of the atoms.",
         "offset": "2·min(AIS), in nats: the synergy of two independent units with this autocorrelation.",

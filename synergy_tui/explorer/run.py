@@ -12,7 +12,7 @@ from synergy_tui.store import load
 from synergy_tui.store import run as stored
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.run import Score
-from synergy_tui.terms import ATOMS, COUPLED, MEASURES, RANKINGS, TESTS
+from synergy_tui.terms import ATOMS, BASELINES, COUPLED, MEASURES, RANKINGS, TESTS
 from synergy_tui.units import UnitName
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def made_score(name: str, values: np.ndarray) -> Score:
 
 
 def _ordered(names: Any) -> list[str]:
-    first = [name for name in (*RANKINGS, *MEASURES) if name in names]
+    first = [name for name in (*RANKINGS, *MEASURES, *BASELINES) if name in names]
     atoms = [name for name in ATOMS if name in names]
     return [*first, *sorted(set(names) - set(first) - set(atoms)), *atoms]
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from synergy_tui.drawing.plots import spark
 from synergy_tui.explorer.help import MEANINGS, doubt_of
-from synergy_tui.terms import RANKINGS
+from synergy_tui.terms import BASELINES, RANKINGS
 
 if TYPE_CHECKING:
     from synergy_tui.explorer.run import Run, Score
@@ -158,9 +158,10 @@ def panel(run: Run, unit: int, ink: Ink) -> list[Text]:
     nats = {word: float(run.scores[name].values[unit]) for name, word in words.items() if name in run.scores}
     for word, told in zip(nats, aligned(list(nats.values())), strict=True):
         lines.append(Text(f"{word:<16}{told:>8} nats"))
-    for name in ("autocorrelation", "norm"):
+    for name in ("autocorrelation", "norm", *BASELINES):
         if name in run.scores:
-            lines.append(Text(f"{name:<16}{number(float(run.scores[name].values[unit])):>8}"))
+            told = number(float(run.scores[name].values[unit]))
+            lines.append(Text(f"{name:<16}{told:>{24 - max(len(name), 16)}}"))
     return lines
 
 
@@ -221,5 +222,8 @@ def about_unit(run: Run, unit: int, name: str) -> list[str]:
             + f" its null ({run.null})."
         )
     if not math.isfinite(score.shown[unit]):
-        sentences.append("It has no value: none of its pairs was valid. pairs.reason in SQL tells why.")
+        why = "none of its pairs was valid. pairs.reason in SQL tells why."
+        if name in BASELINES:
+            why = "scorings.reasons in SQL tells why."
+        sentences.append(f"It has no value: {why}")
     return [*sentences, *doubt_of(run, name)]

@@ -9,7 +9,7 @@ from typing import Any
 from synergy_tui.jobs.specs.decompose import DecomposeSpec
 from synergy_tui.jobs.specs.method import Method
 from synergy_tui.jobs.specs.networks import NetworksSpec
-from synergy_tui.terms import NULLS
+from synergy_tui.terms import BASELINES, NULLS
 
 # SmolLM2 on 2 cores: 110 ms for a decode step of 16 prompts, 135 M parameters in fp32; 2.1 s for 1,550 tokens under
 # a condition; 0.25 s for 36,315 pairs × 60 prompts × 100 steps.
@@ -20,6 +20,7 @@ _TIMES = {("gaussian", "mmi"): 1.0, ("discrete", "mmi"): 4.0, ("gaussian", "ccs"
 _GRAPH = 0.12  # seconds for 270 units at three densities
 _START, _LOAD_BYTES_PER_SECOND = 5.0, 3e8
 _LEVEL = 2.0
+_SCORED, _SCORE_BYTES = 6.0, 60.0
 _PAIR_BYTES, _VALUE_BYTES = 78.0, 4.2
 
 
@@ -89,6 +90,14 @@ def ablate(geometry: dict[str, Any], passes: float, tokens: int, generated: floa
     work = ((passes + 3) * tokens + generated) * parameters / (_ABLATE * cores / 2)
     load = _START + 4 * parameters / _LOAD_BYTES_PER_SECOND
     return Cost(None if device != "cpu" else work + load, passes * 2_000.0)
+
+
+def scores(geometry: dict[str, Any], tokens: int, units: int, prompts: int, device: str, cores: int) -> Cost:
+    """A pass with plain attention, one that keeps what gradients need, and one back, over `tokens` tokens."""
+    parameters = _parameters(geometry)
+    work = _SCORED * tokens * parameters / (_ABLATE * cores / 2)
+    load = _START + 4 * parameters / _LOAD_BYTES_PER_SECOND
+    return Cost(None if device != "cpu" else work + load, units * (prompts + len(BASELINES)) * _SCORE_BYTES)
 
 
 def networks(units: int, prompts: int, spec: NetworksSpec, method: Method, cores: int) -> Cost:

@@ -120,8 +120,10 @@ def _write(cache: Cache, decomposition: str, folder: Path) -> None:
                 made = " UNION ".join(
                     f"SELECT {key} FROM {KEYS[key]} WHERE decomposition IN ({listed})" for key in _MADE_FROM_IT
                 )
-                ladders = f"SELECT ladder FROM ladders WHERE capture = '{capture}'"
-                which = f"result IN ('{capture}', {listed}) OR result IN ({made}) OR result IN ({ladders})"
+                beside = " UNION ".join(
+                    f"SELECT {key} FROM {KEYS[key]} WHERE capture = '{capture}'" for key in ("ladder", "scoring")
+                )
+                which = f"result IN ('{capture}', {listed}) OR result IN ({made}) OR result IN ({beside})"
             elif name == "subjects":
                 which = f"subject IN (SELECT subject FROM captures WHERE capture = '{capture}')"
             else:

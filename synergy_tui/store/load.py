@@ -12,6 +12,7 @@ from synergy_tui.errors import CacheError, UsageError
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.schema import NEWEST_FIRST
 from synergy_tui.store.tables import KEYS, PARENTS
+from synergy_tui.terms import BASELINES, INTERVENTIONS, column
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,6 +49,8 @@ def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
         related = {
             ("capture", "decomposition"): "SELECT decomposition FROM decompositions WHERE capture = ? "
             f"ORDER BY {NEWEST_FIRST['decomposition']} LIMIT 1",
+            ("scoring", "decomposition"): "SELECT decomposition FROM decompositions JOIN scorings USING (capture) "
+            f"WHERE scoring = ? ORDER BY {NEWEST_FIRST['decomposition']} LIMIT 1",
             ("capture", "ladder"): "SELECT ladder FROM ladders WHERE capture = ? "
             "ORDER BY serial DESC NULLS LAST, created DESC, ladder LIMIT 1",
             ("decomposition", "ladder"): "SELECT ladder FROM ladder_levels WHERE map = ?",
@@ -158,6 +161,76 @@ def unit_means(
     return out
 
 
+def replayable(cache: Cache, capture: str) -> dict[int, dict[str, Any]]:
+    """Prompt → tokens asked and answered, category; of all prompts whose response is long enough."""
+    found = rows(
+        cache,
+        """SELECT prompt, category, p.tokens AS asked, r.tokens AS answered
+        FROM prompts p JOIN responses r USING (capture, prompt) WHERE capture = $1 AND valid ORDER BY prompt""",
+        capture,
+    )
+    return {row["prompt"]: row for row in found}
+
+
+def scoring(cache: Cache, scoring_id: str, units: int) -> tuple[list[int], dict[str, np.ndarray]]:
+    """Prompts of a scoring, and by score its values [units, prompts] at each place of the map; NaN where there is
+    none."""
+    found = rows(cache, "SELECT * FROM capture_score_prompts WHERE scoring = $1", scoring_id)
+    prompts = sorted({row["prompt"] for row in found})
+    place = {prompt: k for k, prompt in enumerate(prompts)}
+    out = {name: np.full((units, len(prompts)), np.nan) for name in BASELINES}
+    for row in found:
+        for name in BASELINES:
+            if (value := row[column(name)]) is not None:
+                out[name][row["unit_index"], place[row["prompt"]]] = value
+    return prompts, out
+
+
+def scores_of(cache: Cache, scoring_id: str) -> dict[str, Any]:
+    """One scoring: its row, `scores` (a row per unit and score), and `comparisons` by ablation."""
+    row = one(cache, "scoring", scoring_id)
+    found = rows(
+        cache,
+        """SELECT score, unit_index, layer, unit, value, low, high FROM capture_scores JOIN units
+        USING (capture, unit_index) WHERE scoring = $1 ORDER BY list_position($2, score), unit_index""",
+        scoring_id,
+        list(BASELINES),
+    )
+    compared: dict[str, list[dict[str, Any]]] = {}
+    query = "SELECT * EXCLUDE (scoring) FROM ablation_comparisons WHERE scoring = $1 ORDER BY ablation, difference"
+    for comparison in rows(cache, query, scoring_id):
+        compared.setdefault(comparison.pop("ablation"), []).append(comparison)
+    return row | {"scores": found, "comparisons": compared}
+
+
+def newest_scoring(cache: Cache, capture: str) -> str | None:
+    """The newest scoring of a capture; None where there is none."""
+    query = "SELECT scoring FROM scorings WHERE capture = $1 ORDER BY serial DESC, scoring LIMIT 1"
+    return next((row["scoring"] for row in rows(cache, query, capture)), None)
+
+
+def removals(cache: Cache, capture: str) -> list[dict[str, Any]]:
+    """The ablations of a capture that keep what every unit alone is worth on every prompt: ablation, decomposition,
+    ranking, held_out."""
+    return rows(
+        cache,
+        """SELECT ablation, decomposition, ranking, coalesce(held_out, false) AS held_out FROM ablations
+        WHERE capture = $1 AND ablation IN (SELECT ablation FROM ablation_units) ORDER BY serial, ablation""",
+        capture,
+    )
+
+
+def removal(cache: Cache, ablation_id: str, units: int) -> tuple[list[int], np.ndarray]:
+    """Prompts, and divergence [units, prompts] of every unit alone at each place of the map."""
+    found = rows(cache, "SELECT * FROM ablation_units WHERE ablation = $1", ablation_id)
+    prompts = sorted({row["prompt"] for row in found})
+    place = {prompt: k for k, prompt in enumerate(prompts)}
+    out = np.full((units, len(prompts)), np.nan)
+    for row in found:
+        out[row["unit_index"], place[row["prompt"]]] = np.nan if row["divergence"] is None else row["divergence"]
+    return prompts, out
+
+
 def layers_of_units(cache: Cache, capture: str) -> dict[int, int]:
     """Number of each unit of a capture → its layer, in order. Where layers differ in their number of units some numbers
     have none."""
@@ -182,7 +255,8 @@ def method_of(cache: Cache, result: str) -> int:
 def ablation(cache: Cache, ablation_id: str) -> dict[str, Any]:
     """One ablation: its row, and `orders` by name, each with its curves (one per seed, and per target when it is
     layer-matched) and the areas under them; `ratios` to the controls, `sweeps` by name, `correlations` of rankings with
-    the sweep of single units, `accuracy`, `accuracy_changes`, and `plan` with its `units` (empty without one)."""
+    the sweep of single units, `comparisons` of one with the newest other scores, `accuracy`, `accuracy_changes`, and
+    `plan` with its `units` (empty without one)."""
     row = one(cache, "ablation", ablation_id)
     curves = rows(
         cache,
@@ -216,10 +290,30 @@ def ablation(cache: Cache, ablation_id: str) -> dict[str, Any]:
         "ratios": _of_ablation(cache, "ablation_ratios", ablation_id, "removal_order, control, category NULLS FIRST"),
         "sweeps": sweeps,
         "correlations": _of_ablation(cache, "ablation_correlations", ablation_id, "abs(spearman) DESC"),
+        "comparisons": comparisons(cache, ablation_id),
         "accuracy": _of_ablation(cache, "ablation_accuracy", ablation_id, "removal_order, target, seed, category"),
         "accuracy_changes": _of_ablation(cache, "ablation_accuracy_changes", ablation_id, "removal_order, control"),
         "plan": plans[0] | {"units": units} if plans else {},
     }
+
+
+def comparisons(cache: Cache, ablation_id: str) -> list[dict[str, Any]]:
+    """Whether synergy predicts what a unit alone is worth better than the scores of the newest scoring do."""
+    return rows(
+        cache,
+        """SELECT * EXCLUDE (ablation) FROM ablation_comparisons WHERE ablation = $1 AND scoring = (SELECT scoring
+        FROM ablation_comparisons JOIN scorings USING (scoring) WHERE ablation = $1 ORDER BY serial DESC LIMIT 1)
+        ORDER BY difference, other""",
+        ablation_id,
+    )
+
+
+def newest_comparisons(cache: Cache, decomposition: str) -> list[dict[str, Any]]:
+    """Those of the newest ablation of a decomposition that has some; one by the default intervention goes first."""
+    query = f"""SELECT ablation FROM ablations WHERE decomposition = $1 AND ablation IN (SELECT ablation
+        FROM ablation_comparisons) ORDER BY intervention = '{INTERVENTIONS[0]}' DESC, serial DESC LIMIT 1"""
+    found = rows(cache, query, decomposition)
+    return comparisons(cache, found[0]["ablation"]) if found else []
 
 
 def _of_ablation(cache: Cache, table: str, ablation_id: str, order: str) -> list[dict[str, Any]]:

@@ -48,6 +48,12 @@ def publish_networks(cache: Cache, network: str, rows: Rows) -> None:
     _publish(cache, "network", network, rows)
 
 
+def publish_scores(cache: Cache, scoring: str, rows: Rows) -> None:
+    """`rows`: scorings, capture_scores, capture_score_prompts, ablation_comparisons, recipes. Raises CacheError when
+    the capture was deleted meanwhile."""
+    _publish(cache, "scoring", scoring, rows)
+
+
 def publish_card(cache: Cache, card: str, rows: Rows) -> None:
     """`rows`: cards, claims. Raises CacheError as publish_ablation does."""
     _publish(cache, "card", card, rows)
@@ -138,6 +144,7 @@ def _descendants(con: duckdb.DuckDBPyConnection, run: str) -> dict[str, list[str
             WHERE $1 IN (decomposition, capture) OR decomposition IN ({maps})"""
         ),
         "ladder": ids("SELECT ladder FROM ladders WHERE $1 IN (ladder, capture)"),
+        "scoring": ids("SELECT scoring FROM scorings WHERE $1 IN (scoring, capture)"),
     }
     for key in (key for key, parent in PARENTS.items() if parent == "decomposition"):
         found[key] = ids(

@@ -11,7 +11,7 @@ import numpy as np
 from synergy_tui.errors import UsageError
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
-from synergy_tui.terms import ATOMS, INTERVENTIONS, SWEEPS
+from synergy_tui.terms import ATOMS, BASELINES, INTERVENTIONS, SWEEPS
 
 if TYPE_CHECKING:  # pyarrow and jaxtyping are not loaded: the explorer's first map does without their 0.1 s
     import duckdb
@@ -21,6 +21,13 @@ Row = dict[str, Any]
 
 ByNull = dict[str, dict[str, Row]]
 """Ranking → null → row."""
+
+
+_IN_NATS = (
+    *("tdmi", "offset", "excess", "difference", "divergence"),
+    *("attention-entropy", "grad-activation", "attribution"),
+)
+"""What is counted in nats beside the atoms."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Score:
     @property
     def unit(self) -> str:
         """What it is counted in."""
-        plain = self.name in ATOMS or self.name in ("tdmi", "offset", "excess", "difference", "divergence")
+        plain = self.name in ATOMS or self.name in _IN_NATS
         return "nats" if plain and self.kind != "ranking" else ""
 
     @property
@@ -107,6 +114,7 @@ def read(cache: Cache, decomposition: str) -> Run:
         units = row["layers"] * row["units_per_layer"]
         columns = ("value", "scaled", "low", "high")
         found = _by_score(con, decomposition, units, columns) | _alone(rows(_SWEPT), units)
+        found |= _beside(rows(_SCORED), units)
         profiles: dict[str, list[Row]] = {}
         for one in of("layer_profiles", "ranking, layer"):
             profiles.setdefault(one.pop("ranking"), []).append(one)
@@ -152,6 +160,11 @@ _SWEPT = f"""SELECT unit_index, divergence, low, high FROM ablation_sweeps WHERE
 """Of every unit alone: the newest sweep that removed units by the default intervention, or by any."""
 
 
+_SCORED = """SELECT score, unit_index, value, low, high FROM capture_scores WHERE scoring = (SELECT scoring
+    FROM scorings JOIN decompositions USING (capture) WHERE decomposition = $1 ORDER BY scorings.serial DESC LIMIT 1)"""
+"""What the units' attention and gradients say, of the newest scoring of the capture."""
+
+
 def _by_null(rows: list[Row]) -> ByNull:
     out: ByNull = {}
     for one in rows:
@@ -167,6 +180,17 @@ def _alone(rows: list[Row], units: int) -> dict[str, dict[str, np.ndarray]]:
         for name, column in (("value", "divergence"), ("low", "low"), ("high", "high")):
             out[name][one["unit_index"]] = np.nan if one[column] is None else one[column]
     return {"divergence": out}
+
+
+def _beside(rows: list[Row], units: int) -> dict[str, dict[str, np.ndarray]]:
+    out: dict[str, dict[str, np.ndarray]] = {}
+    for one in rows:
+        if one["score"] not in out:
+            out[one["score"]] = {name: np.full(units, np.nan) for name in ("value", "scaled", "low", "high")}
+        for name in ("value", "low", "high"):
+            if one[name] is not None:
+                out[one["score"]][name][one["unit_index"]] = one[name]
+    return out
 
 
 def _by_score(
@@ -201,5 +225,6 @@ def score(name: str, columns: dict[str, np.ndarray]) -> Score:
     known = value[np.isfinite(value)]
     # Where both signs occur, zero is what the colours part at.
     centre = 0.0 if len(known) and known.min() < 0 < known.max() else None
-    low, high = (columns["low"], columns["high"]) if name == "divergence" else (nothing, nothing)
+    own = name == "divergence" or name in BASELINES
+    low, high = (columns["low"], columns["high"]) if own else (nothing, nothing)
     return Score(name, "atom" if name in ATOMS else "measure", value, value, low, high, centre)

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from synergy_tui.store.tables import JOB_COLUMNS, PAIR_EXTRAS, TABLES
-from synergy_tui.terms import ATOMS, INVALID_REASONS, MEASURES, RANKINGS, TESTS, column
+from synergy_tui.terms import ATOMS, BASELINE_MEANINGS, BASELINES, INVALID_REASONS, MEASURES, RANKINGS, TESTS, column
 
 VERSION = 6
 
@@ -31,6 +31,7 @@ def views(folder: Path) -> dict[str, tuple[str, str, dict[str, str]]]:
     pivot = ",\n  ".join(
         f"max(value) FILTER (score = '{name}') AS {column(name)}" for name in (*ATOMS, *MEASURES, *RANKINGS, *TESTS)
     )
+    beside = ", ".join(f"max(value) FILTER (score = '{name}') AS {column(name)}" for name in BASELINES)
     ranked = f"FILTER (score = '{RANKINGS[0]}')"
     atom_meaning = {atom: f"Atom {atom}, nats." for atom in ATOMS}
     return {
@@ -69,10 +70,14 @@ FROM read_parquet('{here}/series/*/*.parquet', hive_partitioning = true, hive_ty
             "Units of all decompositions with their scores side by side.",
             f"""SELECT decomposition, d.capture, s.name AS subject, u.layer, u.unit, u.depth,
   max(scaled) {ranked} AS rank, max(low) {ranked} AS rank_low, max(high) {ranked} AS rank_high,
-  {pivot}
+  {pivot},
+  {", ".join(f"any_value(b.{column(name)}) AS {column(name)}" for name in BASELINES)}
 FROM unit_scores JOIN decompositions d USING (decomposition)
 JOIN units u ON u.capture = d.capture AND u.unit_index = unit_scores.unit_index
 JOIN captures c ON c.capture = d.capture JOIN subjects s ON s.subject = c.subject
+LEFT JOIN (SELECT capture, unit_index, {beside} FROM capture_scores
+  WHERE scoring IN (SELECT arg_max(scoring, serial) FROM scorings GROUP BY capture)
+  GROUP BY capture, unit_index) b ON b.capture = d.capture AND b.unit_index = u.unit_index
 GROUP BY decomposition, d.capture, s.name, u.layer, u.unit, u.depth
 ORDER BY decomposition, u.layer, u.unit""",
             {
@@ -86,6 +91,7 @@ ORDER BY decomposition, u.layer, u.unit""",
                 "autocorrelation": "Mean lag-τ autocorrelation of the unit's activity.",
                 "norm": "Mean activity.",
                 **{column(name): f"Ranking {name}, raw value." for name in RANKINGS},
+                **{column(name): f"{text[0].upper()}{text[1:]}" for name, text in BASELINE_MEANINGS.items()},
                 **{column(name): f"{meaning} NULL without surrogates." for name, meaning in TESTS.items()},
             },
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from synergy_tui.terms import BASELINE_MEANINGS, column
+
 Columns = list[tuple[str, str, str]]
 
 TABLES: dict[str, tuple[str, Columns]] = {
@@ -148,6 +150,41 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("scaled", "DOUBLE", "A ranking's value min–max scaled to [0, 1]; NULL for other scores."),
             ("low", "DOUBLE", "Lower end of the 95 % interval of the scaled value, over prompts."),
             ("high", "DOUBLE", "Upper end of it."),
+        ],
+    ),
+    "scorings": (
+        "What else the units of a capture were judged by: attention patterns and gradients on its own responses.",
+        [
+            ("scoring", "VARCHAR PRIMARY KEY", "Id; the job that made it has the same."),
+            ("capture", "VARCHAR", "captures.capture whose responses were replayed."),
+            ("prompts", "INTEGER", "Prompts replayed."),
+            ("dtype", "VARCHAR", "Number type the model ran in."),
+            ("reasons", "VARCHAR", "By score, why units have none, as JSON."),
+            ("versions", "VARCHAR", "Versions of what made it, as JSON."),
+            ("created", "TIMESTAMP", "When it became visible (UTC)."),
+            ("serial", "BIGINT", "Counts results up as they become visible, whatever the clock says."),
+        ],
+    ),
+    "capture_scores": (
+        "These scores, one row per unit and score; heads has those of the newest scoring of a capture side by side.",
+        [
+            ("scoring", "VARCHAR", "scorings.scoring."),
+            ("capture", "VARCHAR", "captures.capture."),
+            ("unit_index", "INTEGER", "units.unit_index."),
+            ("score", "VARCHAR", "previous-token, induction, retrieval, attention-entropy, grad-activation, …"),
+            ("value", "DOUBLE", "Mean over steps, then prompts; NULL where there is none: see scorings.reasons."),
+            ("low", "DOUBLE", "Lower end of its 95 % interval, over prompts."),
+            ("high", "DOUBLE", "Upper end of it."),
+        ],
+    ),
+    "capture_score_prompts": (
+        "These scores on every prompt, mean over its steps.",
+        [
+            ("scoring", "VARCHAR", "scorings.scoring."),
+            ("capture", "VARCHAR", "captures.capture."),
+            ("prompt", "INTEGER", "prompts.prompt."),
+            ("unit_index", "INTEGER", "units.unit_index."),
+            *((column(name), "DOUBLE", f"{text[0].upper()}{text[1:]}") for name, text in BASELINE_MEANINGS.items()),
         ],
     ),
     "unit_nulls": (
@@ -384,6 +421,36 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("partial_low", "DOUBLE", "Lower end of its 95 % interval; with few units a layer it is too narrow."),
             ("partial_high", "DOUBLE", "Upper end of it."),
             ("units", "INTEGER", "Units with both values."),
+        ],
+    ),
+    "ablation_units": (
+        "Behaviour divergence of every unit alone on every prompt; ablation_sweeps has its mean over prompts.",
+        [
+            ("ablation", "VARCHAR", "ablations.ablation."),
+            ("unit_index", "INTEGER", "units.unit_index."),
+            ("prompt", "INTEGER", "prompts.prompt."),
+            ("divergence", "DOUBLE", "KL(intact ‖ ablated), nats per token, mean over steps."),
+        ],
+    ),
+    "ablation_comparisons": (
+        "Whether a ranking by synergy predicts what a unit alone is worth better than another score does, paired.",
+        [
+            ("ablation", "VARCHAR", "ablations.ablation with the sweep of single units."),
+            ("scoring", "VARCHAR", "scorings.scoring of the other score."),
+            ("ranking", "VARCHAR", "The ranking."),
+            ("other", "VARCHAR", "The other score; of attribution its size on each prompt."),
+            ("spearman", "DOUBLE", "Spearman correlation of the ranking with the divergence, over units."),
+            ("other_spearman", "DOUBLE", "That of the other."),
+            ("difference", "DOUBLE", "spearman minus the size of other_spearman: above 0 the ranking predicts better."),
+            ("low", "DOUBLE", "Lower end of its 95 % interval: the same prompts and units drawn for both."),
+            ("high", "DOUBLE", "Upper end of it."),
+            ("partial", "DOUBLE", "The same of ranks minus their layer's mean: whatever depth explains taken out."),
+            ("partial_low", "DOUBLE", "Lower end of its 95 % interval; with few units a layer it is too narrow."),
+            ("partial_high", "DOUBLE", "Upper end of it."),
+            ("verdict", "VARCHAR", "better, worse or undecided: whether the interval of difference excludes 0."),
+            ("units", "INTEGER", "Units with both values."),
+            ("prompts", "INTEGER", "Prompts of the divergence."),
+            ("held_out", "BOOLEAN", "Whether ranking and score come from prompts without those of the divergence."),
         ],
     ),
     "ablation_ratios": (
@@ -759,7 +826,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
 
 JOB_COLUMNS: Columns = [
     ("id", "VARCHAR", "Id of the job; what it makes has the same."),
-    ("kind", "VARCHAR", "capture, decompose, ablate, ladder, networks or claims."),
+    ("kind", "VARCHAR", "capture, decompose, ablate, ladder, networks, claims or scores."),
     ("state", "VARCHAR", "queued, running, paused, done, failed or cancelled."),
     ("stage", "VARCHAR", "What it is doing."),
     ("progress", "DOUBLE", "Share done, 0 to 1."),
@@ -792,12 +859,14 @@ KEYS = {
     "ladder": "ladders",
     "network": "networks",
     "card": "cards",
+    "scoring": "scorings",
 }
 """A result's key and the table it is the key of. Its rows in all other tables carry the same key."""
 
 PARENTS = {
     "decomposition": "capture",
     "ladder": "capture",
+    "scoring": "capture",
     **dict.fromkeys(("ablation", "network", "card"), "decomposition"),
 }
 """What a result is made from."""

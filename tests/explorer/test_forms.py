@@ -43,6 +43,7 @@ from synergy_tui.jobs.specs import (
     DecomposeRequest,
     LadderRequest,
     NetworksRequest,
+    ScoresRequest,
 )
 from synergy_tui.jobs.specs.fields import Field, fields
 from synergy_tui.settings import load
@@ -50,7 +51,10 @@ from synergy_tui.store.cache import Cache
 
 EVERY = [
     one
-    for request in (AblateRequest, CaptureRequest, ClaimsRequest, DecomposeRequest, LadderRequest, NetworksRequest)
+    for request in (
+        *(AblateRequest, CaptureRequest, ClaimsRequest, DecomposeRequest),
+        *(LadderRequest, NetworksRequest, ScoresRequest),
+    )
     for one in fields(request)
 ]
 

@@ -32,6 +32,7 @@ from synergy_tui.jobs.specs import (
     NetworksSpec,
     PullSpec,
     Request,
+    ScoresSpec,
     Spec,
     request_of,
 )
@@ -85,6 +86,7 @@ EACH: dict[str, Spec] = {
     "claims": ClaimsSpec(
         decomposition="d1", capture="c1", results=Results(ablation="a1", controls={"replayed": ("d2", "d3")})
     ),
+    "scores": ScoresSpec(capture="c1", source=SOURCE, data="/data", kinds=terms.HEADS, replayed=(0, 2), prompts=2),
     "pull": PullSpec(subject="smollm2", source=Source("SmolLM2", "built-in", "smollm2"), data="/data"),
 }
 

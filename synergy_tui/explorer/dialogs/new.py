@@ -56,6 +56,7 @@ def choose_form(app: Host) -> None:
     if app.shown is not None and not app.shown.unready and not app.shown.place.sample:
         lines["decompose"] = "decompose again   this capture: nulls, other estimators, other lags"
         lines["networks"] = "networks   of synergy and redundancy in this run, against surrogates"
+        lines["scores"] = "scores   of heads by attention and gradients: does synergy predict removal better?"
         lines["claims"] = "claims   what this run says of six claims, and all that is needed for it"
     lines["difficulty"] = "difficulty   a ladder of tasks: does the map change, and how (d)"
     lines["ablate"] = "ablate   remove units of this run and see what changes (a)"
@@ -259,6 +260,23 @@ def _networks(app: Host) -> Asking:
     return Asking("Networks of this run", asked, links)
 
 
+def _scores(app: Host) -> Asking:
+    from synergy_tui.jobs.specs import ScoresRequest
+
+    asked = [one for one in fields(ScoresRequest) if not one.option.argument]
+
+    def links(texts: Texts) -> Sequence[Link]:
+        from synergy_tui.jobs import plan
+
+        run = app.shown
+        if run is None:
+            raise UsageError("no run is open", "open one first")
+        (request,) = ScoresRequest.read({**texts, "capture": run.row["capture"]})
+        return [plan.Link("scores", plan.scores(run.place.cache, app.settings.data, request))]
+
+    return Asking("Other scores of these heads", asked, links)
+
+
 def _claims(app: Host) -> Asking:
     from synergy_tui.jobs.specs import ClaimsRequest
 
@@ -280,6 +298,7 @@ FORMS: dict[str, Callable[[Host], Asking]] = {
     "run": _run,
     "decompose": _decompose,
     "networks": _networks,
+    "scores": _scores,
     "claims": _claims,
     "difficulty": _ladder,
 }

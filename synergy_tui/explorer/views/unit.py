@@ -16,7 +16,7 @@ from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.plot import Plot
 from synergy_tui.explorer.widgets.table import ResultTable
-from synergy_tui.terms import ATOMS, RANKINGS
+from synergy_tui.terms import ATOMS, BASELINES, RANKINGS
 
 ORDERS = ("sts", "rtr", "excess", "tdmi")
 """What partners can be put in order by."""
@@ -25,7 +25,7 @@ OTHERS = (0.05, 0.95)
 """The quantiles over the other prompts between which a band lies behind the curve of the one chosen."""
 
 
-FIRST = ("sts", "rtr", "tdmi", "offset", "autocorrelation", "norm")
+FIRST = ("sts", "rtr", "tdmi", "offset", "autocorrelation", "norm", *BASELINES)
 """What stands behind the rankings."""
 
 IN_NATS = (*ATOMS, "tdmi", "offset")
@@ -225,7 +225,7 @@ def _scores(run: Any, unit: int, width: int) -> list[Text]:
         found = run.place_in(name, unit)
         line = Text(f"{name:<16}")
         small = name.split("-")[-1] in ("p", "q") and value < 0.001
-        line.append(f"{'< 0.001' if small else told[name]:>8}", "bold")
+        line.append(f"{'< 0.001' if small else told[name]:>{24 - max(len(name), 16)}}", "bold")
         ends = f"[{low:.2f}, {high:.2f}]" if np.isfinite(low) else ""
         line.append(f"  {ends:<14}" if interval else " ")
         place = f"{found[0]}/{found[1]}" if found and with_place else ""

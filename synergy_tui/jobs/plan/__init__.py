@@ -11,6 +11,7 @@ from synergy_tui.jobs.plan.difficulties import difficulty
 from synergy_tui.jobs.plan.links import Link, finished
 from synergy_tui.jobs.plan.networks import networks
 from synergy_tui.jobs.plan.runs import with_maps
+from synergy_tui.jobs.plan.scores import scores
 
 __all__ = [
     "Link",
@@ -25,5 +26,6 @@ __all__ = [
     "difficulty",
     "finished",
     "networks",
+    "scores",
     "with_maps",
 ]

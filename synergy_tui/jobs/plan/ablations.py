@@ -15,13 +15,12 @@ from synergy_tui.errors import UsageError
 from synergy_tui.jobs import cost
 from synergy_tui.jobs.devices import choose, cores
 from synergy_tui.jobs.plan.base import Plan
+from synergy_tui.jobs.plan.subjects import enough, evenly, replayable, source_of, subject_of
 from synergy_tui.jobs.rankings import rankings
 from synergy_tui.jobs.specs.ablate import AblateRequest, AblateSpec
 from synergy_tui.settings import user_path
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
-from synergy_tui.subject import trust
-from synergy_tui.subject.source import Source
 from synergy_tui.tasks import graded
 from synergy_tui.tasks.graded import Task
 from synergy_tui.units import UnitName
@@ -33,25 +32,15 @@ def ablate(cache: Cache, data: Path, request: AblateRequest, sparing: bool = Fal
     device = choose(request.device)
     capture_id = load.find(cache, "capture", request.decomposition)
     row = load.one(cache, "capture", capture_id)
-    (subject,) = load.rows(cache, "SELECT * FROM subjects WHERE subject = $1", row["subject"])
-    if subject["source"] == "import":
-        raise UsageError(f"capture {capture_id} was imported and has no model to ablate", "capture a subject instead")
+    subject = subject_of(cache, row, "ablate")
     layer_of = load.layers_of_units(cache, capture_id)
     shape = (row["layers"], row["units_per_layer"])
     marked = _marked(request, shape, layer_of)
-    texts = load.rows(
-        cache,
-        """SELECT prompt, category, len(p.tokens) + steps AS tokens
-        FROM prompts p JOIN responses r USING (capture, prompt) WHERE capture = $1 AND valid ORDER BY prompt""",
-        capture_id,
-    )
-    if request.prompts > len(texts):
-        raise UsageError(
-            f"capture {capture_id} has {len(texts)} prompts long enough, not {request.prompts}", "ask for fewer prompts"
-        )
+    texts = replayable(cache, capture_id)
+    enough(capture_id, texts, request.prompts)
     if request.intervention == "resample" and request.prompts < 2:
         raise UsageError("resample needs another prompt to take from", "replay two prompts or more")
-    chosen = _evenly(texts, request.prompts)
+    chosen = evenly(texts, request.prompts)
     replayed = tuple(sorted(one["prompt"] for one in chosen))
     orders = _with_budget(request)
     shares = tuple(sorted(set(request.fractions)))
@@ -67,7 +56,7 @@ def ablate(cache: Cache, data: Path, request: AblateRequest, sparing: bool = Fal
     spec = AblateSpec(
         **settled,
         capture=capture_id,
-        source=_source(subject, request),
+        source=source_of(subject, request.allow_pickle, request.allow_remote_code),
         data=str(data),
         kinds=tuple(row["kind"].split(",")),
         chat=row["chat_template"] is not None,
@@ -92,20 +81,6 @@ _GRADED, _ANSWER = 25.0, 1000.0
 
 FEWEST_RANKED = 5
 """Prompts that are not replayed, from which a ranking can be taken."""
-
-
-def _source(subject: dict[str, Any], request: AblateRequest) -> Source:
-    """Where a captured subject is, with what the user allows it now, or has allowed it before."""
-    place = (subject["source"], subject["place"], subject["revision"])
-    before = trust.allowed(*place)
-    return Source(
-        subject["name"],
-        *place,
-        weights_seed=subject["weights_seed"],
-        adapter=subject["adapter"],
-        pickle=request.allow_pickle or before["pickle"],
-        remote_code=request.allow_remote_code or before["remote_code"],
-    )
 
 
 def _passes(spec: AblateSpec) -> float:
@@ -153,7 +128,7 @@ def _reference(texts: list[dict[str, Any]], chosen: list[dict[str, Any]], count:
             f"mean needs a reference set and {len(others)} of {len(texts)} prompts are not replayed",
             "replay fewer prompts, or capture more",
         )
-    return tuple(sorted(one["prompt"] for one in _evenly(others, count)))
+    return tuple(sorted(one["prompt"] for one in evenly(others, count)))
 
 
 def _graded(request: AblateRequest) -> tuple[Task, ...]:
@@ -201,14 +176,3 @@ def _marked(request: AblateRequest, shape: tuple[int, int], layer_of: dict[int, 
     if len(marked) == len(layer_of):
         raise UsageError("the marked set is all units of the model: there is no control for it", "mark fewer")
     return tuple(marked)
-
-
-def _evenly(texts: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    """The first of each category, then the second of each, until there are `count`."""
-    seen: dict[str, int] = {}
-    places = []
-    for one in texts:
-        seen[one["category"]] = seen.get(one["category"], -1) + 1
-        places.append(seen[one["category"]])
-    order = sorted(range(len(texts)), key=lambda number: (places[number], number))
-    return [texts[number] for number in order[:count]]

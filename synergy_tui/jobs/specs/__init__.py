@@ -5,7 +5,7 @@ fields.py     what a field is: options, forms and job folders read and check it 
 base.py       Request, Spec: values, JSON, hash, command
 method.py     Method: how pairs are decomposed
 registry.py   SPECS: the kinds there are; files of specs
-capture.py, decompose.py, ablate.py, ladder.py, networks.py, claims.py, pull.py   a class of each for every kind
+capture.py, decompose.py, ablate.py, ladder.py, networks.py, claims.py, scores.py, pull.py   classes of every kind
 earlier.py    specs of earlier versions
 """
 
@@ -21,6 +21,7 @@ from synergy_tui.jobs.specs.method import Method
 from synergy_tui.jobs.specs.networks import NetworksRequest, NetworksSpec
 from synergy_tui.jobs.specs.pull import PullRequest, PullSpec
 from synergy_tui.jobs.specs.registry import FORMAT, SPECS, as_json, from_json, request_of
+from synergy_tui.jobs.specs.scores import ScoresRequest, ScoresSpec
 
 __all__ = [
     "FORMAT",
@@ -41,6 +42,8 @@ __all__ = [
     "PullRequest",
     "PullSpec",
     "Request",
+    "ScoresRequest",
+    "ScoresSpec",
     "Spec",
     "as_json",
     "from_json",

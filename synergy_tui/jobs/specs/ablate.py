@@ -123,6 +123,8 @@ class AblateSpec(AblateRequest, Spec, frozen=True, kw_only=True):
         "ablation_prompts",
         "ablation_sweeps",
         "ablation_correlations",
+        "ablation_units",
+        "ablation_comparisons",
         "ablation_ratios",
         "ablation_accuracy",
         "ablation_accuracy_changes",

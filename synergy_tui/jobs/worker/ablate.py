@@ -14,20 +14,19 @@ from synergy_tui.ablation.condition import Condition, answered
 from synergy_tui.ablation.divergence import IntactBehaviour
 from synergy_tui.ablation.interventions import Intervention
 from synergy_tui.capture.generate import generate
-from synergy_tui.errors import SubjectError
 from synergy_tui.jobs import parts
-from synergy_tui.jobs.devices import choose
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.rankings import rankings
 from synergy_tui.jobs.specs import AblateSpec
 from synergy_tui.jobs.worker import ablate_rows
 from synergy_tui.jobs.worker.answering import Examination
+from synergy_tui.jobs.worker.comparing import Removal, Scored, comparisons
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes
+from synergy_tui.jobs.worker.subjects import captured_subject
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_ablation
-from synergy_tui.subject import loading
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import Units
 from synergy_tui.tasks.graded import Task, able
@@ -82,9 +81,9 @@ def work(job: JobFolder, spec: AblateSpec, progress: Progress) -> None:
     shape = (capture["layers"], capture["units_per_layer"])
     layer_of = load.layers_of_units(cache, spec.capture)
     conditions = list(spec.conditions)
-    subject = _subject(spec, capture, spec.dtype or capture["dtype"], progress)
+    subject = captured_subject(spec, capture, spec.dtype or capture["dtype"], progress)
     progress.detail(f"{subject.source.name}  {len(layer_of)} units in {subject.layers} layers")
-    texts = _texts(cache, spec)
+    texts = load.replayable(cache, spec.capture)
 
     detail = f"{len(conditions)} conditions × {len(spec.replayed)} prompts"
     progress.stage("ablate", len(conditions), "conditions", detail, (0.1, 0.75 if _more(spec) else 0.96))
@@ -116,6 +115,7 @@ def work(job: JobFolder, spec: AblateSpec, progress: Progress) -> None:
     known |= rankings(cache, spec.decomposition, shape, spec.replayed if spec.held_out else ())
     categories = {number: row["category"] for number, row in texts.items()}
     rows = ablate_rows.rows(job.id, spec, conditions, tables, layer_of, shape, known, categories, more)
+    rows["ablation_comparisons"] = _compared(cache, job.id, spec, conditions, tables, layer_of, shape, known)
     publish_ablation(cache, job.id, rows | {"recipes": recipes(job.id, spec)})
 
 
@@ -123,29 +123,31 @@ _SCORES = (*RANKINGS, "sts", "rtr", "tdmi", "autocorrelation", "norm")
 """What is held against the divergence of single units."""
 
 
+def _compared(
+    cache: Cache,
+    ablation: str,
+    spec: AblateSpec,
+    conditions: list[Condition],
+    tables: list[pa.Table],
+    layer_of: dict[int, int],
+    shape: tuple[int, int],
+    known: dict[str, np.ndarray],
+) -> list[dict[str, Any]]:
+    """Rows of ablation_comparisons with the newest scoring of the capture; none where it has none, or where no single
+    units were removed."""
+    scoring = load.newest_scoring(cache, spec.capture)
+    alone = np.full((shape[0] * shape[1], len(spec.replayed)), np.nan)
+    for one, table in zip(conditions, tables, strict=True):
+        if one.order == SWEEPS[0] and one.place is not None:
+            alone[one.place] = table["divergence"].to_numpy()
+    if scoring is None or not np.isfinite(alone).any():
+        return []
+    removal = Removal(ablation, spec.ranking, spec.held_out, spec.replayed, alone, known[spec.ranking])
+    return comparisons(removal, Scored(scoring, *load.scoring(cache, scoring, len(alone))), layer_of)
+
+
 def _more(spec: AblateSpec) -> bool:
     return bool(spec.graded or spec.budget)
-
-
-def _subject(spec: AblateSpec, capture: dict[str, Any], dtype: str, progress: Progress) -> Subject:
-    def told(name: str, detail: str) -> None:
-        progress.stage(name, detail=detail)
-
-    subject = loading.load(spec.source, Path(spec.data), choose(spec.device), dtype, told)
-    if subject.record["subject"] != capture["subject"]:
-        raise SubjectError(f"{subject.source.name} is not what capture {spec.capture} was made from", "capture it anew")
-    return subject
-
-
-def _texts(cache: Cache, spec: AblateSpec) -> dict[int, dict[str, Any]]:
-    """Prompt → tokens asked and answered, category; of all prompts whose response is long enough."""
-    found = load.rows(
-        cache,
-        """SELECT prompt, category, p.tokens AS asked, r.tokens AS answered
-        FROM prompts p JOIN responses r USING (capture, prompt) WHERE capture = $1 AND valid ORDER BY prompt""",
-        spec.capture,
-    )
-    return {row["prompt"]: row for row in found}
 
 
 def _intervention(subject: Subject, units: Units, spec: AblateSpec, texts: dict[int, dict[str, Any]]) -> Intervention:
@@ -290,7 +292,7 @@ def _spot_check(
     order = np.argsort(means)
     spread = np.linspace(0, len(order) - 1, CHECKED - CHECKED // 2).round().astype(int)
     chosen = list(dict.fromkeys([*order[: CHECKED // 2].tolist(), *order[spread].tolist()]))
-    subject = _subject(spec, capture, "float32", progress)
+    subject = captured_subject(spec, capture, "float32", progress)
     progress.stage("check", len(chosen), "conditions", "again in float32", (0.97, 0.98))
     lab = Lab(subject, spec.replace(dtype="float32"), texts)
     exact = []

@@ -75,6 +75,7 @@ def rows(
         "ablation_prompts": by_prompt,
         "ablation_areas": all_areas,
         "ablation_sweeps": sweeps,
+        "ablation_units": _alone(conditions, tables),
         "ablation_correlations": correlations,
         "ablation_ratios": ratios,
         "ablation_accuracy": accuracy,
@@ -94,6 +95,16 @@ def _curves(along: Sequence[tuple[Condition, pa.Table]]) -> tuple[Rows, Rows]:
         curves.append(one.key() | {"removed": len(one.units)} | value | ratio)
         by_prompt += [one.key() | row for row in table.to_pylist()]
     return curves, by_prompt
+
+
+def _alone(conditions: Sequence[Condition], tables: Sequence[pa.Table]) -> Rows:
+    """What every unit alone is worth on every prompt."""
+    swept = [(one.place, table) for one, table in zip(conditions, tables, strict=True) if one.order == SWEEPS[0]]
+    return [
+        {"unit_index": place, "prompt": prompt, "divergence": _finite(divergence)}
+        for place, table in swept
+        for prompt, divergence in zip(table["prompt"].to_pylist(), table["divergence"].to_pylist(), strict=True)
+    ]
 
 
 def _ratio(rise: float) -> float:
