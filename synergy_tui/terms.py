@@ -20,7 +20,7 @@ BASELINE_MEANINGS = {
     "grad-activation": "size of z·∂L/∂z at a step, z a unit's output and L the response's log-probability; nats.",
     "attribution": "change of L per token, to first order, where z is its mean over steps and prompts; nats.",
 }
-"""What else a unit may be judged by, from its attention and from gradients, and what it means: METHOD section 9."""
+"""What else a unit may be judged by, from its attention and from gradients, and what it means: METHOD section 10."""
 
 BASELINES = tuple(BASELINE_MEANINGS)
 

@@ -1,5 +1,5 @@
 """What removing a unit would do to first order, for all units at once from one backward pass a prompt (METHOD section
-9). L is the log-probability of a response's tokens, and z what a unit puts out at a response step.
+10). L is the log-probability of a response's tokens, and z what a unit puts out at a response step.
 
 grad-activation  mean over steps of |z·∂L/∂z|: the effect of setting z to 0 at a step, whatever its sign
 attribution      mean over steps of (z̄ − z)·∂L/∂z: the change of L per token where z is its mean z̄ at all steps

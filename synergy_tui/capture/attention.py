@@ -1,4 +1,4 @@
-"""Attention weights and tokens → what the attention pattern of a head does (METHOD section 9). The weights are reduced
+"""Attention weights and tokens → what the attention pattern of a head does (METHOD section 10). The weights are reduced
 layer by layer as a pass goes on; no more than one layer's are held.
 
 previous-token     mass on the position before
