@@ -20,7 +20,7 @@ from synergy_tui.jobs.devices import choose
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.rankings import rankings
 from synergy_tui.jobs.specs import AblateSpec
-from synergy_tui.jobs.worker import ablate_rows
+from synergy_tui.jobs.worker import ablate_pairs, ablate_rows
 from synergy_tui.jobs.worker.answering import Examination
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes
@@ -31,7 +31,7 @@ from synergy_tui.subject import loading
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import Units
 from synergy_tui.tasks.graded import Task, able
-from synergy_tui.terms import RANKINGS, SWEEPS
+from synergy_tui.terms import PAIRS, RANKINGS, SWEEPS
 
 CHECKED = 6
 """Conditions of a 16-bit run that are measured again in float32, half of them the smallest."""
@@ -52,6 +52,17 @@ class Lab:
         self.how = _intervention(subject, self.units, spec, texts)
         self.intact = self._intact(list(spec.replayed))
         self.chat = spec.chat
+
+    def measured(self, job: JobFolder, condition: Condition, progress: Progress) -> pa.Table:
+        """What `under` says under a condition: its part of the job, measured where that is not there yet."""
+        table = parts.read(job, condition.shard)
+        if table is None:
+            table = self.under(condition.units)
+            parts.write(job, condition.shard, table.replace_schema_metadata(condition.told()))
+            progress.advance()
+        else:
+            progress.skip(1)
+        return table
 
     def under(self, units: tuple[int, ...] | list[int]) -> pa.Table:
         """prompt, divergence, top1, surprisal_change without the units."""
@@ -87,19 +98,18 @@ def work(job: JobFolder, spec: AblateSpec, progress: Progress) -> None:
     texts = _texts(cache, spec)
 
     detail = f"{len(conditions)} conditions × {len(spec.replayed)} prompts"
-    progress.stage("ablate", len(conditions), "conditions", detail, (0.1, 0.75 if _more(spec) else 0.96))
+    upper = 0.75 if _more(spec) else 0.96
+    most = 0.1 + (upper - 0.1) * _share(spec, len(layer_of))
+    progress.stage("ablate", len(conditions), "conditions", detail, (0.1, most))
     lab = Lab(subject, spec, texts)
-    tables = []
-    for condition in conditions:
-        table = parts.read(job, condition.shard)
-        if table is None:
-            table = lab.under(condition.units)
-            parts.write(job, condition.shard, table.replace_schema_metadata(condition.told()))
-            progress.advance()
-        else:
-            progress.skip(1)
-        tables.append(table)
+    tables = [lab.measured(job, condition, progress) for condition in conditions]
     more: dict[str, Any] = {}
+    if PAIRS in spec.orders:
+        measured = list(zip(conditions, tables, strict=True))
+        pairs = ablate_pairs.removed(job, cache, lab, layer_of, measured, progress, (most, upper))
+        more |= pairs.found
+        conditions += [one for one, _ in pairs.sweep]
+        tables += [table for _, table in pairs.sweep]
     asked = answered(conditions)
     if spec.graded:
         if spec.sparing and not ablate_rows.disproportionate(spec, conditions, tables):
@@ -121,6 +131,15 @@ def work(job: JobFolder, spec: AblateSpec, progress: Progress) -> None:
 
 _SCORES = (*RANKINGS, "sts", "rtr", "tdmi", "autocorrelation", "norm")
 """What is held against the divergence of single units."""
+
+
+def _share(spec: AblateSpec, units: int) -> float:
+    """Of the conditions, those that are known before pairs have controls."""
+    if PAIRS not in spec.orders:
+        return 1.0
+    alone = 0 if SWEEPS[0] in spec.orders else units
+    controls = sum(one.order == PAIRS for one in spec.conditions)
+    return len(spec.conditions) / (len(spec.conditions) + controls + alone)
 
 
 def _more(spec: AblateSpec) -> bool:
