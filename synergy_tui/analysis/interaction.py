@@ -72,7 +72,7 @@ def against_controls(
 def verdict(difference: Estimate) -> str:
     """What the difference to the controls says, in words."""
     if not np.isfinite(difference.low):
-        return "undecided, an interval needs two matched pairs and two prompts"
+        return "undecided, as an interval needs two pairs and two prompts"
     if difference.low > 0:
-        return "above their controls"
-    return "below their controls" if difference.high < 0 else "undecided"
+        return "above"
+    return "below" if difference.high < 0 else "undecided"

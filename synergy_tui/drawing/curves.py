@@ -132,7 +132,10 @@ def beside(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 FEW = 5
 """Pairs of each score in a short table."""
 
-PAIR_TESTS = ("score", "spearman", "low", "high", "matched", "difference", "difference_low", "difference_high")
+PAIR_TESTS = (
+    *("score", "spearman", "low", "high", "matched", "difference", "difference_low", "difference_high"),
+    *("alone", "controls_alone"),
+)
 
 
 def pair_rows(pairs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -536,6 +536,8 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("difference", "DOUBLE", "Mean interaction of those minus that of their controls, nats per token."),
             ("difference_low", "DOUBLE", "Lower end of its 95 % interval, over prompts and pairs."),
             ("difference_high", "DOUBLE", "Upper end of it."),
+            ("alone", "DOUBLE", "What the two units of those pairs cost apart: mean of the sum, nats per token."),
+            ("controls_alone", "DOUBLE", "The same of their controls: how well they are matched."),
         ],
     ),
     "ladders": (

@@ -119,6 +119,12 @@ def removed_pair(cache: Cache, decomposition: str, x: int, y: int) -> dict[str, 
     return found[0] if found else {}
 
 
+def pairs_removed(cache: Cache, ablation: str) -> list[dict[str, Any]]:
+    """Rows of ablation_pairs of an ablation."""
+    query = "SELECT * FROM ablation_pairs WHERE ablation = $1 ORDER BY list_position($2, score), role, x, y"
+    return load.rows(cache, query, ablation, list(PAIR_SCORES))
+
+
 def pair_tests(cache: Cache, decomposition: str) -> list[dict[str, Any]]:
     """Rows of ablation_pair_tests of the newest ablation that removed pairs, by the default intervention or by any,
     with its intervention; in the order of the scores."""

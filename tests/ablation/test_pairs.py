@@ -14,7 +14,7 @@ def _score(**values: float) -> np.ndarray:
     out = np.zeros(len(PAIRS))
     for name, value in values.items():
         x, y = map(int, name.strip("p").split("_"))
-        out[(PAIRS == [x, y]).all(axis=1)] = value
+        out[(PAIRS[:, 0] == x) & (PAIRS[:, 1] == y)] = value
     return out
 
 

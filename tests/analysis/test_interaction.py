@@ -83,8 +83,8 @@ def test_the_interval_of_the_difference_holds_pairs_and_prompts(spread):
 
 
 def test_what_the_difference_says():
-    assert verdict(Estimate(0.2, 0.1, 0.3)) == "above their controls"
-    assert verdict(Estimate(-0.2, -0.3, -0.1)) == "below their controls"
+    assert verdict(Estimate(0.2, 0.1, 0.3)) == "above"
+    assert verdict(Estimate(-0.2, -0.3, -0.1)) == "below"
     assert verdict(Estimate(0.1, -0.1, 0.3)) == "undecided"
-    assert "two matched pairs and two prompts" in verdict(against_controls(np.ones((1, 5)), np.zeros((1, 5)))[0])
+    assert "needs two pairs and two prompts" in verdict(against_controls(np.ones((1, 5)), np.zeros((1, 5)))[0])
     assert against_controls(np.ones((0, 5)), np.zeros((0, 5))) == (NOTHING, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,13 +15,11 @@ from synergy_tui.ablation.conditions import single_units
 from synergy_tui.ablation.pairs import Pair
 from synergy_tui.analysis import importance, interaction
 from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.worker.lab import Lab
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.store import load, walk
 from synergy_tui.store.cache import Cache
 from synergy_tui.terms import PAIR_SCORES, PAIRS, SWEEPS
-
-if TYPE_CHECKING:
-    from synergy_tui.jobs.worker.ablate import Lab
 
 Measured = list[tuple[Condition, pa.Table]]
 
@@ -187,26 +185,24 @@ def _tests(
         mine, theirs = np.array(controls, int).reshape(-1, 2).T
         difference, matched = interaction.against_controls(beyond[mine], beyond[theirs])
         row |= {"chosen": chosen or None, "matched": matched, "difference": difference.value}
-        tests.append(row | {"difference_low": difference.low, "difference_high": difference.high})
+        row |= {"difference_low": difference.low, "difference_high": difference.high}
+        for name, some in (("alone", mine), ("controls_alone", theirs)):
+            row[name] = _apart([rows[number] for number in some])
+        tests.append(row)
         if chosen:
-            costs = [_apart([rows[number] for number in some]) for some in (mine.tolist(), theirs.tolist())]
-            compared.append(_compared(score, difference, chosen, matched, costs))
+            compared.append(_compared(score, difference, chosen, matched))
     if correlated:
-        compared.append(f"Interaction over all {len(each)} removed pairs, Spearman with {', '.join(correlated)}.")
+        compared.append(f"Spearman of interaction over {len(each)} pairs: {', '.join(correlated)}.")
     return tests, compared
 
 
-def _compared(score: str, difference: importance.Estimate, chosen: int, matched: int, costs: Sequence[float]) -> str:
+def _compared(score: str, difference: importance.Estimate, chosen: int, matched: int) -> str:
     if not matched:
-        return (
-            f"Pairs strong in {score}: none of {chosen} has a control, because no other pair of the same two layers "
-            "has a middling score: undecided."
-        )
-    some = f"{matched} pairs" if matched == chosen else f"{matched} of {chosen} pairs, the others have no control"
+        return f"Pairs strong in {score}: none of {chosen} has a control in its two layers, undecided."
+    some = f"{matched} pairs" if matched == chosen else f"{matched} of {chosen} have one"
     return (
-        f"Pairs strong in {score}, interaction beyond that of their controls: {difference.value:+.3g} "
-        f"[{difference.low:+.3g}, {difference.high:+.3g}] nats per token ({some}; apart they cost {costs[0]:.3g}, "
-        f"controls {costs[1]:.3g}): {interaction.verdict(difference)}."
+        f"Pairs strong in {score} against their controls: interaction {difference.value:+.3g} "
+        f"[{difference.low:+.3g}, {difference.high:+.3g}] nats per token ({some}): {interaction.verdict(difference)}."
     )
 
 

@@ -149,8 +149,8 @@ def test_the_strongest_are_chosen_and_their_controls_are_of_the_same_layers_and_
             for role in ("chosen", "control")
         }
         assert one["difference"] == pytest.approx(mean["chosen"] - mean["control"], abs=1e-12)
-        assert f"Pairs strong in {score}, interaction beyond that of their controls" in found["verdict"]
-    assert "removed pairs, Spearman with sts" in found["verdict"]
+        assert f"Pairs strong in {score} against their controls: interaction" in found["verdict"]
+    assert "Spearman of interaction over 16 pairs: sts" in found["verdict"]
     assert "No targeted order" not in found["verdict"]
 
 
@@ -212,7 +212,7 @@ def test_they_are_exported_read_and_deleted_with_their_ablation(run, found, tmp_
     assert check(cache) == []
     gone = _ablated(run, "agone", orders=["pairs"], pairs=1, pairs_by=["rtr"], prompts=1)
     assert len(gone["pairs"]) == 2
-    assert "needs two matched pairs and two prompts" in gone["verdict"]
+    assert "needs two pairs and two prompts" in gone["verdict"]
     delete(cache, "agone")
     for table in ("ablation_pairs", "ablation_pair_tests"):
         assert load.rows(cache, f"SELECT * FROM {table} WHERE ablation = 'agone'") == []
@@ -230,7 +230,7 @@ def test_excess_is_among_the_scores_where_there_are_surrogates(run):
 
 def test_pairs_that_cannot_be_had_are_told(run):
     cache = run[0]
-    with pytest.raises(UsageError, match="40 of the 120 pairs with a value of sts .* at most 30"):
+    with pytest.raises(UsageError, match=r"40 of the 120 pairs with a value of sts .* at most 30"):
         _plan(run, pairs=40)
     (row,) = load.rows(cache, "SELECT capture FROM decompositions WHERE decomposition = 'dpairs'")
     for name, known, said in (("dnone", 0, "no pair of dnone has a value of sts"), ("dfew", 3, "with more units")):
