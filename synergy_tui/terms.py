@@ -102,7 +102,13 @@ CONTROL_ORDERS = ("random", "layer-matched")
 SWEEPS = ("single-units", "whole-layers")
 """Not cumulative: every unit alone, every layer alone."""
 
-REMOVAL_ORDERS = TARGETED_ORDERS + CONTROL_ORDERS + SWEEPS
+PAIRS = "pairs"
+"""Not cumulative: the strongest pairs of units, each pair together, beside matched control pairs."""
+
+PAIR_SCORES = ("sts", "rtr", "excess")
+"""What pairs are the strongest by; the last needs surrogates."""
+
+REMOVAL_ORDERS = (*TARGETED_ORDERS, *CONTROL_ORDERS, *SWEEPS, PAIRS)
 
 DEFAULT_ORDERS = ("synergy-first", "redundancy-first", *CONTROL_ORDERS)
 

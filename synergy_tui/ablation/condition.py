@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from synergy_tui.terms import PAIRS
+
 
 @dataclass(frozen=True)
 class Condition:
     """Units removed together, as numbers over all places of the map. order: the removal order. target: the order whose
-    counts per layer a layer-matched one keeps. seed: of a control. fraction: of an order; None in a sweep, where
-    `place` is the unit or the layer."""
+    counts per layer a layer-matched one keeps; of pairs the score by which they were chosen. seed: of a control.
+    fraction: of an order; None in a sweep, where `place` is the unit or the layer, and of pairs."""
 
     order: str
     target: str | None
@@ -22,7 +24,9 @@ class Condition:
 
     @property
     def shard(self) -> str:
-        """The name of its part of a job."""
+        """The name of its part of a job. A pair has one, whatever it was chosen by."""
+        if self.order == PAIRS:
+            return "-".join(map(str, (self.order, *self.units)))
         where = repr(self.fraction) if self.place is None else self.place
         parts = [self.order, self.target, self.seed, where]
         return "-".join(str(part) for part in parts if part is not None)

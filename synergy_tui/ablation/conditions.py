@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -39,11 +39,16 @@ def conditions(
         for fraction in shares_of(one.name, one.target, fractions, share)
     ]
     if SWEEPS[0] in orders:
-        out += [Condition(SWEEPS[0], None, None, None, (unit,), unit) for unit in layer_of]
+        out += single_units(layer_of)
     if SWEEPS[1] in orders:
         for layer in np.unique(layers).tolist():
             out.append(Condition(SWEEPS[1], None, None, None, tuple(there[layers == layer].tolist()), layer))
     return tuple(out)
+
+
+def single_units(units: Iterable[int]) -> list[Condition]:
+    """Each of them alone."""
+    return [Condition(SWEEPS[0], None, None, None, (unit,), unit) for unit in units]
 
 
 def shares_of(order: str, target: str | None, fractions: Sequence[float], marked: float) -> list[float]:

@@ -9,6 +9,7 @@ order.py      unit atoms per prompt of every level of a ladder → order paramet
 transition.py level means of an order parameter → five models, the verdict, d*
 ladder.py     order parameters and grades → curves, susceptibility, the trend of accuracy, the verdict in words
 areas.py      divergence curves → areas, their test against controls, the verdict
+interaction.py pairs removed together against each unit alone: what it goes with, and the controls
 networks.py   pair values → graphs, their measures, differences against surrogates
 claims.py     what was measured → the verdict on each claim; how often it errs: CLAIMS.md
 comparison.py runs side by side: differences with intervals, agreement of units; NumPy alone

@@ -174,6 +174,7 @@ def ablate(
 
     \b
     Example:  synergy-tui ablate --latest --seeds 3 --fractions 0.1,0.25 --prompts 4
+    Pairs:    synergy-tui ablate --latest --orders pairs --pairs 5 --prompts 4
     """
     from synergy_tui.jobs import plan
     from synergy_tui.store import load
@@ -205,6 +206,8 @@ def ablate(
     sql = "SELECT removal_order, target, fraction, avg(divergence) FROM ablation_curves"
     if not curves.by_line(found["orders"]):
         sql = "SELECT layer, unit, divergence FROM ablation_sweeps"
+        if found["pairs"]:
+            sql = "SELECT * FROM ablation_pairs"
         print_next(opened, [f"synergy-tui sql \"{sql} WHERE ablation = '{jobs[0].id}' ORDER BY divergence DESC\""])
         return
     print_next(

@@ -88,7 +88,8 @@ def rows(orders: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 
 def beside(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Tables of what was measured beside the curves, by title: ratios to controls with their intervals, accuracy of the
-    able categories, units alone, whole layers, correlations with rankings, the plan. `found` as `ablate --json`."""
+    able categories, units alone, whole layers, correlations with rankings, pairs, the plan. `found` as `ablate
+    --json`."""
     tables: dict[str, list[dict[str, Any]]] = {}
     names: tuple[str, ...]
     if rows_ := [one for one in found["ratios"] if one["category"] is None]:
@@ -110,6 +111,14 @@ def beside(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
         tables["does it predict the divergence of single units? partial: within layers"] = [
             {name: one[name] for name in names} for one in found["correlations"]
         ]
+    if found["pairs"]:
+        some = pair_rows(found["pairs"])
+        first = [one for score in dict.fromkeys(one["by"] for one in some) for one in _of(some, score)[:FEW]]
+        tables[f"pairs removed together, nats per token beyond each alone: the {FEW} that interact most"] = first
+    if found["pair_tests"]:
+        tables["do pairs interact as they are scored? difference: to matched controls"] = [
+            {name: one[name] for name in PAIR_TESTS} for one in found["pair_tests"]
+        ]
     if found["plan"]:
         by_layer: dict[int, list[int]] = {}
         for one in found["plan"]["units"]:
@@ -118,6 +127,39 @@ def beside(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
             {"layer": layer, "heads": " ".join(map(str, sorted(heads)))} for layer, heads in sorted(by_layer.items())
         ]
     return tables
+
+
+FEW = 5
+"""Pairs of each score in a short table."""
+
+PAIR_TESTS = (
+    *("score", "spearman", "low", "high", "matched", "difference", "difference_low", "difference_high"),
+    *("alone", "controls_alone"),
+)
+
+
+def pair_rows(pairs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row per chosen pair and score, with its interaction and its control's, those first that interact most,
+    whatever the sign. `pairs` as `ablate --json`."""
+    controls = {(one["score"], one["control_of_x"], one["control_of_y"]): one for one in pairs}
+    rows_ = []
+    for one in pairs:
+        if one["role"] == "chosen":
+            control = controls.get((one["score"], one["x"], one["y"]))
+            row = {"by": one["score"], "pair": pair_name(one), "interaction": one["interaction"]}
+            row |= {"low": one["low"], "high": one["high"], "control": pair_name(control) if control else ""}
+            rows_.append(row | {"its": control["interaction"] if control else None})
+    by = list(dict.fromkeys(one["by"] for one in rows_))
+    return sorted(rows_, key=lambda one: (by.index(one["by"]), -abs(one["interaction"] or 0.0)))
+
+
+def pair_name(pair: dict[str, Any]) -> str:
+    """A pair as people name it."""
+    return f"{pair['x_layer']}.{pair['x_unit']} {pair['y_layer']}.{pair['y_unit']}"
+
+
+def _of(rows_: Sequence[dict[str, Any]], score: str) -> list[dict[str, Any]]:
+    return [one for one in rows_ if one["by"] == score]
 
 
 def _accuracies(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

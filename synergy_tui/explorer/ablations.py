@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from synergy_tui.drawing.curves import pair_rows
 from synergy_tui.errors import SynergyError
 from synergy_tui.explorer.run import Run
 from synergy_tui.jobs import parts
 from synergy_tui.jobs.folder import ENDED, JobFolder
 from synergy_tui.jobs.specs import AblateSpec, Spec
-from synergy_tui.terms import INTERVENTIONS
+from synergy_tui.terms import INTERVENTIONS, PAIRS
 
 
 class Curve:
@@ -35,7 +36,8 @@ class Curve:
 @dataclass(frozen=True)
 class Result:
     """What is shown of one ablation: finished, under way, or stopped early. mine: ids of all jobs of this run. ranking:
-    behind its orders. alone [units]: divergence of every unit by itself as far as it is known, None without a sweep."""
+    behind its orders. alone [units]: divergence of every unit by itself as far as it is known, None without a sweep.
+    pairs: those removed together, as drawing.curves.pair_rows has them."""
 
     run: Run
     shown: str
@@ -46,6 +48,7 @@ class Result:
     answers: list[dict[str, Any]] = field(default_factory=list)
     ranking: str = ""
     alone: np.ndarray | None = None
+    pairs: list[dict[str, Any]] = field(default_factory=list)
 
 
 def result(run: Run, jobs: list[tuple[str, str]], place: int) -> Result:
@@ -73,10 +76,13 @@ def result(run: Run, jobs: list[tuple[str, str]], place: int) -> Result:
         alone = walk.sweep(run.place.cache, shown, run.units)
         against = in_one(load.comparisons(run.place.cache, shown))
         told = " ".join(one for one in (row["verdict"], against, *coming) if one)
-        return Result(run, shown, curves, told, title, ids, answers, row["ranking"], alone)
+        pairs = pair_rows(walk.pairs_removed(run.place.cache, shown)) if PAIRS in row["orders"] else []
+        return Result(run, shown, curves, told, title, ids, answers, row["ranking"], alone, pairs)
     points = _points(run, shown)
-    alone, share = parts.partial_sweep(run.place.cache.folder / "jobs" / shown / "shards", run.units)
-    sweep, conditions = "", len(points) + int(np.isfinite(alone).sum())
+    shards = run.place.cache.folder / "jobs" / shown / "shards"
+    alone, share = parts.partial_sweep(shards, run.units)
+    conditions = len(points) + int(np.isfinite(alone).sum()) + len(list(shards.glob(f"{PAIRS}-*.parquet")))
+    sweep = ""
     spec = _spec(run, shown)
     more: dict[str, Any] = {"ranking": spec.ranking if spec is not None else ""}
     if share:

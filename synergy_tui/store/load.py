@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from synergy_tui.errors import CacheError, UsageError
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.schema import NEWEST_FIRST
 from synergy_tui.store.tables import KEYS, PARENTS
-from synergy_tui.terms import BASELINES, INTERVENTIONS, column
+from synergy_tui.terms import BASELINES, INTERVENTIONS, SWEEPS, column
 
 if TYPE_CHECKING:
     import duckdb
@@ -255,8 +255,9 @@ def method_of(cache: Cache, result: str) -> int:
 def ablation(cache: Cache, ablation_id: str) -> dict[str, Any]:
     """One ablation: its row, and `orders` by name, each with its curves (one per seed, and per target when it is
     layer-matched) and the areas under them; `ratios` to the controls, `sweeps` by name, `correlations` of rankings with
-    the sweep of single units, `comparisons` of one with the newest other scores, `accuracy`, `accuracy_changes`, and
-    `plan` with its `units` (empty without one)."""
+    the sweep of single units, `comparisons` of one with the newest other scores, `accuracy`, `accuracy_changes`, `plan`
+    with its `units` (empty without one), and `pairs` removed together with the `pair_tests` of what their interaction
+    goes with."""
     row = one(cache, "ablation", ablation_id)
     curves = rows(
         cache,
@@ -294,6 +295,8 @@ def ablation(cache: Cache, ablation_id: str) -> dict[str, Any]:
         "accuracy": _of_ablation(cache, "ablation_accuracy", ablation_id, "removal_order, target, seed, category"),
         "accuracy_changes": _of_ablation(cache, "ablation_accuracy_changes", ablation_id, "removal_order, control"),
         "plan": plans[0] | {"units": units} if plans else {},
+        "pairs": _of_ablation(cache, "ablation_pairs", ablation_id, "score, role, interaction DESC NULLS LAST, x, y"),
+        "pair_tests": _of_ablation(cache, "ablation_pair_tests", ablation_id, "list_position(['sts', 'rtr'], score)"),
     }
 
 
@@ -314,6 +317,20 @@ def newest_comparisons(cache: Cache, decomposition: str) -> list[dict[str, Any]]
         FROM ablation_comparisons) ORDER BY intervention = '{INTERVENTIONS[0]}' DESC, serial DESC LIMIT 1"""
     found = rows(cache, query, decomposition)
     return comparisons(cache, found[0]["ablation"]) if found else []
+
+
+def single_costs(cache: Cache, same: Mapping[str, Any], units: int) -> np.ndarray | None:
+    """[units] divergence without each unit alone, NaN where there is none, of the newest ablation that removed all of
+    them one by one and agrees in columns of ablations; None without such a one."""
+    columns = " AND ".join(f"{name} IS NOT DISTINCT FROM ${number}" for number, name in enumerate(same, 1))
+    query = f"""SELECT unit_index, divergence FROM ablation_sweeps WHERE sweep = '{SWEEPS[0]}' AND ablation = (
+        SELECT ablation FROM ablations WHERE {columns} AND ablation IN (SELECT ablation FROM ablation_sweeps
+        WHERE sweep = '{SWEEPS[0]}') ORDER BY serial DESC NULLS LAST, created DESC, ablation LIMIT 1)"""
+    found = rows(cache, query, *same.values())
+    out = np.full(units, np.nan)
+    for row in found:
+        out[row["unit_index"]] = np.nan if row["divergence"] is None else row["divergence"]
+    return out if found else None
 
 
 def _of_ablation(cache: Cache, table: str, ablation_id: str, order: str) -> list[dict[str, Any]]:

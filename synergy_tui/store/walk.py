@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from synergy_tui.errors import CacheError
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
-from synergy_tui.terms import ATOMS, SWEEPS
+from synergy_tui.terms import ATOMS, INTERVENTIONS, PAIR_SCORES, SWEEPS
 
 _SWAP = str.maketrans("xy", "yx")
 
@@ -86,6 +86,55 @@ def pair_matrix(cache: Cache, decomposition: str, atom: str, units: int) -> np.n
         out[x, y] = values[0]
         out[y, x] = values[-1]
     return out
+
+
+def strongest(cache: Cache, decomposition: str, score: str, count: int) -> tuple[list[tuple[int, int]], int]:
+    """The pairs (x, y) highest in sts, rtr or excess, at most `count` of them, and how many have a value of it."""
+    assert score in PAIR_SCORES
+    path = str(_pairs(cache, decomposition))
+    if score not in pq.ParquetFile(path).schema_arrow.names:
+        return [], 0
+    known = f"SELECT x, y, {score} FROM read_parquet($1) WHERE isfinite({score})"
+    with cache.read() as con:
+        first = con.execute(f"{known} ORDER BY {score} DESC, x, y LIMIT {int(count)}", [path]).fetchall()
+        ((many,),) = con.execute(f"SELECT count(*) FROM ({known})", [path]).fetchall()
+    return [(x, y) for x, y, _ in first], int(many)
+
+
+def pairs_of_layers(cache: Cache, decomposition: str, layers: Collection[tuple[int, int]]) -> dict[str, np.ndarray]:
+    """All pairs of some pairs of layers (of x, of y): x, y, and sts, rtr and excess, NaN where there is none."""
+    which = " OR ".join(f"(x_layer = {int(x)} AND y_layer = {int(y)})" for x, y in layers) or "false"
+    found = _read_pairs(cache, decomposition, ("x", "y", *PAIR_SCORES), which)
+    out = {name: found[name].to_numpy() for name in ("x", "y")}
+    return out | {name: found[name].to_numpy().astype(float) for name in PAIR_SCORES}
+
+
+def removed_pair(cache: Cache, decomposition: str, x: int, y: int) -> dict[str, Any]:
+    """What removing a pair of units together costs beyond each alone: interaction, low, high, intervention, role and
+    score of the newest ablation that removed it, by the default intervention or by any; empty where none did."""
+    query = f"""SELECT interaction, low, high, intervention, role, score FROM ablation_pairs JOIN ablations
+        USING (ablation) WHERE decomposition = $1 AND x = $2 AND y = $3
+        ORDER BY {_DEFAULT_FIRST}, role, score LIMIT 1"""
+    found = load.rows(cache, query, decomposition, min(x, y), max(x, y))
+    return found[0] if found else {}
+
+
+def pairs_removed(cache: Cache, ablation: str) -> list[dict[str, Any]]:
+    """Rows of ablation_pairs of an ablation."""
+    query = "SELECT * FROM ablation_pairs WHERE ablation = $1 ORDER BY list_position($2, score), role, x, y"
+    return load.rows(cache, query, ablation, list(PAIR_SCORES))
+
+
+def pair_tests(cache: Cache, decomposition: str) -> list[dict[str, Any]]:
+    """Rows of ablation_pair_tests of the newest ablation that removed pairs, by the default intervention or by any,
+    with its intervention; in the order of the scores."""
+    query = f"""SELECT t.*, intervention FROM ablation_pair_tests t JOIN ablations USING (ablation) WHERE ablation = (
+        SELECT ablation FROM ablations WHERE decomposition = $1 AND ablation IN (SELECT ablation FROM
+        ablation_pair_tests) ORDER BY {_DEFAULT_FIRST} LIMIT 1) ORDER BY list_position($2, score)"""
+    return load.rows(cache, query, decomposition, list(PAIR_SCORES))
+
+
+_DEFAULT_FIRST = f"intervention = '{INTERVENTIONS[0]}' DESC, serial DESC NULLS LAST, created DESC, ablation"
 
 
 def series_of_prompt(cache: Cache, capture: str, prompt: int) -> np.ndarray:

@@ -10,8 +10,8 @@ from typing import Any
 class Source:
     """Where a subject is. kind: built-in, zoo, folder, gguf or hub. geometry: model_type, layers, heads, ssm_heads,
     experts, hidden, parameters, context, as far as they are known without loading. weights_seed: of random weights,
-    None for its own. pickle, remote_code: whether the user lets it run what its files hold. adapter: the folder of a LoRA adapter
-    that is merged into its weights."""
+    None for its own. pickle, remote_code: whether the user lets it run what its files hold. adapter: the folder of a
+    LoRA adapter that is merged into its weights."""
 
     name: str
     kind: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +33,7 @@ from synergy_tui.jobs.folder import ENDED
 from synergy_tui.jobs.plan.links import Link
 from synergy_tui.jobs.specs.ablate import AblateRequest
 from synergy_tui.jobs.specs.fields import fields
-from synergy_tui.terms import CONTROL_ORDERS, DEFAULT_ORDERS, RANKINGS, SWEEPS
+from synergy_tui.terms import CONTROL_ORDERS, DEFAULT_ORDERS, PAIRS, RANKINGS, SWEEPS
 
 if TYPE_CHECKING:
     from synergy_tui.jobs.plan import Plan
@@ -63,19 +63,54 @@ def would_measure(planned: Plan[AblateSpec] | None) -> list[str]:
         return ["The form at the left says what is removed, and what that costs; F5 starts it."]
     spec = planned.spec
     controls = [one for one in spec.orders if one in CONTROL_ORDERS]
-    orders = [one for one in spec.orders if one not in (*CONTROL_ORDERS, *SWEEPS)]
+    orders = [one for one in spec.orders if one not in (*CONTROL_ORDERS, *SWEEPS, PAIRS)]
     sweeps = [one for one in spec.orders if one in SWEEPS]
-    shares = ", ".join(f"{one:.3g}" for one in spec.fractions)
+    shares = ", at the fractions " + ", ".join(f"{one:.3g}" for one in spec.fractions) if orders or controls else ""
     parts = [f"{' and '.join(orders)}" if orders else "", f"{' and '.join(sweeps)}, each alone" if sweeps else ""]
     seeds = f"{spec.seeds} seed{'' if spec.seeds == 1 else 's'}"
     parts += [f"as controls {' and '.join(controls)} sets with {seeds} each" if controls else ""]
+    if PAIRS in spec.orders:
+        strong = f"the {spec.pairs} strongest pairs by {', '.join(spec.pairs_by)}"
+        parts.append(f"{strong}, each with a matched control and with its units alone")
     prompts = f"{len(spec.replayed)} prompt{'' if len(spec.replayed) == 1 else 's'}"
     return [
-        f"As the form stands: {len(spec.conditions)} conditions on {prompts}, at the fractions {shares}: "
+        f"As the form stands: {len(spec.conditions)} conditions on {prompts}{shares}: "
         f"{'; '.join(one for one in parts if one)}.",
         f"It takes {planned.cost}. F5 starts it, tab leads into the form, and marked units (space and M in the map) "
         "are a set of your own.",
     ]
+
+
+def pair_lines(pairs: Sequence[dict[str, Any]], width: int, rows: int) -> list[str]:
+    """Rows of drawing.curves.pair_rows in as many lines as there are, each score with its share of them; the interval
+    and the control's name where they have room."""
+    scores = list(dict.fromkeys(one["by"] for one in pairs))
+    each = max((rows - 2) // len(scores), 1)
+    some = [one for score in scores for one in [one for one in pairs if one["by"] == score][:each]]
+    columns = {name: [name, *(str(one[name]) for one in some)] for name in ("by", "pair")}
+    columns["interaction"] = ["nats", *telling.aligned([_known(one["interaction"]) for one in some], True)]
+    ends = [telling.aligned([_known(one[end]) for one in some], True) for end in ("low", "high")]
+    columns["interval"] = ["95 % interval", *(f"[{low}, {high}]" for low, high in zip(*ends, strict=True))]
+    columns["its"] = ["control's", *telling.aligned([_known(one["its"]) for one in some], True)]
+    columns["control"] = ["control", *(str(one["control"]) or "none" for one in some)]
+    wide = {name: max(map(len, cells)) for name, cells in columns.items()}
+    for name in ("control", "interval"):
+        if sum(wide.values()) + 2 * len(wide) > width:
+            del wide[name]
+    left = ("by", "pair", "control")
+    lines = [
+        " "
+        + "  ".join(
+            columns[one][at].ljust(size) if one in left else columns[one][at].rjust(size) for one, size in wide.items()
+        )
+        for at in range(len(some) + 1)
+    ]
+    count = f" {len(some)} of {len(pairs)}" if len(some) < len(pairs) else f" {len(pairs)}"
+    return [telling.whole_words(f"{count} pairs, beyond each alone", width), *lines]
+
+
+def _known(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 class AblationView(View):
@@ -110,10 +145,12 @@ class AblationView(View):
         "Units are removed in order and the model replays its own answers: the curve is how far its next-token "
         "distribution moves, KL(intact ‖ ablated) in nats per token. A removed unit's output is zero, its mean over "
         "other prompts, another prompt's (resample), or its weights get noise. `single-units` removes each unit alone: "
-        "its result is a second map beside the ranking's, and the score `divergence` on the map (m). A targeted order "
-        "means nothing alone: random sets and layer-matched sets, which take as many units from each layer, are its "
-        "controls. p is of a one-sided t-test of the log area against the control seeds (Student, seeds − 1): "
-        "synergy-first and marked sets upwards, redundancy-first downwards. Fewer than 20 seeds give no verdict."
+        "its result is a second map beside the ranking's, and the score `divergence` on the map (m). `pairs` removes "
+        "the strongest pairs together: what that costs beyond each unit alone is held against pairs of the same layers "
+        "and costs. A targeted order means nothing alone: random sets and layer-matched sets, which take as many units "
+        "from each layer, are its controls. p is of a one-sided t-test of the log area against the control seeds "
+        "(Student, seeds − 1): synergy-first and marked sets upwards, redundancy-first downwards. Fewer than 20 seeds "
+        "give no verdict."
     )
 
     def compose(self) -> ComposeResult:
@@ -137,6 +174,7 @@ class AblationView(View):
         self._curves: list[Curve] = []
         self._title = self._verdict = ""
         self._answers: list[dict[str, Any]] = []
+        self._pairs: list[dict[str, Any]] = []
         self._mine: frozenset[str] = frozenset()
         self._noticed: list[tuple[str, str]] = []
         self._answer = 0
@@ -310,6 +348,7 @@ class AblationView(View):
             return
         self._shown, self._curves, self._verdict, self._mine = found.shown, found.curves, found.verdict, found.mine
         self._answers, curves, verdict, title = found.answers, found.curves, found.verdict, found.title
+        self._pairs = found.pairs
         below = "divergence, nats per token, by fraction removed" if curves else ""
         self._nothing = not found.shown
         self._title = title or "Nothing has been removed yet"
@@ -332,6 +371,7 @@ class AblationView(View):
         names = ticks.even({share for curve in curves for share in curve.points})
         self.query_one(Plot).draw(lines, self.ink, names=names)
         self._show_maps(found)
+        self._show_pairs()
         self._show_answer()
 
     def _show_would(self) -> None:
@@ -344,6 +384,20 @@ class AblationView(View):
         rows = self.query_one("#ablation-curves").content_size.height or self.size.height
         self.query_one("#ablation-legend", Lines).show(telling.paragraphs(words, width, rows), self.ink)
 
+    def _show_pairs(self) -> None:
+        """Where pairs alone were removed: what each costs beyond its units, those first that interact most."""
+        if not self._pairs or self._curves:
+            return
+        pane = self.query_one("#ablation-curves").content_size
+        rows = max((pane.height or self.size.height) // (3 if self._beside_maps() else 1), 4)
+        lines = pair_lines(self._pairs, pane.width or self.size.width, rows)
+        self.query_one("#ablation-legend", Lines).show([Text(one) for one in lines], self.ink)
+
+    def _beside_maps(self) -> bool:
+        """Whether maps have room beside what else is shown."""
+        low = self.size.height < LOW
+        return self._mapped and not self._reading and not (low and bool(self._curves or self._pairs))
+
     def _show_maps(self, found: Result) -> None:
         """The ranking beside what each unit alone is worth; in a low terminal curves come first."""
         maps, score = self.query_one(TwoMaps), found.run.scores.get(found.ranking)
@@ -354,15 +408,15 @@ class AblationView(View):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        low = self.size.height < LOW
-        self.query_one(TwoMaps).display = self._mapped and not self._reading and not (low and self._curves)
+        self.query_one(TwoMaps).display = self._beside_maps()
         drawn = not self._reading and (bool(self._curves) or not self._mapped)
-        self.query_one("#ablation-legend").display = drawn
-        self.query_one(Plot).display = drawn and not self._nothing
+        self.query_one("#ablation-legend").display = drawn or (bool(self._pairs) and not self._reading)
+        self.query_one(Plot).display = drawn and not self._nothing and (bool(self._curves) or not self._pairs)
 
     def on_resize(self) -> None:
         self._lay_out()
         self._show_would()
+        self._show_pairs()
 
     def action_answers(self) -> None:
         """The curves, or intact and ablated answers side by side."""
@@ -415,6 +469,8 @@ class AblationView(View):
     def sql(self) -> str:
         if self.run is None:
             return ""
+        if self._pairs and not self._curves:
+            return f"SELECT * FROM ablation_pairs WHERE ablation = '{self._shown}' ORDER BY interaction DESC"
         return (
             "SELECT removal_order, target, fraction, avg(divergence) AS divergence FROM ablation_curves JOIN ablations "
             f"USING (ablation) WHERE decomposition = '{self.run.place.id}' GROUP BY ALL ORDER BY ALL"
@@ -424,6 +480,8 @@ class AblationView(View):
         return self._verdict
 
     def table(self) -> Table:
+        if self._pairs and not self._curves:
+            return list(self._pairs[0]), [tuple(one.values()) for one in self._pairs]
         rows: list[tuple[object, ...]] = []
         for curve in self._curves:
             for share, values in sorted(curve.points.items()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,61 @@ REST = 0.1
 """Seconds the cursor rests before the atoms of its pair are read."""
 
 
+@dataclass(frozen=True)
+class Removed:
+    """What the removal of pairs says: row, of the pair under the cursor, as walk.removed_pair; tests, of all removed
+    pairs, as walk.pair_tests."""
+
+    row: dict[str, Any] = field(default_factory=dict)
+    tests: list[dict[str, Any]] = field(default_factory=list)
+
+    def lines(self, width: int) -> list[str]:
+        """Of the pair, then of all of them: as much as fits in a line each, piece by piece."""
+        out = []
+        if self.row and self.row["interaction"] is not None:
+            own = [f"removed together {_with_ends(self.row, 'interaction')} nats", "beyond each alone"]
+            out.append(telling.fitting([*own, f"({self.row['intervention']})"], width, " "))
+        known = [one for one in self.tests if one["spearman"] is not None]
+        if known:
+            each = [f"{one['score']} {one['spearman']:+.2f}{_interval(one)}" for one in known]
+            pairs = f"over {max(one['pairs'] for one in known)} pairs"
+            out.append(telling.fitting([f"ρ with {each[0]}", *each[1:], pairs], width, "  "))
+        return out
+
+    def sentences(self) -> list[str]:
+        """The same in words."""
+        out = []
+        if self.row and self.row["interaction"] is not None:
+            out.append(
+                f"Removed together ({self.row['intervention']}) its units cost "
+                f"{_with_ends(self.row, 'interaction')} nats per token beyond what each costs alone: above 0 each "
+                "stands in for the other, below 0 one does nothing without the other."
+            )
+        for one in self.tests:
+            if one["spearman"] is not None:
+                out.append(
+                    f"Over {one['pairs']} removed pairs that goes with {one['score']} by Spearman's "
+                    f"{_with_ends(one, 'spearman')}."
+                )
+            if one["difference"] is not None:
+                out.append(
+                    f"Pairs strong in {one['score']} against {one['matched']} matched controls: "
+                    f"{_with_ends(one, 'difference', 'difference_')} nats per token."
+                )
+        return out
+
+
+def _with_ends(row: dict[str, Any], name: str, ends: str = "") -> str:
+    """A value of a row with its interval, where it has one."""
+    value, low, high = (telling.number(row[one], True) for one in (name, f"{ends}low", f"{ends}high"))
+    return value if "n/a" in (low, high) else f"{value} [{low}, {high}]"
+
+
+def _interval(test: dict[str, Any]) -> str:
+    low, high = test["low"], test["high"]
+    return "" if low is None or high is None else f" [{low:+.2f}, {high:+.2f}]"
+
+
 class PairsView(View):
     """Zoom with + and −; r goes through the atoms."""
 
@@ -40,7 +96,9 @@ class PairsView(View):
     SIDE = "#pair-panel"
     HELP = (
         "Rows are x, columns are y; a cell is one pair, or the mean of many when zoomed out. str and sts are "
-        "different questions: the panel has all sixteen atoms of the pair under the cursor. Lines part the layers."
+        "different questions: the panel has all sixteen atoms of the pair under the cursor. Lines part the layers. "
+        "Where an ablation has removed pairs, the lines below say what the pair costs beyond each of its units alone, "
+        "KL(ij) − KL(i) − KL(j), and how that goes with sts and rtr over all pairs removed."
     )
 
     def compose(self) -> ComposeResult:
@@ -49,6 +107,7 @@ class PairsView(View):
                 yield PairMatrix(self.explorer.ink, id="matrix")
                 yield Lines(id="pairs-legend", height=1)
                 yield Lines(id="pairs-readout", height=1)
+                yield Lines(id="pairs-removed")
             yield Lines(id="pair-panel")
 
     def on_mount(self) -> None:
@@ -56,6 +115,8 @@ class PairsView(View):
         self._levels: list[Level] = []
         self._depth = 0
         self._pair: dict[str, float] = {}
+        self._removed = Removed()
+        self.query_one("#pairs-removed").display = False
         self._drawn: tuple[Any, ...] = ()
 
     @property
@@ -79,6 +140,7 @@ class PairsView(View):
             self.query_one("#pairs-legend", Lines).show([])
             readout.show([f" {self.empty()}"], self.ink)
             self.query_one("#pair-panel", Lines).show([])
+            self.query_one("#pairs-removed").display = False
             self.head("#pairs-pane", "")
             return
         if self.selection.partner is None or self.selection.partner == self.selection.unit:
@@ -141,10 +203,10 @@ class PairsView(View):
         run, x, y = self.run, self.selection.unit, self.selection.partner
         if run is None or y is None or not self.is_attached or not self.in_front:
             return
-        self.explorer.in_thread("pair", lambda: ((run, x, y), _pair(run, x, y)), self._pair_there)
+        self.explorer.in_thread("pair", lambda: ((run, x, y), *_pair(run, x, y)), self._pair_there)
 
-    def _pair_there(self, found: tuple[tuple[Run | None, int, int], dict[str, float]]) -> None:
-        (run, x, y), self._pair = found
+    def _pair_there(self, found: tuple[tuple[Run | None, int, int], dict[str, float], Removed]) -> None:
+        (run, x, y), self._pair, self._removed = found
         if run is not self.run or run is None or (x, y) != (self.selection.unit, self.selection.partner):
             return
         lines = [Text(f"pair {run.name(x)} – {run.name(y)}", "bold"), Text()]
@@ -159,6 +221,10 @@ class PairsView(View):
         if self._pair:
             lines.append(Text(f"{int(self._pair['valid_prompts'])} prompts", self.ink.dim))
         self.query_one("#pair-panel", Lines).show(lines, self.ink)
+        below, width = self.query_one("#pairs-removed", Lines), self.query_one("#pairs-pane").content_size.width
+        rows = [Text(one) for one in self._removed.lines(width)]
+        below.display = bool(rows)
+        below.show(rows, self.ink)
 
     def action_move(self, rows: int, columns: int) -> None:
         """Moves by cells of the present zoom."""
@@ -236,7 +302,7 @@ class PairsView(View):
                 f"Its sts is {telling.number(abs(self._pair['excess']))} nats {'above' if above else 'below'} its "
                 f"null, {run.null}. The independence offset alone would be {telling.number(self._pair['offset'])}."
             )
-        return [*sentences, "Under MMI atoms may be negative, and cancel."]
+        return [*sentences, *self._removed.sentences(), "Under MMI atoms may be negative, and cancel."]
 
 
 def _grain(level: Level, run: Run) -> str:
@@ -251,7 +317,8 @@ def _read(run: Run, atom: str) -> list[Level]:
     return levels(matrix, run.per_layer)
 
 
-def _pair(run: Run, x: int, y: int) -> dict[str, float]:
+def _pair(run: Run, x: int, y: int) -> tuple[dict[str, float], Removed]:
     from synergy_tui.store import walk
 
-    return walk.pair(run.place.cache, run.place.id, x, y)
+    where = run.place.cache, run.place.id
+    return walk.pair(*where, x, y), Removed(walk.removed_pair(*where, x, y), walk.pair_tests(*where))

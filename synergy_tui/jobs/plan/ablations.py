@@ -48,11 +48,13 @@ def ablate(cache: Cache, data: Path, request: AblateRequest, sparing: bool = Fal
     values = rankings(cache, request.decomposition, shape, replayed if held_out else ())
     made = conditions(orders, values, request.ranking, layer_of, request.seeds, request.seed, shares, marked)
     _enough_sets(made, layer_of, request.seeds)
+    pairs_by, pairs = _pairs(cache, request)
     settled: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__}
     settled |= {"orders": orders, "fractions": shares, "device": device, "dtype": request.dtype or row["dtype"]}
     settled["units"] = tuple(str(UnitName.of(one, shape[1])) for one in marked)
     settled["answers"] = request.answers and request.intervention != "resample"
     settled["save"] = _new_folder(request.save)
+    settled["pairs_by"] = pairs_by
     spec = AblateSpec(
         **settled,
         capture=capture_id,
@@ -64,12 +66,15 @@ def ablate(cache: Cache, data: Path, request: AblateRequest, sparing: bool = Fal
         reference_prompts=_reference(texts, chosen, request.reference) if request.intervention == "mean" else (),
         held_out=held_out,
         marked=marked,
-        conditions=made,
+        conditions=(*made, *pairs),
         graded=_graded(request),
         sparing=sparing,
     )
     tokens = sum(one["tokens"] for one in chosen)
-    price = cost.ablate(subject, _passes(spec), tokens, _generated(spec), device, cores())
+    units = len(layer_of)
+    if pairs and load.single_costs(cache, spec.like(), shape[0] * shape[1]) is not None:
+        units = min(units, 4 * len(pairs))  # those of the pairs and of their controls
+    price = cost.ablate(subject, _passes(spec, units), tokens, _generated(spec), device, cores())
     return Plan(spec, price, len(layer_of))
 
 
@@ -83,10 +88,45 @@ FEWEST_RANKED = 5
 """Prompts that are not replayed, from which a ranking can be taken."""
 
 
-def _passes(spec: AblateSpec) -> float:
-    """Replays, those of single units counted as what they cost."""
-    sweep = sum(one.place is not None for one in spec.conditions)
-    return len(spec.conditions) - sweep * (1 - _OF_A_PASS) + (0.8 * spec.most if spec.budget else 0)
+def _passes(spec: AblateSpec, units: int) -> float:
+    """Replays, those of single units and pairs counted as what they cost. units: how many are removed alone for the
+    sake of pairs, unless they are anyway."""
+    sweep = sum(one.fraction is None for one in spec.conditions)
+    passes = len(spec.conditions) - sweep * (1 - _OF_A_PASS) + (0.8 * spec.most if spec.budget else 0)
+    controls = sum(one.order == terms.PAIRS for one in spec.conditions)
+    alone = units if controls and terms.SWEEPS[0] not in spec.orders else 0
+    return passes + _OF_A_PASS * (controls + alone)
+
+
+def _pairs(cache: Cache, request: AblateRequest) -> tuple[tuple[str, ...], list[Condition]]:
+    """By what pairs are the strongest, and a condition for each of them. Raises UsageError where there are too few."""
+    if terms.PAIRS not in request.orders:
+        return (), []
+    from synergy_tui.store import walk
+
+    found = {
+        name: walk.strongest(cache, request.decomposition, name, request.pairs)
+        for name in request.pairs_by or terms.PAIR_SCORES
+    }
+    if not request.pairs_by and not found["excess"][1]:
+        del found["excess"]  # without surrogates
+    made = []
+    for name, (chosen, there) in found.items():
+        if not there:
+            step = "decompose it with --surrogates 200" if name == "excess" else "choose a run that has them"
+            raise UsageError(f"no pair of {request.decomposition} has a value of {name}", step)
+        if request.pairs > there // _OF_PAIRS:
+            most = there // _OF_PAIRS
+            raise UsageError(
+                f"{request.pairs} of the {there} pairs with a value of {name} are not the strongest of them",
+                f"ask for at most {most} (--pairs {most})" if most else "choose a run with more units",
+            )
+        made += [Condition(terms.PAIRS, name, None, None, one) for one in chosen]
+    return tuple(found), made
+
+
+_OF_PAIRS = 4
+"""Of so many pairs at most one is called strong; their controls are in the middle half."""
 
 
 def _generated(spec: AblateSpec) -> float:

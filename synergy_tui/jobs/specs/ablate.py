@@ -17,6 +17,9 @@ from synergy_tui.tasks.graded import ANSWER, Task
 
 Fraction = Annotated[float, Meta(gt=0, le=1)]
 
+STRONGEST = 20
+"""Pairs that are removed by each score unless told."""
+
 
 class AblateRequest(Request, frozen=True, kw_only=True):
     """What `ablate` takes."""
@@ -27,7 +30,7 @@ class AblateRequest(Request, frozen=True, kw_only=True):
     orders: Annotated[
         tuple[str, ...],
         Option(
-            "Removal orders; also RANKING-first and -last, single-units, whole-layers, and marked with --units.",
+            "Removal orders; also RANKING-first and -last, single-units, whole-layers, pairs, and marked with --units.",
             choices=terms.REMOVAL_ORDERS,
             what="removal order",
             metavar="ORDERS",
@@ -81,6 +84,18 @@ class AblateRequest(Request, frozen=True, kw_only=True):
         Option("New folder for plan.json and a copy of the model without the plan's units.", metavar="FOLDER"),
     ] = None
 
+    pairs: Annotated[Count, Option("Of the order pairs: how many of the strongest by each score.")] = STRONGEST
+    pairs_by: Annotated[
+        tuple[str, ...],
+        Option(
+            "What pairs are the strongest by.",
+            choices=terms.PAIR_SCORES,
+            what="score of pairs",
+            metavar="SCORES",
+            told="sts,rtr, and excess where there are surrogates",
+        ),
+    ] = ()
+
     allow_pickle: AllowPickle = False
     allow_remote_code: AllowCode = False
 
@@ -95,6 +110,8 @@ class AblateRequest(Request, frozen=True, kw_only=True):
                 "a marked set and the removal order `marked` go together",
                 "mark units (--units 3.1,3.4), or leave it out",
             )
+        if terms.PAIRS not in self.orders and (self.pairs_by or self.pairs != STRONGEST):
+            raise UsageError("pairs are described, and none are removed", "add the removal order `pairs`")
         if self.save and self.budget is None:
             raise UsageError("save writes a plan, and there is none", "add --budget 0.1")
         if self.budget is not None and self.intervention != "zero":
@@ -107,8 +124,9 @@ class AblateSpec(AblateRequest, Spec, frozen=True, kw_only=True):
     """source, data: of the subject. kinds, chat: of the capture. replayed: prompts whose responses are replayed.
     reference_prompts: of the reference set of mean. held_out: whether the ranking is taken from prompts that are not
     replayed. marked: unit numbers of the user's set. conditions: the sets of units, in the order in which they are
-    removed. graded: tasks that the ablated subject answers. most: sets measured at most for a plan. sparing: whether
-    tasks are left out where no order stands out."""
+    removed, but for the controls of pairs, which are matched by what single units cost. graded: tasks that the ablated
+    subject answers. most: sets measured at most for a plan. sparing: whether tasks are left out where no order stands
+    out."""
 
     KIND: ClassVar[str] = "ablate"
     REQUEST: ClassVar[type[Request]] = AblateRequest
@@ -132,6 +150,8 @@ class AblateSpec(AblateRequest, Spec, frozen=True, kw_only=True):
         "ablation_plans",
         "ablation_plan_units",
         "ablation_areas",
+        "ablation_pairs",
+        "ablation_pair_tests",
         "recipes",
     )
 
@@ -154,9 +174,26 @@ class AblateSpec(AblateRequest, Spec, frozen=True, kw_only=True):
         """The decomposition, whose capture is replayed."""
         return (self.decomposition,)
 
+    def like(self) -> dict[str, Any]:
+        """Columns of the ablations in which a unit alone costs what it costs in this one: the same is done to it on the
+        same prompts."""
+        drawn = self.intervention in ("noise", "resample")
+        return {
+            "capture": self.capture,
+            "intervention": self.intervention,
+            "alpha": self.alpha if self.intervention == "noise" else None,
+            "reference": len(self.reference_prompts) or None,
+            "dtype": self.dtype,
+            "prompts": len(self.replayed),
+            **({"seed": self.seed} if drawn else {}),
+        }
+
     def identity(self) -> dict[str, Any]:
-        """A number of noise matters where there is noise, and the length of an answer where there are answers."""
+        """A number of noise matters where there is noise, the length of an answer where there are answers, and what
+        pairs are where there are pairs."""
         found = super().identity()
+        if terms.PAIRS not in self.orders:
+            found = {name: value for name, value in found.items() if name not in ("pairs", "pairs_by")}
         length = found.pop("answer_steps")
         if self.graded:
             found |= {"answer_steps": length, "grading": terms.GRADING}

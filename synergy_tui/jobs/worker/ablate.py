@@ -9,28 +9,25 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from synergy_tui.ablation import compression, interventions
+from synergy_tui.ablation import compression
 from synergy_tui.ablation.condition import Condition, answered
-from synergy_tui.ablation.divergence import IntactBehaviour
-from synergy_tui.ablation.interventions import Intervention
 from synergy_tui.capture.generate import generate
 from synergy_tui.jobs import parts
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.rankings import rankings
 from synergy_tui.jobs.specs import AblateSpec
-from synergy_tui.jobs.worker import ablate_rows
+from synergy_tui.jobs.worker import ablate_pairs, ablate_rows
 from synergy_tui.jobs.worker.answering import Examination
 from synergy_tui.jobs.worker.comparing import Removal, Scored, comparisons
+from synergy_tui.jobs.worker.lab import Lab
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes
 from synergy_tui.jobs.worker.subjects import captured_subject
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_ablation
-from synergy_tui.subject.loading import Subject
-from synergy_tui.subject.sites import Units
 from synergy_tui.tasks.graded import Task, able
-from synergy_tui.terms import RANKINGS, SWEEPS
+from synergy_tui.terms import PAIRS, RANKINGS, SWEEPS
 
 CHECKED = 6
 """Conditions of a 16-bit run that are measured again in float32, half of them the smallest."""
@@ -40,38 +37,6 @@ HELD_OUT = 12
 
 ANSWERED = 4
 """Most prompts that the ablated subject answers by itself, to be read beside the intact answers."""
-
-
-class Lab:
-    """A subject with the intact behaviour that conditions are held against."""
-
-    def __init__(self, subject: Subject, spec: AblateSpec, texts: dict[int, dict[str, Any]]) -> None:
-        self.subject, self.spec, self.texts = subject, spec, texts
-        self.units = subject.units(spec.kinds)
-        self.how = _intervention(subject, self.units, spec, texts)
-        self.intact = self._intact(list(spec.replayed))
-        self.chat = spec.chat
-
-    def under(self, units: tuple[int, ...] | list[int]) -> pa.Table:
-        """prompt, divergence, top1, surprisal_change without the units."""
-        return pa.table({"prompt": self.spec.replayed, **self.intact.under(self.removed(units))._asdict()})
-
-    def removed(self, units: tuple[int, ...] | list[int]) -> dict[int, list[int]]:
-        """layer → places of its units."""
-        out: dict[int, list[int]] = {}
-        for unit in units:
-            layer, place = divmod(int(unit), self.units.per_layer)
-            out.setdefault(layer, []).append(place)
-        return out
-
-    def elsewhere(self, units: list[int], prompts: list[int]) -> float:
-        """Divergence without the units on other prompts of the capture."""
-        found = self._intact(prompts).under(self.removed(units)).divergence
-        return float(np.mean(found))
-
-    def _intact(self, prompts: list[int]) -> IntactBehaviour:
-        asked, answered = ([self.texts[one][name] for one in prompts] for name in ("asked", "answered"))
-        return IntactBehaviour(self.subject, asked, answered, self.spec.batch, self.how, units=self.units)
 
 
 def work(job: JobFolder, spec: AblateSpec, progress: Progress) -> None:
@@ -86,19 +51,18 @@ def work(job: JobFolder, spec: AblateSpec, progress: Progress) -> None:
     texts = load.replayable(cache, spec.capture)
 
     detail = f"{len(conditions)} conditions × {len(spec.replayed)} prompts"
-    progress.stage("ablate", len(conditions), "conditions", detail, (0.1, 0.75 if _more(spec) else 0.96))
+    upper = 0.75 if _more(spec) else 0.96
+    most = 0.1 + (upper - 0.1) * _share(spec, len(layer_of))
+    progress.stage("ablate", len(conditions), "conditions", detail, (0.1, most))
     lab = Lab(subject, spec, texts)
-    tables = []
-    for condition in conditions:
-        table = parts.read(job, condition.shard)
-        if table is None:
-            table = lab.under(condition.units)
-            parts.write(job, condition.shard, table.replace_schema_metadata(condition.told()))
-            progress.advance()
-        else:
-            progress.skip(1)
-        tables.append(table)
+    tables = [lab.measured(job, condition, progress) for condition in conditions]
     more: dict[str, Any] = {}
+    if PAIRS in spec.orders:
+        measured = list(zip(conditions, tables, strict=True))
+        pairs = ablate_pairs.removed(job, cache, lab, layer_of, measured, progress, (most, upper))
+        more |= pairs.found
+        conditions += [one for one, _ in pairs.sweep]
+        tables += [table for _, table in pairs.sweep]
     asked = answered(conditions)
     if spec.graded:
         if spec.sparing and not ablate_rows.disproportionate(spec, conditions, tables):
@@ -146,20 +110,17 @@ def _compared(
     return comparisons(removal, Scored(scoring, *load.scoring(cache, scoring, len(alone))), layer_of)
 
 
+def _share(spec: AblateSpec, units: int) -> float:
+    """Of the conditions, those that are known before pairs have controls."""
+    if PAIRS not in spec.orders:
+        return 1.0
+    alone = 0 if SWEEPS[0] in spec.orders else units
+    controls = sum(one.order == PAIRS for one in spec.conditions)
+    return len(spec.conditions) / (len(spec.conditions) + controls + alone)
+
+
 def _more(spec: AblateSpec) -> bool:
     return bool(spec.graded or spec.budget)
-
-
-def _intervention(subject: Subject, units: Units, spec: AblateSpec, texts: dict[int, dict[str, Any]]) -> Intervention:
-    kind = spec.intervention
-    if kind == "mean":
-        asked, answered = ([texts[one][name] for one in spec.reference_prompts] for name in ("asked", "answered"))
-        return interventions.Mean(interventions.reference_means(subject, units, asked, answered, spec.batch))
-    if kind == "resample":
-        return interventions.Resample(spec.seed)
-    if kind == "noise":
-        return interventions.Noise(subject, spec.alpha, spec.seed)
-    return interventions.Zero()
 
 
 def _examined(job: JobFolder, lab: Lab, conditions: list[Condition], progress: Progress) -> dict[str, Any]:

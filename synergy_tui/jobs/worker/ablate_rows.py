@@ -36,7 +36,7 @@ def rows(
 ) -> dict[str, Any]:
     """Rows by table. layer_of: of every unit there is. shape: layers × places of the map. scores: at each place, held
     against the sweep of single units. categories: of prompts. more: what was measured beside divergence."""
-    along = [(one, table) for one, table in zip(conditions, tables, strict=True) if one.place is None]
+    along = [(one, table) for one, table in zip(conditions, tables, strict=True) if one.fraction is not None]
     curves, by_prompt = _curves(along)
     all_areas = _areas([one for one, _ in along], curves)
     ratios = _ratios(spec, along, categories)
@@ -47,6 +47,7 @@ def rows(
         _shared(spec, ratios),
         *exam,
         *_predicted(correlations, spec.ranking),
+        *more.get("pairs_told", ()),
         *_planned(more),
         *_checked(more.get("spot_check")),
     ]
@@ -167,7 +168,7 @@ def _ratios(spec: AblateSpec, along: Sequence[tuple[Condition, pa.Table]], categ
 
 def disproportionate(spec: AblateSpec, conditions: Sequence[Condition], tables: Sequence[pa.Table]) -> bool:
     """Whether synergy-first may be above both its controls, so that accuracy decides the rest of C3."""
-    along = [(one, table) for one, table in zip(conditions, tables, strict=True) if one.place is None]
+    along = [(one, table) for one, table in zip(conditions, tables, strict=True) if one.fraction is not None]
     tested = [one for one in _ratios(spec, along, {}) if one["removal_order"] == "synergy-first"]
     return not any(one["p_above"] > UNCLEAR for one in tested)
 
@@ -416,6 +417,9 @@ def _table(some: Rows) -> pa.Table:
         "unit_index": pa.int32(),
         "held_out": pa.float64(),
         "p": pa.float64(),
+        "control_of_x": pa.int32(),
+        "control_of_y": pa.int32(),
+        "chosen": pa.int32(),
         "ratio": pa.float64(),
         "p_above": pa.float64(),
         "p_below": pa.float64(),

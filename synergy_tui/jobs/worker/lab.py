@@ -1,0 +1,74 @@
+"""The subject of an ablation, and what it says without some of its units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from synergy_tui.ablation import interventions
+from synergy_tui.ablation.condition import Condition
+from synergy_tui.ablation.divergence import IntactBehaviour
+from synergy_tui.ablation.interventions import Intervention
+from synergy_tui.jobs import parts
+from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.specs import AblateSpec
+from synergy_tui.jobs.worker.progress import Progress
+from synergy_tui.subject.loading import Subject
+from synergy_tui.subject.sites import Units
+
+
+class Lab:
+    """A subject with the intact behaviour that conditions are held against."""
+
+    def __init__(self, subject: Subject, spec: AblateSpec, texts: dict[int, dict[str, Any]]) -> None:
+        self.subject, self.spec, self.texts = subject, spec, texts
+        self.units = subject.units(spec.kinds)
+        self.how = _intervention(subject, self.units, spec, texts)
+        self.intact = self._intact(list(spec.replayed))
+        self.chat = spec.chat
+
+    def measured(self, job: JobFolder, condition: Condition, progress: Progress) -> pa.Table:
+        """What `under` says under a condition: its part of the job, measured where that is not there yet."""
+        table = parts.read(job, condition.shard)
+        if table is None:
+            table = self.under(condition.units)
+            parts.write(job, condition.shard, table.replace_schema_metadata(condition.told()))
+            progress.advance()
+        else:
+            progress.skip(1)
+        return table
+
+    def under(self, units: tuple[int, ...] | list[int]) -> pa.Table:
+        """prompt, divergence, top1, surprisal_change without the units."""
+        return pa.table({"prompt": self.spec.replayed, **self.intact.under(self.removed(units))._asdict()})
+
+    def removed(self, units: tuple[int, ...] | list[int]) -> dict[int, list[int]]:
+        """layer → places of its units."""
+        out: dict[int, list[int]] = {}
+        for unit in units:
+            layer, place = divmod(int(unit), self.units.per_layer)
+            out.setdefault(layer, []).append(place)
+        return out
+
+    def elsewhere(self, units: list[int], prompts: list[int]) -> float:
+        """Divergence without the units on other prompts of the capture."""
+        found = self._intact(prompts).under(self.removed(units)).divergence
+        return float(np.mean(found))
+
+    def _intact(self, prompts: list[int]) -> IntactBehaviour:
+        asked, answered = ([self.texts[one][name] for one in prompts] for name in ("asked", "answered"))
+        return IntactBehaviour(self.subject, asked, answered, self.spec.batch, self.how, units=self.units)
+
+
+def _intervention(subject: Subject, units: Units, spec: AblateSpec, texts: dict[int, dict[str, Any]]) -> Intervention:
+    kind = spec.intervention
+    if kind == "mean":
+        asked, answered = ([texts[one][name] for one in spec.reference_prompts] for name in ("asked", "answered"))
+        return interventions.Mean(interventions.reference_means(subject, units, asked, answered, spec.batch))
+    if kind == "resample":
+        return interventions.Resample(spec.seed)
+    if kind == "noise":
+        return interventions.Noise(subject, spec.alpha, spec.seed)
+    return interventions.Zero()
