@@ -1,6 +1,8 @@
 """atoms → unit scores, rankings, profiles, intervals and confounds. NumPy and SciPy; knows arrays only.
 
 scores.py     pair and unit atoms → unit scores and rankings
+numit.py      atoms as quantiles among random systems of the same total information
+oinfo.py      series → O-information of sets of units
 profile.py    a ranking → layer profile, contrast and curvature
 bootstrap.py  the two-way bootstrap behind every interval
 frequencies.py intervals of shares, false discoveries: SciPy's

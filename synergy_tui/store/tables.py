@@ -117,6 +117,11 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("preprocess", "VARCHAR", "raw, or what was done to the series before, in order."),
             ("precision", "VARCHAR", "float64 or float32: precision of the decomposition."),
             (
+                "bias",
+                "VARCHAR",
+                "analytic: informations are corrected for the bias of short series. NULL: they are not.",
+            ),
+            (
                 "nulls",
                 "VARCHAR[]",
                 "Nulls that were run; the first stands behind excess and z. Empty: the offset does.",

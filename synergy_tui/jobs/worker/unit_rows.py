@@ -50,7 +50,7 @@ def rows(
 
     layers, raws = capture["layers"], {}
     profiles, contrasts, sides = [], [], []
-    for name in RANKINGS:
+    for name in scores.rankings_of(spec.method.estimator, spec.method.redundancy):
         raw = scores.ranking(name, values)
         progress.advance()
         if not np.isfinite(raw).any():
