@@ -13,5 +13,6 @@ ladder.py     order parameters and grades → curves, susceptibility, the trend 
 areas.py      divergence curves → areas, their test against controls, the verdict
 networks.py   pair values → graphs, their measures, differences against surrogates
 claims.py     what was measured → the verdict on each claim; how often it errs: CLAIMS.md
+definitions.py under how many definitions of synergy C1 holds
 comparison.py runs side by side: differences with intervals, agreement of units; NumPy alone
 """

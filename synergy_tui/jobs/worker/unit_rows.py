@@ -182,5 +182,5 @@ def _contrast(decomposition: str, ranking: str, by_layer: np.ndarray, ends: np.n
         contrast=profile.contrast(by_layer[None]),
         low=ends[:1],
         high=ends[1:],
-        curvature=[profile.curvature(by_layer)],
+        curvature=np.array([profile.curvature(by_layer)]),  # a list with NaN alone would have no type
     )
