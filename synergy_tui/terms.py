@@ -32,6 +32,7 @@ RANKING_MEANINGS = {
     "difference": "synergy minus redundancy, sts − rtr, in nats.",
     "balance": "mean over partners of sts / (sts + rtr).",
     "tdmi-share": "(sts − rtr) as a share of the time-delayed mutual information.",
+    "numit": "synergy minus redundancy, each as its quantile among random systems with the same total information.",
     "excess": "synergy minus its null: what independent units with the same memory would show.",
     "z": "synergy against its surrogates, in their standard deviations.",
 }
@@ -40,10 +41,16 @@ one; the last needs surrogates."""
 
 RANKINGS = tuple(RANKING_MEANINGS)
 
+NORMALISED = "numit"
+"""The ranking whose null is made of Gaussian atoms under MMI: results of other atoms do not have it, nor do those made
+before there was this ranking."""
+
 ESTIMATORS = ("gaussian", "discrete")
 REDUNDANCIES = ("mmi", "ccs")
 POOLS = ("mean", "pooled")
 PRECISIONS = ("float64", "float32")
+BIASES = ("none", "analytic")
+"""Whether informations are corrected for the bias of short series."""
 
 PREPROCESSING = ("log", "rank-normal", "difference", "detrend", "drop", "cut")
 """Steps that may come before a decomposition, in this order; without any the series is raw. `drop` and `cut` take a
@@ -65,7 +72,7 @@ TESTS = {
 }
 """What nulls say about a unit, and what it means."""
 
-METHOD_FIELDS = ("estimator", "redundancy", "lag", "pool", "preprocess", "precision")
+METHOD_FIELDS = ("estimator", "redundancy", "lag", "pool", "preprocess", "precision", "bias")
 """Columns of decompositions that say how its pairs were decomposed: results that agree in them can be compared."""
 
 METHOD = 2

@@ -1,6 +1,8 @@
 """atoms → unit scores, rankings, profiles, intervals and confounds. NumPy and SciPy; knows arrays only.
 
 scores.py     pair and unit atoms → unit scores and rankings
+numit.py      atoms as quantiles among random systems of the same total information
+oinfo.py      series → O-information of sets of units
 profile.py    a ranking → layer profile, contrast and curvature
 bootstrap.py  the two-way bootstrap behind every interval
 frequencies.py intervals of shares, false discoveries: SciPy's
@@ -12,5 +14,6 @@ areas.py      divergence curves → areas, their test against controls, the verd
 interaction.py pairs removed together against each unit alone: what it goes with, and the controls
 networks.py   pair values → graphs, their measures, differences against surrogates
 claims.py     what was measured → the verdict on each claim; how often it errs: CLAIMS.md
+definitions.py under how many definitions of synergy C1 holds
 comparison.py runs side by side: differences with intervals, agreement of units; NumPy alone
 """

@@ -4,7 +4,7 @@ paired by prompt (METHOD sections 4 and 8)."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,16 +54,18 @@ def effects(
     layers: int,
     seed: int = 0,
     replicates: int = REPLICATES,
+    rankings: Sequence[str] = RANKINGS,
 ) -> dict[str, Effect]:
-    """By ranking. by_prompt: of the data first, then of the surrogates that are kept prompt by prompt, as
-    phiid.moments.by_prompt gives them, each unit's values at its own prompt. draws: unit values of all surrogates.
+    """By ranking, of those asked for. by_prompt: of the data first, then of the surrogates that are kept prompt by
+    prompt, as phiid.moments.by_prompt gives them, each unit's values at its own prompt. draws: unit values of all
+    surrogates.
 
     Each replicate draws prompts and takes the contrast of the data and of every kept surrogate from the same prompts;
     what one kept draw differs from another is taken off the variance, which is that of single draws at least. The
     interval is Student's, so that it contains its estimate: percentiles of resampled ranks lie beside it."""
-    shown = nulls.contrasts_of_draws(draws, layers)
+    shown = nulls.contrasts_of_draws(draws, layers, rankings)
     spread = nulls.units_tested(draws).sd[:, 0]
-    own = _contrasts(_whole(draws, spread), layers)
+    own = _contrasts(_whole(draws, spread), layers, rankings)
     used = (by_prompt[0, :, :, 4] > 0).any(axis=1) if len(by_prompt) else np.zeros(0, bool)
     kept, count = by_prompt[:, used], int(used.sum())
     chance = np.random.default_rng([seed, 8])
@@ -71,9 +73,9 @@ def effects(
     if count > 1 and len(kept) > 2:
         weights = chance.multinomial(count, np.full(count, 1 / count), size=replicates).astype(float)
         halves = np.stack([chance.permutation(count) < count // 2 for _ in range(HALVES)]).astype(float)
-        found = _resampled(kept, weights, halves, layers, spread)
+        found = _resampled(kept, weights, halves, layers, spread, rankings)
     out = {}
-    for name in RANKINGS:
+    for name in rankings:
         drawn = shown[name][np.isfinite(shown[name])]
         if not len(drawn) or not math.isfinite(own[name]):
             continue
@@ -113,21 +115,26 @@ def _whole(draws: UnitDraws, spread: np.ndarray) -> scores.UnitValues:
     return scores.UnitValues(draws.observed, expected, draws.observed_balance, spread)
 
 
-def _contrasts(values: scores.UnitValues, layers: int) -> dict[str, float]:
+def _contrasts(values: scores.UnitValues, layers: int, rankings: Sequence[str]) -> dict[str, float]:
     return {
         name: float(profile.contrast(profile.profile(scores.scaled(scores.ranking(name, values)), layers)))
-        for name in RANKINGS
+        for name in rankings
     }
 
 
 def _resampled(
-    kept: np.ndarray, weights: np.ndarray, halves: np.ndarray, layers: int, spread: np.ndarray
+    kept: np.ndarray,
+    weights: np.ndarray,
+    halves: np.ndarray,
+    layers: int,
+    spread: np.ndarray,
+    rankings: Sequence[str],
 ) -> dict[str, _Resampled]:
     """By ranking, the variance of the paired difference over replicates, and the share of halves it holds in."""
     once = np.ones((1, weights.shape[1]))
     out = {}
-    at_one, by_half = dict(_of(kept, once, layers, spread)), dict(_of(kept, halves, layers, spread))
-    for name, one in _of(kept, weights, layers, spread):
+    at_one, by_half = (dict(_of(kept, some, layers, spread, rankings)) for some in (once, halves))
+    for name, one in _of(kept, weights, layers, spread, rankings):
         moved = one.difference - at_one[name].difference
         drawn, whole = one.drawn, at_one[name].drawn
         # What single draws differ by is noise of the surrogates, of which the mean of all draws has little.
@@ -151,11 +158,13 @@ class _Paired:
         return self.data[:, 0] - self.drawn[..., 0].mean(axis=1)
 
 
-def _of(kept: np.ndarray, weights: np.ndarray, layers: int, spread: np.ndarray) -> Iterator[tuple[str, _Paired]]:
+def _of(
+    kept: np.ndarray, weights: np.ndarray, layers: int, spread: np.ndarray, rankings: Sequence[str]
+) -> Iterator[tuple[str, _Paired]]:
     """By ranking, for every row of `weights` [replicates, prompts]."""
     draws, _, units, _ = kept.shape
     at_once = max(1, _ELEMENTS // (draws * units))
-    parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in RANKINGS}
+    parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in rankings}
     for start in range(0, len(weights), at_once):
         sts, rtr, tdmi, balance = _weighted(kept, weights[start : start + at_once])
         # Of a surrogate's own expected synergy it is no part itself.
@@ -163,7 +172,7 @@ def _of(kept: np.ndarray, weights: np.ndarray, layers: int, spread: np.ndarray) 
         others = (total - sts[:, 1:]) / (draws - 2)
         expected = np.concatenate([total / (draws - 1), others], axis=1)
         every = scores.of_measures(sts, rtr, tdmi, balance, expected, spread)
-        for name in RANKINGS:
+        for name in rankings:
             layered = profile.profile(scores.scaled(scores.ranking(name, every)), layers)
             found = np.stack([profile.contrast(layered), *np.moveaxis(profile.sides(layered)[..., :2], -1, 0)], -1)
             parts[name].append((found[:, 0], found[:, 1:]))

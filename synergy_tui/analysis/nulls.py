@@ -114,9 +114,11 @@ def _scores(values: np.ndarray, moments: tuple[np.ndarray, np.ndarray, np.ndarra
     return tails.normal_score(z, skewness)
 
 
-def contrasts_of_draws(draws: UnitDraws, layers: int) -> dict[str, Float[np.ndarray, " draws"]]:
-    """The contrast of every ranking in every draw: what surrogate data, put through the same path, would show. A draw's
-    own excess is over the mean of the other draws."""
+def contrasts_of_draws(
+    draws: UnitDraws, layers: int, rankings: Sequence[str] = RANKINGS
+) -> dict[str, Float[np.ndarray, " draws"]]:
+    """The contrast of each of these rankings in every draw: what surrogate data, put through the same path, would show.
+    A draw's own excess is over the mean of the other draws."""
     sts = _measures(draws.atoms)[..., 0]
     count = np.isfinite(sts).sum(axis=0)
     mean = scores.mean_over(sts, axis=0)
@@ -124,7 +126,7 @@ def contrasts_of_draws(draws: UnitDraws, layers: int) -> dict[str, Float[np.ndar
     values = UnitValues(draws.atoms, others, draws.balance, units_tested(draws).sd[:, 0])
     return {
         name: profile.contrast(profile.profile(scores.scaled(scores.ranking(name, values)), layers))
-        for name in RANKINGS
+        for name in rankings
     }
 
 

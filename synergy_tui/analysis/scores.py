@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from synergy_tui.terms import ATOMS, RANKINGS, RTR, STS
+from synergy_tui.analysis import numit
+from synergy_tui.terms import ATOMS, NORMALISED, RANKINGS, RTR, STS
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,12 @@ def ranking(name: str, values: UnitValues) -> Float[np.ndarray, "*replicates uni
     return _RANKINGS[name](values)
 
 
+def rankings_of(estimator: str, redundancy: str) -> tuple[str, ...]:
+    """The rankings that atoms of this kind can have."""
+    gaussian = (estimator, redundancy) == ("gaussian", "mmi")
+    return tuple(name for name in RANKINGS if gaussian or name != NORMALISED)
+
+
 def scaled(raw: Float[np.ndarray, "*replicates units"]) -> Float[np.ndarray, "*replicates units"]:
     """Min–max scaled to [0, 1] over the units; NaN where all are equal."""
     low = np.where(np.isnan(raw), np.inf, raw).min(axis=-1, keepdims=True)
@@ -116,6 +123,11 @@ def _tdmi_share(values: UnitValues) -> np.ndarray:
     return np.divide(values.sts - values.rtr, tdmi, out=np.full(tdmi.shape, np.nan), where=tdmi > 0)
 
 
+def _numit(values: UnitValues) -> np.ndarray:
+    sts, rtr = numit.quantiles(values.sts, values.rtr, values.tdmi)
+    return sts - rtr
+
+
 def _standard_score(values: UnitValues) -> np.ndarray:
     excess = values.sts - values.expected
     spread = np.full(excess.shape, np.nan) if values.spread is None else np.broadcast_to(values.spread, excess.shape)
@@ -127,6 +139,7 @@ _RANKINGS = {
     "difference": lambda values: values.sts - values.rtr,
     "balance": lambda values: values.balance,
     "tdmi-share": _tdmi_share,
+    "numit": _numit,
     "excess": lambda values: values.sts - values.expected,
     "z": _standard_score,
 }

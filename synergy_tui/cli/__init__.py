@@ -4,6 +4,7 @@ imported in them.
 measure.py  run, capture, import, decompose, ablate: start jobs and show what they made
 difficulty.py  difficulty: the chain over a ladder
 claims.py   claims, networks: verdicts on a run
+oinfo.py    oinfo: sets of heads against random ones
 compare.py  runs side by side
 scores.py   scores: what else heads are judged by
 controls.py run --control: the same architecture with random weights
@@ -53,6 +54,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Judge": {
         "claims": ("claims", "Judge what RUN says about six claims of the literature."),
         "networks": ("claims", "Measure the networks of synergy and of redundancy in RUN."),
+        "oinfo": ("oinfo", "Measure the O-information of marked heads, or of each layer."),
         "compare": ("compare", "Put runs side by side."),
     },
     "Look": {

@@ -30,7 +30,8 @@ def renew(
     device: str | None,
 ) -> None:
     """Bring RUN up to date with the method of this version: its capture is decomposed anew, by the same estimator and
-    with as many surrogates, and nothing is captured again. The result of before keeps its numbers.
+    with as many surrogates, and nothing is captured again. The result of before keeps its numbers. A run that lacks a
+    ranking which was added since gets it in the same way.
 
     A claims card is made anew by `synergy-tui claims`, which takes what is up to date and makes the rest.
 
@@ -43,7 +44,7 @@ def renew(
 
     opened = writable(cache)
     chosen = _earlier(opened) if every else [load.find(opened, "decomposition", run, latest)]
-    if not every and load.method_of(opened, chosen[0]) >= terms.METHOD:
+    if not every and load.method_of(opened, chosen[0]) >= terms.METHOD and _whole(opened, chosen[0]):
         say(f"{chosen[0]} is up to date: it was made by this version of the method")
         return print_run(open_cache(cache), chosen[0], as_json)
     plans = []
@@ -75,6 +76,16 @@ def renew(
         print_run(opened, job.id, False)
         if cards.newest_card(opened, old):
             print_next(opened, [f"synergy-tui claims {job.id}"])
+
+
+def _whole(cache: Any, decomposition: str) -> bool:
+    """Whether a run has every ranking that this version would give it: one was added without another method."""
+    from synergy_tui.store import load
+
+    row = load.one(cache, "decomposition", decomposition)
+    query = "SELECT 1 FROM unit_scores WHERE decomposition = $1 AND score = $2 LIMIT 1"
+    atoms = (row["estimator"], row["redundancy"])
+    return atoms != ("gaussian", "mmi") or bool(load.rows(cache, query, decomposition, terms.NORMALISED))
 
 
 def _earlier(cache: Any) -> list[str]:

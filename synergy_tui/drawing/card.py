@@ -97,7 +97,11 @@ def _claim(name: str, claim: Card, width: int, plain: bool) -> list[Text]:
         body = f"{body} · missing: {claim['missing']}" if body else f"missing: {claim['missing']}"
     if claim["against"]:
         body += f"{' · ' if body else ''}against: {', '.join(claim['against'])}"
-    return [*lines, *(Text(f"    {one}") for one in textwrap.wrap(printable(body), max(room - 4, 36)))]
+    said = [body, definitions(claim)]
+    return [
+        *lines,
+        *(Text(f"    {row}") for one in said if one for row in textwrap.wrap(printable(one), max(room - 4, 36))),
+    ]
 
 
 def effect(claim: Card, brief: bool = False) -> str:
@@ -116,6 +120,28 @@ def effect(claim: Card, brief: bool = False) -> str:
 def _sign(claim: Card) -> str:
     """How a number's format says whether it is above 0: of a ratio and of a ΔBIC that says nothing."""
     return "" if "×" in claim["measure"] or "BIC" in claim["measure"] else "+"
+
+
+def definitions(claim: Card) -> str:
+    """Under how many definitions of synergy it is supported, which these are, and what was not measured; empty where
+    nothing was, and on cards of earlier versions."""
+    of = claim.get("definitions") or ()
+    if not of:
+        return ""
+    held, unmeasured = claim["definitions_held"], claim["unmeasured"]
+    which = f": {', '.join(_by_atoms(held))}" if held else ""
+    rest = f"; not measured: {', '.join(unmeasured)}" if unmeasured else ""
+    return f"holds under {len(held)} of {len(of)} definitions{which}{rest}"
+
+
+def _by_atoms(names: list[str]) -> list[str]:
+    """gaussian·mmi excess, gaussian·mmi z → gaussian·mmi excess, z."""
+    told, before = [], ""
+    for name in names:
+        atoms, _, ranking = name.rpartition(" ")
+        told.append(ranking if atoms == before else name)
+        before = atoms
+    return told
 
 
 def holds(claim: Card) -> str:
@@ -143,6 +169,7 @@ def as_markdown(card: Card) -> str:
         cells = [name, claim["statement"], effect, interval, count, under, f"**{claim['verdict']}**"]
         lines.append("| " + " | ".join(cells) + " |")
         more = [claim["told"] or "", f"Missing: {claim['missing']}." if claim["missing"] else ""]
+        more.append(f"{sentence[0].upper()}{sentence[1:]}." if (sentence := definitions(claim)) else "")
         more.append(f"Against: {', '.join(claim['against'])}." if claim["against"] else "")
         if said := " ".join(one if one.endswith(".") else f"{one}." for one in more if one):
             notes.append(f"- **{name}** {said}")
@@ -160,6 +187,7 @@ def as_dict(card: Card) -> dict[str, Any]:
             "measure": claim["measure"],
             "interval": None if claim["low"] is None else [claim["low"], claim["high"]],
             **{key: claim[key] for key in ("n", "holds_under", "of", "missing", "told", "against")},
+            **{key: claim.get(key) or [] for key in ("definitions_held", "definitions", "unmeasured")},
         }
         for name, claim in card["claims"].items()
     }

@@ -10,8 +10,9 @@ Words = Callable[[dict[str, Any]], str]
 
 
 def method(row: dict[str, Any]) -> str:
-    """Estimator, redundancy function and lag."""
-    return f"{row['estimator']}·{row['redundancy']} τ{row['lag']}"
+    """Estimator, redundancy function and lag, and whether informations are corrected for their bias."""
+    corrected = " bias-corrected" if row.get("bias") else ""
+    return f"{row['estimator']}·{row['redundancy']} τ{row['lag']}{corrected}"
 
 
 def surrogates(row: dict[str, Any]) -> str:
@@ -43,6 +44,7 @@ OF_DECOMPOSITION: tuple[Words, ...] = (
     _unless("pool", "mean"),
     _unless("preprocess", "raw"),
     _unless("precision", "float64"),
+    lambda row: f"bias {row['bias']}" if row.get("bias") else "",
     _when,
 )
 """What a decomposition of a capture may be told by, the most telling first."""

@@ -9,7 +9,7 @@ import numpy as np
 from synergy_tui.analysis import scores
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
-from synergy_tui.terms import RANKINGS
+from synergy_tui.terms import NORMALISED, RANKINGS
 
 
 def rankings(
@@ -30,4 +30,7 @@ def rankings(
         spread = np.divide(whole["excess"], whole["z"], out=np.full(len(expected), np.nan), where=known)
     sts, rtr, tdmi, balance = (others[name] for name in names[:4])
     values = scores.of_measures(sts, rtr, tdmi, balance, expected, spread)
-    return {name: scores.ranking(name, values) for name in RANKINGS}
+    found = {name: scores.ranking(name, values) for name in RANKINGS}
+    if not np.isfinite(whole[NORMALISED]).any():
+        found[NORMALISED] = whole[NORMALISED]
+    return found

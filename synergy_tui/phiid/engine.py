@@ -32,7 +32,7 @@ from synergy_tui.phiid.windows import (
     make_windows,
     response_lengths,
 )
-from synergy_tui.terms import ESTIMATORS, INVALID_REASONS, POOLS, PRECISIONS, REDUNDANCIES
+from synergy_tui.terms import BIASES, ESTIMATORS, INVALID_REASONS, POOLS, PRECISIONS, REDUNDANCIES
 
 LARGEST_TILE = {("gaussian", "mmi"): 60, ("gaussian", "ccs"): 96, ("discrete", "mmi"): 64, ("discrete", "ccs"): 32}
 """Units on a tile's side on a CPU: what a tile needs at a time stays in a core's second-level cache."""
@@ -56,15 +56,17 @@ def decompose(
     pairs: Int[np.ndarray, "n 2"] | None = None,
     pool: str = "mean",
     precision: str = "float64",
+    bias: str = "none",
 ) -> PairAtoms:
     """ΦID of all pairs (or of the given ones, i < j) of a series [prompts, units, steps], NaN past a response's end.
 
     estimator: gaussian or discrete · redundancy: mmi or ccs · pool: `mean` decomposes every prompt and averages,
     `pooled` decomposes once, the correlations averaged over prompts by their length (or the counts added up) ·
-    precision: float64 or float32. All values in nats. Source: Mediano et al., PNAS 122(39), 2025.
+    precision: float64 or float32 · bias: none or analytic, of Gaussian informations under MMI. All values in nats.
+    Source: Mediano et al., PNAS 122(39), 2025.
     Raises UsageError on a series, word, lag or pair that cannot be decomposed, MeasureError when no pair is valid.
     """
-    engine = PairEngine(series, estimator, redundancy, lag, pairs, pool, precision)
+    engine = PairEngine(series, estimator, redundancy, lag, pairs, pool, precision, bias)
     return merge(engine.blocks())
 
 
@@ -81,6 +83,7 @@ class PairEngine:
         pairs: Int[np.ndarray, "n 2"] | None = None,
         pool: str = "mean",
         precision: str = "float64",
+        bias: str = "none",
     ) -> None:
         series = _checked_series(series, lag)
         for word, known in (
@@ -88,12 +91,13 @@ class PairEngine:
             (redundancy, REDUNDANCIES),
             (pool, POOLS),
             (precision, PRECISIONS),
+            (bias, BIASES if (estimator, redundancy) == ("gaussian", "mmi") else BIASES[:1]),
         ):
             if word not in known:
                 raise UsageError(f"no {word!r} among {', '.join(known)}", "see synergy-tui decompose --help")
         self.prompts, self.units = series.shape[:2]
         self.lag, self.precision = lag, precision
-        self.method = Method(estimator, redundancy, pool, CLEAR[precision])
+        self.method = Method(estimator, redundancy, pool, CLEAR[precision], bias != BIASES[0])
         self._wanted = _checked_pairs(pairs, self.units)
         cpu = jax.default_backend() == "cpu"
         largest = LARGEST_TILE[estimator, redundancy] if cpu else LARGEST_TILE_ELSEWHERE
@@ -226,6 +230,11 @@ class PairEngine:
         count = len(prompts)
         found, factor = _of_windows(four)
         if self.method.redundancy == "mmi":
+            if self.method.corrected:
+                # Every prompt is centred by itself: of its steps one is lost.
+                steps = np.zeros(len(four)) + 9.0  # what stands in for no pair has some
+                steps[:count] = np.asarray(inside[:count]).sum(axis=1) - prompts + 1
+                found = gaussian.corrected(found, jnp.asarray(steps, four.dtype))
             cumulative = np.array(redundancies.mmi(found))[:, :count]
         else:
             host, there = np.asarray(four[:count], np.float64), np.asarray(inside[:count])

@@ -31,12 +31,14 @@ SPREAD = ("sts", "rtr", "tdmi")
 
 
 class Method(NamedTuple):
-    """How a pair is decomposed. clear: how much of its variances must be left for its correlations to be trusted."""
+    """How a pair is decomposed. clear: how much of its variances must be left for its correlations to be trusted.
+    corrected: whether informations are without the bias of short series."""
 
     estimator: str
     redundancy: str
     pool: str
     clear: float
+    corrected: bool = False
 
 
 class Tile(NamedTuple):
@@ -73,7 +75,7 @@ def tile_of(
     if method.pool == "pooled":
         return _pooled(x, y, steps, wanted, method)
     if method[:2] == ("gaussian", "mmi"):
-        return _by_products(windows, row, column, wanted, method, one, keep_prompts)
+        return _by_products(windows, steps, row, column, wanted, method, one, keep_prompts)
     zeros = jnp.zeros((side, side), windows.past.dtype)
 
     def one_prompt(carry: tuple[Any, ...], one: tuple[Windows, Windows, Array]) -> Any:
@@ -136,7 +138,14 @@ def _decomposed(x: Windows, y: Windows, steps: Array, method: Method) -> tuple[l
 
 
 def _by_products(
-    windows: Windows, row: Array, column: Array, wanted: Array, method: Method, one: Array, keep_prompts: bool
+    windows: Windows,
+    steps: Array,
+    row: Array,
+    column: Array,
+    wanted: Array,
+    method: Method,
+    one: Array,
+    keep_prompts: bool,
 ) -> Tile:
     """The Gaussian MMI tile. A sum of logarithms is the logarithm of a product, over prompts as over a unit's pairs, so
     a pair takes three logarithms of its own a prompt instead of seven; products longer than a number holds keep their
@@ -158,6 +167,8 @@ def _by_products(
         usable = wanted & (x.code == 0)[:, None] & (y.code == 0)[None, :]
         counts = held((usable & clear).astype(dtype))
         good = counts > 0
+        if method.corrected:
+            found = gaussian.corrected_ratios(found, steps[number].astype(dtype))
         found = found.each(lambda ratio: held(jnp.where(good, ratio, 1.0)))
         ratios = mmi(found, jnp.maximum)
         kept = [*ratios, jnp.maximum(found.x_x, found.y_y)]
@@ -280,6 +291,8 @@ def _pooled(x: Windows, y: Windows, steps: Array, wanted: Array, method: Method)
         steps_of_pair = jnp.maximum(length, 1).astype(dtype)
         correlations = jax.tree.map(lambda value: value / steps_of_pair, total)
         found, trusted = gaussian.informations(correlations, method.clear)
+        if method.corrected:
+            found = gaussian.corrected(found, steps_of_pair - prompts + 1)
         if method.redundancy == "mmi":
             values = mmi(found)
         else:

@@ -11,7 +11,7 @@ import numpy as np
 from synergy_tui.errors import UsageError
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
-from synergy_tui.terms import ATOMS, BASELINES, INTERVENTIONS, SWEEPS
+from synergy_tui.terms import ATOMS, BASELINES, INTERVENTIONS, NORMALISED, SWEEPS
 
 if TYPE_CHECKING:  # pyarrow and jaxtyping are not loaded: the explorer's first map does without their 0.1 s
     import duckdb
@@ -93,10 +93,17 @@ class Run:
     def check_ranking(self, ranking: str) -> None:
         """Raises UsageError for a ranking that this decomposition does not have."""
         if ranking not in self.contrasts:
-            raise UsageError(
-                f"{self.row['decomposition']} has no ranking {ranking}: no surrogates were drawn",
-                f"synergy-tui decompose {self.row['capture']} --surrogates 200",
-            )
+            raise UsageError(*self._lacking(ranking))
+
+    def _lacking(self, ranking: str) -> tuple[str, str]:
+        """Why a ranking is not there, and what to do about it."""
+        run, capture = self.row["decomposition"], self.row["capture"]
+        has_none = f"{run} has no ranking {ranking}"
+        if ranking != NORMALISED:
+            return f"{has_none}: no surrogates were drawn", f"synergy-tui decompose {capture} --surrogates 200"
+        if (self.row["estimator"], self.row["redundancy"]) == ("gaussian", "mmi"):
+            return f"{has_none}: it was made before there was this ranking", f"synergy-tui renew {run}"
+        return f"{has_none}: its null is of Gaussian atoms under MMI", f"synergy-tui decompose {capture}"
 
 
 def read(cache: Cache, decomposition: str) -> Run:

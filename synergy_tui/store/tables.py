@@ -119,6 +119,11 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("preprocess", "VARCHAR", "raw, or what was done to the series before, in order."),
             ("precision", "VARCHAR", "float64 or float32: precision of the decomposition."),
             (
+                "bias",
+                "VARCHAR",
+                "analytic: informations are corrected for the bias of short series. NULL: they are not.",
+            ),
+            (
                 "nulls",
                 "VARCHAR[]",
                 "Nulls that were run; the first stands behind excess and z. Empty: the offset does.",
@@ -853,6 +858,9 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("n", "INTEGER", "What the verdict is over: prompts, levels or initialisations."),
             ("holds_under", "VARCHAR[]", "Rankings (C6: densities) under which it is supported."),
             ("of", "VARCHAR[]", "Rankings (C6: densities) it was put to."),
+            ("definitions_held", "VARCHAR[]", "Of C1: definitions of synergy under which it is supported."),
+            ("definitions", "VARCHAR[]", "Of C1: those it was put to, of all decompositions of the capture."),
+            ("unmeasured", "VARCHAR[]", "Of C1: atoms of which there is no decomposition with surrogates."),
             ("missing", "VARCHAR", "What an inconclusive one lacks; empty otherwise."),
             ("told", "VARCHAR", "The numbers behind the verdict, in words."),
             ("against", "VARCHAR[]", "Confounds that speak against it."),

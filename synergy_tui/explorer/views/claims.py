@@ -238,6 +238,7 @@ class ClaimsView(View):
         told = {
             "effect": drawn.effect(claim),
             "holds under": _under(claim),
+            "definitions": drawn.definitions(claim),
             "measured": claim["told"] or "",
             "missing": claim["missing"] or "",
             "against": "; ".join(claim["against"]),

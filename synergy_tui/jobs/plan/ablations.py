@@ -46,6 +46,7 @@ def ablate(cache: Cache, data: Path, request: AblateRequest, sparing: bool = Fal
     shares = tuple(sorted(set(request.fractions)))
     held_out = _held_out(cache, request.decomposition, replayed)
     values = rankings(cache, request.decomposition, shape, replayed if held_out else ())
+    _all_known(values, request.ranking, orders)
     made = conditions(orders, values, request.ranking, layer_of, request.seeds, request.seed, shares, marked)
     _enough_sets(made, layer_of, request.seeds)
     pairs_by, pairs = _pairs(cache, request)
@@ -83,6 +84,19 @@ _OF_A_PASS = 0.6
 
 _GRADED, _ANSWER = 25.0, 1000.0
 """Tokens' worth of replay that a graded task costs, and the answers of a condition."""
+
+
+def _all_known(values: dict[str, Any], ranking: str, orders: Sequence[str]) -> None:
+    """Raises UsageError for an order by a ranking of which no unit has a value: it would be the order of the units."""
+    import numpy as np
+
+    named = [one.rpartition("-")[0] for one in orders if one in terms.RANKED_ORDERS]
+    for name in (ranking, *named):
+        if not np.isfinite(values[name]).any():
+            raise UsageError(
+                f"no unit has a value of {name} in this run", "use another --ranking, or `synergy-tui renew`"
+            )
+
 
 FEWEST_RANKED = 5
 """Prompts that are not replayed, from which a ranking can be taken."""

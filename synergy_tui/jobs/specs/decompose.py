@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, field
 
@@ -84,6 +84,10 @@ class DecomposeSpec(DecomposeRequest, Spec, frozen=True, kw_only=True):
     replicates: int = REPLICATES
     only: tuple[int, ...] | None = None
     ladder: str | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the result, as JSON."""
+        return super().identity() | {"method": self.method.identity()}
 
     @property
     def parents(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from synergy_tui import terms
+from synergy_tui.errors import UsageError
 from synergy_tui.jobs.specs.base import Checked, Count
 from synergy_tui.jobs.specs.fields import Option
 
@@ -27,9 +28,17 @@ class Method(Checked, frozen=True, kw_only=True):
     precision: Annotated[str, Option("Number type of the arithmetic.", choices=terms.PRECISIONS, what="precision")] = (
         "float64"
     )
+    bias: Annotated[
+        str, Option("Of short series: informations as they are, or corrected.", choices=terms.BIASES, what="bias")
+    ] = terms.BIASES[0]
 
     def agree(self) -> None:
-        """The preprocessing in one spelling."""
+        """The preprocessing in one spelling. Raises UsageError for a correction that there is none of."""
+        if self.bias != terms.BIASES[0] and (self.estimator, self.redundancy) != ("gaussian", "mmi"):
+            raise UsageError(
+                f"bias {self.bias} is known of gaussian mmi alone, not of {self.estimator} {self.redundancy}",
+                f"use --bias {terms.BIASES[0]}",
+            )
         words = [word.strip() for word in self.preprocess.split(",")]
         msgspec.structs.force_setattr(
             self, "preprocess", ",".join(one for one in words if one not in ("", "raw")) or "raw"
@@ -38,6 +47,15 @@ class Method(Checked, frozen=True, kw_only=True):
     def arithmetic(self) -> dict[str, Any]:
         """All but the preprocessing, as arguments of the engines of phiid."""
         return {name: getattr(self, name) for name in self.__struct_fields__ if name != "preprocess"}
+
+    def identity(self) -> dict[str, Any]:
+        """As JSON, for a hash: what earlier versions could not ask for is left out where it is not asked for."""
+        content: dict[str, Any] = msgspec.to_builtins(self)
+        return {name: value for name, value in content.items() if (name, value) != ("bias", terms.BIASES[0])}
+
+    def row(self) -> dict[str, Any]:
+        """As columns of decompositions. No correction is NULL, as it is in the rows of earlier versions."""
+        return dict.fromkeys(self.__struct_fields__) | self.identity()
 
     @classmethod
     def of(cls: type[M], row: Mapping[str, Any]) -> M:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,11 +104,11 @@ def unit_rows(decomposition: str, found: Against) -> pa.Table:
     return pa.concat_tables(tables)
 
 
-def contrast_rows(decomposition: str, found: Against, layers: int) -> pa.Table:
-    """Rows of surrogate_contrasts."""
+def contrast_rows(decomposition: str, found: Against, layers: int, rankings: Sequence[str]) -> pa.Table:
+    """Rows of surrogate_contrasts, of these rankings."""
     tables = []
     for name, draws in found.draws.items():
-        for ranking, values in nulls.contrasts_of_draws(draws, layers).items():
+        for ranking, values in nulls.contrasts_of_draws(draws, layers, rankings).items():
             tables.append(
                 table(
                     decomposition=[decomposition] * len(values),
@@ -121,11 +121,11 @@ def contrast_rows(decomposition: str, found: Against, layers: int) -> pa.Table:
     return pa.concat_tables(tables)
 
 
-def test_rows(decomposition: str, found: Against, layers: int, seed: int) -> pa.Table | None:
-    """Rows of contrast_tests; None where there is no contrast."""
+def test_rows(decomposition: str, found: Against, layers: int, seed: int, rankings: Sequence[str]) -> pa.Table | None:
+    """Rows of contrast_tests, of these rankings; None where there is no contrast."""
     rows: list[dict[str, Any]] = []
     for name, draws in found.draws.items():
-        for ranking, effect in effects.effects(found.by_prompt[name], draws, layers, seed).items():
+        for ranking, effect in effects.effects(found.by_prompt[name], draws, layers, seed, rankings=rankings).items():
             rows.append({"decomposition": decomposition, "null_name": name, "ranking": ranking, **vars(effect)})
     if not rows:
         return None

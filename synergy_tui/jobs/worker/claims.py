@@ -11,6 +11,7 @@ import numpy as np
 from synergy_tui.analysis import areas, claims, transition
 from synergy_tui.analysis.areas import AreaTest
 from synergy_tui.analysis.claims import Claim, Climb, Contrast, Removal
+from synergy_tui.analysis.definitions import Atoms, Measured, definitions
 from synergy_tui.analysis.effects import Effect
 from synergy_tui.analysis.networks import DENSITIES, Difference
 from synergy_tui.errors import JobError, SynergyError
@@ -22,7 +23,17 @@ from synergy_tui.jobs.worker.record import recipes, versions
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_card
-from synergy_tui.terms import CLAIMS, CONTROL_ORDERS, CONTROLS, METHOD, NULLS, ORDER_PARAMETERS, VARYING_MEMORY
+from synergy_tui.terms import (
+    BIASES,
+    CLAIMS,
+    CONTROL_ORDERS,
+    CONTROLS,
+    METHOD,
+    METHOD_FIELDS,
+    NULLS,
+    ORDER_PARAMETERS,
+    VARYING_MEMORY,
+)
 
 NEEDS = {"C1": "surrogates", "C2": "ladder", "C3": "ablation", "C4": "ablation", "C5": "controls", "C6": "networks"}
 """The part behind a claim."""
@@ -75,6 +86,11 @@ def work(job: JobFolder, spec: ClaimsSpec, progress: Progress) -> None:
         "versions": versions("numpy", "scipy"),
     }
     rows = [_row(job.id, name, one, missing, doubts.get(name, [])) for name, one in found.items()]
+    every = definitions(_by_atoms(cache, row))
+    none = {"definitions_held": None, "definitions": None, "unmeasured": None}
+    of_c1 = {"definitions_held": list(every.held), "definitions": list(every.of)}
+    of_c1 |= {"unmeasured": list(every.unmeasured)}
+    rows = [one | (of_c1 if one["claim"] == "C1" else none) for one in rows]
     publish_card(cache, job.id, {"cards": [head], "claims": rows, "recipes": recipes(job.id, spec)})
 
 
@@ -107,6 +123,25 @@ def _row(card: str, name: str, one: Claim, missing: dict[str, str], against: lis
 
 def _none(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def _by_atoms(cache: Cache, own: dict[str, Any]) -> dict[Atoms, Measured]:
+    """What the decompositions of the capture say that differ from `own` in their atoms alone. Of several with the same
+    atoms it is `own`, or the one with the most surrogates, or the newest."""
+    query = f"""SELECT d.*, {load.METHOD_OF} FROM decompositions d WHERE capture = $1
+        ORDER BY decomposition = $2 DESC, surrogates DESC NULLS LAST, created DESC, decomposition"""
+    out: dict[Atoms, Measured] = {}
+    for row in load.rows(cache, query, own["capture"], own["decomposition"]):
+        atoms = (row["estimator"], row["redundancy"], row["bias"] or BIASES[0])
+        alike = all(row[name] == own[name] for name in METHOD_FIELDS if name not in ATOMS_BY)
+        if alike and row["method"] >= METHOD and atoms not in out:
+            contrasts = _contrasts(cache, row["decomposition"])
+            out[atoms] = Measured(contrasts, row["valid_prompts"], row["misleading"] or ())
+    return out
+
+
+ATOMS_BY = ("estimator", "redundancy", "bias")
+"""Fields of a method that say what its atoms are."""
 
 
 def _contrasts(cache: Cache, decomposition: str) -> dict[str, Contrast]:

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
-from synergy_tui.analysis import confounds
+from synergy_tui.analysis import confounds, scores
 from synergy_tui.analysis.conditions import Conditions, conditions
 from synergy_tui.errors import MeasureError
 from synergy_tui.jobs.folder import JobFolder
@@ -43,7 +42,7 @@ from synergy_tui.store import load
 from synergy_tui.store.bulk import PAIR_FILE
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_decomposition
-from synergy_tui.terms import ATOMS, NULLS, RANKINGS
+from synergy_tui.terms import ATOMS, NULLS
 
 
 def work(job: JobFolder, spec: DecomposeSpec, progress: Progress) -> None:
@@ -108,8 +107,9 @@ def measured(
     held = _nulls(series, method | {"pairs": pairs}, spec, of) if spec.nulls else None
     found = _against(job, held, spec, progress, share) if held and held.engines else None
 
-    many = f"{len(RANKINGS)} rankings, {spec.replicates:,} replicates"
-    progress.stage("analyse", len(RANKINGS), "rankings", many, (0.8, 0.97))
+    rankings = len(scores.rankings_of(spec.method.estimator, spec.method.redundancy))
+    many = f"{rankings} rankings, {spec.replicates:,} replicates"
+    progress.stage("analyse", rankings, "rankings", many, (0.8, 0.97))
     # Pooled prompts are one: of them those count that have windows.
     used = atoms.unit_pairs.any(axis=1) if spec.method.pool == "mean" else engine.steps >= MIN_STEPS
     of_units = {
@@ -119,8 +119,9 @@ def measured(
     rows: dict[str, Any] = unit_rows.rows(job.id, capture, spec, of_units, steps[used], prompts, atoms, found, progress)
     if found is not None:
         rows["unit_nulls"] = null_rows(job.id, found)
-        rows["surrogate_contrasts"] = contrast_rows(job.id, found, capture["layers"])
-        if (tests := test_rows(job.id, found, capture["layers"], spec.seed)) is not None:
+        known = scores.rankings_of(spec.method.estimator, spec.method.redundancy)
+        rows["surrogate_contrasts"] = contrast_rows(job.id, found, capture["layers"], known)
+        if (tests := test_rows(job.id, found, capture["layers"], spec.seed, known)) is not None:
             rows["contrast_tests"] = tests
         if spec.method.pool == "mean":
             rows["contrast_lengths"] = lengths.rows(
@@ -133,7 +134,7 @@ def measured(
         {
             "decomposition": job.id,
             "capture": spec.capture,
-            **msgspec.structs.asdict(spec.method),
+            **spec.method.row(),
             "nulls": list(held.engines) if held else [],
             "misleading": held.misleading if held else [],
             "surrogates": spec.surrogates if found else 0,

@@ -50,7 +50,7 @@ def rows(
 
     layers, raws = capture["layers"], {}
     profiles, contrasts, sides = [], [], []
-    for name in RANKINGS:
+    for name in scores.rankings_of(spec.method.estimator, spec.method.redundancy):
         raw = scores.ranking(name, values)
         progress.advance()
         if not np.isfinite(raw).any():
@@ -182,5 +182,5 @@ def _contrast(decomposition: str, ranking: str, by_layer: np.ndarray, ends: np.n
         contrast=profile.contrast(by_layer[None]),
         low=ends[:1],
         high=ends[1:],
-        curvature=[profile.curvature(by_layer)],
+        curvature=np.array([profile.curvature(by_layer)]),  # a list with NaN alone would have no type
     )

@@ -9,6 +9,7 @@ from driving import drive, settle, until_in
 from synergy_tui.errors import UsageError
 from synergy_tui.store import cards, load, runs
 from synergy_tui.store.cache import Cache
+from synergy_tui.terms import RANKINGS
 
 SMALL = ("--prompts", "12", "--steps", "30")
 
@@ -243,3 +244,25 @@ def test_imported_series_have_a_card_without_ablation_and_controls(command, tmp_
     assert "three layers" in found["C1"]["missing"]
     assert found["C6"]["n"] == 6
     assert all(one["verdict"] != "supported" for one in found.values())
+
+
+@pytest.mark.worker
+def test_the_card_counts_definitions_of_all_decompositions_of_its_capture(command, tmp_path):
+    """Of the same lag alone, and with surrogates alone."""
+    series = np.random.default_rng(0).normal(size=(12, 6, 40))
+    np.save(tmp_path / "s.npy", series)
+    (tmp_path / "u.csv").write_text("layer\n" + "\n".join(str(unit // 2) for unit in range(6)))
+    capture = command.json("import", str(tmp_path / "s.npy"), "--units", str(tmp_path / "u.csv"))["capture"]
+    drawn = ("--surrogates", "20", "--null", "prompt-shuffle", "--null", "window-roll")
+    run = command.json("decompose", capture, *drawn)["decomposition"]
+    corrected = command.json("decompose", capture, "--bias", "analytic", *drawn)
+    assert corrected["bias"] == "analytic"
+    command.json("decompose", capture, "--estimator", "discrete", "--lag", "2", *drawn)
+    command.json("decompose", capture, "--redundancy", "ccs")
+    claim = command.json("claims", run, "--parts", "none")["C1"]
+    of = [f"gaussian·mmi {name}" for name in RANKINGS]
+    of += [f"gaussian·mmi bias-corrected {name}" for name in ("balance", "tdmi-share", "numit")]
+    assert claim["definitions"] == of
+    assert set(claim["definitions_held"]) <= set(of)
+    assert claim["unmeasured"] == ["gaussian·ccs", "discrete·mmi", "discrete·ccs"]
+    assert f"of {len(of)} definitions" in " ".join(command("claims", run, "--parts", "none").stdout.split())
