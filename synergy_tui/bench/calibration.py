@@ -47,7 +47,7 @@ Found = dict[str, Any]
 
 def judged(data: Planted, draws: int = DRAWS, seed: int = 0, replicates: int = REPLICATES, keep: bool = False) -> Found:
     """A series on the path that a run takes: shares of pairs and units called coupled, C1, and its intervals. keep:
-    also the p and the excess under each null of every pair and unit."""
+    also the p and the excess under each null of every pair and unit, and the values that units are ranked by."""
     series, layers = data.series, data.layers
     found = decompose(series)
     values = scores.unit_values(found.unit, found.unit_offset, found.unit_balance)
@@ -89,7 +89,8 @@ def judged(data: Planted, draws: int = DRAWS, seed: int = 0, replicates: int = R
         with np.errstate(invalid="ignore"):
             out |= {name: float((p[:, 0] < LEVEL).mean()), f"{name}, rtr": float((p[:, 1] < LEVEL).mean())}
         out |= {f"{name}, q": float(called.mean()), f"{name}, any q": bool(called.any())}
-    return out | ({"kept": kept} if keep else {})
+    ranked = scores.unit_values(found.unit, units[0].mean[:, 0], found.unit_balance, units[0].sd[:, 0])
+    return out | ({"kept": kept, "ranked": ranked} if keep else {})
 
 
 def _unit_draws(block: NullBlock) -> UnitDraws:
@@ -114,6 +115,7 @@ def of_series(name: str, seed: int) -> Found:
 def of_plant(name: str, seed: int) -> Found:
     """One capture of a planted transformer, its pairs and units by what was planted in them."""
     found = judged(plants.captured(name, seed), seed=seed, keep=True)
+    del found["ranked"]
     return found | {"planted": plants.found(name, found.pop("kept"))}
 
 

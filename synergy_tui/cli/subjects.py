@@ -150,9 +150,10 @@ def pull(subject: str, cache: Path | None, as_json: bool, **chosen: Any) -> None
 
 
 def zoo_rows() -> list[dict[str, Any]]:
-    """The zoo's models, one row for all seeds of each."""
+    """The zoo's trained models, one row for all seeds of each, and the planted ones."""
     from synergy_tui.subject.sources import resolve
     from synergy_tui.zoo import shipped
+    from synergy_tui.zoo.plants import PLANTS
 
     rows = []
     for kind in shipped.LANGUAGE_OF:
@@ -163,6 +164,10 @@ def zoo_rows() -> list[dict[str, Any]]:
             name = f"trained on {shipped.LANGUAGE_OF[kind]}, seeds 0 to {many - 1} (/N)"
             rows.append({"subject": shipped.ZOO + kind, "name": name, "heads": heads, "here": True})
             rows[-1] |= {"parameters": geometry["parameters"], "licence": "Apache-2.0"}
+    for name, one in PLANTS.items():
+        heads = f"{len(one.circuit.heads)} × {one.circuit.per_layer}"
+        about = {"subject": shipped.PLANT + name, "name": one.about, "heads": heads, "here": True}
+        rows.append(about | {"parameters": None, "licence": "Apache-2.0"})
     return rows
 
 

@@ -58,6 +58,8 @@ def _weights(folder: Path) -> list[Path]:
 def _licence(source: Source, here: Path | None) -> str | None:
     if source.kind == "built-in":
         return BUILT_IN[source.place].licence
+    if source.kind == "zoo":
+        return "Apache-2.0"
     if "licence" in source.geometry:
         return source.geometry["licence"]
     if here is None:

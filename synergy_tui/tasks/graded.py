@@ -13,9 +13,10 @@ from synergy_tui.tasks import asking
 from synergy_tui.tasks.asking import Messages
 from synergy_tui.tasks.rows import ENDINGS, Row, check_text, identity, read
 from synergy_tui.tasks.verifiers import VERIFIERS, Grade, grade, guess
+from synergy_tui.zoo import plants
 from synergy_tui.zoo import shipped as zoo
 from synergy_tui.zoo.languages import held_out
-from synergy_tui.zoo.shipped import ZOO
+from synergy_tui.zoo.shipped import PLANT, ZOO
 
 GRADES = tuple(name.removeprefix("line-") for name in VERIFIERS if name.startswith("line-"))
 """Verifiers of an answer's first line."""
@@ -64,6 +65,9 @@ def load(name: str = "graded") -> list[Task]:
 
 
 def _zoo(name: str) -> list[Task]:
+    if name.startswith(PLANT):
+        rows = plants.graded(name.removeprefix(PLANT), _PLANT_TASKS)
+        return [Task(one["id"], "all", one["text"], one["answer"], one["grade"]) for one in rows]
     of = zoo.learned(name)
     return [
         Task(f"{level}-{number}", level, " ".join(prompt), " ".join(answer[:_ZOO_WORDS]), "continuation")
@@ -72,8 +76,8 @@ def _zoo(name: str) -> list[Task]:
     ]
 
 
-_ZOO_WORDS = 12
-"""Words of a continuation: no more than an answer has tokens."""
+_ZOO_WORDS, _PLANT_TASKS = 12, 60
+"""Words of a continuation: no more than an answer has tokens. Tasks of a planted transformer."""
 
 
 def _guess(rows: list[Row]) -> str:

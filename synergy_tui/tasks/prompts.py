@@ -13,9 +13,10 @@ from synergy_tui.settings import shipped, user_path
 from synergy_tui.tasks import asking
 from synergy_tui.tasks.asking import Messages
 from synergy_tui.tasks.rows import ENDINGS, Row, check_text, column, identity, read
+from synergy_tui.zoo import plants
 from synergy_tui.zoo import shipped as zoo
 from synergy_tui.zoo.languages import held_out
-from synergy_tui.zoo.shipped import ZOO
+from synergy_tui.zoo.shipped import PLANT, ZOO
 
 SHIPPED = ("cognitive",)
 
@@ -65,11 +66,14 @@ def load(name: str) -> TaskSet:
     return TaskSet(name if name in SHIPPED else path.name, prompts)
 
 
-ZOO_PROMPTS = 8
-"""Prompts of each level of a zoo model's language."""
+ZOO_PROMPTS, PLANT_PROMPTS = 8, 40
+"""Prompts of each level of a zoo model's language, and of a planted transformer."""
 
 
 def _zoo(name: str) -> TaskSet:
+    if name.startswith(PLANT):
+        texts = plants.prompts(name.removeprefix(PLANT), PLANT_PROMPTS)
+        return TaskSet(name, tuple(Prompt(f"words-{number:02d}", "", text) for number, text in enumerate(texts)))
     of = zoo.learned(name)
     found = [
         Prompt(f"{level}-{number}", level, " ".join(prompt))

@@ -14,18 +14,21 @@ and divides it by the same number at every position, to 1e-5.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 WORDS = 256
 """Words that are sampled. Half as many sources can be had."""
 
 CONTEXT = 512
+
+INNER = 8
+"""Width of the MLPs, which do nothing."""
 
 START, UNKNOWN, YES, NO = "<s>", "<unk>", "Answer: yes.", "Answer: no."
 
@@ -224,69 +227,104 @@ class _Stream:
         self.blank = float(np.sqrt(sources))
         self.scale = dict.fromkeys(names, 1.0) | dict.fromkeys(circuit.carried, STORED) | {"logits": WRITTEN}
 
-    def hold(self, row: torch.Tensor, name: str, value: float) -> None:
+    def hold(self, row: np.ndarray, name: str, value: float) -> None:
         """Puts a value into a vector of the stream."""
         at = self.place[name]
         row[at], row[at + 1] = value * self.scale[name], -value * self.scale[name]
 
-    def read(self, column: torch.Tensor, name: str, weight: float) -> None:
+    def read(self, column: np.ndarray, name: str, weight: float) -> None:
         """Adds to a column of weights what reads the signal."""
         at, part = self.place[name], weight / (2 * self.scale[name])
         column[at] += part
         column[at + 1] -= part
 
 
+Weights = dict[str, np.ndarray]
+"""By name, as GPT-2 has them."""
+
+
 def write(circuit: Circuit, folder: Path, seed: int = 0) -> None:
     """Writes the transformer as a model folder: configuration, weights in float32, tokenizer."""
-    from safetensors.torch import save_model
-    from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel
+    from safetensors.numpy import save_file
 
     _check(circuit)
     stream, words = _Stream(circuit), Vocabulary(circuit, seed)
-    config = GPT2Config(
-        vocab_size=len(words.texts),
-        n_positions=CONTEXT,
-        n_embd=stream.width,
-        n_layer=len(circuit.heads),
-        n_head=circuit.per_layer,
-        n_inner=8,
-        resid_pdrop=0.0,
-        embd_pdrop=0.0,
-        attn_pdrop=0.0,
-        bos_token_id=words.texts.index(START),
-        eos_token_id=None,
-        pad_token_id=None,
-        tie_word_embeddings=False,
-    )
-    model = GPT2LMHeadModel(config)
-    with torch.no_grad():
-        for one in model.parameters():
-            one.zero_()
-        _embed(model.transformer, circuit, stream, words)
-        for block, heads in zip(model.transformer.h, circuit.heads, strict=True):
-            block.ln_1.weight.fill_(stream.norm)
-            block.ln_2.weight.fill_(1.0)
-            for place, head in enumerate(heads):
-                _Placed(circuit, stream, block.attn, place).fill(head)
-        model.transformer.ln_f.weight.fill_(stream.norm)
-        _unembed(model.lm_head.weight, circuit, stream, words)
+    told = _configuration(circuit, stream, words)
+    weights = _blank(told)
+    _embed(weights, circuit, stream, words)
+    for number, heads in enumerate(circuit.heads):
+        for place, head in enumerate(heads):
+            _Placed(circuit, stream, weights, number, place).fill(head)
+    _unembed(weights["lm_head.weight"], circuit, stream, words)
+    for name, value in weights.items():
+        if name.endswith(("ln_1.weight", "ln_f.weight")):
+            value[:] = stream.norm
     folder.mkdir(parents=True, exist_ok=True)
-    config.architectures = [type(model).__name__]
-    config.save_pretrained(folder)
-    GenerationConfig(bos_token_id=config.bos_token_id).save_pretrained(folder)
-    save_model(model, str(folder / "model.safetensors"), metadata={"format": "pt"})
-    _tokenizer(words).save_pretrained(folder)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+    _write_tokenizer(words, folder)
 
 
-def _embed(model: Any, circuit: Circuit, stream: _Stream, words: Vocabulary) -> None:
-    for token, row in enumerate(model.wte.weight):
+def _configuration(circuit: Circuit, stream: _Stream, words: Vocabulary) -> dict[str, Any]:
+    return {
+        "architectures": ["GPT2LMHeadModel"],
+        "model_type": "gpt2",
+        "vocab_size": len(words.texts),
+        "n_positions": CONTEXT,
+        "n_embd": stream.width,
+        "n_layer": len(circuit.heads),
+        "n_head": circuit.per_layer,
+        "n_inner": INNER,
+        "resid_pdrop": 0.0,
+        "embd_pdrop": 0.0,
+        "attn_pdrop": 0.0,
+        "bos_token_id": words.texts.index(START),
+        "eos_token_id": None,
+        "pad_token_id": None,
+        "tie_word_embeddings": False,
+        "dtype": "float32",
+    }
+
+
+def _blank(told: Mapping[str, Any]) -> Weights:
+    """All weights of the architecture: those of layer normalisation 1, all others 0."""
+    width, size = told["n_embd"], told["vocab_size"]
+    shapes: dict[str, tuple[int, ...]] = {
+        "transformer.wte.weight": (size, width),
+        "transformer.wpe.weight": (CONTEXT, width),
+        "transformer.ln_f.weight": (width,),
+        "transformer.ln_f.bias": (width,),
+        "lm_head.weight": (size, width),
+    }
+    for layer in range(told["n_layer"]):
+        inside: dict[str, tuple[int, ...]] = {
+            "ln_1.weight": (width,),
+            "ln_1.bias": (width,),
+            "attn.c_attn.weight": (width, 3 * width),
+            "attn.c_attn.bias": (3 * width,),
+            "attn.c_proj.weight": (width, width),
+            "attn.c_proj.bias": (width,),
+            "ln_2.weight": (width,),
+            "ln_2.bias": (width,),
+            "mlp.c_fc.weight": (width, INNER),
+            "mlp.c_fc.bias": (INNER,),
+            "mlp.c_proj.weight": (INNER, width),
+            "mlp.c_proj.bias": (width,),
+        }
+        shapes |= {f"transformer.h.{layer}.{name}": shape for name, shape in inside.items()}
+    ones = (".ln_1.weight", ".ln_2.weight", ".ln_f.weight")
+    return {name: np.full(shape, float(name.endswith(ones)), np.float32) for name, shape in shapes.items()}
+
+
+def _embed(weights: Weights, circuit: Circuit, stream: _Stream, words: Vocabulary) -> None:
+    for token, row in enumerate(weights["transformer.wte.weight"]):
         stream.hold(row, "constant", CONSTANT)
         if token < WORDS:
             for name, value in zip(circuit.sources, words.codes[token], strict=True):
                 stream.hold(row, name, float(value))
         else:
             stream.hold(row, "start" if words.texts[token] == START else "blank", stream.blank)
-    for position, row in enumerate(model.wpe.weight):
+    for position, row in enumerate(weights["transformer.wpe.weight"]):
         part = position / CONTEXT
         stream.hold(row, "position", part)
         stream.hold(row, "rest of position", float(np.sqrt(1 - part**2)))
@@ -299,15 +337,14 @@ def _embed(model: Any, circuit: Circuit, stream: _Stream, words: Vocabulary) -> 
 class _Placed:
     """The weights of one head of a layer's attention."""
 
-    def __init__(self, circuit: Circuit, stream: _Stream, attention: Any, place: int) -> None:
+    def __init__(self, circuit: Circuit, stream: _Stream, weights: Weights, layer: int, place: int) -> None:
         self._circuit, self._stream = circuit, stream
         self._width, self._start = stream.head_width, place * stream.head_width
-        self._in, self._out = attention.c_attn.weight, attention.c_proj.weight
+        self._in, self._out = (weights[f"transformer.h.{layer}.attn.{name}.weight"] for name in ("c_attn", "c_proj"))
 
-    def _column(self, which: str, number: int) -> torch.Tensor:
+    def _column(self, which: str, number: int) -> np.ndarray:
         part = ("query", "key", "value").index(which) * self._stream.width
-        column: torch.Tensor = self._in[:, part + self._start + number]
-        return column
+        return self._in[:, part + self._start + number]
 
     def fill(self, head: Head) -> None:
         """Sets what the head attends to, shows, carries and writes."""
@@ -347,7 +384,7 @@ class _Placed:
             stream.read(self._column("key", 2 * k + 1), f"sin {k}", 1.0)
 
 
-def _unembed(weight: torch.Tensor, circuit: Circuit, stream: _Stream, words: Vocabulary) -> None:
+def _unembed(weight: np.ndarray, circuit: Circuit, stream: _Stream, words: Vocabulary) -> None:
     """Words have the logit 0 but for the direction that heads write to, from which what they write on average is
     taken. The answers rise and fall with what is written: who takes heads away makes other words likelier."""
     written = sum(head.writes for head in circuit.flat)
@@ -364,9 +401,8 @@ def _unembed(weight: torch.Tensor, circuit: Circuit, stream: _Stream, words: Voc
         stream.read(row, "constant", (base - moved * circuit.step * written) / CONSTANT)
 
 
-def _tokenizer(words: Vocabulary) -> Any:
+def _write_tokenizer(words: Vocabulary, folder: Path) -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
 
     numbers = {text: number for number, text in enumerate(words.texts)}
     tokenizer = Tokenizer(models.WordLevel(numbers, unk_token=UNKNOWN))
@@ -374,9 +410,15 @@ def _tokenizer(words: Vocabulary) -> Any:
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{START} $A", special_tokens=[(START, numbers[START])]
     )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=START, unk_token=UNKNOWN, clean_up_tokenization_spaces=False
-    )
+    tokenizer.add_special_tokens([START, UNKNOWN])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    told = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": START,
+        "unk_token": UNKNOWN,
+        "clean_up_tokenization_spaces": False,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(told, indent=1) + "\n", "utf-8")
 
 
 def described(circuit: Circuit) -> list[dict[str, Any]]:

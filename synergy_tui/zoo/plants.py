@@ -20,6 +20,9 @@ from synergy_tui.terms import EXPLAINED, INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED
 from synergy_tui.zoo import construction
 from synergy_tui.zoo.construction import NO, WORDS, YES, Circuit, Decay, Head, Lag, Vocabulary, filtered
 
+VERSION = 1
+"""Raised whenever a plant's weights become others."""
+
 LAYERS = 9
 MIDDLE = range(3, 6)
 

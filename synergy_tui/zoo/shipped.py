@@ -1,17 +1,24 @@
-"""The zoo's models by name: zoo:induction, its other seeds zoo:induction/3, the checkpoints of its first seed
-zoo:induction/training, and one of them zoo:induction/training/step-120. Light."""
+"""The zoo's models by name. Trained: zoo:induction, its other seeds zoo:induction/3, the checkpoints of its first seed
+zoo:induction/training, and one of them zoo:induction/training/step-00120. Planted: zoo:plant-synergy, which is written
+into the user's data folder at first use. Light."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from synergy_tui.errors import SubjectError
-from synergy_tui.settings import shipped
+from synergy_tui.settings import load, shipped
+from synergy_tui.zoo import plants
 from synergy_tui.zoo.languages import Language, language
 
-ZOO = "zoo:"
+ZOO, PLANT = "zoo:", "zoo:plant-"
 
 LANGUAGE_OF = {
     "induction": "induction",
@@ -29,6 +36,8 @@ TRAINING = "training"
 def folder(name: str) -> Path:
     """The folder of a model, or of checkpoints, by its name with or without `zoo:`. Raises SubjectError for a name that
     the zoo does not have."""
+    if name.startswith(PLANT):
+        return _planted(name.removeprefix(PLANT))
     kind, _, place = name.removeprefix(ZOO).partition("/")
     found = shipped("zoo") / kind / (place or "0")
     inside = place in ("", TRAINING) or place in (*seeds(kind), *(f"{TRAINING}/{one}" for one in checkpoints(kind)))
@@ -38,8 +47,22 @@ def folder(name: str) -> Path:
 
 
 def names() -> list[str]:
-    """Every model by name, with its seeds."""
-    return [f"{ZOO}{kind}/{seed}" if int(seed) else ZOO + kind for kind in LANGUAGE_OF for seed in seeds(kind)]
+    """Every model by name."""
+    return [*(ZOO + kind for kind in LANGUAGE_OF), *(PLANT + name for name in plants.PLANTS)]
+
+
+def _planted(name: str) -> Path:
+    """The folder of a planted transformer, written when it is not there. Its weights follow from its name."""
+    plants.plant(name)
+    place = load().data / "zoo" / f"plant-{name}-{plants.VERSION}"
+    if not (place / "config.json").exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(place.parent / f"{name}.lock"), tempfile.TemporaryDirectory(dir=place.parent) as scratch:
+            if not (place / "config.json").exists():
+                plants.build(name, Path(scratch) / "made")
+                shutil.rmtree(place, ignore_errors=True)
+                os.replace(Path(scratch) / "made", place)
+    return place
 
 
 def seeds(kind: str) -> list[str]:
@@ -53,7 +76,9 @@ def checkpoints(kind: str) -> list[str]:
 
 
 def learned(name: str) -> Language:
-    """The language of a trained model. Raises SubjectError."""
+    """The language of a trained model. Raises SubjectError, for planted ones too."""
+    if name.startswith(PLANT):
+        raise SubjectError(f"{name} has learned no language", "give a file of prompts")
     folder(name)
     return language(LANGUAGE_OF[name.removeprefix(ZOO).partition("/")[0]])
 

@@ -87,7 +87,8 @@ def test_brackets_close_what_they_opened_at_the_depth_of_the_level() -> None:
                     assert asked == said
                     stack.append(said)
                 else:
-                    assert asked == "." and stack.pop() + said in ("()", "[]", "{}", "<>")
+                    assert asked == "."
+                    assert stack.pop() + said in ("()", "[]", "{}", "<>")
                 deepest = max(deepest, len(stack))
             assert (stack, deepest) == ([], level + 1)
 

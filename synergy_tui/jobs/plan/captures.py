@@ -32,7 +32,7 @@ from synergy_tui.tasks import prompts as tasks_room
 from synergy_tui.tasks.prompts import Prompt, TaskSet
 from synergy_tui.tasks.rows import ENDINGS
 from synergy_tui.zoo import shipped as zoo
-from synergy_tui.zoo.shipped import ZOO
+from synergy_tui.zoo.shipped import PLANT, ZOO
 
 _MOST_ON_CPU, _MOST_ON_GPU = 20, 64
 """Prompts at a time that are worth it. What does not fit after all is halved by the worker."""
@@ -152,6 +152,8 @@ def _asked(request: CaptureRequest, tasks: TaskSet | None) -> _Asked:
     if not request.temperature:  # the same prompt would be answered the same again
         distinct = tasks_room.distinct(whole)
         notes = _repeated(len(whole.prompts) - len(distinct.prompts), whole)
+        if request.subject.startswith(PLANT):
+            notes += (f"{request.subject} has its processes where words are drawn at random: use --temperature 1",)
         whole = distinct
     chosen = tasks_room.select(whole, request.prompts, request.seed)
     items = tuple(Item(one.id, one.category, one.text, None, one.messages) for one in chosen.prompts)
