@@ -57,8 +57,10 @@ Found = dict[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """A model with what is known of it. kinds: of its units. circuit, idle: which of them matter to what it writes, and
-    which are known not to; places without a unit are in neither. sampled: whether it writes at temperature 1."""
+    """A model with what is known of it. kinds: of its units. circuit: which of them are in the circuit: of a trained
+    model those whose removal costs it its language (zoo/truth.py), of a planted one those that are coupled as its name
+    says. idle: which are known to do nothing for what it writes. Places without a unit are in neither. sampled: whether
+    it writes at temperature 1."""
 
     name: str
     kinds: tuple[str, ...]
@@ -133,12 +135,14 @@ def of_model(case: tuple[str, int]) -> Found:
 
 
 def known_of(name: str, subject: Subject) -> Case:
-    """What truth.json says of a model, on the map of its heads (experts where it has no others that are ranked)."""
+    """What truth.json says of a model, on the map of its heads of either kind."""
     told = shipped.truth(name)
     if name.startswith(shipped.PLANT):
-        flat = told["units"]
-        circuit, idle = (np.array([one[key] for one in flat]) for key in ("matters", "idle"))
-        return Case(name, ("head",), circuit, idle, True)
+        kind = name.removeprefix(shipped.PLANT).partition("-")[0]
+        pairs = [one for one in told["pairs"] if one["kind"] == kind]
+        inside = {unit for one in pairs for unit in (one["first"], one["second"])}
+        circuit = np.array([f"{one['layer']}.{one['unit']}" in inside for one in told["units"]])
+        return Case(name, ("head",), circuit, np.array([one["idle"] for one in told["units"]]), True)
     kinds = tuple(kind for kind in ("head", "ssm-head") if kind in told["units"])
     units = subject.units(kinds)
     shape = (units.layers, units.per_layer)

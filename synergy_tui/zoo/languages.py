@@ -88,7 +88,7 @@ _COPYING = ((3, 3), (4, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16
 
 DIGITS = 4
 SUMS = 6
-"""Sums whose carries are counted, and which are graded."""
+"""Sums whose carries are counted; the first four are graded."""
 
 
 def carries(a: int, b: int) -> int:
@@ -213,7 +213,7 @@ LANGUAGES = {
         (*"0123456789+=",),
         _named(_CARRIES),
         _addition,
-        SUMS * (2 * DIGITS + 2),
+        40,
         lambda chance: _sums(*_chain(chance)),
     ),
     "grammar": Language("grammar", (*_OPENING, *_CLOSING, _CLOSE, "="), tuple("12345678"), _grammar, _BRACKETS),

@@ -128,7 +128,7 @@ def _bamba(vocabulary: int) -> Any:
 
 RECIPES = {
     "induction": Recipe("induction", lambda size: _llama(size, 4, 64, 1), 1000, seeds=5, attention_only=True),
-    "addition": Recipe("addition", lambda size: _llama(size, 4, 64, 128), 900, seeds=5),
+    "addition": Recipe("addition", lambda size: _llama(size, 4, 64, 128), 1000, seeds=5),
     "grammar": Recipe("grammar", lambda size: _llama(size, 4, 64, 128), 600),
     "mixture": Recipe("mixture", _mixtral, 800),
     "state-space": Recipe("copying", _mamba2, 450, rate=4e-3),

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from synergy_tui.zoo.languages import LENGTH, Example, Language, held_out
 
-EXAMPLES = 32
+EXAMPLES = 64
 """Held-out examples of a level."""
 
 COST = 0.01

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from synergy_tui.jobs.specs.method import Method
 from synergy_tui.jobs.specs.networks import NetworksRequest
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
+from synergy_tui.zoo.plants import PLANTS
+from synergy_tui.zoo.shipped import PLANT, ZOO
 
 SURROGATES, CONTROLS, PROMPTS = 200, 5, 12
 """Surrogates of each null, random initialisations of each kind, prompts of the ablation."""
@@ -49,6 +51,16 @@ class Chain:
         return {part: cost.total(some) for part, some in out.items()}
 
 
+def _tasks(subject: Mapping[str, Any]) -> str:
+    """The graded tasks that suit a subject; none for imported series, and for a planted one that answers nothing."""
+    if subject["source"] == "import":
+        return ""
+    if not subject["place"].startswith(ZOO):
+        return "graded"
+    plant = subject["place"].removeprefix(PLANT)
+    return "" if plant in PLANTS and not PLANTS[plant].circuit.answers else subject["place"]
+
+
 def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
     """The card of a run, a decomposition. What is there is taken, whatever the parts are that may be made, unless the
     request is `fresh`. Raises UsageError for a run made by an earlier method, and for a ladder's level; a part that
@@ -59,6 +71,7 @@ def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
     base = _first_alike(cache, run)
     row = load.one(cache, "decomposition", base)
     capture = load.one(cache, "capture", row["capture"])
+    (own,) = load.rows(cache, "SELECT * FROM subjects WHERE subject = $1", capture["subject"])
     method = Method.of(row)
     more: dict[str, Any] = {"device": request.device, "seed": request.seed}
     made: dict[str, list[Link]] = {name: [] for name in PARTS}
@@ -84,7 +97,7 @@ def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
             decomposition=base,
             ranking=request.ranking,
             prompts=min(PROMPTS, capture["valid_prompts"]),
-            tasks="" if capture["kind"] == "imported" else "graded",
+            tasks=_tasks(own),
             **more,
         )
         # Accuracy decides nothing where the area is not above its controls, and takes longer than the area.
@@ -96,13 +109,15 @@ def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
     def ladder() -> list[Link]:
         if not fresh and ladder_of(cache, capture["subject"]) is not None:
             return []
-        (own,) = load.rows(cache, "SELECT * FROM subjects WHERE subject = $1", capture["subject"])
         if own["source"] == "import":
             raise UsageError("imported series have no subject to ask", "capture a subject instead")
         if own["weights_seed"] is not None:
             raise UsageError("random weights answer nothing right", "take a trained subject")
+        if own["place"].startswith(PLANT):
+            raise UsageError("a planted transformer has no tasks of different difficulty", "take a trained subject")
         asked = LadderRequest(
             subject=own["place"],
+            **({"ladder": own["place"]} if own["source"] == "zoo" else {}),
             revision=own["revision"],
             adapter=own["adapter"],
             chat=capture["chat_template"] is not None,
