@@ -78,7 +78,7 @@ def checkpoints(kind: str) -> list[str]:
 def learned(name: str) -> Language:
     """The language of a trained model. Raises SubjectError, for planted ones too."""
     if name.startswith(PLANT):
-        raise SubjectError(f"{name} has learned no language", "give a file of prompts")
+        raise SubjectError(f"{name} has learned no language", "take a trained model, or a file of tasks")
     folder(name)
     return language(LANGUAGE_OF[name.removeprefix(ZOO).partition("/")[0]])
 

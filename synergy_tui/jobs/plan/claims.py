@@ -113,11 +113,8 @@ def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
             raise UsageError("imported series have no subject to ask", "capture a subject instead")
         if own["weights_seed"] is not None:
             raise UsageError("random weights answer nothing right", "take a trained subject")
-        if own["place"].startswith(PLANT):
-            raise UsageError("a planted transformer has no tasks of different difficulty", "take a trained subject")
         asked = LadderRequest(
             subject=own["place"],
-            **({"ladder": own["place"]} if own["source"] == "zoo" else {}),
             revision=own["revision"],
             adapter=own["adapter"],
             chat=capture["chat_template"] is not None,

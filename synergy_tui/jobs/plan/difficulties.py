@@ -16,10 +16,11 @@ from synergy_tui.jobs.plan.captures import capture, whole_path
 from synergy_tui.jobs.plan.links import Link, finished
 from synergy_tui.jobs.specs.capture import CaptureRequest
 from synergy_tui.jobs.specs.decompose import FEWEST_PROMPTS
-from synergy_tui.jobs.specs.ladder import Graded, LadderRequest, LadderSpec
+from synergy_tui.jobs.specs.ladder import LADDER, Graded, LadderRequest, LadderSpec
 from synergy_tui.store.cache import Cache
 from synergy_tui.tasks import ladders
 from synergy_tui.tasks.ladders import Ladder
+from synergy_tui.zoo.shipped import ZOO
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Climb:
 
 def difficulty(cache: Cache, data: Path, request: LadderRequest) -> Climb:
     """How an order parameter of a subject changes over a ladder. Raises UsageError, TaskError or SubjectError."""
+    if request.ladder == LADDER and request.subject.startswith(ZOO):
+        request = request.replace(ladder=request.subject)
     columns = {name: getattr(request, name) for name in ("level_column", "answer_column", "text_column")}
     whole = ladders.load(
         request.ladder,

@@ -40,6 +40,10 @@ class Graded(Struct, frozen=True):
     entry: Any = None
 
 
+LADDER = "arithmetic-chains"
+"""The ladder of all subjects but those of the zoo, which have one of their own."""
+
+
 class LadderRequest(Request, frozen=True, kw_only=True):
     """What `difficulty` takes."""
 
@@ -51,7 +55,7 @@ class LadderRequest(Request, frozen=True, kw_only=True):
         Option(
             "A ladder's name, reasoning-gym:NAME, arc, math, gsm8k or mmlu (:FILE or :FOLDER), or a file.", main=True
         ),
-    ] = "arithmetic-chains"
+    ] = LADDER
     levels: Annotated[
         str | None,
         Option(
