@@ -250,8 +250,16 @@ class Session(App[None]):
                 failed = one["state"] == "failed"
                 text = f"{one['kind']} {one['id']} {one['state']}" + (f": {one['error']}" if failed else "")
                 self.say(text, "error" if failed else "information")
+                if one["kind"] in _ADDING and not failed:
+                    self._read_anew()
                 if self._first and one["kind"] == "decompose" and not failed:
                     self._show_first(one["id"])
+
+    def _read_anew(self) -> None:
+        """Reads the run that is shown once more: there may be scores that it had not."""
+        shown = self.shown
+        if shown is not None and shown.place.job is None and shown.place.id and not shown.place.sample:
+            self.open_run(shown.place, quietly=True)
 
     def _show_first(self, decomposition: str) -> None:
         """The first result of an empty cache, unless something else is looked at by now."""
@@ -390,6 +398,10 @@ class Session(App[None]):
 def told(error: Exception) -> str:
     """A failure in words. One that nobody foresaw is told too, instead of ending the app with what is open in it."""
     return str(error) if isinstance(error, SynergyError) else f"unexpected {type(error).__name__}: {error}"
+
+
+_ADDING = ("ablate", "scores")
+"""Jobs that give the units of runs which are there already more scores."""
 
 
 def _states(seen: Seen) -> dict[str, str]:
