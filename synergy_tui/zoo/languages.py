@@ -205,6 +205,9 @@ def _named(of: tuple[tuple[int, int], ...]) -> tuple[str, ...]:
     return tuple(f"{low}-{high}" for low, high in of)
 
 
+REPETITION = ("induction", "copying")
+"""Languages of repeated segments."""
+
 LANGUAGES = {
     "induction": Language("induction", _SIGNS, _named(_INDUCTION), _repetition(_INDUCTION, _SIGNS), 40),
     "copying": Language("copying", _SIGNS[:24], _named(_COPYING), _repetition(_COPYING, _SIGNS[:24]), 40),

@@ -132,7 +132,7 @@ RECIPES = {
     "grammar": Recipe("grammar", lambda size: _llama(size, 4, 64, 128), 600),
     "mixture": Recipe("mixture", _mixtral, 800),
     "state-space": Recipe("copying", _mamba2, 450, rate=4e-3),
-    "hybrid": Recipe("induction", _bamba, 900),
+    "hybrid": Recipe("induction", _bamba, 450),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from synergy_tui.zoo.languages import LENGTH, Example, Language, held_out
+from synergy_tui.zoo.languages import LENGTH, REPETITION, Example, Language, held_out
 
 EXAMPLES = 64
 """Held-out examples of a level."""
@@ -39,7 +39,9 @@ def units(model: Any, of: Language, severed: dict[int, list[int]]) -> dict[str, 
     """Kind → layers as rows of numbers, one per unit, null where a layer has none: `cost`, what its removal adds to the
     loss on held-out examples of all levels, nats per graded token; for heads `previous-token` and `induction`, the mean
     share of their attention on those positions; for experts `share`, of the tokens of each level that are routed to
-    it. `circuit` and `nothing` name units as [layer, unit]."""
+    it. `circuit` and `nothing` name units as [layer, unit]. A unit is in the circuit when its removal costs COST; where
+    a language is repetition also when a head's attention is that of its circuit, because heads that do the same stand
+    in for each other when one is removed."""
     ids, graded = _encoded(of, [one for level in range(len(of.levels)) for one in held_out(of, level, 8, 1)])
     whole = _loss(model, ids, graded)
     layers = model.base_model.layers
@@ -56,9 +58,23 @@ def units(model: Any, of: Language, severed: dict[int, list[int]]) -> dict[str, 
     if "head" in found:
         found["head"]["nothing"] = [[layer, unit] for layer, some in severed.items() for unit in some]
         found["head"] |= _patterns(model, ids, graded)
+        if of.name in REPETITION:
+            found["head"]["circuit"] = _with_named(found["head"])
     if "expert" in found:
         found["expert"]["share"] = _routing(model, of)
     return found
+
+
+def _with_named(heads: dict[str, Any]) -> list[list[int]]:
+    """The circuit with the heads that look at the token before, or at what followed last time; no severed ones."""
+    named = {
+        (layer, unit)
+        for name in ("previous-token", "induction")
+        for layer, row in enumerate(heads[name])
+        for unit, share in enumerate(row or [])
+        if share >= PATTERN and [layer, unit] not in heads["nothing"]
+    }
+    return [list(one) for one in sorted({*named, *map(tuple, heads["circuit"])})]
 
 
 def _encoded(of: Language, examples: list[Example]) -> tuple[torch.Tensor, torch.Tensor]:
