@@ -17,8 +17,8 @@ BASELINE_MEANINGS = {
     "induction": "attention mass on earlier positions right after an earlier occurrence of the current token.",
     "retrieval": "attention mass on earlier positions that hold the token which comes next: what can be copied.",
     "attention-entropy": "entropy of the attention pattern over positions, in nats: 0 where all is on one.",
-    "grad-activation": "size of z·∂L/∂z at a step, z a unit's output and L the response's log-probability; nats.",
-    "attribution": "change of L per token, to first order, where z is its mean over steps and prompts; nats.",
+    "grad-activation": "size of the unit's output times the gradient of the response's log-probability; nats.",
+    "attribution": "change of the response's log-probability per token with the output at its mean, first order; nats.",
 }
 """What else a unit may be judged by, from its attention and from gradients, and what it means: METHOD section 10."""
 
