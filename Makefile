@@ -13,6 +13,8 @@ SIDE_BY_SIDE := -n 5 --dist worksteal
 demo: $(VENV)/installed
 	@$(TUI) show --sample
 	@echo
+	@$(TUI) run zoo:induction --prompts 24 --steps 60
+	@echo
 	@$(TUI) run smollm2 --tasks cognitive --prompts 18 --steps 64
 	@if [ -t 0 ] && [ -t 1 ]; then $(TUI) explore --latest; fi
 

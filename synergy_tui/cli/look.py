@@ -226,7 +226,7 @@ def doctor(cache: Path | None, as_json: bool) -> None:
 @click.argument(
     "name",
     type=click.Choice(
-        ["ablation", "cache", "calibration", "capture", "difficulty", "explorer", "ladders", "parity", "phiid"]
+        ["ablation", "cache", "calibration", "capture", "difficulty", "explorer", "ladders", "parity", "phiid", "truth"]
     ),
     metavar="NAME",
 )
@@ -234,7 +234,7 @@ def doctor(cache: Path | None, as_json: bool) -> None:
 def bench(name: str, cache: Path | None, as_json: bool) -> None:
     """Measure on this machine: what is compared is interleaved in one run, so trust the ratios.
 
-    NAME is ablation, cache, calibration, capture, difficulty, explorer, ladders, parity, or phiid.
+    NAME is ablation, cache, calibration, capture, difficulty, explorer, ladders, parity, phiid, or truth.
 
     \b
     Example:  synergy-tui bench phiid
