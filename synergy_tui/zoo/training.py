@@ -31,7 +31,7 @@ are known to do nothing."""
 class Recipe:
     """language: of languages.LANGUAGES. make: vocabulary size → an untrained model. steps: of training, in batches of
     `batch` examples. rate: the highest learning rate. seeds: how many ship. attention_only: whether the MLPs do
-    nothing."""
+    nothing. held: for which share of the steps the rate stays at its highest."""
 
     language: str
     make: Callable[[int], Any]
@@ -40,6 +40,7 @@ class Recipe:
     batch: int = 32
     seeds: int = 2
     attention_only: bool = False
+    held: float = 0.0
 
 
 _TOKENS = {"bos_token_id": 0, "eos_token_id": None, "pad_token_id": 1}
@@ -127,7 +128,7 @@ def _bamba(vocabulary: int) -> Any:
 
 
 RECIPES = {
-    "induction": Recipe("induction", lambda size: _llama(size, 4, 64, 1), 1000, seeds=5, attention_only=True),
+    "induction": Recipe("induction", lambda size: _llama(size, 4, 64, 1), 1000, seeds=5, attention_only=True, held=0.7),
     "addition": Recipe("addition", lambda size: _llama(size, 4, 64, 128), 1000, seeds=5),
     "grammar": Recipe("grammar", lambda size: _llama(size, 4, 64, 128), 600),
     "mixture": Recipe("mixture", _mixtral, 800),
@@ -153,7 +154,7 @@ def train(recipe: Recipe, seed: int, report: Callable[[int, float], None] = lamb
     severed = severed_heads(model, seed)
     _hold(model, severed, recipe)
     optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=0.01, betas=(0.9, 0.98))
-    rate = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _share_of_rate(step, recipe.steps))
+    rate = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _share_of_rate(step, recipe))
     kept = set(checkpoints(recipe.steps))
     for step, (ids, targets) in zip(range(1, recipe.steps + 1), batches(of, recipe.batch, seed), strict=False):
         loss = model(input_ids=ids, labels=targets).loss
@@ -211,6 +212,7 @@ def _hold(model: Any, severed: dict[int, list[int]], recipe: Recipe) -> None:
             layer.mlp.down_proj.weight.zero_()
 
 
-def _share_of_rate(step: int, steps: int) -> float:
+def _share_of_rate(step: int, recipe: Recipe) -> float:
     """A rise over the first hundred steps, then half a cosine down to a fiftieth."""
-    return min(1.0, (step + 1) / 100) * max(0.02, 0.5 * (1 + math.cos(math.pi * step / steps)))
+    done = max(0.0, step / recipe.steps - recipe.held) / (1 - recipe.held)
+    return min(1.0, (step + 1) / 100) * max(0.02, 0.5 * (1 + math.cos(math.pi * done)))
