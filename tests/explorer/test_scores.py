@@ -54,6 +54,7 @@ def test_they_come_to_the_map_when_their_job_is_done(made: Path) -> None:
         assert set(BASELINES) - {"induction"} < set(app.shown.scores)
         app.action_choose_score()
         await until_in(app, pilot, lambda: isinstance(app.screen, Choose), "m")
+        await pilot.press(*"previous")
         await settle(app, pilot)
         assert "attention mass on the position before" in app.plain_screen()
         await pilot.press("escape")
