@@ -133,7 +133,7 @@ def _read(head: Head) -> list[str]:
     return [*head.shows, *head.carries.values()]
 
 
-ANSWER_BASE, ANSWER_SLOPE = 0.2, 0.4
+ANSWER_BASE, ANSWER_SLOPE = 0.2, 0.8
 """Logits of the two answers above those of words, and by how much they part with the signal they tell."""
 
 
