@@ -88,11 +88,11 @@ class Head:
 @dataclass(frozen=True)
 class Circuit:
     """heads: those of every layer. step: logits by which a word moves when a head that writes 1 is removed. answers:
-    the carried signal whose sign the two answers tell, '' for none."""
+    the carried signals, equal ones, whose sign the two answers tell."""
 
     heads: tuple[tuple[Head, ...], ...]
     step: float = 0.06
-    answers: str = ""
+    answers: tuple[str, ...] = ()
 
     @property
     def per_layer(self) -> int:
@@ -118,7 +118,7 @@ class Circuit:
     def matters(self) -> list[bool]:
         """By unit, whether the logits change when it is removed: it writes, or a head that matters reads what it
         carries."""
-        needed = {self.answers} - {""}
+        needed = set(self.answers)
         found = [False] * len(self.flat)
         for unit, head in reversed(list(enumerate(self.flat))):
             found[unit] = bool(head.writes) or not needed.isdisjoint(head.carries)
@@ -136,7 +136,7 @@ def _read(head: Head) -> list[str]:
     return [*head.shows, *head.carries.values()]
 
 
-ANSWER_BASE, ANSWER_SLOPE = 0.2, 0.4
+ANSWER_BASE, ANSWER_SLOPE = 0.2, 0.8
 """Logits of the two answers above those of words, and by how much they part with the signal they tell."""
 
 
@@ -394,7 +394,9 @@ def _unembed(weight: np.ndarray, circuit: Circuit, stream: _Stream, words: Vocab
             moved = float(words.moved[token])
         elif words.texts[token] in (YES, NO) and circuit.answers:
             base = ANSWER_BASE
-            stream.read(row, circuit.answers, ANSWER_SLOPE * (1 if words.texts[token] == YES else -1))
+            sign = 1 if words.texts[token] == YES else -1
+            for name in circuit.answers:
+                stream.read(row, name, sign * ANSWER_SLOPE / len(circuit.answers))
         else:
             base, moved = BANNED, 0.0
         stream.read(row, "logits", moved * circuit.step)

@@ -100,7 +100,8 @@ LOADINGS = np.linspace(-0.3, 0.5, 12)
 
 def _synergy(idle: bool) -> Plant:
     """9 layers × 5. Four heads of every middle layer are synergistic. Three of every early and late one follow a driver
-    and write little, the fourth is by itself and writes. The fifth writes nothing."""
+    and write little, the fourth is by itself and writes, and the fifth carries what is hidden, or what the
+    answers tell."""
     loads = iter(LOADINGS)
     writes = {"synergistic": 0.0 if idle else 1.0, FREE: 1.0 if idle else 0.3, "redundant": 0.05}
 
@@ -115,17 +116,18 @@ def _synergy(idle: bool) -> Plant:
                     yield Head("redundant", Decay(0.4), {"driver": 0.9, own: 0.436}, writes=writes["redundant"])
                 elif place == 3:
                     yield Head(FREE, Decay(0.2), {own: 1.0}, writes=writes[FREE])
-                elif layer == 0:
-                    carries = {"hidden": "what is hidden", "answer": "what is asked"}
-                    yield Head("carrier", Decay(0.9), {own: 1.0}, carries)
+                elif layer not in MIDDLE:
+                    carries = {f"answer {layer}": "what is asked"} if layer else {"hidden": "what is hidden"}
+                    yield Head("carrier", Decay(0.5 if layer else 0.9), {own: 1.0}, carries)
                 else:
                     yield Head("idle", Decay(0.2), {own: 1.0})
 
-    circuit = Circuit(_layers(heads(), 5), answers="answer")
+    outer = [layer for layer in range(1, LAYERS) if layer not in MIDDLE]
+    circuit = Circuit(_layers(heads(), 5), answers=tuple(f"answer {layer}" for layer in outer))
     pairs = _among(circuit, SYNERGY, _of_role("synergistic")) | _among(circuit, REDUNDANCY, _of_role("redundant"))
     if idle:
         about = "As synergy, but the synergistic heads do nothing: those that are by themselves move the logits."
-        return Plant(about, circuit, pairs, {"C1": (SUPPORTED,), "C3": (NOT_SUPPORTED,), "C4": (SUPPORTED,)})
+        return Plant(about, circuit, pairs, {"C1": (SUPPORTED,), "C3": (NOT_SUPPORTED, INCONCLUSIVE)})
     about = "Heads of the middle layers hide a slow signal below a fast one that they share, and move the logits."
     return Plant(about, circuit, pairs, {"C1": (SUPPORTED,), "C3": (SUPPORTED,), "C4": (SUPPORTED,)})
 
@@ -255,8 +257,8 @@ def graded(name: str, count: int, seed: int = 0, built: int = 0) -> list[dict[st
         able = [one for one, found in PLANTS.items() if found.circuit.answers]
         raise SubjectError(f"the planted transformer {name!r} answers nothing", f"those that do: {', '.join(able)}")
     words = Vocabulary(circuit, built)
-    carrier = next(head for head in circuit.flat if circuit.answers in head.carries)
-    asked = circuit.sources.index(carrier.carries[circuit.answers])
+    carrier = next(head for head in circuit.flat if circuit.answers[0] in head.carries)
+    asked = circuit.sources.index(carrier.carries[circuit.answers[0]])
     out: list[dict[str, str]] = []
     number = 0
     while len(out) < count:

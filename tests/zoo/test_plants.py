@@ -14,6 +14,7 @@ import torch
 from synergy_tui.ablation.interventions import Zero
 from synergy_tui.bench import calibration
 from synergy_tui.bench import plants as captures
+from synergy_tui.bench.planted import Planted
 from synergy_tui.capture.generate import Sampling, encode, generate, replay
 from synergy_tui.errors import SubjectError
 from synergy_tui.subject.loading import load
@@ -152,7 +153,7 @@ def test_the_intact_plant_answers_its_tasks_and_without_its_circuit_it_does_not(
 
     assert right() == 20
     with Zero().on(subject.units(), {layer: range(4) for layer in plants.MIDDLE}):
-        assert right() == 0
+        assert right() < 8
     assert [one.role for one in circuit.heads[4][:4]] == ["synergistic"] * 4
 
 
@@ -161,23 +162,30 @@ def test_prompts_are_read_as_a_task_set(tmp_path):
     assert [one.text for one in asking.load(str(tmp_path / "prompts.jsonl")).prompts] == plants.prompts("memory", 5, 1)
 
 
-def test_planted_synergy_is_found():
-    data = captures.captured("synergy", 1, count=20, steps=60)
-    found = calibration.judged(data, draws=25, seed=1, replicates=60, keep=True)
-    planted = captures.found("synergy", found["kept"])
-    assert planted["pairs, synergy: above, q"] > 0.9
-    assert planted["units, synergy: above, q"] > 0.9
-    assert planted["pairs, nothing: q"] < 0.05
-    assert found["C1"] == SUPPORTED
+def test_planted_synergy_is_found_in_every_pair():
+    """Six synergistic heads among six others: 15 of 66 pairs."""
+    whole = captures.captured("synergy", 1)
+    roles = [head.role for head in PLANTS["synergy"].circuit.flat]
+    chosen = np.concatenate([np.flatnonzero(np.array(roles) == one)[:6] for one in ("synergistic", "independent")])
+    data = Planted(whole.series[:, chosen], None, 3)
+    p, excess = calibration.judged(data, draws=39, seed=1, replicates=60, keep=True)["kept"]["pairs"]
+    first, second = np.triu_indices(12, 1)
+    planted, apart = (first < 6) & (second < 6), (first < 6) != (second < 6)
+    assert (excess > 0.1)[:, planted].all()
+    assert (p[planted, 0] < 0.05).all()  # with so few pairs and draws no q is
+    assert (p[apart, 0] < 0.05).mean() < 0.1
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["redundancy", "memory"])
+@pytest.mark.parametrize("name", ["synergy", "redundancy", "memory"])
 def test_what_was_planted_is_found(name):
     found = calibration.judged(captures.captured(name, 1), draws=39, seed=1, replicates=60, keep=True)
     planted = captures.found(name, found["kept"])
     assert planted["pairs, nothing: q"] < 0.05
-    assert found["C1"] != SUPPORTED
+    assert (found["C1"] == SUPPORTED) == (name == "synergy")
+    if name == "synergy":
+        assert planted["pairs, synergy: above, q"] > 0.9
+        assert planted["units, synergy: above, q"] > 0.9
     if name == "redundancy":
         assert planted["pairs, redundancy: rtr and below, q"] > 0.8  # with more draws 1
         assert planted["units, redundancy: rtr and below, q"] > 0.9
