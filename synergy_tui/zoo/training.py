@@ -95,7 +95,7 @@ def _mamba2(vocabulary: int) -> Any:
             head_dim=16,
             state_size=32,
             n_groups=1,
-            num_hidden_layers=3,
+            num_hidden_layers=2,
             chunk_size=64,
             **_TOKENS,
             initializer_range=0.08,
@@ -132,7 +132,7 @@ RECIPES = {
     "addition": Recipe("addition", lambda size: _llama(size, 4, 64, 128), 1000, seeds=5),
     "grammar": Recipe("grammar", lambda size: _llama(size, 4, 64, 128), 600),
     "mixture": Recipe("mixture", _mixtral, 800),
-    "state-space": Recipe("copying", _mamba2, 450, rate=4e-3),
+    "state-space": Recipe("copying", _mamba2, 500, rate=4e-3, held=0.6),
     "hybrid": Recipe("induction", _bamba, 450),
 }
 
