@@ -92,7 +92,7 @@ class AblateRequest(Request, frozen=True, kw_only=True):
             choices=terms.PAIR_SCORES,
             what="score of pairs",
             metavar="SCORES",
-            told="sts,rtr, and excess where there are surrogates",
+            told="all there are",
         ),
     ] = ()
 
