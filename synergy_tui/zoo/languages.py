@@ -23,8 +23,7 @@ Example = tuple[Words, Words]
 class Language:
     """words: of its vocabulary. levels: names of its levels of difficulty, the easiest first. example: (level, chance)
     → a prompt of that level and its continuation. graded: words of the continuation that are graded. drawn: an
-    example to learn from, where that is not simply one of any level. ordered: whether its levels
-    are of difficulty."""
+    example to learn from, where that is not simply one of any level. ordered: whether its levels are of difficulty."""
 
     name: str
     words: tuple[str, ...]
