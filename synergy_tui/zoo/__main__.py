@@ -44,8 +44,9 @@ def make(name: str, folder: Path, seed: int, along: bool) -> None:
     print(f"{name} {seed}: {solved}", file=sys.stderr)
     reached = next(iter(solved.values())) if of.ordered else sum(solved.values()) / len(solved)
     if reached < SOLVED:
+        which = "its easiest level" if of.ordered else "all its levels"
         raise SubjectError(
-            f"{name} with seed {seed} did not converge: {reached:.0%} of {'its easiest level' if of.ordered else 'all'}",
+            f"{name} with seed {seed} did not converge: {reached:.0%} of {which}",
             "nothing is kept; take another --seed",
         )
     for one in kept if along else kept[-1:]:
