@@ -133,7 +133,7 @@ RECIPES = {
     "grammar": Recipe("grammar", lambda size: _llama(size, 4, 64, 128), 600),
     "mixture": Recipe("mixture", _mixtral, 800),
     "state-space": Recipe("copying", _mamba2, 500, rate=4e-3, held=0.6),
-    "hybrid": Recipe("induction", _bamba, 450),
+    "hybrid": Recipe("induction", _bamba, 500, held=0.7),
 }
 
 
