@@ -75,7 +75,8 @@ def test_a_command_ends_soon_after_its_worker_died_and_names_the_resume(command,
 
 @pytest.mark.worker
 def test_ctrl_c_cancels_keeps_the_shards_and_exits_130(command, tiny):
-    process = command.start("run", str(tiny), *LONG)
+    # More prompts than elsewhere: on a busy machine this process may sleep while the capture goes on.
+    process = command.start("run", str(tiny), "--prompts", "40", *LONG[2:])
     first, second = until(lambda: len(found := list(folder.every(command.cache))) == 2 and found)
     first, second = sorted((first, second), key=lambda job: job.kind)
     until(lambda: list(first.shards.glob("*.parquet")))
