@@ -68,7 +68,8 @@ def judged(data: Planted, draws: int = DRAWS, seed: int = 0, replicates: int = R
         pairs.append(nulls.tested(*mine))
         drawn = _unit_draws(block)
         units.append(nulls.units_tested(drawn))
-        against[null] = effects.effects(block.by_prompt, drawn, layers, seed)[RANKING]
+        effect = effects.effects(block.by_prompt, drawn, layers, seed).get(RANKING)
+        against |= {} if effect is None else {null: effect}  # two layers have no middle
     sides = profile.sides(shown)
     told = zip(profile.SIDES, sides, *ends.sides, strict=True)
     contrast = Contrast(

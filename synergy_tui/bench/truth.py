@@ -161,7 +161,8 @@ def captured(subject: Subject, known: Case, name: str, seed: int) -> tuple[list[
         asked = encode(subject, planted_prompts(name.removeprefix(shipped.PLANT), PROMPTS, seed), chat=True)
         return asked, generate(subject, asked, STEPS, units=units, sampling=Sampling(1.0, 1.0, seed))
     of = shipped.learned(name)
-    texts = [one.text for one in tasks.select(tasks.load(name), PROMPTS, seed).prompts]
+    whole = tasks.load(name)
+    texts = [one.text for one in tasks.select(whole, min(PROMPTS, len(whole.prompts)), seed).prompts]
     asked = encode(subject, texts, chat=True)
     longest = min(STEPS, of.graded) if of.name == "grammar" else STEPS  # brackets are closed after that
     return asked, generate(subject, asked, longest, units=units)
