@@ -83,7 +83,8 @@ def judged(data: Planted, draws: int = DRAWS, seed: int = 0, replicates: int = R
     out: Found = {"C1": claim.verdict, "withheld": bool(misleading), "intervals": _of_contrast(contrast)}
     kept = {}
     for name, tests in (("pairs", pairs), ("units", units)):
-        p = np.full((1, 3), np.nan) if misleading else nulls.coupled_p(tests)
+        p = nulls.coupled_p(tests)
+        p = np.full_like(p, np.nan) if misleading else p
         p[:, 1] = np.nan if redundancy else p[:, 1]
         called = benjamini_hochberg(p[:, 0]) < COUPLED
         kept[name] = (p, np.stack([one.excess for one in tests]))

@@ -116,11 +116,7 @@ def of_model(case: tuple[str, int]) -> Found:
     layer_of = {int(unit): int(unit) // units.per_layer for unit in there}
     raw = {ranking: values[ranking] for ranking in RANKINGS}
     p, excess = found["kept"]["units"]
-    called = (
-        (benjamini_hochberg(p[:, 0]) < COUPLED) & (excess > 0).all(axis=0)
-        if len(p) == len(cost)
-        else np.zeros(len(cost), bool)
-    )
+    called = (benjamini_hochberg(p[:, 0]) < COUPLED) & (excess > 0).all(axis=0)
     kind = name.removeprefix(shipped.ZOO).partition("/")[0]
     return {
         "kind": kind,
