@@ -54,7 +54,8 @@ def judged(data: Planted, draws: int = DRAWS, seed: int = 0, replicates: int = R
     parts = (found.unit_prompt, found.unit_prompt_offset, found.unit_balance, found.unit_pairs)
     ends = bootstrap.intervals(RANKING, values, *parts, layers, seed, replicates)
     shown = profile.profile(scores.scaled(scores.ranking(RANKING, values)), layers)
-    pairs, units, against = [], [], {}
+    pairs, units = [], []
+    against: dict[str, effects.Effect] = {}
     misleading: list[str] = []
     redundancy = False
     for null in NULLS:
@@ -69,7 +70,8 @@ def judged(data: Planted, draws: int = DRAWS, seed: int = 0, replicates: int = R
         drawn = _unit_draws(block)
         units.append(nulls.units_tested(drawn))
         effect = effects.effects(block.by_prompt, drawn, layers, seed).get(RANKING)
-        against |= {} if effect is None else {null: effect}  # two layers have no middle
+        if effect is not None:  # two layers have no middle
+            against[null] = effect
     sides = profile.sides(shown)
     told = zip(profile.SIDES, sides, *ends.sides, strict=True)
     contrast = Contrast(
