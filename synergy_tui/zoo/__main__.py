@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from synergy_tui.errors import SubjectError
 from synergy_tui.zoo.keeping import keep, rounded
 from synergy_tui.zoo.languages import language
@@ -26,6 +28,7 @@ def main() -> None:
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--checkpoints", action="store_true", help="keep the course of the training too")
     given = asked.parse_args()
+    torch.set_num_threads(1)  # sums in one order, so that a seed gives one model
     try:
         make(given.name, given.folder, given.seed, given.checkpoints)
     except SubjectError as error:
