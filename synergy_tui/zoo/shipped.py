@@ -52,16 +52,23 @@ def names() -> list[str]:
 
 
 def _planted(name: str) -> Path:
-    """The folder of a planted transformer, written when it is not there. Its weights follow from its name."""
+    """The folder of a planted transformer, written when it is not there. Its weights follow from its name. Raises
+    SubjectError, also where it cannot be written."""
     plants.plant(name)
     place = load().data / "zoo" / f"plant-{name}-{plants.VERSION}"
-    if not (place / "config.json").exists():
+    if (place / "config.json").exists():
+        return place
+    try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(place.parent / f"{name}.lock"), tempfile.TemporaryDirectory(dir=place.parent) as scratch:
             if not (place / "config.json").exists():
                 plants.build(name, Path(scratch) / "made")
                 shutil.rmtree(place, ignore_errors=True)
                 os.replace(Path(scratch) / "made", place)
+    except OSError as error:
+        raise SubjectError(
+            f"{PLANT}{name} cannot be kept in {place}: {error.strerror or error}", "free space, or set SYNERGY_TUI_DATA"
+        ) from None
     return place
 
 

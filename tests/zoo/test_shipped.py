@@ -143,3 +143,11 @@ def test_a_damaged_weight_file_is_refused(tmp_path: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-1000])
     with pytest.raises(SubjectError, match="truncated"):
         resolve(str(place))
+
+
+def test_a_plant_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data folder is a file: it says where, and what to set."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SYNERGY_TUI_DATA", str(tmp_path / "file"))
+    with pytest.raises(SubjectError, match="SYNERGY_TUI_DATA"):
+        resolve("zoo:plant-memory")
