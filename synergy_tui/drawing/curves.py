@@ -114,7 +114,8 @@ def beside(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     if found["pairs"]:
         some = pair_rows(found["pairs"])
         first = [one for score in dict.fromkeys(one["by"] for one in some) for one in _of(some, score)[:FEW]]
-        tables[f"pairs removed together, nats per token beyond each alone: of each score the {FEW} that interact most"] = first
+        title = "pairs removed together, nats per token beyond each alone"
+        tables[f"{title}: of each score the {FEW} that interact most"] = first
     if found["pair_tests"]:
         tables["do pairs interact as they are scored? difference: to matched controls"] = [
             {name: one[name] for name in PAIR_TESTS} for one in found["pair_tests"]
