@@ -20,7 +20,7 @@ COLOURS = ("none", "16", "256", "truecolor")
 class Settings:
     """cache: the results and jobs. data: subjects fetched and converted, shared by all caches. state: where the
     explorer keeps its last view. themes: where the user's own are. theme, colour, ascii: how it looks, None where the
-    terminal decides. tmux: whether it runs in one. keys: by id."""
+    terminal decides. tmux: whether it runs in one. keys: by id. executor: where jobs are done, by option."""
 
     cache: Path
     data: Path
@@ -31,6 +31,7 @@ class Settings:
     ascii: bool = False
     tmux: bool = False
     keys: dict[str, str] = field(default_factory=dict)
+    executor: dict[str, Any] = field(default_factory=dict)
 
 
 def load(cache: str | Path | None = None) -> Settings:
@@ -59,6 +60,7 @@ def load(cache: str | Path | None = None) -> Settings:
         ascii=config.get("ascii", False),
         tmux=bool(os.environ.get("TMUX")),
         keys=config.get("keys", {}),
+        executor=config.get("executor", {}),
     )
 
 
@@ -139,10 +141,12 @@ def _wanted(key: str, value: Any) -> str:
     if key == "keys":
         whole = isinstance(value, dict) and all(isinstance(one, str) and one for one in value.values())
         return "" if whole else 'keys is a table of action = "key", with the ids that the explorer\'s help shows'
+    if key == "executor":
+        return "" if isinstance(value, dict) else "executor is a heading: [executor]"
     if key == "families":
         whole = isinstance(value, dict) and all(isinstance(one, dict) for one in value.values())
         return "" if whole else "families are headings: [families.NAME]"
-    return f"known: {', '.join((*PATHS, 'theme', 'colour', 'ascii', 'keys', 'families'))}"
+    return f"known: {', '.join((*PATHS, 'theme', 'colour', 'ascii', 'keys', 'executor', 'families'))}"
 
 
 def shipped(name: str) -> Path:
@@ -161,6 +165,29 @@ def machine_folder() -> Path:
         folder = Path(platformdirs.user_runtime_dir(APP))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
+
+
+def visible_gpus() -> list[str] | None:
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves a process; None where it says nothing."""
+    said = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return None if said is None else [one.strip() for one in said.split(",") if one.strip() not in ("", "-1")]
+
+
+def only_gpu(number: int) -> None:
+    """Leaves this process one of the GPUs it may use. Before a library looks for them."""
+    allowed = visible_gpus()
+    os.environ["CUDA_VISIBLE_DEVICES"] = str(number) if allowed is None else allowed[number]
+
+
+def without_gpu() -> None:
+    """Leaves this process no GPU. Before a library looks for them."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    os.environ["JAX_PLATFORMS"] = "cpu"
+
+
+def ray_address() -> str | None:
+    """The cluster that the environment names."""
+    return os.environ.get("RAY_ADDRESS") or None
 
 
 def worker_environment(cache: Path) -> dict[str, str]:

@@ -6,20 +6,31 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
+from synergy_tui import settings
 from synergy_tui.errors import JobError, SynergyError
 from synergy_tui.jobs import folder
 from synergy_tui.jobs.folder import RESTING, JobFolder
 from synergy_tui.jobs.plan.base import Plan
 from synergy_tui.jobs.plan.links import Link
+from synergy_tui.jobs.specs import Executor
 from synergy_tui.jobs.submit import cancel, resume, submit
 from synergy_tui.store.cache import Cache
 
 
-def start(cache: Cache, links: Sequence[Link], *, one_by_one: bool = False, join: bool = False) -> list[str]:
+def start(
+    cache: Cache,
+    links: Sequence[Link],
+    *,
+    one_by_one: bool = False,
+    join: bool = False,
+    executor: Executor | None = None,
+) -> list[str]:
     """Ids of the results by place: those found, and those of jobs that make the others. A job waits for the one whose
     result it takes, and stops with it. one_by_one: each also waits for the end of the one before, whatever that is.
     join: an unfinished job of equal hash is taken up instead of a new one. When a job cannot be submitted, those
-    submitted before are cancelled. Raises JobError when the cache cannot take a job."""
+    submitted before are cancelled. executor: who makes parts; None for what the settings say. Raises JobError when the
+    cache cannot take a job, UsageError for settings that cannot be used."""
+    executor = executor or Executor.of_settings(settings.load(cache.folder).executor)
     waiting = _unfinished(cache) if join else {}
     ids: list[str] = []
     started: list[JobFolder] = []
@@ -37,7 +48,7 @@ def start(cache: Cache, links: Sequence[Link], *, one_by_one: bool = False, join
             else:
                 needs = ids[one.of] if one.of is not None and links[one.of].found is None else None
                 after = needs or (before if one_by_one else None)
-                job = submit(cache.folder, spec, after=after, softly=needs is None)
+                job = submit(cache.folder, spec, after=after, softly=needs is None, executor=executor)
                 started.append(job)
             before = job.id
             ids.append(job.id)

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from synergy_tui.errors import UsageError
-from synergy_tui.settings import machine_folder
+from synergy_tui.settings import machine_folder, visible_gpus
 
 
 def choose(device: str | None) -> str:
@@ -18,6 +18,23 @@ def choose(device: str | None) -> str:
     if device in ("cpu", "cuda", "cuda:all") or (device.startswith("cuda:") and device[5:].isdigit()):
         return device
     raise UsageError(f"no device {device!r}", "give cpu, cuda, cuda:N, or cuda:all for a model over all GPUs")
+
+
+def gpus() -> list[str]:
+    """Numbers of the GPUs of this machine that a process may use, as the driver shows them."""
+    there = [str(number) for number, _ in enumerate(sorted(Path("/proc/driver/nvidia/gpus").glob("*")))]
+    allowed = visible_gpus()
+    return there if allowed is None else allowed[: len(there)]
+
+
+def share(number: int, count: int) -> set[int]:
+    """The number-th of `count` equal shares of this process's cores, neighbours together; at least one. Empty where the
+    system does not say which there are."""
+    if not hasattr(os, "sched_getaffinity"):
+        return set()
+    there = sorted(os.sched_getaffinity(0))
+    first, last = (len(there) * one // count for one in (number, number + 1))
+    return set(there[first:last]) or {there[number % len(there)]}
 
 
 def places(device: str, cache: Path) -> tuple[Path, Path]:

@@ -10,9 +10,10 @@ import re
 import secrets
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from synergy_tui.errors import JobError, UsageError
 from synergy_tui.jobs import processes
-from synergy_tui.jobs.specs import Spec, as_json, from_json
+from synergy_tui.jobs.specs import LOCAL, Executor, Spec, as_json, from_json
 from synergy_tui.terms import JOB_STATES
 
 ENDED = ("done", "failed", "cancelled")
@@ -34,17 +35,22 @@ STARTING = 10.0
 SILENCE = 10.0
 """Seconds without a heartbeat after which a living worker is said to be silent: stopped, or stuck in the disk."""
 
+ELSEWHERE = 60.0
+"""Seconds without a heartbeat after which a worker on another host is taken for gone."""
+
 _FULL = 4_000_000
 """Free bytes below which a worker that left no word has most likely met a full disk."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a job is to do. after: the job it waits for. softly: whatever the end of that is."""
+    """What a job is to do. after: the job it waits for. softly: whatever the end of that is. executor: who makes its
+    parts."""
 
     spec: Spec
     after: str | None = None
     softly: bool = False
+    executor: Executor = LOCAL
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,21 @@ class JobFolder:
     def shards(self) -> Path:
         """Folder of the finished parts."""
         return self.path / "shards"
+
+    @property
+    def held(self) -> Path:
+        """Folder of the notes on who makes which part."""
+        return self.path / "held"
+
+    @property
+    def errors(self) -> Path:
+        """Folder of what went wrong where others make parts."""
+        return self.path / "errors"
+
+    @property
+    def wanted(self) -> Path:
+        """The parts that are to be made now, for whoever helps."""
+        return self.path / "wanted.json"
 
     @property
     def log(self) -> Path:
@@ -96,7 +117,8 @@ class JobFolder:
         if not (after is None or _is_id(after)):
             raise self._damaged("spec.json: it has no usable predecessor")
         try:
-            return Order(from_json(content), after, content.get("softly") is True)
+            executor = Executor.from_json(content.get("executor") or {})
+            return Order(from_json(content), after, content.get("softly") is True, executor)
         except UsageError as error:
             raise JobError(f"job {self.id}: {error.what}", error.next_step) from None
 
@@ -119,11 +141,13 @@ class JobFolder:
         order = self.order()
         if order.spec.batch_size is None:
             raise UsageError(f"a {order.spec.KIND} job has no batch", "resume it as it is")
-        self.write_order(Order(order.spec.replace(batch=batch), order.after, order.softly))
+        self.write_order(replace(order, spec=order.spec.replace(batch=batch)))
 
     def write_order(self, order: Order) -> None:
         """Replaces what to do. Raises OSError."""
         content = as_json(order.spec) | {"after": order.after, "softly": order.softly}
+        if order.executor != LOCAL:
+            content["executor"] = order.executor.to_json()
         write_json(self.path / "spec.json", content, indent=1)
 
     def status(self) -> dict[str, Any]:
@@ -131,6 +155,8 @@ class JobFolder:
         whose worker lives and has said nothing for long has `silent`, in seconds. Raises JobError when it cannot be
         read."""
         status = self._whole_status()
+        if status.get("unstarted") and status["state"] == "queued":
+            return status
         if status["state"] not in RESTING and not self._starting(status) and not self._alive():
             # It may have ended between the two looks.
             status = self._whole_status()
@@ -186,6 +212,7 @@ class JobFolder:
     def started(self, pid: int) -> None:
         """Notes the process of a worker just started. In a file of its own: the status is the worker's to write."""
         note = {"pid": pid, "since": processes.since(pid), "boot": processes.boot(), "oom_kills": processes.oom_kills()}
+        note["host"] = socket.gethostname()
         write_json(self.path / "started.json", note)
 
     def end_worker(self) -> None:
@@ -224,6 +251,10 @@ class JobFolder:
     def _alive(self) -> bool:
         if self.worker_lock_taken():
             return True
+        note = self._started()
+        if note.get("host", socket.gethostname()) != socket.gethostname():
+            # Of another machine on a shared file system nothing else is known.
+            return abs(time.time() - self._whole_status()["heartbeat"]) < ELSEWHERE
         # Between its start and its taking of the lock a worker is known by its process alone.
         return self._worker() is not None
 
@@ -249,7 +280,7 @@ def new(cache: Path, order: Order) -> JobFolder:
             continue
     try:
         job.shards.mkdir()
-        job.write_status(queued(job.id, order.spec.KIND, order.after))
+        job.write_status(queued(job.id, order.spec.KIND, order.after, order.executor))
         job.write_order(order)
     except BaseException:
         shutil.rmtree(job.path, ignore_errors=True)
@@ -257,10 +288,10 @@ def new(cache: Path, order: Order) -> JobFolder:
     return job
 
 
-def queued(job: str, kind: str, after: str | None) -> dict[str, Any]:
-    """The status of a job that waits for its worker."""
+def queued(job: str, kind: str, after: str | None, executor: Executor = LOCAL) -> dict[str, Any]:
+    """The status of a job that waits for its worker, or for `jobs work` where nobody starts one."""
     now = time.time()
-    return {
+    status: dict[str, Any] = {
         "id": job,
         "kind": kind,
         "state": "queued",
@@ -273,6 +304,9 @@ def queued(job: str, kind: str, after: str | None) -> dict[str, Any]:
         "heartbeat": now,
         "stages": [],
     }
+    if executor.executor != "local":
+        status["executor"] = executor.executor
+    return status | ({"unstarted": True} if executor.executor == "none" else {})
 
 
 def find(cache: Path, job: str) -> JobFolder:

@@ -4,10 +4,13 @@ the worker that makes them, by one that resumes, by whoever looks at a job that 
 from __future__ import annotations
 
 import contextlib
+import io
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +18,39 @@ import pyarrow.parquet as pq
 from jaxtyping import Float
 
 from synergy_tui.jobs.folder import JobFolder
-from synergy_tui.store.bulk import whole, write_parquet
+from synergy_tui.store.bulk import parquet_bytes, whole
 from synergy_tui.terms import RTR, STS, SWEEPS
 
 Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Content:
+    """A part as the file that it is: whoever makes it, the bytes are the same. suffix: of the file's name."""
+
+    suffix: str
+    data: bytes | memoryview
+
+
+def keep(job: JobFolder, name: str, content: Content) -> None:
+    """Makes a part one of the job's finished ones. Raises OSError."""
+    job.shards.mkdir(parents=True, exist_ok=True)
+    with whole(job.shards / f"{name}{content.suffix}") as unfinished, open(unfinished, "wb") as file:
+        file.write(content.data)
+
+
+def there(job: JobFolder) -> set[str]:
+    """Names of the finished parts."""
+    try:
+        return {one.stem for one in job.shards.iterdir() if not one.name.startswith(".")}
+    except FileNotFoundError:
+        return set()
+
+
+def remove(job: JobFolder, name: str) -> None:
+    """Throws a part away that is to be made again."""
+    for suffix in (".parquet", ".npz", ".json"):
+        (job.shards / f"{name}{suffix}").unlink(missing_ok=True)
 
 
 def read(job: JobFolder, name: str) -> pa.Table | None:
@@ -32,9 +64,14 @@ def read(job: JobFolder, name: str) -> pa.Table | None:
         return None
 
 
+def of_tables(*tables: pa.Table) -> Content:
+    """A part that is a table, in pieces that can be read by themselves."""
+    return Content(".parquet", parquet_bytes(tables, tables[0].schema))
+
+
 def write(job: JobFolder, name: str, *tables: pa.Table) -> None:
-    """Writes a part that is a table, in pieces that can be read by themselves. Raises OSError."""
-    write_parquet(_table_path(job, name), tables, tables[0].schema)
+    """Writes a part that is a table. Raises OSError."""
+    keep(job, name, of_tables(*tables))
 
 
 def read_arrays(job: JobFolder, name: str) -> dict[str, np.ndarray] | None:
@@ -49,11 +86,36 @@ def read_arrays(job: JobFolder, name: str) -> dict[str, np.ndarray] | None:
         return None
 
 
+def of_arrays(arrays: Arrays) -> Content:
+    """A part that is arrays."""
+    file = io.BytesIO()
+    # NumPy's signature would take a name of ours for its own `allow_pickle`, which none of them is.
+    np.savez(file, **arrays)  # type: ignore[arg-type]
+    return Content(".npz", file.getbuffer())
+
+
 def write_arrays(job: JobFolder, name: str, arrays: Arrays) -> None:
     """Writes a part that is arrays. Raises OSError."""
-    with whole(job.shards / f"{name}.npz") as unfinished, open(unfinished, "wb") as file:
-        # NumPy's signature would take a name of ours for its own `allow_pickle`, which none of them is.
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+    keep(job, name, of_arrays(arrays))
+
+
+def read_json(job: JobFolder, name: str) -> dict[str, Any] | None:
+    """A part that is JSON, likewise."""
+    try:
+        content = json.loads((job.shards / f"{name}.json").read_text("utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it is no object")
+        return content
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        _say_damaged(name, error)
+        return None
+
+
+def of_json(content: Mapping[str, Any]) -> Content:
+    """A part that is JSON."""
+    return Content(".json", json.dumps(content, ensure_ascii=False).encode())
 
 
 def _table_path(job: JobFolder, name: str) -> Path:
@@ -69,11 +131,14 @@ def _say_damaged(name: str, error: Exception) -> None:
 
 @dataclass(frozen=True)
 class Answer:
-    """One response of a capture, without its activity. at_once: how many prompts were answered together. part, place:
-    where its activity is."""
+    """One response of a capture, without its activity. text, pieces: of all tokens, and of each; None in parts of
+    earlier versions. at_once: how many prompts were
+    answered together. part, place: where its activity is."""
 
     prompt: int
     tokens: list[int]
+    text: str | None
+    pieces: list[str] | None
     ended: bool
     at_once: int
     part: str
@@ -89,49 +154,53 @@ _ANSWERS = pa.schema(
     [
         ("prompt", pa.int32()),
         ("tokens", pa.list_(pa.int32())),
+        ("text", pa.string()),
+        ("pieces", pa.list_(pa.string())),
         ("ended", pa.bool_()),
         ("activity", pa.list_(pa.float32())),  # [units × steps], unit by unit
         ("at_once", pa.int32()),
     ]
 )
 
-_TOLD = ["prompt", "tokens", "ended", "at_once"]
+_TOLD = ["prompt", "tokens", "text", "pieces", "ended", "at_once"]
 
 
-def write_answers(
-    job: JobFolder,
-    name: str,
-    answers: list[Answer],
-    activity: list[Float[np.ndarray, "units steps"]],
-    shape: tuple[int, int],
-) -> None:
+def of_answers(
+    answers: list[Answer], activity: list[Float[np.ndarray, "units steps"]], shape: tuple[int, int]
+) -> Content:
     """A batch of responses, each a piece that can be read by itself. shape: (layers, units per layer) of the map, for
-    who looks at the job while it grows. Raises OSError."""
+    who looks at the job while it grows."""
     told = {"layers": str(shape[0]), "per_layer": str(shape[1])}
     rows = []
     for one, values in zip(answers, activity, strict=True):
         flat = pa.ListArray.from_arrays([0, values.size], np.asarray(values, np.float32).ravel())
-        columns = [[one.prompt], [one.tokens], [one.ended], flat, [one.at_once]]
+        columns = [[one.prompt], [one.tokens], [one.text], [one.pieces], [one.ended], flat, [one.at_once]]
         arrays = [pa.array(column, kind) for column, kind in zip(columns, _ANSWERS.types, strict=True)]
         rows.append(pa.Table.from_arrays(arrays, schema=_ANSWERS.with_metadata(told)))
-    write(job, name, *rows)
+    return of_tables(*rows)
 
 
 def read_answers(job: JobFolder, name: str) -> list[Answer] | None:
     """The responses of a batch, or None when it is not there or cannot be read."""
     try:
-        table = pq.ParquetFile(_table_path(job, name)).read(_TOLD)
+        file = pq.ParquetFile(_table_path(job, name))
+        table = file.read([column for column in _TOLD if column in file.schema_arrow.names])
+        for column in ("text", "pieces"):
+            if column not in table.column_names:
+                table = table.append_column(column, pa.nulls(len(table)))
         columns = [table[column].combine_chunks() for column in _TOLD]
     except FileNotFoundError:
         return None
     except (OSError, KeyError, pa.ArrowException) as error:
         _say_damaged(name, error)
         return None
-    prompts, tokens, ended, at_once = columns
+    prompts, tokens, texts, pieces, ended, at_once = columns
     return [
         Answer(
             prompts[place].as_py(),
             tokens[place].values.to_numpy().tolist(),
+            texts[place].as_py(),
+            pieces[place].as_py(),
             ended[place].as_py(),
             at_once[place].as_py(),
             name,

@@ -7,6 +7,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from synergy_tui.errors import JobError
 from synergy_tui.jobs import folder, processes
 from synergy_tui.jobs.folder import ENDED, RESTING, JobFolder, Order
 from synergy_tui.jobs.plan.earlier import completed
-from synergy_tui.jobs.specs import Spec
+from synergy_tui.jobs.specs import LOCAL, Executor, Spec
 from synergy_tui.settings import worker_environment
 from synergy_tui.subject import trust
 from synergy_tui.subject.source import Source
@@ -29,19 +30,22 @@ KEPT = 30 * 86_400.0
 is done."""
 
 
-def submit(cache: Path, spec: Spec, after: str | None = None, softly: bool = False) -> JobFolder:
+def submit(
+    cache: Path, spec: Spec, after: str | None = None, softly: bool = False, executor: Executor = LOCAL
+) -> JobFolder:
     """Makes a job and starts its worker, which waits for the job `after` (softly: whatever its end) and for the device.
     What the user allows the subject is remembered. Raises JobError when the cache folder cannot be written."""
     tidy(cache, KEPT)
     try:
         if isinstance(source := getattr(spec, "source", None), Source):
             trust.remember(source)
-        job = folder.new(cache, Order(spec, after, softly))
+        job = folder.new(cache, Order(spec, after, softly, executor))
     except OSError as error:
         raise JobError(
             f"{cache} cannot take a job: {error.strerror}", "free space, or use --cache with another folder"
         ) from None
-    start(job)
+    if executor.executor != "none":
+        start(job)
     return job
 
 
@@ -51,10 +55,10 @@ def start(job: JobFolder) -> None:
     job.started(processes.spawn(arguments, job.log, job.path, worker_environment(job.cache)))
 
 
-def resume(cache: Path, job: JobFolder, batch: int | None = None) -> list[JobFolder]:
+def resume(cache: Path, job: JobFolder, batch: int | None = None, executor: Executor | None = None) -> list[JobFolder]:
     """Queues a job that stopped, and those that waited for it; they are *queued* when this returns and go on with the
-    shards that are not there yet. `batch`: prompts at a time from now on. Raises JobError when the job is done or has a
-    living worker, UsageError when its kind has no batch."""
+    shards that are not there yet. `batch`: prompts at a time from now on. `executor`: who makes parts from now
+    on. Raises JobError when the job is done or has a living worker, UsageError when its kind has no batch."""
     status = job.status()
     if status["state"] == "done":
         raise JobError(f"job {job.id} is done", "synergy-tui jobs list shows what is not")
@@ -63,16 +67,19 @@ def resume(cache: Path, job: JobFolder, batch: int | None = None) -> list[JobFol
     if batch is not None:
         job.take_batch(batch)
     chain = [job, *(one for one in folder.every(cache) if _waits_for(one, job.id))]
+    starting: list[JobFolder] = []
     try:
         for one in chain:
             order = one.order()
-            if (spec := completed(cache, order.spec)) is not order.spec:
-                order = Order(spec, order.after, order.softly)
-                one.write_order(order)
+            complete = replace(order, spec=completed(cache, order.spec), executor=executor or order.executor)
+            if complete != order:
+                one.write_order(order := complete)
             one.cancel_flag.unlink(missing_ok=True)
             one.pause_flag.unlink(missing_ok=True)
-            one.write_status(folder.queued(one.id, order.spec.KIND, order.after))
-        for one in chain:
+            one.write_status(folder.queued(one.id, order.spec.KIND, order.after, order.executor))
+            if order.executor.executor != "none":
+                starting.append(one)
+        for one in starting:
             start(one)
     except OSError as error:
         raise JobError(f"job {job.id} cannot be resumed: {error.strerror}", "free space, or mend the cache") from None
@@ -85,7 +92,7 @@ def cancel(job: JobFolder) -> dict[str, Any]:
     status = job.status()
     if status["state"] in ENDED and not status.get("lost"):
         raise JobError(f"job {job.id} is {status['state']} already")
-    if status["state"] == "paused":
+    if status["state"] == "paused" or (status.get("unstarted") and not job.worker_lock_taken()):
         job.pause_flag.unlink(missing_ok=True)
         job.write_status(status | {"state": "cancelled", "stage": "cancelled"})
         return job.status()

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -38,6 +39,9 @@ LARGEST_TILE = {("gaussian", "mmi"): 60, ("gaussian", "ccs"): 96, ("discrete", "
 """Units on a tile's side on a CPU: what a tile needs at a time stays in a core's second-level cache."""
 
 LARGEST_TILE_ELSEWHERE = 1024
+
+SMALLEST_TILE_ELSEWHERE = 128
+"""Below it a GPU has too little to do at a time."""
 
 PAIRS_PER_BLOCK = 250_000
 
@@ -70,9 +74,30 @@ def decompose(
     return merge(engine.blocks())
 
 
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Layout(NamedTuple):
+    """How pairs are cut into tiles and blocks. largest: most units on a tile's side. blocks: as many at least, where
+    rows of tiles allow it."""
+
+    largest: int
+    blocks: int = 1
+
+    @classmethod
+    def here(cls, units: int, estimator: str, redundancy: str, blocks: int = 1) -> Layout:
+        """What suits the devices of this process."""
+        if jax.default_backend() == "cpu":
+            return cls(LARGEST_TILE[estimator, redundancy], blocks)
+        side = max(-(-units // blocks), SMALLEST_TILE_ELSEWHERE)
+        return cls(min(side, LARGEST_TILE_ELSEWHERE), blocks)
+
+
 class PairEngine:
     """Windows of one series on the devices, and the plan of blocks over its pairs. The plan depends on the number of
-    units and the kind of device alone, so that a block can be computed by itself."""
+    units and the layout alone, so that a block can be computed by itself."""
 
     def __init__(
         self,
@@ -84,6 +109,7 @@ class PairEngine:
         pool: str = "mean",
         precision: str = "float64",
         bias: str = "none",
+        layout: Layout | None = None,
     ) -> None:
         series = _checked_series(series, lag)
         for word, known in (
@@ -99,13 +125,12 @@ class PairEngine:
         self.lag, self.precision = lag, precision
         self.method = Method(estimator, redundancy, pool, CLEAR[precision], bias != BIASES[0])
         self._wanted = _checked_pairs(pairs, self.units)
-        cpu = jax.default_backend() == "cpu"
-        largest = LARGEST_TILE[estimator, redundancy] if cpu else LARGEST_TILE_ELSEWHERE
-        self._rows = -(-self.units // largest)
+        self.layout = layout or Layout.here(self.units, estimator, redundancy)
+        self._rows = -(-self.units // self.layout.largest)
         side, longest = -(-self.units // self._rows), tiles.longest_product(self.method.clear, precision)
         pieces = -(-side // longest)
         self._tile = pieces * -(-side // pieces)
-        self._stripes = _stripes(self._rows, self._tile, self.units)
+        self._stripes = _stripes(self._rows, self._tile, self.units, self.layout.blocks)
         self.lengths = response_lengths(series)
         self.steps = np.maximum(self.lengths - lag, 0).astype(np.int32)
         self.windows = self.windows_of(series)
@@ -115,9 +140,21 @@ class PairEngine:
 
     def made_here(self, k: int, pairs: Int[np.ndarray, "n 2"]) -> bool:
         """Whether these are the k-th block of all pairs: an earlier version cut blocks elsewhere."""
+        first, last = self._edges(k)
+        inside = len(pairs) == 0 or (first <= pairs[:, 0].min() and pairs[:, 0].max() < last)
+        return len(pairs) == self.counts()[k] and bool(inside)
+
+    def counts(self) -> list[int]:
+        """How many pairs each block has."""
+        edges = [self._edges(k) for k in range(len(self))]
+        if self._wanted is None:
+            return [sum(self.units - 1 - i for i in range(first, last)) for first, last in edges]
+        return [int(((self._wanted[:, 0] >= first) & (self._wanted[:, 0] < last)).sum()) for first, last in edges]
+
+    def _edges(self, k: int) -> tuple[int, int]:
+        """The smaller units of the k-th block's pairs: from the first up to the last, which is not among them."""
         first, last = (min(row * self._tile, self.units) for row in self._stripes[k])
-        count = sum(self.units - 1 - i for i in range(first, last))
-        return len(pairs) == count and bool(pairs[0, 0] == first)
+        return first, last
 
     def windows_of(self, series: Float[np.ndarray, "prompts units steps"]) -> Windows:
         """Windows of a series of the same shape and lengths, on the first device. Units are padded to whole tiles."""
@@ -172,7 +209,7 @@ class PairEngine:
         # On CPU one device has all cores, and XLA leaves most of them idle inside a scan: a thread per core.
         if not hasattr(self, "_pool"):
             devices = len(jax.local_devices())
-            threads = devices if jax.default_backend() != "cpu" else max(devices, os.cpu_count() or 1)
+            threads = devices if jax.default_backend() != "cpu" else max(devices, _cores())
             self._pool = ThreadPoolExecutor(threads)
         return self._pool
 
@@ -370,12 +407,14 @@ def _wide(value: Array | np.ndarray) -> np.dtype:
     return np.dtype(np.float64) if dtype.kind == "f" else np.dtype(np.int64) if dtype == np.int32 else dtype
 
 
-def _stripes(rows: int, tile: int, units: int) -> list[tuple[int, int]]:
-    """Tile rows of each block: as many as reach PAIRS_PER_BLOCK pairs, or PAIRS_PER_UNIT a unit."""
+def _stripes(rows: int, tile: int, units: int, blocks: int = 1) -> list[tuple[int, int]]:
+    """Tile rows of each block: as many as reach PAIRS_PER_BLOCK pairs, or PAIRS_PER_UNIT a unit, or the share that
+    leaves `blocks` of them."""
     stripes, first, pairs = [], 0, 0
+    enough = min(max(PAIRS_PER_BLOCK, PAIRS_PER_UNIT * units), units * (units - 1) // 2 // blocks)
     for row in range(rows):
         pairs += sum(units - 1 - i for i in range(row * tile, min((row + 1) * tile, units)))
-        if pairs >= max(PAIRS_PER_BLOCK, PAIRS_PER_UNIT * units) or row == rows - 1:
+        if pairs >= enough or row == rows - 1:
             stripes.append((first, row + 1))
             first, pairs = row + 1, 0
     return stripes

@@ -78,12 +78,23 @@ def write_parquet(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> 
     """Writes tables as row groups of one file that appears whole; returns its size in bytes. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as unfinished:
-        # Measured floats do not repeat: dictionaries on them cost time and space; on indices they are all there is.
-        indices = [field.name for field in schema if not pa.types.is_floating(field.type)]
-        with pq.ParquetWriter(unfinished, schema, compression=COMPRESSION, use_dictionary=indices) as writer:
-            for table in tables:
-                writer.write_table(table.cast(schema))
+        _write(unfinished, tables, schema)
     return path.stat().st_size
+
+
+def parquet_bytes(tables: Iterable[pa.Table], schema: pa.Schema) -> memoryview:
+    """The same file in memory."""
+    sink = pa.BufferOutputStream()
+    _write(sink, tables, schema)
+    return memoryview(sink.getvalue())
+
+
+def _write(where: Path | pa.NativeFile, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+    # Measured floats do not repeat: dictionaries on them cost time and space; on indices they are all there is.
+    indices = [field.name for field in schema if not pa.types.is_floating(field.type)]
+    with pq.ParquetWriter(where, schema, compression=COMPRESSION, use_dictionary=indices) as writer:
+        for table in tables:
+            writer.write_table(table.cast(schema))
 
 
 @contextmanager

@@ -33,8 +33,9 @@ def job(tmp_path: Path) -> JobFolder:
 
 def test_responses_come_back_one_by_one(job: JobFolder, capsys: pytest.CaptureFixture[str]) -> None:
     activity = [np.arange(6 * steps, dtype=np.float32).reshape(6, steps) + steps for steps in (4, 1, 7)]
-    answers = [Answer(5 - k, list(range(one.shape[1])), k == 1, 3, "batch-0000", k) for k, one in enumerate(activity)]
-    parts.write_answers(job, "batch-0000", answers, activity, (2, 3))
+    tokens = [list(range(one.shape[1])) for one in activity]
+    answers = [Answer(5 - k, one, "ab", ["a"] * len(one), k == 1, 3, "batch-0000", k) for k, one in enumerate(tokens)]
+    parts.keep(job, "batch-0000", parts.of_answers(answers, activity, (2, 3)))
     assert parts.read_answers(job, "batch-0000") == answers
     for one, values in zip(answers, activity, strict=True):
         found = parts.activity(job, one, 6)
@@ -58,6 +59,7 @@ def test_the_parts_of_an_earlier_version_are_read(job: JobFolder) -> None:
     found = parts.read_answers(job, "batch-0000")
     assert found is not None
     assert [(one.prompt, one.tokens, one.ended) for one in found] == [(3, [1, 2], True), (1, [4], False)]
+    assert {one.text for one in found} == {None}
     np.testing.assert_array_equal(parts.activity(job, found[0], 2), [[1, 2], [3, 4]])
     np.testing.assert_array_equal(parts.activity(job, found[1], 2), [[5], [6]])
 

@@ -291,9 +291,19 @@ def test_batches_are_halved_where_memory_ends_and_the_numbers_stay(subject, tmp_
             return generate(*given, **how)
 
         monkeypatch.setattr(worker, "generate", limited)
+        maker = worker.Maker(spec, Given(), lambda *_: None)
+        wanted = [
+            Wanted(f"batch-{number:04d}", 24 * len(batch), {"prompts": batch})
+            for number, batch in enumerate(worker.batches(maker.asked.lengths(), 5))
+        ]
         with Progress(job, {"id": "c1", "state": "running"}) as progress:
-            batches = worker._batches(subject, subject.units(), worker._Asked(prompts), spec, job, progress)
-            answers = sorted((row for batch in batches for row in batch), key=lambda row: row.prompt)
+            crew = Crew(job, progress)
+            crew.begin(worker, spec, Given())
+            crew._maker = maker
+            crew.make(wanted, name="capture", total=5 * 24)
+            answers = sorted(
+                (row for one in wanted for row in parts.read_answers(job, one.name) or []), key=lambda row: row.prompt
+            )
             found = [(one, parts.activity(job, one, 16)) for one in answers]
             stage = progress._status["stages"][-1]
             assert stage["done"] == stage["total"] == 5 * 24

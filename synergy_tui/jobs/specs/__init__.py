@@ -6,6 +6,7 @@ base.py       Request, Spec: values, JSON, hash, command
 method.py     Method: how pairs are decomposed
 registry.py   SPECS: the kinds there are; files of specs
 capture.py, decompose.py, ablate.py, ladder.py, networks.py, claims.py, scores.py, pull.py   classes of every kind
+executor.py   Executor: who makes a job's parts
 earlier.py    specs of earlier versions
 """
 
@@ -16,6 +17,7 @@ from synergy_tui.jobs.specs.base import Request, Spec
 from synergy_tui.jobs.specs.capture import CaptureRequest, CaptureSpec
 from synergy_tui.jobs.specs.claims import ClaimsRequest, ClaimsSpec
 from synergy_tui.jobs.specs.decompose import DecomposeRequest, DecomposeSpec
+from synergy_tui.jobs.specs.executor import LOCAL, Executor
 from synergy_tui.jobs.specs.ladder import LadderRequest, LadderSpec
 from synergy_tui.jobs.specs.method import Method
 from synergy_tui.jobs.specs.networks import NetworksRequest, NetworksSpec
@@ -25,6 +27,7 @@ from synergy_tui.jobs.specs.scores import ScoresRequest, ScoresSpec
 
 __all__ = [
     "FORMAT",
+    "LOCAL",
     "SPECS",
     "AblateRequest",
     "AblateSpec",
@@ -34,6 +37,7 @@ __all__ = [
     "ClaimsSpec",
     "DecomposeRequest",
     "DecomposeSpec",
+    "Executor",
     "LadderRequest",
     "LadderSpec",
     "Method",

@@ -1,22 +1,28 @@
-"""python -m synergy_tui.jobs.worker FOLDER: takes the job in FOLDER from where it is to its end."""
+"""python -m synergy_tui.jobs.worker FOLDER [--join]: takes the job in FOLDER from where it is to its end. --join: where
+another worker has it, helps that one, and takes its place when it is gone."""
 
 from __future__ import annotations
 
-import importlib
+import contextlib
+import inspect
 import os
 import shutil
 import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from filelock import Timeout
 
+from synergy_tui import settings
 from synergy_tui.errors import Cancelled, JobError, SynergyError
 from synergy_tui.jobs.devices import choose
-from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.folder import JobFolder, Order
+from synergy_tui.jobs.specs import LOCAL, Spec
+from synergy_tui.jobs.worker.crew import Crew, crew_for, share_cores, team
+from synergy_tui.jobs.worker.making import module
 from synergy_tui.jobs.worker.progress import Paused, Progress
 from synergy_tui.jobs.worker.turn import POLL, Turn
 from synergy_tui.subject import trust
@@ -37,20 +43,33 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
     os.setpriority(os.PRIO_PROCESS, 0, max(POLITE, os.getpriority(os.PRIO_PROCESS, 0)))
+    joins = "--join" in sys.argv[2:]
     try:
-        with job.worker_lock.acquire(timeout=5):
-            code = _work(job)
+        with job.worker_lock.acquire(timeout=0.2 if joins else 5):
+            code = _work(job, joins)
     except Timeout:
+        if joins:
+            return _join(job)
         print("another worker has this job", flush=True)
         return 1
     if code == AGAIN:
         # In a fresh process: what ran out of memory has not given it back.
-        os.execv(sys.executable, [sys.executable, "-m", "synergy_tui.jobs.worker", str(job.path)])
+        os.execv(sys.executable, [sys.executable, "-m", "synergy_tui.jobs.worker", *sys.argv[1:]])
     return code
 
 
-def _work(job: JobFolder) -> int:
-    """The exit status, or AGAIN."""
+def _join(job: JobFolder) -> int:
+    """Helps the job's worker. When that is gone without an end, this process begins anew, to be its worker."""
+    from synergy_tui.jobs.worker.helper import help_with
+
+    code = help_with(job, choose(job.order().spec.device))
+    if (status := job.status())["state"] == "failed" and status.get("lost"):
+        os.execv(sys.executable, [sys.executable, "-m", "synergy_tui.jobs.worker", *sys.argv[1:]])
+    return code
+
+
+def _work(job: JobFolder, joins: bool) -> int:
+    """The exit status, or AGAIN. joins: it makes the parts itself, whatever the job's executor."""
     before = job.status()
     if before["state"] == "done":
         return 0
@@ -59,17 +78,22 @@ def _work(job: JobFolder) -> int:
         try:
             order = job.order()
             spec, batch = order.spec, order.spec.batch_size
+            if joins:
+                job.started(os.getpid())
+                progress.forget("unstarted")
             progress.state("queued", stage="queued")
             if order.after and order.after != job.id:
                 _wait_for(JobFolder(job.path.parent / order.after), progress, order.softly, spec.KIND)
-            with Turn(job, choose(spec.device), before["created"], progress):
+            if isinstance(source := getattr(spec, "source", None), Source):
+                trust.check(source)
+            with _turn(job, order, joins, before["created"], progress) as device:
                 progress.state("running", stage="starting")
-                if isinstance(source := getattr(spec, "source", None), Source):
-                    trust.check(source)
-                _module(spec.KIND).work(job, spec, progress)
+                _done(job, spec, progress, crew_for(job, progress, LOCAL if joins else order.executor, device))
             progress.state("done", stage="done")
             # What they were made into is published.
-            shutil.rmtree(job.shards, ignore_errors=True)
+            for one in (job.shards, job.held, job.errors):
+                shutil.rmtree(one, ignore_errors=True)
+            job.wanted.unlink(missing_ok=True)
             return 0
         except Cancelled:
             progress.state("cancelled", stage="cancelled")
@@ -97,8 +121,33 @@ def _work(job: JobFolder) -> int:
     return 1
 
 
-def _module(kind: str) -> Any:
-    return importlib.import_module(f"synergy_tui.jobs.worker.{kind}")
+@contextlib.contextmanager
+def _turn(job: JobFolder, order: Order, joins: bool, queued: float, progress: Progress) -> Iterator[str]:
+    """Within the context the job has its device, which is told. Where others make the parts it needs none."""
+    if not (order.executor.here or joins) and hasattr(module(order.spec.KIND), "Maker"):
+        settings.without_gpu()
+        yield "cpu"
+        return
+    device = choose(order.spec.device)
+    with Turn(job, device, queued, progress):
+        if (count := team(order.executor, device)) > 1 and not joins:
+            if device == "cuda":
+                settings.only_gpu(0)
+            else:
+                share_cores(f"0/{count}")
+        yield device
+
+
+def _done(job: JobFolder, spec: Spec, progress: Progress, crew: Crew) -> None:
+    work = module(spec.KIND).work
+    shutil.rmtree(job.errors, ignore_errors=True)
+    try:
+        if "crew" in inspect.signature(work).parameters:
+            work(job, spec, progress, crew)
+        else:
+            work(job, spec, progress)
+    finally:
+        crew.close()
 
 
 def _wait_for(other: JobFolder, progress: Progress, softly: bool, kind: str) -> None:
@@ -111,7 +160,7 @@ def _wait_for(other: JobFolder, progress: Progress, softly: bool, kind: str) -> 
         if status["state"] == "done":
             return
         if status["state"] == "running":
-            _module(kind)
+            module(kind)
         if status["state"] in ("failed", "cancelled"):
             if softly:
                 return

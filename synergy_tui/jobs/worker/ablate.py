@@ -3,6 +3,8 @@ per condition."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,16 @@ from synergy_tui.ablation.condition import Condition, answered
 from synergy_tui.capture.generate import generate
 from synergy_tui.jobs import parts
 from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.parts import Content
 from synergy_tui.jobs.rankings import rankings
 from synergy_tui.jobs.specs import AblateSpec
 from synergy_tui.jobs.worker import ablate_pairs, ablate_rows
 from synergy_tui.jobs.worker.answering import Examination
 from synergy_tui.jobs.worker.comparing import Removal, Scored, comparisons
-from synergy_tui.jobs.worker.lab import Lab
+from synergy_tui.jobs.worker.conditions import Bench
+from synergy_tui.jobs.worker.crew import Crew
+from synergy_tui.jobs.worker.lab import OWN_ANSWERS, Lab
+from synergy_tui.jobs.worker.making import Given, Hearing, Report, Wanted
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes
 from synergy_tui.jobs.worker.subjects import captured_subject
@@ -39,27 +45,113 @@ ANSWERED = 4
 """Most prompts that the ablated subject answers by itself, to be read beside the intact answers."""
 
 
-def work(job: JobFolder, spec: AblateSpec, progress: Progress) -> None:
-    """Measures every condition that is missing, publishes."""
+def gather(cache: Cache, spec: AblateSpec) -> Given:
+    """The capture's row, and the tokens of its responses."""
+    capture, texts = load.one(cache, "capture", spec.capture), load.replayable(cache, spec.capture)
+    kept = ("prompt", "category", "asked", "answered")
+    told = {str(number): {name: row[name] for name in kept} for number, row in texts.items()}
+    return Given(told={"subject": capture["subject"], "dtype": capture["dtype"], "texts": told})
+
+
+class Maker:
+    """The subject with the intact behaviour that conditions are held against. What is to be made stands in the given of
+    a part: `do` names one of the methods below."""
+
+    def __init__(self, spec: AblateSpec, given: Given, report: Report) -> None:
+        """Raises SubjectError."""
+        self.spec, self._given, self._report = spec, given, report
+        self._labs: dict[str, Lab] = {}
+        self.lab = self._lab(spec.dtype or given.told["dtype"])
+
+    def make(self, wanted: Wanted, hearing: Hearing) -> Content:
+        """The part."""
+        made: Content = getattr(self, wanted.given["do"])(wanted.given, hearing)
+        return made
+
+    def condition(self, given: Mapping[str, Any], hearing: Hearing) -> Content:
+        """prompt, divergence, top1, surprisal_change without units."""
+        return parts.of_tables(self.lab.under(given["units"]).replace_schema_metadata(given["told"]))
+
+    def again(self, given: Mapping[str, Any], hearing: Hearing) -> Content:
+        """The same in float32."""
+        return parts.of_tables(self._lab("float32").under(given["units"]))
+
+    def grades(self, given: Mapping[str, Any], hearing: Hearing) -> Content:
+        """Grades of the answers to the graded tasks, of all or of some."""
+        some = [one for one in self.spec.graded if given["tasks"] is None or one.id in given["tasks"]]
+        found = self._examination(some).grades(self._without(given["units"]), hearing.check)
+        return parts.of_tables(pa.table({"task": [one.id for one in some], "grade": found}))
+
+    def answers(self, given: Mapping[str, Any], hearing: Hearing) -> Content:
+        """What the subject writes by itself without units, after some prompts."""
+        lab = self.lab
+        asked = [lab.texts[prompt]["asked"] for prompt in given["prompts"]]
+        steps = max(len(lab.texts[prompt]["answered"]) for prompt in given["prompts"])
+        with lab.how.on(lab.units, lab.removed(given["units"])):
+            found = generate(lab.subject, asked, steps, lambda _: hearing.check())
+        pieces = [[lab.subject.tokenizer.decode([token]) for token in answer.tokens] for answer in found]
+        return parts.of_tables(pa.table({"prompt": given["prompts"], "pieces": pieces}))
+
+    def measure(self, given: Mapping[str, Any], hearing: Hearing) -> Content:
+        """The mean divergence without units."""
+        value = float(np.mean(self.lab.under(given["units"])["divergence"]))
+        return parts.of_tables(pa.table({"units": [list(given["units"])], "value": [value]}))
+
+    def planned(self, given: Mapping[str, Any], hearing: Hearing) -> Content:
+        """What else is known of a plan: on other prompts, in parameters, and in grades of the tasks it was able to
+        do. Saves the subject without its units where that was asked for."""
+        lab, units = self.lab, given["units"]
+        removed, others = lab.removed(units), given["others"]
+        row = dict(given["row"]) | {
+            "held_out": lab.elsewhere(units, others) if others else None,
+            "parameters_saved": compression.saved(lab.subject, lab.units, removed),
+            "parameters": lab.subject.record["parameters"],
+        }
+        if given["tasks"]:
+            some = [one for one in self.spec.graded if one.id in given["tasks"]]
+            after = self._examination(some).grades(self._without(units), hearing.check)
+            row["accuracy"] = ablate_rows.accuracy(after).value
+        if self.spec.save:
+            told = row | {"subject": lab.subject.source.name}
+            compression.save_without(lab.subject, lab.units, removed, Path(self.spec.save), told)
+        return parts.of_json(row)
+
+    def _without(self, units: list[int] | None) -> Any:
+        """A context in which units are gone; of none the intact subject."""
+        return None if units is None else self.lab.how.on(self.lab.units, self.lab.removed(units))
+
+    def _examination(self, tasks: list[Task]) -> Examination:
+        return Examination(self.lab.subject, tasks, self.spec.chat, self.spec.batch * 3, self.spec.answer_steps)
+
+    def _lab(self, dtype: str) -> Lab:
+        if dtype not in self._labs:
+            subject = captured_subject(self.spec, self._given.told, dtype, self._report)
+            texts = {int(number): row for number, row in self._given.told["texts"].items()}
+            self._labs[dtype] = Lab(subject, self.spec.replace(dtype=dtype), texts)
+        return self._labs[dtype]
+
+
+def work(job: JobFolder, spec: AblateSpec, progress: Progress, crew: Crew | None = None) -> None:
+    """Has every condition measured that is missing, publishes."""
+    crew = crew or Crew(job, progress)
     cache = Cache.open(job.cache, on_wait=progress.waits)
     capture = load.one(cache, "capture", spec.capture)
     shape = (capture["layers"], capture["units_per_layer"])
     layer_of = load.layers_of_units(cache, spec.capture)
     conditions = list(spec.conditions)
-    subject = captured_subject(spec, capture, spec.dtype or capture["dtype"], progress)
-    progress.detail(f"{subject.source.name}  {len(layer_of)} units in {subject.layers} layers")
     texts = load.replayable(cache, spec.capture)
+    crew.begin(sys.modules[__name__], spec, gather(cache, spec))
+    bench = Bench(job, spec, shape, crew, progress)
 
-    detail = f"{len(conditions)} conditions × {len(spec.replayed)} prompts"
     upper = 0.75 if _more(spec) else 0.96
     most = 0.1 + (upper - 0.1) * _share(spec, len(layer_of))
-    progress.stage("ablate", len(conditions), "conditions", detail, (0.1, most))
-    lab = Lab(subject, spec, texts)
-    tables = [lab.measured(job, condition, progress) for condition in conditions]
+    told = f"{len(layer_of)} units in {capture['layers']} layers"
+    detail = f"{told}, {len(conditions)} conditions × {len(spec.replayed)} prompts"
+    tables = bench.measured(conditions, name="ablate", detail=detail, share=(0.1, most))
     more: dict[str, Any] = {}
     if PAIRS in spec.orders:
         measured = list(zip(conditions, tables, strict=True))
-        pairs = ablate_pairs.removed(job, cache, lab, layer_of, measured, progress, (most, upper))
+        pairs = ablate_pairs.removed(cache, bench, layer_of, measured, (most, upper))
         more |= pairs.found
         conditions += [one for one, _ in pairs.sweep]
         tables += [table for _, table in pairs.sweep]
@@ -68,12 +160,12 @@ def work(job: JobFolder, spec: AblateSpec, progress: Progress) -> None:
         if spec.sparing and not ablate_rows.disproportionate(spec, conditions, tables):
             more["unasked"] = True
         else:
-            more |= _examined(job, lab, asked, progress)
-    if spec.answers and lab.how.own_answers:
-        more["ablation_answers"] = _answers(job, lab, asked, progress)
+            more |= _examined(bench, asked)
+    if spec.answers and spec.intervention in OWN_ANSWERS:
+        more["ablation_answers"] = _answers(bench, asked)
     if spec.budget:
-        more |= _plan(job, lab, conditions, tables, progress)
-    more["spot_check"] = _spot_check(spec, capture, conditions, tables, texts, progress)
+        more |= _plan(bench, conditions, tables, sorted(texts))
+    more["spot_check"] = _spot_check(bench, conditions, tables)
     progress.stage("publish", share=(0.98, 1.0))
     known = {name: load.unit_scores(cache, spec.decomposition, name, shape, "value").ravel() for name in _SCORES}
     known |= rankings(cache, spec.decomposition, shape, spec.replayed if spec.held_out else ())
@@ -123,143 +215,114 @@ def _more(spec: AblateSpec) -> bool:
     return bool(spec.graded or spec.budget)
 
 
-def _examined(job: JobFolder, lab: Lab, conditions: list[Condition], progress: Progress) -> dict[str, Any]:
+def _examined(bench: Bench, conditions: list[Condition]) -> dict[str, Any]:
     """Grades of the answers to the graded tasks: intact on all of them, ablated on those of categories it can do."""
-    tasks = list(lab.spec.graded)
-    progress.stage("tasks", 1 + len(conditions), "conditions", f"{len(tasks)} tasks", (0.75, 0.9))
-
-    def grades(name: str, within: Any, some: list[Task]) -> list[str]:
-        table = parts.read(job, f"tasks-{name}")
-        if table is None or "grade" not in table.column_names:  # as earlier versions wrote it
-            found = _examination(lab, some).grades(within, progress.check)
-            table = pa.table({"task": [one.id for one in some], "grade": found})
-            parts.write(job, f"tasks-{name}", table)
-            progress.advance()
-        else:
-            progress.skip(1)
-        return table["grade"].to_pylist()
-
-    intact = grades("intact", None, tasks)
+    tasks = list(bench.spec.graded)
+    name = "tasks-intact"
+    detail = f"{len(tasks)} tasks"
+    wanted = [Wanted(name, given={"do": "grades", "units": None, "tasks": None})]
+    stage = {"name": "tasks", "total": 1 + len(conditions), "unit": "conditions", "detail": detail}
+    bench.made(wanted, "grade", **stage, share=(0.75, 0.9))
+    intact = bench.column(name, "grade")
     can = able(tasks, intact)
     some = [one for one in tasks if one.category in can]
     before = [one for one, task in zip(intact, tasks, strict=True) if task.category in can]
-    found = [
-        (one, grades(one.shard, lab.how.on(lab.units, lab.removed(one.units)), some)) for one in conditions if some
-    ]
+    found: list[tuple[Condition, list[str]]] = []
+    if some:
+        ids = [one.id for one in some]
+        names = {f"tasks-{one.shard}": one for one in conditions}
+        given = {"do": "grades", "tasks": ids}
+        bench.made([Wanted(name, given=given | {"units": one.units}) for name, one in names.items()], "grade")
+        found = [(one, bench.column(name, "grade")) for name, one in names.items()]
     return {"tasks": tasks, "intact": intact, "able": some, "before": before, "examined": found}
 
 
-def _examination(lab: Lab, tasks: list[Task]) -> Examination:
-    return Examination(lab.subject, tasks, lab.chat, lab.spec.batch * 3, lab.spec.answer_steps)
-
-
-def _answers(job: JobFolder, lab: Lab, conditions: list[Condition], progress: Progress) -> list[dict[str, Any]]:
+def _answers(bench: Bench, conditions: list[Condition]) -> list[dict[str, Any]]:
     """What the subject writes by itself without the units of a targeted order and of the first control of each kind."""
-    seed, out = lab.spec.seed, []
-    chosen = [one for one in conditions if one.seed in (None, seed)]
-    prompts = lab.spec.replayed[:ANSWERED]
-    progress.stage("answers", len(chosen), "conditions", f"{len(prompts)} prompts", (0.9, 0.92))
-    for one in chosen:
-        table = parts.read(job, f"answers-{one.shard}")
-        if table is None:
-            asked = [lab.texts[prompt]["asked"] for prompt in prompts]
-            steps = max(len(lab.texts[prompt]["answered"]) for prompt in prompts)
-            with lab.how.on(lab.units, lab.removed(one.units)):
-                found = generate(lab.subject, asked, steps, lambda _: progress.check())
-            pieces = [[lab.subject.tokenizer.decode([token]) for token in answer.tokens] for answer in found]
-            table = pa.table({"prompt": prompts, "pieces": pieces})
-            parts.write(job, f"answers-{one.shard}", table)
-            progress.advance()
-        else:
-            progress.skip(1)
-        out += [one.key() | row for row in table.to_pylist()]
-    return out
+    chosen = [one for one in conditions if one.seed in (None, bench.spec.seed)]
+    prompts = list(bench.spec.replayed[:ANSWERED])
+    wanted = [
+        Wanted(f"answers-{one.shard}", given={"do": "answers", "units": one.units, "prompts": prompts})
+        for one in chosen
+    ]
+    stage = {"name": "answers", "total": len(chosen), "unit": "conditions", "detail": f"{len(prompts)} prompts"}
+    bench.made(wanted, "pieces", **stage, share=(0.9, 0.92))
+    return [
+        one.key() | row for one, part in zip(chosen, wanted, strict=True) for row in bench.table(part.name).to_pylist()
+    ]
 
 
-def _plan(
-    job: JobFolder, lab: Lab, conditions: list[Condition], tables: list[pa.Table], progress: Progress
-) -> dict[str, Any]:
-    spec, subject = lab.spec, lab.subject
-    alone = np.full(lab.units.layers * lab.units.per_layer, np.nan)
+def _plan(bench: Bench, conditions: list[Condition], tables: list[pa.Table], prompts: list[int]) -> dict[str, Any]:
+    """prompts: of the capture, those that are replayed among them."""
+    spec, (layers, per_layer) = bench.spec, bench.shape
+    budget = spec.budget or 0.0
+    alone = np.full(layers * per_layer, np.nan)
     for condition, table in zip(conditions, tables, strict=True):
         if condition.order == SWEEPS[0]:
             alone[condition.place] = float(np.mean(table["divergence"].to_numpy()))
-    progress.stage("plan", spec.most, "sets", f"under {spec.budget:g} nats per token", (0.92, 0.97))
+    bench.progress.stage("plan", spec.most, "sets", f"under {budget:g} nats per token", (0.92, 0.97))
 
-    def measure(units: Any) -> float:
+    def measure(units: Sequence[int]) -> float:
         # A set's name is its units in their order: a resumed job takes the same steps again.
-        name = f"plan-{len(units)}-{units[-1]}"
-        table = parts.read(job, name)
-        if table is None or table["units"].to_pylist()[0] != list(units):
-            table = pa.table({"units": [list(units)], "value": [float(np.mean(lab.under(units)["divergence"]))]})
-            parts.write(job, name, table)
-            progress.advance()
-        else:
-            progress.skip(1)
-        return float(table["value"][0].as_py())
+        name, own = f"plan-{len(units)}-{units[-1]}", list(units)
+        table = parts.read(bench.job, name)
+        if table is not None and table["units"].to_pylist()[0] != own:
+            parts.remove(bench.job, name)
+        bench.made([Wanted(name, given={"do": "measure", "units": own})], "value")
+        return float(bench.table(name)["value"][0].as_py())
 
-    found = compression.plan(alone, spec.budget or 0.0, measure, spec.most)
-    removed = lab.removed(found.units)
-    others = [one for one in lab.texts if one not in spec.replayed][:HELD_OUT]
+    found = compression.plan(alone, budget, measure, spec.most)
+    others = [one for one in prompts if one not in spec.replayed][:HELD_OUT]
     row = {
         "budget": spec.budget,
         "removed": len(found.units),
         "divergence": found.divergence[-1],
-        "held_out": lab.elsewhere(found.units, others) if others else None,
         "held_out_prompts": len(others),
-        "parameters_saved": compression.saved(subject, lab.units, removed),
-        "parameters": subject.record["parameters"],
         "measured": found.measured,
         "accuracy_intact": None,
         "accuracy": None,
         "folder": spec.save,
     }
+    ids: list[str] = []
     if spec.graded:
         tasks = list(spec.graded)
-        intact = parts.read(job, "tasks-intact")
+        intact = parts.read(bench.job, "tasks-intact")
         grades = intact["grade"].to_pylist() if intact is not None else []
         can = able(tasks, grades)
-        some = [one for one in tasks if one.category in can]
-        if some:
-            within = lab.how.on(lab.units, removed)
-            after = _examination(lab, some).grades(within, progress.check)
+        ids = [one.id for one in tasks if one.category in can]
+        if ids:
             before = [one for one, task in zip(grades, tasks, strict=True) if task.category in can]
-            row |= {
-                name: ablate_rows.accuracy(one).value
-                for name, one in (("accuracy_intact", before), ("accuracy", after))
-            }
-    if spec.save:
-        compression.save_without(subject, lab.units, removed, Path(spec.save), row | {"subject": subject.source.name})
+            row["accuracy_intact"] = ablate_rows.accuracy(before).value
+    given = {"do": "planned", "units": found.units, "others": others, "tasks": ids, "row": row}
+    parts.remove(bench.job, PLANNED)  # of the same plan it may lack the folder
+    bench.crew.make([Wanted(PLANNED, 0, given)])
     units = [
-        {"place": place, "unit_index": unit, "layer": unit // lab.units.per_layer, "unit": unit % lab.units.per_layer}
+        {"place": place, "unit_index": unit, "layer": unit // per_layer, "unit": unit % per_layer}
         | {"divergence": value}
         for place, (unit, value) in enumerate(zip(found.units, found.divergence, strict=True), 1)
     ]
-    return {"ablation_plans": [row], "ablation_plan_units": units}
+    return {"ablation_plans": [parts.read_json(bench.job, PLANNED)], "ablation_plan_units": units}
 
 
-def _spot_check(
-    spec: AblateSpec,
-    capture: dict[str, Any],
-    conditions: list[Condition],
-    tables: list[pa.Table],
-    texts: dict[int, dict[str, Any]],
-    progress: Progress,
-) -> dict[str, Any] | None:
+PLANNED = "planned"
+
+
+def _spot_check(bench: Bench, conditions: list[Condition], tables: list[pa.Table]) -> dict[str, Any] | None:
     """Of a 16-bit run: the conditions of smallest divergence, and some spread over the rest, in float32."""
-    if spec.dtype == "float32" or not conditions:
+    if bench.spec.dtype == "float32" or not conditions:
         return None
     means = np.array([np.mean(table["divergence"].to_numpy()) for table in tables])
     order = np.argsort(means)
     spread = np.linspace(0, len(order) - 1, CHECKED - CHECKED // 2).round().astype(int)
     chosen = list(dict.fromkeys([*order[: CHECKED // 2].tolist(), *order[spread].tolist()]))
-    subject = captured_subject(spec, capture, "float32", progress)
-    progress.stage("check", len(chosen), "conditions", "again in float32", (0.97, 0.98))
-    lab = Lab(subject, spec.replace(dtype="float32"), texts)
-    exact = []
-    for number in chosen:
-        exact.append(float(np.mean(lab.under(conditions[number].units)["divergence"].to_numpy())))
-        progress.advance()
+    names = [f"again-{conditions[number].shard}" for number in chosen]
+    wanted = [
+        Wanted(name, given={"do": "again", "units": conditions[number].units})
+        for name, number in zip(names, chosen, strict=True)
+    ]
+    stage = {"name": "check", "total": len(chosen), "unit": "conditions", "detail": "again in float32"}
+    bench.made(wanted, "divergence", **stage, share=(0.97, 0.98))
+    exact = [float(np.mean(bench.table(name)["divergence"].to_numpy())) for name in names]
     off = np.abs(means[chosen] - exact)
     with np.errstate(invalid="ignore", divide="ignore"):
         return {

@@ -14,9 +14,7 @@ from synergy_tui.ablation.condition import Condition
 from synergy_tui.ablation.conditions import single_units
 from synergy_tui.ablation.pairs import Pair
 from synergy_tui.analysis import importance, interaction
-from synergy_tui.jobs.folder import JobFolder
-from synergy_tui.jobs.worker.lab import Lab
-from synergy_tui.jobs.worker.progress import Progress
+from synergy_tui.jobs.worker.conditions import Bench
 from synergy_tui.store import load, walk
 from synergy_tui.store.cache import Cache
 from synergy_tui.terms import PAIR_SCORES, PAIRS, SWEEPS
@@ -42,26 +40,20 @@ class _Removed:
 
 
 def removed(
-    job: JobFolder,
-    cache: Cache,
-    lab: Lab,
-    layer_of: Mapping[int, int],
-    measured: Measured,
-    progress: Progress,
-    share: tuple[float, float],
+    cache: Cache, bench: Bench, layer_of: Mapping[int, int], measured: Measured, share: tuple[float, float]
 ) -> Pairs:
     """Measures what is missing beside the chosen pairs, which are among `measured`: single units until the controls can
     be matched by their costs, then these and the units of all pairs alone. layer_of: of every unit there is. share: of
     the whole job that it takes."""
-    chosen: dict[str, list[Pair]] = {name: [] for name in lab.spec.pairs_by}
+    chosen: dict[str, list[Pair]] = {name: [] for name in bench.spec.pairs_by}
     for one, _ in measured:
         if one.order == PAIRS:
             chosen[str(one.target)].append((one.units[0], one.units[1]))
     middle = sum(share) / 2
-    sweep = _sweep(job, cache, lab, layer_of, measured, progress, (share[0], middle))
-    costs = _costs(cache, lab, [*measured, *sweep])
+    sweep = _sweep(cache, bench, layer_of, measured, (share[0], middle))
+    costs = _costs(cache, bench, [*measured, *sweep])
     places = sorted({(layer_of[x], layer_of[y]) for some in chosen.values() for x, y in some})
-    known = walk.pairs_of_layers(cache, lab.spec.decomposition, places)
+    known = walk.pairs_of_layers(cache, bench.spec.decomposition, places)
     all_removed = _with_controls(chosen, known, layer_of, costs)
 
     tables = {one.units: table for one, table in [*measured, *sweep] if one.order in (SWEEPS[0], PAIRS)}
@@ -69,43 +61,33 @@ def removed(
     wanted = [Condition(PAIRS, one.score, None, None, one.pair) for one in all_removed] + single_units(units)
     rest = {one.units: one for one in wanted if one.units not in tables}
     detail = f"{sum(len(one) == 2 for one in rest)} control pairs"
-    progress.stage("pairs", len(rest), "conditions", detail, (middle, share[1]))
-    tables |= {which: lab.measured(job, one, progress) for which, one in rest.items()}
+    found = bench.measured(list(rest.values()), name="pairs", detail=detail, share=(middle, share[1]))
+    tables |= dict(zip(rest, found, strict=True))
     divergence = {which: table["divergence"].to_numpy() for which, table in tables.items()}
-    return Pairs(_rows(all_removed, divergence, known, layer_of, lab.units.per_layer), sweep)
+    return Pairs(_rows(all_removed, divergence, known, layer_of, bench.shape[1]), sweep)
 
 
 def _sweep(
-    job: JobFolder,
-    cache: Cache,
-    lab: Lab,
-    layer_of: Mapping[int, int],
-    measured: Measured,
-    progress: Progress,
-    share: tuple[float, float],
+    cache: Cache, bench: Bench, layer_of: Mapping[int, int], measured: Measured, share: tuple[float, float]
 ) -> Measured:
     """Every unit alone; nothing where this ablation has that among its orders or an earlier one like it has it."""
     if any(one.order == SWEEPS[0] for one, _ in measured):
         return []
-    if load.single_costs(cache, lab.spec.like(), _places(lab)) is not None:
+    if load.single_costs(cache, bench.spec.like(), bench.places) is not None:
         return []
     every = single_units(layer_of)
-    progress.stage("alone", len(every), "conditions", "single units, to match the controls by what they cost", share)
-    return [(one, lab.measured(job, one, progress)) for one in every]
+    detail = "single units, to match the controls by what they cost"
+    return list(zip(every, bench.measured(every, name="alone", detail=detail, share=share), strict=True))
 
 
-def _costs(cache: Cache, lab: Lab, measured: Measured) -> np.ndarray:
+def _costs(cache: Cache, bench: Bench, measured: Measured) -> np.ndarray:
     """[places] divergence without each unit alone, mean over prompts."""
-    out = np.full(_places(lab), np.nan)
+    out = np.full(bench.places, np.nan)
     swept = [(one, table) for one, table in measured if one.order == SWEEPS[0]]
     for one, table in swept:
         out[one.units[0]] = float(np.mean(table["divergence"].to_numpy()))
-    earlier = None if swept else load.single_costs(cache, lab.spec.like(), len(out))
+    earlier = None if swept else load.single_costs(cache, bench.spec.like(), len(out))
     return out if earlier is None else earlier
-
-
-def _places(lab: Lab) -> int:
-    return lab.units.layers * lab.units.per_layer
 
 
 def _with_controls(

@@ -10,6 +10,7 @@ import numpy as np
 
 from synergy_tui.jobs import parts
 from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.parts import Content
 from synergy_tui.phiid.moments import Moments, NullBlock
 from synergy_tui.phiid.result import PairBlock, UnitSums, UnitTotals
 from synergy_tui.terms import INVALID_REASONS
@@ -30,16 +31,24 @@ def pair_block(job: JobFolder, number: int) -> PairBlock | None:
             totals=UnitTotals(**_named("totals", arrays)),
         )
 
-    return _read(job, f"block-{number:04d}", made)
+    return _read(job, pair_name(number), made)
 
 
-def keep_pair_block(job: JobFolder, number: int, block: PairBlock) -> None:
-    """Writes the shard. Raises OSError."""
+def pair_name(number: int) -> str:
+    """What the part of a block is called."""
+    return f"block-{number:04d}"
+
+
+def null_name(null: str, number: int) -> str:
+    """What the part of a block of a null is called."""
+    return f"{null}-{number:04d}"
+
+
+def of_pair_block(block: PairBlock) -> Content:
+    """A block as a part."""
     arrays = {name: getattr(block, name) for name in _PAIRS}
     arrays["reasons"] = np.array([block.reasons[name] for name in INVALID_REASONS])
-    parts.write_arrays(
-        job, f"block-{number:04d}", arrays | _prefixed("sums", block.sums) | _prefixed("totals", block.totals)
-    )
+    return parts.of_arrays(arrays | _prefixed("sums", block.sums) | _prefixed("totals", block.totals))
 
 
 def null_block(job: JobFolder, null: str, number: int) -> NullBlock | None:
@@ -57,11 +66,11 @@ def null_block(job: JobFolder, null: str, number: int) -> NullBlock | None:
             arrays["counts"],
         )
 
-    return _read(job, f"{null}-{number:04d}", made)
+    return _read(job, null_name(null, number), made)
 
 
-def keep_null_block(job: JobFolder, null: str, number: int, block: NullBlock) -> None:
-    """Writes the shard. Raises OSError."""
+def of_null_block(block: NullBlock) -> Content:
+    """A block of a null as a part."""
     moments = block.moments
     arrays = {"pairs": block.pairs, "observed": block.observed}
     arrays |= {"centre": moments.centre, "count": moments.count, "power_sums": moments.sums}
@@ -69,7 +78,7 @@ def keep_null_block(job: JobFolder, null: str, number: int, block: NullBlock) ->
     arrays |= _prefixed("totals", block.observed_units)
     for name in block.observed_units.arrays():
         arrays[f"units.{name}"] = np.stack([getattr(one, name) for one in block.units])
-    parts.write_arrays(job, f"{null}-{number:04d}", arrays)
+    return parts.of_arrays(arrays)
 
 
 def _prefixed(prefix: str, sums: UnitSums | UnitTotals) -> dict[str, np.ndarray]:

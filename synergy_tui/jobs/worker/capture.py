@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import hashlib
-from collections.abc import Iterator
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +19,10 @@ from synergy_tui.errors import MeasureError
 from synergy_tui.jobs import parts
 from synergy_tui.jobs.devices import choose
 from synergy_tui.jobs.folder import JobFolder
-from synergy_tui.jobs.parts import Answer
+from synergy_tui.jobs.parts import Answer, Content
 from synergy_tui.jobs.specs import CaptureSpec
+from synergy_tui.jobs.worker.crew import Crew
+from synergy_tui.jobs.worker.making import Given, Hearing, Report, Wanted
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
 from synergy_tui.store.cache import Cache
@@ -29,29 +33,138 @@ from synergy_tui.subject.sites import Units
 from synergy_tui.terms import HEADS
 
 
-def work(job: JobFolder, spec: CaptureSpec, progress: Progress) -> None:
-    """Loads the subject, generates or replays what is missing, publishes."""
-    cache = Cache.open(job.cache, on_wait=progress.waits)
-    subject = load(
-        spec.source,
-        Path(spec.data),
-        choose(spec.device),
-        spec.dtype or "float32",
-        lambda name, detail: progress.stage(name, detail=detail),
-    )
-    units = subject.units(spec.kinds)
-    progress.detail(f"{subject.source.name}  {units.layers} × {units.per_layer} {_told(units)}")
-    asked = _asked(cache, spec, subject)
-    names = [one.id for one in spec.items]
-    if asked.answers is None and not spec.temperature:
-        _refuse_same(asked.prompts, names)
-    if asked.answers is None:
-        check_context(subject, asked.prompts, names, spec.steps)
-    else:
-        check_context(subject, [[*p, *a] for p, a in zip(asked.prompts, asked.answers, strict=True)], names, 0)
+class Asked(NamedTuple):
+    """Token ids of prompts, and of the responses to be replayed with whether they ended by themselves; None where the
+    subject answers itself."""
 
-    batches = _batches(subject, units, asked, spec, job, progress)
-    rows = sorted((row for batch in batches for row in batch), key=lambda row: row.prompt)
+    prompts: list[list[int]]
+    answers: list[list[int]] | None = None
+    ended: list[bool] | None = None
+
+    def steps(self, most: int) -> list[int]:
+        """Of each prompt, how many tokens its response has at most."""
+        return [most] * len(self.prompts) if self.answers is None else [len(one) for one in self.answers]
+
+    def lengths(self) -> list[int]:
+        """Of each prompt, its tokens with those that are replayed."""
+        more = self.answers or [[]] * len(self.prompts)
+        return [len(one) + len(other) for one, other in zip(self.prompts, more, strict=True)]
+
+
+def gather(cache: Cache, spec: CaptureSpec) -> Given:
+    """The tokens of the run that is replayed, if one is."""
+    if not spec.from_run:
+        return Given()
+    found = load_rows(
+        cache,
+        """SELECT prompt, p.tokens AS asked, r.tokens AS answered, r.text, r.ended
+        FROM prompts p JOIN responses r USING (capture, prompt) WHERE capture = $1 ORDER BY prompt""",
+        spec.replayed,
+    )
+    return Given(told={"replayed": [dict(row) for row in found]})
+
+
+FACTS = "subject"
+"""The part that says what the subject is, and what it is asked in its tokens: nothing else has to load it."""
+
+
+class Maker:
+    """A loaded subject, and what it is asked."""
+
+    def __init__(self, spec: CaptureSpec, given: Given, report: Report) -> None:
+        """Raises SubjectError, MeasureError, TaskError."""
+        self.spec = spec
+        self.subject = load(spec.source, Path(spec.data), choose(spec.device), spec.dtype or "float32", report)
+        self.units = self.subject.units(spec.kinds)
+        self.asked = _asked(spec, given, self.subject)
+        names = [one.id for one in spec.items]
+        prompts, answers = self.asked.prompts, self.asked.answers
+        if answers is None:
+            if not spec.temperature:
+                _refuse_same(prompts, names)
+            check_context(self.subject, prompts, names, spec.steps)
+        else:
+            check_context(self.subject, [[*p, *a] for p, a in zip(prompts, answers, strict=True)], names, 0)
+        self._most = spec.batch or 1
+
+    def make(self, wanted: Wanted, hearing: Hearing) -> Content:
+        """The facts, or a batch: its activity is held no longer than it takes to write it."""
+        if wanted.name == FACTS:
+            return parts.of_json(self._facts())
+        batch: list[int] = wanted.given["prompts"]
+        made = self._responses(batch, hearing)
+        answers = [
+            Answer(prompt, one.tokens, None, None, one.ended, min(self._most, len(batch)), wanted.name, place)
+            for place, (prompt, one) in enumerate(zip(batch, made, strict=True))
+        ]
+        answers = [_spelled(one, self.subject.tokenizer) for one in answers]
+        return parts.of_answers(answers, [one.activity for one in made], (self.units.layers, self.units.per_layer))
+
+    def _facts(self) -> dict[str, Any]:
+        units, tokenizer = self.units, self.subject.tokenizer
+        return {
+            "name": self.subject.source.name,
+            "record": self.subject.record,
+            "kinds": list(units.kinds),
+            "kind_of": units.kind_of.tolist(),
+            "present": units.present.tolist(),
+            "told": _told(units),
+            "template": _template_hash(tokenizer) if self.spec.chat else None,
+            "tokenizer": f"{type(tokenizer).__name__}, {len(tokenizer)} tokens",
+            "prompts": self.asked.prompts,
+            "steps": self.asked.steps(self.spec.steps),
+            "lengths": self.asked.lengths(),
+        }
+
+    def _responses(self, batch: list[int], hearing: Hearing) -> list[Response]:
+        """To a batch's prompts, fewer of them at a time from where memory ends."""
+        made: list[Response] = []
+        while len(made) < len(batch):
+            some = batch[len(made) : len(made) + self._most]
+            try:
+                made += _measured(self.subject, self.units, self.asked, some, self.spec, hearing)
+            except (MemoryError, RuntimeError) as error:
+                if not _out_of_memory(error) or getattr(self.spec, "tensor_parallel", 1) > 1:
+                    raise
+                if len(some) == 1:
+                    more = self.spec.steps if self.asked.answers is None else 0
+                    raise MeasureError(
+                        f"one prompt of {self.asked.lengths()[some[0]] + more} tokens with its response does not fit "
+                        "into memory",
+                        "use shorter prompts, fewer --steps, or --dtype bfloat16",
+                    ) from None
+                self._most = len(some) // 2
+                print(f"out of memory: {self._most} prompts at a time from here on", flush=True)
+                _let_go()
+        return made
+
+
+def work(job: JobFolder, spec: CaptureSpec, progress: Progress, crew: Crew | None = None) -> None:
+    """Has the subject generate or replay what is missing, publishes."""
+    crew = crew or Crew(job, progress)
+    cache = Cache.open(job.cache, on_wait=progress.waits)
+    crew.begin(sys.modules[__name__], spec, gather(cache, spec))
+    crew.make([Wanted(FACTS, 0)], lambda name: parts.read_json(job, name) is not None)
+    facts = parts.read_json(job, FACTS)
+    if facts is None:
+        raise OSError(f"part {FACTS} was there and is gone")
+    kind_of = np.array(facts["kind_of"], object)
+    layers, per_layer = kind_of.shape
+    wanted = [
+        Wanted(f"batch-{number:04d}", sum(facts["steps"][one] for one in batch), {"prompts": batch})
+        for number, batch in enumerate(batches(facts["lengths"], spec.batch or 1))
+    ]
+    told = f"{len(spec.items)} prompts × {max(facts['steps'])} steps{', replayed' if spec.replayed is not None else ''}"
+    crew.make(
+        wanted,
+        lambda name: parts.read_answers(job, name) is not None,
+        name="capture",
+        total=sum(facts["steps"]),
+        unit="tok",
+        detail=f"{facts['name']}  {layers} × {per_layer} {facts['told']}  {told}",
+        share=(0.1, 0.98),
+    )
+    rows = sorted((row for one in wanted for row in _kept(job, one.name, crew)), key=lambda row: row.prompt)
     steps = [row.steps for row in rows]
     valid = [length >= spec.min_steps for length in steps]
     if not any(valid):
@@ -60,7 +173,26 @@ def work(job: JobFolder, spec: CaptureSpec, progress: Progress) -> None:
             "ask for longer answers, or lower --min-steps",
         )
     progress.stage("publish", share=(0.98, 1.0))
-    _publish(cache, job, spec, subject, units, asked.prompts, rows, valid)
+    _publish(cache, job, spec, facts, rows, valid)
+
+
+def batches(lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Prompts of like length share a batch: less padding. lengths: by prompt."""
+    order = sorted(range(len(lengths)), key=lambda number: (lengths[number], number))
+    return [part.tolist() for part in np.array_split(order, -(-len(order) // size))]
+
+
+def _kept(job: JobFolder, name: str, crew: Crew) -> list[Answer]:
+    answers = parts.read_answers(job, name)
+    if answers is None:
+        raise OSError(f"part {name} was there and is gone")
+    return [one if one.pieces is not None else _spelled(one, crew.maker.subject.tokenizer) for one in answers]
+
+
+def _spelled(answer: Answer, tokenizer: Any) -> Answer:
+    """With its text, which earlier versions did not keep."""
+    pieces = [tokenizer.decode([token]) for token in answer.tokens]
+    return dataclasses.replace(answer, text=tokenizer.decode(answer.tokens, skip_special_tokens=True), pieces=pieces)
 
 
 def _refuse_same(prompts: list[list[int]], names: list[str]) -> None:
@@ -78,29 +210,15 @@ def _told(units: Units) -> str:
     return "heads" if set(units.kinds) <= set(HEADS) else f"units ({', '.join(units.kinds)})"
 
 
-class _Asked(NamedTuple):
-    """Token ids of prompts, and of the responses to be replayed with whether they ended by themselves; None where the
-    subject answers itself."""
-
-    prompts: list[list[int]]
-    answers: list[list[int]] | None = None
-    ended: list[bool] | None = None
-
-
-def _asked(cache: Cache, spec: CaptureSpec, subject: Subject) -> _Asked:
+def _asked(spec: CaptureSpec, given: Given, subject: Subject) -> Asked:
     if not spec.from_run:
         prompts = encode(subject, [one.asked for one in spec.items], spec.chat, spec.system)
         if spec.replayed is None:
-            return _Asked(prompts)
+            return Asked(prompts)
         texts = [one.response or "" for one in spec.items]
         answers = [subject.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-        return _Asked(prompts, answers, [False] * len(answers))
-    found = load_rows(
-        cache,
-        """SELECT prompt, p.tokens AS asked, r.tokens AS answered, r.text, r.ended
-        FROM prompts p JOIN responses r USING (capture, prompt) WHERE capture = $1 ORDER BY prompt""",
-        spec.replayed,
-    )
+        return Asked(prompts, answers, [False] * len(answers))
+    found = given.told["replayed"]
     largest = subject.model.get_input_embeddings().num_embeddings
     for row in found:
         whole = max([*row["asked"], *row["answered"]]) < largest
@@ -111,89 +229,22 @@ def _asked(cache: Cache, spec: CaptureSpec, subject: Subject) -> _Asked:
                 "replay captures of subjects with the same tokenizer",
             )
     columns = ([row[name] for row in found] for name in ("asked", "answered", "ended"))
-    return _Asked(*columns)
-
-
-def _batches(
-    subject: Subject, units: Units, asked: _Asked, spec: CaptureSpec, job: JobFolder, progress: Progress
-) -> Iterator[list[Answer]]:
-    """The responses of every batch, from its part or measured. Their activity is written as soon as it is measured and
-    left on the disk: no more than a batch of it is held. Prompts of like length share a batch: less padding."""
-    lengths = [len(one) for one in asked.prompts]
-    steps = [spec.steps] * len(lengths)
-    if asked.answers is not None:
-        steps = [len(one) for one in asked.answers]
-        lengths = [length + more for length, more in zip(lengths, steps, strict=True)]
-    order = sorted(range(len(lengths)), key=lambda number: (lengths[number], number))
-    count = -(-len(order) // (spec.batch or 1))
-    batches = [part.tolist() for part in np.array_split(order, count)]
-    told = f"{len(lengths)} prompts × {max(steps)} steps" + (", replayed" if asked.answers is not None else "")
-    progress.stage("capture", sum(steps), "tok", told, (0.1, 0.98))
-    most = spec.batch or 1
-    for number, batch in enumerate(batches):
-        name = f"batch-{number:04d}"
-        answers = parts.read_answers(job, name)
-        if answers is None:
-            made: list[Response] = []
-            while len(made) < len(batch):
-                some = batch[len(made) : len(made) + most]
-                try:
-                    made += _measured(subject, units, asked, some, steps, spec, progress)
-                except (MemoryError, RuntimeError) as error:
-                    if not _out_of_memory(error):
-                        raise
-                    if len(some) == 1:
-                        longest = lengths[some[0]] + (spec.steps if asked.answers is None else 0)
-                        raise MeasureError(
-                            f"one prompt of {longest} tokens with its response does not fit into memory",
-                            "use shorter prompts, fewer --steps, or --dtype bfloat16",
-                        ) from None
-                    most = len(some) // 2
-                    print(f"out of memory: {most} prompts at a time from here on", flush=True)
-                    _let_go()
-            answers = [
-                Answer(prompt, one.tokens, one.ended, min(most, len(batch)), name, place)
-                for place, (prompt, one) in enumerate(zip(batch, made, strict=True))
-            ]
-            parts.write_answers(job, name, answers, [one.activity for one in made], (units.layers, units.per_layer))
-            del made  # not while the next batch is measured
-        else:
-            progress.skip(sum(steps[one] for one in batch))
-        yield answers
+    return Asked(*columns)
 
 
 def _measured(
-    subject: Subject,
-    units: Units,
-    asked: _Asked,
-    some: list[int],
-    steps: list[int],
-    spec: CaptureSpec,
-    progress: Progress,
+    subject: Subject, units: Units, asked: Asked, some: list[int], spec: CaptureSpec, hearing: Hearing
 ) -> list[Response]:
     """Responses to some of the prompts, counted as they grow."""
-    left = sum(steps[one] for one in some)
     prompts = [asked.prompts[one] for one in some]
     if asked.answers is not None and asked.ended is not None:
         answers = [asked.answers[one] for one in some]
         activity = replay(subject, prompts, answers, units)
-        progress.advance(left)
+        hearing.check()
         ended = [asked.ended[one] for one in some]
         return [Response(*one) for one in zip(answers, ended, activity, strict=True)]
-
-    def each_step(growing: int) -> None:
-        nonlocal left
-        left -= growing
-        progress.advance(growing)
-
     sampling = Sampling(spec.temperature, spec.top_p, spec.seed) if spec.temperature else None
-    try:
-        return generate(subject, prompts, spec.steps, each_step, units=units, sampling=sampling, numbers=some)
-    except (MemoryError, RuntimeError):
-        left -= len(some) * spec.steps  # it will be made again
-        raise
-    finally:
-        progress.advance(left)  # what early ends saved counts as done
+    return generate(subject, prompts, spec.steps, hearing.advance, units=units, sampling=sampling, numbers=some)
 
 
 def _out_of_memory(error: BaseException) -> bool:
@@ -208,25 +259,19 @@ def _let_go() -> None:
 
 
 def _publish(
-    cache: Cache,
-    job: JobFolder,
-    spec: CaptureSpec,
-    subject: Subject,
-    units: Units,
-    tokens: list[list[int]],
-    rows: list[Answer],
-    valid: list[bool],
+    cache: Cache, job: JobFolder, spec: CaptureSpec, facts: dict[str, Any], rows: list[Answer], valid: list[bool]
 ) -> None:
-    tokenizer, capture = subject.tokenizer, job.id
-    there = [(int(layer), int(place)) for layer, place in np.argwhere(units.present)]
+    capture = job.id
+    present = np.array(facts["present"], bool)
+    layers, per_layer = present.shape
     row = {
         "capture": capture,
-        "subject": subject.record["subject"],
+        "subject": facts["record"]["subject"],
         "tasks": spec.task_set,
         "tasks_hash": spec.tasks_hash,
-        "kind": ",".join(units.kinds),
-        "layers": units.layers,
-        "units_per_layer": units.per_layer,
+        "kind": ",".join(facts["kinds"]),
+        "layers": layers,
+        "units_per_layer": per_layer,
         "prompts": len(rows),
         "valid_prompts": sum(valid),
         "steps": max(one.steps for one in rows),
@@ -237,8 +282,8 @@ def _publish(
         "system": spec.system,
         "trajectory": spec.trajectory,
         "training_step": spec.training_step,
-        "chat_template": _template_hash(tokenizer) if spec.chat else None,
-        "tokenizer": f"{type(tokenizer).__name__}, {len(tokenizer)} tokens",
+        "chat_template": facts["template"],
+        "tokenizer": facts["tokenizer"],
         "dtype": spec.dtype,
         "device": spec.device,
         "seed": spec.seed,
@@ -246,16 +291,16 @@ def _publish(
     }
     prompts = [
         {"capture": capture, "prompt": number, "id": one.id, "category": one.category, "text": one.text}
-        | {"tokens": tokens[number]}
+        | {"tokens": facts["prompts"][number]}
         for number, one in enumerate(spec.items)
     ]
     responses = [
         {
             "capture": capture,
             "prompt": one.prompt,
-            "text": tokenizer.decode(one.tokens, skip_special_tokens=True),
+            "text": one.text,
             "tokens": one.tokens,
-            "pieces": [tokenizer.decode([token]) for token in one.tokens],
+            "pieces": one.pieces,
             "steps": one.steps,
             "ended": one.ended,
             "valid": ok,
@@ -265,19 +310,19 @@ def _publish(
     table_of_units = [
         {
             "capture": capture,
-            "unit_index": layer * units.per_layer + place,
+            "unit_index": layer * per_layer + place,
             "layer": layer,
             "unit": place,
-            "kind": units.kind_of[layer, place],
-            "depth": layer / max(units.layers - 1, 1),
+            "kind": facts["kind_of"][layer][place],
+            "depth": layer / max(layers - 1, 1),
         }
-        for layer, place in there
+        for layer, place in np.argwhere(present).tolist()
     ]
     publish_capture(
         cache,
         capture,
         {
-            "subjects": [subject.record],
+            "subjects": [facts["record"]],
             "captures": [row],
             "prompts": prompts,
             "responses": responses,
@@ -285,7 +330,7 @@ def _publish(
             "recipes": recipes(capture, spec),
             "controls": _controls(capture, spec),
         },
-        (_series_table(one, parts.activity(job, one, units.present.size), units) for one in rows),
+        (_series_table(one, parts.activity(job, one, present.size), present) for one in rows),
     )
 
 
@@ -301,10 +346,10 @@ def _decoding(spec: CaptureSpec) -> str:
     return f"sampling, temperature {spec.temperature:g}, top-p {spec.top_p:g}" if spec.temperature else "greedy"
 
 
-def _series_table(answer: Answer, activity: np.ndarray, units: Units) -> pa.Table:
+def _series_table(answer: Answer, activity: np.ndarray, present: np.ndarray) -> pa.Table:
     """Rows of the units that are there: a place that no unit has is a place that no row names."""
-    steps, places = answer.steps, np.flatnonzero(units.present.ravel())
-    layer, unit = divmod(places, units.per_layer)
+    steps, places = answer.steps, np.flatnonzero(present.ravel())
+    layer, unit = divmod(places, present.shape[1])
     values = activity[places]
     return pa.table(
         {

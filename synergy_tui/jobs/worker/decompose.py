@@ -4,6 +4,7 @@ ranking, profile, interval and confound with them. No more than a block of pairs
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,9 @@ import pyarrow as pa
 from synergy_tui.analysis import confounds, scores
 from synergy_tui.analysis.conditions import Conditions, conditions
 from synergy_tui.errors import MeasureError
+from synergy_tui.jobs import parts
 from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.parts import Content
 from synergy_tui.jobs.specs import DecomposeSpec
 from synergy_tui.jobs.worker import blocks, lengths, unit_rows
 from synergy_tui.jobs.worker.against import (
@@ -28,10 +31,12 @@ from synergy_tui.jobs.worker.against import (
     test_rows,
 )
 from synergy_tui.jobs.worker.against import unit_rows as null_rows
+from synergy_tui.jobs.worker.crew import Crew
+from synergy_tui.jobs.worker.making import Given, Hearing, Report, Wanted
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
 from synergy_tui.jobs.worker.tables import table
-from synergy_tui.phiid.engine import PairEngine
+from synergy_tui.phiid.engine import Layout, PairEngine
 from synergy_tui.phiid.exchange import exchange
 from synergy_tui.phiid.moments import MEASURED
 from synergy_tui.phiid.nulls import NullEngine
@@ -44,10 +49,13 @@ from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_decomposition
 from synergy_tui.terms import ATOMS, NULLS
 
+LAYOUT = "layout"
+"""The part that says how the devices of those who make parts cut pairs into tiles and blocks."""
 
-def work(job: JobFolder, spec: DecomposeSpec, progress: Progress) -> None:
-    """Decomposes the blocks that are missing, draws surrogates, analyses, publishes."""
-    cache = Cache.open(job.cache, on_wait=progress.waits)
+
+def gather(cache: Cache, spec: DecomposeSpec) -> Given:
+    """The series of the valid responses, or of those among them that were asked for, and what is known of them. Raises
+    MeasureError when there is none."""
     capture = load.one(cache, "capture", spec.capture)
     responses = load.rows(
         cache,
@@ -59,13 +67,76 @@ def work(job: JobFolder, spec: DecomposeSpec, progress: Progress) -> None:
     if not responses:
         raise MeasureError(f"capture {spec.capture} has no response of {capture['min_steps']} steps", "capture anew")
     raw = load.series(cache, spec.capture, [row["prompt"] for row in responses])
-    steps = np.array([row["steps"] for row in responses])
-    categories = [row["category"] or "" for row in responses]
-    prompts = np.array([row["prompt"] for row in responses])
-    found = measured(job, cache, spec, capture, raw, steps, prompts, categories, progress)
+    steps, prompts = (np.array([row[name] for row in responses]) for name in ("steps", "prompt"))
+    return of_series(cache, capture, raw, steps, prompts, [row["category"] or "" for row in responses])
+
+
+def of_series(
+    cache: Cache,
+    capture: dict[str, Any],
+    raw: np.ndarray,
+    steps: np.ndarray,
+    prompts: np.ndarray,
+    categories: Sequence[str],
+) -> Given:
+    """A series [prompts, units, steps] of a capture. steps, prompts, categories: the responses' lengths, and their
+    prompts' numbers and categories."""
+    arrays = {"series": raw, "steps": steps, "prompts": prompts}
+    if (pairs := _pairs_there(cache, capture)) is not None:
+        arrays["pairs"] = pairs
+    shape = {name: capture[name] for name in ("capture", "layers", "units_per_layer", "prompts")}
+    return Given(arrays, {"categories": list(categories), "capture": shape})
+
+
+class Maker:
+    """A series on the devices, its nulls, and the plan of blocks over its pairs. A block by itself is a part."""
+
+    def __init__(self, spec: DecomposeSpec, given: Given, report: Report, layout: Layout | None = None) -> None:
+        """Raises UsageError, MeasureError."""
+        self.spec = spec
+        raw = given.arrays["series"]
+        self.series = preprocess(raw, words) if (words := parse(spec.method.preprocess)) else raw
+        self.method = spec.method.arithmetic() | {"pairs": given.arrays.get("pairs")}
+        self.of = np.unique(np.array(given.told["categories"]), return_inverse=True)[1]
+        self.lay(layout)
+
+    def lay(self, layout: Layout | None) -> None:
+        """Cuts pairs anew."""
+        self.engine = PairEngine(self.series, **self.method, layout=layout)
+        self._held: Held | None = None
+
+    @property
+    def held(self) -> Held:
+        """The nulls that were asked for, prepared when they are first looked at."""
+        if self._held is None:
+            self._held = _nulls(self.series, self.method | {"layout": self.engine.layout}, self.spec, self.of)
+        return self._held
+
+    def make(self, wanted: Wanted, hearing: Hearing) -> Content:
+        """A block of pairs, or of a null."""
+        if wanted.name == LAYOUT:
+            blocks_ = int(wanted.given["blocks"])
+            engine = self.engine
+            return parts.of_json(
+                {"layout": Layout.here(engine.units, engine.method.estimator, engine.method.redundancy, blocks_)}
+            )
+        if (layout := Layout(*wanted.given["layout"])) != self.engine.layout:
+            self.lay(layout)
+        number = wanted.given["block"]
+        if (null := wanted.given.get("null")) is None:
+            return blocks.of_pair_block(self.engine.block(number))
+        return blocks.of_null_block(self.held.engines[null].block(number, self.spec.surrogates, hearing.advance))
+
+
+def work(job: JobFolder, spec: DecomposeSpec, progress: Progress, crew: Crew | None = None) -> None:
+    """Decomposes the blocks that are missing, draws surrogates, analyses, publishes."""
+    cache = Cache.open(job.cache, on_wait=progress.waits)
+    given = gather(cache, spec)
+    found = measured(job, spec, given, progress, crew or Crew(job, progress))
     rows = dict(found.rows)
     if spec.method.pool == "mean":
-        rows |= unit_rows.by_category(job.id, spec, found.atoms, categories, capture["layers"])
+        categories, layers = given.told["categories"], given.told["capture"]["layers"]
+        rows |= unit_rows.by_category(job.id, spec, found.atoms, categories, layers)
     progress.stage("publish", share=(0.97, 1.0))
     publish_decomposition(cache, job.id, rows, found.pairs())
 
@@ -81,31 +152,20 @@ class Measured:
     series: np.ndarray
 
 
-def measured(
-    job: JobFolder,
-    cache: Cache,
-    spec: DecomposeSpec,
-    capture: dict[str, Any],
-    raw: np.ndarray,
-    steps: np.ndarray,
-    prompts: np.ndarray,
-    categories: Sequence[str],
-    progress: Progress,
-) -> Measured:
-    """Decomposes a series [prompts, units, steps] of a capture: the blocks that are missing among the job's shards,
-    surrogates, analysis. steps, prompts, categories: the responses' lengths, and their prompts' numbers and categories.
-    """
-    pairs = _pairs_there(cache, capture)
-    series = preprocess(raw, words) if (words := parse(spec.method.preprocess)) else raw
-    method = spec.method.arithmetic()
-
-    engine = PairEngine(series, **method, pairs=pairs)
+def measured(job: JobFolder, spec: DecomposeSpec, given: Given, progress: Progress, crew: Crew) -> Measured:
+    """Decomposes a series: the blocks that are missing among the job's shards, surrogates, analysis."""
+    capture, prompts, steps = given.told["capture"], given.arrays["prompts"], given.arrays["steps"]
+    raw, pairs = given.arrays["series"], given.arrays.get("pairs")
+    crew.begin(sys.modules[__name__], spec, given)
+    maker = crew.maker
+    if (layout := _layout(job, crew)) != maker.engine.layout:
+        maker.lay(layout)
+    engine, series, method = maker.engine, maker.series, maker.method
     share = 0.8 / (1 + 2 * len(spec.nulls))
-    kept = _decomposed(job, engine, len(pairs) if pairs is not None else None, progress, share)
-    atoms = merge_units(kept)
-    of = np.unique(np.array(categories), return_inverse=True)[1]
-    held = _nulls(series, method | {"pairs": pairs}, spec, of) if spec.nulls else None
-    found = _against(job, held, spec, progress, share) if held and held.engines else None
+    _decompose(job, engine, len(pairs) if pairs is not None else None, crew, share)
+    atoms = merge_units(_needed(job, number) for number in range(len(engine)))
+    held = maker.held if spec.nulls else None
+    found = _against(job, held, spec, crew, share) if held and held.engines else None
 
     rankings = len(scores.rankings_of(spec.method.estimator, spec.method.redundancy))
     many = f"{rankings} rankings, {spec.replicates:,} replicates"
@@ -124,9 +184,7 @@ def measured(
         if (tests := test_rows(job.id, found, capture["layers"], spec.seed, known)) is not None:
             rows["contrast_tests"] = tests
         if spec.method.pool == "mean":
-            rows["contrast_lengths"] = lengths.rows(
-                job.id, series, steps, of, method | {"pairs": pairs}, capture["layers"]
-            )
+            rows["contrast_lengths"] = lengths.rows(job.id, series, steps, maker.of, method, capture["layers"])
     if held is not None:
         rows["null_runs"] = [{"decomposition": job.id} | one for one in held.runs]
         rows["confounds"] = pa.concat_tables([rows["confounds"], _condition_rows(job.id, held)])
@@ -148,7 +206,21 @@ def measured(
         }
     ]
     rows["recipes"] = recipes(job.id, spec)
-    return Measured(rows, lambda: _pair_tables(job, spec, len(engine), found, capture), atoms, found, series)
+    return Measured(rows, lambda: _pair_tables(job, len(engine), found, capture), atoms, found, series)
+
+
+def _layout(job: JobFolder, crew: Crew) -> Layout:
+    """How pairs are cut: by the devices of those who make the parts, into enough blocks for all of them."""
+    engine = crew.maker.engine
+    blocks_ = BLOCKS_EACH * crew.size if crew.size > 1 else 1
+    if crew.takes_part:
+        return Layout.here(engine.units, engine.method.estimator, engine.method.redundancy, blocks_)
+    crew.make([Wanted(LAYOUT, 0, {"blocks": blocks_})], lambda name: parts.read_json(job, name) is not None)
+    return Layout(*(parts.read_json(job, LAYOUT) or {})["layout"])
+
+
+BLOCKS_EACH = 3
+"""Blocks of pairs for each of several workers: none waits long for the last."""
 
 
 def _pairs_there(cache: Cache, capture: dict[str, Any]) -> np.ndarray | None:
@@ -160,25 +232,36 @@ def _pairs_there(cache: Cache, capture: dict[str, Any]) -> np.ndarray | None:
     return there[np.stack(np.triu_indices(len(there), 1), axis=1)]
 
 
-def _decomposed(
-    job: JobFolder, engine: PairEngine, wanted: int | None, progress: Progress, share: float
-) -> Iterator[PairBlock]:
-    """Every block in order, from its shard where it has one. wanted: how many pairs, None for all."""
+def _decompose(job: JobFolder, engine: PairEngine, wanted: int | None, crew: Crew, share: float) -> None:
+    """Has every block made that has no shard. wanted: how many pairs, None for all."""
     pairs = engine.units * (engine.units - 1) // 2 if wanted is None else wanted
-    progress.stage("decompose", pairs, "pairs", f"{pairs:,} pairs × {engine.prompts} prompts", (0.0, share))
-    for number in range(len(engine)):
-        block = blocks.pair_block(job, number)
-        if block is None or not engine.made_here(number, block.pairs):
-            block = engine.block(number)
-            blocks.keep_pair_block(job, number, block)
-            progress.advance(len(block.pairs))
-        else:
-            progress.skip(len(block.pairs))
-        yield block
+
+    def whole(name: str) -> bool:
+        block = blocks.pair_block(job, numbers[name])
+        return block is not None and engine.made_here(numbers[name], block.pairs)
+
+    numbers = {blocks.pair_name(number): number for number in range(len(engine))}
+    counts = engine.counts()
+    crew.make(
+        [Wanted(name, counts[number], {"block": number, "layout": engine.layout}) for name, number in numbers.items()],
+        whole,
+        name="decompose",
+        total=sum(counts),
+        unit="pairs",
+        detail=f"{pairs:,} pairs × {engine.prompts} prompts",
+        share=(0.0, share),
+    )
+
+
+def _needed(job: JobFolder, number: int) -> PairBlock:
+    block = blocks.pair_block(job, number)
+    if block is None:
+        raise OSError(f"shard {blocks.pair_name(number)} was there and is gone")
+    return block
 
 
 @dataclass(frozen=True)
-class _Held:
+class Held:
     """The nulls of a job. engines: of those that can be run, by name. runs: rows of null_runs without the
     decomposition. conditions: of the data; None where no prompts are of like length."""
 
@@ -199,7 +282,7 @@ class _Held:
         return REDUNDANCY if self.conditions and self.conditions.redundancy_misled else NOTHING
 
 
-def _nulls(series: np.ndarray, method: dict[str, Any], spec: DecomposeSpec, categories: np.ndarray) -> _Held:
+def _nulls(series: np.ndarray, method: dict[str, Any], spec: DecomposeSpec, categories: np.ndarray) -> Held:
     """The nulls that can be run: one that cannot leaves the others in place, and says why. The conditions under which
     they fail are looked for whichever of them is asked for."""
     engines: dict[str, NullEngine] = {}
@@ -220,7 +303,7 @@ def _nulls(series: np.ndarray, method: dict[str, Any], spec: DecomposeSpec, cate
     with contextlib.suppress(MeasureError):  # too few prompts of like length to compare with each other
         blocks_ = exchange(series, spec.method.lag, categories).blocks
         found = conditions(series, response_lengths(series), blocks_, spec.method.lag, spec.seed)
-    return _Held(engines, runs, found)
+    return Held(engines, runs, found)
 
 
 def _run_of(
@@ -230,7 +313,7 @@ def _run_of(
     return {"null_name": null, "ran": ran, **counts, "note": note}
 
 
-def _condition_rows(decomposition: str, held: _Held) -> pa.Table:
+def _condition_rows(decomposition: str, held: Held) -> pa.Table:
     """Rows of confounds that tell of the nulls: what was looked for, and prompts that take no part."""
     of = held.conditions
     named: dict[str, float] = {
@@ -244,35 +327,38 @@ def _condition_rows(decomposition: str, held: _Held) -> pa.Table:
     return table(decomposition=[decomposition] * len(named), name=list(named), value=values)
 
 
-def _against(job: JobFolder, held: _Held, spec: DecomposeSpec, progress: Progress, share: float) -> Against:
-    """Draws the surrogates that are missing, and tests against them."""
+def _against(job: JobFolder, held: Held, spec: DecomposeSpec, crew: Crew, share: float) -> Against:
+    """Has the surrogates drawn that are missing, and tests against them."""
     count, draws = 0, spec.surrogates
     for place, (null, engine) in enumerate(held.engines.items()):
         count = len(engine)
         told = f"{draws} of {null}" + ("" if null in NULLS else ", not calibrated")
         began = share * (1 + 2 * place)
-        progress.stage("surrogates", count * draws, "draws", told, (began, began + 2 * share))
-        for number in range(count):
-            kept = blocks.null_block(job, null, number)
-            if kept is None or not engine.engine.made_here(number, kept.pairs):
-                block = engine.block(number, draws, progress.advance)
-                blocks.keep_null_block(job, null, number, block)
-            else:
-                progress.skip(draws)
+        numbers = {blocks.null_name(null, number): number for number in range(count)}
+
+        def whole(name: str, null: str = null, numbers: dict[str, int] = numbers, engine: NullEngine = engine) -> bool:
+            block = blocks.null_block(job, null, numbers[name])
+            return block is not None and engine.engine.made_here(numbers[name], block.pairs)
+
+        layout = engine.engine.layout
+        crew.make(
+            [Wanted(name, draws, {"block": one, "null": null, "layout": layout}) for name, one in numbers.items()],
+            whole,
+            name="surrogates",
+            total=count * draws,
+            unit="draws",
+            detail=told,
+            share=(began, began + 2 * share),
+        )
     return against(job, list(held.engines), count, held.withheld)
 
 
-def _pair_tables(
-    job: JobFolder, spec: DecomposeSpec, count: int, found: Against | None, capture: dict[str, Any]
-) -> Iterator[pa.Table]:
+def _pair_tables(job: JobFolder, count: int, found: Against | None, capture: dict[str, Any]) -> Iterator[pa.Table]:
     """The pair file, block by block."""
     layer, unit = divmod(np.arange(capture["layers"] * capture["units_per_layer"]), capture["units_per_layer"])
     columns_of = pair_columns(job, found, count) if found else iter([{}] * count)
     for number, columns in zip(range(count), columns_of, strict=True):
-        block = blocks.pair_block(job, number)
-        if block is None:
-            raise OSError(f"shard block-{number:04d} was there and is gone")
-        yield _pair_table(block, columns, layer, unit)
+        yield _pair_table(_needed(job, number), columns, layer, unit)
 
 
 def _pair_table(block: PairBlock, against: dict[str, np.ndarray], layer: np.ndarray, unit: np.ndarray) -> pa.Table:

@@ -8,15 +8,21 @@ import numpy as np
 import pyarrow as pa
 
 from synergy_tui.ablation import interventions
-from synergy_tui.ablation.condition import Condition
 from synergy_tui.ablation.divergence import IntactBehaviour
 from synergy_tui.ablation.interventions import Intervention
-from synergy_tui.jobs import parts
-from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.specs import AblateSpec
-from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import Units
+
+KINDS: dict[str, Any] = {
+    "zero": interventions.Zero,
+    "mean": interventions.Mean,
+    "resample": interventions.Resample,
+    "noise": interventions.Noise,
+}
+
+OWN_ANSWERS = tuple(name for name, kind in KINDS.items() if kind.own_answers)
+"""Interventions under which a subject can answer by itself."""
 
 
 class Lab:
@@ -27,18 +33,6 @@ class Lab:
         self.units = subject.units(spec.kinds)
         self.how = _intervention(subject, self.units, spec, texts)
         self.intact = self._intact(list(spec.replayed))
-        self.chat = spec.chat
-
-    def measured(self, job: JobFolder, condition: Condition, progress: Progress) -> pa.Table:
-        """What `under` says under a condition: its part of the job, measured where that is not there yet."""
-        table = parts.read(job, condition.shard)
-        if table is None:
-            table = self.under(condition.units)
-            parts.write(job, condition.shard, table.replace_schema_metadata(condition.told()))
-            progress.advance()
-        else:
-            progress.skip(1)
-        return table
 
     def under(self, units: tuple[int, ...] | list[int]) -> pa.Table:
         """prompt, divergence, top1, surprisal_change without the units."""

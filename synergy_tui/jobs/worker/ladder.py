@@ -17,6 +17,7 @@ from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.specs import DecomposeSpec, LadderSpec, Method
 from synergy_tui.jobs.specs.decompose import FEWEST_PROMPTS
 from synergy_tui.jobs.worker import decompose, ladder_rows
+from synergy_tui.jobs.worker.crew import Crew
 from synergy_tui.jobs.worker.decompose import Measured
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes
@@ -51,6 +52,15 @@ class Part(JobFolder):
     def shards(self) -> Path:
         return self.path / "shards" / f"level-{self.level + 1:02d}"
 
+    @property
+    def held(self) -> Path:
+        return self.path / "held" / f"level-{self.level + 1:02d}"
+
+    @property
+    def wanted(self) -> Path:
+        # Nobody helps with one level.
+        return self.path / f".wanted-{self.level}.json"
+
 
 class Quiet(Progress):
     """The stages of one level are no stages of the job; only the request to stop is heard."""
@@ -59,7 +69,7 @@ class Quiet(Progress):
         self.job = whole.job
 
     def stage(
-        self, name: str, total: int = 0, unit: str = "", detail: str = "", share: tuple[float, float] = (0, 0)
+        self, name: str, total: float = 0, unit: str = "", detail: str = "", share: tuple[float, float] = (0, 0)
     ) -> None:
         self.check()
 
@@ -189,8 +199,9 @@ def _level(
     )
     of_level = capture | {"prompts": len(prompts)}
     steps = np.full(len(prompts), length)
-    same = [""] * len(prompts)
-    return decompose.measured(part, cache, of_map, of_level, series, steps, prompts, same, Quiet(progress))
+    given = decompose.of_series(cache, of_level, series, steps, prompts, [""] * len(prompts))
+    quiet = Quiet(progress)
+    return decompose.measured(part, of_map, given, quiet, Crew(part, quiet))
 
 
 def _atoms(found: Measured) -> LevelAtoms:

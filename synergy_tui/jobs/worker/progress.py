@@ -51,8 +51,13 @@ class Progress:
                 self._finish_stage()
         self._write()
 
+    def forget(self, key: str) -> None:
+        """Leaves something out of the status from now on."""
+        with self._changed:
+            self._status.pop(key, None)
+
     def stage(
-        self, name: str, total: int = 0, unit: str = "", detail: str = "", share: tuple[float, float] = (0, 0)
+        self, name: str, total: float = 0, unit: str = "", detail: str = "", share: tuple[float, float] = (0, 0)
     ) -> None:
         """Begins a stage of `total` parts called `unit`; `share`: the part of the whole job it stands for."""
         self.check()

@@ -3,6 +3,7 @@ per prompt; and whether synergy predicts what a unit alone is worth better than 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,9 +17,12 @@ from synergy_tui.analysis.scores import mean_over
 from synergy_tui.capture.attention import patterns
 from synergy_tui.jobs import parts
 from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.parts import Content
 from synergy_tui.jobs.rankings import rankings
 from synergy_tui.jobs.specs import ScoresSpec
 from synergy_tui.jobs.worker.comparing import Removal, Scored, comparisons
+from synergy_tui.jobs.worker.crew import Crew
+from synergy_tui.jobs.worker.making import Given, Hearing, Report, Wanted
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
 from synergy_tui.jobs.worker.subjects import captured_subject
@@ -30,28 +34,47 @@ from synergy_tui.subject.sites import Units
 from synergy_tui.terms import BASELINES, PATTERNS, column
 
 
-def work(job: JobFolder, spec: ScoresSpec, progress: Progress) -> None:
-    """Measures every prompt that is missing, publishes."""
+def gather(cache: Cache, spec: ScoresSpec) -> Given:
+    """The capture's row, and the tokens that are replayed."""
+    capture, texts = load.one(cache, "capture", spec.capture), load.replayable(cache, spec.capture)
+    tokens = {str(one): [texts[one]["asked"], texts[one]["answered"]] for one in spec.replayed}
+    return Given(told={"subject": capture["subject"], "dtype": capture["dtype"], "tokens": tokens})
+
+
+class Maker:
+    """The subject of a capture. A prompt is a part."""
+
+    def __init__(self, spec: ScoresSpec, given: Given, report: Report) -> None:
+        """Raises SubjectError."""
+        self.subject = captured_subject(spec, given.told, spec.dtype or given.told["dtype"], report)
+        self.units, self.tokens = self.subject.units(spec.kinds), given.told["tokens"]
+
+    def make(self, wanted: Wanted, hearing: Hearing) -> Content:
+        """What one prompt says."""
+        asked, answered = self.tokens[str(wanted.given["prompt"])]
+        seen = patterns(self.subject, self.units.sites, asked, answered)
+        hearing.check()
+        felt = first_order.slopes(self.subject, self.units, asked, answered).arrays()
+        return parts.of_arrays(felt | {f"pattern.{n}": one.numpy() for n, one in seen.items()})
+
+
+def work(job: JobFolder, spec: ScoresSpec, progress: Progress, crew: Crew | None = None) -> None:
+    """Has every prompt measured that is missing, publishes."""
+    crew = crew or Crew(job, progress)
     cache = Cache.open(job.cache, on_wait=progress.waits)
     capture = load.one(cache, "capture", spec.capture)
     layer_of = load.layers_of_units(cache, spec.capture)
-    texts = load.replayable(cache, spec.capture)
-    subject = captured_subject(spec, capture, spec.dtype or capture["dtype"], progress)
-    units = subject.units(spec.kinds)
-    progress.detail(f"{subject.source.name}  {len(layer_of)} units in {subject.layers} layers")
-
-    detail = f"{len(spec.replayed)} prompts, each with attention and one backward pass"
-    progress.stage("scores", len(spec.replayed), "prompts", detail, (0.1, 0.95))
-    for prompt in spec.replayed:
-        if parts.read_arrays(job, _shard(prompt)) is not None:
-            progress.skip(1)
-            continue
-        asked, answered = texts[prompt]["asked"], texts[prompt]["answered"]
-        seen = patterns(subject, units.sites, asked, answered)
-        progress.check()
-        felt = first_order.slopes(subject, units, asked, answered).arrays()
-        parts.write_arrays(job, _shard(prompt), felt | {f"pattern.{n}": one.numpy() for n, one in seen.items()})
-        progress.advance()
+    crew.begin(sys.modules[__name__], spec, gather(cache, spec))
+    crew.make(
+        [Wanted(_shard(prompt), given={"prompt": prompt}) for prompt in spec.replayed],
+        lambda name: parts.read_arrays(job, name) is not None,
+        name="scores",
+        total=len(spec.replayed),
+        unit="prompts",
+        detail=f"{len(spec.replayed)} prompts, each with attention and one backward pass",
+        share=(0.1, 0.95),
+    )
+    units = crew.maker.units
     progress.stage("publish", share=(0.95, 1.0))
     values = _values(job, spec, units)
     rows = {

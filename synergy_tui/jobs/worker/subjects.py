@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from synergy_tui.errors import SubjectError
 from synergy_tui.jobs.devices import choose
 from synergy_tui.jobs.specs import AblateSpec, ScoresSpec
-from synergy_tui.jobs.worker.progress import Progress
+from synergy_tui.jobs.worker.making import Report
 from synergy_tui.subject import loading
 from synergy_tui.subject.loading import Subject
 
 
-def captured_subject(spec: AblateSpec | ScoresSpec, capture: dict[str, Any], dtype: str, progress: Progress) -> Subject:
+def captured_subject(spec: AblateSpec | ScoresSpec, capture: Mapping[str, Any], dtype: str, report: Report) -> Subject:
     """Raises SubjectError where what is there is not what the capture was made from."""
-
-    def told(name: str, detail: str) -> None:
-        progress.stage(name, detail=detail)
-
-    subject = loading.load(spec.source, Path(spec.data), choose(spec.device), dtype, told)
+    subject = loading.load(spec.source, Path(spec.data), choose(spec.device), dtype, report)
     if subject.record["subject"] != capture["subject"]:
         raise SubjectError(f"{subject.source.name} is not what capture {spec.capture} was made from", "capture it anew")
     return subject

@@ -5,14 +5,21 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from filelock import FileLock, Timeout
 
 from synergy_tui.jobs.devices import places, ticket
 from synergy_tui.jobs.folder import JobFolder
-from synergy_tui.jobs.worker.progress import Progress
 
 POLL = 0.1
+
+
+class Listening(Protocol):
+    """Who hears that the job is to stop."""
+
+    def check(self) -> None:
+        """Raises Cancelled or Paused."""
 
 
 class Turn:
@@ -20,7 +27,7 @@ class Turn:
     go of it however its process ends, so that nobody waits for the dead. A device is taken under a lock all the same:
     a ticket may come that is older than the job at work."""
 
-    def __init__(self, job: JobFolder, device: str, queued: float, progress: Progress) -> None:
+    def __init__(self, job: JobFolder, device: str, queued: float, progress: Listening) -> None:
         self._tickets, lock = places(device, job.cache)
         self._tickets.mkdir(exist_ok=True, mode=0o700)
         self._mine = self._tickets / ticket(queued, job.id)

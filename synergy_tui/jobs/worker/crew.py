@@ -1,0 +1,261 @@
+"""Who makes the parts of a running job: the job's own worker and those who help it, or others altogether. The finished
+parts in the job's folder are the truth: what is there is done, whoever made it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from synergy_tui import settings
+from synergy_tui.errors import SynergyError
+from synergy_tui.jobs import devices, held, parts
+from synergy_tui.jobs.folder import JobFolder, write_json
+from synergy_tui.jobs.held import Holder
+from synergy_tui.jobs.specs import LOCAL, Executor, Spec
+from synergy_tui.jobs.worker.making import Given, Hearing, Maker, Wanted
+from synergy_tui.jobs.worker.progress import Progress
+
+POLL = 0.05
+"""Seconds between two looks for parts that others make."""
+
+BEAT = 5.0
+"""Seconds between two signs of life of who makes a part."""
+
+Whole = Callable[[str], bool]
+"""Whether a part that is there can be used; where it cannot it is made again."""
+
+
+class Counted:
+    """Counts what is done of one part; never more than its weight, and all of it in the end."""
+
+    def __init__(self, progress: Progress, weight: float) -> None:
+        self._progress, self._left = progress, weight
+
+    def check(self) -> None:
+        """Raises Cancelled or Paused."""
+        self._progress.check()
+
+    def advance(self, parts: float = 1) -> None:
+        """Counts some of it."""
+        self.check()
+        some = min(parts, self._left)
+        if some:
+            self._left -= some
+            self._progress.advance(some)
+
+    def rest(self) -> None:
+        """Counts what is left of it."""
+        self.advance(self._left)
+
+
+class Crew:
+    """The job's own worker makes all parts that nobody else makes. Others join it with `jobs work`."""
+
+    takes_part = True
+    """Whether the job's own worker makes parts."""
+
+    size = 1
+    """Workers that can be counted on."""
+
+    def __init__(
+        self, job: JobFolder, progress: Progress, executor: Executor = LOCAL, device: str | None = None
+    ) -> None:
+        self.job, self.progress, self.executor = job, progress, executor
+        self.me = Holder.me(device or "cpu")
+        self._maker: Any = None
+
+    def begin(self, kind: Any, spec: Spec, given: Given) -> None:
+        """Says what the parts are of. kind: the module."""
+        self._kind, self._spec, self._given = kind, spec, given
+
+    @property
+    def maker(self) -> Any:
+        """The Maker of this process, made when it is first asked for. Without a part of its own it stays idle."""
+        if self._maker is None:
+            self._maker = self._kind.Maker(self._spec, self._given, self._report)
+        return self._maker
+
+    def make(self, wanted: Sequence[Wanted], whole: Whole = lambda _: True, **stage: Any) -> None:
+        """Returns when all parts are there. stage: as Progress.stage takes it; the parts of a stage that goes on
+        without one. Raises what the work on a part raises."""
+        there = parts.there(self.job)
+        kept, missing = [], []
+        for one in wanted:
+            if one.name in there and whole(one.name):
+                kept.append(one)
+                continue
+            if one.name in there:
+                parts.remove(self.job, one.name)
+            missing.append(one)
+        if missing and self.takes_part:
+            _ = self.maker  # before the stage: what it loads has stages of its own
+        if stage:
+            self.progress.stage(**stage)
+        if known := sum(one.weight for one in kept):
+            self.progress.skip(known)
+        if missing:
+            self._tell(missing)
+            self._make(missing)
+
+    def close(self) -> None:
+        """Lets all helpers go."""
+
+    def _tell(self, missing: Sequence[Wanted]) -> None:
+        """Writes what is wanted for those who help."""
+        content = {"parts": [[one.name, one.given] for one in missing]}
+        write_json(self.job.wanted, content)
+
+    def _make(self, missing: Sequence[Wanted]) -> None:
+        left = {one.name: one for one in missing}
+        while left:
+            took = self._take(list(left.values()))
+            there = parts.there(self.job)
+            for name in [one for one in left if one in there]:
+                if (one := left.pop(name)).weight and name != took:
+                    self.progress.advance(one.weight)
+            if took is None:
+                self.progress.check()
+                self._look(list(left.values()))
+                time.sleep(POLL)
+
+    def _take(self, left: Sequence[Wanted]) -> str | None:
+        """Makes one part; None where others make all that are left."""
+        for one in left:
+            counted = Counted(self.progress, one.weight)
+            if self.takes_part and make(self.job, one, self.maker, self.me, counted):
+                counted.rest()
+                return one.name
+        return None
+
+    def _look(self, left: Sequence[Wanted]) -> None:
+        """Whether those who make the parts that are left go on. Raises SynergyError where they do not."""
+
+    def _report(self, name: str, detail: str) -> None:
+        self.progress.stage(name, detail=detail)
+
+
+class Helpers(Crew):
+    """The job's own worker and others beside it on this machine: one a GPU, or as many as were asked for, which share
+    the cores."""
+
+    def __init__(self, job: JobFolder, progress: Progress, executor: Executor, device: str) -> None:
+        super().__init__(job, progress, executor, device)
+        self.size = team(executor, device)
+        self._others: list[subprocess.Popen[bytes]] = []
+
+    def _make(self, missing: Sequence[Wanted]) -> None:
+        for number in range(len(self._others) + 1, min(self.size, len(missing))):
+            self._others.append(self._start(number, self.size))
+        super()._make(missing)
+
+    def close(self) -> None:
+        """They end by themselves once the job is at rest; here they end at once."""
+        for one in self._others:
+            one.terminate()
+        for one in self._others:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                one.wait(timeout=5)
+                continue
+            one.kill()
+            one.wait()
+        self._others = []
+
+    def _start(self, number: int, count: int) -> subprocess.Popen[bytes]:
+        place = place_of(number, count, self.me.device)
+        return subprocess.Popen(
+            [sys.executable, "-m", "synergy_tui.jobs.worker.helper", str(self.job.path), *place],
+            stdin=subprocess.DEVNULL,
+            env=settings.worker_environment(self.job.cache),
+        )
+
+
+def team(executor: Executor, device: str) -> int:
+    """How many workers there are on this machine. device: as devices.choose gives it."""
+    if device.startswith("cuda"):
+        there = len(devices.gpus())
+        return min(executor.workers or there, there) if device == "cuda" and there else 1
+    return executor.workers or 1
+
+
+def place_of(number: int, count: int, device: str) -> list[str]:
+    """Arguments of a helper: its device, and which share of the cores it has."""
+    if device == "cuda":
+        return [f"cuda:{number}"]
+    return [device, f"{number}/{count}"]
+
+
+def share_cores(share: str) -> None:
+    """Keeps this process to its share of the cores, `number/count`. Before torch and JAX are loaded: they make a thread
+    for each core they may use."""
+    number, count = map(int, share.split("/"))
+    mine = devices.share(number, count)
+    if mine:
+        os.sched_setaffinity(0, mine)
+
+
+def make(job: JobFolder, wanted: Wanted, maker: Maker, me: Holder, hearing: Hearing) -> bool:
+    """Makes a part and keeps it; False where it is there or somebody else makes it. Raises what the work raises."""
+    if wanted.name in parts.there(job) or not held.claim(job, wanted.name, me):
+        return False
+    began = time.monotonic()
+    try:
+        with beating(lambda: held.still(job, wanted.name)):
+            parts.keep(job, wanted.name, maker.make(wanted, hearing))
+    finally:
+        held.release(job, wanted.name)
+    print(f"{wanted.name} made on {me.told} in {time.monotonic() - began:.2f} s", flush=True)
+    return True
+
+
+@contextlib.contextmanager
+def beating(say: Callable[[], None]) -> Iterator[None]:
+    """Within the context `say` is called every few seconds."""
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(BEAT):
+            say()
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def wanted_now(job: JobFolder) -> list[Wanted]:
+    """The parts that the job's worker waits for, as it wrote them; none where it does not."""
+    try:
+        content = json.loads(job.wanted.read_text("utf-8"))
+        return [Wanted(str(name), given=dict(given)) for name, given in content["parts"]]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+def crew_for(job: JobFolder, progress: Progress, executor: Executor, device: str) -> Crew:
+    """Those who make a job's parts. Raises JobError where an executor cannot be used."""
+    if executor.executor == "ray":
+        from synergy_tui.jobs.worker.on_ray import OnRay
+
+        return OnRay(job, progress, executor, device)
+    if executor.executor == "slurm":
+        from synergy_tui.jobs.worker.on_slurm import OnSlurm
+
+        return OnSlurm(job, progress, executor, device)
+    if executor.executor == "local" and team(executor, device) > 1:
+        return Helpers(job, progress, executor, device)
+    return Crew(job, progress, executor, device)
+
+
+def told_of(error: SynergyError) -> dict[str, Any]:
+    """An error as another process reads it."""
+    return {"what": error.what, "next": error.next_step, "code": error.exit_code}

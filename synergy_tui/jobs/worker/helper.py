@@ -1,0 +1,123 @@
+"""python -m synergy_tui.jobs.worker.helper FOLDER [DEVICE] [NUMBER/COUNT]: makes parts of a running job for its worker,
+until none are left and the job is at rest. NUMBER/COUNT: its share of this machine's cores."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from synergy_tui import settings
+from synergy_tui.errors import Cancelled, SynergyError
+from synergy_tui.jobs.folder import RESTING, JobFolder, write_json
+from synergy_tui.jobs.held import Holder
+from synergy_tui.jobs.worker.crew import make, share_cores, told_of, wanted_now
+from synergy_tui.jobs.worker.making import Maker, module
+from synergy_tui.jobs.worker.progress import Paused
+from synergy_tui.jobs.worker.turn import Turn
+from synergy_tui.store.cache import Cache
+from synergy_tui.subject import trust
+from synergy_tui.subject.source import Source
+
+POLL = 0.2
+
+
+class Heard:
+    """Only the request to stop is heard: what is done shows in the parts."""
+
+    def __init__(self, job: JobFolder) -> None:
+        self.job = job
+
+    def check(self) -> None:
+        """Raises Cancelled or Paused when the job was asked to stop, or has ended."""
+        if self.job.cancel_flag.exists():
+            raise Cancelled(f"job {self.job.id} was cancelled")
+        if self.job.pause_flag.exists():
+            raise Paused
+
+    def advance(self, parts: float = 1) -> None:
+        """Checks."""
+        self.check()
+
+    def waits(self, text: str) -> None:
+        """Checks."""
+        self.check()
+
+    def stage(self, name: str, detail: str = "") -> None:
+        """Checks."""
+        self.check()
+
+
+def main() -> int:
+    """Exit status 0 when the job is done."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.umask(0o077)
+    job = JobFolder(Path(sys.argv[1]))
+    device = sys.argv[2] if len(sys.argv) > 2 else "cpu"
+    if device.startswith("cuda:") and device[5:].isdigit():
+        settings.only_gpu(int(device[5:]))
+    if len(sys.argv) > 3:
+        share_cores(sys.argv[3])
+    return help_with(job, device, alone=len(sys.argv) > 3)
+
+
+def help_with(job: JobFolder, device: str, alone: bool = False) -> int:
+    """Makes parts until the job is at rest. device: as its holder is told. alone: it takes no turn on the device,
+    because the job's worker has that already. What goes wrong is left in the job's folder for the worker."""
+    heard = Heard(job)
+    try:
+        if alone or device == "cpu":
+            return _parts(job, device, heard)
+        with Turn(job, device, job.status()["created"], heard):
+            return _parts(job, device, heard)
+    except (Cancelled, Paused):
+        return 1
+    except SynergyError as error:
+        _leave(job, told_of(error), str(error))
+    except MemoryError:
+        _leave(job, {"memory": True}, "out of memory")
+    except Exception as error:
+        traceback.print_exc()
+        words = str(error).splitlines()[0] if str(error) else ""
+        memory = any(word in str(error) for word in ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED"))
+        _leave(job, {"memory": memory, "what": f"unexpected {type(error).__name__}: {words}"}, words)
+    return 1
+
+
+def _parts(job: JobFolder, device: str, heard: Heard) -> int:
+    me = Holder.me(device)
+    maker = None
+    while (state := job.status()["state"]) not in RESTING:
+        heard.check()
+        for wanted in wanted_now(job):
+            if maker is None:
+                maker = _maker(job, heard)
+            make(job, wanted, maker, me, heard)
+        time.sleep(POLL)
+    return 0 if state == "done" else 1
+
+
+def _maker(job: JobFolder, heard: Heard) -> Maker:
+    spec = job.order().spec
+    if isinstance(source := getattr(spec, "source", None), Source):
+        trust.check(source)
+    kind = module(spec.KIND)
+    # On the device that this process sees, whatever its number elsewhere.
+    if spec.device is not None and spec.device[5:].isdigit():
+        spec = spec.replace(device="cuda")
+    made: Maker = kind.Maker(spec, kind.gather(Cache.open(job.cache, on_wait=heard.waits), spec), heard.stage)
+    return made
+
+
+def _leave(job: JobFolder, told: dict[str, object], words: str) -> None:
+    print(words, flush=True)
+    job.errors.mkdir(exist_ok=True)
+    write_json(job.errors / f"{Holder.me('').host}-{os.getpid()}.json", told)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
