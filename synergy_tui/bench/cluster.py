@@ -13,6 +13,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 EXECUTORS = ("ray", "slurm")
 
@@ -25,17 +26,21 @@ class Machines:
     per_host: int = 8
     executor: str = EXECUTORS[0]
     network: float = 2.5e9  # assumed: 25 Gbit/s at the submitting host, of which four fifths are reached
-    disk: float = 2e9  # assumed: one NVMe drive of the submitting host, synced; here a virtual disk took 0.6 to 0.9 GB/s
+    disk: float = (
+        2e9  # assumed: one NVMe drive of the submitting host, synced; here a virtual disk took 0.6 to 0.9 GB/s
+    )
     store: float = 20e9  # assumed: a shared file system of a cluster of this size, all readers or writers together
     host_link: float = 2.5e9  # assumed: what one host reads from the store, as of the submitting host's link
     part_noise: float = 0.05  # assumed: spread of the logarithm of a part's time; runs here drift by more (20 %)
     slow_hosts: float = 0.02  # assumed: share of hosts that are stragglers
     slowness: float = 1.5  # assumed: what a part takes on such a host, over what it takes on the others
-    between_losses: float = 264 * 86_400.0  # assumed: of one host; 419 interruptions of 16,384 GPUs in 54 days (Llama 3)
+    between_losses: float = (
+        264 * 86_400.0
+    )  # assumed: of one host; 419 interruptions of 16,384 GPUs in 54 days (Llama 3)
     back_after: float = 600.0  # assumed: seconds until a lost host takes parts again
 
 
-QUIET = {"part_noise": 0.0, "slow_hosts": 0.0, "between_losses": math.inf}
+QUIET: dict[str, Any] = {"part_noise": 0.0, "slow_hosts": 0.0, "between_losses": math.inf}
 """Machines on which nothing varies and nothing is lost."""
 
 
@@ -87,8 +92,8 @@ class Job:
 @dataclass(frozen=True)
 class Outcome:
     """wall: seconds. made: how often each part was made, by job. moved: bytes that came to the submitting host. busy:
-    GPU-seconds by what they were spent on, which with `idle` make wall × GPUs. waiting: most bytes that were made and not
-    yet on a disk."""
+    GPU-seconds by what they were spent on; the rest of wall × GPUs was idle, or down. waiting: most bytes that were
+    made and not yet on a disk, under Ray."""
 
     wall: float
     made: dict[str, list[int]]
@@ -154,6 +159,7 @@ class _Run:
     job: Job
     waiting: deque[int]
     made: list[int]
+    longer: list[float]
     left: int
     ready: bool = False
     published: bool = False
@@ -167,7 +173,7 @@ class _Run:
 
 
 def simulate(jobs: Sequence[Job], machines: Machines, speeds: Speeds | None = None, seed: int = 0) -> Outcome:
-    """All jobs to their end. Equal arguments give equal outcomes. Raises ValueError for a worker that fits on no host."""
+    """All jobs to their end. Equal arguments give equal outcomes. Raises ValueError for a worker that no host holds."""
     return _Simulation(jobs, machines, speeds or Speeds(), seed).run()
 
 
@@ -179,9 +185,7 @@ class _Simulation:
         if any(job.gpus > max(sizes) for job in jobs):
             raise ValueError("a worker needs more GPUs than a host has")
         self.hosts = [self._host(number, size) for number, size in enumerate(sizes)]
-        self.runs = {
-            job.name: _Run(job, deque(range(len(job.parts))), [0] * len(job.parts), len(job.parts)) for job in jobs
-        }
+        self.runs = {job.name: self._run(job) for job in jobs}
         self.events: list[tuple[float, int, Callable[[], None]]] = []
         self.now, self.count = 0.0, 0
         self.network, self.disk, self.store, self.catalogue, self.sending = (_Server() for _ in range(5))
@@ -205,9 +209,7 @@ class _Simulation:
             for worker in host.workers:  # they came for parts that others had taken
                 self._spent("loading", worker, self.now - worker.since)
         made = {name: run.made for name, run in self.runs.items()}
-        return Outcome(
-            self.now, made, self.moved, self.writes, self.busy, self.machines.gpus, self.most_waiting
-        )
+        return Outcome(self.now, made, self.moved, self.writes, self.busy, self.machines.gpus, self.most_waiting)
 
     def _host(self, number: int, size: int) -> _Host:
         slow = random.Random(f"{self.seed} host {number}").random() < self.machines.slow_hosts
@@ -217,6 +219,11 @@ class _Simulation:
             self.machines.slowness if slow else 1.0,
             random.Random(f"{self.seed} loss {number}"),
         )
+
+    def _run(self, job: Job) -> _Run:
+        chance, count = random.Random(f"{self.seed} {job.name}"), len(job.parts)
+        longer = [math.exp(chance.gauss(0.0, 1.0) * self.machines.part_noise) for _ in range(count)]
+        return _Run(job, deque(range(count)), [0] * count, longer, count)
 
     def _at(self, time: float, event: Callable[[], None]) -> None:
         self.count += 1
@@ -236,12 +243,18 @@ class _Simulation:
 
     def _assign(self) -> None:
         """Free GPUs start workers: for the largest workers first, then where most parts wait for each."""
+        wanting = [run for run in self.runs.values() if run.wanted > 0]
         for host in self.hosts:
+            if not wanting:
+                return
             while host.up and host.free:
-                fitting = [run for run in self.runs.values() if run.wanted > 0 and run.job.gpus <= host.free]
+                fitting = [run for run in wanting if run.job.gpus <= host.free]
                 if not fitting:
                     break
-                self._start(host, max(fitting, key=lambda run: (run.job.gpus, run.wanted / (1 + run.workers))))
+                chosen = max(fitting, key=lambda run: (run.job.gpus, run.wanted / (1 + run.workers)))
+                self._start(host, chosen)
+                if chosen.wanted <= 0:
+                    wanting.remove(chosen)
 
     def _start(self, host: _Host, run: _Run) -> None:
         worker = _Worker(run, host, self.now)
@@ -259,9 +272,13 @@ class _Simulation:
         name = job.source or job.name
         if name not in host.read:
             sent = job.sent and self.machines.executor == "ray"
-            server, rate = (self.sending, self.machines.network * self.speeds.network) if sent else (
-                self.store,
-                self.machines.store * self.speeds.loading,
+            server, rate = (
+                (self.sending, self.machines.network * self.speeds.network)
+                if sent
+                else (
+                    self.store,
+                    self.machines.store * self.speeds.loading,
+                )
             )
             alone = self.now + job.reads / (self.machines.host_link * self.speeds.loading)
             host.read[name] = max(alone, server.take(self.now, job.reads / rate))
@@ -283,9 +300,7 @@ class _Simulation:
             return
         number = run.waiting.popleft()
         worker.part, worker.since = number, self.now
-        part, made = run.job.parts[number], run.made[number]
-        chance = random.Random(f"{self.seed} {run.job.name} {number} {made}")
-        longer = worker.host.slowness * math.exp(chance.gauss(0.0, 1.0) * self.machines.part_noise)
+        part, longer = run.job.parts[number], worker.host.slowness * run.longer[number]
         gpu, processor = part.gpu * longer / self.speeds.gpu, part.processor * longer / self.speeds.processor
         self._at(self.now + gpu + processor, lambda: self._computed(worker, number, gpu, processor))
 

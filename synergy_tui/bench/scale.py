@@ -1,13 +1,14 @@
-"""What this tool's jobs would take on 1 to 512 GPUs, simulated (cluster.py): `synergy-tui bench scale` prints the tables
-of docs/scale.md. Nothing here has run on such machines.
+"""What this tool's jobs would take on 1 to 512 GPUs, simulated (cluster.py): `synergy-tui bench scale` prints the
+tables of docs/scale.md. Nothing has run on such machines.
 
-Numbers of parts, conditions and draws, and bytes of a part, come from the tool's own code; the times of a part come from
-the constants below, each of which says whether it was measured.
+Numbers of parts, conditions and draws, and the bytes of a part, come from the tool's own code. The times of a part come
+from the constants below, each of which says whether it was measured.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,11 +24,15 @@ from synergy_tui import terms
 from synergy_tui.ablation.condition import answered
 from synergy_tui.ablation.conditions import conditions
 from synergy_tui.bench.cluster import EXECUTORS, QUIET, Job, Machines, Outcome, Part, Speeds, simulate
-from synergy_tui.jobs.plan import captures, claims, controls
+from synergy_tui.jobs.plan.captures import _MOST_ON_GPU
+from synergy_tui.jobs.plan.claims import CONTROLS, SURROGATES
+from synergy_tui.jobs.plan.claims import PROMPTS as REPLAYED
+from synergy_tui.jobs.plan.controls import SURROGATES as OF_A_CONTROL
 from synergy_tui.jobs.specs.ablate import AblateRequest
 from synergy_tui.jobs.specs.ladder import LADDER, LadderRequest
 from synergy_tui.phiid import nulls
 from synergy_tui.phiid.engine import LARGEST_TILE_ELSEWHERE, _stripes
+from synergy_tui.store.bulk import whole
 from synergy_tui.tasks import graded, ladders
 
 GPUS = (1, 8, 64, 512)
@@ -35,7 +40,7 @@ GPUS = (1, 8, 64, 512)
 
 @dataclass(frozen=True)
 class Constants:
-    """Seconds, bytes, and things a second. *here*: 2 cores of an AMD EPYC. Where a GPU is assumed it is one of 80 GB."""
+    """Seconds, bytes, and things a second. *here*: 2 cores of an AMD EPYC. A GPU that is assumed is one of 80 GB."""
 
     # A language model on GPUs
     layer_step: float = 0.7e-3  # assumed: a layer of a decode step, whatever the batch: eager, bound by kernel launches
@@ -45,13 +50,17 @@ class Constants:
     prompt_tokens: int = 44  # measured: the shipped prompts in a chat template
     # ΦID on a GPU
     scan_step: float = 1.7e-3  # measured on one H200: 0.13 s a draw of [60, 270, 100], less the worker's NumPy; untuned
-    pair: float = 0.6e-9  # assumed: a pair in a prompt, float64, 4 times the traffic of a tile's sums at 3.35 TB/s
+    pair: float = (
+        0.6e-9  # assumed: a pair in a prompt, 5 times as long as 23 float64 sums are read and written at 3.35 TB/s
+    )
     pair_step: float = 1e-12  # assumed: the same for each step, 6 operations in products at a tenth of 67 TFLOP/s
     # The worker's own processor
     capture_start: float = 5.0  # measured here: 4 to 6 s, mostly importing torch and transformers
     decompose_start: float = 3.0  # measured here: 2.6 to 3.0 s
     series_read: float = 31e6  # measured here: values a second, store.load.series
-    draw_pair: float = 0.66e-6  # measured here: a pair in a draw, in NumPy: tile to means 0.31, order 0.10, moments 0.25 µs
+    draw_tile: float = 0.31e-6  # measured here: a pair in a draw, from a tile's sums to means, in a thread for each GPU
+    draw_block: float = 0.35e-6  # measured here: the same, order 0.10, moments 0.09 and scores 0.16 µs, in one thread
+    device_link: float = 6e9  # assumed: bytes a second from a GPU into memory that is not pinned, of a draw's sums
     draw_unit: float = 52e-9  # measured here: a unit in a prompt of a draw, whose prompts are put in a random order
     # The process that writes parts and publishes, one thread
     activity_written: float = 44e6  # measured here: values a second into a capture's parts, compressed and synced
@@ -135,7 +144,7 @@ class Work:
         """A capture. drawn: whether its weights are random, and so drawn on the worker and not read."""
         of, units = self.constants, self.model.units
         parts = []
-        for batch in np.array_split(np.arange(prompts), -(-prompts // captures._MOST_ON_GPU)):
+        for batch in np.array_split(np.arange(prompts), -(-prompts // _MOST_ON_GPU)):
             seconds = self.replay(len(batch) * (of.prompt_tokens + steps))
             if how == "free-running":
                 seconds = self.replay(len(batch) * of.prompt_tokens) + steps * self.step()
@@ -162,7 +171,7 @@ class Work:
         of, units = self.constants, self.model.units
         cut = self._fine if fine else self._stripes
         parts = [one for null, count in {"": 0, **draws}.items() for one in cut(prompts, steps, null, count)]
-        passes = sum(part.size for part in parts)
+        kept = sum(part.size for part in parts)
         pairs = units * (units - 1) / 2
         values = prompts * steps * units
         return Job(
@@ -173,7 +182,7 @@ class Work:
             of.series_row * values,
             source or name,
             True,
-            publish=self.judged(pairs, prompts, draws) + 2 * passes / of.arrays_read + pairs / of.pair_rows,
+            publish=self.judged(pairs, prompts, draws) + 2 * kept / of.arrays_read + pairs / of.pair_rows,
             hold=of.hold,
             **more,
         )
@@ -181,16 +190,16 @@ class Work:
     def judged(self, pairs: float, prompts: int, draws: Draws) -> float:
         """Seconds of tests and intervals, in one thread."""
         of = self.constants
-        return 2 * pairs * of.pair_tested * len(draws) / 2 + (
-            of.analysis + of.analysis_prompt * prompts
-        ) * self.model.units / LARGE.units
+        return (
+            2 * pairs * of.pair_tested * len(draws) / 2
+            + (of.analysis + of.analysis_prompt * prompts) * self.model.units / LARGE.units
+        )
 
     def _stripes(self, prompts: int, steps: int, null: str, draws: int) -> Iterator[Part]:
-        for first, last, tiles, pairs in stripes(self.model.units):
-            del first, last
-            size = pair_bytes(pairs, self.model.units, prompts) if not null else null_bytes(
-                pairs, self.model.units, prompts, draws
-            )
+        for tiles, pairs in stripes(self.model.units):
+            size = pair_bytes(pairs, self.model.units, prompts)
+            if null:
+                size = null_bytes(pairs, self.model.units, prompts, draws)
             yield self._part(tiles, pairs, prompts, steps, draws + 1, size, bool(null))
 
     def _fine(self, prompts: int, steps: int, null: str, draws: int) -> Iterator[Part]:
@@ -205,12 +214,18 @@ class Work:
                 yield self._part(1, pairs, prompts, steps, some + (first == 0), size, True)
 
     def _part(
-        self, tiles: int, pairs: float, prompts: int, steps: int, times: int, size: float, drawn: bool
+        self, tiles: int, pairs: float, prompts: int, steps: int, times: int, size: float, drawn: bool, gpus: int = 1
     ) -> Part:
+        """times: how often the pairs are decomposed. gpus: that share the tiles."""
         of = self.constants
-        gpu = times * prompts * (tiles * of.scan_step + pairs * (of.pair + steps * of.pair_step))
-        processor = times * (pairs * of.draw_pair + drawn * prompts * self.model.units * of.draw_unit)
-        return Part(gpu, processor, size, size / of.arrays_written)
+        mine = -(-tiles // gpus)
+        here = pairs * mine / tiles
+        gpu = prompts * (mine * of.scan_step + here * (of.pair + steps * of.pair_step))
+        # Of a pair there come back its sums, and for each prompt whether it is to be computed again.
+        back = (20 * 8 + prompts) / of.device_link
+        processor = here * (of.draw_tile + back) + pairs * of.draw_block
+        processor += drawn * prompts * self.model.units * of.draw_unit
+        return Part(times * gpu, times * processor, size, size / of.arrays_written)
 
     def whole(self, name: str, prompts: int, steps: int, draws: Draws) -> Job:
         """A run as one part: captured, decomposed and judged by one worker, whose GPUs share the tiles of a block."""
@@ -220,11 +235,9 @@ class Work:
         processor += sum(one.write for one in capture.parts)
         units, values = self.model.units, self.model.units * prompts * steps
         for null, count in {"": 0, **draws}.items():
-            for *_, tiles, pairs in stripes(units):
-                at_once = -(-tiles // self.gpus)
-                one = self._part(at_once, pairs * at_once / tiles, prompts, steps, count + 1, 0.0, bool(null))
-                every = self._part(tiles, pairs, prompts, steps, count + 1, 0.0, bool(null))
-                gpu, processor = gpu + one.gpu, processor + every.processor
+            for tiles, pairs in stripes(units):
+                one = self._part(tiles, pairs, prompts, steps, count + 1, 0.0, bool(null), self.gpus)
+                gpu, processor = gpu + one.gpu, processor + one.processor
         pairs = units * (units - 1) / 2
         processor += self.judged(pairs, prompts, draws) + pairs / of.pair_rows + values / of.series_read
         size = of.series_row * values + of.pair_row * pairs
@@ -241,15 +254,16 @@ class Work:
         )
 
 
-def stripes(units: int) -> list[tuple[int, int, int, float]]:
-    """(first tile row, row after the last, tiles, pairs) of each block of a decomposition, as the engine cuts on GPUs."""
+@lru_cache
+def stripes(units: int) -> list[tuple[int, float]]:
+    """(tiles, pairs) of each block of a decomposition, as the engine cuts on GPUs."""
     rows = -(-units // LARGEST_TILE_ELSEWHERE)
     side = -(-units // rows)
     out = []
     for first, last in _stripes(rows, side, units):
         tiles = sum(rows - row for row in range(first, last))
         pairs = sum(units - 1 - i for i in range(first * side, min(last * side, units)))
-        out.append((first, last, tiles, float(pairs)))
+        out.append((tiles, float(pairs)))
     return out
 
 
@@ -266,13 +280,13 @@ def tiles_of(units: int) -> list[tuple[float, int]]:
 
 
 def pair_bytes(pairs: float, units: int, prompts: int) -> float:
-    """Of a PairBlock: pairs, 16 atoms, 3 spreads, offset, valid prompts, reason; sums by unit and prompt, and totals."""
+    """Of a PairBlock: pairs, 16 atoms, 3 spreads, offset, valid prompts, reason; sums by unit and prompt, totals."""
     return pairs * (8 + 128 + 24 + 8 + 4 + 1) + units * 160 * (prompts + 1)
 
 
 def null_bytes(pairs: float, units: int, prompts: int, draws: int) -> float:
-    """Of a NullBlock: pairs, observed, centre, count, power sums; unit totals of the data and of every draw; unit values
-    by prompt of the data and of the draws that are kept; counted scores."""
+    """Of a NullBlock: pairs, observed, centre, count, power sums; unit totals of the data and of every draw; unit
+    values by prompt of the data and of the draws that are kept. Counted scores are a few kilobytes."""
     kept = 1 + min(draws, nulls.KEPT_DRAWS) if prompts else 0
     return pairs * (8 + 24 + 24 + 8 + 72) + units * (160 * (1 + draws) + 24 * prompts * kept)
 
@@ -298,7 +312,7 @@ def capture_case(constants: Constants, large: bool) -> list[Job]:
 
 def pairs_case(constants: Constants, large: bool, fine: bool = False) -> list[Job]:
     """Its 13.1 million pairs with 200 surrogates of both nulls."""
-    draws = dict.fromkeys(terms.NULLS, claims.SURROGATES)
+    draws = dict.fromkeys(terms.NULLS, SURROGATES)
     return [Work(constants, large=large).decomposed("decompose", PROMPTS, STEPS, draws, fine=fine)]
 
 
@@ -308,10 +322,10 @@ def card_case(constants: Constants, large: bool) -> list[Job]:
     of, work = constants, Work(constants, large=large)
     jobs = [replace(one, name="surrogates", source="run") for one in pairs_case(constants, large, fine=True)]
     for how in terms.CONTROLS:
-        for seed in range(claims.CONTROLS):
+        for seed in range(CONTROLS):
             name = f"control {how} {seed}"
             jobs.append(work.captured(name, PROMPTS, STEPS, how=how, drawn=True))
-            draws = {terms.NULLS[0]: controls.SURROGATES}
+            draws = {terms.NULLS[0]: OF_A_CONTROL}
             jobs.append(work.decomposed(f"{name}, pairs", PROMPTS, STEPS, draws, fine=True, after=(name,)))
     jobs += _removal(work)
     ladder = ladders.load(LADDER)
@@ -339,7 +353,7 @@ def card_case(constants: Constants, large: bool) -> list[Job]:
 def _removal(work: Work) -> list[Job]:
     """Conditions, then graded tasks under some of them, then some conditions again in float32."""
     of, (count, asked) = work.constants, ablated()
-    tokens = claims.PROMPTS * (of.prompt_tokens + STEPS)
+    tokens = REPLAYED * (of.prompt_tokens + STEPS)
     tasks, batch = len(graded.load("graded")), 3 * AblateRequest(decomposition="d").batch
     answer = -(-tasks // batch) * graded.ANSWER * work.step() + work.replay(tasks * of.prompt_tokens)
     each = partial(Job, gpus=work.gpus, start=of.capture_start, reads=work.model.weights, source=work.model.name)
@@ -359,7 +373,7 @@ def _removal(work: Work) -> list[Job]:
 
 def sweep_case(constants: Constants, large: bool, most: int = 8) -> list[Job]:
     """A hundred whole runs with surrogates, those left out that fit on no host of `most` GPUs."""
-    draws = dict.fromkeys(terms.NULLS, claims.SURROGATES)
+    draws = dict.fromkeys(terms.NULLS, SURROGATES)
     jobs = []
     for count, model in SWEEP:
         work = Work(constants, model, large)
@@ -453,3 +467,173 @@ def rows(constants: Constants, **machines: Any) -> list[Row]:
             there = Machines(gpus, **machines)
             out.append(Row(case, gpus, jobs, simulate(jobs, there), limit(jobs, there)))
     return out
+
+
+# The page
+
+
+MOVES = {
+    "GPU time": "more GPUs; a tile made for GPUs, where a scan launches small kernels for each prompt; CUDA graphs",
+    "worker's processor": "moments and scores of draws on the GPU, where one thread of NumPy makes them now",
+    TAIL: "smaller parts: tiles and draws for stripes (b), the parts of a run for whole runs (d)",
+    "loading": "a faster store; weights that stay loaded between jobs; series that are mapped and not parsed",
+    "network": "series from a shared store or from host to host, not from the submitting host; a faster link",
+    "disk": "a second drive; parts on the shared store",
+    "publishing thread": "parts compressed by those who make them; several threads for the bulk file and the analysis",
+    "catalogue": "several results in one transaction",
+}
+"""A limit → what would move it."""
+
+SOMETIMES = 6 * 3600.0
+"""Seconds between losses of a host that others may take away at any time."""
+
+SEEDS = 10
+"""Simulations of which means are told, where chance matters."""
+
+
+def page(constants: Constants) -> str:
+    """The tables, in Markdown: docs/scale.md holds them as they are here."""
+    every = rows(constants)
+    return "\n\n".join([_takes(every), _moved(every), _otherwise(constants), _sensitive(constants, every)])
+
+
+def _takes(every: Sequence[Row]) -> str:
+    head = ("case", "GPUs", "parts", "largest, MB", "moved, GB", "wall-clock", "GPUs busy", "writes a second")
+    lines = []
+    for row in every:
+        told = [row.case, str(row.gpus)]
+        if row.jobs is None or row.outcome is None or row.limit is None:
+            lines.append([*told, *["—"] * 6, "the model does not fit", "—"])
+            continue
+        out = row.outcome
+        largest = max(part.size for job in row.jobs for part in job.parts)
+        told += [f"{out.parts:,}", f"{largest / 1e6:,.0f}", f"{out.moved / 1e9:,.1f}", _time(out.wall)]
+        told += [_share(out.utilisation), f"{out.writes / out.wall:.5f}", row.limit.name, _share(row.limit.saves)]
+        lines.append(told)
+    return _table((*head, "first limit", "twice of it saves"), lines)
+
+
+def _moved(every: Sequence[Row]) -> str:
+    lines = []
+    for name, moves in MOVES.items():
+        where: dict[str, list[str]] = {}
+        for row in every:
+            if row.limit is not None and row.limit.name == name:
+                where.setdefault(row.case, []).append(str(row.gpus))
+        told = "; ".join(f"{case}: {', '.join(gpus)}" for case, gpus in where.items())
+        lines.append([name, told or "nowhere", moves])
+    return _table(("first limit", "case: GPUs", "what would move it"), lines)
+
+
+def _otherwise(constants: Constants) -> str:
+    lines = []
+    for case in CASES:
+        for gpus in GPUS[2:]:
+            jobs, larger = jobs_of(case, gpus, constants), jobs_of(case, gpus, constants, large=True)
+            assert jobs is not None
+            assert larger is not None
+            there = Machines(gpus)
+            slurm = replace(there, executor=EXECUTORS[1])
+            stragglers = replace(there, slow_hosts=0.1, slowness=3.0)
+            taken_away = replace(there, between_losses=SOMETIMES)
+            told = [case, str(gpus)]
+            for which, on in ((jobs, there), (jobs, slurm), (larger, there), (jobs, taken_away), (jobs, stragglers)):
+                found = [simulate(which, on, seed=seed) for seed in range(SEEDS)]
+                told.append(_time(sum(one.wall for one in found) / SEEDS))
+                if on is taken_away:
+                    told[-1] += f", {sum(one.again for one in found) / SEEDS:.1f}"
+            lines.append(told)
+    head = ("case", "GPUs", "Ray", "Slurm", "Ray, GPUs of 141 GB", "Ray, hosts taken away: time, parts made again")
+    return _table((*head, "Ray, a tenth of the hosts takes 3 times as long"), lines)
+
+
+def _sensitive(constants: Constants, every: Sequence[Row]) -> str:
+    of = constants
+    changed = {}
+    for factor in (0.5, 2.0):
+        phiid = {name: factor * getattr(of, name) for name in ("scan_step", "pair", "pair_step")}
+        changed[f"ΦID on a GPU × {factor:g}"] = replace(of, **phiid)
+        changed[f"a layer's step × {factor:g}"] = replace(of, layer_step=factor * of.layer_step)
+    lines = []
+    for row in every:
+        if row.limit is None or row.gpus == 1:
+            continue
+        told = [row.case, str(row.gpus), row.limit.name]
+        for other in changed.values():
+            jobs, there = jobs_of(row.case, row.gpus, other), Machines(row.gpus)
+            assert jobs is not None
+            found = limit(jobs, there)
+            wall = _time(simulate(jobs, there).wall)
+            told.append(wall if found.name == row.limit.name else f"{wall}, **{found.name}**")
+        lines.append(told)
+    return _table(("case", "GPUs", "first limit", *(f"time of {name}" for name in changed)), lines)
+
+
+def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(one)} |" for one in (head, ["---"] * len(head), *lines))
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    number, unit = (seconds / 60, "min") if seconds < 5400 else (seconds / 3600, "h")
+    return f"{number:.{0 if number >= 10 else 1}f} {unit}"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+# Against a clock
+
+CLOCKED, CLOCKED_SECONDS = 12, 0.2
+"""Parts that sleep so long, in two processes."""
+
+
+def _clocked(folder: str, number: int) -> None:
+    time.sleep(CLOCKED_SECONDS)
+    with whole(Path(folder) / f"{number}.npy") as unfinished, open(unfinished, "wb") as file:
+        np.save(file, np.zeros(1000))
+
+
+def clock() -> dict[str, float]:
+    """Seconds of parts of a known length in two processes of this machine, which write them: simulated and measured."""
+    parts = (Part(CLOCKED_SECONDS),) * CLOCKED
+    simulated = simulate([Job("clocked", parts)], Machines(2, executor=EXECUTORS[1], **QUIET)).wall
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2, mp_context=context) as pool:
+        list(pool.map(_warm, range(8)))
+        began = time.perf_counter()
+        list(pool.map(partial(_clocked, folder), range(CLOCKED)))
+        measured = time.perf_counter() - began
+    return {"simulated": simulated, "measured": measured}
+
+
+def _warm(number: int) -> None:
+    del number
+    time.sleep(0.1)
+
+
+BEGIN, END = "<!-- bench scale -->", "<!-- bench scale ends -->"
+"""Between them a page holds the tables."""
+
+
+def renew(path: Path) -> None:
+    """Puts the tables of today's code into a page."""
+    before, _, rest = path.read_text("utf-8").partition(BEGIN)
+    path.write_text(f"{before}{BEGIN}\n\n{page(Constants())}\n\n{END}{rest.partition(END)[2]}", "utf-8")
+
+
+def measure() -> dict[str, Any]:
+    """The page, the constants behind it, and the simulation held against a clock."""
+    constants = Constants()
+    of_machines = {name: value for name, value in asdict(Machines()).items() if name != "gpus"}
+    return {
+        "page": page(constants),
+        "12 parts of 0.2 s in two processes, s": clock(),
+        "constants": asdict(constants) | of_machines,
+    }
+
+
+if __name__ == "__main__":
+    renew(Path(sys.argv[1]))
