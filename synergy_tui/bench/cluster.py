@@ -9,39 +9,43 @@ from __future__ import annotations
 
 import heapq
 import math
+import multiprocessing
 import random
+import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from pathlib import Path
+
+from synergy_tui.store.bulk import whole
 
 EXECUTORS = ("ray", "slurm")
 
 
 @dataclass(frozen=True)
 class Machines:
-    """Hosts and what joins them. Rates in bytes a second, times in seconds; none of these was measured."""
+    """Hosts and what joins them; as they stand here nothing limits, varies or is lost. Rates in bytes a second.
 
-    gpus: int = 8
+    network: of the submitting host, each way. disk: of the submitting host. store: a shared file system, all that read
+    or write together. host_link: from it to one host. part_noise: spread of the logarithm of a part's time. slow_hosts:
+    share of hosts on which a part takes `slowness` times as long. between_losses: mean seconds between two losses of a
+    host, which takes parts again `back_after` seconds later."""
+
+    gpus: int
     per_host: int = 8
     executor: str = EXECUTORS[0]
-    network: float = 2.5e9  # assumed: 25 Gbit/s at the submitting host, of which four fifths are reached
-    disk: float = (
-        2e9  # assumed: one NVMe drive of the submitting host, synced; here a virtual disk took 0.6 to 0.9 GB/s
-    )
-    store: float = 20e9  # assumed: a shared file system of a cluster of this size, all readers or writers together
-    host_link: float = 2.5e9  # assumed: what one host reads from the store, as of the submitting host's link
-    part_noise: float = 0.05  # assumed: spread of the logarithm of a part's time; runs here drift by more (20 %)
-    slow_hosts: float = 0.02  # assumed: share of hosts that are stragglers
-    slowness: float = 1.5  # assumed: what a part takes on such a host, over what it takes on the others
-    between_losses: float = (
-        264 * 86_400.0
-    )  # assumed: of one host; 419 interruptions of 16,384 GPUs in 54 days (Llama 3)
-    back_after: float = 600.0  # assumed: seconds until a lost host takes parts again
-
-
-QUIET: dict[str, Any] = {"part_noise": 0.0, "slow_hosts": 0.0, "between_losses": math.inf}
-"""Machines on which nothing varies and nothing is lost."""
+    network: float = math.inf
+    disk: float = math.inf
+    store: float = math.inf
+    host_link: float = math.inf
+    part_noise: float = 0.0
+    slow_hosts: float = 0.0
+    slowness: float = 1.0
+    between_losses: float = math.inf
+    back_after: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ class _Host:
     loss: random.Random
     up: bool = True
     losses: int = 0
-    workers: set[_Worker] = field(default_factory=set)
+    workers: list[_Worker] = field(default_factory=list)
     read: dict[str, float] = field(default_factory=dict)
 
 
@@ -259,7 +263,7 @@ class _Simulation:
     def _start(self, host: _Host, run: _Run) -> None:
         worker = _Worker(run, host, self.now)
         host.free -= run.job.gpus
-        host.workers.add(worker)
+        host.workers.append(worker)
         run.starting += 1
         run.workers += 1
         there = self._read(host, run.job)
@@ -338,7 +342,7 @@ class _Simulation:
     def _end(self, worker: _Worker) -> None:
         worker.alive = False
         worker.job.workers -= 1
-        worker.host.workers.discard(worker)
+        worker.host.workers.remove(worker)
         worker.host.free += worker.job.job.gpus
 
     # Losses
@@ -425,3 +429,33 @@ class _Simulation:
             self._assign()
 
         self._at(ready, held)
+
+
+# Against a clock
+
+CLOCKED, CLOCKED_SECONDS = 12, 0.2
+"""Parts that sleep so long, in two processes."""
+
+
+def _clocked(folder: str, number: int) -> None:
+    time.sleep(CLOCKED_SECONDS)
+    with whole(Path(folder) / f"{number}.part") as unfinished, open(unfinished, "wb") as file:
+        file.write(bytes(8000))
+
+
+def clock() -> dict[str, float]:
+    """Seconds of parts of a known length in two processes of this machine, which write them: simulated and measured."""
+    parts = (Part(CLOCKED_SECONDS),) * CLOCKED
+    simulated = simulate([Job("clocked", parts)], Machines(2)).wall
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2, mp_context=context) as pool:
+        list(pool.map(_warm, range(8)))
+        began = time.perf_counter()
+        list(pool.map(partial(_clocked, folder), range(CLOCKED)))
+        measured = time.perf_counter() - began
+    return {"simulated": simulated, "measured": measured}
+
+
+def _warm(number: int) -> None:
+    del number
+    time.sleep(0.1)
