@@ -78,9 +78,7 @@ class Constants:
     part_noise: float = 0.05  # assumed: spread of the logarithm of a part's time
     slow_hosts: float = 0.02  # assumed: share of hosts that are stragglers
     slowness: float = 1.5  # assumed: what a part takes on a straggler, over what it takes elsewhere
-    between_losses: float = (
-        264 * 86400.0
-    )  # assumed from Llama 3: 419 interruptions of 16,384 GPUs in 54 days; of a host
+    between_losses: float = 264 * 86400.0  # assumed: of a host; Llama 3, 16,384 GPUs: 419 interruptions in 54 days
     back_after: float = 600.0  # assumed: until a lost host takes parts again
 
     def machines(self, gpus: int, **other: Any) -> Machines:

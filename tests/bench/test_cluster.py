@@ -142,7 +142,7 @@ def test_whatever_the_jobs_nothing_is_left_out_and_no_time_is_made(
     asked: Sequence[tuple[list[Part], int, float]], gpus: int, executor: str, losses: float, chained: bool
 ):
     names = [f"j{k}" for k in range(len(asked))]
-    before = dict((later, (earlier,)) for earlier, later in pairwise(names)) if chained else {}
+    before = {later: (earlier,) for earlier, later in pairwise(names)} if chained else {}
     jobs = [
         Job(name, tuple(some), each, start=start, reads=1e9, publish=1.0, hold=0.1, after=before.get(name, ()))
         for name, (some, each, start) in zip(names, asked, strict=True)
