@@ -565,7 +565,7 @@ def _sensitive(constants: Constants, every: Sequence[Row]) -> str:
         changed[f"a layer's step × {factor:g}"] = replace(of, layer_step=factor * of.layer_step)
     lines = []
     for row in every:
-        if row.limit is None or row.gpus == 1:
+        if row.limit is None or row.gpus not in GPUS[2:]:
             continue
         told = [row.case, str(row.gpus), row.limit.name]
         for other in changed.values():
