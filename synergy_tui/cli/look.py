@@ -226,7 +226,10 @@ def doctor(cache: Path | None, as_json: bool) -> None:
 @click.argument(
     "name",
     type=click.Choice(
-        ["ablation", "cache", "calibration", "capture", "difficulty", "explorer", "ladders", "parity", "phiid", "truth"]
+        [
+            *("ablation", "cache", "calibration", "capture", "difficulty", "explorer", "ladders", "parity", "phiid"),
+            *("scale", "truth"),
+        ]
     ),
     metavar="NAME",
 )
@@ -234,7 +237,8 @@ def doctor(cache: Path | None, as_json: bool) -> None:
 def bench(name: str, cache: Path | None, as_json: bool) -> None:
     """Measure on this machine: what is compared is interleaved in one run, so trust the ratios.
 
-    NAME is ablation, cache, calibration, capture, difficulty, explorer, ladders, parity, phiid, or truth.
+    NAME is ablation, cache, calibration, capture, difficulty, explorer, ladders, parity, phiid, scale, or truth. Scale
+    measures nothing: it simulates jobs on 1 to 512 GPUs.
 
     \b
     Example:  synergy-tui bench phiid
@@ -244,6 +248,8 @@ def bench(name: str, cache: Path | None, as_json: bool) -> None:
     found = examine.measure(name, settings_in_force(cache).cache)
     if as_json:
         return print_json(found)
+    if "page" in found:
+        return click.echo(found["page"])
     _tell(found)
 
 
