@@ -190,6 +190,12 @@ def ray_address() -> str | None:
     return os.environ.get("RAY_ADDRESS") or None
 
 
+def adopt_worker_environment() -> None:
+    """Sets in this process what a worker would inherit, where it is not set. Before torch or JAX are loaded."""
+    for name, value in worker_environment(load().cache).items():
+        os.environ.setdefault(name, value)
+
+
 def worker_environment(cache: Path) -> dict[str, str]:
     """What a worker process inherits, with the threads and caches it needs set where the user has not set them."""
     wanted = {

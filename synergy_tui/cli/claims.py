@@ -20,7 +20,15 @@ from synergy_tui.cli.common import (
     settings_in_force,
 )
 from synergy_tui.cli.fields import made, request_options
-from synergy_tui.cli.starting import WORTH_ASKING, follow_jobs, job_options, start_plans, tell, writable
+from synergy_tui.cli.starting import (
+    WORTH_ASKING,
+    executor_in_force,
+    follow_jobs,
+    job_options,
+    start_plans,
+    tell,
+    writable,
+)
 from synergy_tui.errors import UsageError
 from synergy_tui.jobs.specs.claims import PARTS, ClaimsRequest
 from synergy_tui.jobs.specs.networks import NetworksRequest
@@ -101,7 +109,7 @@ def _start_card(cache: Path | None, request: ClaimsRequest, yes: bool) -> list[J
         say(f" {line}")
     if not yes:
         ask_before(sum(one.seconds or 0 for one in costs.values()), WORTH_ASKING)
-    ids = chain.start(opened, made_of.links, one_by_one=True, join=not request.fresh)
+    ids = chain.start(opened, made_of.links, one_by_one=True, join=not request.fresh, executor=executor_in_force())
     return chain.started(opened, made_of.links, ids)
 
 

@@ -12,6 +12,7 @@ from synergy_tui.cli.common import ask_before, open_cache, print_json, print_nex
 from synergy_tui.cli.starting import (
     WORTH_ASKING,
     captures,
+    executor_in_force,
     follow_jobs,
     start_chains,
     tell,
@@ -66,7 +67,7 @@ def make(
     say(f" the rest will take about {seconds / 60:.0f} min")
     if not yes:
         ask_before(seconds, WORTH_ASKING)
-    ids = chain.start(opened, links, one_by_one=True, join=True)
+    ids = chain.start(opened, links, one_by_one=True, join=True, executor=executor_in_force())
     started = chain.started(opened, links, ids)
     if started and not detach:
         follow_jobs(started, tell)

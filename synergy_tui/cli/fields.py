@@ -44,14 +44,15 @@ def request_options(request: type[Request], *left_out: str) -> Callable[[Any], A
     def decorate(command: Any) -> Any:
         for field in reversed(fields(request)):
             if not field.option.argument and field.name not in left_out:
-                command = _option(field)(command)
+                command = field_option(field)(command)
         return command
 
     return decorate
 
 
-def _option(field: Field) -> Callable[[Any], Any]:
-    shown: Any = {"help": field.option.help, "default": None}
+def field_option(field: Field, **how: Any) -> Callable[[Any], Any]:
+    """One field as an option. how: as click.option takes it."""
+    shown: Any = {"help": field.option.help, "default": None} | how
     if field.is_switch:
         flag = f"--{field.label}{f'/{field.option.off}' if field.option.off else ''}"
         told = (field.label if field.default else field.option.off.removeprefix("--")) if field.option.off else False

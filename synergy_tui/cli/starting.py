@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synergy_tui.cli.common import ask_before, open_cache, printer, say, settings_in_force, warn
-from synergy_tui.cli.fields import all_made
+from synergy_tui.cli.fields import all_made, field_option
 from synergy_tui.errors import CacheError, SynergyError
 from synergy_tui.jobs.specs.capture import CaptureRequest
 from synergy_tui.jobs.specs.decompose import DecomposeRequest
+from synergy_tui.jobs.specs.executor import Executor
+from synergy_tui.jobs.specs.fields import fields
 
 if TYPE_CHECKING:
     from synergy_tui.jobs.folder import JobFolder
@@ -32,7 +34,33 @@ def job_options(command: Any) -> Any:
         click.option("--detach", is_flag=True, help="Return at once with the id; the job goes on."),
     ):
         command = option(command)
+    return executor_options(command)
+
+
+EXECUTOR = "synergy_tui.executor"
+
+
+def executor_options(command: Any) -> Any:
+    """Where jobs are done. The values do not reach the command: executor_in_force has them."""
+    for field in reversed(fields(Executor)):
+        command = field_option(field, expose_value=False, callback=_note_executor)(command)
     return command
+
+
+def _note_executor(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    context.meta.setdefault(EXECUTOR, {})[parameter.name] = value
+
+
+def executor_in_force(before: Executor | None = None) -> Executor:
+    """What the command's options say; what they leave open is as `before`, or as config.toml says. Raises
+    UsageError."""
+    given = click.get_current_context().meta.get(EXECUTOR, {})
+    given = {
+        one.name: tuple(part for some in value for part in some) if one.option.repeat and value else value
+        for one in fields(Executor)
+        if (value := given.get(one.name)) is not None
+    }
+    return Executor.chosen(given, before or Executor.of_settings(settings_in_force(None).executor))
 
 
 def writable(cache: Path | None) -> Cache:
@@ -57,7 +85,7 @@ def start_chains(cache: Path | None, chains: Sequence[Sequence[Link]], yes: bool
     """Announces what the chains cost, asks once, then starts them. Returns their jobs."""
     from synergy_tui.jobs import chain
 
-    opened = writable(cache)
+    opened, executor = writable(cache), executor_in_force()
     waiting = [one.plan for links in chains for one in links if one.found is None]
     for one in waiting:
         say(f" {one.spec.KIND:<9} will take {one.cost}")
@@ -67,7 +95,7 @@ def start_chains(cache: Path | None, chains: Sequence[Sequence[Link]], yes: bool
         ask_before(sum(one.cost.seconds or 0 for one in waiting), WORTH_ASKING)
     jobs: list[JobFolder] = []
     for links in chains:
-        jobs += chain.started(opened, links, chain.start(opened, links))
+        jobs += chain.started(opened, links, chain.start(opened, links, executor=executor))
     return jobs
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from synergy_tui import settings
 from synergy_tui.errors import JobError, SynergyError
-from synergy_tui.jobs import folder
+from synergy_tui.jobs import folder, reach
 from synergy_tui.jobs.folder import RESTING, JobFolder
 from synergy_tui.jobs.plan.base import Plan
 from synergy_tui.jobs.plan.links import Link
@@ -31,6 +31,8 @@ def start(
     submitted before are cancelled. executor: who makes parts; None for what the settings say. Raises JobError when the
     cache cannot take a job, UsageError for settings that cannot be used."""
     executor = executor or Executor.of_settings(settings.load(cache.folder).executor)
+    if executor.executor in ("ray", "slurm") and (todo := [one for one in links if one.found is None]):
+        reach.check(executor, todo[0].plan.spec.device, cache.folder)
     waiting = _unfinished(cache) if join else {}
     ids: list[str] = []
     started: list[JobFolder] = []

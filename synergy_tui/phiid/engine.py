@@ -3,7 +3,6 @@ device. Memory grows with the units and one block of pairs, never with all pairs
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from synergy_tui.errors import UsageError
-from synergy_tui.phiid import gaussian, tiles
+from synergy_tui.phiid import gaussian, threads, tiles
 from synergy_tui.phiid import redundancy as redundancies
 from synergy_tui.phiid.lattice import SWAP, atoms_from_cumulative
 from synergy_tui.phiid.local import local_redundancies
@@ -72,11 +71,6 @@ def decompose(
     """
     engine = PairEngine(series, estimator, redundancy, lag, pairs, pool, precision, bias)
     return merge(engine.blocks())
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Layout(NamedTuple):
@@ -209,8 +203,8 @@ class PairEngine:
         # On CPU one device has all cores, and XLA leaves most of them idle inside a scan: a thread per core.
         if not hasattr(self, "_pool"):
             devices = len(jax.local_devices())
-            threads = devices if jax.default_backend() != "cpu" else max(devices, _cores())
-            self._pool = ThreadPoolExecutor(threads)
+            count = devices if jax.default_backend() != "cpu" else max(devices, threads.cores())
+            self._pool = ThreadPoolExecutor(count)
         return self._pool
 
     def _one_tile(self, windows: Windows, row: int, column: int, keep_prompts: bool) -> _TilePairs:

@@ -23,6 +23,8 @@ from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.parts import Answer
 from synergy_tui.jobs.specs import CaptureRequest, CaptureSpec
 from synergy_tui.jobs.worker import capture as worker
+from synergy_tui.jobs.worker.crew import Crew
+from synergy_tui.jobs.worker.making import Given, Wanted
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.load import rows
@@ -291,7 +293,9 @@ def test_batches_are_halved_where_memory_ends_and_the_numbers_stay(subject, tmp_
             return generate(*given, **how)
 
         monkeypatch.setattr(worker, "generate", limited)
+        monkeypatch.setattr(worker, "load", lambda *_: subject)
         maker = worker.Maker(spec, Given(), lambda *_: None)
+        maker.asked = worker.Asked(prompts)
         wanted = [
             Wanted(f"batch-{number:04d}", 24 * len(batch), {"prompts": batch})
             for number, batch in enumerate(worker.batches(maker.asked.lengths(), 5))
@@ -350,12 +354,13 @@ def test_a_replay_whose_tokens_are_other_text_is_told(subject, command, tiny):
     capture = command.json("capture", str(tiny), "--prompts", "2", "--steps", "24")["capture"]
     cache = Cache.open(command.cache)
     spec = _spec(replayed=capture)
-    asked = worker._asked(cache, spec, subject)
+    given = worker.gather(cache, spec)
+    asked = worker._asked(spec, given, subject)
     assert [len(one) for one in asked.answers] == [24, 24]
     other = byte_tokenizer()
     other.backend_tokenizer.decoder = None
     with pytest.raises(MeasureError, match=r"is other text in the tokens of .* · replay captures of subjects"):
-        worker._asked(cache, spec, replace(subject, tokenizer=other))
+        worker._asked(spec, given, replace(subject, tokenizer=other))
 
 
 @pytest.mark.worker

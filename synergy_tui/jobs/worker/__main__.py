@@ -21,7 +21,8 @@ from synergy_tui.errors import Cancelled, JobError, SynergyError
 from synergy_tui.jobs.devices import choose
 from synergy_tui.jobs.folder import JobFolder, Order
 from synergy_tui.jobs.specs import LOCAL, Spec
-from synergy_tui.jobs.worker.crew import Crew, crew_for, share_cores, team
+from synergy_tui.jobs.worker.crew import Crew, share_cores, team
+from synergy_tui.jobs.worker.crews import crew_for
 from synergy_tui.jobs.worker.making import module
 from synergy_tui.jobs.worker.progress import Paused, Progress
 from synergy_tui.jobs.worker.turn import POLL, Turn

@@ -241,21 +241,6 @@ def wanted_now(job: JobFolder) -> list[Wanted]:
         return []
 
 
-def crew_for(job: JobFolder, progress: Progress, executor: Executor, device: str) -> Crew:
-    """Those who make a job's parts. Raises JobError where an executor cannot be used."""
-    if executor.executor == "ray":
-        from synergy_tui.jobs.worker.on_ray import OnRay
-
-        return OnRay(job, progress, executor, device)
-    if executor.executor == "slurm":
-        from synergy_tui.jobs.worker.on_slurm import OnSlurm
-
-        return OnSlurm(job, progress, executor, device)
-    if executor.executor == "local" and team(executor, device) > 1:
-        return Helpers(job, progress, executor, device)
-    return Crew(job, progress, executor, device)
-
-
 def told_of(error: SynergyError) -> dict[str, Any]:
     """An error as another process reads it."""
     return {"what": error.what, "next": error.next_step, "code": error.exit_code}

@@ -1,0 +1,86 @@
+"""Whether an executor can be used, found out before anything is submitted. Ray is asked in a process of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from synergy_tui import settings
+from synergy_tui.errors import JobError
+from synergy_tui.jobs.specs import Executor
+
+PATIENCE = 5.0
+"""Seconds in which a host takes a connection."""
+
+ANSWER = 120.0
+"""Seconds in which a cluster that answers has started a process on every node."""
+
+
+def check(executor: Executor, device: str | None, cache: Path) -> None:
+    """Raises JobError where the executor lacks a package, a command, a cluster that answers, or a partition. device: as
+    a spec has it."""
+    if executor.executor == "ray":
+        _ray(executor, device, cache)
+    elif executor.executor == "slurm":
+        _slurm(executor)
+
+
+def _ray(executor: Executor, device: str | None, cache: Path) -> None:
+    _installed("ray", "Ray")
+    address = settings.ray_address() if executor.ray_address == "auto" else executor.ray_address
+    if address is not None and address not in ("auto", "local"):
+        _answers(address)
+    got = subprocess.run(
+        [sys.executable, "-m", "synergy_tui.jobs.worker.cluster", json.dumps(executor.to_json()), device or ""],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=settings.worker_environment(cache),
+        timeout=ANSWER,
+        check=False,
+    )
+    try:
+        found = json.loads(got.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        last = (got.stderr.strip().splitlines() or ["it ended without an answer"])[-1]
+        raise JobError(f"the Ray cluster cannot be asked: {last}", "check --ray-address") from None
+    if "what" in found:
+        raise JobError(found["what"], found["next"])
+
+
+def _answers(address: str) -> None:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        raise JobError(f"{address!r} is no address of a Ray cluster", "give host:port, or auto")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE):
+            pass
+    except (OSError, OverflowError) as error:
+        raise JobError(
+            f"no Ray cluster answers at {address} ({error})", "start it, or check --ray-address and RAY_ADDRESS"
+        ) from None
+
+
+def _slurm(executor: Executor) -> None:
+    if shutil.which("sbatch") is None:
+        raise JobError("there is no Slurm here: sbatch is not found", "run this on a host that submits to it")
+    _installed("submitit", "Slurm")
+    got = subprocess.run(
+        ["sinfo", "--noheader", "--format=%R"], capture_output=True, text=True, timeout=PATIENCE * 4, check=False
+    )
+    if got.returncode:
+        last = (got.stderr.strip().splitlines() or ["no answer"])[-1]
+        raise JobError(f"Slurm does not answer: {last}", "try sinfo yourself")
+    partitions = sorted(set(got.stdout.split()))
+    if executor.slurm_partition is not None and executor.slurm_partition not in partitions:
+        raise JobError(f"Slurm has no partition {executor.slurm_partition!r}", f"known: {', '.join(partitions)}")
+
+
+def _installed(package: str, what: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise JobError(f"{what} needs the package {package}", f"pip install 'synergy-tui[{what.lower()}]'")

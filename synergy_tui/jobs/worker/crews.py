@@ -1,0 +1,23 @@
+"""Which crew a job has."""
+
+from __future__ import annotations
+
+from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.specs import Executor
+from synergy_tui.jobs.worker.crew import Crew, Helpers, team
+from synergy_tui.jobs.worker.progress import Progress
+
+
+def crew_for(job: JobFolder, progress: Progress, executor: Executor, device: str) -> Crew:
+    """Those who make a job's parts. Raises JobError where an executor cannot be used."""
+    if executor.executor == "ray":
+        from synergy_tui.jobs.worker.on_ray import OnRay
+
+        return OnRay(job, progress, executor, device)
+    if executor.executor == "slurm":
+        from synergy_tui.jobs.worker.on_slurm import OnSlurm
+
+        return OnSlurm(job, progress, executor, device)
+    if executor.executor == "local" and team(executor, device) > 1:
+        return Helpers(job, progress, executor, device)
+    return Crew(job, progress, executor, device)

@@ -1,0 +1,278 @@
+"""Parts as tasks of a Ray cluster. What makers need goes through Ray's object store, finished parts come back through
+it, and the job's worker alone writes them: hosts share no file system. Ray runs a task again whose host is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import ray
+
+from synergy_tui import __version__, settings
+from synergy_tui.errors import JobError, SynergyError
+from synergy_tui.jobs import devices, held, parts
+from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.held import Holder
+from synergy_tui.jobs.parts import Content
+from synergy_tui.jobs.specs import Executor, Spec, as_json
+from synergy_tui.jobs.worker import ray_tasks
+from synergy_tui.jobs.worker.crew import Crew
+from synergy_tui.jobs.worker.making import Given, Wanted
+from synergy_tui.jobs.worker.progress import Progress
+
+PATIENCE = 10
+"""Seconds in which a cluster answers."""
+
+NODES_ANSWER = 60.0
+"""Seconds in which every node has started a process that knows this package."""
+
+TRIES = 4
+"""How often Ray runs a task whose process or host is lost."""
+
+AHEAD = 2
+"""Tasks in flight for each worker: none waits for its next, and results do not pile up."""
+
+LOOK = 2.0
+"""Seconds between two looks at who is at work."""
+
+
+class OnRay(Crew):
+    """Tasks of a cluster make all parts."""
+
+    takes_part = False
+
+    def __init__(self, job: JobFolder, progress: Progress, executor: Executor, device: str) -> None:
+        """Raises JobError where the cluster cannot be used."""
+        super().__init__(job, progress, executor, device)
+        progress.stage("connect", detail=f"Ray, {executor.ray_address}")
+        connect(executor)
+        self._resources: dict[str, Any] = {}
+        self._board: Any = None
+
+    def begin(self, kind: Any, spec: Spec, given: Given) -> None:
+        """Says what the parts are of, and puts what their makers need where every host finds it."""
+        super().begin(kind, spec, given)
+        self._resources = resources(self.executor, spec.device)
+        self.size = max(slots(self._resources), 1)
+        check(self._resources)
+        here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+            ray.get_runtime_context().get_node_id(), soft=False
+        )
+        self._board = ray.remote(ray_tasks.Board).options(num_cpus=0, scheduling_strategy=here).remote()
+        self._task = ray.remote(ray_tasks.make).options(
+            **self._resources, max_retries=TRIES - 1, scheduling_strategy="SPREAD"
+        )
+        content = as_json(spec) | {"key": f"{self.job.id}-{time.time_ns()}", "told": dict(given.told)}
+        self._content = ray.put(json.dumps(content))
+        self._arrays = ray.put(dict(given.arrays))
+
+    def close(self) -> None:
+        """Leaves the cluster; one that was started for this job ends."""
+        with contextlib.suppress(Exception):
+            ray.shutdown()
+
+    def _make(self, missing: Sequence[Wanted]) -> None:
+        waiting, looked = deque(missing), 0.0
+        flying: dict[Any, Wanted] = {}
+        try:
+            while waiting or flying:
+                self.progress.check()
+                while waiting and len(flying) < AHEAD * self.size:
+                    one = waiting.popleft()
+                    flying[self._submitted(one)] = one
+                done, _ = ray.wait(list(flying), num_returns=1, timeout=0.1)
+                for reference in done:
+                    self._take_in(reference, flying.pop(reference))
+                if time.monotonic() - looked > LOOK:
+                    looked = time.monotonic()
+                    self.size = max(slots(self._resources), 1)
+                    self._note([one.name for one in flying.values()])
+        finally:
+            for reference in flying:
+                with contextlib.suppress(Exception):
+                    ray.cancel(reference, force=True)
+            self._note([])
+
+    def _submitted(self, wanted: Wanted) -> Any:
+        return self._task.remote(self._content, self._arrays, wanted.name, json.dumps(wanted.given), self._board)
+
+    def _take_in(self, reference: Any, wanted: Wanted) -> None:
+        """Keeps a part that has come back. Raises what the work on it raised."""
+        with _in_our_words():
+            found = ray.get(reference)
+        if "error" in found:
+            raise_told(found["error"])
+        parts.keep(self.job, wanted.name, Content(found["suffix"], memoryview(found["data"])))
+        held.release(self.job, wanted.name)
+        told = Holder(**found["holder"]).told
+        print(f"{wanted.name} made on {told} in {found['seconds']:.2f} s", flush=True)
+        if wanted.weight:
+            self.progress.advance(wanted.weight)
+
+    def _note(self, flying: Sequence[str]) -> None:
+        """Notes who makes what, for whoever looks at the job."""
+        at_work: dict[str, Any] = {}
+        with contextlib.suppress(ray.exceptions.RayError):
+            at_work = ray.get(self._board.at_work.remote(), timeout=5) if flying else {}
+        known = {one.part for one in held.holders(self.job)}
+        for part, holder in at_work.items():
+            if part in flying:
+                if part in known:
+                    held.still(self.job, part)
+                else:
+                    held.note(self.job, part, Holder(**holder))
+        for part in known - set(flying):
+            held.release(self.job, part)
+
+
+def here() -> bool:
+    """Whether a cluster runs on this host that this user started."""
+    from ray._private import services  # there is no public way to ask without joining
+
+    return bool(services.find_gcs_addresses())
+
+
+def connect(executor: Executor) -> None:
+    """Joins the cluster, or starts one of this machine's cores for the job. Raises JobError."""
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    address = executor.ray_address
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address == "auto":
+        address = settings.ray_address() or ""
+    try:
+        with _within(PATIENCE):
+            if address:
+                ray.init(address=address, **quiet)
+                return
+            with contextlib.suppress(ConnectionError):
+                ray.init(address="auto", **quiet)
+                return
+    except (ConnectionError, TimeoutError, RuntimeError, ValueError, OSError) as error:
+        raise JobError(
+            f"no Ray cluster answers at {address or 'auto'} ({_first_line(error)})",
+            "start it, or check --ray-address and RAY_ADDRESS",
+        ) from None
+    ray.init(
+        num_cpus=devices.cores(),
+        num_gpus=len(devices.gpus()),
+        include_dashboard=False,
+        _node_ip_address="127.0.0.1",
+        **quiet,
+    )
+
+
+def resources(executor: Executor, device: str | None) -> dict[str, Any]:
+    """What a task asks for, as Ray's options."""
+    gpus = executor.ray_gpus
+    if gpus is None:
+        wants = device.startswith("cuda") if device is not None else bool(ray.cluster_resources().get("GPU"))
+        gpus = 1.0 if wants else 0.0
+    asked: dict[str, Any] = {"num_cpus": executor.ray_cpus, "num_gpus": gpus}
+    if executor.ray_memory is not None:
+        asked["memory"] = int(executor.ray_memory * 1e9)
+    return asked
+
+
+def slots(asked: dict[str, Any]) -> int:
+    """Tasks that the cluster holds at a time."""
+    names = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
+    count = 0
+    for node in ray.nodes():
+        if node["Alive"]:
+            there = node["Resources"]
+            count += min(
+                (int(there.get(names[one], 0) / much + 1e-9) for one, much in asked.items() if much), default=1
+            )
+    return count
+
+
+def check(asked: dict[str, Any]) -> None:
+    """Raises JobError where no node has what a task asks for, or a node lacks this package or has another version."""
+    if slots(asked) == 0:
+        if asked["num_gpus"] and not ray.cluster_resources().get("GPU"):
+            raise JobError("the Ray cluster has no GPU", "give --device cpu, or add a node that has one")
+        wanted = ", ".join(f"{name.removeprefix('num_')} {much:g}" for name, much in asked.items() if much)
+        raise JobError(f"no node of the Ray cluster has {wanted}", "ask for less with --ray-cpus, -gpus, -memory")
+
+    def version() -> str:
+        # By value: a node without the package says so itself.
+        try:
+            import synergy_tui
+        except ImportError as error:
+            return f"! {error}"
+        return synergy_tui.__version__
+
+    affinity = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+    asking = {}
+    for node in ray.nodes():
+        if node["Alive"]:
+            there = affinity(node["NodeID"], soft=False)
+            ask = ray.remote(version).options(num_cpus=0, max_retries=0, scheduling_strategy=there)
+            asking[f"{node['NodeManagerHostname']}/{node['NodeID'][:6]}"] = ask.remote()
+    for host, one in asking.items():
+        try:
+            found = ray.get(one, timeout=NODES_ANSWER)
+        except ray.exceptions.RayError as error:
+            raise JobError(
+                f"Ray node {host} does not answer ({_first_line(error)})", "take it out, or mend it"
+            ) from None
+        if found.startswith("!"):
+            raise JobError(f"Ray node {host} has no synergy-tui ({found[2:]})", f"install {__version__} on it")
+        if found != __version__:
+            raise JobError(
+                f"Ray node {host} has synergy-tui {found}, this is {__version__}", "install the same version"
+            )
+
+
+def raise_told(told: dict[str, Any]) -> None:
+    """Raises the error that another process told."""
+    if told.get("memory"):
+        raise MemoryError(told.get("what", ""))
+    error = SynergyError(told["what"], told.get("next", ""))
+    error.exit_code = told.get("code", 1)
+    raise error
+
+
+@contextlib.contextmanager
+def _in_our_words() -> Iterator[None]:
+    try:
+        yield
+    except ray.exceptions.OutOfMemoryError as error:
+        raise MemoryError(_first_line(error)) from None
+    except ray.exceptions.RayTaskError as error:
+        raise JobError(f"a Ray task failed: {_last_line(error)}", "see jobs logs") from None
+    except ray.exceptions.RayError as error:
+        raise JobError(
+            f"a part was lost {TRIES} times in the Ray cluster ({_first_line(error)})",
+            "look at its nodes, then resume the job",
+        ) from None
+
+
+@contextlib.contextmanager
+def _within(seconds: int) -> Iterator[None]:
+    """Raises TimeoutError in what takes longer."""
+
+    def late(*_: Any) -> None:
+        raise TimeoutError(f"no answer in {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _last_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]

@@ -1,0 +1,109 @@
+"""What runs in the processes of a Ray cluster. Ray is not imported here: it calls these functions."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from synergy_tui import settings
+from synergy_tui.jobs.held import Holder
+
+_MAKERS: dict[str, Any] = {}
+"""The maker of this process, by its job: the subject is loaded once."""
+
+
+class Board:
+    """An actor beside the job's worker that knows which part is made where."""
+
+    def __init__(self) -> None:
+        self._at_work: dict[str, dict[str, Any]] = {}
+
+    def begins(self, part: str, holder: dict[str, Any]) -> None:
+        """Notes that a part is being made."""
+        self._at_work[part] = holder
+
+    def at_work(self) -> dict[str, dict[str, Any]]:
+        """Holders by part; some may have ended meanwhile."""
+        return self._at_work
+
+
+class Deaf:
+    """Ray ends a task that is to stop, so nothing is heard here."""
+
+    def check(self) -> None:
+        """Nothing."""
+
+    def advance(self, parts: float = 1) -> None:
+        """Nothing."""
+
+
+def make(content: str, arrays: dict[str, np.ndarray], part: str, given: str, board: Any) -> dict[str, Any]:
+    """A part as {suffix, data, holder, seconds}, or {error}. content: the spec and what is told beside the arrays, as
+    JSON."""
+    began = time.monotonic()
+    holder = asdict(_me())
+    board.begins.remote(part, holder)
+    try:
+        from synergy_tui.jobs.worker.making import Wanted
+
+        made = _maker(content, arrays).make(Wanted(part, given=json.loads(given)), Deaf())
+    except Exception as error:
+        return {"error": _told(error, holder["host"])}
+    data = np.frombuffer(made.data, np.uint8)
+    return {"suffix": made.suffix, "data": data, "holder": holder, "seconds": time.monotonic() - began}
+
+
+def _me() -> Holder:
+    import ray
+
+    context = ray.get_runtime_context()
+    gpus = ray.get_gpu_ids()
+    device = ",".join(f"cuda:{one}" for one in gpus) or "cpu"
+    return Holder(f"{socket.gethostname()}/{context.get_node_id()[:6]}", device, os.getpid())
+
+
+def _maker(content: str, arrays: dict[str, np.ndarray]) -> Any:
+    """The maker of a job in this process. One of another job goes first."""
+    asked = json.loads(content)
+    if asked["key"] not in _MAKERS:
+        _MAKERS.clear()
+        settings.adopt_worker_environment()
+        import ray
+
+        from synergy_tui.jobs.specs import from_json
+        from synergy_tui.jobs.worker.making import Given, module
+        from synergy_tui.phiid import threads
+
+        spec = from_json(asked)
+        spec = spec.replace(device="cuda" if ray.get_gpu_ids() else "cpu")
+        data = getattr(spec, "data", None)
+        if data is not None and not Path(data).is_dir():
+            spec = spec.replace(data=str(settings.load().data))
+        cores = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
+        threads.limit(max(int(cores), 1))
+        _MAKERS[asked["key"]] = module(asked["kind"]).Maker(spec, Given(arrays, asked["told"]), lambda *_: None)
+    return _MAKERS[asked["key"]]
+
+
+def _told(error: Exception, host: str) -> dict[str, Any]:
+    """As the job's worker raises it."""
+    from synergy_tui.errors import SynergyError
+
+    words = (str(error).splitlines() or [""])[0]
+    if isinstance(error, SynergyError):
+        return {"what": f"{error.what} (on {host})", "next": error.next_step, "code": error.exit_code}
+    memory = ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED")
+    if isinstance(error, MemoryError) or any(one in str(error) for one in memory):
+        return {"memory": True, "what": f"out of memory on {host}"}
+    import traceback
+
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"unexpected {type(error).__name__} on {host}: {words} ({Path(where.filename).name}:{where.lineno})"
+    return {"what": what, "next": "see jobs logs"}
