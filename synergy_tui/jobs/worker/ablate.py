@@ -166,6 +166,7 @@ def work(job: JobFolder, spec: AblateSpec, progress: Progress, crew: Crew | None
     if spec.budget:
         more |= _plan(bench, conditions, tables, sorted(texts))
     more["spot_check"] = _spot_check(bench, conditions, tables)
+    crew.close()
     progress.stage("publish", share=(0.98, 1.0))
     known = {name: load.unit_scores(cache, spec.decomposition, name, shape, "value").ravel() for name in _SCORES}
     known |= rankings(cache, spec.decomposition, shape, spec.replayed if spec.held_out else ())

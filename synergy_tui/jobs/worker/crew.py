@@ -105,7 +105,7 @@ class Crew:
             self._make(missing)
 
     def close(self) -> None:
-        """Lets all helpers go."""
+        """Lets all helpers go: no more parts are wanted for now."""
 
     def _tell(self, missing: Sequence[Wanted]) -> None:
         """Writes what is wanted for those who help."""
@@ -166,6 +166,8 @@ class Helpers(Crew):
             one.kill()
             one.wait()
         self._others = []
+        if _cores:
+            os.sched_setaffinity(0, _cores)
 
     def _start(self, number: int, count: int) -> subprocess.Popen[bytes]:
         place = place_of(number, count, self.me.device)
@@ -195,9 +197,13 @@ def share_cores(share: str) -> None:
     """Keeps this process to its share of the cores, `number/count`. Before torch and JAX are loaded: they make a thread
     for each core they may use."""
     number, count = map(int, share.split("/"))
-    mine = devices.share(number, count)
-    if mine:
+    _cores.update(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ())
+    if mine := devices.share(number, count):
         os.sched_setaffinity(0, mine)
+
+
+_cores: set[int] = set()
+"""Those this process had before it was kept to a share of them."""
 
 
 def make(job: JobFolder, wanted: Wanted, maker: Maker, me: Holder, hearing: Hearing) -> bool:

@@ -1,5 +1,6 @@
 """python -m synergy_tui.jobs.worker.helper FOLDER [DEVICE] [NUMBER/COUNT]: makes parts of a running job for its worker,
-until none are left and the job is at rest. NUMBER/COUNT: its share of this machine's cores."""
+until none are left and the job is at rest. DEVICE: auto where a scheduler has given this process what it may use.
+NUMBER/COUNT: its share of this machine's cores."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from synergy_tui import settings
 from synergy_tui.errors import Cancelled, SynergyError
+from synergy_tui.jobs import devices
 from synergy_tui.jobs.folder import RESTING, JobFolder, write_json
 from synergy_tui.jobs.held import Holder
 from synergy_tui.jobs.worker.crew import make, share_cores, told_of, wanted_now
@@ -60,9 +62,12 @@ def main() -> int:
     device = sys.argv[2] if len(sys.argv) > 2 else "cpu"
     if device.startswith("cuda:") and device[5:].isdigit():
         settings.only_gpu(int(device[5:]))
+    alone = device == "auto" or len(sys.argv) > 3
+    if device == "auto":
+        device = devices.choose(job.order().spec.device)
     if len(sys.argv) > 3:
         share_cores(sys.argv[3])
-    return help_with(job, device, alone=len(sys.argv) > 3)
+    return help_with(job, device, alone)
 
 
 def help_with(job: JobFolder, device: str, alone: bool = False) -> int:
@@ -70,7 +75,7 @@ def help_with(job: JobFolder, device: str, alone: bool = False) -> int:
     because the job's worker has that already. What goes wrong is left in the job's folder for the worker."""
     heard = Heard(job)
     try:
-        if alone or device == "cpu":
+        if alone:
             return _parts(job, device, heard)
         with Turn(job, device, job.status()["created"], heard):
             return _parts(job, device, heard)

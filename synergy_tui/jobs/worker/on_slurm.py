@@ -1,0 +1,169 @@
+"""Parts made by the tasks of a Slurm array, on a file system that all hosts share. A task takes parts that are missing
+until none are left; what it was making when it was ended is made again by another."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import submitit
+
+from synergy_tui.errors import JobError, SynergyError
+from synergy_tui.jobs import held
+from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.specs import Executor, Spec
+from synergy_tui.jobs.worker.crew import Crew
+from synergy_tui.jobs.worker.making import Given, Wanted
+from synergy_tui.jobs.worker.progress import Progress
+
+WORKERS = 2
+"""Tasks of an array where nobody says how many."""
+
+LOOK = 3.0
+"""Seconds between two looks at the queue."""
+
+AGAIN = 3
+"""Arrays in a row that may end without a new part."""
+
+AT_WORK = ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "REQUEUED", "RESIZING", "SUSPENDED", "REQUEUE_HOLD")
+
+
+class OnSlurm(Crew):
+    """Tasks of an array make all parts."""
+
+    takes_part = False
+
+    def __init__(self, job: JobFolder, progress: Progress, executor: Executor, device: str) -> None:
+        super().__init__(job, progress, executor, device)
+        self.size = executor.workers or WORKERS
+        self._array: str | None = None
+        self._fruitless, self._left, self._looked = 0, 0, 0.0
+
+    def begin(self, kind: Any, spec: Spec, given: Given) -> None:
+        """Says what the parts are of. What makers need they take from the cache themselves."""
+        super().begin(kind, spec, given)
+        self._device = spec.device
+
+    def close(self) -> None:
+        """Ends the array. Its tasks would end by themselves once the job is at rest; those still in the queue would
+        not."""
+        if self._array is not None:
+            _slurm("scancel", self._array)
+            self._array = None
+
+    def _look(self, left: Sequence[Wanted]) -> None:
+        """Submits an array where none is at work. Raises what went wrong in a task, and JobError where arrays end
+        without a part."""
+        if time.monotonic() - self._looked < LOOK:
+            return
+        self._looked = time.monotonic()
+        raise_left(self.job)
+        if self._array is not None and at_work(self._array):
+            return
+        if self._array is not None:
+            self._fruitless = self._fruitless + 1 if len(left) == self._left else 0
+            if self._fruitless >= AGAIN or (self._fruitless and not self._seen()):
+                raise JobError(*self._why())
+        self._left = len(left)
+        self._array = self._submit(min(self.size, len(left)) if len(left) > 1 else self.size)
+        print(f"array {self._array} submitted", flush=True)
+
+    def _seen(self) -> bool:
+        """Whether a task has reached the job's folder at all."""
+        return any(self._logs.glob("*.out")) or bool(held.holders(self.job))
+
+    def _why(self) -> tuple[str, str]:
+        if not self._seen():
+            where = f"{self.job.path} is not seen or cannot be written where Slurm's tasks run"
+            return where, "use --cache with a folder that all hosts share"
+        logs = sorted(self._logs.glob("*.err"), key=lambda one: one.stat().st_mtime)
+        words = [line for one in logs[-1:] for line in one.read_text("utf-8", "replace").splitlines() if line.strip()]
+        told = words[-1] if words else "they leave no word"
+        return f"Slurm's tasks end without a part: {told}", f"see {self._logs}, then resume the job"
+
+    @property
+    def _logs(self) -> Any:
+        return self.job.path / "slurm"
+
+    def _submit(self, tasks: int) -> str:
+        """Submits so many tasks as one array; returns its id. Raises JobError."""
+        executor = submitit.SlurmExecutor(folder=str(self._logs), max_num_timeout=AGAIN)
+        executor.update_parameters(**parameters(self.executor, self.job))
+        work = submitit.helpers.CommandFunction(command(self.job, self._device), verbose=False)
+        self._logs.mkdir(exist_ok=True)
+        try:
+            if tasks == 1:
+                return str(executor.submit(work).job_id)
+            made = executor.map_array(lambda _: work(), range(tasks))
+        except (submitit.core.utils.FailedJobError, subprocess.CalledProcessError, OSError) as error:
+            raise JobError(
+                f"sbatch refuses: {_reason(error)}", "mend the options of Slurm, then resume the job"
+            ) from None
+        return str(made[0].job_id.partition("_")[0])
+
+
+def parameters(executor: Executor, job: JobFolder) -> dict[str, Any]:
+    """As submitit takes them."""
+    out: dict[str, Any] = {
+        "job_name": f"synergy-{job.id}",
+        "use_srun": False,
+        "array_parallelism": executor.workers or 256,
+    }
+    if executor.slurm_partition:
+        out["partition"] = executor.slurm_partition
+    if executor.slurm_gres:
+        out["gres"] = executor.slurm_gres
+    out["time"] = executor.slurm_time or longest(executor.slurm_partition)
+    more = {}
+    for one in executor.slurm_options:
+        name, _, value = one.partition("=")
+        more[name] = value if "=" in one else True
+    return out | {"additional_parameters": more | {"requeue": True, "open-mode": "append"}}
+
+
+def longest(partition: str | None) -> str:
+    """The partition's own limit of time: submitit would ask for five minutes."""
+    chosen = [f"--partition={partition}"] if partition else []
+    found = [line.split() for line in _slurm("sinfo", "--noheader", "--format=%P %l", *chosen).stdout.splitlines()]
+    chosen = [one[1] for one in found if len(one) == 2 and (partition or one[0].endswith("*"))]
+    limit = chosen[0] if chosen else "infinite"
+    return "UNLIMITED" if limit in ("infinite", "n/a") else limit
+
+
+def command(job: JobFolder, device: str | None) -> list[str]:
+    """What a task runs."""
+    return [sys.executable, "-m", "synergy_tui.jobs.worker.helper", str(job.path), device or "auto"]
+
+
+def at_work(array: str) -> bool:
+    """Whether tasks of an array run, wait, or wait to be run again."""
+    got = _slurm("squeue", "--noheader", "--format=%T", f"--jobs={array}")
+    return got.returncode == 0 and any(line.strip() in AT_WORK for line in got.stdout.splitlines())
+
+
+def raise_left(job: JobFolder) -> None:
+    """Raises what went wrong with a helper, which leaves it in the job's folder."""
+    for path in sorted(job.errors.glob("*.json")) if job.errors.is_dir() else ():
+        try:
+            told = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            continue
+        path.unlink(missing_ok=True)
+        if told.get("memory"):
+            raise MemoryError(told.get("what", "out of memory"))
+        error = SynergyError(f"{told['what']} (on {path.stem.rpartition('-')[0]})", told.get("next", ""))
+        error.exit_code = told.get("code", 1)
+        raise error
+
+
+def _slurm(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+
+
+def _reason(error: Exception) -> str:
+    lines = [line for line in str(getattr(error, "stderr", "") or error).splitlines() if "error" in line.lower()]
+    return (lines or [str(error)])[-1].strip()[:200]
