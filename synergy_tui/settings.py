@@ -185,6 +185,11 @@ def without_gpu() -> None:
     os.environ["JAX_PLATFORMS"] = "cpu"
 
 
+def in_slurm() -> bool:
+    """Whether Slurm started this process, and so has given it what it may use."""
+    return "SLURM_JOB_ID" in os.environ
+
+
 def ray_address() -> str | None:
     """The cluster that the environment names."""
     return os.environ.get("RAY_ADDRESS") or None

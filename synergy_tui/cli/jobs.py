@@ -1,7 +1,9 @@
-"""jobs list, show, watch, logs, cancel, pause, resume, clean."""
+"""jobs list, show, watch, logs, cancel, pause, resume, work, script, clean."""
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,9 @@ from synergy_tui.cli.common import (
     settings_in_force,
 )
 from synergy_tui.cli.manner import manners
+from synergy_tui.cli.starting import executor_in_force, executor_options
 from synergy_tui.errors import JobError, UsageError
+from synergy_tui.settings import user_path
 
 if TYPE_CHECKING:
     from synergy_tui.jobs.folder import JobFolder
@@ -88,11 +92,14 @@ def show(job: str, recipe: bool, cache: Path | None, as_json: bool) -> None:
         return click.echo("\n".join([*(f"# {one['result']}: {one['command']}" for one in before), this["command"]]))
     found = _job(cache, job)
     told, spec = found.status(), found.order().spec
-    if as_json:
-        return print_json({"status": told, "spec": {"kind": spec.KIND, **spec.to_json()}, "folder": str(found.path)})
     from synergy_tui.drawing import status
+    from synergy_tui.jobs import held
 
-    print_place(status.as_text(told, spec.to_json(), str(found.path)), found.path)
+    parts = [one.as_dict() for one in held.holders(found)] if told["state"] == "running" else []
+    if as_json:
+        content = {"status": told, "spec": {"kind": spec.KIND, **spec.to_json()}, "folder": str(found.path)}
+        return print_json(content | {"at_work": parts})
+    print_place(status.as_text(told, spec.to_json(), str(found.path), parts), found.path)
 
 
 @jobs.command()
@@ -186,20 +193,65 @@ def pause(job: str, cache: Path | None, as_json: bool) -> None:
 @jobs.command()
 @click.argument("job")
 @click.option("--batch", type=click.IntRange(1), help="Prompts at a time from now on: fewer need less memory.")
+@executor_options
 @options()
 def resume(job: str, batch: int | None, cache: Path | None, as_json: bool) -> None:
-    """Go on with a job that stopped or was paused, and with those that waited for it.
+    """Go on with a job that stopped or was paused, and with those that waited for it. With options of an executor it
+    is done there from now on; its finished parts stay.
 
     \b
-    Example:  synergy-tui jobs resume c3f9a1b2
+    Example:  synergy-tui jobs resume c3f9a1b2 --executor slurm
     """
-    from synergy_tui.jobs import submit
+    from synergy_tui.jobs import reach, submit
 
     found = _job(cache, job)
-    chain = [one.id for one in submit.resume(found.cache, found, batch)]
+    order = found.order()
+    executor = executor_in_force(order.executor)
+    reach.check(executor, order.spec.device, found.cache)
+    chain = [one.id for one in submit.resume(found.cache, found, batch, executor)]
     if as_json:
         return print_json({"queued": chain, **found.status()})
     click.echo(f"{', '.join(chain)} queued. Follow it: synergy-tui jobs watch {chain[-1]}")
+
+
+@jobs.command()
+@click.argument("job")
+@options()
+def work(job: str, cache: Path | None, as_json: bool) -> None:
+    """Work on a job here until it is done: as its worker where it has none, otherwise making parts for that one. Any
+    number of these may run, on all hosts that share the cache; what one was making when it was killed is made again.
+    JOB is an id or the job's folder.
+
+    \b
+    Example:  sbatch --array=0-7 --gres=gpu:1 --wrap "synergy-tui jobs work c3f9a1b2"
+    """
+    from synergy_tui.jobs import processes
+    from synergy_tui.jobs.folder import RESTING
+    from synergy_tui.settings import worker_environment
+
+    found = _placed(cache, job)
+    if (state := found.status()["state"]) in RESTING:
+        raise JobError(f"job {found.id} is {state}", f"synergy-tui jobs resume {found.id} --executor none, then this")
+    if as_json:
+        raise UsageError("jobs work prints what it does", "jobs show has --json")
+    processes.become(["synergy_tui.jobs.worker", str(found.path), "--join"], worker_environment(found.cache))
+
+
+@jobs.command()
+@click.argument("job")
+@executor_options
+@options()
+def script(job: str, cache: Path | None, as_json: bool) -> None:
+    """A script for sbatch whose tasks work on a job, for those who have no submitit or another scheduler.
+
+    \b
+    Example:  synergy-tui jobs script c3f9a1b2 --workers 8 --slurm-gres gpu:1 > job.sh
+    """
+    from synergy_tui.jobs.script import sbatch
+
+    found = _placed(cache, job)
+    text = sbatch(found.id, found.path, executor_in_force(found.order().executor))
+    click.echo(json.dumps({"script": text}) if as_json else text)
 
 
 @jobs.command()
@@ -230,6 +282,15 @@ def _job(cache: Path | None, job: str) -> JobFolder:
     from synergy_tui.jobs import folder
 
     return folder.find(_place(cache), job)
+
+
+def _placed(cache: Path | None, job: str) -> JobFolder:
+    """A job by its id or its folder, which a scheduler on another host is given."""
+    from synergy_tui.jobs.folder import JobFolder
+
+    if os.sep in job and (path := user_path(job)).is_dir():
+        return JobFolder(path.resolve())
+    return _job(cache, job)
 
 
 def _place(cache: Path | None) -> Path:

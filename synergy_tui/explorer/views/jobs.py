@@ -109,7 +109,7 @@ class JobsView(View):
         self._subjects: dict[str, str] = {}
         self._first: dict[str, str] = {}
         self._head: list[Text] = []
-        self._log: tuple[str, list[str]] = ("", [])
+        self._log: tuple[str, list[str], list[str]] = ("", [], [])
         self.listing.fold = self._fold
         self.query_one(Input).cursor_blink = False
         self.head("#jobs-pane", "Jobs")
@@ -281,9 +281,11 @@ class JobsView(View):
         else:
             self.head("#job-pane", f"{job['kind']} {job['id']}")
         self._head = [*self._facts(row), *(self._members(row) if row.chain else self._stages(job))]
-        self._log_there((str(job["id"]), self._log[1] if self._log[0] == job["id"] else []))
-        log = self.explorer.settings.cache / "jobs" / str(job["id"]) / "log.txt"
-        self.explorer.in_thread("log", lambda: (str(job["id"]), _tail(log)), self._log_there)
+        same = self._log if self._log[0] == job["id"] else (str(job["id"]), [], [])
+        self._log_there(same)
+        folder = self.explorer.settings.cache / "jobs" / str(job["id"])
+        running = job["state"] == "running"
+        self.explorer.in_thread("log", lambda: _looked(folder, running), self._log_there)
 
     @property
     def _width(self) -> int:
@@ -331,14 +333,20 @@ class JobsView(View):
                 told.append(line)
         return told
 
-    def _log_there(self, found: tuple[str, list[str]]) -> None:
-        job, tail = found
+    def _log_there(self, found: tuple[str, list[str], list[str]]) -> None:
+        job, tail, working = found
         if self.job is None or self.job["id"] != job:
             return
         self._log = found
         room = max(self.query_one("#job-pane").content_size.height - len(self._head) - 1, 0)
-        log = [Text(f" {line}", self.ink.dim) for line in tail[-room:]] if room else []
-        self.query_one("#job-lines", Lines).show([*self._head, Text(), *log], self.ink)
+        most = max(min(room - 2, 8), 0)  # of hosts at work, where the log has room too
+        shown = [f"{SIGNS['running']} {line}" for line in working[:most]]
+        if len(working) > most > 0:
+            shown[-1] = f"{SIGNS['running']} {len(working) - most + 1} more at work"
+        head = [*self._head, *(Text(f" {telling.whole_words(line, self._width - 2)}") for line in shown)]
+        room -= len(shown)
+        log = [Text(f" {line}", self.ink.dim) for line in tail[-room:]] if room > 0 else []
+        self.query_one("#job-lines", Lines).show([*head, Text(), *log], self.ink)
 
     def _folder(self, job: str) -> Any:
         from synergy_tui.jobs import folder
@@ -499,6 +507,16 @@ class JobsView(View):
             sentences.append(f"It {waits}.")
         wrong = job.get("error") or status.silence(job)
         return [*sentences, str(wrong)] if wrong else sentences
+
+
+def _looked(folder: Path, running: bool) -> tuple[str, list[str], list[str]]:
+    """(id, the log's end, who makes which parts) of a job."""
+    from synergy_tui.jobs import held
+    from synergy_tui.jobs.folder import JobFolder
+
+    parts = held.holders(JobFolder(folder)) if running else []
+    working = [printable(line) for line in status.at_work([one.as_dict() for one in parts])]
+    return folder.name, _tail(folder / "log.txt"), working
 
 
 def _tail(path: Path) -> list[str]:

@@ -63,7 +63,9 @@ def _join(job: JobFolder) -> int:
     """Helps the job's worker. When that is gone without an end, this process begins anew, to be its worker."""
     from synergy_tui.jobs.worker.helper import help_with
 
-    code = help_with(job, choose(job.order().spec.device))
+    device = choose(job.order().spec.device)
+    # On a CPU whoever joins wants to share the cores.
+    code = help_with(job, device, alone=device == "cpu" or settings.in_slurm())
     if (status := job.status())["state"] == "failed" and status.get("lost"):
         os.execv(sys.executable, [sys.executable, "-m", "synergy_tui.jobs.worker", *sys.argv[1:]])
     return code
@@ -130,6 +132,9 @@ def _turn(job: JobFolder, order: Order, joins: bool, queued: float, progress: Pr
         yield "cpu"
         return
     device = choose(order.spec.device)
+    if joins and settings.in_slurm():
+        yield device
+        return
     with Turn(job, device, queued, progress):
         if (count := team(order.executor, device)) > 1 and not joins:
             if device == "cuda":

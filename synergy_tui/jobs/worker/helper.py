@@ -98,12 +98,18 @@ def _parts(job: JobFolder, device: str, heard: Heard) -> int:
     maker = None
     while (state := job.status()["state"]) not in RESTING:
         heard.check()
-        for wanted in wanted_now(job):
-            if maker is None:
-                maker = _maker(job, heard)
-            make(job, wanted, maker, me, heard)
-        time.sleep(POLL)
+        if maker is None and wanted_now(job):
+            maker = _maker(job, heard)
+        # While it was being loaded others may have made all, and the job's worker published them.
+        if maker is None or not _made_one(job, maker, me, heard):
+            time.sleep(POLL)
     return 0 if state == "done" else 1
+
+
+def _made_one(job: JobFolder, maker: Maker, me: Holder, heard: Heard) -> bool:
+    """Makes one of the parts that are wanted now."""
+    wanted = wanted_now(job)
+    return job.status()["state"] not in RESTING and any(make(job, one, maker, me, heard) for one in wanted)
 
 
 def _maker(job: JobFolder, heard: Heard) -> Maker:
