@@ -12,7 +12,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,13 @@ _FULL = 4_000_000
 
 @dataclass(frozen=True)
 class Order:
-    """What a job is to do. after: the job it waits for. softly: whatever the end of that is."""
+    """What a job is to do. after: the job it waits for. softly: whatever the end of that is. sweep: the job that started
+    it, where it is of a sweep's cell."""
 
     spec: Spec
     after: str | None = None
     softly: bool = False
+    sweep: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,14 @@ class JobFolder:
     def order(self) -> Order:
         """What to do. Raises JobError when it cannot be read, or asks for what this version does not know."""
         content = self._read("spec.json")
-        after = content.get("after")
+        after, sweep = content.get("after"), content.get("sweep")
         # Ids become paths: nothing outside the cache may be named.
         if not (after is None or _is_id(after)):
             raise self._damaged("spec.json: it has no usable predecessor")
+        if not (sweep is None or _is_id(sweep)):
+            raise self._damaged("spec.json: it has no usable sweep")
         try:
-            return Order(from_json(content), after, content.get("softly") is True)
+            return Order(from_json(content), after, content.get("softly") is True, sweep=sweep)
         except UsageError as error:
             raise JobError(f"job {self.id}: {error.what}", error.next_step) from None
 
@@ -119,11 +123,11 @@ class JobFolder:
         order = self.order()
         if order.spec.batch_size is None:
             raise UsageError(f"a {order.spec.KIND} job has no batch", "resume it as it is")
-        self.write_order(Order(order.spec.replace(batch=batch), order.after, order.softly))
+        self.write_order(replace(order, spec=order.spec.replace(batch=batch)))
 
     def write_order(self, order: Order) -> None:
         """Replaces what to do. Raises OSError."""
-        content = as_json(order.spec) | {"after": order.after, "softly": order.softly}
+        content = as_json(order.spec) | {"after": order.after, "softly": order.softly, "sweep": order.sweep}
         write_json(self.path / "spec.json", content, indent=1)
 
     def status(self) -> dict[str, Any]:
@@ -249,7 +253,7 @@ def new(cache: Path, order: Order) -> JobFolder:
             continue
     try:
         job.shards.mkdir()
-        job.write_status(queued(job.id, order.spec.KIND, order.after))
+        job.write_status(queued(job.id, order.spec.KIND, order.after, order.sweep))
         job.write_order(order)
     except BaseException:
         shutil.rmtree(job.path, ignore_errors=True)
@@ -257,7 +261,7 @@ def new(cache: Path, order: Order) -> JobFolder:
     return job
 
 
-def queued(job: str, kind: str, after: str | None) -> dict[str, Any]:
+def queued(job: str, kind: str, after: str | None, sweep: str | None = None) -> dict[str, Any]:
     """The status of a job that waits for its worker."""
     now = time.time()
     return {
@@ -268,6 +272,7 @@ def queued(job: str, kind: str, after: str | None) -> dict[str, Any]:
         "progress": 0.0,
         "pid": None,
         "after": after,
+        "sweep": sweep,
         "error": None,
         "created": now,
         "heartbeat": now,

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def _work(job: JobFolder) -> int:
             progress.state("queued", stage="queued")
             if order.after and order.after != job.id:
                 _wait_for(JobFolder(job.path.parent / order.after), progress, order.softly, spec.KIND)
-            with Turn(job, choose(spec.device), before["created"], progress):
+            turn = Turn(job, choose(spec.device), before["created"], progress) if spec.TAKES_TURN else nullcontext()
+            with turn:
                 progress.state("running", stage="starting")
                 if isinstance(source := getattr(spec, "source", None), Source):
                     trust.check(source)
