@@ -44,7 +44,8 @@ def sweep(plan: str, dry_run: bool, detach: bool, yes: bool, cache: Path | None,
               lag = [1, 2]
               redundancy = ["mmi", "ccs"]
     """
-    from synergy_tui.jobs import cells, chain, plan as planning
+    from synergy_tui.jobs import cells, chain
+    from synergy_tui.jobs import plan as planning
     from synergy_tui.subject import trust
 
     request = made(SweepRequest, chosen | {"plan": plan})
@@ -77,7 +78,7 @@ def sweep(plan: str, dry_run: bool, detach: bool, yes: bool, cache: Path | None,
         print_cells(rows)
     if wrong is not None:
         raise wrong
-    if rows[-1]["map"]:
+    if not as_json:
         _next(opened, job, rows)
 
 
@@ -90,13 +91,18 @@ def print_cells(rows: list[dict[str, Any]]) -> None:
 
 def _announce(found: Sweep) -> None:
     cells, captures = len(found.plan.spec.cells), len(found.plan.spec.captures)
-    say(f" sweep     {cells} cells of {captures} captures; {found.there} maps are there")
+    counted = f"{_count(cells, 'cell')} of {_count(captures, 'capture')}"
+    say(f" sweep     {counted}; the maps of {found.there} are there")
     if found.there < cells:
         say(f" {'':<9} will take {found.plan.cost}")
     if any(one.claims for one in found.plan.spec.cells):
         say(f" {'':<9} and a claims card of each: synergy-tui claims RUN says what that takes once the run is there")
     for note in found.notes:
         say(f" {'':<9} {note}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _planned(found: Sweep, as_json: bool) -> list[dict[str, Any]]:

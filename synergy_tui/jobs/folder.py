@@ -40,8 +40,8 @@ _FULL = 4_000_000
 
 @dataclass(frozen=True)
 class Order:
-    """What a job is to do. after: the job it waits for. softly: whatever the end of that is. sweep: the job that started
-    it, where it is of a sweep's cell."""
+    """What a job is to do. after: the job it waits for. softly: whatever the end of that is. sweep: the job that
+    started it, where it is of a sweep's cell."""
 
     spec: Spec
     after: str | None = None

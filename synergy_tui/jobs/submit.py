@@ -108,8 +108,8 @@ def linked(statuses: Sequence[Mapping[str, Any]], job: str) -> list[str]:
 
 def chains(statuses: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Ids of all jobs, those together that are joined by waiting for each other, whether under way or not; in each
-    chain those that wait come last. A sweep and the jobs of its cells are one, the sweep last. In the order of the first
-    job of each."""
+    chain those that wait come last. A sweep and the jobs of its cells are one, the sweep last. In the order of the
+    first job of each."""
     sweeps: dict[str, list[str]] = {str(one["id"]): [] for one in statuses if one.get("kind") == SweepSpec.KIND}
     for one in statuses:
         sweeps.get(str(one.get("sweep")), []).append(str(one["id"]))

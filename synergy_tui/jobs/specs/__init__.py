@@ -5,7 +5,7 @@ fields.py     what a field is: options, forms and job folders read and check it 
 base.py       Request, Spec: values, JSON, hash, command
 method.py     Method: how pairs are decomposed
 registry.py   SPECS: the kinds there are; files of specs
-capture.py, decompose.py, ablate.py, ladder.py, networks.py, claims.py, scores.py, sweep.py, pull.py   classes of every kind
+capture.py, decompose.py, ablate.py, ladder.py, networks.py, claims.py, scores.py, sweep.py, pull.py   every kind's
 earlier.py    specs of earlier versions
 """
 
