@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def _counted(cache: Path) -> dict[str, int]:
 
 
 def _scores(cache: Path, decomposition: str) -> list[dict[str, Any]]:
-    query = "SELECT layer, unit, score, value FROM unit_scores WHERE decomposition = $1 ORDER BY ALL"
+    query = "SELECT unit_index, score, value, low, high FROM unit_scores WHERE decomposition = $1 ORDER BY ALL"
     return load.rows(Cache.open(cache), query, decomposition)
 
 
@@ -98,6 +99,7 @@ def _jobs_are_told_folded(command, cache, found):
     assert {one["id"] for one in command.json("jobs", "list")} >= {one.id for one in of_cells}
     shown = command("jobs", "show", found["sweep"]).stdout
     assert all(one["map"] in shown for one in found["cells"])
+    assert re.search(r"^captures +2$", shown, re.MULTILINE)
     assert command.json("jobs", "show", found["sweep"])["cells"] == found["cells"]
     recipe = command("jobs", "show", found["sweep"], "--recipe").stdout
     assert recipe.startswith("synergy-tui sweep /")
@@ -219,15 +221,13 @@ def test_a_sweep_from_elsewhere_allows_nothing(command, cache, tmp_path, tiny):
 @pytest.mark.worker
 def test_cards_are_made_of_each_run_and_found_again(command, cache, tmp_path):
     file = tmp_path / "plan.toml"
-    file.write_text(
-        'subjects = ["zoo:induction"]\nprompts = 8\nsteps = 30\nmethods.lag = [1, 2]\nclaims = {parts = "networks"}'
-    )
+    file.write_text('subjects = ["zoo:induction"]\nprompts = 8\nsteps = 30\nclaims = {parts = "networks"}')
     found = command.json("sweep", str(file))["cells"]
     judged = load.rows(Cache.open(cache), "SELECT card, decomposition FROM cards ORDER BY created")
     assert [(one["card"], one["decomposition"]) for one in judged] == [(one["card"], one["map"]) for one in found]
     again = command.json("sweep", str(file))["cells"]
     assert again == found
-    assert len(_jobs(cache, "claims")) == len(_jobs(cache, "networks")) == 2
+    assert len(_jobs(cache, "claims")) == len(_jobs(cache, "networks")) == 1
 
 
 @pytest.mark.worker
