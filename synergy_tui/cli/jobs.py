@@ -39,9 +39,10 @@ def jobs() -> None:
 
 
 @jobs.command("list")
+@click.option("--all", "every", is_flag=True, help="Also the jobs that sweeps have started, a line for each.")
 @options()
-def list_(cache: Path | None, as_json: bool) -> None:
-    """All jobs of the cache, oldest first.
+def list_(every: bool, cache: Path | None, as_json: bool) -> None:
+    """All jobs of the cache, oldest first. A sweep is one line; with --json all jobs are told.
 
     \b
     Example:  synergy-tui jobs list
@@ -54,6 +55,8 @@ def list_(cache: Path | None, as_json: bool) -> None:
         return print_json(found)
     if not found:
         return click.echo("There are no jobs. Try: synergy-tui run smollm2")
+    if not every:
+        found = _folded(found)
     rows = [
         {
             "id": row["id"],
@@ -76,8 +79,8 @@ def list_(cache: Path | None, as_json: bool) -> None:
 @click.option("--recipe", is_flag=True, help="The command that makes its result anew.")
 @options()
 def show(job: str, recipe: bool, cache: Path | None, as_json: bool) -> None:
-    """What a job does and how far it is; with --recipe the command that remakes its result, also when the job itself
-    was tidied away.
+    """What a job does and how far it is, of a sweep also its cells and what they made; with --recipe the command that
+    remakes its result, also when the job itself was tidied away.
 
     \b
     Example:  synergy-tui jobs show c3f9a1b2 --recipe
@@ -85,21 +88,32 @@ def show(job: str, recipe: bool, cache: Path | None, as_json: bool) -> None:
     if recipe:
         from synergy_tui.store import load
 
+        if (command := _of_sweep(cache, job)) is not None:  # it has no row in the catalogue: its cells have
+            return print_json({"result": job, "command": command, "before": []}) if as_json else click.echo(command)
         *before, this = load.recipe(open_cache(cache), job)
         if as_json:
             return print_json(this | {"before": before})
         # What stands before the command is for the shell a comment.
         return click.echo("\n".join([*(f"# {one['result']}: {one['command']}" for one in before), this["command"]]))
+    from synergy_tui.jobs import cells
+    from synergy_tui.jobs.specs import SweepSpec
+
     found = _job(cache, job)
     told, spec = found.status(), found.order().spec
     from synergy_tui.drawing import status
     from synergy_tui.jobs import held
 
     parts = [one.as_dict() for one in held.holders(found)] if told["state"] == "running" else []
+    of_cells = {"cells": cells.rows(found, spec, told["state"])} if isinstance(spec, SweepSpec) else {}
     if as_json:
         content = {"status": told, "spec": {"kind": spec.KIND, **spec.to_json()}, "folder": str(found.path)}
-        return print_json(content | {"at_work": parts})
+        return print_json(content | {"at_work": parts} | of_cells)
     print_place(status.as_text(told, spec.to_json(), str(found.path), parts), found.path)
+    if of_cells:
+        from synergy_tui.cli.sweep import print_cells
+
+        click.echo()
+        print_cells(of_cells["cells"])
 
 
 @jobs.command()
@@ -291,6 +305,26 @@ def _placed(cache: Path | None, job: str) -> JobFolder:
     if os.sep in job and (path := user_path(job)).is_dir():
         return JobFolder(path.resolve())
     return _job(cache, job)
+
+
+def _of_sweep(cache: Path | None, job: str) -> str | None:
+    """The command of a sweep; None where the id is of something else."""
+    from synergy_tui.jobs import folder
+    from synergy_tui.jobs.specs import SweepSpec
+
+    if not job.startswith(SweepSpec.LETTER):
+        return None
+    try:
+        spec = folder.find(_place(cache), job).order().spec
+    except (JobError, UsageError):
+        return None
+    return spec.remake() if isinstance(spec, SweepSpec) else None
+
+
+def _folded(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the jobs of sweeps that are there themselves: those tell how many of their cells are done."""
+    sweeps = {row["id"] for row in found if row.get("kind") == "sweep"}
+    return [row for row in found if row.get("sweep") not in sweeps]
 
 
 def _place(cache: Path | None) -> Path:

@@ -108,12 +108,12 @@ def as_text(status: dict[str, Any], spec: dict[str, Any], folder: str, parts: Se
 
 def _value(value: Any) -> str:
     """Of a list that is no list of words its length: a spec has all prompts in it."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         many = len(value) > 12 or any(isinstance(one, dict) for one in value)
         return f"{len(value)}" if many else ", ".join(map(str, value))
     if isinstance(value, dict):
         return ", ".join(f"{name} {one}" for name, one in value.items() if isinstance(one, str | int))
-    return str(value)
+    return "" if value is None else str(value)
 
 
 def span(seconds: float) -> str:

@@ -172,6 +172,9 @@ class Spec(Request, frozen=True, kw_only=True):
     TABLES: ClassVar[tuple[str, ...]] = ()
     """Tables of the cache that its result has rows in."""
 
+    TAKES_TURN: ClassVar[bool] = True
+    """Whether its worker computes: then it waits for its turn on the device."""
+
     def request(self) -> Request:
         """What was asked for, with what was found out about it."""
         return self.REQUEST(**{name: getattr(self, name) for name in self.REQUEST.__struct_fields__})

@@ -91,7 +91,7 @@ def _work(job: JobFolder, joins: bool) -> int:
                 trust.check(source)
             with _turn(job, order, joins, before["created"], progress) as device:
                 progress.state("running", stage="starting")
-                _done(job, spec, progress, crew_for(job, progress, LOCAL if joins else order.executor, device))
+                _done(job, spec, progress, _crew(job, progress, order, joins, device))
             progress.state("done", stage="done")
             # What they were made into is published.
             for one in (job.shards, job.held, job.errors):
@@ -132,7 +132,7 @@ def _turn(job: JobFolder, order: Order, joins: bool, queued: float, progress: Pr
         yield "cpu"
         return
     device = choose(order.spec.device)
-    if joins and settings.in_slurm():
+    if not order.spec.TAKES_TURN or (joins and settings.in_slurm()):
         yield device
         return
     with Turn(job, device, queued, progress):
@@ -142,6 +142,12 @@ def _turn(job: JobFolder, order: Order, joins: bool, queued: float, progress: Pr
             else:
                 share_cores(f"0/{count}")
         yield device
+
+
+def _crew(job: JobFolder, progress: Progress, order: Order, joins: bool, device: str) -> Crew:
+    """Who makes the parts; of a kind that has none of its own, this process all there is."""
+    alone = joins or not hasattr(module(order.spec.KIND), "Maker")
+    return crew_for(job, progress, LOCAL if alone else order.executor, device)
 
 
 def _done(job: JobFolder, spec: Spec, progress: Progress, crew: Crew) -> None:
