@@ -84,6 +84,11 @@ def rank() -> Rank | None:
     return Rank(*map(int, said))
 
 
+def hide_gpus() -> None:
+    """From here on this process sees no GPU, where it has not used one yet."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 def families() -> dict[str, dict[str, Any]]:
     """Architectures that the user described in config.toml. Raises UsageError."""
     return _read_config(_config_path()).get("families", {})

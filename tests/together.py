@@ -21,7 +21,7 @@ from synergy_tui.subject import ranks
 from synergy_tui.subject.loading import load
 from synergy_tui.subject.sources import resolve
 
-STEPS = 12
+STEPS = 6
 
 Found = dict[str, np.ndarray]
 
@@ -49,7 +49,7 @@ def measured(model: Path, kinds: tuple[str, ...], seed: int | None) -> Found:
     subject = load(resolve(str(model), weights_seed=seed), model, "cpu", "float32")
     units = subject.units(kinds)
     chance = np.random.default_rng(0)
-    prompts = [chance.integers(0, 256, length).tolist() for length in (9, 4, 6, 7)]
+    prompts = [chance.integers(0, 256, length).tolist() for length in (9, 4, 6)]
     sent, gathered = [], ranks.gathered
 
     def counted(value: torch.Tensor) -> torch.Tensor:
@@ -71,14 +71,14 @@ def measured(model: Path, kinds: tuple[str, ...], seed: int | None) -> Found:
         "drawn_series": np.concatenate([one.activity for one in drawn], axis=1),
         "replayed": np.concatenate(replay(subject, prompts, responses, units), axis=1),
     }
-    every = {layer: [place for place in range(units.per_layer)] for layer in range(units.layers)}
-    sets = {"one": {1: [0]}, "last": {2: [units.per_layer - 1]}, "two": {0: [0], 3: [units.per_layer - 1]}, "all": every}
+    last = units.per_layer - 1
+    sets = {"one": {1: [0]}, "two": {0: [0], 2: [last]}}
     ways: dict[str, Any] = {"zero": Zero(), "resample": Resample(5)}
     ways["mean"] = Mean(reference_means(subject, units, prompts[:2], responses[:2], 2))
     if kinds == ("head",) and "fused" not in model.name:
         ways["noise"] = Noise(subject, 0.7, 4)
     for way, how in ways.items():
-        intact = IntactBehaviour(subject, prompts, responses, 4, how, units=units)
+        intact = IntactBehaviour(subject, prompts, responses, 3, how, units=units)
         out[f"packed-{way}"] = np.array(intact.packed)
         for name, removed in sets.items():
             out[f"{way}-{name}"] = np.array(intact.under(removed))
@@ -86,7 +86,7 @@ def measured(model: Path, kinds: tuple[str, ...], seed: int | None) -> Found:
     if kinds == ("head",):
         with Zero().on(units, sets["two"]):
             out["answered"] = _flat([one.tokens for one in generate(subject, prompts, STEPS, units=units)])
-        out["saved"] = np.array(compression.saved(subject, units, {0: [0, 1], 2: [3]}))
+        out["saved"] = np.array(compression.saved(subject, units, {0: [0, 1], 2: [last]}))
     return out
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from synergy_tui.errors import SubjectError
-from synergy_tui.subject import ranks
+from synergy_tui.subject import facts, ranks
 from synergy_tui.subject.families import Family
 from synergy_tui.subject.sites import Site
 from synergy_tui.subject.source import Source
@@ -24,23 +24,11 @@ from synergy_tui.subject.source import Source
 _KEYS = ("k_proj", "qkv_proj", "query_key_value")
 """Projections whose output holds the keys."""
 
-_LESS = "ask for a smaller --tensor-parallel"
-
-_WITHOUT = "leave out --tensor-parallel"
-
 
 def check(source: Source, device: str) -> None:
     """Raises SubjectError where several processes cannot hold this subject together on this device, as far as is known
     before its files are read."""
-    if source.kind == "gguf":
-        raise SubjectError(
-            f"{source.name} is a GGUF file, and tensor parallelism divides model folders", "give it as a folder"
-        )
-    if source.adapter is not None:
-        raise SubjectError(
-            f"the adapter {source.adapter} cannot be merged into divided weights",
-            "merge it with PEFT, and give the merged model",
-        )
+    facts.check_divided(source, ranks.size())
     gpus = torch.cuda.is_available()  # transformers takes GPUs where there are some
     if device == "cpu" and gpus:
         raise SubjectError("tensor parallelism on cpu needs a machine that shows no GPU", "set CUDA_VISIBLE_DEVICES=''")
@@ -58,14 +46,14 @@ def check_config(config: Any, family: Family, where: str) -> None:
     plan = getattr(config, "base_model_tp_plan", None)
     if not plan or family.attention:
         what = "says no way to divide it" if not plan else "has heads that are found by their name alone"
-        raise SubjectError(f"{where}: {config.model_type} {what} over {count} processes", _WITHOUT)
+        raise SubjectError(f"{where}: {config.model_type} {what} over {count} processes", facts.WITHOUT)
     for name, what in _COUNTS.items():
         number = getattr(config, name, None)
         needed = name != "num_key_value_heads" or any(
             one.rpartition(".")[2] in _KEYS and how == "colwise" for one, how in plan.items()
         )
         if needed and isinstance(number, int) and number % count:
-            raise SubjectError(f"{where} has {number} {what}, which {count} processes cannot divide", _LESS)
+            raise SubjectError(f"{where} has {number} {what}, which {count} processes cannot divide", facts.LESS)
 
 
 _COUNTS = {
@@ -87,9 +75,11 @@ def how() -> dict[str, Any]:
 
 def from_whole(model: Any, dtype: torch.dtype) -> Any:
     """A model in the memory of every process, with the same weights in each → the same, divided."""
-    made = type(model).from_pretrained(
-        None, config=model.config, state_dict=model.state_dict(), dtype=dtype, **how()
-    ).eval()
+    made = (
+        type(model)
+        .from_pretrained(None, config=model.config, state_dict=model.state_dict(), dtype=dtype, **how())
+        .eval()
+    )
     made.generation_config = model.generation_config
     return made
 
@@ -102,7 +92,7 @@ def located(sites: Sequence[Site]) -> list[Site]:
 
 def _located(site: Site) -> Site:
     if site.kind == "ssm-head":
-        raise SubjectError(f"layer {site.layer} has ssm-heads, which cannot be told apart when divided", _WITHOUT)
+        raise SubjectError(f"layer {site.layer} has ssm-heads, which cannot be told apart when divided", facts.WITHOUT)
     if site.kind != "head":
         return site
     weight = site.modules[0].weight
@@ -112,7 +102,7 @@ def _located(site: Site) -> Site:
     by_column = [one.is_shard(weight.dim() - 1) for one in getattr(weight, "placements", ())] == [True]
     if not by_column or site.units * ranks.size() != every:
         raise SubjectError(
-            f"layer {site.layer} has {site.units} of its heads here, and which of them is not known", _WITHOUT
+            f"layer {site.layer} has {site.units} of its heads here, and which of them is not known", facts.WITHOUT
         )
     first = ranks.rank() * site.units
     return replace(site, units=every, held=range(first, first + site.units))
@@ -122,4 +112,4 @@ def check_alike(norms: torch.Tensor) -> None:
     """Raises SubjectError where norms, of all units of a pass, are not the same in every process."""
     off = (norms - ranks.same(norms)).nan_to_num().abs().max()
     if not ranks.agreed(bool(off <= 1e-3 * norms.nan_to_num().abs().max())):
-        raise SubjectError("its units do not put out the same in every process", _WITHOUT)
+        raise SubjectError("its units do not put out the same in every process", facts.WITHOUT)

@@ -42,7 +42,9 @@ def join(device: str) -> int:
             )
         torch.cuda.set_device(named.local)
         how |= {"backend": "nccl", "device_id": torch.device("cuda", named.local)}
-    elif device != "cpu":
+    elif device == "cpu":
+        settings.hide_gpus()  # transformers would take them
+    else:
         raise UsageError(f"{device} is one GPU, and {named.size} processes need one each", "give cuda, or cpu")
     try:
         distributed.init_process_group(rank=named.rank, world_size=named.size, **how)

@@ -32,8 +32,8 @@ class UnitTap(_Hooks):
 
     `last`: the last position alone, [layers, batch, per_layer] per pass; otherwise all, [layers, batch, steps,
     per_layer]. NaN where a layer has no unit. Where several processes hold the model, each takes the norms of its own
-    heads, and the norms alone are gathered: all have all of them. Experts are told apart by computing their weighted outputs one by one and
-    adding them up here: in bf16 that rounds each of them once more than the untapped model does.
+    heads, and the norms alone are gathered: all have all of them. Experts are told apart by computing their weighted
+    outputs one by one and adding them up here: in bf16 that rounds each of them once more than the untapped model does.
     """
 
     def __init__(self, units: Units, last: bool) -> None:
