@@ -177,6 +177,11 @@ class AblateSpec(AblateRequest, Spec, frozen=True, kw_only=True):
     sparing: bool = False
 
     @property
+    def processes(self) -> int:
+        """Those that hold the subject together."""
+        return self.tensor_parallel
+
+    @property
     def parents(self) -> tuple[str, ...]:
         """The decomposition, whose capture is replayed."""
         return (self.decomposition,)

@@ -174,6 +174,11 @@ class CaptureSpec(CaptureRequest, Spec, frozen=True, kw_only=True):
     ladder: str | None = None
 
     @property
+    def processes(self) -> int:
+        """Those that hold the subject together."""
+        return self.tensor_parallel
+
+    @property
     def from_run(self) -> bool:
         """Whether it replays the tokens of another capture."""
         return self.replayed is not None and all(one.response is None for one in self.items)
