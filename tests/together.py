@@ -75,13 +75,15 @@ def measured(model: Path, kinds: tuple[str, ...], seed: int | None) -> Found:
     sets = {"one": {1: [0]}, "two": {0: [0], 2: [last]}}
     ways: dict[str, Any] = {"zero": Zero(), "resample": Resample(5)}
     ways["mean"] = Mean(reference_means(subject, units, prompts[:2], responses[:2], 2))
-    if kinds == ("head",) and "fused" not in model.name:
+    if kinds == ("head",) and model.name != "fused":
         ways["noise"] = Noise(subject, 0.7, 4)
     for way, how in ways.items():
         intact = IntactBehaviour(subject, prompts, responses, 3, how, units=units)
         out[f"packed-{way}"] = np.array(intact.packed)
-        for name, removed in sets.items():
-            out[f"{way}-{name}"] = np.array(intact.under(removed))
+        try:
+            out |= {f"{way}-{name}": np.array(intact.under(removed)) for name, removed in sets.items()}
+        except SynergyError as error:
+            out[f"refused-{way}"] = np.frombuffer(str(error).encode(), np.uint8)
         out[f"{way}-after"] = np.array(intact.under({}))
     if kinds == ("head",):
         with Zero().on(units, sets["two"]):

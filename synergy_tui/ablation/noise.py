@@ -36,6 +36,8 @@ def noisy(subject: Subject, site: Site, places: list[int], alpha: float, seed: i
     UsageError where others than heads have theirs in several processes."""
     if site.held is None:
         ranks.alone(f"noise on units of the kind {site.kind}")
+    else:
+        _query(subject, site)  # what is refused in one process is refused in all: one that went on would wait for ever
     places = [place for place in places if place in site.here]
     with contextlib.ExitStack() as stack:
         for place in places:

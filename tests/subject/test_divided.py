@@ -29,6 +29,7 @@ MODELS = {
     "fused": ("phi3", {}),  # every process has all heads of it
     "few": ("llama", {"num_key_value_heads": 1}),
     "odd": ("llama", {"num_attention_heads": 3, "num_key_value_heads": 3, "hidden_size": 24}),
+    "joined": ("gpt_neox", {}),  # of whose queries there is no projection, so that noise is refused in both
     "undivided": ("gpt2", {"n_inner": 48}),
 }
 
@@ -120,6 +121,7 @@ def _refused(found):
     assert said["odd/head/None"].endswith("has 3 attention heads, which 2 processes cannot divide · " + LESS)
     assert said["undivided/head/None"].endswith("gpt2 says no way to divide it over 2 processes · " + WITHOUT)
     assert set(said) - {"told", "empty", "agreed"} == {"few/head/None", "odd/head/None", "undivided/head/None"}
+    assert "joined/head/None/refused-noise" in found[2, 0][0]
 
 
 def _heard(found):
