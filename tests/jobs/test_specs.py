@@ -134,7 +134,14 @@ def test_every_table_that_a_spec_names_is_there(kind: str) -> None:
 def test_the_hash_says_what_is_asked_and_not_where() -> None:
     spec = EACH["capture"]
     assert isinstance(spec, CaptureSpec)
-    for same in ({"batch": 7}, {"device": "cuda"}, {"data": "/else"}, {"control": None}, {"tasks": "/elsewhere"}):
+    for same in (
+        {"batch": 7},
+        {"tensor_parallel": 4},
+        {"device": "cuda"},
+        {"data": "/else"},
+        {"control": None},
+        {"tasks": "/elsewhere"},
+    ):
         assert spec.replace(**same).hash == spec.hash
     renamed = Source("other name", "folder", "/models/tiny", None, {}, None)
     assert spec.replace(source=renamed, allow_remote_code=False).hash == spec.hash

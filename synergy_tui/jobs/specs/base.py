@@ -202,6 +202,11 @@ class Spec(Request, frozen=True, kw_only=True):
         return self.command()
 
     @property
+    def processes(self) -> int:
+        """How many processes do it together."""
+        return 1
+
+    @property
     def batch_size(self) -> int | None:
         """Prompts at a time; None for a kind of job that has no batches."""
         size = getattr(self, "batch", None)
