@@ -206,12 +206,6 @@ def only_gpu(number: int) -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = str(number) if allowed is None else allowed[number]
 
 
-def without_gpu() -> None:
-    """Leaves this process no GPU. Before a library looks for them."""
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    os.environ["JAX_PLATFORMS"] = "cpu"
-
-
 def in_slurm() -> bool:
     """Whether Slurm started this process, and so has given it what it may use."""
     return "SLURM_JOB_ID" in os.environ

@@ -221,7 +221,7 @@ def resume(job: str, batch: int | None, cache: Path | None, as_json: bool) -> No
     found = _job(cache, job)
     order = found.order()
     executor = executor_in_force(order.executor)
-    reach.check(executor, order.spec.device, found.cache)
+    reach.check(executor, [order.spec], found.cache)
     chain = [one.id for one in submit.resume(found.cache, found, batch, executor)]
     if as_json:
         return print_json({"queued": chain, **found.status()})

@@ -34,7 +34,7 @@ def start(
     take a job or the executor cannot be used, UsageError for settings that cannot be used."""
     executor = executor or Executor.of_settings(settings.load(cache.folder).executor)
     if executor.executor in ("ray", "slurm") and (todo := [one for one in links if one.found is None]):
-        reach.check(executor, todo[0].plan.spec.device, cache.folder)
+        reach.check(executor, [one.plan.spec for one in todo], cache.folder)
     waiting = _unfinished(cache) if join else {}
     done = results(cache) if join else {}  # after the unfinished: what is not among those has its result by now
     ids: list[str] = []

@@ -23,7 +23,7 @@ from synergy_tui.jobs.folder import JobFolder, Order
 from synergy_tui.jobs.specs import LOCAL, Spec
 from synergy_tui.jobs.worker.crew import Crew, share_cores, team
 from synergy_tui.jobs.worker.crews import crew_for
-from synergy_tui.jobs.worker.making import module
+from synergy_tui.jobs.worker.making import is_memory, module
 from synergy_tui.jobs.worker.progress import Paused, Progress
 from synergy_tui.jobs.worker.turn import POLL, Turn
 from synergy_tui.subject import trust
@@ -111,7 +111,7 @@ def _work(job: JobFolder, joins: bool) -> int:
             progress.state("failed", stage="failed", error=f"{error.strerror or error} · {resume}")
         except Exception as error:
             traceback.print_exc()
-            if _out_of_memory(error):
+            if is_memory(error):
                 if batch is not None and batch > 1:
                     print(f"out of memory with a batch of {batch}: again with {batch // 2}", flush=True)
                     job.take_batch(batch // 2)
@@ -128,7 +128,7 @@ def _work(job: JobFolder, joins: bool) -> int:
 def _turn(job: JobFolder, order: Order, joins: bool, queued: float, progress: Progress) -> Iterator[str]:
     """Within the context the job has its device, which is told. Where others make the parts it needs none."""
     if not (order.executor.here or joins) and hasattr(module(order.spec.KIND), "Maker"):
-        settings.without_gpu()
+        settings.hide_gpus()
         yield "cpu"
         return
     device = choose(order.spec.device)
@@ -136,7 +136,10 @@ def _turn(job: JobFolder, order: Order, joins: bool, queued: float, progress: Pr
         yield device
         return
     with Turn(job, device, queued, progress):
-        if (count := team(order.executor, device)) > 1 and not joins:
+        if order.spec.processes > 1:
+            # They have the device, and not this process.
+            settings.hide_gpus()
+        elif (count := team(order.executor, device)) > 1 and not joins:
             if device == "cuda":
                 settings.only_gpu(0)
             else:
@@ -147,7 +150,7 @@ def _turn(job: JobFolder, order: Order, joins: bool, queued: float, progress: Pr
 def _crew(job: JobFolder, progress: Progress, order: Order, joins: bool, device: str) -> Crew:
     """Who makes the parts; of a kind that has none of its own, this process all there is."""
     alone = joins or not hasattr(module(order.spec.KIND), "Maker")
-    return crew_for(job, progress, LOCAL if alone else order.executor, device)
+    return crew_for(job, progress, LOCAL if alone else order.executor, device, order.spec.processes)
 
 
 def _done(job: JobFolder, spec: Spec, progress: Progress, crew: Crew) -> None:
@@ -182,12 +185,6 @@ def _wait_for(other: JobFolder, progress: Progress, softly: bool, kind: str) -> 
                 f"synergy-tui jobs resume {other.id} continues both",
             )
         time.sleep(POLL)
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """NumPy and Python have a class for it, torch and JAX words."""
-    words = ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED")
-    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
 
 
 if __name__ == "__main__":
