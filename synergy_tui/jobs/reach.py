@@ -23,8 +23,8 @@ ANSWER = 120.0
 
 
 def check(executor: Executor, specs: Sequence[Spec], cache: Path) -> None:
-    """Raises JobError where the executor lacks a package, a command, a cluster that answers, or a partition, or cannot do
-    one of the specs."""
+    """Raises JobError where the executor lacks a package, a command, a cluster that answers, or a partition, or cannot
+    do one of the specs."""
     if executor.executor == "ray":
         if any(one.processes > 1 for one in specs):
             raise JobError(
