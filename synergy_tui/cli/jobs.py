@@ -66,7 +66,7 @@ def list_(every: bool, cache: Path | None, as_json: bool) -> None:
             "rate": status.rate(row),
             "left": status.time_left(row),
             "made": time.strftime("%Y-%m-%d %H:%M", time.localtime(row.get("created") or 0)),
-            "after": row.get("after"),
+            "after": status.unstarted(row).removeprefix("synergy-tui ") or row.get("after"),
             "error": row.get("error") or status.silence(row),
         }
         for row in found

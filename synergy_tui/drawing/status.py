@@ -49,14 +49,19 @@ def silence(status: Mapping[str, Any]) -> str:
     return f"its worker has said nothing for {span(silent)}: stopped, or waiting for the disk" if silent else ""
 
 
+def unstarted(status: Mapping[str, Any]) -> str:
+    """The command that a job waits for which nobody was started for; empty for all others."""
+    return f"synergy-tui jobs work {status['id']}" if status.get("unstarted") and status["state"] == "queued" else ""
+
+
 def waits(status: Mapping[str, Any], jobs: Mapping[str, Mapping[str, Any]], device: str = "", first: str = "") -> str:
     """What a queued job waits for: another job, its device and who has that, or somebody to work on it. jobs: all of
     the cache, by id. device: the one it wants. first: the job that has the device or is next. Empty where it waits for
     nothing known."""
     if status["state"] != "queued":
         return ""
-    if status.get("unstarted"):
-        return f"waits for synergy-tui jobs work {status['id']}"
+    if command := unstarted(status):
+        return f"waits for {command}"
     other = jobs.get(str(status.get("after")))
     if other is not None and other["state"] in _GOING:
         paused = ", which is paused" if other["state"] == "paused" else ""
@@ -96,7 +101,7 @@ def as_text(status: dict[str, Any], spec: dict[str, Any], folder: str, parts: Se
         "done": f"{status.get('progress') or 0:.0%}",
         "rate": rate(status),
         "left": time_left(status),
-        "waits for": status.get("after"),
+        "waits for": unstarted(status) or status.get("after"),
         "executor": status.get("executor"),
         **working,
         "error": status.get("error") or silence(status),

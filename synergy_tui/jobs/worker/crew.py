@@ -122,7 +122,7 @@ class Crew:
             for name in [one for one in left if one in there]:
                 if (one := left.pop(name)).weight and name != took:
                     self.progress.advance(one.weight)
-            if took is None:
+            if took is None and left:
                 self.progress.check()
                 self._look(list(left.values()))
                 time.sleep(POLL)
