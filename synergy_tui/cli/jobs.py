@@ -219,6 +219,7 @@ def resume(job: str, batch: int | None, cache: Path | None, as_json: bool) -> No
     from synergy_tui.jobs import reach, submit
 
     found = _job(cache, job)
+    found.status()  # a damaged folder is told as such
     order = found.order()
     executor = executor_in_force(order.executor)
     reach.check(executor, [order.spec], found.cache)
