@@ -35,15 +35,20 @@ def _ray(executor: Executor, device: str | None, cache: Path) -> None:
     address = settings.ray_address() if executor.ray_address == "auto" else executor.ray_address
     if address is not None and address not in ("auto", "local"):
         _answers(address)
-    got = subprocess.run(
-        [sys.executable, "-m", "synergy_tui.jobs.worker.cluster", json.dumps(executor.to_json()), device or ""],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env=settings.worker_environment(cache),
-        timeout=ANSWER,
-        check=False,
-    )
+    try:
+        got = subprocess.run(
+            [sys.executable, "-m", "synergy_tui.jobs.worker.cluster", json.dumps(executor.to_json()), device or ""],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=settings.worker_environment(cache),
+            timeout=ANSWER,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise JobError(
+            f"the Ray cluster has not answered for {ANSWER:.0f} s", "look at its nodes: ray status"
+        ) from None
     try:
         found = json.loads(got.stdout.splitlines()[-1])
     except (IndexError, ValueError):

@@ -6,13 +6,19 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
+import re
 import signal
+import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import psutil
 import ray
+from ray._private import ray_constants, services  # there is no public way to ask without joining
 
 from synergy_tui import __version__, settings
 from synergy_tui.errors import JobError, SynergyError
@@ -26,8 +32,14 @@ from synergy_tui.jobs.worker.crew import Crew
 from synergy_tui.jobs.worker.making import Given, Wanted
 from synergy_tui.jobs.worker.progress import Progress
 
-PATIENCE = 10
-"""Seconds in which a cluster answers."""
+ANSWERS = 4.0
+"""Seconds in which a cluster answers at all."""
+
+PATIENCE = 20
+"""Seconds in which a cluster that answers is joined."""
+
+OWN = "synergy-tui-job"
+"""Begins the name of the node of a cluster that a job started for itself."""
 
 NODES_ANSWER = 60.0
 """Seconds in which every node has started a process that knows this package."""
@@ -131,40 +143,85 @@ class OnRay(Crew):
             held.release(self.job, part)
 
 
-def here() -> bool:
-    """Whether a cluster runs on this host that this user started."""
-    from ray._private import services  # there is no public way to ask without joining
+def here() -> str | None:
+    """The address of a cluster that this user started on this host; those that jobs started for themselves are none."""
+    for one in psutil.process_iter(["name", "uids", "cmdline"]):
+        if one.info["name"] == "raylet" and one.info["uids"] and one.info["uids"].real == os.getuid():
+            told = dict(word.split("=", 1) for word in one.info["cmdline"] or () if re.match(r"--[\w-]+=", word))
+            if "--gcs-address" in told and not told.get("--node-name", "").startswith(OWN):
+                return told["--gcs-address"]
+    return None
 
-    return bool(services.find_gcs_addresses())
+
+def address_of(executor: Executor) -> str | None:
+    """Of the cluster that is to be joined; None where there is none and a job starts one for itself."""
+    address = executor.ray_address
+    if address == "auto":
+        address = settings.ray_address() or "auto"
+    return here() if address == "auto" else None if address == "local" else address
 
 
 def connect(executor: Executor) -> None:
     """Joins the cluster, or starts one of this machine's cores for the job. Raises JobError."""
     logging.getLogger("ray").setLevel(logging.ERROR)
-    address = executor.ray_address
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address == "auto":
-        address = settings.ray_address() or ""
-    try:
-        with _within(PATIENCE):
-            if address:
+    if (address := address_of(executor)) is not None:
+        try:
+            _find(address)
+            with _within(PATIENCE):
                 ray.init(address=address, **quiet)
-                return
-            with contextlib.suppress(ConnectionError):
-                ray.init(address="auto", **quiet)
-                return
-    except (ConnectionError, TimeoutError, RuntimeError, ValueError, OSError) as error:
-        raise JobError(
-            f"no Ray cluster answers at {address or 'auto'} ({_first_line(error)})",
-            "start it, or check --ray-address and RAY_ADDRESS",
-        ) from None
+        except (ConnectionError, TimeoutError, RuntimeError, ValueError, OSError) as error:
+            raise JobError(
+                f"no Ray cluster answers at {address} ({_first_line(error)})",
+                "start it, or check --ray-address and RAY_ADDRESS",
+            ) from None
+        return
+    ray_constants.ENABLE_RAY_CLUSTER = False  # it listens on the loopback address alone
     ray.init(
+        address="local",
         num_cpus=devices.cores(),
         num_gpus=len(devices.gpus()),
         include_dashboard=False,
-        _node_ip_address="127.0.0.1",
+        _node_name=f"{OWN}-{os.getpid()}",
         **quiet,
     )
+
+
+def _find(address: str) -> None:
+    """Looks whether a cluster answers. Ray takes this host's own address for a loopback one; a cluster that listens on
+    the loopback address alone does not answer there. Raises ConnectionError."""
+    for own in (True, False):
+        ray_constants.ENABLE_RAY_CLUSTER = own
+        at = services.canonicalize_bootstrap_address(address)
+        host, _, port = at.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), ANSWERS).close()
+        except OSError as error:
+            if own and services.is_localhost(address.rpartition(":")[0]):
+                continue
+            ray_constants.ENABLE_RAY_CLUSTER = True
+            raise ConnectionError(_first_line(error)) from None
+        return _ask(at)
+
+
+def _ask(address: str) -> None:
+    """Raises ConnectionError where no cluster answers. In a thread: Ray waits for minutes, and hears no signal."""
+    found: list[BaseException | None] = []
+
+    def ask() -> None:
+        try:
+            ray._raylet.GcsClient(address=address)
+            found.append(None)
+        except BaseException as error:
+            found.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(ANSWERS)
+    if not found:
+        raise ConnectionError(f"no answer in {ANSWERS:g} s")
+    if found[0] is not None:
+        raise ConnectionError(_first_line(found[0]))
 
 
 def resources(executor: Executor, device: str | None) -> dict[str, Any]:

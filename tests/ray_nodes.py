@@ -1,0 +1,84 @@
+"""A real Ray cluster of several nodes on this host's loopback address, for tests. Everything it starts ends with it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+
+class Nodes:
+    """Nodes of one processor each; their processes have the environment that this one has when they start."""
+
+    def __init__(self, cluster: Any) -> None:
+        self._cluster = cluster
+
+    @property
+    def address(self) -> str:
+        """host:port"""
+        return str(self._cluster.address)
+
+    def add(self, environment: Mapping[str, str | None] | None = None, **how: Any) -> Any:
+        """Another node. environment: what differs in that of its processes."""
+        with changed(environment or {}):
+            how = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "include_dashboard": False} | how
+            return self._cluster.add_node(**how)
+
+    def kill(self, node: Any) -> None:
+        """As if its host had lost power."""
+        self._cluster.remove_node(node, allow_graceful=False)
+
+
+@contextlib.contextmanager
+def running(count: int, **how: Any) -> Iterator[Nodes]:
+    """Within the context a cluster of `count` nodes runs. The first has the cluster's own server and is to stay. how:
+    as each node is started."""
+    from ray._private import ray_constants
+    from ray.cluster_utils import Cluster
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False  # else it takes this host's own address for the loopback one
+    place = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # sockets have short paths
+    cluster = None
+    with changed({"RAY_TMPDIR": place, "RAY_ADDRESS": None}):
+        try:
+            cluster = Cluster(shutdown_at_exit=True)
+            nodes = Nodes(cluster)
+            for _ in range(count):
+                nodes.add(**how)
+            yield nodes
+        finally:
+            if cluster is not None:
+                cluster.shutdown()
+            ray_constants.ENABLE_RAY_CLUSTER = before
+            shutil.rmtree(place, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def changed(environment: Mapping[str, str | None]) -> Iterator[None]:
+    """Within the context this process has another environment; None takes a variable away."""
+    before = {name: os.environ.get(name) for name in environment}
+    _set(environment)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(environment: Mapping[str, str | None]) -> None:
+    for name, value in environment.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def left(place: Path) -> list[str]:
+    """Processes of Ray that name a folder."""
+    told = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    return [line for line in told.splitlines() if str(place) in line and "ray" in line]
