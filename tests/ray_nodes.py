@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 
 class Nodes:
@@ -17,6 +18,7 @@ class Nodes:
 
     def __init__(self, cluster: Any) -> None:
         self._cluster = cluster
+        self._expendable: list[Any] = []
 
     @property
     def address(self) -> str:
@@ -27,10 +29,23 @@ class Nodes:
         """Another node. environment: what differs in that of its processes."""
         with changed(environment or {}):
             how = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "include_dashboard": False} | how
-            return self._cluster.add_node(**how)
+            node = self._cluster.add_node(**how)
+        if node is not self._cluster.head_node:
+            self._expendable.append(node)
+        return node
+
+    def with_one_of(self, processes: Iterable[int]) -> Any:
+        """A node, not the first, that has one of these processes; None where none has."""
+        for node in self._expendable:
+            raylet = node.all_processes["raylet"][0].process.pid
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if {one.pid for one in psutil.Process(raylet).children(recursive=True)} & set(processes):
+                    return node
+        return None
 
     def kill(self, node: Any) -> None:
         """As if its host had lost power."""
+        self._expendable.remove(node)
         self._cluster.remove_node(node, allow_graceful=False)
 
 
@@ -59,6 +74,11 @@ def running(count: int, **how: Any) -> Iterator[Nodes]:
             shutil.rmtree(place, ignore_errors=True)
 
 
+def path_with(folder: Path) -> str:
+    """PYTHONPATH with another folder first."""
+    return os.pathsep.join(one for one in (str(folder), os.environ.get("PYTHONPATH", "")) if one)
+
+
 @contextlib.contextmanager
 def changed(environment: Mapping[str, str | None]) -> Iterator[None]:
     """Within the context this process has another environment; None takes a variable away."""
@@ -76,9 +96,3 @@ def _set(environment: Mapping[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-
-
-def left(place: Path) -> list[str]:
-    """Processes of Ray that name a folder."""
-    told = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
-    return [line for line in told.splitlines() if str(place) in line and "ray" in line]

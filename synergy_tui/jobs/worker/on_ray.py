@@ -71,7 +71,7 @@ class OnRay(Crew):
         """Says what the parts are of, and puts what their makers need where every host finds it."""
         super().begin(kind, spec, given)
         self._resources = resources(self.executor, spec.device)
-        self.size = max(slots(self._resources), 1)
+        self._count()
         check(self._resources)
         here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
             ray.get_runtime_context().get_node_id(), soft=False
@@ -95,7 +95,7 @@ class OnRay(Crew):
         try:
             while waiting or flying:
                 self.progress.check()
-                while waiting and len(flying) < AHEAD * self.size:
+                while waiting and len(flying) < self._most:
                     one = waiting.popleft()
                     flying[self._submitted(one)] = one
                 done, _ = ray.wait(list(flying), num_returns=1, timeout=0.1)
@@ -103,13 +103,19 @@ class OnRay(Crew):
                     self._take_in(reference, flying.pop(reference))
                 if time.monotonic() - looked > LOOK:
                     looked = time.monotonic()
-                    self.size = max(slots(self._resources), 1)
+                    self._count()
                     self._note([one.name for one in flying.values()])
         finally:
             for reference in flying:
                 with contextlib.suppress(Exception):
                     ray.cancel(reference, force=True)
             self._note([])
+
+    def _count(self) -> None:
+        """Looks how many tasks the cluster holds at a time. Where fewer are wanted no more are in flight."""
+        there = max(slots(self._resources), 1)
+        self.size = min(there, self.executor.workers or there)
+        self._most = self.size if self.size < there else AHEAD * self.size
 
     def _submitted(self, wanted: Wanted) -> Any:
         return self._task.remote(self._content, self._arrays, wanted.name, json.dumps(wanted.given), self._board)

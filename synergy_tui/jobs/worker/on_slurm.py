@@ -15,9 +15,9 @@ import submitit
 from synergy_tui.errors import JobError, SynergyError
 from synergy_tui.jobs import held
 from synergy_tui.jobs.folder import JobFolder
-from synergy_tui.jobs.specs import Executor, Spec
+from synergy_tui.jobs.specs import Executor
 from synergy_tui.jobs.worker.crew import Crew
-from synergy_tui.jobs.worker.making import Given, Wanted
+from synergy_tui.jobs.worker.making import Wanted
 from synergy_tui.jobs.worker.progress import Progress
 
 WORKERS = 2
@@ -42,11 +42,6 @@ class OnSlurm(Crew):
         self.size = executor.workers or WORKERS
         self._array: str | None = None
         self._fruitless, self._left, self._looked = 0, 0, 0.0
-
-    def begin(self, kind: Any, spec: Spec, given: Given) -> None:
-        """Says what the parts are of. What makers need they take from the cache themselves."""
-        super().begin(kind, spec, given)
-        self._device = spec.device
 
     def close(self) -> None:
         """Ends the array. Its tasks would end by themselves once the job is at rest; those still in the queue would
@@ -93,7 +88,7 @@ class OnSlurm(Crew):
         """Submits so many tasks as one array; returns its id. Raises JobError."""
         executor = submitit.SlurmExecutor(folder=str(self._logs), max_num_timeout=AGAIN)
         executor.update_parameters(**parameters(self.executor, self.job))
-        work = submitit.helpers.CommandFunction(command(self.job, self._device), verbose=False)
+        work = submitit.helpers.CommandFunction(command(self.job), verbose=False)
         self._logs.mkdir(exist_ok=True)
         try:
             if tasks == 1:
@@ -134,9 +129,9 @@ def longest(partition: str | None) -> str:
     return "UNLIMITED" if limit in ("infinite", "n/a") else limit
 
 
-def command(job: JobFolder, device: str | None) -> list[str]:
-    """What a task runs."""
-    return [sys.executable, "-m", "synergy_tui.jobs.worker.helper", str(job.path), device or "auto"]
+def command(job: JobFolder) -> list[str]:
+    """What a task runs. Slurm has given it what it may use; it takes no turn on that. A host may have several."""
+    return [sys.executable, "-m", "synergy_tui.jobs.worker.helper", str(job.path), "auto"]
 
 
 def at_work(array: str) -> bool:
