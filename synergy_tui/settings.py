@@ -64,6 +64,33 @@ def load(cache: str | Path | None = None) -> Settings:
     )
 
 
+@dataclass(frozen=True)
+class Rank:
+    """One of several processes that hold a model together. rank, size: among all; local, local_size: on its host."""
+
+    rank: int
+    size: int
+    local: int
+    local_size: int
+
+
+def rank() -> Rank | None:
+    """Which one this process is, as torchrun says it in the environment; None for a process alone. Raises
+    UsageError."""
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    said = [os.environ.get(name, "") for name in names]
+    if not said[1] or said[1] == "1":
+        return None
+    if bad := [name for name, one in zip(names, said, strict=True) if not one.isdecimal()]:
+        raise UsageError(f"WORLD_SIZE is {said[1]} and {bad[0]} is no number", "start it with torchrun")
+    return Rank(*map(int, said))
+
+
+def hide_gpus() -> None:
+    """From here on this process sees no GPU, where it has not used one yet."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 def families() -> dict[str, dict[str, Any]]:
     """Architectures that the user described in config.toml. Raises UsageError."""
     return _read_config(_config_path()).get("families", {})
@@ -179,10 +206,9 @@ def only_gpu(number: int) -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = str(number) if allowed is None else allowed[number]
 
 
-def without_gpu() -> None:
-    """Leaves this process no GPU. Before a library looks for them."""
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    os.environ["JAX_PLATFORMS"] = "cpu"
+def in_slurm() -> bool:
+    """Whether Slurm started this process, and so has given it what it may use."""
+    return "SLURM_JOB_ID" in os.environ
 
 
 def ray_address() -> str | None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers.pytorch_utils import Conv1D
 
 from synergy_tui.errors import UsageError
+from synergy_tui.subject import ranks
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import Site, Units
 from synergy_tui.subject.taps import sites_of
@@ -83,7 +84,8 @@ def save_without(subject: Subject, units: Units, removed: Removed, folder: Path,
     """Writes the subject with these units' weights set to 0 as a folder in transformers' format, with plan.json (layer
     → places of units, and `told`). (No configuration of transformers lets layers differ in how many heads or experts
     they have, so that nothing can be cut out.) The subject itself stays as it is: the parts set to 0 are put back.
-    Raises OSError."""
+    Raises OSError, and UsageError where several processes hold the model."""
+    ranks.alone("a copy of the model without some units")
     folder.mkdir(parents=True)
     model = subject.model
     with torch.inference_mode(False), torch.no_grad():
@@ -135,15 +137,15 @@ def _ssm_head(subject: Subject, site: Site, heads: list[int]) -> list[Tensor]:
 
 
 def _expert(subject: Subject, site: Site, experts: list[int]) -> list[Tensor]:
-    own = [one for one in site.modules[0].parameters() if one.dim() > 1 and len(one) == site.units]
+    own = [_whole(one) for one in site.modules[0].parameters() if one.dim() > 1 and len(one) == site.units]
     return [one[expert] for expert in experts for one in own]
 
 
 def _block(subject: Subject, site: Site, _: list[int]) -> list[Tensor]:
     """All weights of the block; of attention those of its parts that lead to its output alone."""
     if site.kind == "attention":
-        return list(_parent(subject, site.modules[0]).parameters())
-    return [one for module in site.modules for one in module.parameters()]
+        return [_whole(one) for one in _parent(subject, site.modules[0]).parameters()]
+    return [_whole(one) for module in site.modules for one in module.parameters()]
 
 
 _PARTS: dict[str, Any] = {"head": _head, "ssm-head": _ssm_head, "expert": _expert, "attention": _block, "mlp": _block}
@@ -153,13 +155,18 @@ def _columns(projection: Any, which: list[int], width: int) -> list[Tensor]:
     """Of a linear layer's weights [out, in]; those of GPT-2's are [in, out]."""
     parts = (slice(one * width, (one + 1) * width) for one in which)
     if isinstance(projection, Conv1D):
-        return [projection.weight[part] for part in parts]
-    return [projection.weight[:, part] for part in parts]
+        return [_whole(projection.weight)[part] for part in parts]
+    return [_whole(projection.weight)[:, part] for part in parts]
 
 
 def _rows(linear: torch.nn.Module, which: Sequence[int], width: int) -> list[Tensor]:
-    own = [one for one in (linear.weight, linear.bias) if one is not None]
+    own = [_whole(one) for one in (linear.weight, linear.bias) if one is not None]
     return [one[number * width : (number + 1) * width] for number in which for one in own]
+
+
+def _whole(weight: Tensor) -> Tensor:
+    """A weight; one that several processes hold as a thing of its shape that has no values."""
+    return torch.empty(weight.shape, device="meta") if ranks.is_divided(weight) else weight
 
 
 def _parent(subject: Subject, child: torch.nn.Module) -> Any:

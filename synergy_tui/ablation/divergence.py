@@ -21,7 +21,7 @@ from synergy_tui.ablation.head import ROWS, OutputHead
 from synergy_tui.ablation.interventions import Intervention, Zero
 from synergy_tui.ablation.linear import LaidOut
 from synergy_tui.ablation.packing import Pass, Sequences, attention_of, passes
-from synergy_tui.subject import positions
+from synergy_tui.subject import positions, ranks
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import Units
 
@@ -88,27 +88,28 @@ class IntactBehaviour:
         most = positions.boundary(subject.model)
         if most is not None and max(len(p) + len(r) for p, r in zip(prompts, responses, strict=True)) > most:
             packed, batch = False, 1  # what positions a sequence has is no matter of those beside it
-        self.packed = self._packs(sequences) if packed is None else packed
+        self.packed = ranks.agreed(self._packs(sequences)) if packed is None else packed
         found = passes(sequences, batch, subject.device, self.packed)
         tokens = sum(one.ids.numel() for one in found)
         width = subject.model.config.get_text_config().hidden_size * subject.model.dtype.itemsize
         self._stride = max(1, -(-tokens * width * len(self._layers) // KEPT))
-        with self._how.watching(self._units):
+        with ranks.in_step(), self._how.watching(self._units):
             self._passes = [self._intact(one, responses) for one in found]
         self._how.settle(sequences, found)
 
     @torch.inference_mode()
     def under(self, removed: Mapping[int, Sequence[int]]) -> Divergence:
-        """Divergence with the units of {layer: places} intervened on."""
+        """Divergence with the units of {layer: places} intervened on. Where several processes hold the model, all of
+        them call it alike, and it is the same in all of them."""
         out = np.full((3, self._count), np.nan)
         first = min((layer for layer, places in removed.items() if len(places)), default=0)
         for number, one in enumerate(self._passes):
-            with self._how.on(self._units, removed, number), self._starting_at(first, one):
+            with ranks.in_step(), self._how.on(self._units, removed, number), self._starting_at(first, one):
                 hidden = self._hidden(one.tokens)
             steps = torch.stack(self._against(one, hidden))
             for prompt in one.tokens.sequences:
                 out[:, prompt] = steps[:, one.tokens.step_of == prompt].mean(dim=1).cpu().numpy()
-        return Divergence(*out)
+        return Divergence(*ranks.same(out))
 
     def _packs(self, sequences: Sequences) -> bool:
         """Whether sequences in one row give the hidden states that they give alone."""

@@ -22,6 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from synergy_tui.subject import ranks
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import Site, Units
 from synergy_tui.subject.taps import Change, changed
@@ -58,6 +59,7 @@ _SUMS = ("size", "along", "count", "slope", "output")
 
 def slopes(subject: Subject, units: Units, prompt: Sequence[int], response: Sequence[int]) -> Slopes:
     """Of all units on one prompt with its response, from one teacher-forced pass and one backward pass."""
+    ranks.alone("a score by gradients")
     device, steps = subject.device, len(response)
     ids = torch.tensor([[*prompt, *response[:-1]]], device=device)
     accepted = inspect.signature(subject.model.forward).parameters

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from synergy_tui.ablation.linear import laid_out
 from synergy_tui.errors import SubjectError
+from synergy_tui.subject import ranks
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import text_config
 
@@ -35,9 +36,10 @@ class OutputHead:
     def __init__(self, subject: Subject) -> None:
         head = subject.model.get_output_embeddings()
         # KL is what remains of a cancellation: logits rounded to bf16 leave 0.05 nats of noise a step. So the output
-        # embedding is applied in fp32 whatever the model runs in; for an fp32 model this is no copy.
-        self._weight = head.weight.float()
-        self._bias = None if getattr(head, "bias", None) is None else head.bias.float()
+        # embedding is applied in fp32 whatever the model runs in; for an fp32 model this is no copy. Of a model that
+        # several processes hold, each has it whole: what it says then is the same in all of them.
+        self._weight = ranks.whole(head.weight).float()
+        self._bias = None if getattr(head, "bias", None) is None else ranks.whole(head.bias).float()
         self._cap: float | None = None
         scale = self._as_the_model_does(subject)
         if scale != 1:

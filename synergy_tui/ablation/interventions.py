@@ -156,11 +156,12 @@ class Noise(Intervention):
 
 
 class _Gone:
-    """Which units of a site are gone, as masks beside what they put out."""
+    """Which units of a site are gone, as masks beside what they put out in this process."""
 
     def __init__(self, site: Site, places: list[int]) -> None:
-        self._mask = torch.zeros(site.units, dtype=torch.bool)
-        self._mask[places] = True
+        mask = torch.zeros(site.units, dtype=torch.bool)
+        mask[places] = True
+        self._mask = mask[site.here.start : site.here.stop]
 
     def of(self, chosen: Tensor) -> Tensor:
         """[tokens, chosen, 1]: whether the expert is."""

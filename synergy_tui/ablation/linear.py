@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from synergy_tui.subject import ranks
+
 MOST = 1 << 30
 """Bytes of weights that are copied at most; a larger model runs as it is."""
 
@@ -46,6 +48,8 @@ class LaidOut:
 
 
 def _possible(weight: Tensor) -> bool:
+    if ranks.is_divided(weight):
+        return False
     there = hasattr(torch.ops.mkldnn, "_linear_pointwise") and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
     return (
         there and torch.backends.mkldnn.is_available() and weight.device.type == "cpu" and weight.dtype == torch.float32

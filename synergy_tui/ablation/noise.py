@@ -8,7 +8,8 @@ expert     its weights
 mlp        all weights of the block
 
 Noise on a linear layer is a hook that adds what the noise would have added. Weights kept in other ways (fused experts)
-are changed in place and put back from a copy, bit by bit.
+are changed in place and put back from a copy, bit by bit; so are a head's where several processes hold the model, each
+of them its own heads: what is added to a part of the output projection is then summed with all parts.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from synergy_tui.errors import SubjectError
+from synergy_tui.subject import ranks
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import Site
 from synergy_tui.terms import UNIT_KINDS
@@ -30,7 +32,13 @@ from synergy_tui.terms import UNIT_KINDS
 
 @contextlib.contextmanager
 def noisy(subject: Subject, site: Site, places: list[int], alpha: float, seed: int) -> Iterator[None]:
-    """Within it the units of a site have noise. Raises SubjectError where a family's weights cannot be told apart."""
+    """Within it the units of a site have noise. Raises SubjectError where a family's weights cannot be told apart,
+    UsageError where others than heads have theirs in several processes."""
+    if site.held is None:
+        ranks.alone(f"noise on units of the kind {site.kind}")
+    else:
+        _query(subject, site)  # what is refused in one process is refused in all: one that went on would wait for ever
+    places = [place for place in places if place in site.here]
     with contextlib.ExitStack() as stack:
         for place in places:
             # Heads came first: their noise is that of earlier versions.
@@ -54,6 +62,12 @@ class _Draw:
 def _head(stack: contextlib.ExitStack, subject: Subject, site: Site, place: int, draw: _Draw) -> None:
     part = slice(place * site.width, (place + 1) * site.width)
     query = _query(subject, site)
+    if site.held is not None:
+        first = part.start - site.held.start * site.width
+        part = slice(first, first + site.width)
+        for weight in (ranks.here(query.weight)[part], ranks.here(site.modules[0].weight)[:, part]):
+            stack.callback(_in_place(weight, draw(weight)))
+        return
     stack.callback(_on_rows(query, part, draw(query.weight[part])))
     stack.callback(_on_columns(site.modules[0], part, draw(site.modules[0].weight[:, part])))
 

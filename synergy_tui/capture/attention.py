@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from synergy_tui.subject import ranks
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import Site, decoder_layers
 
@@ -57,6 +58,7 @@ def patterns(
 ) -> dict[int, Float[Tensor, "4 heads"]]:
     """Number of a site of attention heads among `sites` → its scores on one prompt with its response, from one
     teacher-forced pass with plain (eager) attention. Sites of a family that gives no weights are missing."""
+    ranks.alone("a score by attention patterns")
     tokens = torch.tensor([*prompt, *response], device=subject.device)
     first, length = len(prompt) - 1, len(tokens) - 1
     counted = positions_of(tokens, first)

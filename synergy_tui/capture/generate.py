@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from synergy_tui.errors import SubjectError, TaskError
-from synergy_tui.subject import positions
+from synergy_tui.subject import positions, ranks
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import Units
 from synergy_tui.subject.taps import UnitTap
@@ -138,12 +138,13 @@ def generate(
     made: dict[int, Response] = {}
     for rows in _together(subject, [len(one) + steps - 1 for one in prompts]):
         passes = _Passes(subject, [prompts[row] for row in rows], units, steps)
-        found = passes.generated(
-            each_step,
-            sampling,
-            [numbers[row] for row in rows],
-            None if over is None else lambda row, tokens, rows=rows: over(rows[row], tokens),
-        )
+        with ranks.in_step():
+            found = passes.generated(
+                each_step,
+                sampling,
+                [numbers[row] for row in rows],
+                None if over is None else lambda row, tokens, rows=rows: over(rows[row], tokens),
+            )
         made |= dict(zip(rows, found, strict=True))
     return [made[row] for row in range(len(prompts))]
 
@@ -206,6 +207,7 @@ class _Passes:
                     ids = logits.argmax(dim=-1, keepdim=True)
                 else:
                     ids = sampling.draw(logits, chances[step])
+                ids = ranks.same(ids)  # a tie must not be broken one way here and another there
                 self._tokens[step] = ids[:, 0]
                 ended = growing & torch.isin(ids[:, 0], self._ends)
                 self._lengths[ended] = step + 1
@@ -269,11 +271,11 @@ def replay(
     most = positions.boundary(subject.model)
     long = set() if most is None else {row for row, length in enumerate(lengths) if length > most}
     short = [row for row in range(len(prompts)) if row not in long]
-    made = dict(
-        zip(short, _at_once(subject, [prompts[r] for r in short], [responses[r] for r in short], units), strict=True)
-    )
-    for row in long:
-        made[row] = _Passes(subject, [prompts[row]], units, len(responses[row])).forced(responses[row])
+    with ranks.in_step():
+        found = _at_once(subject, [prompts[row] for row in short], [responses[row] for row in short], units)
+        made = dict(zip(short, found, strict=True))
+        for row in long:
+            made[row] = _Passes(subject, [prompts[row]], units, len(responses[row])).forced(responses[row])
     return [made[row] for row in range(len(prompts))]
 
 

@@ -7,6 +7,7 @@ claims.py   claims, networks: verdicts on a run
 oinfo.py    oinfo: sets of heads against random ones
 compare.py  runs side by side
 scores.py   scores: what else heads are judged by
+sweep.py    sweep: subjects x tasks x methods x seeds as one job
 controls.py run --control: the same architecture with random weights
 look.py     explore, show, sql, export, doctor, bench
 completion.py  completion
@@ -49,6 +50,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "decompose": ("measure", "Decompose all pairs of a capture's heads with ΦID."),
         "ablate": ("measure", "Remove heads in order of their synergy, and of controls."),
         "scores": ("scores", "Score heads by their attention and by gradients."),
+        "sweep": ("sweep", "Measure what a plan lists: subjects x tasks x methods x seeds."),
         "difficulty": ("difficulty", "Follow the organisation of SUBJECT from easy to hard tasks."),
     },
     "Judge": {

@@ -1,7 +1,9 @@
-"""jobs list, show, watch, logs, cancel, pause, resume, clean."""
+"""jobs list, show, watch, logs, cancel, pause, resume, work, script, clean."""
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,9 @@ from synergy_tui.cli.common import (
     settings_in_force,
 )
 from synergy_tui.cli.manner import manners
+from synergy_tui.cli.starting import executor_in_force, executor_options
 from synergy_tui.errors import JobError, UsageError
+from synergy_tui.settings import user_path
 
 if TYPE_CHECKING:
     from synergy_tui.jobs.folder import JobFolder
@@ -35,9 +39,10 @@ def jobs() -> None:
 
 
 @jobs.command("list")
+@click.option("--all", "every", is_flag=True, help="Also the jobs that sweeps have started, a line for each.")
 @options()
-def list_(cache: Path | None, as_json: bool) -> None:
-    """All jobs of the cache, oldest first.
+def list_(every: bool, cache: Path | None, as_json: bool) -> None:
+    """All jobs of the cache, oldest first. A sweep is one line; with --json all jobs are told.
 
     \b
     Example:  synergy-tui jobs list
@@ -50,6 +55,8 @@ def list_(cache: Path | None, as_json: bool) -> None:
         return print_json(found)
     if not found:
         return click.echo("There are no jobs. Try: synergy-tui run smollm2")
+    if not every:
+        found = _folded(found)
     rows = [
         {
             "id": row["id"],
@@ -59,7 +66,7 @@ def list_(cache: Path | None, as_json: bool) -> None:
             "rate": status.rate(row),
             "left": status.time_left(row),
             "made": time.strftime("%Y-%m-%d %H:%M", time.localtime(row.get("created") or 0)),
-            "after": row.get("after"),
+            "after": status.unstarted(row).removeprefix("synergy-tui ") or row.get("after"),
             "error": row.get("error") or status.silence(row),
         }
         for row in found
@@ -72,8 +79,8 @@ def list_(cache: Path | None, as_json: bool) -> None:
 @click.option("--recipe", is_flag=True, help="The command that makes its result anew.")
 @options()
 def show(job: str, recipe: bool, cache: Path | None, as_json: bool) -> None:
-    """What a job does and how far it is; with --recipe the command that remakes its result, also when the job itself
-    was tidied away.
+    """What a job does and how far it is, of a sweep also its cells and what they made; with --recipe the command that
+    remakes its result, also when the job itself was tidied away.
 
     \b
     Example:  synergy-tui jobs show c3f9a1b2 --recipe
@@ -81,18 +88,32 @@ def show(job: str, recipe: bool, cache: Path | None, as_json: bool) -> None:
     if recipe:
         from synergy_tui.store import load
 
+        if (command := _of_sweep(cache, job)) is not None:  # it has no row in the catalogue: its cells have
+            return print_json({"result": job, "command": command, "before": []}) if as_json else click.echo(command)
         *before, this = load.recipe(open_cache(cache), job)
         if as_json:
             return print_json(this | {"before": before})
         # What stands before the command is for the shell a comment.
         return click.echo("\n".join([*(f"# {one['result']}: {one['command']}" for one in before), this["command"]]))
+    from synergy_tui.jobs import cells
+    from synergy_tui.jobs.specs import SweepSpec
+
     found = _job(cache, job)
     told, spec = found.status(), found.order().spec
-    if as_json:
-        return print_json({"status": told, "spec": {"kind": spec.KIND, **spec.to_json()}, "folder": str(found.path)})
     from synergy_tui.drawing import status
+    from synergy_tui.jobs import held
 
-    print_place(status.as_text(told, spec.to_json(), str(found.path)), found.path)
+    parts = [one.as_dict() for one in held.holders(found)] if told["state"] == "running" else []
+    of_cells = {"cells": cells.rows(found, spec, told["state"])} if isinstance(spec, SweepSpec) else {}
+    if as_json:
+        content = {"status": told, "spec": {"kind": spec.KIND, **spec.to_json()}, "folder": str(found.path)}
+        return print_json(content | {"at_work": parts} | of_cells)
+    print_place(status.as_text(told, spec.to_json(), str(found.path), parts), found.path)
+    if of_cells:
+        from synergy_tui.cli.sweep import print_cells
+
+        click.echo()
+        print_cells(of_cells["cells"])
 
 
 @jobs.command()
@@ -186,20 +207,65 @@ def pause(job: str, cache: Path | None, as_json: bool) -> None:
 @jobs.command()
 @click.argument("job")
 @click.option("--batch", type=click.IntRange(1), help="Prompts at a time from now on: fewer need less memory.")
+@executor_options
 @options()
 def resume(job: str, batch: int | None, cache: Path | None, as_json: bool) -> None:
-    """Go on with a job that stopped or was paused, and with those that waited for it.
+    """Go on with a job that stopped or was paused, and with those that waited for it. With options of an executor it
+    is done there from now on; its finished parts stay.
 
     \b
-    Example:  synergy-tui jobs resume c3f9a1b2
+    Example:  synergy-tui jobs resume c3f9a1b2 --executor slurm
     """
-    from synergy_tui.jobs import submit
+    from synergy_tui.jobs import reach, submit
 
     found = _job(cache, job)
-    chain = [one.id for one in submit.resume(found.cache, found, batch)]
+    order = found.order()
+    executor = executor_in_force(order.executor)
+    reach.check(executor, [order.spec], found.cache)
+    chain = [one.id for one in submit.resume(found.cache, found, batch, executor)]
     if as_json:
         return print_json({"queued": chain, **found.status()})
     click.echo(f"{', '.join(chain)} queued. Follow it: synergy-tui jobs watch {chain[-1]}")
+
+
+@jobs.command()
+@click.argument("job")
+@options()
+def work(job: str, cache: Path | None, as_json: bool) -> None:
+    """Work on a job here until it is done: as its worker where it has none, otherwise making parts for that one. Any
+    number of these may run, on all hosts that share the cache; what one was making when it was killed is made again.
+    JOB is an id or the job's folder.
+
+    \b
+    Example:  sbatch --array=0-7 --gres=gpu:1 --wrap "synergy-tui jobs work c3f9a1b2"
+    """
+    from synergy_tui.jobs import processes
+    from synergy_tui.jobs.folder import RESTING
+    from synergy_tui.settings import worker_environment
+
+    found = _placed(cache, job)
+    if (state := found.status()["state"]) in RESTING:
+        raise JobError(f"job {found.id} is {state}", f"synergy-tui jobs resume {found.id} --executor none, then this")
+    if as_json:
+        raise UsageError("jobs work prints what it does", "jobs show has --json")
+    processes.become(["synergy_tui.jobs.worker", str(found.path), "--join"], worker_environment(found.cache))
+
+
+@jobs.command()
+@click.argument("job")
+@executor_options
+@options()
+def script(job: str, cache: Path | None, as_json: bool) -> None:
+    """A script for sbatch whose tasks work on a job, for those who have no submitit or another scheduler.
+
+    \b
+    Example:  synergy-tui jobs script c3f9a1b2 --workers 8 --slurm-gres gpu:1 > job.sh
+    """
+    from synergy_tui.jobs.script import sbatch
+
+    found = _placed(cache, job)
+    text = sbatch(found.id, found.path, executor_in_force(found.order().executor))
+    click.echo(json.dumps({"script": text}) if as_json else text)
 
 
 @jobs.command()
@@ -230,6 +296,35 @@ def _job(cache: Path | None, job: str) -> JobFolder:
     from synergy_tui.jobs import folder
 
     return folder.find(_place(cache), job)
+
+
+def _placed(cache: Path | None, job: str) -> JobFolder:
+    """A job by its id or its folder, which a scheduler on another host is given."""
+    from synergy_tui.jobs.folder import JobFolder
+
+    if os.sep in job and (path := user_path(job)).is_dir():
+        return JobFolder(path.resolve())
+    return _job(cache, job)
+
+
+def _of_sweep(cache: Path | None, job: str) -> str | None:
+    """The command of a sweep; None where the id is of something else."""
+    from synergy_tui.jobs import folder
+    from synergy_tui.jobs.specs import SweepSpec
+
+    if not job.startswith(SweepSpec.LETTER):
+        return None
+    try:
+        spec = folder.find(_place(cache), job).order().spec
+    except (JobError, UsageError):
+        return None
+    return spec.remake() if isinstance(spec, SweepSpec) else None
+
+
+def _folded(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the jobs of sweeps that are there themselves: those tell how many of their cells are done."""
+    sweeps = {row["id"] for row in found if row.get("kind") == "sweep"}
+    return [row for row in found if row.get("sweep") not in sweeps]
 
 
 def _place(cache: Path | None) -> Path:

@@ -227,8 +227,8 @@ def doctor(cache: Path | None, as_json: bool) -> None:
     "name",
     type=click.Choice(
         [
-            *("ablation", "cache", "calibration", "capture", "difficulty", "explorer", "ladders", "parity", "phiid"),
-            *("scale", "truth"),
+            *("ablation", "cache", "calibration", "capture", "difficulty", "executors", "explorer", "ladders"),
+            *("parity", "phiid", "scale", "truth"),
         ]
     ),
     metavar="NAME",
@@ -237,8 +237,8 @@ def doctor(cache: Path | None, as_json: bool) -> None:
 def bench(name: str, cache: Path | None, as_json: bool) -> None:
     """Measure on this machine: what is compared is interleaved in one run, so trust the ratios.
 
-    NAME is ablation, cache, calibration, capture, difficulty, explorer, ladders, parity, phiid, scale, or truth. Scale
-    measures nothing: it simulates jobs on 1 to 512 GPUs.
+    NAME is ablation, cache, calibration, capture, difficulty, executors, explorer, ladders, parity, phiid,
+    scale, or truth. Scale measures nothing: it simulates jobs on 1 to 512 GPUs.
 
     \b
     Example:  synergy-tui bench phiid

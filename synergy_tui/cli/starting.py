@@ -118,6 +118,10 @@ def follow_jobs(jobs: Sequence[JobFolder], lost: Callable[[SynergyError], None] 
     """Draws the stages of jobs until all have ended. lost: takes the failure of one instead of raising it."""
     from synergy_tui.jobs.follow import follow
 
+    if executor_in_force().executor == "none":
+        for job in jobs:
+            say(f"Nobody was started. Work on it: synergy-tui jobs work {job.id}")
+        raise click.exceptions.Exit(0)
     with printer() as shown:
         follow(jobs, shown.show, lost)
 

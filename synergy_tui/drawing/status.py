@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synergy_tui.drawing.tables import printable
@@ -49,11 +49,19 @@ def silence(status: Mapping[str, Any]) -> str:
     return f"its worker has said nothing for {span(silent)}: stopped, or waiting for the disk" if silent else ""
 
 
+def unstarted(status: Mapping[str, Any]) -> str:
+    """The command that a job waits for which nobody was started for; empty for all others."""
+    return f"synergy-tui jobs work {status['id']}" if status.get("unstarted") and status["state"] == "queued" else ""
+
+
 def waits(status: Mapping[str, Any], jobs: Mapping[str, Mapping[str, Any]], device: str = "", first: str = "") -> str:
-    """What a queued job waits for: another job, or its device and who has that. jobs: all of the cache, by id. device:
-    the one it wants. first: the job that has the device or is next. Empty where it waits for nothing known."""
+    """What a queued job waits for: another job, its device and who has that, or somebody to work on it. jobs: all of
+    the cache, by id. device: the one it wants. first: the job that has the device or is next. Empty where it waits for
+    nothing known."""
     if status["state"] != "queued":
         return ""
+    if command := unstarted(status):
+        return f"waits for {command}"
     other = jobs.get(str(status.get("after")))
     if other is not None and other["state"] in _GOING:
         paused = ", which is paused" if other["state"] == "paused" else ""
@@ -70,15 +78,32 @@ def waits(status: Mapping[str, Any], jobs: Mapping[str, Mapping[str, Any]], devi
 _GOING = ("running", "queued", "paused")
 
 
-def as_text(status: dict[str, Any], spec: dict[str, Any], folder: str) -> str:
-    """One job as lines of a name and a value."""
+def at_work(parts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Who makes which parts, a line for each host and device: a name as wide as the widest, then the parts and for how
+    long the oldest. parts: part, host, device and seconds of each."""
+    by_place: dict[str, list[Mapping[str, Any]]] = {}
+    for one in parts:
+        if one["host"]:
+            by_place.setdefault(f"{one['host']} {one['device']}", []).append(one)
+    width = max(map(len, by_place), default=0)
+    return [
+        f"{place:<{width}}  {', '.join(str(one['part']) for one in some)}  {span(max(one['seconds'] for one in some))}"
+        for place, some in sorted(by_place.items())
+    ]
+
+
+def as_text(status: dict[str, Any], spec: dict[str, Any], folder: str, parts: Sequence[Mapping[str, Any]] = ()) -> str:
+    """One job as lines of a name and a value. parts: that are being made, as `at_work` takes them."""
+    working = {("at work" if place == 0 else " " * place): line for place, line in enumerate(at_work(parts))}
     lines = {
         "job": f"{status['kind']} {status['id']}",
         "state": status["state"],
         "done": f"{status.get('progress') or 0:.0%}",
         "rate": rate(status),
         "left": time_left(status),
-        "waits for": status.get("after"),
+        "waits for": unstarted(status) or status.get("after"),
+        "executor": status.get("executor"),
+        **working,
         "error": status.get("error") or silence(status),
         **{name: _value(value) for name, value in spec.items()},
         "folder": folder,
@@ -88,12 +113,12 @@ def as_text(status: dict[str, Any], spec: dict[str, Any], folder: str) -> str:
 
 def _value(value: Any) -> str:
     """Of a list that is no list of words its length: a spec has all prompts in it."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         many = len(value) > 12 or any(isinstance(one, dict) for one in value)
         return f"{len(value)}" if many else ", ".join(map(str, value))
     if isinstance(value, dict):
         return ", ".join(f"{name} {one}" for name, one in value.items() if isinstance(one, str | int))
-    return str(value)
+    return "" if value is None else str(value)
 
 
 def span(seconds: float) -> str:

@@ -23,8 +23,8 @@ _UNDER_WAY = ("running", "queued", "paused")
 
 @dataclass(frozen=True)
 class Row:
-    """A job, or a chain of several as one row. jobs: those that wait come last. inside: whether it stands below its
-    open chain."""
+    """A job, or a chain of several as one row. jobs: those that wait come last, and after the jobs of a sweep's cells
+    the sweep. inside: whether it stands below its open chain."""
 
     jobs: tuple[Job, ...]
     inside: bool = False
@@ -33,6 +33,16 @@ class Row:
     def chain(self) -> bool:
         """Whether it is a chain."""
         return len(self.jobs) > 1
+
+    @property
+    def sweep(self) -> bool:
+        """Whether it is a sweep, which tells its own state and stops its jobs itself."""
+        return self.last["kind"] == "sweep"
+
+    @property
+    def name(self) -> str:
+        """What it is, before its id."""
+        return str(self.last["kind"]) if self.sweep or not self.chain else f"{self.last['kind']} chain"
 
     @property
     def key(self) -> str:
@@ -52,6 +62,8 @@ class Row:
     @property
     def job(self) -> Job:
         """The job that this state is of: what pauses, resumes or shows its log."""
+        if self.sweep:
+            return self.last
         return min(self.jobs, key=lambda one: _WORST.index(one["state"]))
 
     @property
@@ -61,14 +73,21 @@ class Row:
 
     @property
     def progress(self) -> float:
-        """Of all jobs together."""
+        """Of all jobs together; of a sweep, the share of its cells that are done."""
+        if self.sweep:
+            return float(self.last.get("progress") or 0.0)
         return sum(one.get("progress") or 0.0 for one in self.jobs) / len(self.jobs)
 
     @property
     def counted(self) -> str:
-        """How many jobs of a chain are done, and how many failed."""
+        """How many jobs of a chain, or cells of a sweep, are done, and how many jobs failed."""
         states = [one["state"] for one in self.jobs]
         failed = f", {states.count('failed')} failed" if "failed" in states else ""
+        if self.sweep:
+            stage: Job = next((one for one in self.last.get("stages") or [] if one.get("unit") == "cells"), {})
+            kept = stage.get("kept") or 0
+            cells = f"{stage.get('done', 0) + kept:.0f} of {stage.get('total', 0) + kept:.0f} cells"
+            return cells if self.last["state"] == "failed" else f"{cells}{failed}"
         return f"{states.count('done')} of {len(states)} done{failed}"
 
 

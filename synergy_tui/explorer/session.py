@@ -249,7 +249,8 @@ class Session(App[None]):
             if one["state"] in ("done", "failed") and was.get(one["id"]) not in (None, one["state"]):
                 failed = one["state"] == "failed"
                 text = f"{one['kind']} {one['id']} {one['state']}" + (f": {one['error']}" if failed else "")
-                self.say(text, "error" if failed else "information")
+                if failed or not one.get("sweep"):  # a sweep tells its own end, and not that of every cell
+                    self.say(text, "error" if failed else "information")
                 if one["kind"] in _ADDING and not failed:
                     self._read_anew()
                 if self._first and one["kind"] == "decompose" and not failed:

@@ -13,7 +13,8 @@ from synergy_tui.subject.source import Source
 @dataclass(frozen=True)
 class About:
     """subject: its name, empty where the job's folder does not tell it. capture: the one that it is made of, if it is
-    made of one. device: where it runs."""
+    made of one. device: where it runs; empty where it
+    takes no turn."""
 
     subject: str = ""
     capture: str = ""
@@ -24,7 +25,7 @@ def about(job: JobFolder) -> About:
     """Reads a job's spec; nothing is known of one that is damaged or of another version."""
     try:
         spec = job.order().spec
-        device = choose(spec.device)
+        device = choose(spec.device) if spec.TAKES_TURN else ""
     except (SynergyError, OSError):
         return About()
     source = getattr(spec, "source", None)

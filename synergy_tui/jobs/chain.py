@@ -11,7 +11,7 @@ from synergy_tui.errors import JobError, SynergyError
 from synergy_tui.jobs import folder, reach
 from synergy_tui.jobs.folder import RESTING, JobFolder
 from synergy_tui.jobs.plan.base import Plan
-from synergy_tui.jobs.plan.links import Link
+from synergy_tui.jobs.plan.links import Link, results
 from synergy_tui.jobs.specs import Executor
 from synergy_tui.jobs.submit import cancel, resume, submit
 from synergy_tui.store.cache import Cache
@@ -24,16 +24,19 @@ def start(
     one_by_one: bool = False,
     join: bool = False,
     executor: Executor | None = None,
+    sweep: str | None = None,
 ) -> list[str]:
     """Ids of the results by place: those found, and those of jobs that make the others. A job waits for the one whose
     result it takes, and stops with it. one_by_one: each also waits for the end of the one before, whatever that is.
-    join: an unfinished job of equal hash is taken up instead of a new one. When a job cannot be submitted, those
-    submitted before are cancelled. executor: who makes parts; None for what the settings say. Raises JobError when the
-    cache cannot take a job, UsageError for settings that cannot be used."""
+    join: an unfinished job of equal hash is taken up instead of a new one, and so is one that has ended since the links
+    were looked for. executor: who makes parts; None for what the settings say. sweep: the job that starts them, noted
+    in them. When a job cannot be submitted, those submitted before are cancelled. Raises JobError when the cache cannot
+    take a job or the executor cannot be used, UsageError for settings that cannot be used."""
     executor = executor or Executor.of_settings(settings.load(cache.folder).executor)
     if executor.executor in ("ray", "slurm") and (todo := [one for one in links if one.found is None]):
-        reach.check(executor, todo[0].plan.spec.device, cache.folder)
+        reach.check(executor, [one.plan.spec for one in todo], cache.folder)
     waiting = _unfinished(cache) if join else {}
+    done = results(cache) if join else {}  # after the unfinished: what is not among those has its result by now
     ids: list[str] = []
     started: list[JobFolder] = []
     before = None
@@ -44,13 +47,17 @@ def start(
                 continue
             spec = one.spec(ids)
             job = waiting.get(spec.hash)
+            if job is None and one.completed is None and spec.hash in done:
+                ids.append(done[spec.hash])
+                continue
             if job is not None:
-                if job.status()["state"] in RESTING:
-                    resume(cache.folder, job)
+                if (state := job.status()["state"]) in RESTING and state != "done":
+                    resume(cache.folder, job, sweep=sweep)
             else:
                 needs = ids[one.of] if one.of is not None and links[one.of].found is None else None
                 after = needs or (before if one_by_one else None)
-                job = submit(cache.folder, spec, after=after, softly=needs is None, executor=executor)
+                softly = needs is None
+                job = submit(cache.folder, spec, after=after, softly=softly, executor=executor, sweep=sweep)
                 started.append(job)
             before = job.id
             ids.append(job.id)
@@ -69,7 +76,8 @@ def followed(plans: Sequence[Plan[Any]]) -> list[Link]:
 
 def started(cache: Cache, links: Sequence[Link], ids: Sequence[str]) -> list[JobFolder]:
     """The jobs of a chain that was started, those whose results were there left out."""
-    return [JobFolder(cache.jobs / one) for one, link in zip(ids, links, strict=True) if link.found is None]
+    jobs = [JobFolder(cache.jobs / one) for one, link in zip(ids, links, strict=True) if link.found is None]
+    return [job for job in jobs if job.path.exists()]
 
 
 def under_way(cache: Cache, links: Sequence[Link]) -> list[Link]:

@@ -45,12 +45,13 @@ _FULL = 4_000_000
 @dataclass(frozen=True)
 class Order:
     """What a job is to do. after: the job it waits for. softly: whatever the end of that is. executor: who makes its
-    parts."""
+    parts. sweep: the job that started it, where it is of a sweep's cell."""
 
     spec: Spec
     after: str | None = None
     softly: bool = False
     executor: Executor = LOCAL
+    sweep: str | None = None
 
 
 @dataclass(frozen=True)
@@ -112,13 +113,15 @@ class JobFolder:
     def order(self) -> Order:
         """What to do. Raises JobError when it cannot be read, or asks for what this version does not know."""
         content = self._read("spec.json")
-        after = content.get("after")
+        after, sweep = content.get("after"), content.get("sweep")
         # Ids become paths: nothing outside the cache may be named.
         if not (after is None or _is_id(after)):
             raise self._damaged("spec.json: it has no usable predecessor")
+        if not (sweep is None or _is_id(sweep)):
+            raise self._damaged("spec.json: it has no usable sweep")
         try:
             executor = Executor.from_json(content.get("executor") or {})
-            return Order(from_json(content), after, content.get("softly") is True, executor)
+            return Order(from_json(content), after, content.get("softly") is True, executor, sweep)
         except UsageError as error:
             raise JobError(f"job {self.id}: {error.what}", error.next_step) from None
 
@@ -145,7 +148,7 @@ class JobFolder:
 
     def write_order(self, order: Order) -> None:
         """Replaces what to do. Raises OSError."""
-        content = as_json(order.spec) | {"after": order.after, "softly": order.softly}
+        content = as_json(order.spec) | {"after": order.after, "softly": order.softly, "sweep": order.sweep}
         if order.executor != LOCAL:
             content["executor"] = order.executor.to_json()
         write_json(self.path / "spec.json", content, indent=1)
@@ -280,7 +283,7 @@ def new(cache: Path, order: Order) -> JobFolder:
             continue
     try:
         job.shards.mkdir()
-        job.write_status(queued(job.id, order.spec.KIND, order.after, order.executor))
+        job.write_status(queued(job.id, order.spec.KIND, order.after, order.sweep, order.executor))
         job.write_order(order)
     except BaseException:
         shutil.rmtree(job.path, ignore_errors=True)
@@ -288,7 +291,9 @@ def new(cache: Path, order: Order) -> JobFolder:
     return job
 
 
-def queued(job: str, kind: str, after: str | None, executor: Executor = LOCAL) -> dict[str, Any]:
+def queued(
+    job: str, kind: str, after: str | None, sweep: str | None = None, executor: Executor = LOCAL
+) -> dict[str, Any]:
     """The status of a job that waits for its worker, or for `jobs work` where nobody starts one."""
     now = time.time()
     status: dict[str, Any] = {
@@ -299,6 +304,7 @@ def queued(job: str, kind: str, after: str | None, executor: Executor = LOCAL) -
         "progress": 0.0,
         "pid": None,
         "after": after,
+        "sweep": sweep,
         "error": None,
         "created": now,
         "heartbeat": now,

@@ -48,6 +48,16 @@ class Held:
     holder: Holder
     began: float = field(default_factory=time.time)
 
+    def as_dict(self) -> dict[str, Any]:
+        """part, host, device, and for how many seconds."""
+        mine = self.holder
+        return {
+            "part": self.part,
+            "host": mine.host,
+            "device": mine.device,
+            "seconds": max(time.time() - self.began, 0),
+        }
+
 
 def holders(job: JobFolder) -> list[Held]:
     """The parts that are being made by somebody who lives, the oldest first."""

@@ -3,11 +3,13 @@ ran out."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 
 def spawn(arguments: Sequence[str], log: Path, folder: Path, environment: Mapping[str, str]) -> int:
@@ -24,6 +26,11 @@ def spawn(arguments: Sequence[str], log: Path, folder: Path, environment: Mappin
             start_new_session=True,
         )
     return process.pid
+
+
+def become(arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    """Goes on as `python -m` with the arguments, in this process."""
+    os.execve(sys.executable, [sys.executable, "-m", *arguments], dict(environment))
 
 
 @cache

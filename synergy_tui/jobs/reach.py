@@ -8,11 +8,12 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from synergy_tui import settings
 from synergy_tui.errors import JobError
-from synergy_tui.jobs.specs import Executor
+from synergy_tui.jobs.specs import Executor, Spec
 
 PATIENCE = 5.0
 """Seconds in which a host takes a connection."""
@@ -21,11 +22,17 @@ ANSWER = 120.0
 """Seconds in which a cluster that answers has started a process on every node."""
 
 
-def check(executor: Executor, device: str | None, cache: Path) -> None:
-    """Raises JobError where the executor lacks a package, a command, a cluster that answers, or a partition. device: as
-    a spec has it."""
+def check(executor: Executor, specs: Sequence[Spec], cache: Path) -> None:
+    """Raises JobError where the executor lacks a package, a command, a cluster that answers, or a partition, or cannot
+    do one of the specs."""
     if executor.executor == "ray":
-        _ray(executor, device, cache)
+        if any(one.processes > 1 for one in specs):
+            raise JobError(
+                "a model over several processes cannot be held by tasks of Ray", "use --executor slurm or local"
+            )
+        if any(getattr(one, "save", None) for one in specs):
+            raise JobError("weights are saved where a task runs, which in Ray is any host", "leave out --save")
+        _ray(executor, specs[0].device if specs else None, cache)
     elif executor.executor == "slurm":
         _slurm(executor)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from synergy_tui.errors import JobError
 from synergy_tui.jobs import folder, processes
 from synergy_tui.jobs.folder import ENDED, RESTING, JobFolder, Order
 from synergy_tui.jobs.plan.earlier import completed
-from synergy_tui.jobs.specs import LOCAL, Executor, Spec
+from synergy_tui.jobs.specs import LOCAL, Executor, Spec, SweepSpec
 from synergy_tui.settings import worker_environment
 from synergy_tui.subject import trust
 from synergy_tui.subject.source import Source
@@ -31,15 +31,21 @@ is done."""
 
 
 def submit(
-    cache: Path, spec: Spec, after: str | None = None, softly: bool = False, executor: Executor = LOCAL
+    cache: Path,
+    spec: Spec,
+    after: str | None = None,
+    softly: bool = False,
+    executor: Executor = LOCAL,
+    sweep: str | None = None,
 ) -> JobFolder:
     """Makes a job and starts its worker, which waits for the job `after` (softly: whatever its end) and for the device.
-    What the user allows the subject is remembered. Raises JobError when the cache folder cannot be written."""
+    sweep: the job that starts it. What the user allows the subject is remembered. Raises JobError when the cache folder
+    cannot be written."""
     tidy(cache, KEPT)
     try:
         if isinstance(source := getattr(spec, "source", None), Source):
             trust.remember(source)
-        job = folder.new(cache, Order(spec, after, softly, executor))
+        job = folder.new(cache, Order(spec, after, softly, executor, sweep))
     except OSError as error:
         raise JobError(
             f"{cache} cannot take a job: {error.strerror}", "free space, or use --cache with another folder"
@@ -55,10 +61,17 @@ def start(job: JobFolder) -> None:
     job.started(processes.spawn(arguments, job.log, job.path, worker_environment(job.cache)))
 
 
-def resume(cache: Path, job: JobFolder, batch: int | None = None, executor: Executor | None = None) -> list[JobFolder]:
+def resume(
+    cache: Path,
+    job: JobFolder,
+    batch: int | None = None,
+    executor: Executor | None = None,
+    sweep: str | None = None,
+) -> list[JobFolder]:
     """Queues a job that stopped, and those that waited for it; they are *queued* when this returns and go on with the
-    shards that are not there yet. `batch`: prompts at a time from now on. `executor`: who makes parts from now
-    on. Raises JobError when the job is done or has a living worker, UsageError when its kind has no batch."""
+    shards that are not there yet. `batch`: prompts at a time from now on. `executor`: who makes parts from now on.
+    `sweep`: the job whose they are from now on. Raises JobError when the job is done or has a living worker, UsageError
+    when its kind has no batch."""
     status = job.status()
     if status["state"] == "done":
         raise JobError(f"job {job.id} is done", "synergy-tui jobs list shows what is not")
@@ -70,13 +83,14 @@ def resume(cache: Path, job: JobFolder, batch: int | None = None, executor: Exec
     starting: list[JobFolder] = []
     try:
         for one in chain:
-            order = one.order()
-            complete = replace(order, spec=completed(cache, order.spec), executor=executor or order.executor)
-            if complete != order:
-                one.write_order(order := complete)
+            before = one.order()
+            spec = completed(cache, before.spec)
+            order = replace(before, spec=spec, executor=executor or before.executor, sweep=sweep or before.sweep)
+            if order != before:
+                one.write_order(order)
             one.cancel_flag.unlink(missing_ok=True)
             one.pause_flag.unlink(missing_ok=True)
-            one.write_status(folder.queued(one.id, order.spec.KIND, order.after, order.executor))
+            one.write_status(folder.queued(one.id, spec.KIND, order.after, order.sweep, order.executor))
             if order.executor.executor != "none":
                 starting.append(one)
         for one in starting:
@@ -87,16 +101,19 @@ def resume(cache: Path, job: JobFolder, batch: int | None = None, executor: Exec
 
 
 def cancel(job: JobFolder) -> dict[str, Any]:
-    """Stops a job within about two seconds; finished shards stay. Returns the status. Raises JobError when the job has
-    ended already."""
+    """Stops a job within about two seconds, of a sweep also the jobs of its cells; finished shards stay. Returns the
+    status. Raises JobError when the job has ended already."""
     status = job.status()
     if status["state"] in ENDED and not status.get("lost"):
         raise JobError(f"job {job.id} is {status['state']} already")
     if status["state"] == "paused" or (status.get("unstarted") and not job.worker_lock_taken()):
         job.pause_flag.unlink(missing_ok=True)
         job.write_status(status | {"state": "cancelled", "stage": "cancelled"})
-        return job.status()
-    return _stop(job, job.cancel_flag)
+        status = job.status()
+    else:
+        status = _stop(job, job.cancel_flag)
+    _stop_cells(job, status, cancel, lambda one: one.cancel_flag, ENDED)
+    return status
 
 
 def linked(statuses: Sequence[Mapping[str, Any]], job: str) -> list[str]:
@@ -108,14 +125,20 @@ def linked(statuses: Sequence[Mapping[str, Any]], job: str) -> list[str]:
 
 def chains(statuses: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Ids of all jobs, those together that are joined by waiting for each other, whether under way or not; in each
-    chain those that wait come last. In the order of the first job of each."""
-    after = {str(one["id"]): one.get("after") for one in statuses}
+    chain those that wait come last. A sweep and the jobs of its cells are one, the sweep last. In the order of the
+    first job of each."""
+    sweeps: dict[str, list[str]] = {str(one["id"]): [] for one in statuses if one.get("kind") == SweepSpec.KIND}
+    for one in statuses:
+        sweeps.get(str(one.get("sweep")), []).append(str(one["id"]))
+    of = {job: sweep for sweep, jobs in sweeps.items() for job in (*jobs, sweep)}
+    after = {str(one["id"]): one.get("after") for one in statuses if str(one["id"]) not in of}
     waiting = _waiting(after)
     out: list[list[str]] = []
     seen: set[str] = set()
-    for one in after:
-        if one not in seen:
-            out.append(_joined(after, waiting, one))
+    for one in statuses:
+        job = str(one["id"])
+        if job not in seen:
+            out.append([*sweeps[of[job]], of[job]] if job in of else _joined(after, waiting, job))
             seen.update(out[-1])
     return out
 
@@ -160,11 +183,40 @@ def cancel_all(cache: Path, jobs: Sequence[str]) -> list[str]:
 
 def pause(job: JobFolder) -> dict[str, Any]:
     """Ends a job's worker until the job is resumed: memory and device are free meanwhile, finished shards stay, and
-    jobs that wait for it wait on. Returns the status. Raises JobError when the job is not under way."""
+    jobs that wait for it wait on. Of a sweep the jobs of its cells are paused too. Returns the status. Raises JobError
+    when the job is not under way."""
     status = job.status()
     if status["state"] in RESTING:
         raise JobError(f"job {job.id} is {status['state']} already")
-    return _stop(job, job.pause_flag)
+    status = _stop(job, job.pause_flag)
+    _stop_cells(job, status, pause, lambda one: one.pause_flag, RESTING)
+    return status
+
+
+def _stop_cells(
+    job: JobFolder,
+    status: Mapping[str, Any],
+    stop: Callable[[JobFolder], Any],
+    flag: Callable[[JobFolder], Path],
+    stopped: Sequence[str],
+) -> None:
+    """Stops the jobs that a sweep, which has stopped and starts no more, has under way. All are asked first and those
+    that do not hear ended then; the last first, so that none begins because the one before it has ended."""
+    if status["kind"] != SweepSpec.KIND:
+        return
+    going = []
+    for one in folder.every(job.cache):
+        with contextlib.suppress(JobError):  # it is damaged
+            known = one.status()
+            if known.get("sweep") == job.id and known["state"] not in stopped:
+                going.append((one, known["state"]))
+    for one, state in going:
+        if state not in RESTING:
+            with contextlib.suppress(OSError):  # the stop itself tells what is wrong
+                flag(one).touch()
+    for one, _ in reversed(going):
+        with contextlib.suppress(JobError):  # it has ended by itself, or heard already
+            stop(one)
 
 
 def _stop(job: JobFolder, flag: Path) -> dict[str, Any]:

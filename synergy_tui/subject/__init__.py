@@ -10,5 +10,7 @@ builtin.py    subjects that need no preparation: fetched, checked and converted 
 families.py   architectures: which are held by a test, and what cannot be found out of them. Light
 loading.py    source → model, tokenizer and units, checked by a dry forward pass
 sites.py      model → the modules in which units can be told apart, found by what they do
+ranks.py      processes that hold one model together: which one this is, and what they tell each other
+divided.py    a model over several processes: what of it can be told apart, and which heads a process has
 taps.py       where a unit's activity is read, and where it is intervened on
 """

@@ -38,6 +38,29 @@ def facts(source: Source, data: Path) -> dict[str, Any]:
     }
 
 
+def check_divided(source: Source, count: int) -> None:
+    """Raises SubjectError where so many processes cannot hold a subject together, as far as that is known of it."""
+    if count == 1:
+        return
+    if source.kind == "gguf":
+        raise SubjectError(
+            f"{source.name} is a GGUF file, and tensor parallelism divides model folders", "give it as a folder"
+        )
+    if source.adapter is not None:
+        raise SubjectError(
+            f"the adapter {source.adapter} cannot be merged into divided weights",
+            "merge it with PEFT, and give the merged model",
+        )
+    if source.geometry.get("ssm_heads"):
+        raise SubjectError(f"{source.name} has ssm-heads, which cannot be told apart when divided", WITHOUT)
+    heads = source.geometry.get("heads")
+    if isinstance(heads, int) and heads % count:
+        raise SubjectError(f"{source.name} has {heads} attention heads, which {count} processes cannot divide", LESS)
+
+
+LESS, WITHOUT = "ask for a smaller --tensor-parallel", "leave out --tensor-parallel"
+
+
 def _here(source: Source, data: Path) -> Path | None:
     """The folder or file of a subject on this disk."""
     if source.kind == "built-in":

@@ -28,9 +28,9 @@ from transformers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING
 
 from synergy_tui import settings
 from synergy_tui.errors import SubjectError
-from synergy_tui.subject import adapter, builtin, gguf_applied, positions
+from synergy_tui.subject import adapter, builtin, divided, gguf_applied, positions, ranks
 from synergy_tui.subject import sites as places
-from synergy_tui.subject.families import family_of
+from synergy_tui.subject.families import Family, family_of
 from synergy_tui.subject.gguf import TENSORS, read_header
 from synergy_tui.subject.sites import Site, Units
 from synergy_tui.subject.sources import ADAPTER, BUILT_IN, Source, file_list_hash, local, split_files, weights_files
@@ -106,9 +106,12 @@ class Subject:
 
 
 def load(source: Source, data: Path, device: str, dtype: str, report: builtin.Report = lambda *_: None) -> Subject:
-    """Loads a subject. device: cpu, cuda, cuda:N, or cuda:all to spread its layers over all GPUs. Raises SubjectError
-    when its files are not whole, do not fit its configuration, or its units are not found. Remote code and pickle
-    weights only where the source says so."""
+    """Loads a subject. device: cpu, cuda, cuda:N, or cuda:all to spread its layers over all GPUs. Processes that have
+    joined a group (`ranks.join`) all call it, and each has a part of every layer. Raises SubjectError when its files
+    are not whole, do not fit its configuration, or its units are not found. Remote code and pickle weights only where
+    the source says so."""
+    if ranks.size() > 1:
+        divided.check(source, device)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     folder = local(source)
@@ -129,7 +132,7 @@ def load(source: Source, data: Path, device: str, dtype: str, report: builtin.Re
         report("adapter", source.adapter)
         adapter.merge(model, Path(source.adapter))
         files = [*files, *sorted(Path(source.adapter).glob("adapter_model.*")), Path(source.adapter) / ADAPTER]
-    if device != "cpu" and not hasattr(model, "hf_device_map"):
+    if ranks.size() == 1 and device != "cpu" and not hasattr(model, "hf_device_map"):
         model = model.to("cuda" if device == "cuda:all" else device)
     return assemble(source, model.eval().requires_grad_(False), tokenizer, files)
 
@@ -223,20 +226,21 @@ def _from_folder(folder: Path, source: Source, device: str, dtype: str) -> tuple
     info: dict[str, Any] = {}
     try:
         with _quiet():
+            if ranks.size() > 1:
+                _check_divided(folder, here)
             if source.weights_seed is not None:
                 config = AutoConfig.from_pretrained(folder, **here)
                 model = _random(config.get_text_config(decoder=True), source.weights_seed, dtype, **here)
+                model = divided.from_whole(model, DTYPES[dtype]) if ranks.size() > 1 else model
             else:
-                # On GPUs weights go where they belong as they are read; what is quantised cannot be moved later.
-                place = {} if device == "cpu" else {"device_map": "auto" if device == "cuda:all" else {"": device}}
-                how = {"dtype": DTYPES[dtype], "output_loading_info": True, **here, **place}
+                how = {"dtype": DTYPES[dtype], "output_loading_info": True, **here, **_place(device)}
                 how["use_safetensors"] = not source.pickle or bool(weights_files(folder))
                 model, info = _read(folder, how)
             tokenizer = AutoTokenizer.from_pretrained(folder, **here)
     except torch.OutOfMemoryError as error:
         raise SubjectError(
             f"{source.name} does not fit into the memory of {device} in {dtype}",
-            "--dtype bfloat16 halves it, --device cuda:all spreads it over all GPUs",
+            "--dtype bfloat16 halves it, --device cuda:all spreads it over all GPUs, --tensor-parallel divides it",
         ) from error
     except ImportError as error:
         raise SubjectError(f"{folder} needs a library: {_first_line(error)}", "install it") from error
@@ -246,6 +250,18 @@ def _from_folder(folder: Path, source: Source, device: str, dtype: str) -> tuple
         raise SubjectError(f"{folder} cannot be loaded: {_first_line(error)}", "check its files") from error
     _check_fit(info, str(folder))
     return model, tokenizer
+
+
+def _place(device: str) -> dict[str, Any]:
+    """On GPUs weights go where they belong as they are read; what is quantised cannot be moved later."""
+    if ranks.size() > 1:
+        return divided.how()
+    return {} if device == "cpu" else {"device_map": "auto" if device == "cuda:all" else {"": device}}
+
+
+def _check_divided(folder: Path, here: Mapping[str, Any]) -> None:
+    config = AutoConfig.from_pretrained(folder, **here)
+    divided.check_config(config, _family(config.get_text_config(decoder=True)), str(folder))
 
 
 _INSIDE = {
@@ -321,7 +337,7 @@ def snapshot(source: Source) -> Path:
 
 def _sites(model: Any) -> tuple[int, tuple[Site, ...]]:
     """Number of layers, and where their units are. Raises SubjectError."""
-    family = family_of(places.text_config(model).model_type, settings.families())
+    family = _family(places.text_config(model))
     try:
         found = places.find(model, family)
     except RuntimeError as error:
@@ -329,16 +345,24 @@ def _sites(model: Any) -> tuple[int, tuple[Site, ...]]:
     twice = Counter(module for site in found for module in site.modules if site.kind in HEADS)
     if any(count > 1 for count in twice.values()):
         raise SubjectError("its layers share one attention block, so that heads are not of one layer", "not supported")
+    found = divided.located(found) if ranks.size() > 1 else found
     return len(places.decoder_layers(model)), tuple(found)
+
+
+def _family(text: Any) -> Family:
+    return family_of(text.model_type, settings.families())
 
 
 def _check(subject: Subject) -> None:
     """A forward pass over two tokens must give every head a finite norm. Raises SubjectError."""
-    units = subject.units()
+    kinds = HEADS if ranks.size() == 1 else tuple(dict.fromkeys(site.kind for site in subject.sites))
+    units = subject.units(kinds)
     tokens = torch.ones((1, 2), dtype=torch.long, device=subject.device)
     with torch.inference_mode(), UnitTap(units, last=False) as tap:
         subject.model(input_ids=tokens, use_cache=False)
         norms = tap.norms()
+    if ranks.size() > 1:
+        divided.check_alike(norms)
     there = norms.permute(0, 3, 1, 2)[torch.from_numpy(units.present).to(norms.device)]
     if not torch.isfinite(there).all():
         raise SubjectError(

@@ -33,6 +33,12 @@ class Site:
     modules: tuple[Any, ...]
     units: int
     width: int
+    held: range | None = None
+
+    @property
+    def here(self) -> range:
+        """The units that this process has."""
+        return range(self.units) if self.held is None else self.held
 
     @property
     def is_block(self) -> bool:
@@ -214,7 +220,8 @@ def _is_mixer(module: Any) -> bool:
 def _holds_experts(module: Any) -> bool:
     """Experts fused into one tensor, called with hidden states, the experts chosen for each token and their weights."""
     down = getattr(module, "down_proj", None)
-    if len(inspect.signature(module.forward).parameters) < 3:  # Llama 4 gives every expert every token
+    # Of the class: a module that is divided over processes has a forward of its own that takes anything.
+    if len(inspect.signature(type(module).forward).parameters) < 4:  # Llama 4 gives every expert every token
         return False
     return isinstance(down, Tensor) and down.dim() == 3 and down.shape[0] == getattr(module, "num_experts", None)
 

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from synergy_tui.subject import ranks
 from synergy_tui.subject.sites import Site, Units
 
 
@@ -30,15 +31,16 @@ class UnitTap(_Hooks):
     """Within the context every forward pass leaves the units' norms at `norms`.
 
     `last`: the last position alone, [layers, batch, per_layer] per pass; otherwise all, [layers, batch, steps,
-    per_layer]. NaN where a layer has no unit. Experts are told apart by computing their weighted outputs one by one and
-    adding them up here: in bf16 that rounds each of them once more than the untapped model does.
+    per_layer]. NaN where a layer has no unit. Where several processes hold the model, each takes the norms of its own
+    heads, and the norms alone are gathered: all have all of them. Experts are told apart by computing their weighted
+    outputs one by one and adding them up here: in bf16 that rounds each of them once more than the untapped model does.
     """
 
     def __init__(self, units: Units, last: bool) -> None:
         super().__init__()
         self._units, self._last = units, last
         self._kept: dict[int, Tensor] = {}
-        self._alike: list[tuple[bool, int, list[int]]] = []
+        self._alike: list[tuple[bool, Site, list[int]]] = []
         self._shape = (0, 0)
         self._regular = [site.layer for site in units.sites] == list(range(units.layers))
 
@@ -67,12 +69,13 @@ class UnitTap(_Hooks):
             for number, site in enumerate(sites):
                 value = kept[number]
                 done = site.kind == "expert" or not self._last
-                alike.setdefault((done, site.units, value.shape, value.device), []).append(number)
-            self._alike = [(done, units, numbers) for (done, units, _, _), numbers in alike.items()]
+                alike.setdefault((done, site.units, site.held, value.shape, value.device), []).append(number)
+            self._alike = [(key[0], sites[numbers[0]], numbers) for key, numbers in alike.items()]
         found = []
-        for done, units, numbers in self._alike:
+        for done, site, numbers in self._alike:
             value = torch.stack([kept[number] for number in numbers])
-            found.append(value if done else head_norms(value, units))
+            norms = value if done else head_norms(value, len(site.here))
+            found.append(norms if site.held is None else ranks.gathered(norms))
         if len(found) == 1 and self._regular:
             return found[0]
         out = found[0].new_full(
@@ -99,7 +102,7 @@ class UnitTap(_Hooks):
 
         def keep_norms(value: Tensor) -> None:
             value = self._by_prompt(value)
-            self._kept[number] = value if site.kind == "expert" else head_norms(value, site.units)
+            self._kept[number] = value if site.kind == "expert" else head_norms(value, len(site.here))
 
         return keep_last if self._last else keep_norms
 
@@ -205,13 +208,14 @@ def _silence(_: int, site: Site, places: list[int]) -> Change:
         if not made:  # weights may be quantised: only a value tells the type and the device
             made.append(torch.ones(site.units, dtype=like.dtype, device=like.device))
             made[0][places] = 0
+            made[0] = made[0][site.here.start : site.here.stop]
         return made[0]
 
     if site.kind == "expert":
         return lambda each, chosen: each * kept(each)[chosen][..., None]
     if site.is_block:
         return lambda value, _: torch.zeros_like(value)
-    return lambda value, _: (value.unflatten(-1, (site.units, -1)) * kept(value)[:, None]).flatten(-2)
+    return lambda value, _: (value.unflatten(-1, (len(site.here), -1)) * kept(value)[:, None]).flatten(-2)
 
 
 class _ExpertByExpert:

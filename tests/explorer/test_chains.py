@@ -49,6 +49,36 @@ def test_a_chain_tells_its_worst_job() -> None:
     assert chain("done", "done") == ("done", "2 of 2 done")
 
 
+SWEPT = [
+    {"id": "c1", "kind": "capture", "state": "done", "after": None, "progress": 1.0},
+    {
+        "id": "w1",
+        "kind": "sweep",
+        "state": "paused",
+        "progress": 0.25,
+        "stages": [{"unit": "cells", "done": 1, "total": 3, "kept": 1}],
+    },
+    {"id": "c2", "kind": "capture", "state": "done", "sweep": "w1", "progress": 1.0},
+    {"id": "d2", "kind": "decompose", "state": "failed", "after": "c2", "sweep": "w1", "progress": 0.5},
+    {"id": "d1", "kind": "decompose", "state": "running", "after": "c1", "progress": 0.5},
+    # One that waits for a job from before the sweep, and one whose sweep is no longer there.
+    {"id": "d3", "kind": "decompose", "state": "paused", "after": "c1", "sweep": "w1", "progress": 0.1},
+    {"id": "d4", "kind": "decompose", "state": "done", "after": None, "sweep": "w0", "progress": 1.0},
+]
+
+
+def test_a_sweep_and_the_jobs_of_its_cells_are_one_row_that_opens() -> None:
+    folded = rows(SWEPT, "newest")
+    assert [one.key for one in folded] == ["d4", "chain w1", "chain d1"]
+    swept = folded[1]
+    assert (swept.name, folded[2].name, folded[0].name) == ("sweep", "decompose chain", "decompose")
+    # Its own state and progress, and its own job to pause or resume, whatever its jobs do.
+    assert (swept.state, swept.progress, swept.job["id"], swept.going) == ("paused", 0.25, "w1", ["d3", "w1"])
+    assert swept.counted == "2 of 4 cells, 1 failed"
+    opened = rows(SWEPT, "newest", opened={"chain w1"})
+    assert [one.last["id"] for one in opened if one.inside] == ["c2", "d2", "d3", "w1"]
+
+
 def test_rows_are_sorted_as_asked_and_the_newest_is_first_among_equals() -> None:
     found = {sort: [one.key for one in rows(JOBS, sort)] for sort in SORTS}
     assert found == {

@@ -13,10 +13,14 @@ from synergy_tui.explorer.dialogs.choose import Choose
 from synergy_tui.explorer.views.jobs import _first
 from synergy_tui.jobs.about import About, about
 from synergy_tui.jobs.folder import JobFolder
-from synergy_tui.jobs.specs import ClaimsSpec, DecomposeSpec, NetworksSpec
+from synergy_tui.jobs.specs import CaptureSpec, Cell, ClaimsSpec, DecomposeSpec, NetworksSpec, SweepSpec
+from synergy_tui.subject.source import Source
 
 CAPTURED = DecomposeSpec(capture="c6x4", device="cpu")
 NETWORKS = NetworksSpec(decomposition="d6x4", capture="c6x4", device="cpu", nulls=("window-roll",))
+ASKED = CaptureSpec(
+    subject="made", source=Source("made", "folder", "made"), data="", task_set="made", tasks_hash="", items=()
+)
 CARD = ClaimsSpec(decomposition="d6x4", capture="c6x4", device="cpu")
 
 
@@ -69,6 +73,42 @@ def test_a_chain_is_one_row_that_opens_and_closes(made: Path, jobs: dict[str, st
         assert f"✓ decompose  {jobs['first']}  100%" in app.plain_screen()
 
     drive(press, made)
+
+
+@pytest.mark.slow
+def test_a_sweep_is_one_row_with_the_jobs_of_its_cells(made: Path) -> None:
+    """Its state is its own, whatever its jobs are; a sweep that found everything has no row to open."""
+    cell = Cell(capture=0, map=CAPTURED.replace(capture=""))
+    swept = SweepSpec(plan="/plan.toml", captures=(ASKED,), cells=(cell, cell))
+    stage = {"name": "cells", "unit": "cells", "done": 1, "total": 2, "detail": "decompose 40% of zoo", "rate": None}
+    sweep = put(made, swept, "running", progress=0.5, stage="cells", stages=[stage])
+    first = put(made, CAPTURED, "done", sweep=sweep.id)
+    second = put(made, CAPTURED.replace(seed=1), "failed", sweep=sweep.id, error="the disk is full")
+    waits = put(made, CAPTURED.replace(seed=2), "queued", sweep=sweep.id)
+    alone = put(made, swept.replace(cells=(cell,)), "done")
+    assert about(sweep) == About()  # it has no device, and nobody waits for it there
+
+    async def press(app, pilot):
+        await _open(app, pilot)
+        assert _ids(app) == [f"▸ {sweep.id}", alone.id]
+        row = dict(zip(app.view.listing.names, app.view.listing.rows[0], strict=True))
+        assert (row["kind"], row["state"]) == ("sweep", "● running")
+        assert row["stage"].startswith("1 of 2 cells, 1 failed · decompose 40%")
+        assert row["progress"].endswith("50%")
+        assert str(app.view.query_one("#job-pane").border_title) == f"sweep {sweep.id} · 1 of 2 cells, 1 failed"
+        assert "the disk is full" in app.plain_screen()
+        await pilot.press("enter")
+        await settle(app, pilot)
+        assert _ids(app) == [f"▾ {sweep.id}", first.id, second.id, waits.id, sweep.id, alone.id]
+        await pilot.press("delete")
+        await settle(app, pilot)
+        assert "Cancel what is left of this sweep, 2 jobs?" in app.plain_screen()
+        await pilot.press("escape", "end", "enter")
+        await settle(app, pilot)
+        assert app.view.id == "jobs"
+        assert f"synergy-tui jobs show {alone.id}" in " ".join(app.plain_screen().split())
+
+    drive(press, made, (160, 40))
 
 
 @pytest.mark.slow

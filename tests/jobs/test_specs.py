@@ -23,6 +23,7 @@ from synergy_tui.jobs.specs import (
     AblateSpec,
     CaptureRequest,
     CaptureSpec,
+    Cell,
     ClaimsRequest,
     ClaimsSpec,
     DecomposeRequest,
@@ -34,6 +35,7 @@ from synergy_tui.jobs.specs import (
     Request,
     ScoresSpec,
     Spec,
+    SweepSpec,
     request_of,
 )
 from synergy_tui.jobs.specs.capture import Control, Item
@@ -45,21 +47,29 @@ from synergy_tui.tasks.graded import Task
 
 SOURCE = Source("tiny", "folder", "/models/tiny", None, {"layers": 4, "heads": 4}, remote_code=True)
 
+CAPTURE = CaptureSpec(
+    subject="/models/tiny",
+    source=SOURCE,
+    data="/data",
+    task_set="cognitive",
+    tasks_hash="ab",
+    items=(Item("a", "logic", "Why?"), Item("b", "", "How?", "So.")),
+    control=Control("c1", "replayed", 3),
+    batch=4,
+    chat=False,
+    kinds=("mlp",),
+    temperature=0.5,
+    allow_remote_code=True,
+)
+
+CELL = Cell(
+    capture=0,
+    map=DecomposeSpec(method=Method(lag=2), surrogates=20, nulls=terms.NULLS),
+    claims=ClaimsRequest(decomposition="", parts=("networks",)),
+)
+
 EACH: dict[str, Spec] = {
-    "capture": CaptureSpec(
-        subject="/models/tiny",
-        source=SOURCE,
-        data="/data",
-        task_set="cognitive",
-        tasks_hash="ab",
-        items=(Item("a", "logic", "Why?"), Item("b", "", "How?", "So.")),
-        control=Control("c1", "replayed", 3),
-        batch=4,
-        chat=False,
-        kinds=("mlp",),
-        temperature=0.5,
-        allow_remote_code=True,
-    ),
+    "capture": CAPTURE,
     "decompose": DecomposeSpec(
         capture="c1", method=Method(lag=3, preprocess="log,drop=5"), surrogates=200, nulls=terms.NULLS, only=(1, 2)
     ),
@@ -87,6 +97,7 @@ EACH: dict[str, Spec] = {
         decomposition="d1", capture="c1", results=Results(ablation="a1", controls={"replayed": ("d2", "d3")})
     ),
     "scores": ScoresSpec(capture="c1", source=SOURCE, data="/data", kinds=terms.HEADS, replayed=(0, 2), prompts=2),
+    "sweep": SweepSpec(plan="/plan.toml", at_once=2, captures=(CAPTURE,), cells=(CELL,)),
     "pull": PullSpec(subject="smollm2", source=Source("SmolLM2", "built-in", "smollm2"), data="/data"),
 }
 
@@ -123,13 +134,31 @@ def test_every_table_that_a_spec_names_is_there(kind: str) -> None:
 def test_the_hash_says_what_is_asked_and_not_where() -> None:
     spec = EACH["capture"]
     assert isinstance(spec, CaptureSpec)
-    for same in ({"batch": 7}, {"device": "cuda"}, {"data": "/else"}, {"control": None}, {"tasks": "/elsewhere"}):
+    for same in (
+        {"batch": 7},
+        {"tensor_parallel": 4},
+        {"device": "cuda"},
+        {"data": "/else"},
+        {"control": None},
+        {"tasks": "/elsewhere"},
+    ):
         assert spec.replace(**same).hash == spec.hash
     renamed = Source("other name", "folder", "/models/tiny", None, {}, None)
     assert spec.replace(source=renamed, allow_remote_code=False).hash == spec.hash
     for other in ({"steps": 30}, {"seed": 1}, {"items": spec.items[:1]}, {"weights": "x"}, {"dtype": "float16"}):
         assert spec.replace(**other).hash != spec.hash
     assert EACH["decompose"].hash != DecomposeSpec(capture="c1").hash
+
+
+def test_a_sweep_is_its_cells_wherever_its_plan_lies() -> None:
+    spec = EACH["sweep"]
+    assert isinstance(spec, SweepSpec)
+    for same in ({"plan": "/else.toml"}, {"at_once": 7}, {"captures": (CAPTURE.replace(batch=9),)}, {"seed": 3}):
+        assert spec.replace(**same).hash == spec.hash
+    for other in ({"captures": (CAPTURE.replace(steps=30),)}, {"cells": (CELL, CELL)}):
+        assert spec.replace(**other).hash != spec.hash
+    with pytest.raises(UsageError, match="a cell has no capture"):
+        spec.replace(captures=())
 
 
 def _said(call: Any) -> str:

@@ -151,9 +151,7 @@ def test_a_paused_job_leaves_the_device_to_others_and_goes_on_when_it_is_resumed
 
 
 @pytest.mark.worker
-def test_what_runs_out_of_memory_is_tried_again_with_a_smaller_batch(
-    command, tiny, tmp_path, monkeypatch, new_processes
-):
+def test_what_runsis_memory_is_tried_again_with_a_smaller_batch(command, tiny, tmp_path, monkeypatch, new_processes):
     """The worker is a real one; its work asks for a petabyte first while the batch is above 3."""
     (tmp_path / "sitecustomize.py").write_text(TOO_MUCH)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -180,13 +178,13 @@ def test_every_librarys_word_for_too_little_memory_is_known():
     import jax.numpy as jnp
     import torch
 
-    from synergy_tui.jobs.worker.__main__ import _out_of_memory
+    from synergy_tui.jobs.worker.making import is_memory
 
     for ask in (lambda: np.empty(10**15), lambda: torch.empty(10**15), lambda: jnp.zeros(10**15).block_until_ready()):
         with pytest.raises(Exception) as caught:  # noqa: PT011 (each has its own class)
             ask()
-        assert _out_of_memory(caught.value)
-    assert not _out_of_memory(ValueError("no"))
+        assert is_memory(caught.value)
+    assert not is_memory(ValueError("no"))
 
 
 @pytest.mark.worker

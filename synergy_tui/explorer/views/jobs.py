@@ -91,7 +91,8 @@ class JobsView(View):
         "failed job keeps its finished parts; e goes on from there. A paused one has no worker: memory and device are "
         "free. One job runs per device, the others wait and say for what. Jobs that wait for each other are a chain: "
         "one row, which enter or the right arrow opens and the left arrow closes; its state is that of the job that "
-        "runs, or the worst. / narrows by kind, id, subject and state, letters may be missing; o sorts."
+        "runs, or the worst. A sweep is one row with the jobs of its cells, and stops, pauses and resumes "
+        "them. / narrows by kind, id, subject and state, letters may be missing; o sorts."
     )
 
     def compose(self) -> ComposeResult:
@@ -109,7 +110,7 @@ class JobsView(View):
         self._subjects: dict[str, str] = {}
         self._first: dict[str, str] = {}
         self._head: list[Text] = []
-        self._log: tuple[str, list[str]] = ("", [])
+        self._log: tuple[str, list[str], list[str]] = ("", [], [])
         self.listing.fold = self._fold
         self.query_one(Input).cursor_blink = False
         self.head("#jobs-pane", "Jobs")
@@ -200,7 +201,7 @@ class JobsView(View):
         share = f"{row.progress:4.0%}"
         found = {
             "job": f"{sign}{row.last['id']}",
-            "kind": f"{row.last['kind']} chain" if row.chain else str(job["kind"]),
+            "kind": row.name,
             "state": f"{plain(SIGNS.get(row.state, ' '))} {row.state}",
             "progress": share if columns == FEW else f"{plain(status.bar(row.progress, BAR))} {share}",
             "stage": self._does(row, columns),
@@ -214,7 +215,9 @@ class JobsView(View):
         """What a job does, waits for or failed of; of a chain how many are done, too."""
         job = row.job
         wrong = str(job.get("error") or "") if job["state"] == "failed" else ""
-        does = self._waits(job) or printable(wrong) or str(job.get("stage", ""))
+        stages = job.get("stages") or [{}]
+        under_way = str(stages[-1].get("detail") or "") if row.sweep and row.going else ""
+        does = self._waits(job) or printable(wrong) or printable(under_way) or str(job.get("stage", ""))
         left = status.time_left(job) if job["state"] == "running" and "left" not in columns else ""
         does += f", {left} left" if left else ""
         return does if not row.chain else f"{row.counted} · {does}" if row.going else row.counted
@@ -277,13 +280,15 @@ class JobsView(View):
             return
         self._here, job = (row.key, row.inside), row.job
         if row.chain:
-            self.head("#job-pane", f"{row.last['kind']} chain {row.last['id']} · {row.counted}")
+            self.head("#job-pane", f"{row.name} {row.last['id']} · {row.counted}")
         else:
             self.head("#job-pane", f"{job['kind']} {job['id']}")
         self._head = [*self._facts(row), *(self._members(row) if row.chain else self._stages(job))]
-        self._log_there((str(job["id"]), self._log[1] if self._log[0] == job["id"] else []))
-        log = self.explorer.settings.cache / "jobs" / str(job["id"]) / "log.txt"
-        self.explorer.in_thread("log", lambda: (str(job["id"]), _tail(log)), self._log_there)
+        same = self._log if self._log[0] == job["id"] else (str(job["id"]), [], [])
+        self._log_there(same)
+        folder = self.explorer.settings.cache / "jobs" / str(job["id"])
+        running = job["state"] == "running"
+        self.explorer.in_thread("log", lambda: _looked(folder, running), self._log_there)
 
     @property
     def _width(self) -> int:
@@ -331,14 +336,20 @@ class JobsView(View):
                 told.append(line)
         return told
 
-    def _log_there(self, found: tuple[str, list[str]]) -> None:
-        job, tail = found
+    def _log_there(self, found: tuple[str, list[str], list[str]]) -> None:
+        job, tail, working = found
         if self.job is None or self.job["id"] != job:
             return
         self._log = found
         room = max(self.query_one("#job-pane").content_size.height - len(self._head) - 1, 0)
-        log = [Text(f" {line}", self.ink.dim) for line in tail[-room:]] if room else []
-        self.query_one("#job-lines", Lines).show([*self._head, Text(), *log], self.ink)
+        most = max(min(room - 2, 8), 0)  # of hosts at work, where the log has room too
+        shown = [f"{SIGNS['running']} {line}" for line in working[:most]]
+        if len(working) > most > 0:
+            shown[-1] = f"{SIGNS['running']} {len(working) - most + 1} more at work"
+        head = [*self._head, *(Text(f" {telling.whole_words(line, self._width - 2)}") for line in shown)]
+        room -= len(shown)
+        log = [Text(f" {line}", self.ink.dim) for line in tail[-room:]] if room > 0 else []
+        self.query_one("#job-lines", Lines).show([*head, Text(), *log], self.ink)
 
     def _folder(self, job: str) -> Any:
         from synergy_tui.jobs import folder
@@ -385,13 +396,15 @@ class JobsView(View):
             return
         named = f"{job['kind']} {job['id']}"
         if not row.going:
-            whole = f"All of chain {row.last['id']} has ended" if row.chain else f"{named} is {job['state']}"
+            what = "sweep" if row.sweep else "chain"
+            whole = f"All of {what} {row.last['id']} has ended" if row.chain else f"{named} is {job['state']}"
             return self.explorer.say(f"{whole} already.", "warning")
         kept = "Finished parts are kept, and e goes on from there."
         if row.chain:
             told = [f"{one['kind']} {one['id']}, {one['state']}" for one in row.jobs if one["state"] not in ENDED]
             told[NAMED:] = [f"and {len(told) - NAMED} more"] if len(told) > NAMED else []
-            question = f"Cancel what is left of this chain, {_jobs(len(row.going))}?"
+            what = "sweep" if row.sweep else "chain"
+            question = f"Cancel what is left of this {what}, {_jobs(len(row.going))}?"
             return ask(self.explorer, question, [*told, "", kept], lambda: self._cancel("all", row.going, job["id"]))
         chain = linked(self._every, str(job["id"]))
         if len(chain) < 2:
@@ -438,7 +451,8 @@ class JobsView(View):
                 f"{job['id']} is {job['state']} and keeps its parts. To lose them: synergy-tui jobs clean {job['id']}"
             )
             return self.explorer.say(told, "warning")
-        doomed = [str(one["id"]) for one in row.jobs]
+        # Jobs of a sweep's cells may have failed all the same: they keep their parts.
+        doomed = [str(one["id"]) for one in row.jobs if one["state"] == "done"]
         named = f"the folders of {_jobs(len(doomed))}" if row.chain else f"the folder of {job['kind']} {job['id']}"
 
         def every() -> None:
@@ -469,6 +483,9 @@ class JobsView(View):
         if job["kind"] == "ladder":
             self.explorer.to_view("difficulty")  # which says how far it is
             return
+        if job["kind"] == "sweep":
+            told = f"Sweep {job['id']} has no result of its own: its runs are in the tree, its cells in its lines."
+            return self.explorer.say(f"{told} synergy-tui jobs show {job['id']} lists them.")
 
         def then(place: Any) -> None:
             self.explorer.to_view("ablation" if job["kind"] == "ablate" else "atlas")
@@ -499,6 +516,16 @@ class JobsView(View):
             sentences.append(f"It {waits}.")
         wrong = job.get("error") or status.silence(job)
         return [*sentences, str(wrong)] if wrong else sentences
+
+
+def _looked(folder: Path, running: bool) -> tuple[str, list[str], list[str]]:
+    """(id, the log's end, who makes which parts) of a job."""
+    from synergy_tui.jobs import held
+    from synergy_tui.jobs.folder import JobFolder
+
+    parts = held.holders(JobFolder(folder)) if running else []
+    working = [printable(line) for line in status.at_work([one.as_dict() for one in parts])]
+    return folder.name, _tail(folder / "log.txt"), working
 
 
 def _tail(path: Path) -> list[str]:

@@ -8,14 +8,16 @@ from synergy_tui.jobs.plan.claims import claims
 from synergy_tui.jobs.plan.controls import controls
 from synergy_tui.jobs.plan.decompositions import decompose, decompose_finished
 from synergy_tui.jobs.plan.difficulties import difficulty
-from synergy_tui.jobs.plan.links import Link, finished
+from synergy_tui.jobs.plan.links import Link, finished, results
 from synergy_tui.jobs.plan.networks import networks
 from synergy_tui.jobs.plan.runs import with_maps
 from synergy_tui.jobs.plan.scores import scores
+from synergy_tui.jobs.plan.sweeps import Sweep, sweep
 
 __all__ = [
     "Link",
     "Plan",
+    "Sweep",
     "ablate",
     "capture",
     "captures",
@@ -26,6 +28,8 @@ __all__ = [
     "difficulty",
     "finished",
     "networks",
+    "results",
     "scores",
+    "sweep",
     "with_maps",
 ]

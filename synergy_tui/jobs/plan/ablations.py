@@ -15,12 +15,13 @@ from synergy_tui.errors import UsageError
 from synergy_tui.jobs import cost
 from synergy_tui.jobs.devices import choose, cores
 from synergy_tui.jobs.plan.base import Plan
-from synergy_tui.jobs.plan.subjects import enough, evenly, replayable, source_of, subject_of
+from synergy_tui.jobs.plan.subjects import enough, evenly, processes_of, replayable, source_of, subject_of
 from synergy_tui.jobs.rankings import rankings
 from synergy_tui.jobs.specs.ablate import AblateRequest, AblateSpec
 from synergy_tui.settings import user_path
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
+from synergy_tui.subject.facts import check_divided
 from synergy_tui.tasks import graded
 from synergy_tui.tasks.graded import Task
 from synergy_tui.units import UnitName
@@ -52,14 +53,18 @@ def ablate(cache: Cache, data: Path, request: AblateRequest, sparing: bool = Fal
     pairs_by, pairs = _pairs(cache, request)
     settled: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__}
     settled |= {"orders": orders, "fractions": shares, "device": device, "dtype": request.dtype or row["dtype"]}
+    # What fits into no device did not fit when it was captured.
+    settled["tensor_parallel"] = max(request.tensor_parallel, processes_of(cache, capture_id))
     settled["units"] = tuple(str(UnitName.of(one, shape[1])) for one in marked)
     settled["answers"] = request.answers and request.intervention != "resample"
     settled["save"] = _new_folder(request.save)
     settled["pairs_by"] = pairs_by
+    source = source_of(subject, request.allow_pickle, request.allow_remote_code)
+    check_divided(source, settled["tensor_parallel"])
     spec = AblateSpec(
         **settled,
         capture=capture_id,
-        source=source_of(subject, request.allow_pickle, request.allow_remote_code),
+        source=source,
         data=str(data),
         kinds=tuple(row["kind"].split(",")),
         chat=row["chat_template"] is not None,

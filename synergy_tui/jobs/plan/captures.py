@@ -16,6 +16,7 @@ from synergy_tui.jobs.specs.capture import TASKS, CaptureRequest, CaptureSpec, I
 from synergy_tui.settings import user_path
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
+from synergy_tui.subject.facts import check_divided
 from synergy_tui.subject.source import Source
 from synergy_tui.subject.sources import (
     BUILT_IN,
@@ -34,8 +35,9 @@ from synergy_tui.tasks.rows import ENDINGS
 from synergy_tui.zoo import shipped as zoo
 from synergy_tui.zoo.shipped import PLANT, ZOO
 
-_MOST_ON_CPU, _MOST_ON_GPU = 20, 64
-"""Prompts at a time that are worth it. What does not fit after all is halved by the worker."""
+_MOST_ON_CPU, _MOST_ON_GPU, _MOST_TOGETHER = 20, 64, 16
+"""Prompts at a time that are worth it. What does not fit after all is halved by the worker; not so where several
+processes hold the model, which therefore begin with fewer."""
 
 _LONG_PROMPT, _LARGE_VOCABULARY = 400, 260_000
 """Tokens, for a guess of the memory a prompt takes before it is encoded."""
@@ -92,6 +94,7 @@ def capture(
         remote_code=request.allow_remote_code,
         adapter=request.adapter,
     )
+    check_divided(source, request.tensor_parallel)
     needed = memory_needed(source.geometry, dtype)
     free = free_memory() if device == "cpu" else None
     if needed and free is not None and needed > free:
@@ -104,6 +107,7 @@ def capture(
     ready = source.kind != "built-in" or (data / "subjects" / source.place / "config.json").exists()
     preparation = 0.0 if ready else _PREPARATION + BUILT_IN[source.place].download / 1e7
     room = free - (needed or 0) if free is not None else None
+    most = _MOST_ON_GPU if request.tensor_parallel == 1 else _MOST_TOGETHER
     settled: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__} | {
         "subject": source.place,
         "revision": source.revision,
@@ -112,7 +116,7 @@ def capture(
         "weights_seed": source.weights_seed,
         "device": device,
         "dtype": dtype,
-        "batch": request.batch or _batch(source.geometry, dtype, request.steps, room),
+        "batch": request.batch or min(_batch(source.geometry, dtype, request.steps, room), most),
         "tasks": asked.place,
         "prompts": None if request.replay else len(asked.items),
         "replay": asked.replay,

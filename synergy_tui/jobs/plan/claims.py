@@ -18,6 +18,7 @@ from synergy_tui.jobs.plan.decompositions import allowed_nulls, decompose_finish
 from synergy_tui.jobs.plan.difficulties import difficulty
 from synergy_tui.jobs.plan.links import Link, finished
 from synergy_tui.jobs.plan.networks import networks
+from synergy_tui.jobs.plan.subjects import processes_of
 from synergy_tui.jobs.specs.ablate import AblateRequest
 from synergy_tui.jobs.specs.claims import PARTS, ClaimsRequest, ClaimsSpec, Results
 from synergy_tui.jobs.specs.decompose import DecomposeRequest
@@ -119,6 +120,7 @@ def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
             adapter=own["adapter"],
             chat=capture["chat_template"] is not None,
             dtype=capture["dtype"],
+            tensor_parallel=processes_of(cache, row["capture"]),
             fresh=fresh,
             **more,
         )

@@ -23,7 +23,7 @@ from synergy_tui.subject import trust
 SURROGATES = 50
 """Of prompt-shuffle for each control: only their mean is used, which is known to a seventh of their spread."""
 
-_OF_A_REPLAY = ("steps", "min_steps", "dtype", "seed", "revision")
+_OF_A_REPLAY = ("steps", "min_steps", "dtype", "tensor_parallel", "seed", "revision")
 """What of a capture's request its replayed controls share; the rest is in its tokens."""
 
 

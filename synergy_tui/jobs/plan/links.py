@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,10 +33,10 @@ class Link:
         return spec if self.of is None else spec.replace(capture=ids[self.of])
 
 
-def finished(cache: Cache, links: Sequence[Link]) -> list[Link]:
+def finished(cache: Cache, links: Sequence[Link], known: Mapping[str, str] | None = None) -> list[Link]:
     """The links, with the results that are in the cache already: those with the same hash, by this version of the
-    method. Captures are the same under every one."""
-    known = results(cache)
+    method. Captures are the same under every one. known: what `results` gave, where it was asked already."""
+    known = results(cache) if known is None else known
     out: list[Link] = []
     for one in links:
         found = one.found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from synergy_tui.errors import UsageError
@@ -35,6 +36,15 @@ def source_of(subject: Row, allow_pickle: bool, allow_remote_code: bool) -> Sour
         pickle=allow_pickle or before["pickle"],
         remote_code=allow_remote_code or before["remote_code"],
     )
+
+
+def processes_of(cache: Cache, capture: str) -> int:
+    """How many processes held the subject of a capture together; 1 where nothing is known of it."""
+    found = load.rows(cache, "SELECT request FROM recipes WHERE result = $1 AND request IS NOT NULL", capture)
+    if not found:
+        return 1
+    told = json.loads(found[-1]["request"])
+    return int(told["request"].get("tensor_parallel", 1)) if isinstance(told, dict) and "request" in told else 1
 
 
 def replayable(cache: Cache, capture: str) -> list[Row]:

@@ -5,7 +5,7 @@ fields.py     what a field is: options, forms and job folders read and check it 
 base.py       Request, Spec: values, JSON, hash, command
 method.py     Method: how pairs are decomposed
 registry.py   SPECS: the kinds there are; files of specs
-capture.py, decompose.py, ablate.py, ladder.py, networks.py, claims.py, scores.py, pull.py   classes of every kind
+capture.py, decompose.py, ablate.py, ladder.py, networks.py, claims.py, scores.py, sweep.py, pull.py   every kind's
 executor.py   Executor: who makes a job's parts
 earlier.py    specs of earlier versions
 """
@@ -24,6 +24,7 @@ from synergy_tui.jobs.specs.networks import NetworksRequest, NetworksSpec
 from synergy_tui.jobs.specs.pull import PullRequest, PullSpec
 from synergy_tui.jobs.specs.registry import FORMAT, SPECS, as_json, from_json, request_of
 from synergy_tui.jobs.specs.scores import ScoresRequest, ScoresSpec
+from synergy_tui.jobs.specs.sweep import Cell, SweepRequest, SweepSpec
 
 __all__ = [
     "FORMAT",
@@ -33,6 +34,7 @@ __all__ = [
     "AblateSpec",
     "CaptureRequest",
     "CaptureSpec",
+    "Cell",
     "ClaimsRequest",
     "ClaimsSpec",
     "DecomposeRequest",
@@ -49,6 +51,8 @@ __all__ = [
     "ScoresRequest",
     "ScoresSpec",
     "Spec",
+    "SweepRequest",
+    "SweepSpec",
     "as_json",
     "from_json",
     "request_of",

@@ -10,7 +10,7 @@ from synergy_tui import terms
 from synergy_tui.ablation.condition import Condition
 from synergy_tui.errors import UsageError
 from synergy_tui.jobs.specs.base import Count, Request, Spec
-from synergy_tui.jobs.specs.capture import DTYPES, AllowCode, AllowPickle
+from synergy_tui.jobs.specs.capture import DTYPES, AllowCode, AllowPickle, TensorParallel, check_divided
 from synergy_tui.jobs.specs.fields import Option
 from synergy_tui.subject.source import Source
 from synergy_tui.tasks.graded import ANSWER, Task
@@ -64,6 +64,7 @@ class AblateRequest(Request, frozen=True, kw_only=True):
         str | None,
         Option("Number type of the model.", choices=DTYPES, what="number type", told="the capture's"),
     ] = None
+    tensor_parallel: TensorParallel = 1
     tasks: Annotated[
         str,
         Option(
@@ -112,6 +113,12 @@ class AblateRequest(Request, frozen=True, kw_only=True):
             )
         if terms.PAIRS not in self.orders and (self.pairs_by or self.pairs != STRONGEST):
             raise UsageError("pairs are described, and none are removed", "add the removal order `pairs`")
+        check_divided(self.tensor_parallel, self.device)
+        if self.save and self.tensor_parallel > 1:
+            raise UsageError(
+                "save writes a model that is whole on one device, and tensor-parallel divides it",
+                "leave out save: the plan names the units",
+            )
         if self.save and self.budget is None:
             raise UsageError("save writes a plan, and there is none", "add --budget 0.1")
         if self.budget is not None and self.intervention != "zero":
@@ -132,7 +139,7 @@ class AblateSpec(AblateRequest, Spec, frozen=True, kw_only=True):
     REQUEST: ClassVar[type[Request]] = AblateRequest
     LETTER: ClassVar[str] = "a"
     NOT_WHAT: ClassVar[frozenset[str]] = frozenset(
-        {"units", "prompts", "batch", "source", "data", "tasks", "reference", "save"}
+        {"units", "prompts", "batch", "tensor_parallel", "source", "data", "tasks", "reference", "save"}
         | {"allow_pickle", "allow_remote_code", "sparing", "most"}
     )
     TABLES: ClassVar[tuple[str, ...]] = (
@@ -168,6 +175,11 @@ class AblateSpec(AblateRequest, Spec, frozen=True, kw_only=True):
     graded: tuple[Task, ...] = ()
     most: int = 150
     sparing: bool = False
+
+    @property
+    def processes(self) -> int:
+        """Those that hold the subject together."""
+        return self.tensor_parallel
 
     @property
     def parents(self) -> tuple[str, ...]:

@@ -172,6 +172,9 @@ class Spec(Request, frozen=True, kw_only=True):
     TABLES: ClassVar[tuple[str, ...]] = ()
     """Tables of the cache that its result has rows in."""
 
+    TAKES_TURN: ClassVar[bool] = True
+    """Whether its worker computes: then it waits for its turn on the device."""
+
     def request(self) -> Request:
         """What was asked for, with what was found out about it."""
         return self.REQUEST(**{name: getattr(self, name) for name in self.REQUEST.__struct_fields__})
@@ -197,6 +200,11 @@ class Spec(Request, frozen=True, kw_only=True):
     def remake(self) -> str:
         """The command that makes the result anew; of a part of a chain, that of the chain."""
         return self.command()
+
+    @property
+    def processes(self) -> int:
+        """How many processes do it together."""
+        return 1
 
     @property
     def batch_size(self) -> int | None:

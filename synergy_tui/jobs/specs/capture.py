@@ -35,6 +35,19 @@ RandomWeights = Annotated[bool, Option("Its architecture alone, weights drawn by
 Revision = Annotated[str | None, Option("Revision of a hub model.")]
 Subject = Annotated[str, Option(SUBJECT, argument=True, main=True)]
 System = Annotated[str | None, Option("System prompt.")]
+TensorParallel = Annotated[
+    Count,
+    Option("Processes that hold the model together, each on a GPU of its own.", name="tensor-parallel"),
+]
+
+
+def check_divided(tensor_parallel: int, device: str | None) -> None:
+    """Raises UsageError for several processes on one GPU."""
+    if tensor_parallel > 1 and device is not None and device.removeprefix("cuda:").isdecimal():
+        raise UsageError(
+            f"device {device} is one GPU, and tensor-parallel {tensor_parallel} needs one for each process",
+            "give cuda, or cpu",
+        )
 
 
 class Item(Struct, frozen=True):
@@ -77,6 +90,7 @@ class CaptureRequest(Request, frozen=True, kw_only=True):
     ] = terms.HEADS
     batch: Batch = None
     dtype: Dtype = None
+    tensor_parallel: TensorParallel = 1
     chat: Chat = True
     system: System = None
     temperature: Annotated[float, Meta(ge=0), Option("Of sampling; 0 is greedy.")] = 0.0
@@ -103,6 +117,7 @@ class CaptureRequest(Request, frozen=True, kw_only=True):
             raise UsageError("no unit kind ''", f"known: {', '.join(terms.UNIT_KINDS)}")
         if self.weights_seed is not None and not self.random_weights:
             raise UsageError("weights-seed draws random weights", "add --random-weights")
+        check_divided(self.tensor_parallel, self.device)
         if self.replay and (self.prompts is not None or self.system is not None or self.temperature):
             raise UsageError("a replay has its prompts and tokens", "leave out prompts, system and temperature")
         if self.revision and self.revisions:
@@ -127,6 +142,7 @@ class CaptureSpec(CaptureRequest, Spec, frozen=True, kw_only=True):
             "tasks_hash",
             "prompts",
             "batch",
+            "tensor_parallel",
             "replay",
             "revision",
             "revisions",
@@ -156,6 +172,11 @@ class CaptureSpec(CaptureRequest, Spec, frozen=True, kw_only=True):
     trajectory: str | None = None
     training_step: int | None = None
     ladder: str | None = None
+
+    @property
+    def processes(self) -> int:
+        """Those that hold the subject together."""
+        return self.tensor_parallel
 
     @property
     def from_run(self) -> bool:

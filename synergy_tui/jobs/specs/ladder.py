@@ -23,6 +23,8 @@ from synergy_tui.jobs.specs.capture import (
     Revision,
     Subject,
     System,
+    TensorParallel,
+    check_divided,
 )
 from synergy_tui.jobs.specs.decompose import FEWEST_PROMPTS, Surrogates, check_surrogates
 from synergy_tui.jobs.specs.fields import Option
@@ -94,6 +96,7 @@ class LadderRequest(Request, frozen=True, kw_only=True):
     fresh: Annotated[bool, Option("Make everything anew, also what is finished.")] = False
     batch: Batch = None
     dtype: Dtype = None
+    tensor_parallel: TensorParallel = 1
     chat: Chat = True
     system: System = None
     revision: Revision = None
@@ -117,6 +120,7 @@ class LadderRequest(Request, frozen=True, kw_only=True):
     def agree(self) -> None:
         """Raises UsageError."""
         check_surrogates(self.surrogates, SURROGATES)
+        check_divided(self.tensor_parallel, self.device)
         if self.prompts < FEWEST_PROMPTS:
             raise UsageError(f"{self.prompts} prompts of a level have no spread", f"take {FEWEST_PROMPTS} or more")
         if self.levels is not None and (self.level_count == 0 or (not self.level_count and len(self.level_order) < 2)):
@@ -145,7 +149,7 @@ class LadderSpec(LadderRequest, Spec, frozen=True, kw_only=True):
     NOT_WHAT: ClassVar[frozenset[str]] = frozenset(
         {"subject", "ladder", "levels", "prompts", "steps", "level_column", "answer_column", "text_column", "verifier"}
         | {"fresh", "batch", "dtype", "chat", "system", "revision", "adapter", "random_weights", "allow_pickle"}
-        | {"allow_remote_code", "capture"}
+        | {"allow_remote_code", "capture", "tensor_parallel"}
     )
     TABLES: ClassVar[tuple[str, ...]] = (
         "ladders",

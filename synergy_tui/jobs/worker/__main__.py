@@ -23,7 +23,7 @@ from synergy_tui.jobs.folder import JobFolder, Order
 from synergy_tui.jobs.specs import LOCAL, Spec
 from synergy_tui.jobs.worker.crew import Crew, share_cores, team
 from synergy_tui.jobs.worker.crews import crew_for
-from synergy_tui.jobs.worker.making import module
+from synergy_tui.jobs.worker.making import is_memory, module
 from synergy_tui.jobs.worker.progress import Paused, Progress
 from synergy_tui.jobs.worker.turn import POLL, Turn
 from synergy_tui.subject import trust
@@ -63,7 +63,9 @@ def _join(job: JobFolder) -> int:
     """Helps the job's worker. When that is gone without an end, this process begins anew, to be its worker."""
     from synergy_tui.jobs.worker.helper import help_with
 
-    code = help_with(job, choose(job.order().spec.device))
+    device = choose(job.order().spec.device)
+    # On a CPU whoever joins wants to share the cores.
+    code = help_with(job, device, alone=device == "cpu" or settings.in_slurm())
     if (status := job.status())["state"] == "failed" and status.get("lost"):
         os.execv(sys.executable, [sys.executable, "-m", "synergy_tui.jobs.worker", *sys.argv[1:]])
     return code
@@ -89,7 +91,7 @@ def _work(job: JobFolder, joins: bool) -> int:
                 trust.check(source)
             with _turn(job, order, joins, before["created"], progress) as device:
                 progress.state("running", stage="starting")
-                _done(job, spec, progress, crew_for(job, progress, LOCAL if joins else order.executor, device))
+                _done(job, spec, progress, _crew(job, progress, order, joins, device))
             progress.state("done", stage="done")
             # What they were made into is published.
             for one in (job.shards, job.held, job.errors):
@@ -109,7 +111,7 @@ def _work(job: JobFolder, joins: bool) -> int:
             progress.state("failed", stage="failed", error=f"{error.strerror or error} · {resume}")
         except Exception as error:
             traceback.print_exc()
-            if _out_of_memory(error):
+            if is_memory(error):
                 if batch is not None and batch > 1:
                     print(f"out of memory with a batch of {batch}: again with {batch // 2}", flush=True)
                     job.take_batch(batch // 2)
@@ -126,17 +128,29 @@ def _work(job: JobFolder, joins: bool) -> int:
 def _turn(job: JobFolder, order: Order, joins: bool, queued: float, progress: Progress) -> Iterator[str]:
     """Within the context the job has its device, which is told. Where others make the parts it needs none."""
     if not (order.executor.here or joins) and hasattr(module(order.spec.KIND), "Maker"):
-        settings.without_gpu()
+        settings.hide_gpus()
         yield "cpu"
         return
     device = choose(order.spec.device)
+    if not order.spec.TAKES_TURN or (joins and settings.in_slurm()):
+        yield device
+        return
     with Turn(job, device, queued, progress):
-        if (count := team(order.executor, device)) > 1 and not joins:
+        if order.spec.processes > 1:
+            # They have the device, and not this process.
+            settings.hide_gpus()
+        elif (count := team(order.executor, device)) > 1 and not joins:
             if device == "cuda":
                 settings.only_gpu(0)
             else:
                 share_cores(f"0/{count}")
         yield device
+
+
+def _crew(job: JobFolder, progress: Progress, order: Order, joins: bool, device: str) -> Crew:
+    """Who makes the parts; of a kind that has none of its own, this process all there is."""
+    alone = joins or not hasattr(module(order.spec.KIND), "Maker")
+    return crew_for(job, progress, LOCAL if alone else order.executor, device, order.spec.processes)
 
 
 def _done(job: JobFolder, spec: Spec, progress: Progress, crew: Crew) -> None:
@@ -171,12 +185,6 @@ def _wait_for(other: JobFolder, progress: Progress, softly: bool, kind: str) -> 
                 f"synergy-tui jobs resume {other.id} continues both",
             )
         time.sleep(POLL)
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """NumPy and Python have a class for it, torch and JAX words."""
-    words = ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED")
-    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
 
 
 if __name__ == "__main__":

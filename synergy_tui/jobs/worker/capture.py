@@ -124,7 +124,7 @@ class Maker:
             try:
                 made += _measured(self.subject, self.units, self.asked, some, self.spec, hearing)
             except (MemoryError, RuntimeError) as error:
-                if not _out_of_memory(error) or getattr(self.spec, "tensor_parallel", 1) > 1:
+                if not _out_of_memory(error):
                     raise
                 if len(some) == 1:
                     more = self.spec.steps if self.asked.answers is None else 0

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from synergy_tui import settings
-from synergy_tui.errors import SynergyError
 from synergy_tui.jobs import devices, held, parts
 from synergy_tui.jobs.folder import JobFolder, write_json
 from synergy_tui.jobs.held import Holder
@@ -24,6 +23,9 @@ from synergy_tui.jobs.worker.progress import Progress
 
 POLL = 0.05
 """Seconds between two looks for parts that others make."""
+
+GOING = 3.0
+"""Seconds that helpers have to go; one that is still making a part makes it for nothing."""
 
 BEAT = 5.0
 """Seconds between two signs of life of who makes a part."""
@@ -107,9 +109,9 @@ class Crew:
     def close(self) -> None:
         """Lets all helpers go: no more parts are wanted for now."""
 
-    def _tell(self, missing: Sequence[Wanted]) -> None:
-        """Writes what is wanted for those who help."""
-        content = {"parts": [[one.name, one.given] for one in missing]}
+    def _tell(self, missing: Sequence[Wanted], over: bool = False) -> None:
+        """Writes what is wanted for those who help. over: nothing for now, so that they may go."""
+        content = {"parts": [[one.name, one.given] for one in missing], "over": over}
         write_json(self.job.wanted, content)
 
     def _make(self, missing: Sequence[Wanted]) -> None:
@@ -120,7 +122,7 @@ class Crew:
             for name in [one for one in left if one in there]:
                 if (one := left.pop(name)).weight and name != took:
                     self.progress.advance(one.weight)
-            if took is None:
+            if took is None and left:
                 self.progress.check()
                 self._look(list(left.values()))
                 time.sleep(POLL)
@@ -156,15 +158,9 @@ class Helpers(Crew):
         super()._make(missing)
 
     def close(self) -> None:
-        """They end by themselves once the job is at rest; here they end at once."""
-        for one in self._others:
-            one.terminate()
-        for one in self._others:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                one.wait(timeout=5)
-                continue
-            one.kill()
-            one.wait()
+        if self._others:
+            self._tell([], over=True)
+            let_go(self._others, GOING)
         self._others = []
         if _cores:
             os.sched_setaffinity(0, _cores)
@@ -238,15 +234,27 @@ def beating(say: Callable[[], None]) -> Iterator[None]:
         thread.join()
 
 
-def wanted_now(job: JobFolder) -> list[Wanted]:
-    """The parts that the job's worker waits for, as it wrote them; none where it does not."""
+def wanted_now(job: JobFolder) -> tuple[list[Wanted], bool]:
+    """The parts that the job's worker waits for, as it wrote them, and whether those who help may go."""
     try:
         content = json.loads(job.wanted.read_text("utf-8"))
-        return [Wanted(str(name), given=dict(given)) for name, given in content["parts"]]
+        return [Wanted(str(name), given=dict(given)) for name, given in content["parts"]], content.get("over") is True
     except (OSError, ValueError, TypeError, KeyError):
-        return []
+        return [], False
 
 
-def told_of(error: SynergyError) -> dict[str, Any]:
-    """An error as another process reads it."""
-    return {"what": error.what, "next": error.next_step, "code": error.exit_code}
+def let_go(processes: Sequence[subprocess.Popen[bytes]], patience: float) -> None:
+    """Waits for helpers that may go; ends those that do not."""
+    deadline = time.monotonic() + patience
+    for one in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            one.wait(timeout=max(deadline - time.monotonic(), 0))
+    for one in processes:
+        if one.poll() is None:
+            one.terminate()
+    for one in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            one.wait(timeout=5)
+            continue
+        one.kill()
+        one.wait()

@@ -6,10 +6,12 @@ from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.specs import Executor
 from synergy_tui.jobs.worker.crew import Crew, Helpers, team
 from synergy_tui.jobs.worker.progress import Progress
+from synergy_tui.jobs.worker.together import Together
 
 
-def crew_for(job: JobFolder, progress: Progress, executor: Executor, device: str) -> Crew:
-    """Those who make a job's parts. Raises JobError where an executor cannot be used."""
+def crew_for(job: JobFolder, progress: Progress, executor: Executor, device: str, processes: int = 1) -> Crew:
+    """Those who make a job's parts. processes: that hold its model together. Raises JobError where an executor cannot
+    be used."""
     if executor.executor == "ray":
         from synergy_tui.jobs.worker.on_ray import OnRay
 
@@ -18,6 +20,8 @@ def crew_for(job: JobFolder, progress: Progress, executor: Executor, device: str
         from synergy_tui.jobs.worker.on_slurm import OnSlurm
 
         return OnSlurm(job, progress, executor, device)
+    if processes > 1:
+        return Together(job, progress, executor, device, processes)
     if executor.executor == "local" and team(executor, device) > 1:
         return Helpers(job, progress, executor, device)
     return Crew(job, progress, executor, device)

@@ -4,6 +4,7 @@ NUMBER/COUNT: its share of this machine's cores."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -16,8 +17,9 @@ from synergy_tui.errors import Cancelled, SynergyError
 from synergy_tui.jobs import devices
 from synergy_tui.jobs.folder import RESTING, JobFolder, write_json
 from synergy_tui.jobs.held import Holder
-from synergy_tui.jobs.worker.crew import make, share_cores, told_of, wanted_now
-from synergy_tui.jobs.worker.making import Maker, module
+from synergy_tui.jobs.parts import Content
+from synergy_tui.jobs.worker.crew import make, share_cores, wanted_now
+from synergy_tui.jobs.worker.making import Deaf, Hearing, Maker, Wanted, module, told_of
 from synergy_tui.jobs.worker.progress import Paused
 from synergy_tui.jobs.worker.turn import Turn
 from synergy_tui.store.cache import Cache
@@ -60,50 +62,100 @@ def main() -> int:
     os.umask(0o077)
     job = JobFolder(Path(sys.argv[1]))
     device = sys.argv[2] if len(sys.argv) > 2 else "cpu"
-    if device.startswith("cuda:") and device[5:].isdigit():
-        settings.only_gpu(int(device[5:]))
-    alone = device == "auto" or len(sys.argv) > 3
+    together = settings.rank() is not None
+    alone = device == "auto" or len(sys.argv) > 3 or together
     if device == "auto":
         device = devices.choose(job.order().spec.device)
+    if device.startswith("cuda:") and device[5:].isdigit():
+        settings.only_gpu(int(device[5:]))
     if len(sys.argv) > 3:
         share_cores(sys.argv[3])
-    return help_with(job, device, alone)
+    return help_with(job, device, alone, leaves=True)
 
 
-def help_with(job: JobFolder, device: str, alone: bool = False) -> int:
+def help_with(job: JobFolder, device: str, alone: bool = False, leaves: bool = False) -> int:
     """Makes parts until the job is at rest. device: as its holder is told. alone: it takes no turn on the device,
-    because the job's worker has that already. What goes wrong is left in the job's folder for the worker."""
+    because the job's worker has that already. leaves: or until the worker says that they may go. What goes wrong is
+    left in the job's folder for the worker."""
     heard = Heard(job)
     try:
         if alone:
-            return _parts(job, device, heard)
+            return _parts(job, device, heard, leaves)
         with Turn(job, device, job.status()["created"], heard):
-            return _parts(job, device, heard)
+            return _parts(job, device, heard, leaves)
     except (Cancelled, Paused):
         return 1
-    except SynergyError as error:
-        _leave(job, told_of(error), str(error))
-    except MemoryError:
-        _leave(job, {"memory": True}, "out of memory")
     except Exception as error:
-        traceback.print_exc()
-        words = str(error).splitlines()[0] if str(error) else ""
-        memory = any(word in str(error) for word in ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED"))
-        _leave(job, {"memory": memory, "what": f"unexpected {type(error).__name__}: {words}"}, words)
+        if not isinstance(error, SynergyError):
+            traceback.print_exc()
+        told = told_of(error, Holder.me("").host)
+        print(told["what"], flush=True)
+        job.errors.mkdir(exist_ok=True)
+        write_json(job.errors / f"{os.getpid()}.json", told)
     return 1
 
 
-def _parts(job: JobFolder, device: str, heard: Heard) -> int:
-    me = Holder.me(device)
-    maker = None
+def _parts(job: JobFolder, device: str, heard: Heard, leaves: bool) -> int:
+    if settings.rank() is not None:
+        return _with_others(job, device, heard)
+    me, maker = Holder.me(device), None
     while (state := job.status()["state"]) not in RESTING:
         heard.check()
-        for wanted in wanted_now(job):
-            if maker is None:
-                maker = _maker(job, heard)
-            make(job, wanted, maker, me, heard)
-        time.sleep(POLL)
+        wanted, over = wanted_now(job)
+        if over and leaves:
+            return 0
+        if maker is None and wanted:
+            maker = _maker(job, heard)
+        # While it was being loaded others may have made all, and the job's worker published them.
+        if maker is None or not _made_one(job, maker, me, heard):
+            time.sleep(POLL)
     return 0 if state == "done" else 1
+
+
+def _with_others(job: JobFolder, device: str, heard: Heard) -> int:
+    """One of the processes that hold a model together: the first takes parts and keeps them, the others take every step
+    of the work with it. Where one of them ends, torchrun ends the others."""
+    from synergy_tui.subject import ranks
+
+    first = ranks.join(device) == 0
+    maker = _maker(job, heard)
+    if not first:
+        while said := ranks.tell():
+            name, given = json.loads(said)
+            maker.make(Wanted(name, given=given), Deaf())
+        ranks.leave()
+        return 0
+    me = Holder.me(f"{device} × {ranks.size()}")
+    leading = Leading(maker)
+    while (state := job.status()["state"]) not in RESTING:
+        heard.check()
+        if wanted_now(job)[1]:
+            break
+        if not _made_one(job, leading, me, heard):
+            time.sleep(POLL)
+    ranks.tell("")
+    ranks.leave()
+    return 0 if state in ("running", "done") else 1
+
+
+class Leading:
+    """A maker whose other processes are told what comes."""
+
+    def __init__(self, maker: Maker) -> None:
+        self._maker = maker
+
+    def make(self, wanted: Wanted, hearing: Hearing) -> Content:
+        """The part."""
+        from synergy_tui.subject import ranks
+
+        ranks.tell(json.dumps([wanted.name, dict(wanted.given)]))
+        return self._maker.make(wanted, hearing)
+
+
+def _made_one(job: JobFolder, maker: Maker | Leading, me: Holder, heard: Heard) -> bool:
+    """Makes one of the parts that are wanted now."""
+    wanted, _ = wanted_now(job)
+    return job.status()["state"] not in RESTING and any(make(job, one, maker, me, heard) for one in wanted)
 
 
 def _maker(job: JobFolder, heard: Heard) -> Maker:
@@ -116,12 +168,6 @@ def _maker(job: JobFolder, heard: Heard) -> Maker:
         spec = spec.replace(device="cuda")
     made: Maker = kind.Maker(spec, kind.gather(Cache.open(job.cache, on_wait=heard.waits), spec), heard.stage)
     return made
-
-
-def _leave(job: JobFolder, told: dict[str, object], words: str) -> None:
-    print(words, flush=True)
-    job.errors.mkdir(exist_ok=True)
-    write_json(job.errors / f"{Holder.me('').host}-{os.getpid()}.json", told)
 
 
 if __name__ == "__main__":

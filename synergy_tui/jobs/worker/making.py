@@ -11,12 +11,15 @@ A kind of job that can be made in several places has in its module
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
+from synergy_tui.errors import SynergyError
+from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.parts import Content
 
 Report = Callable[[str, str], None]
@@ -51,6 +54,16 @@ class Hearing(Protocol):
         """Counts some of the part's weight as done, after a check."""
 
 
+class Deaf:
+    """Hears nothing: whoever started the work ends it."""
+
+    def check(self) -> None:
+        """Nothing."""
+
+    def advance(self, parts: float = 1) -> None:
+        """Nothing."""
+
+
 class Maker(Protocol):
     """See above."""
 
@@ -71,3 +84,40 @@ class Makes(Protocol):
 def module(kind: str) -> Any:
     """The module of a kind of job."""
     return importlib.import_module(f"synergy_tui.jobs.worker.{kind}")
+
+
+def told_of(error: Exception, host: str = "") -> dict[str, Any]:
+    """An error as another process raises it. host: where it was."""
+    where = f" (on {host})" if host else ""
+    if isinstance(error, SynergyError):
+        return {"what": f"{error.what}{where}", "next": error.next_step, "code": error.exit_code}
+    if is_memory(error):
+        return {"memory": True, "what": f"out of memory{where}"}
+    words = (str(error).splitlines() or [""])[0]
+    return {"what": f"unexpected {type(error).__name__}: {words}{where}", "next": "see jobs logs"}
+
+
+def raise_told(told: Mapping[str, Any]) -> None:
+    """Raises the error that another process told."""
+    if told.get("memory"):
+        raise MemoryError(told.get("what", "out of memory"))
+    error = SynergyError(str(told["what"]), str(told.get("next", "")))
+    error.exit_code = int(told.get("code", 1))
+    raise error
+
+
+def raise_left(job: JobFolder) -> None:
+    """Raises what went wrong with a helper, which leaves it in the job's folder."""
+    for path in sorted(job.errors.glob("*.json")) if job.errors.is_dir() else ():
+        try:
+            told = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            continue
+        path.unlink(missing_ok=True)
+        raise_told(told)
+
+
+def is_memory(error: Exception) -> bool:
+    """NumPy and Python have a class for it, torch and JAX words."""
+    words = ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)

@@ -21,7 +21,7 @@ import ray
 from ray._private import ray_constants, services  # there is no public way to ask without joining
 
 from synergy_tui import __version__, settings
-from synergy_tui.errors import JobError, SynergyError
+from synergy_tui.errors import JobError
 from synergy_tui.jobs import devices, held, parts
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.held import Holder
@@ -29,7 +29,7 @@ from synergy_tui.jobs.parts import Content
 from synergy_tui.jobs.specs import Executor, Spec, as_json
 from synergy_tui.jobs.worker import ray_tasks
 from synergy_tui.jobs.worker.crew import Crew
-from synergy_tui.jobs.worker.making import Given, Wanted
+from synergy_tui.jobs.worker.making import Given, Wanted, raise_told
 from synergy_tui.jobs.worker.progress import Progress
 
 ANSWERS = 4.0
@@ -291,15 +291,6 @@ def check(asked: dict[str, Any]) -> None:
             raise JobError(
                 f"Ray node {host} has synergy-tui {found}, this is {__version__}", "install the same version"
             )
-
-
-def raise_told(told: dict[str, Any]) -> None:
-    """Raises the error that another process told."""
-    if told.get("memory"):
-        raise MemoryError(told.get("what", ""))
-    error = SynergyError(told["what"], told.get("next", ""))
-    error.exit_code = told.get("code", 1)
-    raise error
 
 
 @contextlib.contextmanager

@@ -3,22 +3,21 @@ until none are left; what it was making when it was ended is made again by anoth
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import submitit
 
-from synergy_tui.errors import JobError, SynergyError
+from synergy_tui.errors import JobError
 from synergy_tui.jobs import held
 from synergy_tui.jobs.folder import JobFolder
-from synergy_tui.jobs.specs import Executor
-from synergy_tui.jobs.worker.crew import Crew
-from synergy_tui.jobs.worker.making import Wanted
+from synergy_tui.jobs.specs import Executor, Spec
+from synergy_tui.jobs.worker.crew import GOING, Crew
+from synergy_tui.jobs.worker.making import Given, Wanted, raise_left
 from synergy_tui.jobs.worker.progress import Progress
+from synergy_tui.jobs.worker.together import command
 
 WORKERS = 2
 """Tasks of an array where nobody says how many."""
@@ -43,12 +42,22 @@ class OnSlurm(Crew):
         self._array: str | None = None
         self._fruitless, self._left, self._looked = 0, 0, 0.0
 
+    def begin(self, kind: Any, spec: Spec, given: Given) -> None:
+        """Says what the parts are of. What makers need they take from the cache themselves."""
+        super().begin(kind, spec, given)
+        self._processes = spec.processes
+
     def close(self) -> None:
         """Ends the array. Its tasks would end by themselves once the job is at rest; those still in the queue would
         not."""
-        if self._array is not None:
-            _slurm("scancel", self._array)
-            self._array = None
+        if self._array is None:
+            return
+        self._tell([], over=True)
+        deadline = time.monotonic() + GOING
+        while at_work(self._array, "RUNNING") and time.monotonic() < deadline:
+            time.sleep(0.3)
+        _slurm("scancel", self._array)
+        self._array = None
 
     def _look(self, left: Sequence[Wanted]) -> None:
         """Submits an array where none is at work. Raises what went wrong in a task, and JobError where arrays end
@@ -88,7 +97,7 @@ class OnSlurm(Crew):
         """Submits so many tasks as one array; returns its id. Raises JobError."""
         executor = submitit.SlurmExecutor(folder=str(self._logs), max_num_timeout=AGAIN)
         executor.update_parameters(**parameters(self.executor, self.job))
-        work = submitit.helpers.CommandFunction(command(self.job), verbose=False)
+        work = submitit.helpers.CommandFunction(command(self.job.path, "auto", self._processes), verbose=False)
         self._logs.mkdir(exist_ok=True)
         try:
             if tasks == 1:
@@ -129,30 +138,10 @@ def longest(partition: str | None) -> str:
     return "UNLIMITED" if limit in ("infinite", "n/a") else limit
 
 
-def command(job: JobFolder) -> list[str]:
-    """What a task runs. Slurm has given it what it may use; it takes no turn on that. A host may have several."""
-    return [sys.executable, "-m", "synergy_tui.jobs.worker.helper", str(job.path), "auto"]
-
-
-def at_work(array: str) -> bool:
-    """Whether tasks of an array run, wait, or wait to be run again."""
+def at_work(array: str, *states: str) -> bool:
+    """Whether tasks of an array run, wait, or wait to be run again; or are in one of some states."""
     got = _slurm("squeue", "--noheader", "--format=%T", f"--jobs={array}")
-    return got.returncode == 0 and any(line.strip() in AT_WORK for line in got.stdout.splitlines())
-
-
-def raise_left(job: JobFolder) -> None:
-    """Raises what went wrong with a helper, which leaves it in the job's folder."""
-    for path in sorted(job.errors.glob("*.json")) if job.errors.is_dir() else ():
-        try:
-            told = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError):
-            continue
-        path.unlink(missing_ok=True)
-        if told.get("memory"):
-            raise MemoryError(told.get("what", "out of memory"))
-        error = SynergyError(f"{told['what']} (on {path.stem.rpartition('-')[0]})", told.get("next", ""))
-        error.exit_code = told.get("code", 1)
-        raise error
+    return got.returncode == 0 and any(line.strip() in (states or AT_WORK) for line in got.stdout.splitlines())
 
 
 def _slurm(*words: str) -> subprocess.CompletedProcess[str]:

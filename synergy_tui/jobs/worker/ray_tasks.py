@@ -34,28 +34,18 @@ class Board:
         return self._at_work
 
 
-class Deaf:
-    """Ray ends a task that is to stop, so nothing is heard here."""
-
-    def check(self) -> None:
-        """Nothing."""
-
-    def advance(self, parts: float = 1) -> None:
-        """Nothing."""
-
-
 def make(content: str, arrays: dict[str, np.ndarray], part: str, given: str, board: Any) -> dict[str, Any]:
     """A part as {suffix, data, holder, seconds}, or {error}. content: the spec and what is told beside the arrays, as
     JSON."""
     began = time.monotonic()
     holder = asdict(_me())
     board.begins.remote(part, holder)
-    try:
-        from synergy_tui.jobs.worker.making import Wanted
+    from synergy_tui.jobs.worker.making import Deaf, Wanted, told_of
 
+    try:
         made = _maker(content, arrays).make(Wanted(part, given=json.loads(given)), Deaf())
     except Exception as error:
-        return {"error": _told(error, holder["host"])}
+        return {"error": told_of(error, holder["host"])}
     data = np.frombuffer(made.data, np.uint8)
     return {"suffix": made.suffix, "data": data, "holder": holder, "seconds": time.monotonic() - began}
 
@@ -90,20 +80,3 @@ def _maker(content: str, arrays: dict[str, np.ndarray]) -> Any:
         threads.limit(max(int(cores), 1))
         _MAKERS[asked["key"]] = module(asked["kind"]).Maker(spec, Given(arrays, asked["told"]), lambda *_: None)
     return _MAKERS[asked["key"]]
-
-
-def _told(error: Exception, host: str) -> dict[str, Any]:
-    """As the job's worker raises it."""
-    from synergy_tui.errors import SynergyError
-
-    words = (str(error).splitlines() or [""])[0]
-    if isinstance(error, SynergyError):
-        return {"what": f"{error.what} (on {host})", "next": error.next_step, "code": error.exit_code}
-    memory = ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED")
-    if isinstance(error, MemoryError) or any(one in str(error) for one in memory):
-        return {"memory": True, "what": f"out of memory on {host}"}
-    import traceback
-
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    what = f"unexpected {type(error).__name__} on {host}: {words} ({Path(where.filename).name}:{where.lineno})"
-    return {"what": what, "next": "see jobs logs"}
