@@ -36,6 +36,7 @@ from faults import KINDS, numbers, same
 from ray_nodes import changed, path_with
 from witness import Witness
 
+from synergy_tui.jobs import folder
 from synergy_tui.jobs.folder import RESTING, JobFolder
 from synergy_tui.store import check
 from synergy_tui.store.cache import Cache
@@ -176,6 +177,11 @@ class Harness:
         answer = Answer(what, got.returncode, "\n".join(shown), took, left)
         print(f"{'good' if answer.good else 'NOT GOOD'} {answer}", file=sys.stderr, flush=True)
         return answer
+
+    def close(self) -> None:
+        """Ends the workers of jobs that have not ended."""
+        for job in folder.every(self.cache.folder):
+            job.end_worker()
 
     def resume(self, job: JobFolder) -> None:
         """By the command, once nobody has the job."""
@@ -326,17 +332,17 @@ def speed(harness: Harness) -> str:
     return "\n".join(lines)
 
 
-def disk(folder: Path) -> float:
+def disk(place: Path) -> float:
     """MB/s of files of 40 MB that are written and synced."""
     content, began = os.urandom(1_000_000) * 40, time.monotonic()
     for number in range(20):
-        with open(folder / f"disk-{number}", "wb") as file:
+        with open(place / f"disk-{number}", "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
     seconds = time.monotonic() - began
     for number in range(20):
-        (folder / f"disk-{number}").unlink()
+        (place / f"disk-{number}").unlink()
     return 800 / seconds
 
 
@@ -419,16 +425,16 @@ def not_shared(harness: Harness) -> list[Answer]:
 
 def of_settings(harness: Harness) -> list[Answer]:
     """config.toml says what nobody understands."""
-    folder = harness.home / "config" / "synergy-tui"
-    folder.mkdir(parents=True)
+    place = harness.home / "config" / "synergy-tui"
+    place.mkdir(parents=True)
     out = []
     for what, line in (
         ("config.toml: a wrong key", 'ray-adress = "auto"'),
         ("config.toml: a wrong value", 'executor = "cloud"'),
         ("config.toml: a wrong type", "workers = true"),
     ):
-        (folder / "config.toml").write_text(f"[executor]\n{line}\n")
-        out.append(harness.refused(what, XDG_CONFIG_HOME=str(folder.parent)))
+        (place / "config.toml").write_text(f"[executor]\n{line}\n")
+        out.append(harness.refused(what, XDG_CONFIG_HOME=str(place.parent)))
     return out
 
 
@@ -542,8 +548,10 @@ def main() -> int:
         print(f"without Slurm: {why}", file=sys.stderr)
     there = not slurm.missing()
     good = True
-    with tempfile.TemporaryDirectory(prefix="cluster-") as scratch, changed({"OMP_NUM_THREADS": "1"}):
+    with tempfile.TemporaryDirectory(prefix="cluster-") as scratch, contextlib.ExitStack() as stack:
+        stack.enter_context(changed({"OMP_NUM_THREADS": "1"}))
         harness = Harness(Path(scratch))
+        stack.callback(harness.close)
         for name, does in (("ray", on_ray), ("slurm", on_slurm)):
             if name in what and (name == "ray" or there):
                 trials = does(harness)

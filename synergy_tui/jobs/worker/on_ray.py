@@ -138,14 +138,14 @@ class OnRay(Crew):
         at_work: dict[str, Any] = {}
         with contextlib.suppress(ray.exceptions.RayError):
             at_work = ray.get(self._board.at_work.remote(), timeout=5) if flying else {}
-        known = {one.part for one in held.holders(self.job)}
-        for part, holder in at_work.items():
+        known = {one.part: one.holder for one in held.holders(self.job)}
+        for part, told in at_work.items():
             if part in flying:
-                if part in known:
+                if known.get(part) == (holder := Holder(**told)):
                     held.still(self.job, part)
                 else:
-                    held.note(self.job, part, Holder(**holder))
-        for part in known - set(flying):
+                    held.note(self.job, part, holder)
+        for part in known.keys() - set(flying):
             held.release(self.job, part)
 
 
