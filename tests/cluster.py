@@ -2,7 +2,7 @@
 while nodes, tasks and coordinators are killed; and what is answered where a cluster cannot be used. `make cluster`
 prints the tables that the documentation has.
 
-    python tests/cluster.py [ray] [slurm] [speed] [refusals]
+    python tests/cluster.py [ray] [slurm] [speed] [refusals] [--only FAULT]
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ import ray_nodes
 import slurm
 from conftest import make_tiny, until
 from faults import KINDS, numbers, same
-from ray_nodes import changed, path_with
+from ray_nodes import begins, changed, path_with
 from witness import Witness
 
 from synergy_tui.jobs import folder
@@ -186,7 +186,7 @@ class Harness:
     def resume(self, job: JobFolder) -> None:
         """By the command, once nobody has the job."""
         until(lambda: not job.worker_lock_taken(), 60)
-        got = self.command("jobs", "resume", job.id, "--detach")
+        got = self.command("jobs", "resume", job.id)
         assert got.returncode == 0, got.stderr
 
     @contextlib.contextmanager
@@ -252,24 +252,23 @@ def _apart(one: Any, other: Any) -> float:
 # Ray
 
 
-def on_ray(harness: Harness) -> list[Trial]:
+def on_ray(harness: Harness, only: str) -> list[Trial]:
     """A node is lost, the driver is killed, in the middle of each kind of job."""
     found: list[Trial] = []
     with changed(of_witness(harness)), ray_nodes.running(3) as nodes:
         how = ("--executor", "ray", "--ray-address", nodes.address, *WORKERS)
-        for kind in KINDS:
-            found.append(harness.trial("ray", "none", kind, lambda job: None, *how))
-        for kind in KINDS:
-            found.append(harness.trial("ray", "a node lost", kind, lambda job: lose_a_node(harness, nodes, job), *how))
-            nodes.add()
-        for kind in KINDS:
-            found.append(harness.trial("ray", "driver killed", kind, lambda job: kill_worker(harness, job), *how))
-        for kind in KINDS:
-            both = harness.trial("ray", "both", kind, lambda job: lose_both(harness, nodes, job), *how)
-            found.append(both)
-            nodes.add()
-        for kind in KINDS:
-            found.append(harness.trial("ray", "jobs pause", kind, lambda job: pause(harness, job), *how))
+        faults = {
+            "nothing": lambda job: None,
+            "a node lost": lambda job: lose_a_node(harness, nodes, job),
+            "driver killed": lambda job: kill_worker(harness, job),
+            "both": lambda job: lose_both(harness, nodes, job),
+            "jobs pause": lambda job: pause(harness, job),
+        }
+        for fault, does in faults.items():
+            for kind in KINDS if only in fault else ():
+                found.append(harness.trial("ray", fault, kind, does, *how))
+                while len(nodes) < 3:
+                    nodes.add()
     return found
 
 
@@ -348,20 +347,6 @@ def disk(place: Path) -> float:
 
 # What cannot be done
 
-LACKS = """
-import sys
-class Finder:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "%s":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Finder())
-"""
-
-OTHER_VERSION = """
-import synergy_tui
-synergy_tui.__version__ = "0.0.9"
-"""
-
 
 def refusals_of_ray(harness: Harness) -> list[Answer]:
     """Clusters that cannot be used, one way or another."""
@@ -369,7 +354,7 @@ def refusals_of_ray(harness: Harness) -> list[Answer]:
     out = [
         harness.refused("Ray: nobody listens", *ray, "127.0.0.1:1"),
         harness.refused("Ray: no address", *ray, "nonsense"),
-        harness.refused("Ray: ray is not installed", *ray, "127.0.0.1:1", PYTHONPATH=hook(harness, LACKS % "ray")),
+        harness.refused("Ray: ray is not installed", *ray, "127.0.0.1:1", **begins(ray_nodes.without("ray"))),
     ]
     with listening() as port:
         out.append(harness.refused("Ray: somebody else listens", *ray, f"127.0.0.1:{port}"))
@@ -382,10 +367,10 @@ def refusals_of_ray(harness: Harness) -> list[Answer]:
         out.append(harness.refused("Ray: more cores than a node has", *here, "--ray-cpus", "64"))
         out.append(harness.refused("Ray: more memory than a node has", *here, "--ray-memory", "9000"))
         for what, code in (
-            ("Ray: a node without the package", LACKS % "synergy_tui"),
-            ("Ray: a node with another version", OTHER_VERSION),
+            ("Ray: a node without the package", ray_nodes.without("synergy_tui")),
+            ("Ray: a node with another version", ray_nodes.OTHER_VERSION),
         ):
-            other = nodes.add({"PYTHONPATH": hook(harness, code)})
+            other = nodes.add(begins(code))
             out.append(harness.refused(what, *here))
             nodes.kill(other)
     return out
@@ -408,7 +393,7 @@ def refusals_of_slurm(harness: Harness) -> list[Answer]:
             harness.refused("Slurm: no time", *use, "--slurm-time", "soon"),
             harness.refused("Slurm: an option of ours", *use, "--slurm-option", "array=1-9"),
             harness.refused("Slurm: no option at all", *use, "--slurm-option", "two words"),
-            harness.refused("Slurm: submitit is not installed", *use, PYTHONPATH=hook(harness, LACKS % "submitit")),
+            harness.refused("Slurm: submitit is not installed", *use, **begins(ray_nodes.without("submitit"))),
         ]
     return out
 
@@ -438,13 +423,6 @@ def of_settings(harness: Harness) -> list[Answer]:
     return out
 
 
-def hook(harness: Harness, code: str) -> str:
-    """PYTHONPATH of processes that begin with some code."""
-    place = Path(tempfile.mkdtemp(dir=harness.home))
-    (place / "sitecustomize.py").write_text(code)
-    return path_with(place)
-
-
 @contextlib.contextmanager
 def listening(full: bool = False) -> Iterator[int]:
     """A port on which somebody listens and says nothing. full: or does not even take a connection."""
@@ -470,13 +448,13 @@ def table_of_answers(found: list[Answer]) -> str:
 # Slurm
 
 
-def on_slurm(harness: Harness) -> list[Trial]:
+def on_slurm(harness: Harness, only: str) -> list[Trial]:
     """Tasks are cancelled and requeued, the coordinator is killed, in the middle of each kind of job. There are more
     tasks than nodes."""
     found: list[Trial] = []
     how = ("--executor", "slurm", *WORKERS)
     faults = {
-        "none": lambda job: None,
+        "nothing": lambda job: None,
         "scancel of a task": lambda job: on_a_task(harness, job, "scancel"),
         "scontrol requeue": lambda job: on_a_task(harness, job, "scontrol", "requeue"),
         "coordinator killed": lambda job: kill_worker(harness, job),
@@ -485,7 +463,7 @@ def on_slurm(harness: Harness) -> list[Trial]:
     }
     with slurm.running(harness.home / "slurm") as environment, changed(environment), changed(of_witness(harness)):
         for fault, does in faults.items():
-            for kind in KINDS:
+            for kind in KINDS if only in fault else ():
                 found.append(harness.trial("slurm", fault, kind, does, *how))
                 until(lambda: not queue(), 60)
     return found
@@ -542,7 +520,9 @@ def main() -> int:
     """Exit status 1 when something did not come out well."""
     asked = argparse.ArgumentParser()
     asked.add_argument("what", nargs="*", default=["ray", "slurm", "speed", "refusals"])
-    what = asked.parse_args().what
+    asked.add_argument("--only", default="", help="faults whose name has this")
+    given = asked.parse_args()
+    what = given.what
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended
     if ("slurm" in what or "refusals" in what) and (why := slurm.missing()):
         print(f"without Slurm: {why}", file=sys.stderr)
@@ -554,7 +534,7 @@ def main() -> int:
         stack.callback(harness.close)
         for name, does in (("ray", on_ray), ("slurm", on_slurm)):
             if name in what and (name == "ray" or there):
-                trials = does(harness)
+                trials = does(harness, given.only)
                 good = good and all(one.good for one in trials)
                 print(table(trials), flush=True)
         if "speed" in what:

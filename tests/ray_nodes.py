@@ -20,6 +20,9 @@ class Nodes:
         self._cluster = cluster
         self._expendable: list[Any] = []
 
+    def __len__(self) -> int:
+        return 1 + len(self._expendable)
+
     @property
     def address(self) -> str:
         """host:port"""
@@ -96,3 +99,32 @@ def _set(environment: Mapping[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+
+OTHER_VERSION = """
+import synergy_tui
+synergy_tui.__version__ = "0.0.9"
+"""
+"""As the first code of a process: it has another version of this package."""
+
+
+def without(package: str) -> str:
+    """As the first code of a process: it does not have a package."""
+    return f"""
+import sys
+class Without:
+    def __init__(self, finder):
+        self.finder = finder
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+    def find_spec(self, name, *more):
+        return None if name.partition(".")[0] == "{package}" else self.finder.find_spec(name, *more)
+sys.meta_path[:] = [Without(one) for one in sys.meta_path if hasattr(one, "find_spec")]
+"""
+
+
+def begins(code: str) -> dict[str, str | None]:
+    """Environment of processes that begin with some code."""
+    place = Path(tempfile.mkdtemp())
+    (place / "sitecustomize.py").write_text(code)
+    return {"PYTHONPATH": path_with(place)}

@@ -66,7 +66,9 @@ def _ray(executor: Executor, device: str | None, cache: Path) -> None:
 
 
 def _answers(address: str) -> None:
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, _, port = address.rpartition(":")
+    if address.startswith("ray://"):
+        raise JobError(f"{address} is one of Ray's client, which jobs do not use", "give host:port of the cluster")
     if not host or not port.isdigit():
         raise JobError(f"{address!r} is no address of a Ray cluster", "give host:port, or auto")
     try:

@@ -44,6 +44,9 @@ OWN = "synergy-tui-job"
 NODES_ANSWER = 60.0
 """Seconds in which every node has started a process that knows this package."""
 
+JOINING = 10.0
+"""Seconds in which a node that has just joined takes tasks, and one that has just gone is known to be gone."""
+
 TRIES = 4
 """How often Ray runs a task whose process or host is lost."""
 
@@ -272,25 +275,39 @@ def check(asked: dict[str, Any]) -> None:
         return synergy_tui.__version__
 
     affinity = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
-    asking = {}
-    for node in ray.nodes():
-        if node["Alive"]:
-            there = affinity(node["NodeID"], soft=False)
-            ask = ray.remote(version).options(num_cpus=0, max_retries=0, scheduling_strategy=there)
-            asking[f"{node['NodeManagerHostname']}/{node['NodeID'][:6]}"] = ask.remote()
-    for host, one in asking.items():
-        try:
-            found = ray.get(one, timeout=NODES_ANSWER)
-        except ray.exceptions.RayError as error:
-            raise JobError(
-                f"Ray node {host} does not answer ({_first_line(error)})", "take it out, or mend it"
-            ) from None
+
+    def asked_of(node: str) -> Any:
+        there = affinity(node, soft=False)
+        return ray.remote(version).options(num_cpus=0, max_retries=0, scheduling_strategy=there).remote()
+
+    asking = {node: (host, asked_of(node)) for node, host in _alive().items()}
+    for node, (host, one) in asking.items():
+        deadline = time.monotonic() + JOINING
+        while True:
+            try:
+                found = ray.get(one, timeout=NODES_ANSWER)
+                break
+            except ray.exceptions.RayError as error:
+                time.sleep(0.5)
+                if node not in _alive():  # it left meanwhile
+                    found = __version__
+                    break
+                if time.monotonic() > deadline:
+                    why = _first_line(error)
+                    raise JobError(f"Ray node {host} does not answer ({why})", "take it out, or mend it") from None
+                one = asked_of(node)
         if found.startswith("!"):
             raise JobError(f"Ray node {host} has no synergy-tui ({found[2:]})", f"install {__version__} on it")
         if found != __version__:
             raise JobError(
                 f"Ray node {host} has synergy-tui {found}, this is {__version__}", "install the same version"
             )
+
+
+def _alive() -> dict[str, str]:
+    """The nodes of the cluster by id, as people read them."""
+    there = [one for one in ray.nodes() if one["Alive"]]
+    return {one["NodeID"]: f"{one['NodeManagerHostname']}/{one['NodeID'][:6]}" for one in there}
 
 
 @contextlib.contextmanager
