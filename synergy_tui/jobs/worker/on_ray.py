@@ -83,7 +83,8 @@ class OnRay(Crew):
         self._task = ray.remote(ray_tasks.make).options(
             **self._resources, max_retries=TRIES - 1, scheduling_strategy="SPREAD"
         )
-        content = as_json(spec) | {"key": f"{self.job.id}-{time.time_ns()}", "told": dict(given.told)}
+        self._key = f"{self.job.id}-{time.time_ns()}"
+        content = as_json(spec) | {"told": dict(given.told)}
         self._content = ray.put(json.dumps(content))
         self._arrays = ray.put(dict(given.arrays))
 
@@ -121,7 +122,8 @@ class OnRay(Crew):
         self._most = self.size if self.size < there else AHEAD * self.size
 
     def _submitted(self, wanted: Wanted) -> Any:
-        return self._task.remote(self._content, self._arrays, wanted.name, json.dumps(wanted.given), self._board)
+        given = json.dumps(wanted.given)
+        return self._task.remote(self._key, self._content, self._arrays, wanted.name, given, self._board)
 
     def _take_in(self, reference: Any, wanted: Wanted) -> None:
         """Keeps a part that has come back. Raises what the work on it raised."""
