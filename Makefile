@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TUI := $(BIN)/synergy-tui
 
-.PHONY: demo check test coverage fuzz faults pictures lint lock clean
+.PHONY: demo check test coverage fuzz faults cluster pictures lint lock clean
 
 # Most tests wait for something most of the time: more of them than there are cores.
 SIDE_BY_SIDE := -n 5 --dist worksteal
@@ -38,6 +38,10 @@ fuzz: $(VENV)/installed
 faults: $(VENV)/installed
 	$(BIN)/python tests/faults.py --trials 200
 	$(BIN)/python tests/faults.py --trials 10 --subject smollm2
+
+# On a real Ray cluster of three nodes, and on a real Slurm of two where slurm-wlm and munge are installed and one is root.
+cluster: $(VENV)/installed
+	$(BIN)/python tests/cluster.py
 
 pictures: $(VENV)/installed
 	$(BIN)/python -m synergy_tui.bench.screenshots data/screenshots

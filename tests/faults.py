@@ -260,32 +260,39 @@ class Harness:
         status = until(lambda: (now := job.status())["state"] in RESTING and now, ENDS)
         assert status["state"] == "done", status
         self.length[kind] = self.length[kind[0]] = time.monotonic() - began
-        self.numbers[kind] = self._numbers(kind, job.id)
+        self.numbers[kind] = numbers(self.cache, kind, job.id)
         return job.id
 
     def _same(self, kind: str, result: str) -> bool:
-        pairs = zip(self.numbers[kind], self._numbers(kind, result), strict=True)
-        return all(
-            np.array_equal(one, other, equal_nan=True) if isinstance(one, np.ndarray) else one == other
-            for one, other in pairs
+        return same(self.numbers[kind], numbers(self.cache, kind, result))
+
+
+def numbers(cache: Cache, kind: str, result: str) -> list[Any]:
+    """All that a job of a kind measured."""
+
+    def rows(query: str) -> list[Any]:
+        return load.rows(cache, query, result)
+
+    if kind == "capture":
+        asked = "SELECT prompt, tokens, ended, text FROM responses WHERE capture = $1 ORDER BY prompt"
+        return [load.series(cache, result), rows(asked)]
+    if kind == "decompose":
+        queries = (
+            "SELECT * EXCLUDE (decomposition) FROM unit_scores WHERE decomposition = $1 ORDER BY unit_index, score",
+            "SELECT * EXCLUDE (decomposition) FROM layer_profiles WHERE decomposition = $1 ORDER BY ALL",
+            "SELECT * EXCLUDE (decomposition) FROM surrogate_contrasts WHERE decomposition = $1 ORDER BY ALL",
+            "SELECT * EXCLUDE (decomposition) FROM pairs WHERE decomposition = $1 ORDER BY x, y",
         )
+        return [rows(query) for query in queries]
+    return [rows("SELECT * EXCLUDE (ablation) FROM ablation_prompts WHERE ablation = $1 ORDER BY ALL")]
 
-    def _numbers(self, kind: str, result: str) -> list[Any]:
-        def rows(query: str) -> list[Any]:
-            return load.rows(self.cache, query, result)
 
-        if kind == "capture":
-            asked = "SELECT prompt, tokens, ended, text FROM responses WHERE capture = $1 ORDER BY prompt"
-            return [load.series(self.cache, result), rows(asked)]
-        if kind == "decompose":
-            queries = (
-                "SELECT * EXCLUDE (decomposition) FROM unit_scores WHERE decomposition = $1 ORDER BY unit_index, score",
-                "SELECT * EXCLUDE (decomposition) FROM layer_profiles WHERE decomposition = $1 ORDER BY ALL",
-                "SELECT * EXCLUDE (decomposition) FROM surrogate_contrasts WHERE decomposition = $1 ORDER BY ALL",
-                "SELECT * EXCLUDE (decomposition) FROM pairs WHERE decomposition = $1 ORDER BY x, y",
-            )
-            return [repr(rows(query)) for query in queries]
-        return [repr(rows("SELECT * EXCLUDE (ablation) FROM ablation_prompts WHERE ablation = $1 ORDER BY ALL"))]
+def same(some: list[Any], others: list[Any]) -> bool:
+    """Whether two of those are equal to the last bit."""
+    return all(
+        np.array_equal(one, other, equal_nan=True) if isinstance(one, np.ndarray) else repr(one) == repr(other)
+        for one, other in zip(some, others, strict=True)
+    )
 
 
 class suppress_full:

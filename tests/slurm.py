@@ -25,9 +25,9 @@ def missing() -> str:
 
 
 @contextlib.contextmanager
-def running(folder: Path, hidden: Path | None = None) -> Iterator[dict[str, str]]:
+def running(folder: Path, hidden: Path | None = None, how: str = "tmpfs") -> Iterator[dict[str, str]]:
     """Within the context Slurm runs; its environment is told. hidden: a folder that tasks do not see, as if their host
-    did not share it."""
+    did not share it; how: readonly where they see it and cannot write there."""
     own_munge = _munge()
     host = socket.gethostname()
     ports = [_free() for _ in range(3)]
@@ -71,7 +71,10 @@ PartitionName=main Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
         for node in ("n1", "n2"):
             words = ["slurmd", "-D", "-N", node, "-L", str(folder / f"{node}.log")]
             if hidden is not None:
-                mount = f"mount -t tmpfs tmpfs {hidden} && exec {' '.join(words)}"
+                covers = f"mount -t tmpfs tmpfs {hidden}"
+                if how == "readonly":
+                    covers = f"mount --bind {hidden} {hidden} && mount -o remount,bind,ro {hidden}"
+                mount = f"{covers} && exec {' '.join(words)}"
                 words = ["unshare", "--mount", "sh", "-c", mount]
             start(*words)
         _until_idle(environment)

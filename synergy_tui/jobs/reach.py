@@ -42,15 +42,20 @@ def _ray(executor: Executor, device: str | None, cache: Path) -> None:
     address = settings.ray_address() if executor.ray_address == "auto" else executor.ray_address
     if address is not None and address not in ("auto", "local"):
         _answers(address)
-    got = subprocess.run(
-        [sys.executable, "-m", "synergy_tui.jobs.worker.cluster", json.dumps(executor.to_json()), device or ""],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env=settings.worker_environment(cache),
-        timeout=ANSWER,
-        check=False,
-    )
+    try:
+        got = subprocess.run(
+            [sys.executable, "-m", "synergy_tui.jobs.worker.cluster", json.dumps(executor.to_json()), device or ""],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=settings.worker_environment(cache),
+            timeout=ANSWER,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise JobError(
+            f"the Ray cluster has not answered for {ANSWER:.0f} s", "look at its nodes: ray status"
+        ) from None
     try:
         found = json.loads(got.stdout.splitlines()[-1])
     except (IndexError, ValueError):
@@ -61,7 +66,9 @@ def _ray(executor: Executor, device: str | None, cache: Path) -> None:
 
 
 def _answers(address: str) -> None:
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, _, port = address.rpartition(":")
+    if address.startswith("ray://"):
+        raise JobError(f"{address} is one of Ray's client, which jobs do not use", "give host:port of the cluster")
     if not host or not port.isdigit():
         raise JobError(f"{address!r} is no address of a Ray cluster", "give host:port, or auto")
     try:
@@ -77,15 +84,39 @@ def _slurm(executor: Executor) -> None:
     if shutil.which("sbatch") is None:
         raise JobError("there is no Slurm here: sbatch is not found", "run this on a host that submits to it")
     _installed("submitit", "Slurm")
-    got = subprocess.run(
-        ["sinfo", "--noheader", "--format=%R"], capture_output=True, text=True, timeout=PATIENCE * 4, check=False
-    )
+    try:
+        got = subprocess.run(
+            ["sinfo", "--noheader", "--format=%R"], capture_output=True, text=True, timeout=PATIENCE * 4, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise JobError(f"Slurm does not answer: {error}", "try sinfo yourself") from None
     if got.returncode:
         last = (got.stderr.strip().splitlines() or ["no answer"])[-1]
         raise JobError(f"Slurm does not answer: {last}", "try sinfo yourself")
     partitions = sorted(set(got.stdout.split()))
     if executor.slurm_partition is not None and executor.slurm_partition not in partitions:
         raise JobError(f"Slurm has no partition {executor.slurm_partition!r}", f"known: {', '.join(partitions)}")
+    try:
+        got = subprocess.run(
+            ["sbatch", "--test-only", "--wrap", "true", *_options(executor)],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE * 4,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise JobError("Slurm does not answer", "try sbatch yourself") from None
+    if got.returncode:
+        lines = [one for one in got.stderr.splitlines() if "error" in one or "fail" in one or "option" in one]
+        last = (lines or got.stderr.splitlines() or ["no reason is told"])[-1]
+        raise JobError(f"sbatch refuses: {last.strip()[:200]}", "mend the options of Slurm")
+
+
+def _options(executor: Executor) -> list[str]:
+    """As sbatch takes them."""
+    own = {"partition": executor.slurm_partition, "gres": executor.slurm_gres, "time": executor.slurm_time}
+    words = [f"{name}={value}" for name, value in own.items() if value]
+    return [f"--{one}" for one in (*words, *executor.slurm_options)]
 
 
 def _installed(package: str, what: str) -> None:

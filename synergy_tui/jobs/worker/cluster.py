@@ -7,7 +7,6 @@ import sys
 
 import ray
 
-from synergy_tui import settings
 from synergy_tui.errors import SynergyError
 from synergy_tui.jobs.specs import Executor
 from synergy_tui.jobs.worker import on_ray
@@ -17,7 +16,7 @@ def main() -> None:
     """Prints {workers} or {what, next}. No cluster is started to find out."""
     executor, device = Executor.from_json(json.loads(sys.argv[1])), sys.argv[2] or None
     try:
-        if executor.ray_address == "auto" and settings.ray_address() is None and not on_ray.here():
+        if on_ray.address_of(executor) is None:
             print(json.dumps({"workers": None}))
             return
         on_ray.connect(executor)

@@ -56,7 +56,7 @@ class Heard:
 
 
 def main() -> int:
-    """Exit status 0 when the job is done."""
+    """Exit status 0 when nothing went wrong here."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
@@ -76,7 +76,8 @@ def main() -> int:
 def help_with(job: JobFolder, device: str, alone: bool = False, leaves: bool = False) -> int:
     """Makes parts until the job is at rest. device: as its holder is told. alone: it takes no turn on the device,
     because the job's worker has that already. leaves: or until the worker says that they may go. What goes wrong is
-    left in the job's folder for the worker."""
+    left in the job's folder for the worker. Exit status 0 when the job is done; who leaves has done well whatever
+    becomes of the job."""
     heard = Heard(job)
     try:
         if alone:
@@ -84,7 +85,7 @@ def help_with(job: JobFolder, device: str, alone: bool = False, leaves: bool = F
         with Turn(job, device, job.status()["created"], heard):
             return _parts(job, device, heard, leaves)
     except (Cancelled, Paused):
-        return 1
+        return 0 if leaves else 1
     except Exception as error:
         if not isinstance(error, SynergyError):
             traceback.print_exc()
@@ -109,7 +110,7 @@ def _parts(job: JobFolder, device: str, heard: Heard, leaves: bool) -> int:
         # While it was being loaded others may have made all, and the job's worker published them.
         if maker is None or not _made_one(job, maker, me, heard):
             time.sleep(POLL)
-    return 0 if state == "done" else 1
+    return 0 if state == "done" or leaves else 1
 
 
 def _with_others(job: JobFolder, device: str, heard: Heard) -> int:

@@ -6,13 +6,19 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
+import re
 import signal
+import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import psutil
 import ray
+from ray._private import ray_constants, services  # there is no public way to ask without joining
 
 from synergy_tui import __version__, settings
 from synergy_tui.errors import JobError
@@ -26,11 +32,20 @@ from synergy_tui.jobs.worker.crew import Crew
 from synergy_tui.jobs.worker.making import Given, Wanted, raise_told
 from synergy_tui.jobs.worker.progress import Progress
 
-PATIENCE = 10
-"""Seconds in which a cluster answers."""
+ANSWERS = 4.0
+"""Seconds in which a cluster answers at all."""
+
+PATIENCE = 20
+"""Seconds in which a cluster that answers is joined."""
+
+OWN = "synergy-tui-job"
+"""Begins the name of the node of a cluster that a job started for itself."""
 
 NODES_ANSWER = 60.0
 """Seconds in which every node has started a process that knows this package."""
+
+JOINING = 10.0
+"""Seconds in which a node that has just joined takes tasks, and one that has just gone is known to be gone."""
 
 TRIES = 4
 """How often Ray runs a task whose process or host is lost."""
@@ -59,7 +74,7 @@ class OnRay(Crew):
         """Says what the parts are of, and puts what their makers need where every host finds it."""
         super().begin(kind, spec, given)
         self._resources = resources(self.executor, spec.device)
-        self.size = max(slots(self._resources), 1)
+        self._count()
         check(self._resources)
         here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
             ray.get_runtime_context().get_node_id(), soft=False
@@ -68,7 +83,8 @@ class OnRay(Crew):
         self._task = ray.remote(ray_tasks.make).options(
             **self._resources, max_retries=TRIES - 1, scheduling_strategy="SPREAD"
         )
-        content = as_json(spec) | {"key": f"{self.job.id}-{time.time_ns()}", "told": dict(given.told)}
+        self._key = f"{self.job.id}-{time.time_ns()}"
+        content = as_json(spec) | {"told": dict(given.told)}
         self._content = ray.put(json.dumps(content))
         self._arrays = ray.put(dict(given.arrays))
 
@@ -83,7 +99,7 @@ class OnRay(Crew):
         try:
             while waiting or flying:
                 self.progress.check()
-                while waiting and len(flying) < AHEAD * self.size:
+                while waiting and len(flying) < self._most:
                     one = waiting.popleft()
                     flying[self._submitted(one)] = one
                 done, _ = ray.wait(list(flying), num_returns=1, timeout=0.1)
@@ -91,7 +107,7 @@ class OnRay(Crew):
                     self._take_in(reference, flying.pop(reference))
                 if time.monotonic() - looked > LOOK:
                     looked = time.monotonic()
-                    self.size = max(slots(self._resources), 1)
+                    self._count()
                     self._note([one.name for one in flying.values()])
         finally:
             for reference in flying:
@@ -99,8 +115,15 @@ class OnRay(Crew):
                     ray.cancel(reference, force=True)
             self._note([])
 
+    def _count(self) -> None:
+        """Looks how many tasks the cluster holds at a time. Where fewer are wanted no more are in flight."""
+        there = max(slots(self._resources), 1)
+        self.size = min(there, self.executor.workers or there)
+        self._most = self.size if self.size < there else AHEAD * self.size
+
     def _submitted(self, wanted: Wanted) -> Any:
-        return self._task.remote(self._content, self._arrays, wanted.name, json.dumps(wanted.given), self._board)
+        given = json.dumps(wanted.given)
+        return self._task.remote(self._key, self._content, self._arrays, wanted.name, given, self._board)
 
     def _take_in(self, reference: Any, wanted: Wanted) -> None:
         """Keeps a part that has come back. Raises what the work on it raised."""
@@ -120,51 +143,96 @@ class OnRay(Crew):
         at_work: dict[str, Any] = {}
         with contextlib.suppress(ray.exceptions.RayError):
             at_work = ray.get(self._board.at_work.remote(), timeout=5) if flying else {}
-        known = {one.part for one in held.holders(self.job)}
-        for part, holder in at_work.items():
+        known = {one.part: one.holder for one in held.holders(self.job)}
+        for part, told in at_work.items():
             if part in flying:
-                if part in known:
+                if known.get(part) == (holder := Holder(**told)):
                     held.still(self.job, part)
                 else:
-                    held.note(self.job, part, Holder(**holder))
-        for part in known - set(flying):
+                    held.note(self.job, part, holder)
+        for part in known.keys() - set(flying):
             held.release(self.job, part)
 
 
-def here() -> bool:
-    """Whether a cluster runs on this host that this user started."""
-    from ray._private import services  # there is no public way to ask without joining
+def here() -> str | None:
+    """The address of a cluster that this user started on this host; those that jobs started for themselves are none."""
+    for one in psutil.process_iter(["name", "uids", "cmdline"]):
+        if one.info["name"] == "raylet" and one.info["uids"] and one.info["uids"].real == os.getuid():
+            told = dict(word.split("=", 1) for word in one.info["cmdline"] or () if re.match(r"--[\w-]+=", word))
+            if "--gcs-address" in told and not told.get("--node-name", "").startswith(OWN):
+                return told["--gcs-address"]
+    return None
 
-    return bool(services.find_gcs_addresses())
+
+def address_of(executor: Executor) -> str | None:
+    """Of the cluster that is to be joined; None where there is none and a job starts one for itself."""
+    address = executor.ray_address
+    if address == "auto":
+        address = settings.ray_address() or "auto"
+    return here() if address == "auto" else None if address == "local" else address
 
 
 def connect(executor: Executor) -> None:
     """Joins the cluster, or starts one of this machine's cores for the job. Raises JobError."""
     logging.getLogger("ray").setLevel(logging.ERROR)
-    address = executor.ray_address
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address == "auto":
-        address = settings.ray_address() or ""
-    try:
-        with _within(PATIENCE):
-            if address:
+    if (address := address_of(executor)) is not None:
+        try:
+            _find(address)
+            with _within(PATIENCE):
                 ray.init(address=address, **quiet)
-                return
-            with contextlib.suppress(ConnectionError):
-                ray.init(address="auto", **quiet)
-                return
-    except (ConnectionError, TimeoutError, RuntimeError, ValueError, OSError) as error:
-        raise JobError(
-            f"no Ray cluster answers at {address or 'auto'} ({_first_line(error)})",
-            "start it, or check --ray-address and RAY_ADDRESS",
-        ) from None
+        except (ConnectionError, TimeoutError, RuntimeError, ValueError, OSError) as error:
+            raise JobError(
+                f"no Ray cluster answers at {address} ({_first_line(error)})",
+                "start it, or check --ray-address and RAY_ADDRESS",
+            ) from None
+        return
+    ray_constants.ENABLE_RAY_CLUSTER = False  # it listens on the loopback address alone
     ray.init(
+        address="local",
         num_cpus=devices.cores(),
         num_gpus=len(devices.gpus()),
         include_dashboard=False,
-        _node_ip_address="127.0.0.1",
+        _node_name=f"{OWN}-{os.getpid()}",
         **quiet,
     )
+
+
+def _find(address: str) -> None:
+    """Looks whether a cluster answers. Ray takes this host's own address for a loopback one; a cluster that listens on
+    the loopback address alone does not answer there. Raises ConnectionError."""
+    for own in (True, False):
+        ray_constants.ENABLE_RAY_CLUSTER = own
+        at = services.canonicalize_bootstrap_address(address)
+        host, _, port = at.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), ANSWERS).close()
+        except OSError as error:
+            if own and services.is_localhost(address.rpartition(":")[0]):
+                continue
+            ray_constants.ENABLE_RAY_CLUSTER = True
+            raise ConnectionError(_first_line(error)) from None
+        return _ask(at)
+
+
+def _ask(address: str) -> None:
+    """Raises ConnectionError where no cluster answers. In a thread: Ray waits for minutes, and hears no signal."""
+    found: list[BaseException | None] = []
+
+    def ask() -> None:
+        try:
+            ray._raylet.GcsClient(address=address)
+            found.append(None)
+        except BaseException as error:
+            found.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(ANSWERS)
+    if not found:
+        raise ConnectionError(f"no answer in {ANSWERS:g} s")
+    if found[0] is not None:
+        raise ConnectionError(_first_line(found[0]))
 
 
 def resources(executor: Executor, device: str | None) -> dict[str, Any]:
@@ -209,25 +277,39 @@ def check(asked: dict[str, Any]) -> None:
         return synergy_tui.__version__
 
     affinity = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
-    asking = {}
-    for node in ray.nodes():
-        if node["Alive"]:
-            there = affinity(node["NodeID"], soft=False)
-            ask = ray.remote(version).options(num_cpus=0, max_retries=0, scheduling_strategy=there)
-            asking[f"{node['NodeManagerHostname']}/{node['NodeID'][:6]}"] = ask.remote()
-    for host, one in asking.items():
-        try:
-            found = ray.get(one, timeout=NODES_ANSWER)
-        except ray.exceptions.RayError as error:
-            raise JobError(
-                f"Ray node {host} does not answer ({_first_line(error)})", "take it out, or mend it"
-            ) from None
+
+    def asked_of(node: str) -> Any:
+        there = affinity(node, soft=False)
+        return ray.remote(version).options(num_cpus=0, max_retries=0, scheduling_strategy=there).remote()
+
+    asking = {node: (host, asked_of(node)) for node, host in _alive().items()}
+    for node, (host, one) in asking.items():
+        deadline = time.monotonic() + JOINING
+        while True:
+            try:
+                found = ray.get(one, timeout=NODES_ANSWER)
+                break
+            except ray.exceptions.RayError as error:
+                time.sleep(0.5)
+                if node not in _alive():  # it left meanwhile
+                    found = __version__
+                    break
+                if time.monotonic() > deadline:
+                    why = _first_line(error)
+                    raise JobError(f"Ray node {host} does not answer ({why})", "take it out, or mend it") from None
+                one = asked_of(node)
         if found.startswith("!"):
             raise JobError(f"Ray node {host} has no synergy-tui ({found[2:]})", f"install {__version__} on it")
         if found != __version__:
             raise JobError(
                 f"Ray node {host} has synergy-tui {found}, this is {__version__}", "install the same version"
             )
+
+
+def _alive() -> dict[str, str]:
+    """The nodes of the cluster by id, as people read them."""
+    there = [one for one in ray.nodes() if one["Alive"]]
+    return {one["NodeID"]: f"{one['NodeManagerHostname']}/{one['NodeID'][:6]}" for one in there}
 
 
 @contextlib.contextmanager

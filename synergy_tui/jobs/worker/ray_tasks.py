@@ -34,16 +34,16 @@ class Board:
         return self._at_work
 
 
-def make(content: str, arrays: dict[str, np.ndarray], part: str, given: str, board: Any) -> dict[str, Any]:
-    """A part as {suffix, data, holder, seconds}, or {error}. content: the spec and what is told beside the arrays, as
-    JSON."""
+def make(key: str, content: str, arrays: dict[str, np.ndarray], part: str, given: str, board: Any) -> dict[str, Any]:
+    """A part as {suffix, data, holder, seconds}, or {error}. key: of the job's maker. content: the spec and what is
+    told beside the arrays, as JSON."""
     began = time.monotonic()
     holder = asdict(_me())
     board.begins.remote(part, holder)
     from synergy_tui.jobs.worker.making import Deaf, Wanted, told_of
 
     try:
-        made = _maker(content, arrays).make(Wanted(part, given=json.loads(given)), Deaf())
+        made = _maker(key, content, arrays).make(Wanted(part, given=json.loads(given)), Deaf())
     except Exception as error:
         return {"error": told_of(error, holder["host"])}
     data = np.frombuffer(made.data, np.uint8)
@@ -59,10 +59,10 @@ def _me() -> Holder:
     return Holder(f"{socket.gethostname()}/{context.get_node_id()[:6]}", device, os.getpid())
 
 
-def _maker(content: str, arrays: dict[str, np.ndarray]) -> Any:
+def _maker(key: str, content: str, arrays: dict[str, np.ndarray]) -> Any:
     """The maker of a job in this process. One of another job goes first."""
-    asked = json.loads(content)
-    if asked["key"] not in _MAKERS:
+    if key not in _MAKERS:
+        asked = json.loads(content)
         _MAKERS.clear()
         settings.adopt_worker_environment()
         import ray
@@ -78,5 +78,5 @@ def _maker(content: str, arrays: dict[str, np.ndarray]) -> Any:
             spec = spec.replace(data=str(settings.load().data))
         cores = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
         threads.limit(max(int(cores), 1))
-        _MAKERS[asked["key"]] = module(asked["kind"]).Maker(spec, Given(arrays, asked["told"]), lambda *_: None)
-    return _MAKERS[asked["key"]]
+        _MAKERS[key] = module(asked["kind"]).Maker(spec, Given(arrays, asked["told"]), lambda *_: None)
+    return _MAKERS[key]
