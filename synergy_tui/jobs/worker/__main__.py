@@ -4,7 +4,6 @@ another worker has it, helps that one, and takes its place when it is gone."""
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 import shutil
 import signal
@@ -24,7 +23,7 @@ from synergy_tui.jobs.folder import JobFolder, Order
 from synergy_tui.jobs.specs import LOCAL, Spec
 from synergy_tui.jobs.worker.crew import Crew, share_cores, team
 from synergy_tui.jobs.worker.crews import crew_for
-from synergy_tui.jobs.worker.making import is_memory, module
+from synergy_tui.jobs.worker.making import has_parts, is_memory, module
 from synergy_tui.jobs.worker.progress import Paused, Progress
 from synergy_tui.jobs.worker.together import command
 from synergy_tui.jobs.worker.turn import POLL, Turn
@@ -133,7 +132,7 @@ def _work(job: JobFolder, joins: bool) -> int:
 @contextlib.contextmanager
 def _turn(job: JobFolder, order: Order, joins: bool, queued: float, progress: Progress) -> Iterator[str]:
     """Within the context the job has its device, which is told. Where others make the parts it needs none."""
-    if not (order.executor.here or joins) and hasattr(module(order.spec.KIND), "Maker"):
+    if not (order.executor.here or joins) and has_parts(order.spec.KIND):
         settings.hide_gpus()
         yield "cpu"
         return
@@ -155,7 +154,7 @@ def _turn(job: JobFolder, order: Order, joins: bool, queued: float, progress: Pr
 
 def _crew(job: JobFolder, progress: Progress, order: Order, joins: bool, device: str) -> Crew:
     """Who makes the parts; of a kind that has none of its own, this process all there is."""
-    alone = joins or not hasattr(module(order.spec.KIND), "Maker")
+    alone = joins or not has_parts(order.spec.KIND)
     return crew_for(job, progress, LOCAL if alone else order.executor, device, order.spec.processes)
 
 
@@ -163,7 +162,7 @@ def _done(job: JobFolder, spec: Spec, progress: Progress, crew: Crew) -> None:
     work = module(spec.KIND).work
     shutil.rmtree(job.errors, ignore_errors=True)
     try:
-        if "crew" in inspect.signature(work).parameters:
+        if has_parts(spec.KIND):
             work(job, spec, progress, crew)
         else:
             work(job, spec, progress)

@@ -4,21 +4,23 @@ parts in the job's folder are the truth: what is there is done, whoever made it.
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from synergy_tui import settings
 from synergy_tui.jobs import devices, held, parts
 from synergy_tui.jobs.folder import JobFolder, write_json
 from synergy_tui.jobs.held import Holder
-from synergy_tui.jobs.specs import LOCAL, Executor, Spec
-from synergy_tui.jobs.worker.making import Given, Hearing, Maker, Wanted
+from synergy_tui.jobs.specs import LOCAL, Executor, Spec, as_json
+from synergy_tui.jobs.worker.making import Given, Hearing, Maker, Wanted, Within, keep_given
 from synergy_tui.jobs.worker.progress import Progress
 
 POLL = 0.05
@@ -75,6 +77,8 @@ class Crew:
 
     def begin(self, kind: Any, spec: Spec, given: Given) -> None:
         """Says what the parts are of. kind: the module."""
+        if isinstance(self.job, Within):
+            keep_given(self.job, given)
         self._kind, self._spec, self._given = kind, spec, given
 
     @property
@@ -106,12 +110,21 @@ class Crew:
             self._tell(missing)
             self._make(missing)
 
+    def within(self, job: Within, progress: Progress) -> Crew:
+        """The same crew for a part of the job that has parts of its own. It stays when they are there."""
+        made = copy.copy(self)
+        made.job, made.progress, made._maker = job, progress, None
+        made.close = lambda: None  # type: ignore[method-assign]
+        return made
+
     def close(self) -> None:
         """Lets all helpers go: no more parts are wanted for now."""
 
     def _tell(self, missing: Sequence[Wanted], over: bool = False) -> None:
         """Writes what is wanted for those who help. over: nothing for now, so that they may go."""
-        content = {"parts": [[one.name, one.given] for one in missing], "over": over}
+        content: dict[str, Any] = {"parts": [[one.name, one.given] for one in missing], "over": over}
+        if isinstance(self.job, Within):
+            content["within"] = {"name": self.job.inner, "spec": as_json(self._spec)}
         write_json(self.job.wanted, content)
 
     def _make(self, missing: Sequence[Wanted]) -> None:
@@ -234,13 +247,24 @@ def beating(say: Callable[[], None]) -> Iterator[None]:
         thread.join()
 
 
-def wanted_now(job: JobFolder) -> tuple[list[Wanted], bool]:
-    """The parts that the job's worker waits for, as it wrote them, and whether those who help may go."""
+@dataclass(frozen=True)
+class Now:
+    """What a job's worker waits for. over: nothing, so that those who help may go. within: name and spec of the part of
+    the job whose parts these are."""
+
+    parts: Sequence[Wanted] = ()
+    over: bool = False
+    within: Mapping[str, Any] | None = None
+
+
+def wanted_now(job: JobFolder) -> Now:
+    """As the worker wrote it; nothing where it did not."""
     try:
         content = json.loads(job.wanted.read_text("utf-8"))
-        return [Wanted(str(name), given=dict(given)) for name, given in content["parts"]], content.get("over") is True
+        wanted = [Wanted(str(name), given=dict(given)) for name, given in content["parts"]]
+        return Now(wanted, content.get("over") is True, content.get("within"))
     except (OSError, ValueError, TypeError, KeyError):
-        return [], False
+        return Now()
 
 
 def let_go(processes: Sequence[subprocess.Popen[bytes]], patience: float) -> None:

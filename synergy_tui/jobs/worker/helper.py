@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import Any
 
 from synergy_tui import settings
 from synergy_tui.errors import Cancelled, SynergyError
@@ -18,8 +19,9 @@ from synergy_tui.jobs import devices
 from synergy_tui.jobs.folder import RESTING, JobFolder, write_json
 from synergy_tui.jobs.held import Holder
 from synergy_tui.jobs.parts import Content
-from synergy_tui.jobs.worker.crew import make, share_cores, wanted_now
-from synergy_tui.jobs.worker.making import Deaf, Hearing, Maker, Wanted, module, told_of
+from synergy_tui.jobs.specs import Spec, from_json
+from synergy_tui.jobs.worker.crew import Now, make, share_cores, wanted_now
+from synergy_tui.jobs.worker.making import Deaf, Hearing, Maker, Wanted, Within, kept_given, module, told_of
 from synergy_tui.jobs.worker.progress import Paused
 from synergy_tui.jobs.worker.turn import Turn
 from synergy_tui.store.cache import Cache
@@ -99,18 +101,43 @@ def help_with(job: JobFolder, device: str, alone: bool = False, leaves: bool = F
 def _parts(job: JobFolder, device: str, heard: Heard, leaves: bool) -> int:
     if settings.rank() is not None:
         return _with_others(job, device, heard)
-    me, maker = Holder.me(device), None
+    me, makers = Holder.me(device), _Makers(job, heard)
     while (state := job.status()["state"]) not in RESTING:
         heard.check()
-        wanted, over = wanted_now(job)
-        if over and leaves:
+        now = wanted_now(job)
+        if now.over and leaves:
             return 0
-        if maker is None and wanted:
-            maker = _maker(job, heard)
-        # While it was being loaded others may have made all, and the job's worker published them.
-        if maker is None or not _made_one(job, maker, me, heard):
+        # While a maker is being loaded others may make all, and the job's worker publish them: it looks again then.
+        if not now.parts or (
+            makers.ready(now) and not _made_one(makers.place, wanted_now(job), makers.maker, me, heard)
+        ):
             time.sleep(POLL)
     return 0 if state == "done" or leaves else 1
+
+
+class _Makers:
+    """The maker of the parts that are wanted now: of the job, or of a part of it that has parts of its own. place: the
+    folder that the parts are of."""
+
+    def __init__(self, job: JobFolder, heard: Heard) -> None:
+        self._job, self._heard = job, heard
+        self._of: Any = self
+        self.place, self.maker = job, None  # type: JobFolder, Any
+
+    def ready(self, now: Now) -> bool:
+        """Whether the maker is there already; if not it is made."""
+        if self._of == now.within:
+            return True
+        self.maker = None  # not two subjects at a time
+        if now.within is None:
+            self.place, self.maker = self._job, _maker(self._job, self._heard)
+        else:
+            place = Within(self._job, str(now.within["name"]))
+            spec = from_json(now.within["spec"])
+            self.place = place
+            self.maker = module(spec.KIND).Maker(_here(spec), kept_given(place), self._heard.stage)
+        self._of = now.within
+        return False
 
 
 def _with_others(job: JobFolder, device: str, heard: Heard) -> int:
@@ -130,9 +157,10 @@ def _with_others(job: JobFolder, device: str, heard: Heard) -> int:
     leading = Leading(maker)
     while (state := job.status()["state"]) not in RESTING:
         heard.check()
-        if wanted_now(job)[1]:
+        now = wanted_now(job)
+        if now.over:
             break
-        if not _made_one(job, leading, me, heard):
+        if not _made_one(job, now, leading, me, heard):
             time.sleep(POLL)
     ranks.tell("")
     ranks.leave()
@@ -153,10 +181,9 @@ class Leading:
         return self._maker.make(wanted, hearing)
 
 
-def _made_one(job: JobFolder, maker: Maker | Leading, me: Holder, heard: Heard) -> bool:
+def _made_one(job: JobFolder, now: Now, maker: Maker | Leading, me: Holder, heard: Heard) -> bool:
     """Makes one of the parts that are wanted now."""
-    wanted, _ = wanted_now(job)
-    return job.status()["state"] not in RESTING and any(make(job, one, maker, me, heard) for one in wanted)
+    return job.status()["state"] not in RESTING and any(make(job, one, maker, me, heard) for one in now.parts)
 
 
 def _maker(job: JobFolder, heard: Heard) -> Maker:
@@ -164,11 +191,15 @@ def _maker(job: JobFolder, heard: Heard) -> Maker:
     if isinstance(source := getattr(spec, "source", None), Source):
         trust.check(source)
     kind = module(spec.KIND)
-    # On the device that this process sees, whatever its number elsewhere.
-    if spec.device is not None and spec.device[5:].isdigit():
-        spec = spec.replace(device="cuda")
+    spec = _here(spec)
     made: Maker = kind.Maker(spec, kind.gather(Cache.open(job.cache, on_wait=heard.waits), spec), heard.stage)
     return made
+
+
+def _here(spec: Spec) -> Spec:
+    """On the device that this process sees, whatever its number elsewhere."""
+    numbered = spec.device is not None and spec.device[5:].isdigit()
+    return spec.replace(device="cuda") if numbered else spec
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from synergy_tui.jobs.specs.decompose import FEWEST_PROMPTS
 from synergy_tui.jobs.worker import decompose, ladder_rows
 from synergy_tui.jobs.worker.crew import Crew
 from synergy_tui.jobs.worker.decompose import Measured
+from synergy_tui.jobs.worker.making import Within
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes
 from synergy_tui.store import load
@@ -31,14 +31,14 @@ REACHED = 0.9
 """Share of every level's valid responses that reach the common length."""
 
 
-class Part(JobFolder):
+class Part(Within):
     """One level of the job: shards of its own, and the id of its map."""
 
     name: str
     level: int
 
     def __init__(self, job: JobFolder, level: int) -> None:
-        super().__init__(job.path)
+        super().__init__(job, f"level-{level + 1:02d}")
         object.__setattr__(self, "level", level)
         # Ids of maps do not begin as the ladder's does: a prefix means one thing.
         object.__setattr__(self, "name", f"d{job.id[1:]}{level + 1:02d}")
@@ -47,19 +47,6 @@ class Part(JobFolder):
     @property
     def id(self) -> str:
         return self.name
-
-    @property
-    def shards(self) -> Path:
-        return self.path / "shards" / f"level-{self.level + 1:02d}"
-
-    @property
-    def held(self) -> Path:
-        return self.path / "held" / f"level-{self.level + 1:02d}"
-
-    @property
-    def wanted(self) -> Path:
-        # Nobody helps with one level.
-        return self.path / f".wanted-{self.level}.json"
 
 
 class Quiet(Progress):
@@ -80,8 +67,9 @@ class Quiet(Progress):
         self.check()
 
 
-def work(job: JobFolder, spec: LadderSpec, progress: Progress) -> None:
-    """Grades, cuts to the common length, decomposes the levels that are missing, judges, publishes."""
+def work(job: JobFolder, spec: LadderSpec, progress: Progress, crew: Crew | None = None) -> None:
+    """Grades, cuts to the common length, has the levels decomposed that are missing, judges, publishes."""
+    crew = crew or Crew(job, progress)
     cache = Cache.open(job.cache, on_wait=progress.waits)
     capture = load.one(cache, "capture", spec.capture)
     responses = load.rows(
@@ -115,7 +103,7 @@ def work(job: JobFolder, spec: LadderSpec, progress: Progress) -> None:
         if level not in notes:
             try:
                 found = _level(
-                    Part(job, level), cache, spec, capture, np.flatnonzero(used & (levels == level)), length, progress
+                    Part(job, level), cache, spec, capture, np.flatnonzero(used & (levels == level)), length, crew
                 )
             except MeasureError as error:
                 notes[level] = str(error.what)
@@ -125,6 +113,7 @@ def work(job: JobFolder, spec: LadderSpec, progress: Progress) -> None:
                     (own,) = found.against.draws.values()
                     drawn[level] = contrasts_of_draws(own, capture["layers"])[spec.ranking]
         progress.advance()
+    crew.close()
     if len(maps) < 2:
         why = "; ".join(f"level {spec.level_names[level]}: {note}" for level, note in notes.items())
         raise MeasureError(f"fewer than two levels can be compared ({why})", "ask for longer answers, or --min-steps")
@@ -183,7 +172,7 @@ def _level(
     capture: dict[str, Any],
     prompts: np.ndarray,
     length: int,
-    progress: Progress,
+    crew: Crew,
 ) -> Measured:
     """One level's decomposition with its surrogates. An equal length leaves the null's blocks one."""
     series = load.series(cache, spec.capture, prompts.tolist())[:, :, :length]
@@ -200,8 +189,8 @@ def _level(
     of_level = capture | {"prompts": len(prompts)}
     steps = np.full(len(prompts), length)
     given = decompose.of_series(cache, of_level, series, steps, prompts, [""] * len(prompts))
-    quiet = Quiet(progress)
-    return decompose.measured(part, of_map, given, quiet, Crew(part, quiet))
+    quiet = Quiet(crew.progress)
+    return decompose.measured(part, of_map, given, quiet, crew.within(part, quiet))
 
 
 def _atoms(found: Measured) -> LevelAtoms:

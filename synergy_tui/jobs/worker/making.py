@@ -11,14 +11,17 @@ A kind of job that can be made in several places has in its module
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from synergy_tui.errors import SynergyError
+from synergy_tui.jobs import parts
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.parts import Content
 
@@ -42,6 +45,44 @@ class Given:
 
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     told: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Within(JobFolder):
+    """A part of a job that has parts of its own, in folders of its name: what a ladder's level is."""
+
+    inner: str
+
+    def __init__(self, job: JobFolder, inner: str) -> None:
+        super().__init__(job.path)
+        object.__setattr__(self, "inner", inner)
+
+    @property
+    def shards(self) -> Path:
+        return self.path / "shards" / self.inner
+
+    @property
+    def held(self) -> Path:
+        return self.path / "held" / self.inner
+
+
+GIVEN = "given"
+"""The part of a Within that holds what makers of its parts take."""
+
+
+def keep_given(job: Within, given: Given) -> None:
+    """Writes what makers take, for those who cannot find it out by themselves. Raises OSError."""
+    told = np.frombuffer(json.dumps(dict(given.told)).encode(), np.uint8)
+    arrays = {f"array.{name}": one for name, one in given.arrays.items()}
+    parts.keep(job, GIVEN, parts.of_arrays(arrays | {"told": told}))
+
+
+def kept_given(job: Within) -> Given:
+    """What `keep_given` wrote. Raises OSError where it is not there."""
+    found = parts.read_arrays(job, GIVEN)
+    if found is None:
+        raise OSError(f"part {GIVEN} of {job.inner} was there and is gone")
+    told = json.loads(found.pop("told").tobytes())
+    return Given({name.removeprefix("array."): one for name, one in found.items()}, told)
 
 
 class Hearing(Protocol):
@@ -84,6 +125,11 @@ class Makes(Protocol):
 def module(kind: str) -> Any:
     """The module of a kind of job."""
     return importlib.import_module(f"synergy_tui.jobs.worker.{kind}")
+
+
+def has_parts(kind: str) -> bool:
+    """Whether jobs of a kind have parts that others can make."""
+    return "crew" in inspect.signature(module(kind).work).parameters
 
 
 def told_of(error: Exception, host: str = "") -> dict[str, Any]:

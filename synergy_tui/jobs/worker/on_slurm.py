@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import submitit
@@ -31,6 +32,17 @@ AGAIN = 3
 AT_WORK = ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "REQUEUED", "RESIZING", "SUSPENDED", "REQUEUE_HOLD")
 
 
+@dataclass
+class _Queue:
+    """A job's array. array: its id while it may be at work. fruitless: arrays in a row that ended without a part. left:
+    parts that were missing when it was submitted. looked: when the queue was looked at."""
+
+    array: str | None = None
+    fruitless: int = 0
+    left: int = 0
+    looked: float = 0.0
+
+
 class OnSlurm(Crew):
     """Tasks of an array make all parts."""
 
@@ -39,8 +51,7 @@ class OnSlurm(Crew):
     def __init__(self, job: JobFolder, progress: Progress, executor: Executor, device: str) -> None:
         super().__init__(job, progress, executor, device)
         self.size = executor.workers or WORKERS
-        self._array: str | None = None
-        self._fruitless, self._left, self._looked = 0, 0, 0.0
+        self._queue = _Queue()
 
     def begin(self, kind: Any, spec: Spec, given: Given) -> None:
         """Says what the parts are of. What makers need they take from the cache themselves."""
@@ -50,31 +61,31 @@ class OnSlurm(Crew):
     def close(self) -> None:
         """Ends the array. Its tasks would end by themselves once the job is at rest; those still in the queue would
         not."""
-        if self._array is None:
+        if self._queue.array is None:
             return
         self._tell([], over=True)
         deadline = time.monotonic() + GOING
-        while at_work(self._array, "RUNNING") and time.monotonic() < deadline:
+        while at_work(self._queue.array, "RUNNING") and time.monotonic() < deadline:
             time.sleep(0.3)
-        _slurm("scancel", self._array)
-        self._array = None
+        _slurm("scancel", self._queue.array)
+        self._queue.array = None
 
     def _look(self, left: Sequence[Wanted]) -> None:
         """Submits an array where none is at work. Raises what went wrong in a task, and JobError where arrays end
         without a part."""
-        if time.monotonic() - self._looked < LOOK:
+        if time.monotonic() - self._queue.looked < LOOK:
             return
-        self._looked = time.monotonic()
+        self._queue.looked = time.monotonic()
         raise_left(self.job)
-        if self._array is not None and at_work(self._array):
+        if self._queue.array is not None and at_work(self._queue.array):
             return
-        if self._array is not None:
-            self._fruitless = self._fruitless + 1 if len(left) == self._left else 0
-            if self._fruitless >= AGAIN or (self._fruitless and not self._seen()):
+        if self._queue.array is not None:
+            self._queue.fruitless = self._queue.fruitless + 1 if len(left) == self._queue.left else 0
+            if self._queue.fruitless >= AGAIN or (self._queue.fruitless and not self._seen()):
                 raise JobError(*self._why())
-        self._left = len(left)
-        self._array = self._submit(min(self.size, len(left)) if len(left) > 1 else self.size)
-        print(f"array {self._array} submitted", flush=True)
+        self._queue.left = len(left)
+        self._queue.array = self._submit(min(self.size, len(left)) if len(left) > 1 else self.size)
+        print(f"array {self._queue.array} submitted", flush=True)
 
     def _seen(self) -> bool:
         """Whether a task has reached the job's folder at all."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Command, until, worker_of
+from conftest import Command, make_tiny, until, worker_of
 
 from synergy_tui.errors import MeasureError, SynergyError
 from synergy_tui.jobs import held, parts
@@ -117,6 +117,26 @@ def test_what_goes_wrong_with_the_processes_of_a_model_is_told_by_the_job(comman
     got = command("capture", str(tiny), "--prompts", "2", "--steps", "24", "--tensor-parallel", "3", code=1)
     assert "heads" in got.stderr
     assert "Traceback" not in got.stderr
+
+
+@pytest.mark.worker
+def test_the_blocks_of_a_ladders_levels_are_made_by_all(command: Command, tmp_path: Path) -> None:
+    """192 units have several blocks of pairs where several workers share them."""
+    wide = {"num_attention_heads": 48, "num_key_value_heads": 48, "head_dim": 2, "hidden_size": 96}
+    folder = make_tiny(tmp_path / "wide", **wide)
+    asked = ("difficulty", str(folder), "--ladder", "word-sorting", "--prompts", "8", "--levels", "2", "--fresh")
+    alone, together = (
+        command.json(*asked, "--surrogates", "20", "--steps", "24", *more) for more in ((), ("--workers", "2"))
+    )
+    cache = Cache.open(command.cache)
+    log = _job(command, together["ladder"]).log.read_text("utf-8")
+    assert len(re.findall(r"^prompt-shuffle-0001 made on", log, re.MULTILINE)) == 2
+    query = "SELECT sts, rtr, excess FROM heads WHERE decomposition = $1 ORDER BY layer, unit"
+    for one, other in zip(alone["levels_of"], together["levels_of"], strict=True):
+        maps = [load.rows(cache, query, level["map"]) for level in (one, other)]
+        values = [np.array([list(row.values()) for row in found]) for found in maps]
+        assert np.isfinite(values[0]).all()
+        np.testing.assert_allclose(values[0], values[1], rtol=1e-9)
 
 
 # The crew itself
