@@ -219,6 +219,7 @@ def resume(job: str, batch: int | None, cache: Path | None, as_json: bool) -> No
     from synergy_tui.jobs import reach, submit
 
     found = _job(cache, job)
+    found.status()  # a damaged folder is told as such
     order = found.order()
     executor = executor_in_force(order.executor)
     reach.check(executor, [order.spec], found.cache)
@@ -237,7 +238,7 @@ def work(job: str, cache: Path | None, as_json: bool) -> None:
     JOB is an id or the job's folder.
 
     \b
-    Example:  sbatch --array=0-7 --gres=gpu:1 --wrap "synergy-tui jobs work c3f9a1b2"
+    Example:  synergy-tui jobs work c3f9a1b2
     """
     from synergy_tui.jobs import processes
     from synergy_tui.jobs.folder import RESTING

@@ -11,9 +11,11 @@ from driving import drive, put, settle, type_in, until_in
 from synergy_tui.explorer.dialogs.ask import Ask
 from synergy_tui.explorer.dialogs.choose import Choose
 from synergy_tui.explorer.views.jobs import _first
+from synergy_tui.jobs import folder, held
 from synergy_tui.jobs.about import About, about
 from synergy_tui.jobs.folder import JobFolder
-from synergy_tui.jobs.specs import CaptureSpec, Cell, ClaimsSpec, DecomposeSpec, NetworksSpec, SweepSpec
+from synergy_tui.jobs.held import Holder
+from synergy_tui.jobs.specs import CaptureSpec, Cell, ClaimsSpec, DecomposeSpec, Executor, NetworksSpec, SweepSpec
 from synergy_tui.subject.source import Source
 
 CAPTURED = DecomposeSpec(capture="c6x4", device="cpu")
@@ -276,3 +278,31 @@ def test_removing_asks_once_and_takes_what_is_done(made: Path) -> None:
         await until_in(app, pilot, lambda: there() == [False, False], "the removal")
 
     drive(press, made)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+def test_who_makes_which_part_is_told(made: Path, size: tuple[int, int]) -> None:
+    """Two hosts, one of them with two devices, and a job that nobody was started for."""
+    job = put(made, CAPTURED, "running", progress=0.4, stage="surrogates")
+    for part, host, device in (
+        ("prompt-shuffle-0003", "node-a", "cuda:0"),
+        ("prompt-shuffle-0004", "node-a", "cuda:1"),
+        ("window-roll-0000", "node-b", "cuda:0"),
+        ("window-roll-0001", "node-b", "cuda:0"),
+    ):
+        held.note(job, part, Holder(host, device, 1))
+    waiting = folder.new(made, folder.Order(CAPTURED.replace(seed=9), executor=Executor(executor="none")))
+
+    async def look(app, pilot):
+        await _open(app, pilot)
+        screen = app.plain_screen()
+        assert "node-a cuda:0  prompt-shuffle-0003  0:0" in screen
+        assert "node-a cuda:1  prompt-shuffle-0004  0:0" in screen
+        assert "node-b cuda:0  window-roll-0000, window-roll-0001  0:0" in screen
+        await pilot.press("down")
+        await settle(app, pilot)
+        assert app.view.job["id"] == waiting.id
+        assert f"waits for synergy-tui jobs work {waiting.id}" in app.plain_screen()
+
+    drive(look, made, size=size)

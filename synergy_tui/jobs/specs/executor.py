@@ -32,7 +32,7 @@ class Executor(Checked, frozen=True, kw_only=True):
     ] = "local"
     workers: Annotated[
         Count | None,
-        Option("Workers at a time: processes here, tasks of Ray or of a Slurm array.", told="one a device; of Slurm 2"),
+        Option("Workers at a time: processes here, tasks of Ray or of a Slurm array.", told="one a device, in Slurm 2"),
     ] = None
     ray_address: Annotated[
         str,

@@ -8,6 +8,7 @@ import inspect
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -25,6 +26,7 @@ from synergy_tui.jobs.worker.crew import Crew, share_cores, team
 from synergy_tui.jobs.worker.crews import crew_for
 from synergy_tui.jobs.worker.making import is_memory, module
 from synergy_tui.jobs.worker.progress import Paused, Progress
+from synergy_tui.jobs.worker.together import command
 from synergy_tui.jobs.worker.turn import POLL, Turn
 from synergy_tui.subject import trust
 from synergy_tui.subject.source import Source
@@ -63,9 +65,13 @@ def _join(job: JobFolder) -> int:
     """Helps the job's worker. When that is gone without an end, this process begins anew, to be its worker."""
     from synergy_tui.jobs.worker.helper import help_with
 
-    device = choose(job.order().spec.device)
-    # On a CPU whoever joins wants to share the cores.
-    code = help_with(job, device, alone=device == "cpu" or settings.in_slurm())
+    spec = job.order().spec
+    device = choose(spec.device)
+    if spec.processes > 1:
+        code = subprocess.run(command(job.path, device.partition(":")[0], spec.processes), check=False).returncode
+    else:
+        # On a CPU whoever joins wants to share the cores.
+        code = help_with(job, device, alone=device == "cpu" or settings.in_slurm())
     if (status := job.status())["state"] == "failed" and status.get("lost"):
         os.execv(sys.executable, [sys.executable, "-m", "synergy_tui.jobs.worker", *sys.argv[1:]])
     return code
