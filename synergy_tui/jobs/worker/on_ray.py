@@ -265,7 +265,8 @@ def check(asked: dict[str, Any]) -> None:
     if slots(asked) == 0:
         if asked["num_gpus"] and not ray.cluster_resources().get("GPU"):
             raise JobError("the Ray cluster has no GPU", "give --device cpu, or add a node that has one")
-        wanted = ", ".join(f"{name.removeprefix('num_')} {much:g}" for name, much in asked.items() if much)
+        shown = {"num_cpus": "{:g} CPUs", "num_gpus": "{:g} GPUs", "memory": "{:,} bytes of memory"}
+        wanted = ", ".join(shown[name].format(much) for name, much in asked.items() if much)
         raise JobError(f"no node of the Ray cluster has {wanted}", "ask for less with --ray-cpus, -gpus, -memory")
 
     def version() -> str:

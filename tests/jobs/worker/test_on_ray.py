@@ -55,7 +55,7 @@ def test_what_cannot_be_had_is_refused_before_anything_is_submitted(command: Com
         silent.listen(20)
         assert "no answer in 4 s" in told(f"127.0.0.1:{silent.getsockname()[1]}")
     with ray_nodes.running(1) as nodes:
-        assert "no node of the Ray cluster has cpus 64 · ask for less" in told(nodes.address, "--ray-cpus", "64")
+        assert "no node of the Ray cluster has 64 CPUs · ask for less" in told(nodes.address, "--ray-cpus", "64")
         assert "the Ray cluster has no GPU · give --device cpu" in told(nodes.address, "--device", "cuda")
         nodes.add(ray_nodes.begins(ray_nodes.OTHER_VERSION))
         assert "has synergy-tui 0.0.9, this is" in told(nodes.address)
