@@ -71,8 +71,8 @@ def main() -> None:
     from synergy_tui.jobs import parts
     from synergy_tui.jobs.folder import JobFolder
     from synergy_tui.jobs.specs import Executor
-    from synergy_tui.jobs.worker.making import Given, Wanted, module
-    from synergy_tui.jobs.worker.on_ray import OnRay
+    from synergy_tui.jobs.worker.executors.making import Given, Wanted, module
+    from synergy_tui.jobs.worker.executors.on_ray import OnRay
     from synergy_tui.jobs.worker.progress import Progress
 
     like, address, count, size = JobFolder(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])

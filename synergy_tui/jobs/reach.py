@@ -15,6 +15,8 @@ from synergy_tui import settings
 from synergy_tui.errors import JobError
 from synergy_tui.jobs.specs import Executor, Spec
 
+CLUSTER = "synergy_tui.jobs.worker.executors.cluster"
+
 PATIENCE = 5.0
 """Seconds in which a host takes a connection."""
 
@@ -44,7 +46,13 @@ def _ray(executor: Executor, device: str | None, cache: Path) -> None:
         _answers(address)
     try:
         got = subprocess.run(
-            [sys.executable, "-m", "synergy_tui.jobs.worker.cluster", json.dumps(executor.to_json()), device or ""],
+            [
+                sys.executable,
+                "-m",
+                "synergy_tui.jobs.worker.executors.cluster",
+                json.dumps(executor.to_json()),
+                device or "",
+            ],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -178,7 +178,7 @@ def test_every_librarys_word_for_too_little_memory_is_known():
     import jax.numpy as jnp
     import torch
 
-    from synergy_tui.jobs.worker.making import is_memory
+    from synergy_tui.jobs.worker.executors.making import is_memory
 
     for ask in (lambda: np.empty(10**15), lambda: torch.empty(10**15), lambda: jnp.zeros(10**15).block_until_ready()):
         with pytest.raises(Exception) as caught:  # noqa: PT011 (each has its own class)

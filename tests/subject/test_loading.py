@@ -23,8 +23,8 @@ from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.parts import Answer
 from synergy_tui.jobs.specs import CaptureRequest, CaptureSpec
 from synergy_tui.jobs.worker import capture as worker
-from synergy_tui.jobs.worker.crew import Crew
-from synergy_tui.jobs.worker.making import Given, Wanted
+from synergy_tui.jobs.worker.executors.crew import Crew
+from synergy_tui.jobs.worker.executors.making import Given, Wanted
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.load import rows

@@ -21,11 +21,11 @@ from synergy_tui.errors import Cancelled, JobError, SynergyError
 from synergy_tui.jobs.devices import choose
 from synergy_tui.jobs.folder import JobFolder, Order
 from synergy_tui.jobs.specs import LOCAL, Spec
-from synergy_tui.jobs.worker.crew import Crew, share_cores, team
-from synergy_tui.jobs.worker.crews import crew_for
-from synergy_tui.jobs.worker.making import has_parts, is_memory, module
+from synergy_tui.jobs.worker.executors.crew import Crew, share_cores, team
+from synergy_tui.jobs.worker.executors.crews import crew_for
+from synergy_tui.jobs.worker.executors.making import has_parts, is_memory, module
+from synergy_tui.jobs.worker.executors.together import command
 from synergy_tui.jobs.worker.progress import Paused, Progress
-from synergy_tui.jobs.worker.together import command
 from synergy_tui.jobs.worker.turn import POLL, Turn
 from synergy_tui.subject import trust
 from synergy_tui.subject.source import Source
@@ -62,7 +62,7 @@ def main() -> int:
 
 def _join(job: JobFolder) -> int:
     """Helps the job's worker. When that is gone without an end, this process begins anew, to be its worker."""
-    from synergy_tui.jobs.worker.helper import help_with
+    from synergy_tui.jobs.worker.executors.helper import help_with
 
     spec = job.order().spec
     device = choose(spec.device)

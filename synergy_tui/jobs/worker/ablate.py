@@ -23,9 +23,9 @@ from synergy_tui.jobs.worker import ablate_pairs, ablate_rows
 from synergy_tui.jobs.worker.answering import Examination
 from synergy_tui.jobs.worker.comparing import Removal, Scored, comparisons
 from synergy_tui.jobs.worker.conditions import Bench
-from synergy_tui.jobs.worker.crew import Crew
+from synergy_tui.jobs.worker.executors.crew import Crew
+from synergy_tui.jobs.worker.executors.making import Given, Hearing, Report, Wanted
 from synergy_tui.jobs.worker.lab import OWN_ANSWERS, Lab
-from synergy_tui.jobs.worker.making import Given, Hearing, Report, Wanted
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes
 from synergy_tui.jobs.worker.subjects import captured_subject

@@ -21,8 +21,8 @@ from synergy_tui.jobs.devices import choose
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.parts import Answer, Content
 from synergy_tui.jobs.specs import CaptureSpec
-from synergy_tui.jobs.worker.crew import Crew
-from synergy_tui.jobs.worker.making import Given, Hearing, Report, Wanted
+from synergy_tui.jobs.worker.executors.crew import Crew
+from synergy_tui.jobs.worker.executors.making import Given, Hearing, Report, Wanted
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
 from synergy_tui.store.cache import Cache

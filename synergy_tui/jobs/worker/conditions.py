@@ -11,8 +11,8 @@ from synergy_tui.ablation.condition import Condition
 from synergy_tui.jobs import parts
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.specs import AblateSpec
-from synergy_tui.jobs.worker.crew import Crew
-from synergy_tui.jobs.worker.making import Wanted
+from synergy_tui.jobs.worker.executors.crew import Crew
+from synergy_tui.jobs.worker.executors.making import Wanted
 from synergy_tui.jobs.worker.progress import Progress
 
 

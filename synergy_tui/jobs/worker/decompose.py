@@ -31,8 +31,8 @@ from synergy_tui.jobs.worker.against import (
     test_rows,
 )
 from synergy_tui.jobs.worker.against import unit_rows as null_rows
-from synergy_tui.jobs.worker.crew import Crew
-from synergy_tui.jobs.worker.making import Given, Hearing, Report, Wanted
+from synergy_tui.jobs.worker.executors.crew import Crew
+from synergy_tui.jobs.worker.executors.making import Given, Hearing, Report, Wanted
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
 from synergy_tui.jobs.worker.tables import table

@@ -16,9 +16,9 @@ from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.specs import DecomposeSpec, LadderSpec, Method
 from synergy_tui.jobs.specs.decompose import FEWEST_PROMPTS
 from synergy_tui.jobs.worker import decompose, ladder_rows
-from synergy_tui.jobs.worker.crew import Crew
 from synergy_tui.jobs.worker.decompose import Measured
-from synergy_tui.jobs.worker.making import Within
+from synergy_tui.jobs.worker.executors.crew import Crew
+from synergy_tui.jobs.worker.executors.making import Within
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes
 from synergy_tui.store import load

@@ -9,7 +9,7 @@ from typing import Any
 from synergy_tui.errors import SubjectError
 from synergy_tui.jobs.devices import choose
 from synergy_tui.jobs.specs import AblateSpec, ScoresSpec
-from synergy_tui.jobs.worker.making import Report
+from synergy_tui.jobs.worker.executors.making import Report
 from synergy_tui.subject import loading
 from synergy_tui.subject.loading import Subject
 

@@ -1,4 +1,4 @@
-"""python -m synergy_tui.jobs.worker.cluster EXECUTOR DEVICE: whether a Ray cluster can be used, as JSON."""
+"""python -m synergy_tui.jobs.worker.executors.cluster EXECUTOR DEVICE: whether a Ray cluster can be used, as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import ray
 
 from synergy_tui.errors import SynergyError
 from synergy_tui.jobs.specs import Executor
-from synergy_tui.jobs.worker import on_ray
+from synergy_tui.jobs.worker.executors import on_ray
 
 
 def main() -> None:

@@ -15,10 +15,10 @@ from synergy_tui.errors import JobError
 from synergy_tui.jobs import held
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.specs import Executor, Spec
-from synergy_tui.jobs.worker.crew import GOING, Crew
-from synergy_tui.jobs.worker.making import Given, Wanted, raise_left
+from synergy_tui.jobs.worker.executors.crew import GOING, Crew
+from synergy_tui.jobs.worker.executors.making import Given, Wanted, raise_left
+from synergy_tui.jobs.worker.executors.together import command
 from synergy_tui.jobs.worker.progress import Progress
-from synergy_tui.jobs.worker.together import command
 
 WORKERS = 2
 """Tasks of an array where nobody says how many."""

@@ -1,6 +1,6 @@
-"""python -m synergy_tui.jobs.worker.helper FOLDER [DEVICE] [NUMBER/COUNT]: makes parts of a running job for its worker,
-until none are left and the job is at rest. DEVICE: auto where a scheduler has given this process what it may use.
-NUMBER/COUNT: its share of this machine's cores."""
+"""python -m synergy_tui.jobs.worker.executors.helper FOLDER [DEVICE] [NUMBER/COUNT]: makes parts of a running job for
+its worker, until none are left and the job is at rest. DEVICE: auto where a scheduler has given this process what it may
+use. NUMBER/COUNT: its share of this machine's cores."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from synergy_tui.jobs.folder import RESTING, JobFolder, write_json
 from synergy_tui.jobs.held import Holder
 from synergy_tui.jobs.parts import Content
 from synergy_tui.jobs.specs import Spec, from_json
-from synergy_tui.jobs.worker.crew import Now, make, share_cores, wanted_now
-from synergy_tui.jobs.worker.making import Deaf, Hearing, Maker, Wanted, Within, kept_given, module, told_of
+from synergy_tui.jobs.worker.executors.crew import Now, make, share_cores, wanted_now
+from synergy_tui.jobs.worker.executors.making import Deaf, Hearing, Maker, Wanted, Within, kept_given, module, told_of
 from synergy_tui.jobs.worker.progress import Paused
 from synergy_tui.jobs.worker.turn import Turn
 from synergy_tui.store.cache import Cache

@@ -13,8 +13,8 @@ from synergy_tui.errors import JobError
 from synergy_tui.jobs import devices
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.specs import Executor
-from synergy_tui.jobs.worker.crew import GOING, Crew, let_go
-from synergy_tui.jobs.worker.making import Wanted, raise_left
+from synergy_tui.jobs.worker.executors.crew import GOING, Crew, let_go
+from synergy_tui.jobs.worker.executors.making import Wanted, raise_left
 from synergy_tui.jobs.worker.progress import Progress
 
 
@@ -65,7 +65,7 @@ class Together(Crew):
 
 def command(folder: Path, device: str, processes: int) -> list[str]:
     """What makes parts of a job in a process, or in several that hold the model together."""
-    helper = ["-m", "synergy_tui.jobs.worker.helper", str(folder), device]
+    helper = ["-m", "synergy_tui.jobs.worker.executors.helper", str(folder), device]
     if processes == 1:
         return [sys.executable, *helper]
     run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.specs import Executor
-from synergy_tui.jobs.worker.crew import Crew, Helpers, team
+from synergy_tui.jobs.worker.executors.crew import Crew, Helpers, team
+from synergy_tui.jobs.worker.executors.together import Together
 from synergy_tui.jobs.worker.progress import Progress
-from synergy_tui.jobs.worker.together import Together
 
 
 def crew_for(job: JobFolder, progress: Progress, executor: Executor, device: str, processes: int = 1) -> Crew:
     """Those who make a job's parts. processes: that hold its model together. Raises JobError where an executor cannot
     be used."""
     if executor.executor == "ray":
-        from synergy_tui.jobs.worker.on_ray import OnRay
+        from synergy_tui.jobs.worker.executors.on_ray import OnRay
 
         return OnRay(job, progress, executor, device)
     if executor.executor == "slurm":
-        from synergy_tui.jobs.worker.on_slurm import OnSlurm
+        from synergy_tui.jobs.worker.executors.on_slurm import OnSlurm
 
         return OnSlurm(job, progress, executor, device)
     if processes > 1:

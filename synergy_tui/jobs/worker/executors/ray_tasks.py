@@ -40,7 +40,7 @@ def make(key: str, content: str, arrays: dict[str, np.ndarray], part: str, given
     began = time.monotonic()
     holder = asdict(_me())
     board.begins.remote(part, holder)
-    from synergy_tui.jobs.worker.making import Deaf, Wanted, told_of
+    from synergy_tui.jobs.worker.executors.making import Deaf, Wanted, told_of
 
     try:
         made = _maker(key, content, arrays).make(Wanted(part, given=json.loads(given)), Deaf())
@@ -68,7 +68,7 @@ def _maker(key: str, content: str, arrays: dict[str, np.ndarray]) -> Any:
         import ray
 
         from synergy_tui.jobs.specs import from_json
-        from synergy_tui.jobs.worker.making import Given, module
+        from synergy_tui.jobs.worker.executors.making import Given, module
         from synergy_tui.phiid import threads
 
         spec = from_json(asked)

@@ -27,9 +27,9 @@ from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.held import Holder
 from synergy_tui.jobs.parts import Content
 from synergy_tui.jobs.specs import Executor, Spec, as_json
-from synergy_tui.jobs.worker import ray_tasks
-from synergy_tui.jobs.worker.crew import Crew
-from synergy_tui.jobs.worker.making import Given, Wanted, raise_told
+from synergy_tui.jobs.worker.executors import ray_tasks
+from synergy_tui.jobs.worker.executors.crew import Crew
+from synergy_tui.jobs.worker.executors.making import Given, Wanted, raise_told
 from synergy_tui.jobs.worker.progress import Progress
 
 ANSWERS = 4.0

@@ -20,7 +20,7 @@ from synergy_tui.jobs import devices, held, parts
 from synergy_tui.jobs.folder import JobFolder, write_json
 from synergy_tui.jobs.held import Holder
 from synergy_tui.jobs.specs import LOCAL, Executor, Spec, as_json
-from synergy_tui.jobs.worker.making import Given, Hearing, Maker, Wanted, Within, keep_given
+from synergy_tui.jobs.worker.executors.making import Given, Hearing, Maker, Wanted, Within, keep_given
 from synergy_tui.jobs.worker.progress import Progress
 
 POLL = 0.05
@@ -181,7 +181,7 @@ class Helpers(Crew):
     def _start(self, number: int, count: int) -> subprocess.Popen[bytes]:
         place = place_of(number, count, self.me.device)
         return subprocess.Popen(
-            [sys.executable, "-m", "synergy_tui.jobs.worker.helper", str(self.job.path), *place],
+            [sys.executable, "-m", "synergy_tui.jobs.worker.executors.helper", str(self.job.path), *place],
             stdin=subprocess.DEVNULL,
             env=settings.worker_environment(self.job.cache),
         )

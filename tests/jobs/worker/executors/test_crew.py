@@ -17,9 +17,9 @@ from synergy_tui.jobs import held, parts
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.parts import Content
 from synergy_tui.jobs.specs import DecomposeSpec, Executor
-from synergy_tui.jobs.worker import crew, making
-from synergy_tui.jobs.worker.crew import Crew
-from synergy_tui.jobs.worker.making import Given, Wanted
+from synergy_tui.jobs.worker.executors import crew, making
+from synergy_tui.jobs.worker.executors.crew import Crew
+from synergy_tui.jobs.worker.executors.making import Given, Wanted
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
