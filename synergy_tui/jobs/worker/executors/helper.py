@@ -1,6 +1,6 @@
 """python -m synergy_tui.jobs.worker.executors.helper FOLDER [DEVICE] [NUMBER/COUNT]: makes parts of a running job for
-its worker, until none are left and the job is at rest. DEVICE: auto where a scheduler has given this process what it may
-use. NUMBER/COUNT: its share of this machine's cores."""
+its worker, until none are left and the job is at rest. DEVICE: auto where a scheduler has given this process what it
+may use. NUMBER/COUNT: its share of this machine's cores."""
 
 from __future__ import annotations
 
