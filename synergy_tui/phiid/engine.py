@@ -134,9 +134,12 @@ class PairEngine:
 
     def made_here(self, k: int, pairs: Int[np.ndarray, "n 2"]) -> bool:
         """Whether these are the k-th block of all pairs: an earlier version cut blocks elsewhere."""
+        if len(pairs) != self.counts()[k]:
+            return False
+        if self._wanted is None:
+            return bool(pairs[0, 0] == self._edges(k)[0])
         first, last = self._edges(k)
-        inside = len(pairs) == 0 or (first <= pairs[:, 0].min() and pairs[:, 0].max() < last)
-        return len(pairs) == self.counts()[k] and bool(inside)
+        return bool((pairs[:, 0] >= first).all() and (pairs[:, 0] < last).all())
 
     def counts(self) -> list[int]:
         """How many pairs each block has."""
