@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ import numpy as np
 
 from synergy_tui import settings
 from synergy_tui.errors import JobError
-from synergy_tui.jobs import plan
+from synergy_tui.jobs import plan, reach
 from synergy_tui.jobs.folder import RESTING, JobFolder
 from synergy_tui.jobs.specs import AblateRequest, CaptureRequest, DecomposeRequest, Executor, Spec
 from synergy_tui.jobs.submit import submit
@@ -32,6 +30,12 @@ STAGES = {"capture": "capture", "decompose": "surrogates", "ablate": "ablate"}
 """The stage of each kind of job that is measured."""
 
 WORKERS = 2
+
+EXECUTORS = {
+    "two local workers": Executor(workers=WORKERS),
+    "two workers of Ray": Executor(executor="ray", workers=WORKERS),
+    "two tasks of Slurm": Executor(executor="slurm", workers=WORKERS),
+}
 
 MADE = re.compile(r"^(\S+) made on .* in ([0-9.]+) s$", re.MULTILINE)
 
@@ -51,20 +55,26 @@ class _Measured:
     def all(self) -> dict[str, Any]:
         found: dict[str, Any] = {"cores": WORKERS, "seconds a part alone": {}}
         capture = self._alone("capture", plan.capture(self.data, self._capture()).spec)
-        decomposed = self._alone("decompose", plan.decompose(self._maps(capture), 270, 32).spec)
-        asked = AblateRequest(decomposition=decomposed, prompts=8, seeds=2, fractions=(0.1, 0.25), device="cpu")
+        decomposed = self._alone("decompose", plan.decompose(self._maps(capture), 270, 24).spec)
+        asked = AblateRequest(decomposition=decomposed, prompts=8, seeds=1, fractions=(0.1, 0.25), device="cpu")
         self._alone("ablate", plan.ablate(self.cache, self.data, asked).spec)
         for kind, (_, _, part) in self.alone.items():
             found["seconds a part alone"][kind] = part
-        for name, executor in _executors():
+        specs = [job.order().spec for job, _, _ in self.alone.values()]
+        for name, executor in EXECUTORS.items():
+            try:
+                reach.check(executor, specs, self.cache.folder)
+            except JobError as error:
+                found[name] = error.what
+                continue
             found[name] = {kind: self._against(kind, executor) for kind in STAGES}
         return found
 
     def _capture(self) -> CaptureRequest:
-        return CaptureRequest(subject="smollm2", prompts=32, steps=64, batch=4, dtype="float32", device="cpu")
+        return CaptureRequest(subject="smollm2", prompts=24, steps=64, batch=4, dtype="float32", device="cpu")
 
     def _maps(self, capture: str) -> DecomposeRequest:
-        return DecomposeRequest(capture=capture, nulls=("prompt-shuffle", "window-roll"), surrogates=60, device="cpu")
+        return DecomposeRequest(capture=capture, nulls=("prompt-shuffle", "window-roll"), surrogates=40, device="cpu")
 
     def _alone(self, kind: str, spec: Spec) -> str:
         """One worker with one core; the result's id."""
@@ -88,14 +98,6 @@ class _Measured:
         if status["state"] != "done":
             raise JobError(f"job {job.id} {status['state']}: {status['error']}")
         return job
-
-
-def _executors() -> Iterator[tuple[str, Executor]]:
-    yield "two local workers", Executor(workers=WORKERS)
-    if find_spec("ray"):
-        yield "two workers of Ray", Executor(executor="ray", workers=WORKERS)
-    if find_spec("submitit") and shutil.which("sbatch"):
-        yield "two tasks of Slurm", Executor(executor="slurm", workers=WORKERS)
 
 
 @contextmanager
