@@ -124,6 +124,9 @@ PROMPTS, STEPS = 1000, 400
 
 SWEEP_PROMPTS, SWEEP_STEPS = 60, 100
 
+BLOCKS_EACH = 3
+"""Blocks of pairs for each of several workers, as a decompose job asks for them."""
+
 DRAWS_OF_A_PART = 25
 """Where surrogates are cut by tiles and draws."""
 
@@ -174,11 +177,20 @@ class Work:
         )
 
     def decomposed(
-        self, name: str, prompts: int, steps: int, draws: Draws, *, fine: bool, source: str = "", **more: Any
+        self,
+        name: str,
+        prompts: int,
+        steps: int,
+        draws: Draws,
+        *,
+        fine: bool,
+        workers: int = 1,
+        source: str = "",
+        **more: Any,
     ) -> Job:
-        """A decomposition with surrogates. fine: cut by tiles and draws; else as the code cuts today."""
+        """A decomposition with surrogates. fine: cut by tiles and draws; else as the code cuts for so many workers."""
         of, units = self.constants, self.model.units
-        cut = self._fine if fine else self._stripes
+        cut = self._fine if fine else partial(self._stripes, BLOCKS_EACH * workers if workers > 1 else 1)
         parts = [one for null, count in {"": 0, **draws}.items() for one in cut(prompts, steps, null, count)]
         kept = sum(part.size for part in parts)
         pairs = units * (units - 1) / 2
@@ -204,8 +216,8 @@ class Work:
             + (of.analysis + of.analysis_prompt * prompts) * self.model.units / LARGE.units
         )
 
-    def _stripes(self, prompts: int, steps: int, null: str, draws: int) -> Iterator[Part]:
-        for tiles, pairs in stripes(self.model.units):
+    def _stripes(self, blocks: int, prompts: int, steps: int, null: str, draws: int) -> Iterator[Part]:
+        for tiles, pairs in stripes(self.model.units, blocks):
             size = pair_bytes(pairs, self.model.units, prompts)
             if null:
                 size = null_bytes(pairs, self.model.units, prompts, draws)
@@ -264,12 +276,12 @@ class Work:
 
 
 @lru_cache
-def stripes(units: int) -> list[tuple[int, float]]:
-    """(tiles, pairs) of each block of a decomposition, as the engine cuts on GPUs."""
+def stripes(units: int, blocks: int = 1) -> list[tuple[int, float]]:
+    """(tiles, pairs) of each block of a decomposition, as the engine cuts on GPUs. blocks: as many at least."""
     rows = -(-units // LARGEST_TILE_ELSEWHERE)
     side = -(-units // rows)
     out = []
-    for first, last in _stripes(rows, side, units):
+    for first, last in _stripes(rows, side, units, blocks):
         tiles = sum(rows - row for row in range(first, last))
         pairs = sum(units - 1 - i for i in range(first * side, min(last * side, units)))
         out.append((tiles, float(pairs)))
@@ -319,10 +331,11 @@ def capture_case(constants: Constants, large: bool) -> list[Job]:
     return [Work(constants, large=large).captured("capture", PROMPTS, STEPS)]
 
 
-def pairs_case(constants: Constants, large: bool, fine: bool = False) -> list[Job]:
+def pairs_case(constants: Constants, large: bool, workers: int = 1, fine: bool = False) -> list[Job]:
     """Its 13.1 million pairs with 200 surrogates of both nulls."""
     draws = dict.fromkeys(terms.NULLS, SURROGATES)
-    return [Work(constants, large=large).decomposed("decompose", PROMPTS, STEPS, draws, fine=fine)]
+    work = Work(constants, large=large)
+    return [work.decomposed("decompose", PROMPTS, STEPS, draws, fine=fine, workers=workers)]
 
 
 def card_case(constants: Constants, large: bool) -> list[Job]:
@@ -393,9 +406,11 @@ def sweep_case(constants: Constants, large: bool, most: int = 8) -> list[Job]:
     return jobs
 
 
+TODAY = "pairs, cut as today"
+
 CASES: dict[str, Callable[[Constants, bool], list[Job]]] = {
     "capture": capture_case,
-    "pairs, cut as today": pairs_case,
+    TODAY: pairs_case,
     "pairs, cut finer": partial(pairs_case, fine=True),
     "card": card_case,
     "sweep": sweep_case,
@@ -407,7 +422,7 @@ def jobs_of(case: str, gpus: int, constants: Constants, large: bool = False) -> 
     most = min(gpus, constants.per_host)
     if case == "sweep":
         return sweep_case(constants, large, most)
-    jobs = CASES[case](constants, large)
+    jobs = pairs_case(constants, large, gpus) if case == TODAY else CASES[case](constants, large)
     return jobs if max(job.gpus for job in jobs) <= most else None
 
 

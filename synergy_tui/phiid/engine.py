@@ -38,9 +38,8 @@ LARGEST_TILE = {("gaussian", "mmi"): 60, ("gaussian", "ccs"): 96, ("discrete", "
 """Units on a tile's side on a CPU: what a tile needs at a time stays in a core's second-level cache."""
 
 LARGEST_TILE_ELSEWHERE = 1024
-
-SMALLEST_TILE_ELSEWHERE = 128
-"""Below it a GPU has too little to do at a time."""
+"""On a GPU a tile takes about as long whatever its size, so that smaller ones for more workers lose more than they
+win (docs/scale.md)."""
 
 PAIRS_PER_BLOCK = 250_000
 
@@ -81,12 +80,10 @@ class Layout(NamedTuple):
     blocks: int = 1
 
     @classmethod
-    def here(cls, units: int, estimator: str, redundancy: str, blocks: int = 1) -> Layout:
+    def here(cls, estimator: str, redundancy: str, blocks: int = 1) -> Layout:
         """What suits the devices of this process."""
-        if jax.default_backend() == "cpu":
-            return cls(LARGEST_TILE[estimator, redundancy], blocks)
-        side = max(-(-units // blocks), SMALLEST_TILE_ELSEWHERE)
-        return cls(min(side, LARGEST_TILE_ELSEWHERE), blocks)
+        cpu = jax.default_backend() == "cpu"
+        return cls(LARGEST_TILE[estimator, redundancy] if cpu else LARGEST_TILE_ELSEWHERE, blocks)
 
 
 class PairEngine:
@@ -119,7 +116,7 @@ class PairEngine:
         self.lag, self.precision = lag, precision
         self.method = Method(estimator, redundancy, pool, CLEAR[precision], bias != BIASES[0])
         self._wanted = _checked_pairs(pairs, self.units)
-        self.layout = layout or Layout.here(self.units, estimator, redundancy)
+        self.layout = layout or Layout.here(estimator, redundancy)
         self._rows = -(-self.units // self.layout.largest)
         side, longest = -(-self.units // self._rows), tiles.longest_product(self.method.clear, precision)
         pieces = -(-side // longest)

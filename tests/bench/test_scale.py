@@ -38,7 +38,8 @@ def test_parts_have_the_bytes_of_the_blocks_that_the_engine_makes():
 @pytest.mark.parametrize("units", [2, 270, 1024, 2560, 5120])
 def test_every_cut_of_the_pairs_has_them_all(units):
     pairs = units * (units - 1) / 2
-    assert sum(count for _, count in scale.stripes(units)) == pairs
+    for blocks in (1, 6, 24, 192, 1536):
+        assert sum(count for _, count in scale.stripes(units, blocks)) == pairs
     assert sum(count for count, _ in scale.tiles_of(units)) == pairs
     assert sum(tiles for tiles, _ in scale.stripes(units)) == len(scale.tiles_of(units))
 

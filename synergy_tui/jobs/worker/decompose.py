@@ -117,9 +117,7 @@ class Maker:
         if wanted.name == LAYOUT:
             blocks_ = int(wanted.given["blocks"])
             engine = self.engine
-            return parts.of_json(
-                {"layout": Layout.here(engine.units, engine.method.estimator, engine.method.redundancy, blocks_)}
-            )
+            return parts.of_json({"layout": Layout.here(engine.method.estimator, engine.method.redundancy, blocks_)})
         if (layout := Layout(*wanted.given["layout"])) != self.engine.layout:
             self.lay(layout)
         number = wanted.given["block"]
@@ -215,7 +213,7 @@ def _layout(job: JobFolder, crew: Crew) -> Layout:
     engine = crew.maker.engine
     blocks_ = BLOCKS_EACH * crew.size if crew.size > 1 else 1
     if crew.takes_part:
-        return Layout.here(engine.units, engine.method.estimator, engine.method.redundancy, blocks_)
+        return Layout.here(engine.method.estimator, engine.method.redundancy, blocks_)
     crew.make([Wanted(LAYOUT, 0, {"blocks": blocks_})], lambda name: parts.read_json(job, name) is not None)
     return Layout(*(parts.read_json(job, LAYOUT) or {})["layout"])
 
