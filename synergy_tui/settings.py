@@ -211,6 +211,17 @@ def in_slurm() -> bool:
     return "SLURM_JOB_ID" in os.environ
 
 
+def slurm_cores() -> int | None:
+    """How many cores Slurm has given this process; None where it did not start it."""
+    said = os.environ.get("SLURM_CPUS_PER_TASK") or os.environ.get("SLURM_CPUS_ON_NODE") or ""
+    return int(said) if said.isdecimal() and int(said) > 0 else None
+
+
+def limit_threads(count: int) -> None:
+    """So many threads for OpenMP where nobody said how many. Before torch is loaded."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(count))
+
+
 def ray_address() -> str | None:
     """The cluster that the environment names."""
     return os.environ.get("RAY_ADDRESS") or None

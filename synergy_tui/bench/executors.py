@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -90,6 +91,7 @@ class _Measured:
         found = {"whole": whole / _seconds(job, STAGES[kind])}
         if kind != "decompose":  # whose blocks are cut by the number of workers
             found["by parts"] = WORKERS * part / _a_part(job, STAGES[kind])
+        print(kind, executor.executor, found, same, file=sys.stderr, flush=True)
         return found | {"largest difference": same}
 
     def _done(self, job: JobFolder) -> JobFolder:
@@ -117,10 +119,12 @@ def _seconds(job: JobFolder, stage: str) -> float:
 
 
 def _a_part(job: JobFolder, stage: str) -> float:
-    """Mean seconds of a part of the stage."""
-    told = MADE.findall(job.log.read_text("utf-8"))
+    """Mean seconds of a part of the stage, as whoever made it says."""
+    logs = [job.log, *sorted((job.path / "slurm").glob("*.out"))]
+    told = [one for log in logs for one in MADE.findall(log.read_text("utf-8"))]
     first = {"capture": "batch", "surrogates": ("prompt-shuffle", "window-roll"), "ablate": ""}[stage]
-    return statistics.mean(float(seconds) for name, seconds in told if name.startswith(first))
+    found = [float(seconds) for name, seconds in told if name.startswith(first)]
+    return statistics.mean(found) if found else float("nan")
 
 
 def _difference(cache: Cache, kind: str, one: str, other: str) -> float:

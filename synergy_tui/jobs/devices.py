@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import psutil
@@ -27,12 +28,12 @@ def gpus() -> list[str]:
     return there if allowed is None else allowed[: len(there)]
 
 
-def share(number: int, count: int) -> set[int]:
-    """The number-th of `count` equal shares of this process's cores, neighbours together; at least one. Empty where the
-    system does not say which there are."""
-    if not hasattr(os, "sched_getaffinity"):
+def share(number: int, count: int, cores: Collection[int] | None = None) -> set[int]:
+    """The number-th of `count` equal shares of some cores, this process's own where none are given, neighbours
+    together; at least one. Empty where the system does not say which there are."""
+    if cores is None and not hasattr(os, "sched_getaffinity"):
         return set()
-    there = sorted(os.sched_getaffinity(0))
+    there = sorted(os.sched_getaffinity(0) if cores is None else cores)
     first, last = (len(there) * one // count for one in (number, number + 1))
     return set(there[first:last]) or {there[number % len(there)]}
 

@@ -148,7 +148,7 @@ def _turn(job: JobFolder, order: Order, joins: bool, queued: float, progress: Pr
             if device == "cuda":
                 settings.only_gpu(0)
             else:
-                share_cores(f"0/{count}")
+                share_cores(count)
         yield device
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -196,19 +196,25 @@ def team(executor: Executor, device: str) -> int:
 
 
 def place_of(number: int, count: int, device: str) -> list[str]:
-    """Arguments of a helper: its device, and which share of the cores it has."""
+    """Arguments of a helper: its device, and which of the cores are its own."""
     if device == "cuda":
         return [f"cuda:{number}"]
-    return [device, f"{number}/{count}"]
+    # By name: a process that is started has no more cores than the one that starts it.
+    return [device, ",".join(map(str, sorted(devices.share(number, count, _cores or None))))]
 
 
-def share_cores(share: str) -> None:
-    """Keeps this process to its share of the cores, `number/count`. Before torch and JAX are loaded: they make a thread
-    for each core they may use."""
-    number, count = map(int, share.split("/"))
-    _cores.update(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ())
-    if mine := devices.share(number, count):
-        os.sched_setaffinity(0, mine)
+def share_cores(count: int) -> None:
+    """Keeps this process to the first of so many shares of the cores. Before torch and JAX are loaded: they make a
+    thread for each core they may use."""
+    if hasattr(os, "sched_getaffinity"):
+        _cores.update(os.sched_getaffinity(0))
+        keep_to(devices.share(0, count))
+
+
+def keep_to(cores: Collection[int]) -> None:
+    """Keeps this process to some cores."""
+    if cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
 
 
 _cores: set[int] = set()

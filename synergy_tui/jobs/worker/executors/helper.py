@@ -1,6 +1,6 @@
-"""python -m synergy_tui.jobs.worker.executors.helper FOLDER [DEVICE] [NUMBER/COUNT]: makes parts of a running job for
+"""python -m synergy_tui.jobs.worker.executors.helper FOLDER [DEVICE] [CORES]: makes parts of a running job for
 its worker, until none are left and the job is at rest. DEVICE: auto where a scheduler has given this process what it
-may use. NUMBER/COUNT: its share of this machine's cores."""
+may use. CORES: numbers of those it keeps to, with commas."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from synergy_tui.jobs.folder import RESTING, JobFolder, write_json
 from synergy_tui.jobs.held import Holder
 from synergy_tui.jobs.parts import Content
 from synergy_tui.jobs.specs import Spec, from_json
-from synergy_tui.jobs.worker.executors.crew import Now, make, share_cores, wanted_now
+from synergy_tui.jobs.worker.executors.crew import Now, keep_to, make, wanted_now
 from synergy_tui.jobs.worker.executors.making import Deaf, Hearing, Maker, Wanted, Within, kept_given, module, told_of
 from synergy_tui.jobs.worker.progress import Paused
 from synergy_tui.jobs.worker.turn import Turn
+from synergy_tui.phiid import threads
 from synergy_tui.store.cache import Cache
 from synergy_tui.subject import trust
 from synergy_tui.subject.source import Source
@@ -70,8 +71,12 @@ def main() -> int:
         device = devices.choose(job.order().spec.device)
     if device.startswith("cuda:") and device[5:].isdigit():
         settings.only_gpu(int(device[5:]))
-    if len(sys.argv) > 3:
-        share_cores(sys.argv[3])
+    if len(sys.argv) > 3 and sys.argv[3]:
+        keep_to({int(one) for one in sys.argv[3].split(",")})
+    if (cores := settings.slurm_cores()) is not None:
+        # Where Slurm keeps nobody to the cores it has given: as many threads as those, and no more.
+        settings.limit_threads(cores)
+        threads.limit(cores)
     return help_with(job, device, alone, leaves=True)
 
 

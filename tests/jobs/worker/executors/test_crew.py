@@ -255,4 +255,7 @@ def test_how_many_workers_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     assert crew.team(Executor(workers=9), "cuda") == 4
     assert crew.team(Executor(), "cuda:1") == 1
     assert crew.place_of(2, 4, "cuda") == ["cuda:2"]
-    assert crew.place_of(1, 4, "cpu") == ["cpu", "1/4"]
+    # A helper has the cores of the worker from before that one was kept to its own share.
+    monkeypatch.setattr(crew, "_cores", {2, 3, 6, 7})
+    monkeypatch.setattr(crew.devices.os, "sched_getaffinity", lambda _: {2})
+    assert [crew.place_of(number, 2, "cpu") for number in range(2)] == [["cpu", "2,3"], ["cpu", "6,7"]]
