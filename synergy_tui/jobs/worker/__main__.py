@@ -21,7 +21,7 @@ from synergy_tui.errors import Cancelled, JobError, SynergyError
 from synergy_tui.jobs.devices import choose
 from synergy_tui.jobs.folder import JobFolder, Order
 from synergy_tui.jobs.specs import LOCAL, Spec
-from synergy_tui.jobs.worker.executors.crew import Crew, share_cores, team
+from synergy_tui.jobs.worker.executors.crew import Crew, keep_to_slurm, share_cores, team
 from synergy_tui.jobs.worker.executors.crews import crew_for
 from synergy_tui.jobs.worker.executors.making import has_parts, is_memory, module
 from synergy_tui.jobs.worker.executors.together import command
@@ -46,6 +46,8 @@ def main() -> int:
     os.umask(0o077)
     os.setpriority(os.PRIO_PROCESS, 0, max(POLITE, os.getpriority(os.PRIO_PROCESS, 0)))
     joins = "--join" in sys.argv[2:]
+    if joins:
+        keep_to_slurm()
     try:
         with job.worker_lock.acquire(timeout=0.2 if joins else 5):
             code = _work(job, joins)

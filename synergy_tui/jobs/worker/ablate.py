@@ -14,6 +14,7 @@ import pyarrow as pa
 from synergy_tui.ablation import compression
 from synergy_tui.ablation.condition import Condition, answered
 from synergy_tui.capture.generate import generate
+from synergy_tui.errors import JobError
 from synergy_tui.jobs import parts
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.parts import Content
@@ -53,6 +54,10 @@ def gather(cache: Cache, spec: AblateSpec) -> Given:
     return Given(told={"subject": capture["subject"], "dtype": capture["dtype"], "texts": told})
 
 
+DOES = ("condition", "again", "grades", "answers", "measure", "planned")
+"""Methods of Maker that make a part."""
+
+
 class Maker:
     """The subject with the intact behaviour that conditions are held against. What is to be made stands in the given of
     a part: `do` names one of the methods below."""
@@ -65,6 +70,8 @@ class Maker:
 
     def make(self, wanted: Wanted, hearing: Hearing) -> Content:
         """The part."""
+        if wanted.given["do"] not in DOES:
+            raise JobError(f"an ablation has no part that does {wanted.given['do']!r}", "start it anew")
         made: Content = getattr(self, wanted.given["do"])(wanted.given, hearing)
         return made
 
@@ -166,7 +173,7 @@ def work(job: JobFolder, spec: AblateSpec, progress: Progress, crew: Crew | None
     if spec.budget:
         more |= _plan(bench, conditions, tables, sorted(texts))
     more["spot_check"] = _spot_check(bench, conditions, tables)
-    crew.close()
+    crew.over()
     progress.stage("publish", share=(0.98, 1.0))
     known = {name: load.unit_scores(cache, spec.decomposition, name, shape, "value").ravel() for name in _SCORES}
     known |= rankings(cache, spec.decomposition, shape, spec.replayed if spec.held_out else ())

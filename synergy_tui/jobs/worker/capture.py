@@ -164,7 +164,7 @@ def work(job: JobFolder, spec: CaptureSpec, progress: Progress, crew: Crew | Non
         detail=f"{facts['name']}  {layers} × {per_layer} {facts['told']}  {told}",
         share=(0.1, 0.98),
     )
-    crew.close()
+    crew.over()
     rows = sorted((row for one in wanted for row in _kept(job, one.name, crew)), key=lambda row: row.prompt)
     steps = [row.steps for row in rows]
     valid = [length >= spec.min_steps for length in steps]

@@ -165,7 +165,7 @@ def measured(job: JobFolder, spec: DecomposeSpec, given: Given, progress: Progre
     held = maker.held if spec.nulls else None
     found = _against(job, held, spec, crew, share) if held and held.engines else None
 
-    crew.close()
+    crew.over()
     rankings = len(scores.rankings_of(spec.method.estimator, spec.method.redundancy))
     many = f"{rankings} rankings, {spec.replicates:,} replicates"
     progress.stage("analyse", rankings, "rankings", many, (0.8, 0.97))

@@ -113,7 +113,7 @@ def work(job: JobFolder, spec: LadderSpec, progress: Progress, crew: Crew | None
                     (own,) = found.against.draws.values()
                     drawn[level] = contrasts_of_draws(own, capture["layers"])[spec.ranking]
         progress.advance()
-    crew.close()
+    crew.over()
     if len(maps) < 2:
         why = "; ".join(f"level {spec.level_names[level]}: {note}" for level, note in notes.items())
         raise MeasureError(f"fewer than two levels can be compared ({why})", "ask for longer answers, or --min-steps")

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from synergy_tui import settings
@@ -22,6 +23,7 @@ from synergy_tui.jobs.held import Holder
 from synergy_tui.jobs.specs import LOCAL, Executor, Spec, as_json
 from synergy_tui.jobs.worker.executors.making import Given, Hearing, Maker, Wanted, Within, keep_given
 from synergy_tui.jobs.worker.progress import Progress
+from synergy_tui.phiid import threads
 
 POLL = 0.05
 """Seconds between two looks for parts that others make."""
@@ -114,11 +116,15 @@ class Crew:
         """The same crew for a part of the job that has parts of its own. It stays when they are there."""
         made = copy.copy(self)
         made.job, made.progress, made._maker = job, progress, None
-        made.close = lambda: None  # type: ignore[method-assign]
         return made
 
+    def over(self) -> None:
+        """No more parts are wanted for now: helpers may go. Of a part of the job they stay, for the next one."""
+        if not isinstance(self.job, Within):
+            self.close()
+
     def close(self) -> None:
-        """Lets all helpers go: no more parts are wanted for now."""
+        """Lets all helpers go."""
 
     def _tell(self, missing: Sequence[Wanted], over: bool = False) -> None:
         """Writes what is wanted for those who help. over: nothing for now, so that they may go."""
@@ -217,6 +223,13 @@ def keep_to(cores: Collection[int]) -> None:
         os.sched_setaffinity(0, cores)
 
 
+def keep_to_slurm() -> None:
+    """As many threads as Slurm has given cores, which it may keep nobody to. Before torch and JAX are loaded."""
+    if (cores := settings.slurm_cores()) is not None:
+        settings.limit_threads(cores)
+        threads.limit(cores)
+
+
 _cores: set[int] = set()
 """Those this process had before it was kept to a share of them."""
 
@@ -264,12 +277,16 @@ class Now:
 
 
 def wanted_now(job: JobFolder) -> Now:
-    """As the worker wrote it; nothing where it did not."""
+    """As the worker wrote it; nothing where it did not. Names become paths: one that leads elsewhere is no name."""
     try:
         content = json.loads(job.wanted.read_text("utf-8"))
         wanted = [Wanted(str(name), given=dict(given)) for name, given in content["parts"]]
-        return Now(wanted, content.get("over") is True, content.get("within"))
-    except (OSError, ValueError, TypeError, KeyError):
+        within = content.get("within")
+        names = [one.name for one in wanted] + ([str(within["name"])] if within else [])
+        if any(Path(name).name != name for name in names):
+            return Now()
+        return Now(wanted, content.get("over") is True, within)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Now()
 
 

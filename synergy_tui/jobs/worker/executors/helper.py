@@ -20,11 +20,10 @@ from synergy_tui.jobs.folder import RESTING, JobFolder, write_json
 from synergy_tui.jobs.held import Holder
 from synergy_tui.jobs.parts import Content
 from synergy_tui.jobs.specs import Spec, from_json
-from synergy_tui.jobs.worker.executors.crew import Now, keep_to, make, wanted_now
+from synergy_tui.jobs.worker.executors.crew import Now, keep_to, keep_to_slurm, make, wanted_now
 from synergy_tui.jobs.worker.executors.making import Deaf, Hearing, Maker, Wanted, Within, kept_given, module, told_of
 from synergy_tui.jobs.worker.progress import Paused
 from synergy_tui.jobs.worker.turn import Turn
-from synergy_tui.phiid import threads
 from synergy_tui.store.cache import Cache
 from synergy_tui.subject import trust
 from synergy_tui.subject.source import Source
@@ -73,10 +72,7 @@ def main() -> int:
         settings.only_gpu(int(device[5:]))
     if len(sys.argv) > 3 and sys.argv[3]:
         keep_to({int(one) for one in sys.argv[3].split(",")})
-    if (cores := settings.slurm_cores()) is not None:
-        # Where Slurm keeps nobody to the cores it has given: as many threads as those, and no more.
-        settings.limit_threads(cores)
-        threads.limit(cores)
+    keep_to_slurm()
     return help_with(job, device, alone, leaves=True)
 
 
@@ -113,9 +109,7 @@ def _parts(job: JobFolder, device: str, heard: Heard, leaves: bool) -> int:
         if now.over and leaves:
             return 0
         # While a maker is being loaded others may make all, and the job's worker publish them: it looks again then.
-        if not now.parts or (
-            makers.ready(now) and not _made_one(makers.place, wanted_now(job), makers.maker, me, heard)
-        ):
+        if not now.parts or (makers.ready(now) and not _made_one(makers.place, now, makers.maker, me, heard)):
             time.sleep(POLL)
     return 0 if state == "done" or leaves else 1
 
@@ -138,9 +132,8 @@ class _Makers:
             self.place, self.maker = self._job, _maker(self._job, self._heard)
         else:
             place = Within(self._job, str(now.within["name"]))
-            spec = from_json(now.within["spec"])
-            self.place = place
-            self.maker = module(spec.KIND).Maker(_here(spec), kept_given(place), self._heard.stage)
+            spec = _allowed(from_json(now.within["spec"]))
+            self.place, self.maker = place, module(spec.KIND).Maker(spec, kept_given(place), self._heard.stage)
         self._of = now.within
         return False
 
@@ -192,17 +185,17 @@ def _made_one(job: JobFolder, now: Now, maker: Maker | Leading, me: Holder, hear
 
 
 def _maker(job: JobFolder, heard: Heard) -> Maker:
-    spec = job.order().spec
-    if isinstance(source := getattr(spec, "source", None), Source):
-        trust.check(source)
+    spec = _allowed(job.order().spec)
     kind = module(spec.KIND)
-    spec = _here(spec)
     made: Maker = kind.Maker(spec, kind.gather(Cache.open(job.cache, on_wait=heard.waits), spec), heard.stage)
     return made
 
 
-def _here(spec: Spec) -> Spec:
-    """On the device that this process sees, whatever its number elsewhere."""
+def _allowed(spec: Spec) -> Spec:
+    """On the device that this process sees, whatever its number elsewhere. Raises SubjectError for one that claims what
+    the user has not allowed."""
+    if isinstance(source := getattr(spec, "source", None), Source):
+        trust.check(source)
     numbered = spec.device is not None and spec.device[5:].isdigit()
     return spec.replace(device="cuda") if numbered else spec
 

@@ -16,13 +16,14 @@ from synergy_tui.errors import MeasureError, SynergyError
 from synergy_tui.jobs import held, parts
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.parts import Content
-from synergy_tui.jobs.specs import DecomposeSpec, Executor
-from synergy_tui.jobs.worker.executors import crew, making
+from synergy_tui.jobs.specs import CaptureSpec, DecomposeSpec, Executor, as_json
+from synergy_tui.jobs.worker.executors import crew, helper, making
 from synergy_tui.jobs.worker.executors.crew import Crew
 from synergy_tui.jobs.worker.executors.making import Given, Wanted
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
+from synergy_tui.subject.source import Source
 
 ASKED = ("--prompts", "12", "--steps", "200", "--batch", "1")
 
@@ -259,3 +260,29 @@ def test_how_many_workers_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crew, "_cores", {2, 3, 6, 7})
     monkeypatch.setattr(crew.devices.os, "sched_getaffinity", lambda _: {2})
     assert [crew.place_of(number, 2, "cpu") for number in range(2)] == [["cpu", "2,3"], ["cpu", "6,7"]]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"parts": [["../../../out", {}]]},
+        {"parts": [["/tmp/out", {}]]},
+        {"parts": [["a", {}]], "within": {"name": "../../out", "spec": {}}},
+        {"parts": [["a", {}]], "within": {"spec": {}}},
+        {"parts": [["a", {}]], "within": 5},
+        {"parts": [["a", 5]]},
+        [],
+    ],
+)
+def test_a_folder_from_elsewhere_names_no_path_outside_of_it(job: JobFolder, content: Any) -> None:
+    job.wanted.write_text(json.dumps(content))
+    assert crew.wanted_now(job) == crew.Now()
+
+
+def test_a_part_of_a_job_allows_a_subject_nothing(job: JobFolder, tmp_path: Path) -> None:
+    """A note of what is wanted may come from elsewhere, as a spec may."""
+    source = Source("hostile", "folder", str(tmp_path), remote_code=True)
+    spec = CaptureSpec(subject="x", source=source, data="", task_set="", tasks_hash="", items=())
+    now = crew.Now([Wanted("a")], within={"name": "level-01", "spec": as_json(spec)})
+    with pytest.raises(SynergyError, match="you have not allowed that here"):
+        helper._Makers(job, helper.Heard(job)).ready(now)
