@@ -152,7 +152,10 @@ def longest(partition: str | None) -> str:
 def at_work(array: str, *states: str) -> bool:
     """Whether tasks of an array run, wait, or wait to be run again; or are in one of some states."""
     got = _slurm("squeue", "--noheader", "--format=%T", f"--jobs={array}")
-    return got.returncode == 0 and any(line.strip() in (states or AT_WORK) for line in got.stdout.splitlines())
+    if got.returncode:
+        # Slurm forgets a job some minutes after its end; a controller that does not answer says nothing of it.
+        return not states and "invalid job id" not in got.stderr.lower()
+    return any(line.strip() in (states or AT_WORK) for line in got.stdout.splitlines())
 
 
 def _slurm(*words: str) -> subprocess.CompletedProcess[str]:
