@@ -1,7 +1,9 @@
-"""The name of a unit: layer.unit, as 3.1."""
+"""What a unit is called: layer.unit, as 3.1, or by a name of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from synergy_tui.errors import UsageError
@@ -35,3 +37,41 @@ class UnitName(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.layer}.{self.unit}"
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What the units and the layers of a capture are called. groups: the name of every layer; empty where layers have
+    numbers alone. names: number over all places of the map → name, of the units that have one. deep: whether layers
+    follow one another in depth; named groups do not."""
+
+    layers: int
+    per_layer: int
+    groups: tuple[str, ...] = ()
+    names: Mapping[int, str] = field(default_factory=dict)
+    deep: bool = True
+
+    def number(self, text: str) -> int:
+        """The unit that is called so: layer.unit, group.unit or its name. Raises UsageError for one that is not
+        there."""
+        text = text.strip()
+        for number, name in self.names.items():
+            if name == text:
+                return number
+        group, dot, unit = text.rpartition(".")
+        if dot and group in self.groups:
+            text = f"{self.groups.index(group)}.{unit}"
+        try:
+            return UnitName.parse(text, self.layers, self.per_layer).number(self.per_layer)
+        except UsageError as error:
+            if not self.names and not self.groups:
+                raise
+            raise UsageError(error.what, "name units as layer.unit, group.unit, or by their name") from None
+
+    def unit(self, number: int) -> str:
+        """A unit by its name, or as layer.unit."""
+        return self.names.get(number) or str(UnitName.of(number, self.per_layer))
+
+    def layer(self, layer: int) -> str:
+        """A layer by its group's name, or by its number."""
+        return self.groups[layer] if self.groups else str(layer)

@@ -13,6 +13,7 @@ from synergy_tui.store.cache import Cache
 from synergy_tui.store.schema import NEWEST_FIRST
 from synergy_tui.store.tables import KEYS, PARENTS
 from synergy_tui.terms import BASELINES, INTERVENTIONS, SWEEPS, column
+from synergy_tui.units import Naming
 
 if TYPE_CHECKING:
     import duckdb
@@ -236,6 +237,21 @@ def layers_of_units(cache: Cache, capture: str) -> dict[int, int]:
     have none."""
     found = rows(cache, "SELECT unit_index, layer FROM units WHERE capture = $1 ORDER BY unit_index", capture)
     return {row["unit_index"]: row["layer"] for row in found}
+
+
+def naming(cache: Cache, capture: str) -> Naming:
+    """What a capture's units and layers are called."""
+    shape = one(cache, "capture", capture)
+    query = "SELECT unit_index, layer, name, group_name, depth FROM units WHERE capture = $1 ORDER BY unit_index"
+    found = rows(cache, query, capture)
+    of = {row["layer"]: row["group_name"] for row in found if row["group_name"] is not None}
+    return Naming(
+        shape["layers"],
+        shape["units_per_layer"],
+        tuple(of.get(layer, str(layer)) for layer in range(shape["layers"])) if of else (),
+        {row["unit_index"]: row["name"] for row in found if row["name"] is not None},
+        all(row["depth"] is not None for row in found),
+    )
 
 
 def parsed(key: str, value: Any) -> Any:

@@ -104,7 +104,10 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("layer", "INTEGER", "Layer, from 0."),
             ("unit", "INTEGER", "Number within the layer, from 0."),
             ("kind", "VARCHAR", "What it is: head, ssm-head, expert, attention, mlp or imported."),
-            ("depth", "DOUBLE", "Layer / (layers − 1)."),
+            ("depth", "DOUBLE", "Layer / (layers − 1); NULL where the layers are groups without an order."),
+            ("name", "VARCHAR", "Its name; NULL where it has none but layer.unit."),
+            ("group_name", "VARCHAR", "Name of its layer; NULL where layers have numbers alone."),
+            ("more", "VARCHAR", "Further columns of the table that named it, as JSON."),
         ],
     ),
     "decompositions": (
@@ -116,6 +119,12 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("redundancy", "VARCHAR", "mmi or ccs."),
             ("lag", "INTEGER", "Lag τ in steps."),
             ("pool", "VARCHAR", "mean over valid prompts, or pooled: one decomposition of all prompts."),
+            (
+                "compared",
+                "VARCHAR",
+                "Groups that the contrast compares, as association:sensory; NULL: the middle third of layers against "
+                "the others.",
+            ),
             ("preprocess", "VARCHAR", "raw, or what was done to the series before, in order."),
             ("precision", "VARCHAR", "float64 or float32: precision of the decomposition."),
             (
