@@ -20,10 +20,10 @@ from synergy_tui.bench.made import make_run
 from synergy_tui.explorer.views import VIEWS
 from synergy_tui.store.cache import Cache
 
-SIZES = ((60, 18), (80, 24), (100, 30), (120, 36), (150, 44), (200, 50), (250, 60))
+SIZES = ((60, 18), (80, 24), (120, 36), (200, 50), (250, 60))
 LARGEST = SIZES[-1]
 
-FEW = ((60, 18), (120, 36), LARGEST)
+FEW = ((60, 18), LARGEST)
 """Sizes for names that differ in nothing but their signs."""
 
 NAMES = {
