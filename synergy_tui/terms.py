@@ -72,8 +72,9 @@ TESTS = {
 }
 """What nulls say about a unit, and what it means."""
 
-METHOD_FIELDS = ("estimator", "redundancy", "lag", "pool", "preprocess", "precision", "bias")
-"""Columns of decompositions that say how its pairs were decomposed: results that agree in them can be compared."""
+METHOD_FIELDS = ("estimator", "redundancy", "lag", "pool", "preprocess", "precision", "bias", "compared")
+"""Columns of decompositions that say how its pairs were decomposed, and what its contrast compares: results that agree in
+them can be compared."""
 
 METHOD = 2
 """Version of the method behind every result but a capture. Results of an earlier one keep their numbers and say so.
