@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from synergy_tui.errors import UsageError
 
+NO_ORDER = "groups have no order in depth"
+"""Why there is no middle, and nothing that is said of one."""
+
 MOST_TOLD = 20
 """Groups that a message names."""
 
@@ -94,7 +97,13 @@ class Naming:
     def contrast(self, contrast: str) -> str:
         """The same contrast in one spelling: groups by their names, or by their numbers where a name has a comma or a
         colon."""
-        return ":".join(",".join(self._plainly(layer) for layer in side) for side in self.sides(contrast))
+        return ":".join(",".join(self.typed(layer) for layer in side) for side in self.sides(contrast))
+
+    def compared(self, contrast: str) -> tuple[str, str]:
+        """The two sides of a contrast as a sentence has them: group a, groups c, d."""
+        what = "group" if self.groups else "layer"
+        above, below = (f"{what}{'s' if len(side) > 1 else ''} {', '.join(side)}" for side in two_sides(contrast))
+        return above, below
 
     def _layer_called(self, text: str) -> int:
         if text in self.groups:
@@ -107,7 +116,8 @@ class Naming:
         more = f" and {rest} more" if rest > 0 else ""
         raise UsageError(f"no group {text[:40]!r}", f"known: {', '.join(some)}{more}")
 
-    def _plainly(self, layer: int) -> str:
+    def typed(self, layer: int) -> str:
+        """A layer as a contrast may name it."""
         name = self.layer(layer)
         return str(layer) if name != name.strip() or set(name) & set(",:") else name
 

@@ -70,8 +70,8 @@ def intervals(
     cut: Cut = MIDDLE,
 ) -> Intervals:
     """Intervals of one ranking of `values`, all on the scaled value; NaN with a single prompt, which has no spread, and
-    so where prompts are pooled. `unit_expected`: see UnitValues; a surrogate mean is the same in every prompt. cut: what
-    the contrast compares."""
+    so where prompts are pooled. `unit_expected`: see UnitValues; a surrogate mean is the same in every prompt. cut:
+    what the contrast compares."""
     # A prompt without any valid pair is no prompt to draw: with it a single one would seem to have no spread at all.
     drawn = unit_pairs.any(axis=1)
     unit_prompt, unit_expected, unit_balance, unit_pairs = (

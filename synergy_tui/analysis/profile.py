@@ -45,9 +45,9 @@ def middle(layers: int) -> Bool[np.ndarray, " layers"]:
 def contrast(
     layer_profile: Float[np.ndarray, "*replicates layers"], cut: Cut = MIDDLE
 ) -> Float[np.ndarray, "*replicates"]:
-    """Mean of the layers with depth in [1/3, 2/3] minus the mean of the others; NaN below three layers, and where layers
-    have no depth. Of a cut with sides of its own: the mean of the layers on the one side minus that on the other, each
-    layer counting once, whatever the number of its units."""
+    """Mean of the layers with depth in [1/3, 2/3] minus the mean of the others; NaN below three layers, and where
+    layers have no depth. Of a cut with sides of its own: the mean of the layers on the one side minus that on the
+    other, each layer counting once, whatever the number of its units."""
     layers = layer_profile.shape[-1]
     if cut.above:
         one, other = (mean_over(layer_profile[..., list(side)], axis=-1) for side in (cut.above, cut.below))

@@ -22,7 +22,9 @@ FEWEST = 20
 
 
 @click.command()
-@click.option("--units", metavar="SET", help="Heads as 3.1,4.2,4.7, or by their names; without it each layer by itself.")
+@click.option(
+    "--units", metavar="SET", help="Heads as 3.1,4.2,4.7, or by their names; without it each layer by itself."
+)
 @click.option("--sets", type=click.IntRange(FEWEST, 10**5), default=200, show_default=True, help="Random sets drawn.")
 @click.option(
     "--bias", type=click.Choice(terms.BIASES), default=terms.BIASES[0], show_default=True, help="Of short series."

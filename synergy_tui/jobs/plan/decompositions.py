@@ -24,9 +24,7 @@ from synergy_tui.store.cache import Cache
 from synergy_tui.units import Naming
 
 
-def decompose(
-    request: DecomposeRequest, units: int, prompts: int, naming: Naming | None = None
-) -> Plan[DecomposeSpec]:
+def decompose(request: DecomposeRequest, units: int, prompts: int, naming: Naming | None = None) -> Plan[DecomposeSpec]:
     """A decomposition of a capture that need not be there yet. Without a null named, surrogates are drawn of
     prompt-shuffle, or of window-roll where there are fewer than five prompts. naming: what layers are called, where
     that is known. Raises UsageError for surrogates that cannot be drawn, an unknown preprocessing, and a contrast of

@@ -17,7 +17,8 @@ M = TypeVar("M", bound="Method")
 
 
 class Method(Checked, frozen=True, kw_only=True):
-    """How pairs are decomposed, and what the contrast compares. Results of equal methods can be compared, and those of others cannot."""
+    """How pairs are decomposed, and what the contrast compares. Results of equal methods can be compared, and those of
+    others cannot."""
 
     estimator: Annotated[str, Option("Of the informations.", choices=terms.ESTIMATORS, what="estimator")] = "gaussian"
     redundancy: Annotated[str, Option("Redundancy function.", choices=terms.REDUNDANCIES, what="redundancy")] = "mmi"

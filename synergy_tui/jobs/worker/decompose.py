@@ -69,10 +69,8 @@ def gather(cache: Cache, spec: DecomposeSpec) -> Given:
         raise MeasureError(f"capture {spec.capture} has no response of {capture['min_steps']} steps", "capture anew")
     raw = load.series(cache, spec.capture, [row["prompt"] for row in responses])
     steps, prompts = (np.array([row[name] for row in responses]) for name in ("steps", "prompt"))
-    given = of_series(cache, capture, raw, steps, prompts, [row["category"] or "" for row in responses])
-    if spec.method.compared is not None:
-        given.told["sides"] = load.naming(cache, spec.capture).sides(spec.method.compared)
-    return given
+    categories = [row["category"] or "" for row in responses]
+    return of_series(cache, capture, raw, steps, prompts, categories, spec.method.compared)
 
 
 def of_series(
@@ -82,21 +80,24 @@ def of_series(
     steps: np.ndarray,
     prompts: np.ndarray,
     categories: Sequence[str],
+    compared: str | None = None,
 ) -> Given:
     """A series [prompts, units, steps] of a capture. steps, prompts, categories: the responses' lengths, and their
-    prompts' numbers and categories."""
+    prompts' numbers and categories. compared: as Method has it."""
     arrays = {"series": raw, "steps": steps, "prompts": prompts}
     if (pairs := _pairs_there(cache, capture)) is not None:
         arrays["pairs"] = pairs
     shape = {name: capture[name] for name in ("capture", "layers", "units_per_layer", "prompts")}
-    shape["deep"] = load.naming(cache, capture["capture"]).deep
-    return Given(arrays, {"categories": list(categories), "capture": shape})
+    naming = load.naming(cache, capture["capture"])
+    cut = {"sides": naming.sides(compared) if compared else ((), ()), "deep": naming.deep}
+    return Given(arrays, {"categories": list(categories), "capture": shape, "cut": cut})
 
 
 def cut_of(given: Given) -> Cut:
     """What the contrast compares."""
-    above, below = (tuple(side) for side in given.told.get("sides") or ((), ()))
-    return Cut(above, below, given.told["capture"]["deep"])
+    told = given.told["cut"]
+    above, below = (tuple(side) for side in told["sides"])
+    return Cut(above, below, told["deep"])
 
 
 class Maker:

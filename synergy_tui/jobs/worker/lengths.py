@@ -34,8 +34,8 @@ def rows(
     layers: int,
     cut: Cut,
 ) -> pa.Table:
-    """Rows of contrast_lengths, by the default ranking. categories: a number per prompt. cut: what it compares. The array keeps its shape
-    whatever is cut off: one compilation serves all lengths."""
+    """Rows of contrast_lengths, by the default ranking. categories: a number per prompt. cut: what it compares. The
+    array keeps its shape whatever is cut off: one compilation serves all lengths."""
     longest = int(np.sort(steps)[len(steps) // 2])
     there = steps >= longest
     kept = np.unique(np.linspace(0, longest, POINTS + 1).round().astype(int))
