@@ -3,10 +3,14 @@ of them that strong pairs join, as thick as there are many."""
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from rich.text import Text
+
+from synergy_tui.drawing.tables import printable
 
 THICK = ("┈", "─", "━", "█")
 """Rows of arcs by how many of the pairs they stand for, the fewest first."""
@@ -23,12 +27,20 @@ _WORDS = {"sts": ("synergy (sts)", "color(208)"), "rtr": ("redundancy (rtr)", "c
 
 
 def draw(
-    pairs: list[dict[str, Any]], layers: int, atom: str, width: int, plain: bool = False, rows: int = MOST_ROWS
+    pairs: list[dict[str, Any]],
+    layers: int,
+    atom: str,
+    width: int,
+    plain: bool = False,
+    rows: int = MOST_ROWS,
+    names: Sequence[str] = (),
 ) -> Text:
     """Arcs above the layers' axis, the widest on top; below it, pairs inside a layer. `pairs`: rows with x_layer,
-    y_layer and value, the strongest first. rows: most of arcs. Without pairs it says so."""
+    y_layer and value, the strongest first. rows: most of arcs. names: of the layers, where they are groups, which are
+    told below the axis. Without pairs it says so."""
+    what = "group" if names else "layer"
     if not pairs:
-        return Text(f"no pair of {layers} layers has {atom} above 0\n")
+        return Text(f"no pair of {layers} {what}s has {atom} above 0\n")
     word, colour = _WORDS[atom]
     colour = "" if plain else colour
     across = Counter(
@@ -44,7 +56,7 @@ def draw(
     shown.sort(key=lambda item: (item[0][0] - item[0][1], item[0]))  # the widest on top
     most = max([count for _, count in shown], default=1)
     text = Text(
-        f"{word}: {len(pairs)} strongest pairs, {sum(within.values())} inside a layer\n", "" if plain else "bold"
+        f"{word}: {len(pairs)} strongest pairs, {sum(within.values())} inside a {what}\n", "" if plain else "bold"
     )
     place_of = _rows([arc for arc, _ in shown])
     depth = max(place_of.values(), default=-1) + 1
@@ -65,6 +77,9 @@ def draw(
     marks = "".join(_within(within[layer], step) for layer in range(layers))
     text.append(f" {marks.rstrip()}\n", colour)
     text.append(" " + _axis(layers, step) + "\n", "" if plain else "dim")
+    called = "  ".join(f"{layer} {printable(name)}" for layer, name in enumerate(names))
+    for told in textwrap.wrap(called, max(width - 2, 20)):
+        text.append(f" {told}\n", "" if plain else "dim")
     left_out = len(across) - len(shown)
     if left_out:
         rest = sum(across.values()) - sum(count for _, count in shown)

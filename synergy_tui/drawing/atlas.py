@@ -108,19 +108,22 @@ def map_lines(atlas: Atlas, width: int, colours: tuple[str, ...]) -> list[Text]:
 def reading(atlas: Atlas) -> list[Text]:
     """What the profile shows, what it follows, what independent heads would show, what has not been asked yet."""
     main = atlas.run.contrasts[atlas.ranking]
-    if main["contrast"] is None:
+    compared = _compared(atlas.run)
+    if atlas.run.no_contrast:
+        first = f"There is no contrast: {atlas.run.no_contrast}."
+    elif main["contrast"] is None and compared:
+        first = f"There is no contrast: {compared[0]} or {compared[1]} has no unit with a value."
+    elif main["contrast"] is None:
         first = "There are fewer than three layers, so there is no contrast between middle and ends."
     elif main["low"] is None:
-        first = f"Contrast of the middle layers {main['contrast']:+.2f}; one prompt gives no interval."
+        what_of = f"{compared[0]} against {compared[1]}" if compared else "the middle layers"
+        first = f"Contrast of {what_of} {main['contrast']:+.2f}; one prompt gives no interval."
     else:
-        how = (
-            "above the others"
-            if main["low"] > 0
-            else "below the others"
-            if main["high"] < 0
-            else "not told apart from the others"
-        )
-        first = f"The middle third of layers is {how} in {atlas.ranking}: contrast {_interval(main)} of its scale."
+        one, others = compared or ("the middle third of layers", "the others")
+        how = "above" if main["low"] > 0 else "below" if main["high"] < 0 else "not told apart from"
+        verb = "are" if compared and "," in compared[0] else "is"
+        first = f"{one[0].upper()}{one[1:]} {verb} {how} {others} in {atlas.ranking}: "
+        first += f"contrast {_interval(main)} of its scale."
     if atlas.run.row["valid_prompts"] < FEW_PROMPTS:
         first = f"Only {atlas.run.row['valid_prompts']} prompts: take nothing here for stable. {first}"
     follows = atlas.run.confounds.get("synergy~autocorrelation")
@@ -132,6 +135,14 @@ def reading(atlas: Atlas) -> list[Text]:
         )
     more = [Text(one) for one in (*_against_surrogates(atlas), _over_length(atlas)) if one]
     return [Text(first), Text(second), *more]
+
+
+def _compared(run: Run) -> tuple[str, str] | None:
+    """The two sides of the contrast, where it is not that of the middle third of layers."""
+    if not run.row.get("compared") or run.naming is None:
+        return None
+    above, below = run.naming.compared(run.row["compared"])
+    return printable(above), printable(below)
 
 
 def what(run: dict[str, Any]) -> str:
@@ -154,7 +165,8 @@ def _against_surrogates(atlas: Atlas) -> list[str]:
         both = ", under both nulls in one direction" if len(nulls) > 1 else ""
         alone = len(set(nulls) - set(UNCALIBRATED_NULLS)) < 2
         called = "differ from them" if alone else "are coupled"
-        told += f", {coupled or 0:.0f} of {run['layers'] * run['units_per_layer']} {what(run)} {called}"
+        count = run.get("units") or run["layers"] * run["units_per_layer"]
+        told += f", {coupled or 0:.0f} of {count} {what(run)} {called}"
         told += f" (q < {COUPLED}{both})"
         told += f": {up:.0f} with more synergy than uncoupled ones" if coupled and up is not None else ""
         told += f", {coupled - up:.0f} with less." if coupled and up is not None else "."

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from synergy_tui.drawing import scale
 from synergy_tui.drawing.naming import OF_CAPTURE, OF_DECOMPOSITION, told_apart
 from synergy_tui.drawing.plots import Line, Look, plot
-from synergy_tui.drawing.tables import printable
+from synergy_tui.drawing.tables import cut, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +51,7 @@ def rows(sides: Sequence[Compared]) -> list[dict[str, Any]]:
         value, low, high = one.contrast
         row: dict[str, Any] = {"": letter(place), "run": names[place], "id": one.id}
         row |= {"step": one.step} if any(side.step is not None for side in sides) else {}
-        row |= {"layers": f"{one.layers} × {one.per_layer}", "prompts": one.prompts}
+        row |= {"layers": _geometry(one), "prompts": one.prompts}
         row |= {"contrast": value, "low": low, "high": high}
         gap, gap_low, gap_high = difference(first.contrast, one.contrast) if place else (math.nan,) * 3
         same = (one.layers, one.per_layer) == (first.layers, first.per_layer)
@@ -62,17 +63,58 @@ def rows(sides: Sequence[Compared]) -> list[dict[str, Any]]:
     return out
 
 
+def _geometry(side: Compared) -> str:
+    """Layers × units, or how many units in how many layers where these have unequal numbers of them."""
+    layers, per_layer = side.row["layers"], side.row["units_per_layer"]
+    count = side.row.get("units") or layers * per_layer
+    return f"{layers} × {per_layer}" if count == layers * per_layer else f"{count} in {layers}"
+
+
+def over_depth(sides: Sequence[Compared]) -> bool:
+    """Whether all of them have layers that follow one another in depth."""
+    return all(one.deep for one in sides)
+
+
+def groups(sides: Sequence[Compared]) -> list[str]:
+    """What the layers of all of them are called, those of the first in front."""
+    return list(dict.fromkeys(name for one in sides for name in _layers(one)))
+
+
+def _layers(side: Compared) -> list[str]:
+    return [side.naming.layer(layer) if side.naming else str(layer) for layer in range(len(side.profile))]
+
+
+def by_group(sides: Sequence[Compared]) -> list[dict[str, Any]]:
+    """A row per group that any of them has: its mean in each with the interval, NULL where a run has no such group."""
+    out = []
+    for name in groups(sides):
+        row: dict[str, Any] = {"group": name}
+        for place, one in enumerate(sides):
+            layers = _layers(one)
+            at = layers.index(name) if name in layers else None
+            ends = (one.profile, one.low, one.high)
+            value, low, high = (math.nan if at is None else float(end[at]) for end in ends)
+            row |= {letter(place): value, f"{letter(place)} low": low, f"{letter(place)} high": high}
+        out.append({key: None if isinstance(cell, float) and math.isnan(cell) else cell for key, cell in row.items()})
+    return out
+
+
+MOST_OF_A_NAME = 16
+"""Columns that a group's name has beside a map."""
+
 BANDS = 3
 """Profiles that can be told apart with their intervals as bands."""
 
 
 def lines(sides: Sequence[Compared]) -> list[Line]:
-    """Profiles over normalised depth; the intervals of a few as bands."""
+    """Profiles over normalised depth, or over the number of the group where groups have no order; the intervals of a
+    few as bands."""
     out = []
-    names = named(sides)
+    names, deep, every = named(sides), over_depth(sides), groups(sides)
     for place, one in enumerate(sides):
         hue, called = COLOURS[place % len(COLOURS)], letter(place)
-        line = Line(one.depth, one.profile, hue, called, f"{called} {names[place]}")
+        across = one.depth if deep else [float(every.index(name)) for name in _layers(one)]
+        line = Line(across, one.profile, hue, called, f"{called} {names[place]}")
         out.append(line._replace(low=one.low, high=one.high, band=True) if len(sides) <= BANDS else line)
     return out
 
@@ -108,7 +150,7 @@ def difference_by_unit(first: Compared, other: Compared) -> np.ndarray | None:
 def map_of_difference(
     first: Compared, other: Compared, colours: tuple[str, ...], shades: str = scale.SHADES
 ) -> list[Text]:
-    """The same as a row per layer. Empty for other geometries."""
+    """The same as a row per layer. Empty for other geometries, and where units have other names."""
     gap = difference_by_unit(first, other)
     if gap is None:
         return []
@@ -116,8 +158,10 @@ def map_of_difference(
     reach = float(abs(known).max()) if len(known) else 0.0
     out = [Text(f"B − A by unit, −{reach:.2f} to +{reach:.2f}")]
     cell = 3 if first.per_layer <= 16 else 1
+    called = [cut(printable(name), MOST_OF_A_NAME) for name in _layers(first)]
+    width = max(2, *map(cell_len, called))
     for layer in range(first.layers):
-        line = Text(f"{layer:>2} ")
+        line = Text(" " * (width - cell_len(called[layer])) + f"{called[layer]} ")
         for value in gap[layer]:
             place = (
                 0.5 + value / (2 * reach) if reach and not math.isnan(value) else math.nan if math.isnan(value) else 0.5

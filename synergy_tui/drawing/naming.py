@@ -45,6 +45,7 @@ OF_DECOMPOSITION: tuple[Words, ...] = (
     _unless("preprocess", "raw"),
     _unless("precision", "float64"),
     lambda row: f"bias {row['bias']}" if row.get("bias") else "",
+    lambda row: f"contrast {row['compared']}" if row.get("compared") else "",
     _when,
 )
 """What a decomposition of a capture may be told by, the most telling first."""

@@ -3,7 +3,7 @@ connection; its pairs, series and responses are read when somebody looks at them
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from synergy_tui.errors import UsageError
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.terms import ATOMS, BASELINES, INTERVENTIONS, NORMALISED, SWEEPS
+from synergy_tui.units import NO_ORDER, Naming
 
 if TYPE_CHECKING:  # pyarrow and jaxtyping are not loaded: the explorer's first map does without their 0.1 s
     import duckdb
@@ -71,9 +72,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Run:
-    """row: decomposition, capture and subject in one. scores: by name. profiles: ranking → rows of layer, depth, value,
-    low, high. contrasts: by ranking. surrogate_contrasts: what surrogates show of a ranking. tests: the contrast minus
-    theirs. null_runs: which nulls ran, on how many prompts. lengths: the contrast over the length of responses."""
+    """row: decomposition, capture and subject in one; `units`: how many there are. scores: by name. profiles: ranking →
+    rows of layer, depth, value, low, high. contrasts: by ranking. surrogate_contrasts: what surrogates show of a
+    ranking. tests: the contrast minus theirs. null_runs: which nulls ran, on how many prompts. lengths: the contrast
+    over the length of responses. naming: what units and layers are called; None of a run that is no decomposition."""
 
     row: Row
     scores: dict[str, Score]
@@ -84,6 +86,14 @@ class Run:
     null_runs: list[Row]
     lengths: list[Row]
     confounds: dict[str, float | None]
+    naming: Naming | None = field(default=None, kw_only=True)
+
+    @property
+    def no_contrast(self) -> str:
+        """Why there is no contrast, whatever the ranking; empty where there may be one."""
+        if self.naming is None or self.naming.deep or self.row.get("compared"):
+            return ""
+        return f"{NO_ORDER}: give --contrast a:b"
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -125,8 +135,10 @@ def read(cache: Cache, decomposition: str) -> Run:
         profiles: dict[str, list[Row]] = {}
         for one in of("layer_profiles", "ranking, layer"):
             profiles.setdefault(one.pop("ranking"), []).append(one)
+        found_naming = load.naming(cache, row["capture"])
         return Run(
             row=row,
+            naming=found_naming,
             scores={name: score(name, values) for name, values in found.items()},
             profiles=profiles,
             contrasts={one.pop("ranking"): one for one in of("contrasts", "ranking")},
@@ -142,7 +154,8 @@ def row_of(con: duckdb.DuckDBPyConnection, decomposition: str) -> Row:
     """A decomposition with its capture and subject, as one row; `method` is the version that made it. Raises UsageError
     when it is not there."""
     query = f"""SELECT d.*, c.tasks, c.kind, c.layers, c.units_per_layer, c.prompts, c.steps, c.min_steps, c.dtype,
-        c.device, s.name, s.model_type, s.parameters, {load.METHOD_OF}
+        c.device, s.name, s.model_type, s.parameters, {load.METHOD_OF},
+        (SELECT count(*) FROM units u WHERE u.capture = d.capture) AS units
         FROM decompositions d JOIN captures c USING (capture) JOIN subjects s USING (subject)
         WHERE decomposition = $1"""
     found = load.as_rows(con.sql(query, params=[decomposition]))
