@@ -150,12 +150,13 @@ def import_(
     \b
     Example:  synergy-tui import activity.npy --units units.csv
     """
+    from synergy_tui.incoming.series import import_file
     from synergy_tui.settings import user_path
-    from synergy_tui.store import incoming, load
+    from synergy_tui.store import load
 
     opened = writable(cache)
     table = user_path(units) if units else None
-    capture_id = incoming.import_file(opened, user_path(file), table, name=name, min_steps=min_steps)
+    capture_id = import_file(opened, user_path(file), table, name=name, min_steps=min_steps)
     found = load.one(opened, "capture", capture_id)
     if as_json:
         return print_json(found | {"units": found["layers"] * found["units_per_layer"]})
