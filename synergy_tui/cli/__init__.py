@@ -1,7 +1,8 @@
 """The commands: parse, call one function, print. COMMANDS names them; what costs more than a few milliseconds is
 imported in them.
 
-measure.py  run, capture, import, decompose, ablate: start jobs and show what they made
+measure.py  run, capture, decompose, ablate: start jobs and show what they made
+incoming.py  import: what was measured elsewhere
 difficulty.py  difficulty: the chain over a ladder
 claims.py   claims, networks: verdicts on a run
 oinfo.py    oinfo: sets of heads against random ones
@@ -46,7 +47,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Measure": {
         "run": ("measure", "Capture SUBJECT, decompose it, show its synergy map."),
         "capture": ("measure", "Record the activity of every unit of SUBJECT over prompts."),
-        "import": ("measure", "Take in series measured elsewhere."),
+        "import": ("incoming", "Take in series measured elsewhere."),
         "decompose": ("measure", "Decompose all pairs of a capture's heads with ΦID."),
         "ablate": ("measure", "Remove heads in order of their synergy, and of controls."),
         "scores": ("scores", "Score heads by their attention and by gradients."),

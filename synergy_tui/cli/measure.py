@@ -1,4 +1,4 @@
-"""run, capture, import, decompose, ablate: start jobs, follow them, show what they made."""
+"""run, capture, decompose, ablate: start jobs, follow them, show what they made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from synergy_tui.cli.common import (
     settings_in_force,
 )
 from synergy_tui.cli.fields import all_made, made, request_options
-from synergy_tui.cli.starting import captures, follow_jobs, job_options, start_chains, start_plans, with_maps, writable
+from synergy_tui.cli.starting import captures, follow_jobs, job_options, start_chains, start_plans, with_maps
 from synergy_tui.errors import UsageError
 from synergy_tui.jobs.specs.ablate import AblateRequest
 from synergy_tui.jobs.specs.capture import CaptureRequest
@@ -132,35 +132,6 @@ def decompose(
         return print_json([run_as_json(opened, job.id) for job in jobs])
     for job in jobs:
         print_run(opened, job.id, as_json)
-
-
-@click.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--units", type=click.Path(path_type=Path), help="Table (.csv, .parquet): column layer, a row per unit.")
-@click.option("--name", show_default="the file's name", help="What to call it.")
-@click.option("--min-steps", type=click.IntRange(1), default=20, show_default=True, help="Shorter ones are left out.")
-@options()
-def import_(
-    file: Path, units: Path | None, name: str | None, min_steps: int, cache: Path | None, as_json: bool
-) -> None:
-    """Take in series measured elsewhere: FILE is .npy, .npz or .parquet with [prompts, units, steps], NaN past an end.
-
-    What is imported has everything a capture has but ablation.
-
-    \b
-    Example:  synergy-tui import activity.npy --units units.csv
-    """
-    from synergy_tui.settings import user_path
-    from synergy_tui.store import incoming, load
-
-    opened = writable(cache)
-    table = user_path(units) if units else None
-    capture_id = incoming.import_file(opened, user_path(file), table, name=name, min_steps=min_steps)
-    found = load.one(opened, "capture", capture_id)
-    if as_json:
-        return print_json(found | {"units": found["layers"] * found["units_per_layer"]})
-    click.echo(f"capture {capture_id}: {found['valid_prompts']} of {found['prompts']} responses long enough")
-    print_next(opened, [f"synergy-tui decompose {capture_id}"])
 
 
 @click.command()

@@ -5,7 +5,6 @@ schema.py   the schema's version, views and migrations
 cache.py    opening: who may read or write when, and what a locked or foreign cache says
 bulk.py     pair and series files: written under a temporary name, renamed when whole
 publish.py  finished results → rows and files, visible at once or not at all
-incoming.py series measured elsewhere → a capture
 runs.py     runs held against each other, as rows
 cards.py    claims cards, networks and controls, as rows
 run.py      a decomposition as one value: the map, the command line and the card are drawn from it

@@ -67,6 +67,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("dtype", "VARCHAR", "Number type the model ran in."),
             ("device", "VARCHAR", "Device the model ran on."),
             ("seed", "BIGINT", "Seed of the choice of prompts, and of sampling."),
+            ("notes", "VARCHAR[]", "What was suspicious about series that were imported, a sentence each."),
             ("versions", "VARCHAR", "Versions of what made it, as JSON."),
             ("created", "TIMESTAMP", "When it became visible (UTC)."),
             ("serial", "BIGINT", "Counts results up as they become visible, whatever the clock says."),

@@ -13,6 +13,7 @@ from conftest import Command, ar1, until, worker_of
 from synergy_tui.analysis.profile import SIDES
 from synergy_tui.bench import planted
 from synergy_tui.errors import UsageError
+from synergy_tui.incoming.series import import_series
 from synergy_tui.jobs import plan
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.specs import DecomposeRequest
@@ -21,7 +22,6 @@ from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.phiid import ATOMS, decompose, preprocess, surrogates
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
-from synergy_tui.store.incoming import import_series
 from synergy_tui.terms import RANKINGS, STS, TESTS
 
 LAYERS, PER_LAYER, PROMPTS, STEPS = 4, 3, 8, 50

@@ -9,10 +9,11 @@ import pytest
 from conftest import ar1
 
 from synergy_tui.errors import UsageError
+from synergy_tui.incoming.files import import_file
+from synergy_tui.incoming.series import import_series
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.check import check
-from synergy_tui.store.incoming import import_file, import_series
 from synergy_tui.store.query import ask, distinct
 
 

@@ -1,0 +1,110 @@
+"""import: takes in what was measured elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from synergy_tui.cli.common import options, print_json, print_next, printer, say
+from synergy_tui.cli.starting import writable
+
+WORTH_SHOWING = 50_000_000
+"""Bytes of a table above which it is shown how much of it has been read."""
+
+MOST = 1_000_000_000
+
+
+@click.command("import")
+@click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="FILE...")
+@click.option("--units", type=click.Path(path_type=Path), help="Table of units: a row each, with a layer or a group.")
+@click.option("--name", show_default="the file's name", help="What to call it.")
+@click.option("--min-steps", type=click.IntRange(1), default=20, show_default=True, help="Shorter ones are left out.")
+@click.option("--array", "arrays", multiple=True, metavar="NAME", help="Array to take from a file with several.")
+@click.option("--all", "every", is_flag=True, help="Take all arrays of a file, each a recording.")
+@click.option("--transpose", is_flag=True, help="Series are steps x units.")
+@click.option("--segment", type=click.IntRange(2, MOST), metavar="N", help="Cut recordings into prompts of N steps.")
+@click.option("--lengths", type=click.Path(path_type=Path), help="Of a step table: question_id, effective_length.")
+@click.option("--zeros", type=click.Choice(["missing", "values"]), help="What zeros are in which all units end.")
+@click.option(
+    "--repeats",
+    type=click.Choice(["refuse", "drop"]),
+    default="refuse",
+    show_default=True,
+    help="What to do about prompts that repeat others.",
+)
+@options()
+def import_(
+    files: tuple[Path, ...],
+    units: Path | None,
+    name: str | None,
+    min_steps: int,
+    arrays: tuple[str, ...],
+    every: bool,
+    transpose: bool,
+    segment: int | None,
+    lengths: Path | None,
+    zeros: str | None,
+    repeats: str,
+    cache: Path | None,
+    as_json: bool,
+) -> None:
+    """Take in series measured elsewhere: .npy, .npz, .safetensors, .mat, .parquet, .csv or .csv.gz.
+
+    They are [prompts, units, steps], or [units, steps] of one recording, NaN where there is no value. Tables may also
+    have a row per value (prompt, unit_index, step, value), or a row per question and head (question_id, layer, head,
+    step_1, step_2 ...), which are read in blocks, however long they are.
+
+    A table of units has a row for each: its layer, its group (the name of its layer), or both; perhaps head and name;
+    what else is in it is kept. Groups without layers have no depth. What is suspicious is said, and kept with the
+    capture. What is imported has everything a capture has but ablation.
+
+    \b
+    Example:  synergy-tui import activity.npy --units units.csv
+    Recording: synergy-tui import brain.mat --array bold --transpose --segment 200 --units regions.csv
+    Several:   synergy-tui import one.csv two.csv.gz three.csv --name sessions
+    Ragged:    synergy-tui import answers.safetensors --all
+    Pipeline:  synergy-tui import head_norms.csv --lengths lengths.csv
+    """
+    from synergy_tui.incoming.files import Choices, import_file
+    from synergy_tui.settings import user_path
+    from synergy_tui.store import load
+
+    opened = writable(cache)
+    found = [user_path(file) for file in files]
+    choices = Choices(arrays, every, transpose, segment, user_path(lengths) if lengths else None, zeros, repeats)
+    table = user_path(units) if units else None
+    with _progress(found[0].name) as passed:
+        capture_id = import_file(opened, found, table, name=name, min_steps=min_steps, choices=choices, passed=passed)
+    row = load.one(opened, "capture", capture_id)
+    for line in row["notes"] or ():
+        say(f" {line}")
+    if as_json:
+        (count,) = load.rows(opened, "SELECT count(*) AS units FROM units WHERE capture = $1", capture_id)
+        return print_json(row | count)
+    click.echo(f"capture {capture_id}: {row['valid_prompts']} of {row['prompts']} responses long enough")
+    print_next(opened, [f"synergy-tui decompose {capture_id}"])
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Draws how much of a long file has been read."""
+    begun = time.monotonic()
+    stage: dict[str, Any] = {"name": "import", "detail": name, "unit": "MB", "done": 0.0, "total": 1.0, "rate": None}
+    with printer() as shown:
+
+        def passed(done: int, total: int) -> None:
+            if total < WORTH_SHOWING:
+                return
+            seconds = time.monotonic() - begun
+            stage.update(done=done / 1e6, total=total / 1e6, seconds=seconds, rate=done / 1e6 / max(seconds, 1e-3))
+            shown.show("import", {"stages": [stage]})
+
+        yield passed
+        if stage["rate"] is not None:
+            stage.update(ended=True, seconds=time.monotonic() - begun)
+            shown.show("import", {"stages": [stage]})
