@@ -15,11 +15,11 @@ import pyarrow as pa
 from synergy_tui.analysis import confounds, scores
 from synergy_tui.analysis.conditions import Conditions, conditions
 from synergy_tui.errors import MeasureError
-from synergy_tui.jobs import parts
+from synergy_tui.jobs import parts, unit_rows
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.parts import Content
 from synergy_tui.jobs.specs import DecomposeSpec
-from synergy_tui.jobs.worker import blocks, lengths, unit_rows
+from synergy_tui.jobs.worker import blocks, lengths
 from synergy_tui.jobs.worker.against import (
     NOTHING,
     REDUNDANCY,
@@ -35,7 +35,7 @@ from synergy_tui.jobs.worker.executors.crew import Crew
 from synergy_tui.jobs.worker.executors.making import Given, Hearing, Report, Wanted
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
-from synergy_tui.jobs.worker.tables import table
+from synergy_tui.jobs.tables import table
 from synergy_tui.phiid.engine import Layout, PairEngine
 from synergy_tui.phiid.exchange import exchange
 from synergy_tui.phiid.moments import MEASURED
@@ -134,7 +134,7 @@ def work(job: JobFolder, spec: DecomposeSpec, progress: Progress, crew: Crew | N
     rows = dict(found.rows)
     if spec.method.pool == "mean":
         categories, layers = given.told["categories"], given.told["capture"]["layers"]
-        rows |= unit_rows.by_category(job.id, spec, found.atoms, categories, layers)
+        rows |= unit_rows.by_category(job.id, _asked(spec), found.atoms, categories, layers)
     progress.stage("publish", share=(0.97, 1.0))
     publish_decomposition(cache, job.id, rows, found.pairs())
 
@@ -166,21 +166,21 @@ def measured(job: JobFolder, spec: DecomposeSpec, given: Given, progress: Progre
     found = _against(job, held, spec, crew, share) if held and held.engines else None
 
     crew.over()
-    rankings = len(scores.rankings_of(spec.method.estimator, spec.method.redundancy))
-    many = f"{rankings} rankings, {spec.replicates:,} replicates"
-    progress.stage("analyse", rankings, "rankings", many, (0.8, 0.97))
+    asked = _asked(spec)
+    many = f"{len(asked.rankings)} rankings, {spec.replicates:,} replicates"
+    progress.stage("analyse", len(asked.rankings), "rankings", many, (0.8, 0.97))
     # Pooled prompts are one: of them those count that have windows.
     used = atoms.unit_pairs.any(axis=1) if spec.method.pool == "mean" else engine.steps >= MIN_STEPS
     of_units = {
         "autocorrelation": confounds.autocorrelation(series, spec.method.lag),
         "norm": confounds.mean_norm(raw),
     }
-    rows: dict[str, Any] = unit_rows.rows(job.id, capture, spec, of_units, steps[used], prompts, atoms, found, progress)
+    analysed = (of_units, steps[used], prompts, atoms, found, progress.advance)
+    rows: dict[str, Any] = unit_rows.rows(job.id, capture, asked, *analysed)
     if found is not None:
         rows["unit_nulls"] = null_rows(job.id, found)
-        known = scores.rankings_of(spec.method.estimator, spec.method.redundancy)
-        rows["surrogate_contrasts"] = contrast_rows(job.id, found, capture["layers"], known)
-        if (tests := test_rows(job.id, found, capture["layers"], spec.seed, known)) is not None:
+        rows["surrogate_contrasts"] = contrast_rows(job.id, found, capture["layers"], asked.rankings)
+        if (tests := test_rows(job.id, found, capture["layers"], spec.seed, asked.rankings)) is not None:
             rows["contrast_tests"] = tests
         if spec.method.pool == "mean":
             rows["contrast_lengths"] = lengths.rows(job.id, series, steps, maker.of, method, capture["layers"])
@@ -206,6 +206,11 @@ def measured(job: JobFolder, spec: DecomposeSpec, given: Given, progress: Progre
     ]
     rows["recipes"] = recipes(job.id, spec)
     return Measured(rows, lambda: _pair_tables(job, len(engine), found, capture), atoms, found, series)
+
+
+def _asked(spec: DecomposeSpec) -> unit_rows.Asked:
+    names = scores.rankings_of(spec.method.estimator, spec.method.redundancy)
+    return unit_rows.Asked(names, spec.replicates, spec.seed)
 
 
 def _layout(job: JobFolder, crew: Crew) -> Layout:

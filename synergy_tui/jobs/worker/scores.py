@@ -26,7 +26,7 @@ from synergy_tui.jobs.worker.executors.making import Given, Hearing, Report, Wan
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
 from synergy_tui.jobs.worker.subjects import captured_subject
-from synergy_tui.jobs.worker.tables import table
+from synergy_tui.jobs.tables import table
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_scores
