@@ -19,6 +19,7 @@ from synergy_tui.cli.common import (
     print_table,
     run_as_json,
     settings_in_force,
+    warn,
 )
 from synergy_tui.cli.fields import all_made, made, request_options
 from synergy_tui.cli.starting import captures, follow_jobs, job_options, start_chains, start_plans, with_maps, writable
@@ -139,22 +140,45 @@ def decompose(
 @click.option("--units", type=click.Path(path_type=Path), help="Table (.csv, .parquet): column layer, a row per unit.")
 @click.option("--name", show_default="the file's name", help="What to call it.")
 @click.option("--min-steps", type=click.IntRange(1), default=20, show_default=True, help="Shorter ones are left out.")
+@click.option(
+    "--unit", type=click.Choice(["nats", "bits"]), default="nats", show_default=True, help="Of pairs' values."
+)
+@click.option("--average", is_flag=True, help="Of pairs: the mean of (a, b) and (b, a) where they differ.")
 @options()
 def import_(
-    file: Path, units: Path | None, name: str | None, min_steps: int, cache: Path | None, as_json: bool
+    file: Path,
+    units: Path | None,
+    name: str | None,
+    min_steps: int,
+    unit: str,
+    average: bool,
+    cache: Path | None,
+    as_json: bool,
 ) -> None:
     """Take in series measured elsewhere: FILE is .npy, .npz or .parquet with [prompts, units, steps], NaN past an end.
 
-    What is imported has everything a capture has but ablation.
+    What is imported has everything a capture has but ablation. A table of pairs (.csv, .csv.gz, .parquet with
+    question_id, layer_1, head_1, layer_2, head_2, syn, red) becomes a map of these two atoms.
 
     \b
     Example:  synergy-tui import activity.npy --units units.csv
+    Pairs:    synergy-tui import pairs.csv.gz --unit bits
     """
+    from synergy_tui.incoming.flat import columns_of, is_table
     from synergy_tui.incoming.series import import_file
     from synergy_tui.settings import user_path
     from synergy_tui.store import load
 
     opened = writable(cache)
+    if is_table(place := user_path(file)):
+        from synergy_tui.incoming import pairwise, ranks
+
+        if pairwise.recognised(columns := columns_of(place)):
+            run, lines = pairwise.import_pairs(opened, place, name=name, unit=unit, average=average)
+            warn("\n".join(lines) + "\n")
+            return print_run(opened, run, as_json)
+        if ranks.recognised(columns):
+            raise UsageError(f"{file} is a table of ranks", f"hold it against a run: synergy-tui compare RUN {file}")
     table = user_path(units) if units else None
     capture_id = import_file(opened, user_path(file), table, name=name, min_steps=min_steps)
     found = load.one(opened, "capture", capture_id)

@@ -13,6 +13,7 @@ from synergy_tui.drawing import scale
 from synergy_tui.drawing.naming import OF_CAPTURE, OF_DECOMPOSITION, told_apart
 from synergy_tui.drawing.plots import Line, Look, plot
 from synergy_tui.drawing.tables import printable
+from synergy_tui.terms import IMPORTED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,6 +61,16 @@ def rows(sides: Sequence[Compared]) -> list[dict[str, Any]]:
         row |= {"minus A": gap, "its low": gap_low, "its high": gap_high, "units ρ": rho}
         out.append({key: None if isinstance(cell, float) and math.isnan(cell) else cell for key, cell in row.items()})
     return out
+
+
+def unlike(sides: Sequence[Compared]) -> str:
+    """What must be said where the method of some runs is not known; empty where it is."""
+    unknown = " and ".join(letter(place) for place, one in enumerate(sides) if one.row["estimator"] == IMPORTED)
+    if not unknown:
+        return ""
+    return (
+        f"{unknown} was imported as a table of pairs: a difference may be one of estimator, redundancy, lag or texts."
+    )
 
 
 BANDS = 3

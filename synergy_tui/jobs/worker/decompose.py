@@ -19,6 +19,7 @@ from synergy_tui.jobs import parts, unit_rows
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.parts import Content
 from synergy_tui.jobs.specs import DecomposeSpec
+from synergy_tui.jobs.tables import table
 from synergy_tui.jobs.worker import blocks, lengths
 from synergy_tui.jobs.worker.against import (
     NOTHING,
@@ -35,7 +36,6 @@ from synergy_tui.jobs.worker.executors.crew import Crew
 from synergy_tui.jobs.worker.executors.making import Given, Hearing, Report, Wanted
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
-from synergy_tui.jobs.tables import table
 from synergy_tui.phiid.engine import Layout, PairEngine
 from synergy_tui.phiid.exchange import exchange
 from synergy_tui.phiid.moments import MEASURED
