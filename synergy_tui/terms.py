@@ -41,12 +41,22 @@ one; the last needs surrogates."""
 
 RANKINGS = tuple(RANKING_MEANINGS)
 
+OF_TWO_ATOMS = ("rank-difference", "difference", "balance")
+"""The rankings that sts and rtr alone allow."""
+
 NORMALISED = "numit"
 """The ranking whose null is made of Gaussian atoms under MMI: results of other atoms do not have it, nor do those made
 before there was this ranking."""
 
 ESTIMATORS = ("gaussian", "discrete")
 REDUNDANCIES = ("mmi", "ccs")
+IMPORTED = "imported"
+"""The kind of units that were measured elsewhere, and the estimator of a table of pairs, of which no other is known."""
+
+NO_SERIES = "no series: tokens, nulls, other decompositions and ablation are not possible"
+NO_ATOMS = "imported without other atoms"
+"""What a table of pairs does not have, and why."""
+
 POOLS = ("mean", "pooled")
 PRECISIONS = ("float64", "float32")
 BIASES = ("none", "analytic")

@@ -5,6 +5,7 @@ numit.py      atoms as quantiles among random systems of the same total informat
 oinfo.py      series → O-information of sets of units
 profile.py    a ranking → layer profile, contrast and curvature
 bootstrap.py  the two-way bootstrap behind every interval
+student.py    quantiles of Student's t without SciPy
 frequencies.py intervals of shares, false discoveries: SciPy's
 confounds.py  what speaks against reading the map as a finding
 order.py      unit atoms per prompt of every level of a ladder → order parameters, one value a prompt

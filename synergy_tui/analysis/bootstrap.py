@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import t as student
 
 from synergy_tui.analysis.profile import MIDDLE, Cut, contrast, profile, sides
 from synergy_tui.analysis.scores import UnitValues, mean_over, of_measures, ranking, scaled
+from synergy_tui.analysis.student import reach as student
 from synergy_tui.terms import RTR, STS
 
 REPLICATES = 1000
@@ -53,7 +53,7 @@ def ends(
     known = np.isfinite(replicates)
     enough = (known.sum(axis=0) * 2 > len(replicates)) & (count > 1)
     variance = _variance(replicates) * count / max(count - 1, 1) + more
-    reach = student.ppf((1 + LEVEL) / 2, max(count - 1, 1)) * np.sqrt(variance)
+    reach = student(LEVEL, max(count - 1, 1)) * np.sqrt(variance)
     return np.stack([np.where(enough, value - reach, np.nan), np.where(enough, value + reach, np.nan)])
 
 

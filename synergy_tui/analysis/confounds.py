@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import rankdata
 
-from synergy_tui.analysis.scores import UnitValues, mean_over
+from synergy_tui.analysis.scores import UnitValues, mean_over, ranks
 
 CORE = 0.25
 """Share of units that is called core (top) and periphery (bottom)."""
@@ -43,22 +42,34 @@ def confounds(
 ) -> dict[str, float]:
     """Named numbers of the doubts line. `rankings`: raw values by name, the default first. `halves`: the default
     ranking on every other prompt. `lengths`: of the valid prompts; `left_out`: prompts too short to be analysed."""
+    return {
+        **without_series(values, rankings, halves, len(lengths)),
+        "synergy~autocorrelation": pearson(values.sts, autocorrelations),
+        "synergy~norm": pearson(values.sts, norms),
+        "excess~autocorrelation": pearson(rankings["excess"], autocorrelations),
+        "prompts too short": float(left_out),
+        "shortest response": float(np.min(lengths)),
+        "mean response": float(np.mean(lengths)),
+    }
+
+
+def without_series(
+    values: UnitValues,
+    rankings: dict[str, Float[np.ndarray, " units"]],
+    halves: tuple[Float[np.ndarray, " units"], Float[np.ndarray, " units"]],
+    prompts: int,
+) -> dict[str, float]:
+    """Those of them for which the values of pairs are enough, of so many valid prompts."""
     names = list(rankings)
     overlaps = [core_overlap(rankings[a], rankings[b]) for i, a in enumerate(names) for b in names[i + 1 :]]
     agreements = [spearman(rankings[a], rankings[b]) for i, a in enumerate(names) for b in names[i + 1 :]]
     return {
         "synergy~redundancy": pearson(values.sts, values.rtr),
-        "synergy~autocorrelation": pearson(values.sts, autocorrelations),
-        "synergy~norm": pearson(values.sts, norms),
-        "excess~autocorrelation": pearson(rankings["excess"], autocorrelations),
         "rankings: mean core overlap": float(np.mean(overlaps)),
         "rankings: least core overlap": float(np.min(overlaps)),
         "rankings: mean Spearman": float(np.mean(agreements)),
         "split-half Spearman": spearman(*halves),
-        "prompts valid": float(len(lengths)),
-        "prompts too short": float(left_out),
-        "shortest response": float(np.min(lengths)),
-        "mean response": float(np.mean(lengths)),
+        "prompts valid": float(prompts),
     }
 
 
@@ -73,7 +84,7 @@ def pearson(a: np.ndarray, b: np.ndarray) -> float:
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
     """Rank correlation, ties averaged."""
     known = np.isfinite(a) & np.isfinite(b)
-    return pearson(rankdata(a[known]), rankdata(b[known])) if known.any() else float("nan")
+    return pearson(ranks(a[known]), ranks(b[known])) if known.any() else float("nan")
 
 
 def core(raw: Float[np.ndarray, " units"]) -> np.ndarray:

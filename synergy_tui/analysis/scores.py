@@ -102,7 +102,7 @@ def mean_over(values: np.ndarray, axis: int) -> np.ndarray:
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
+def ranks(values: np.ndarray) -> np.ndarray:
     """From 1 along the last axis, ties averaged; NaN has none. (SciPy has it too, and would come into the faces.)"""
     order = np.argsort(values, axis=-1, kind="stable")
     ordered = np.take_along_axis(values, order, axis=-1)
@@ -113,9 +113,9 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     last[..., :-1] = new[..., 1:]
     first_of_run = np.maximum.accumulate(np.where(new, place, 0), axis=-1)
     last_of_run = np.minimum.accumulate(np.where(last, place, values.shape[-1])[..., ::-1], axis=-1)[..., ::-1]
-    ranks = np.empty(ordered.shape)
-    np.put_along_axis(ranks, order, (first_of_run + last_of_run) / 2 + 1, axis=-1)
-    return np.where(np.isnan(values), np.nan, ranks)
+    placed = np.empty(ordered.shape)
+    np.put_along_axis(placed, order, (first_of_run + last_of_run) / 2 + 1, axis=-1)
+    return np.where(np.isnan(values), np.nan, placed)
 
 
 def _tdmi_share(values: UnitValues) -> np.ndarray:
@@ -135,7 +135,7 @@ def _standard_score(values: UnitValues) -> np.ndarray:
 
 
 _RANKINGS = {
-    "rank-difference": lambda values: _ranks(values.sts) - _ranks(values.rtr),
+    "rank-difference": lambda values: ranks(values.sts) - ranks(values.rtr),
     "difference": lambda values: values.sts - values.rtr,
     "balance": lambda values: values.balance,
     "tdmi-share": _tdmi_share,

@@ -219,6 +219,9 @@ def run_as_json(
     }
 
 
+_CATEGORIES = "SELECT category FROM category_contrasts WHERE decomposition = $1 LIMIT 1 OFFSET 1"
+
+
 def print_run(
     cache: Cache, decomposition: str, as_json: bool, ranking: str = terms.RANKINGS[0], sample: bool = False
 ) -> None:
@@ -244,15 +247,22 @@ def print_run(
     imported = row["kind"] == "imported"
     contrast = _contrast(found)
     next_step = (
-        f"decompose {row['capture']}{contrast} --surrogates 200"
+        f"compare {decomposition} --by category"
+        if row["estimator"] == terms.IMPORTED and load.rows(cache, _CATEGORIES, decomposition)
+        else f"export {decomposition} ./{decomposition}"
+        if row["estimator"] == terms.IMPORTED
+        else f"decompose {row['capture']}{contrast} --surrogates 200"
         if imported
         else f"ablate {decomposition} --seeds 3 --fractions 0.1,0.25 --prompts {few}"
     )
+    other = "difference" if ranking == "excess" else "excess"
+    if row["estimator"] == terms.IMPORTED:
+        other = "difference" if ranking == "balance" else "balance"
     print_next(
         cache,
         [
             f"synergy-tui {next_step}",
-            f"synergy-tui show {decomposition} --ranking {'difference' if ranking == 'excess' else 'excess'}",
+            f"synergy-tui show {decomposition} --ranking {other}",
             f"synergy-tui sql \"{heads} WHERE decomposition = '{decomposition}' ORDER BY rank DESC LIMIT 10\"",
         ],
     )

@@ -78,3 +78,5 @@ def _print(sides: list[Any], ranking: str, as_json: bool) -> None:
     click.echo(
         "\nminus A: difference of contrasts, its interval as if the runs were independent: too wide, never too narrow."
     )
+    if told := drawn.unlike(sides):
+        click.echo(told)

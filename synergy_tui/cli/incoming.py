@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
-from synergy_tui.cli.common import options, print_json, print_next, printer, say
+from synergy_tui.cli.common import options, print_json, print_next, print_run, printer, say
 from synergy_tui.cli.starting import writable
+from synergy_tui.errors import UsageError
 
 WORTH_SHOWING = 50_000_000
 """Bytes of a table above which it is shown how much of it has been read."""
@@ -37,6 +38,10 @@ MOST = 1_000_000_000
     show_default=True,
     help="What to do about prompts that repeat others.",
 )
+@click.option(
+    "--unit", type=click.Choice(["nats", "bits"]), default="nats", show_default=True, help="Of a table of pairs."
+)
+@click.option("--average", is_flag=True, help="Of pairs: the mean of (a, b) and (b, a) where they differ.")
 @options()
 def import_(
     files: tuple[Path, ...],
@@ -50,6 +55,8 @@ def import_(
     lengths: Path | None,
     zeros: str | None,
     repeats: str,
+    unit: str,
+    average: bool,
     cache: Path | None,
     as_json: bool,
 ) -> None:
@@ -63,19 +70,35 @@ def import_(
     what else is in it is kept. Groups without layers have no depth. What is suspicious is said, and kept with the
     capture. What is imported has everything a capture has but ablation.
 
+    A table of pairs (question_id, layer_1, head_1, layer_2, head_2, syn, red) becomes a map of these two atoms.
+
     \b
     Example:  synergy-tui import activity.npy --units units.csv
     Recording: synergy-tui import brain.mat --array bold --transpose --segment 200 --units regions.csv
     Several:   synergy-tui import one.csv two.csv.gz three.csv --name sessions
     Ragged:    synergy-tui import answers.safetensors --all
     Pipeline:  synergy-tui import head_norms.csv --lengths lengths.csv
+    Pairs:     synergy-tui import pairs.csv.gz --unit bits
     """
     from synergy_tui.incoming.files import Choices, import_file
+    from synergy_tui.incoming.flat import columns_of, is_table
     from synergy_tui.settings import user_path
     from synergy_tui.store import load
 
     opened = writable(cache)
     found = [user_path(file) for file in files]
+    if len(found) == 1 and is_table(found[0]):
+        from synergy_tui.incoming import pairwise, ranks
+
+        if pairwise.recognised(columns := columns_of(found[0])):
+            run, lines = pairwise.import_pairs(opened, found[0], name=name, unit=unit, average=average)
+            for line in lines:
+                say(f" {line}")
+            return print_run(opened, run, as_json)
+        if ranks.recognised(columns):
+            raise UsageError(
+                f"{files[0]} is a table of ranks", f"compare a run with it: synergy-tui compare RUN {files[0]}"
+            )
     choices = Choices(arrays, every, transpose, segment, user_path(lengths) if lengths else None, zeros, repeats)
     table = user_path(units) if units else None
     with _progress(found[0].name) as passed:

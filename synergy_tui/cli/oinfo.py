@@ -58,6 +58,7 @@ def oinfo(
     opened = open_cache(cache)
     decomposition = load.find(opened, "decomposition", run, latest)
     row = load.one(opened, "decomposition", decomposition)
+    load.needs_series(opened, row["capture"], "take O-information of")
     query = "SELECT unit_index, layer FROM units WHERE capture = $1 ORDER BY unit_index"
     there = load.rows(opened, query, row["capture"])
     known = np.array([one["unit_index"] for one in there])

@@ -53,6 +53,7 @@ def renew(
         if of := load.rows(opened, "SELECT ladder FROM ladder_levels WHERE map = $1", one):
             command = load.recipe(opened, of[0]["ladder"])[-1]["command"].removesuffix(" --fresh")
             raise UsageError(f"{one} is a level of ladder {of[0]['ladder']}", f"climb it anew: {command}")
+        load.needs_series(opened, row["capture"], "decompose anew")
         request = DecomposeRequest(
             capture=row["capture"],
             method=Method.of(row),
@@ -95,7 +96,8 @@ def _earlier(cache: Any) -> list[str]:
     from synergy_tui.store import load
 
     query = f"""SELECT *, {load.METHOD_OF} FROM decompositions d WHERE decomposition NOT IN
-        (SELECT map FROM ladder_levels WHERE map IS NOT NULL) ORDER BY created, decomposition"""
+        (SELECT map FROM ladder_levels WHERE map IS NOT NULL) AND estimator <> '{terms.IMPORTED}'
+        ORDER BY created, decomposition"""
     rows = load.rows(cache, query)
     way = {row["decomposition"]: (row["capture"], Method.of(row)) for row in rows}
     done = {way[row["decomposition"]] for row in rows if row["method"] >= terms.METHOD}

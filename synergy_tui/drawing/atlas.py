@@ -12,8 +12,9 @@ from rich.text import Text
 
 from synergy_tui.drawing import scale
 from synergy_tui.drawing.doubts import FEW_PROMPTS, Doubt, doubts, line
+from synergy_tui.drawing.naming import method, size
 from synergy_tui.drawing.tables import printable
-from synergy_tui.terms import COUPLED, HEADS, METHOD, RANKINGS, UNCALIBRATED_NULLS
+from synergy_tui.terms import COUPLED, HEADS, IMPORTED, METHOD, NO_SERIES, RANKINGS, UNCALIBRATED_NULLS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,9 +66,10 @@ def title(run: dict[str, Any], sample: bool) -> Text:
     return Text.assemble(
         "sample result · " if sample else "",
         (printable(str(run["name"])), "bold"),
-        f" · {printable(str(run['tasks']))} {run['prompts']}×{run['steps']}",
-        f" · {run['estimator']}·{run['redundancy']} τ{run['lag']}",
-        f" · {run['valid_prompts']} of {run['prompts']} prompts long enough",
+        f" · {printable(str(run['tasks']))} {size(run)}",
+        f" · {method(run)}",
+        f" · {run['valid_prompts']} of {run['prompts']} "
+        + ("questions with values" if run["estimator"] == IMPORTED else "prompts long enough"),
         (earlier(run), "bold"),
     )
 
@@ -128,6 +130,8 @@ def reading(atlas: Atlas) -> list[Text]:
         first = f"Only {atlas.run.row['valid_prompts']} prompts: take nothing here for stable. {first}"
     follows = atlas.run.confounds.get("synergy~autocorrelation")
     second = "Synergy cannot be compared with autocorrelation here."
+    if atlas.run.row["estimator"] == IMPORTED:
+        second = "It is a table of pairs: what synergy owes to each unit's memory of itself cannot be told."
     if follows is not None:
         memory = f"so the map may show each {what(atlas.run.row)[:-1]}'s memory of itself rather than coupling"
         second = (
@@ -155,6 +159,8 @@ def _against_surrogates(atlas: Atlas) -> list[str]:
     """What the nulls say, which of them could not be run, and what the contrast is once surrogates are taken off."""
     nulls, run = atlas.run.row.get("nulls") or [], atlas.run.row
     failed = [f"{one['null_name']} could not be run: {one['note']}." for one in atlas.run.null_runs if not one["ran"]]
+    if run["estimator"] == IMPORTED:
+        return [f"There are {NO_SERIES}. This is a map and not a finding."]
     if not nulls:
         return [*failed, "No surrogates have been drawn: this is a map and not yet a finding."]
     told = f"Against {run['surrogates']} surrogates each of {' and '.join(nulls)}"

@@ -14,6 +14,7 @@ from synergy_tui.drawing import scale
 from synergy_tui.drawing.naming import OF_CAPTURE, OF_DECOMPOSITION, told_apart
 from synergy_tui.drawing.plots import Line, Look, plot
 from synergy_tui.drawing.tables import cut, printable
+from synergy_tui.terms import IMPORTED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,6 +102,17 @@ def by_group(sides: Sequence[Compared]) -> list[dict[str, Any]]:
 
 MOST_OF_A_NAME = 16
 """Columns that a group's name has beside a map."""
+
+
+def unlike(sides: Sequence[Compared]) -> str:
+    """What must be said where the method of some runs is not known; empty where it is."""
+    unknown = " and ".join(letter(place) for place, one in enumerate(sides) if one.row["estimator"] == IMPORTED)
+    if not unknown:
+        return ""
+    return (
+        f"{unknown} was imported as a table of pairs: a difference may be one of estimator, redundancy, lag or texts."
+    )
+
 
 BANDS = 3
 """Profiles that can be told apart with their intervals as bands."""

@@ -63,6 +63,10 @@ _COUNTED = (
     ("prompts outside the nulls", 0, "{:.0f} prompts outside the nulls", "{:.0f} outside", NOTABLE),
     ("prompts repeated", 0, "{:.0f} prompts repeated", "{:.0f} repeated", NOTABLE),
     ("prompts too short", 0, "{:.0f} prompts too short", "{:.0f} short", NOTABLE),
+    ("values exactly 0", 0, "{:.0f} values exactly 0", "{:.0f} exactly 0", GRAVE),
+    ("values below 0", 0, "{:.0f} values below 0", "{:.0f} below 0", NOTABLE),
+    ("values missing", 0, "{:.0f} values missing", "{:.0f} missing", NOTABLE),
+    ("values empty", 0, "{:.0f} values empty", "{:.0f} empty", NOTABLE),
 )
 """Name, the value above which it is told, wordings and level."""
 
@@ -70,8 +74,12 @@ _COUNTED = (
 def doubts(confounds: Mapping[str, float | None], nulls: Sequence[str], prompts: int | None = None) -> list[Doubt]:
     """The doubts about a run, worst first. nulls: those run, the one behind excess first. prompts: the valid ones."""
     found = []
+    # A table of pairs came without series, and its map without what is measured on them.
+    alone = bool(confounds) and KINDS[0].name not in confounds
     for kind in KINDS:
         value = confounds.get(kind.name)
+        if alone and kind.name not in confounds:
+            continue
         told = "n/a" if value is None else format(value, kind.form)
         level = SLIGHT if value is None else kind.level(value)
         found.append(Doubt(kind.name, level, kind.text.format(told), kind.short.format(told)))
@@ -80,7 +88,9 @@ def doubts(confounds: Mapping[str, float | None], nulls: Sequence[str], prompts:
             found.append(Doubt(name, level, text.format(value), short.format(value)))
     if prompts is not None and prompts < FEW_PROMPTS:
         found.append(Doubt("few prompts", NOTABLE, f"only {prompts} prompts", f"{prompts} prompts"))
-    if nulls:
+    if alone:
+        found.append(Doubt("null", MISSING, "no series: no nulls, memory unknown", "no series"))
+    elif nulls:
         found.append(Doubt("null", SLIGHT, f"excess is against {nulls[0]}", f"against {nulls[0]}"))
     else:
         found.append(Doubt("null", MISSING, "no surrogates", "no surrogates"))

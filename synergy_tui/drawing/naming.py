@@ -6,13 +6,23 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from synergy_tui.terms import IMPORTED
+
 Words = Callable[[dict[str, Any]], str]
 
 
 def method(row: dict[str, Any]) -> str:
-    """Estimator, redundancy function and lag, and whether informations are corrected for their bias."""
+    """Estimator, redundancy function and lag, and whether informations are corrected for their bias; of a table of
+    pairs nothing of that is known."""
+    if row["estimator"] == IMPORTED:
+        return "imported sts and rtr"
     corrected = " bias-corrected" if row.get("bias") else ""
     return f"{row['estimator']}·{row['redundancy']} τ{row['lag']}{corrected}"
+
+
+def size(row: dict[str, Any]) -> str:
+    """Prompts × steps; without series there are no steps."""
+    return f"{row['prompts']} questions" if row["steps"] is None else f"{row['prompts']}×{row['steps']}"
 
 
 def surrogates(row: dict[str, Any]) -> str:
@@ -51,7 +61,7 @@ OF_DECOMPOSITION: tuple[Words, ...] = (
 """What a decomposition of a capture may be told by, the most telling first."""
 
 OF_CAPTURE: tuple[Words, ...] = (
-    lambda row: f"{row['tasks']} {row['valid_prompts'] or 0}×{row['steps']}",
+    lambda row: f"{row['tasks']} {size(row | {'prompts': row['valid_prompts'] or 0})}",
     lambda row: "" if row.get("training_step") is None else f"step {row['training_step']:,}",
     _unless("kind", "head"),
     lambda row: "" if row.get("decoding") in (None, "greedy") else f"{row['decoding']}",

@@ -42,7 +42,7 @@ def _of_run(left: Text, shown: Run) -> None:
     made = f"{naming.method(row)} · {naming.surrogates(row)}" if row["estimator"] else "capture"
     parts = {
         "app.panel('runs')": row["name"],
-        "app.view('tokens')": f"{row['tasks']} {row['prompts']}×{row['steps']}",
+        "app.view('tokens')": f"{row['tasks']} {naming.size(row)}",
         "app.choose_score": f"{made} {shown.place.id}",
     }
     for place, (call, words) in enumerate(parts.items()):

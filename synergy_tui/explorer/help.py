@@ -51,6 +51,11 @@ DOUBTS = {
     "the nulls.",
     "prompts repeated": "Prompts that are the same count once.",
     "prompts too short": "Their responses are shorter than --min-steps and are left out.",
+    "values exactly 0": "Measured atoms are hardly ever exactly 0: in the imported table they may stand for failures.",
+    "values below 0": "Under MMI neither sts nor rtr is ever below 0: the imported table is of another redundancy "
+    "function, or corrected for bias, or of no atoms.",
+    "values missing": "Pairs × questions that the imported table does not list.",
+    "values empty": "Pairs × questions whose cells in the imported table are empty or not finite: invalid pairs.",
     "few prompts": "Below ten prompts halves of a run hardly agree: take nothing here for stable.",
     "null": "A map of raw synergy is no evidence of integration. Surrogates keep each unit's own course and break what "
     "units have in common; without them excess is against the independence offset. n decomposes with surrogates.",

@@ -12,7 +12,7 @@ from synergy_tui.store import load
 from synergy_tui.store import run as stored
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.run import Score
-from synergy_tui.terms import ATOMS, BASELINES, COUPLED, MEASURES, RANKINGS, TESTS
+from synergy_tui.terms import ATOMS, BASELINES, COUPLED, IMPORTED, MEASURES, RANKINGS, TESTS
 from synergy_tui.units import UnitName
 
 if TYPE_CHECKING:
@@ -56,6 +56,11 @@ class Run(stored.Run):
         if not self.place.id:
             return "This is the result of a query, which is a map and nothing more. Choose a run at the left (F2)."
         return ""
+
+    @property
+    def of_pairs(self) -> bool:
+        """Whether it was imported as a table of pairs: two atoms, and no series."""
+        return self.row.get("estimator") == IMPORTED
 
     @property
     def units(self) -> int:

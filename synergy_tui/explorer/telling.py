@@ -12,7 +12,7 @@ from rich.text import Text
 
 from synergy_tui.drawing.plots import spark
 from synergy_tui.explorer.help import MEANINGS, doubt_of
-from synergy_tui.terms import BASELINES, RANKINGS
+from synergy_tui.terms import BASELINES, NO_SERIES, RANKINGS
 
 if TYPE_CHECKING:
     from synergy_tui.explorer.run import Run, Score
@@ -142,6 +142,8 @@ def below(run: Run, unit: int, name: str, activity: list[float], prompt: int, wi
         if math.isfinite(value):
             place = min(int((value - edges[0]) / (edges[-1] - edges[0]) * len(counts)), len(counts) - 1)
             lines.append(Text(" " * (1 + place * wide) + ink.plain("▲") + f" {run.name(unit)}", "bold"))
+    if run.of_pairs:
+        return [*lines, *wrapped(f"There are {NO_SERIES}.", width)]
     lines.append(Text(f" activity of {run.name(unit)} over prompt {prompt}", ink.dim))
     lines.append(Text(f" {spark(activity, room, signs)}") if activity else Text(" …", ink.dim))
     return lines
@@ -175,6 +177,8 @@ def company(
     for (partner, value), told in zip(partners, aligned([one for _, one in partners]), strict=True):
         bar = ("#" if ink.ascii else "▇") * max(round(5 * value / strongest), 0) if strongest > 0 else ""
         lines.append(Text(f"{run.name(partner):>7} {bar:<5} {told}"))
+    if run.of_pairs:
+        return lines
     lines += [Text(), Text(f"activity of {run.name(unit)}, prompt {prompt}", ink.dim)]
     signs = "._-=+*#%" if ink.ascii else "▁▂▃▄▅▆▇█"
     return [*lines, Text(spark(activity, 26, signs))]

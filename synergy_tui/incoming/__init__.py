@@ -11,4 +11,7 @@ long.py     tables with a row per prompt, unit and step → an array
 steps.py    tables with a row per question and head → a source that is never in memory as a whole
 blocks.py   a file of text → blocks of whole lines, and tables
 mapping.py  a table of units → what layers, groups and units are called
+flat.py     a published table of pairs or ranks → columns by what they are
+pairwise.py a table of pairs with synergy and redundancy → a capture without series and a decomposition of two atoms
+ranks.py    a table of ranks → its comparison with a run
 """

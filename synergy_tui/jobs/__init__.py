@@ -7,6 +7,7 @@ chain.py      starts jobs together; rankings.py: what removal orders are made fr
 folder.py     one job's folder: spec, status, parts, and whether its worker lives; processes.py: what the kernel says
 parts.py      what a job has finished: written by workers, read by whoever resumes it or watches it grow
 cells.py      what has become of a sweep's cells
+unit_rows.py  what a decomposition says about units → rows of scores, rankings, profiles, intervals; tables.py
 submit.py     new, resumed, paused and cancelled jobs; follow.py: a command in the foreground; tidy.py: leftovers
 examine.py    what this machine has; devices.py, pull.py, cost.py
 worker/       the other half, run only as `python -m synergy_tui.jobs.worker FOLDER`

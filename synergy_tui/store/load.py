@@ -12,7 +12,7 @@ from synergy_tui.errors import CacheError, UsageError
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.schema import NEWEST_FIRST
 from synergy_tui.store.tables import KEYS, PARENTS
-from synergy_tui.terms import BASELINES, INTERVENTIONS, SWEEPS, column
+from synergy_tui.terms import BASELINES, IMPORTED, INTERVENTIONS, SWEEPS, column
 from synergy_tui.units import Naming
 
 if TYPE_CHECKING:
@@ -202,6 +202,16 @@ def scores_of(cache: Cache, scoring_id: str) -> dict[str, Any]:
     for comparison in rows(cache, query, scoring_id):
         compared.setdefault(comparison.pop("ablation"), []).append(comparison)
     return row | {"scores": found, "comparisons": compared}
+
+
+def needs_series(cache: Cache, capture: str, what: str) -> None:
+    """Raises UsageError where a capture was imported as a table of pairs, and has nothing to do `what` with."""
+    (row,) = rows(cache, "SELECT kind, steps FROM captures WHERE capture = $1", capture)
+    if row["kind"] == IMPORTED and row["steps"] is None:
+        raise UsageError(
+            f"{capture} was imported as a table of pairs: it has no series to {what}",
+            "import the series themselves, or capture the subject",
+        )
 
 
 def newest_scoring(cache: Cache, capture: str) -> str | None:
@@ -400,8 +410,8 @@ def overview(cache: Cache) -> list[dict[str, Any]]:
         cache,
         """SELECT c.capture, s.name AS subject, c.tasks, c.valid_prompts || '/' || c.prompts AS prompts, c.steps,
         c.layers || ' × ' || c.units_per_layer AS heads, d.decomposition, coalesce('level ' || v.name || ' · ', '')
-        || d.estimator || '·' || d.redundancy || ' τ' || d.lag AS method, string_agg(a.ablation, ' ') AS ablations,
-        strftime(c.created, '%Y-%m-%d %H:%M') AS created
+        || d.estimator || coalesce('·' || d.redundancy || ' τ' || d.lag, '') AS method,
+        string_agg(a.ablation, ' ') AS ablations, strftime(c.created, '%Y-%m-%d %H:%M') AS created
         FROM captures c JOIN subjects s USING (subject) LEFT JOIN decompositions d USING (capture) LEFT JOIN
         ablations a ON a.decomposition = d.decomposition LEFT JOIN ladder_levels v ON v.map = d.decomposition
         GROUP BY ALL ORDER BY max(c.created) DESC, c.capture,
@@ -436,7 +446,7 @@ def recipe(cache: Cache, result: str) -> list[dict[str, str]]:
     known = {row["result"]: row["command"] for row in rows(cache, "SELECT * FROM recipes")}
     if found not in known:
         raise UsageError(f"{found} was made by a version that kept no recipes", "its row and its capture's tell how")
-    if known[found].startswith("synergy-tui difficulty "):
+    if known[found].startswith(("synergy-tui difficulty ", "synergy-tui import ")):
         return [{"result": found, "command": known[found]}]  # it makes the whole chain
     return [{"result": one, "command": known[one]} for one in chain if one in known]
 

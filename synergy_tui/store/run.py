@@ -11,7 +11,7 @@ import numpy as np
 from synergy_tui.errors import UsageError
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
-from synergy_tui.terms import ATOMS, BASELINES, INTERVENTIONS, NORMALISED, SWEEPS
+from synergy_tui.terms import ATOMS, BASELINES, IMPORTED, INTERVENTIONS, NO_ATOMS, NORMALISED, SWEEPS
 from synergy_tui.units import NO_ORDER, Naming
 
 if TYPE_CHECKING:  # pyarrow and jaxtyping are not loaded: the explorer's first map does without their 0.1 s
@@ -109,6 +109,8 @@ class Run:
         """Why a ranking is not there, and what to do about it."""
         run, capture = self.row["decomposition"], self.row["capture"]
         has_none = f"{run} has no ranking {ranking}"
+        if self.row["estimator"] == IMPORTED:
+            return f"{has_none}: it was {NO_ATOMS}, and without series", f"known: {', '.join(self.contrasts)}"
         if ranking != NORMALISED:
             return f"{has_none}: no surrogates were drawn", f"synergy-tui decompose {capture} --surrogates 200"
         if (self.row["estimator"], self.row["redundancy"]) == ("gaussian", "mmi"):

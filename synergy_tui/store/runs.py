@@ -13,7 +13,7 @@ from synergy_tui.errors import UsageError
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.run import read
-from synergy_tui.terms import METHOD_FIELDS
+from synergy_tui.terms import IMPORTED, METHOD_FIELDS
 from synergy_tui.units import Naming
 
 METHOD = tuple(one for one in METHOD_FIELDS if one != "precision")
@@ -97,12 +97,14 @@ def _by_name(cache: Cache, one: Compared) -> dict[Any, int]:
 
 
 def comparable(cache: Cache, decomposition: str) -> list[str]:
-    """Other decompositions of the same unit kinds and method, controls of the same capture first, then the newest."""
-    query = """SELECT o.decomposition FROM decompositions o JOIN captures c ON c.capture = o.capture,
+    """Other decompositions of the same unit kinds and method, and imported ones, whose method is not known; controls of
+    the same capture first, then the newest."""
+    query = f"""SELECT o.decomposition FROM decompositions o JOIN captures c ON c.capture = o.capture,
         (SELECT d.*, kind FROM decompositions d JOIN captures USING (capture) WHERE decomposition = $1) m
-        WHERE o.decomposition <> m.decomposition AND c.kind = m.kind AND (o.estimator, o.redundancy, o.lag, o.pool,
-        o.preprocess) = (m.estimator, m.redundancy, m.lag, m.pool, m.preprocess) AND o.bias IS NOT DISTINCT FROM m.bias
-        AND o.compared IS NOT DISTINCT FROM m.compared
+        WHERE o.decomposition <> m.decomposition AND o.compared IS NOT DISTINCT FROM m.compared AND
+        ('{IMPORTED}' IN (o.estimator, m.estimator) OR c.kind = m.kind AND
+        (o.estimator, o.redundancy, o.lag, o.pool, o.preprocess) = (m.estimator, m.redundancy, m.lag, m.pool,
+        m.preprocess) AND o.bias IS NOT DISTINCT FROM m.bias)
         ORDER BY o.capture IN (SELECT control FROM controls WHERE capture = m.capture) DESC, o.capture = m.capture,
         o.created DESC, o.decomposition"""
     return [row["decomposition"] for row in load.rows(cache, query, decomposition)]
@@ -193,6 +195,8 @@ def _one(cache: Cache, decomposition: str, ranking: str) -> Compared:
 
 
 def _comparable(first: Compared, other: Compared) -> None:
+    if IMPORTED in (first.row["estimator"], other.row["estimator"]):
+        return  # its method is not known, which the comparison says
     for name in ("kind", *METHOD):
         mine, theirs = first.row[name], other.row[name]
         if mine != theirs:

@@ -54,7 +54,11 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("units_per_layer", "INTEGER", "Most units in a layer; units has those that are there."),
             ("prompts", "INTEGER", "Prompts captured."),
             ("valid_prompts", "INTEGER", "Prompts whose response has at least min_steps steps."),
-            ("steps", "INTEGER", "Most steps (generated tokens) of a response."),
+            (
+                "steps",
+                "INTEGER",
+                "Most steps (generated tokens) of a response; NULL for a table of pairs without series.",
+            ),
             ("min_steps", "INTEGER", "Fewest steps an analysed response has."),
             ("batch", "INTEGER", "Prompts at a time; the fewest, where memory did not hold more."),
             ("decoding", "VARCHAR", "greedy, sampling with its temperature and top-p, or replay."),
@@ -116,9 +120,13 @@ TABLES: dict[str, tuple[str, Columns]] = {
         [
             ("decomposition", "VARCHAR PRIMARY KEY", "Id; the job that made it has the same."),
             ("capture", "VARCHAR", "captures.capture."),
-            ("estimator", "VARCHAR", "gaussian or discrete."),
-            ("redundancy", "VARCHAR", "mmi or ccs."),
-            ("lag", "INTEGER", "Lag τ in steps."),
+            (
+                "estimator",
+                "VARCHAR",
+                "gaussian, discrete, or imported: a table of pairs, of whose method nothing is known.",
+            ),
+            ("redundancy", "VARCHAR", "mmi or ccs; NULL where it is not known."),
+            ("lag", "INTEGER", "Lag τ in steps; NULL where it is not known."),
             ("pool", "VARCHAR", "mean over valid prompts, or pooled: one decomposition of all prompts."),
             (
                 "compared",

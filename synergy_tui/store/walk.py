@@ -149,6 +149,8 @@ def series_of_unit(cache: Cache, capture: str, unit: int) -> dict[int, np.ndarra
     _there(path)
     with cache.read() as con:
         prompt, value = con.sql(query, params=[str(path), unit]).to_arrow_table().columns
+    if not len(value):
+        return {}  # a table of pairs has no series
     numbers, starts = np.unique(prompt.to_numpy(), return_index=True)
     return dict(zip(numbers.tolist(), np.split(value.to_numpy(), starts[1:]), strict=True))
 

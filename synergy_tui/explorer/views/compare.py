@@ -138,7 +138,10 @@ class CompareView(View):
         self.head("#compare-numbers", names if self._shown == "runs" else "Contrasts")
         by = "run" if self._shown == "categories" else "id"
         text = tables.as_text([_brief(one, by) for one in self._rows])
-        self.query_one("#compare-told", Lines).show([Text(f" {line}") for line in text.split("\n")], self.ink)
+        lines = [Text(f" {line}") for line in text.split("\n")]
+        if told := drawn.unlike(self._sides) if self._shown == "runs" else "":
+            lines += telling.wrapped(told, self.size.width)
+        self.query_one("#compare-told", Lines).show(lines, self.ink)
 
     @property
     def difference(self) -> LayerMap:

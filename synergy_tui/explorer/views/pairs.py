@@ -18,9 +18,12 @@ from synergy_tui.explorer.run import Run
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.matrix import Level, PairMatrix, levels
-from synergy_tui.terms import ATOMS
+from synergy_tui.terms import ATOMS, NO_ATOMS
 
 SHOWN = (*ATOMS, "tdmi", "excess")
+
+OF_TABLES = ("sts", "rtr")
+"""What an imported table of pairs has."""
 
 REST = 0.1
 """Seconds the cursor rests before the atoms of its pair are read."""
@@ -127,8 +130,14 @@ class PairsView(View):
     def focus_main(self) -> None:
         self.matrix.focus()
 
+    @property
+    def _shown(self) -> tuple[str, ...]:
+        """What there is of pairs in this run."""
+        run = self.run
+        return OF_TABLES if run is not None and run.of_pairs else SHOWN
+
     def _atom(self) -> str:
-        return self.selection.atom if self.selection.atom in SHOWN else "sts"
+        return self.selection.atom if self.selection.atom in self._shown else "sts"
 
     def show(self) -> None:
         run = self.ready
@@ -212,7 +221,7 @@ class PairsView(View):
         lines = [Text(f"pair {run.name(x)} – {run.name(y)}", "bold"), Text()]
         if not self._pair:
             lines.append(Text("no pair"))
-        nats = {name: self._pair[name] for name in (*ATOMS, "tdmi", "offset", "excess") if name in self._pair}
+        nats = {name: self._pair[name] for name in self._known if name in self._pair}
         for name, told in zip(nats, telling.aligned(list(nats.values()), True), strict=True):
             lines.append(Text(f"{name:<7}{told:>8}", "bold" if name == self._atom() else ""))
         for name in ("z", "p", "q"):
@@ -220,11 +229,20 @@ class PairsView(View):
                 lines.append(Text(f"{name:<7}{telling.number(self._pair[name], name == 'z'):>8}"))
         if self._pair:
             lines.append(Text(f"{int(self._pair['valid_prompts'])} prompts", self.ink.dim))
+        if run.of_pairs:
+            room = self.query_one("#pair-panel").content_size.width or 30
+            lines += [Text(), *telling.wrapped(f"{NO_ATOMS[0].upper()}{NO_ATOMS[1:]}.", room)]
         self.query_one("#pair-panel", Lines).show(lines, self.ink)
         below, width = self.query_one("#pairs-removed", Lines), self.query_one("#pairs-pane").content_size.width
         rows = [Text(one) for one in self._removed.lines(width)]
         below.display = bool(rows)
         below.show(rows, self.ink)
+
+    @property
+    def _known(self) -> tuple[str, ...]:
+        """What the panel says of a pair, in nats."""
+        run = self.run
+        return OF_TABLES if run is not None and run.of_pairs else (*ATOMS, "tdmi", "offset", "excess")
 
     def action_move(self, rows: int, columns: int) -> None:
         """Moves by cells of the present zoom."""
@@ -255,7 +273,8 @@ class PairsView(View):
 
     def action_next_atom(self, step: int) -> None:
         """The next of the sixteen, TDMI and excess."""
-        self.selection.atom = SHOWN[(SHOWN.index(self._atom()) + step) % len(SHOWN)]
+        shown = self._shown
+        self.selection.atom = shown[(shown.index(self._atom()) + step) % len(shown)]
         self.show()
 
     def action_swap(self) -> None:
@@ -271,6 +290,7 @@ class PairsView(View):
     def sql(self) -> str:
         atom = self.selection.atom
         names = [atom] if atom in (*ATOMS, "tdmi") else ["sts", "rtr", "tdmi"]
+        names = [self._atom()] if self.run is not None and self.run.of_pairs else names
         return remake.pairs_query(self.run, names) if self.run is not None else ""
 
     def value(self) -> str:
@@ -296,6 +316,8 @@ class PairsView(View):
             return []
         atom = self._atom()
         sentences = [self.value() + ".", f"{atom}: {MEANINGS.get(atom, '')}"]
+        if run.of_pairs:
+            return [*sentences, f"The other atoms are not there: {NO_ATOMS}."]
         if self._pair and np.isfinite(self._pair.get("sts", np.nan)):
             above = self._pair["excess"] > 0
             sentences.append(

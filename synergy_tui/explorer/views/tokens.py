@@ -18,7 +18,7 @@ from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.plot import Plot
 from synergy_tui.explorer.widgets.tokentext import WEIGHTS, TokenText
-from synergy_tui.terms import ATOMS
+from synergy_tui.terms import ATOMS, NO_SERIES
 
 STRIP = 24
 """Columns of the scale in the legend."""
@@ -79,8 +79,9 @@ class TokensView(View):
     def show(self) -> None:
         run, selection = self.ready, self.selection
         self.text.ink = self.ink
-        if run is None:
-            self._clear(self.empty())
+        if run is None or run.of_pairs:
+            told = f"This run was imported as a table of pairs. There are {NO_SERIES}."
+            self._clear(self.empty() if run is None else told)
             return
         partner = self._partner(run)
         prompt = min(selection.prompt, run.row["prompts"] - 1)
@@ -113,6 +114,8 @@ class TokensView(View):
         self.query_one("#tokens-asked", Lines).show(telling.wrapped(words, self.size.width), self.ink)
         self.text.show([], np.zeros(0), 0)
         self.query_one("#tokens-legend", Lines).show([], self.ink)
+        self.query_one("#tokens-readout", Lines).show([], self.ink)
+        self.query_one(Plot).clear()
 
     def _atom(self) -> str:
         return self.selection.atom if self.selection.atom in ATOMS else "sts"

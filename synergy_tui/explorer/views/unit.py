@@ -16,7 +16,7 @@ from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.plot import Plot
 from synergy_tui.explorer.widgets.table import ResultTable
-from synergy_tui.terms import ATOMS, BASELINES, RANKINGS
+from synergy_tui.terms import ATOMS, BASELINES, NO_ATOMS, NO_SERIES, RANKINGS
 
 ORDERS = ("sts", "rtr", "excess", "tdmi")
 """What partners can be put in order by."""
@@ -96,6 +96,8 @@ class UnitView(View):
         where = f" · place {place[0]} of {place[1]} in {self.selection.score}" if place else ""
         self.head("#unit-scores", f"Head {run.name(unit)}{where}")
         lines, rows = _scores(run, unit, self._room), self.query_one("#unit-scores").content_size.height
+        if run.of_pairs:
+            lines += [Text(), *telling.wrapped(f"{NO_ATOMS[0].upper()}{NO_ATOMS[1:]}; {NO_SERIES}.", self._room)]
         if len(lines) > rows > 2:
             lines = [*lines[: rows - 1], Text(f"▾ {len(lines) - rows + 1} more: s asks for all of them", self.ink.dim)]
         self.query_one("#unit-lines", Lines).show(lines, self.ink)
@@ -119,6 +121,7 @@ class UnitView(View):
         run = self.run
         if run is None or not self._partners:
             return
+        self._order = self._order if self._order in self._orders else self._orders[0]
         values = self._value(self._order)
         known = np.flatnonzero(np.isfinite(values))
         order = known[np.argsort(-values[known], kind="stable")]
@@ -138,7 +141,15 @@ class UnitView(View):
     def _columns(self) -> list[str]:
         """What has room beside the partner, the one they are ordered by first."""
         room = self.table_of_partners.content_size.width
-        return [self._order, *(one for one in ORDERS if one != self._order)][: max((room - 11) // 8, 1) if room else 4]
+        return [self._order, *(one for one in self._orders if one != self._order)][
+            : max((room - 11) // 8, 1) if room else 4
+        ]
+
+    @property
+    def _orders(self) -> tuple[str, ...]:
+        """What partners can be put in order by in this run."""
+        run = self.run
+        return ORDERS[:2] if run is not None and run.of_pairs else ORDERS
 
     def _value(self, name: str) -> np.ndarray:
         return self._partners[name]
@@ -146,6 +157,9 @@ class UnitView(View):
     def _draw(self) -> None:
         run = self.run
         if run is None or not self._series:
+            if run is not None and run.of_pairs:
+                self.head("#unit-activity", "Activity by step", NO_SERIES)
+                self.query_one(Plot).clear()
             return
         chosen = self.selection.prompt
         lines = [_others([values for one, values in self._series.items() if one != chosen])]
@@ -161,7 +175,8 @@ class UnitView(View):
 
     def action_partner_atom(self) -> None:
         """Puts the partners in another order."""
-        self._order = ORDERS[(ORDERS.index(self._order) + 1) % len(ORDERS)]
+        orders = self._orders
+        self._order = orders[(orders.index(self._order) + 1) % len(orders)] if self._order in orders else orders[0]
         self._fill()
 
     def action_open_pair(self) -> None:

@@ -70,6 +70,7 @@ def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
     run, fresh = request.decomposition, request.fresh
     if of := load.rows(cache, "SELECT ladder FROM ladder_levels WHERE map = $1", run):
         raise UsageError(f"{run} is a level of ladder {of[0]['ladder']}", "claims are about runs of all their prompts")
+    load.needs_series(cache, load.one(cache, "decomposition", run)["capture"], "judge claims by")
     base = _first_alike(cache, run)
     row = load.one(cache, "decomposition", base)
     capture = load.one(cache, "capture", row["capture"])

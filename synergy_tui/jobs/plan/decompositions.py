@@ -47,6 +47,7 @@ def decompose_finished(cache: Cache, request: DecomposeRequest) -> Plan[Decompos
     from synergy_tui.phiid.preparation import parse, steps_left
 
     method, row = request.method, load.one(cache, "capture", request.capture)
+    load.needs_series(cache, request.capture, "decompose")
     steps = steps_left(row["steps"], parse(method.preprocess))
     if method.lag >= steps:
         left = "" if steps == row["steps"] else f", {max(steps, 0)} after {method.preprocess},"

@@ -23,6 +23,7 @@ def networks(cache: Cache, request: NetworksRequest) -> Plan[NetworksSpec]:
     Raises UsageError for pooled prompts, which leave nothing to draw from, and for too many units."""
     run = request.decomposition
     row = load.one(cache, "decomposition", run)
+    load.needs_series(cache, row["capture"], "draw surrogates of its networks from")
     (count,) = load.rows(cache, "SELECT count(*) AS n FROM units WHERE capture = $1", row["capture"])
     if row["pool"] == "pooled":
         raise UsageError(f"{run} pools its prompts: there is nothing to draw", "decompose with --pool mean")

@@ -14,8 +14,8 @@ from synergy_tui.analysis.frequencies import benjamini_hochberg
 from synergy_tui.analysis.nulls import Tested, UnitDraws
 from synergy_tui.analysis.profile import Cut
 from synergy_tui.jobs.folder import JobFolder
+from synergy_tui.jobs.tables import table
 from synergy_tui.jobs.worker import blocks
-from synergy_tui.jobs.worker.tables import table
 from synergy_tui.phiid.moments import MEASURED, NullBlock
 from synergy_tui.phiid.result import UnitTotals, mean_of
 from synergy_tui.terms import UNCALIBRATED_NULLS

@@ -16,11 +16,12 @@ from synergy_tui.analysis import confounds, scores
 from synergy_tui.analysis.conditions import Conditions, conditions
 from synergy_tui.analysis.profile import Cut
 from synergy_tui.errors import MeasureError
-from synergy_tui.jobs import parts
+from synergy_tui.jobs import parts, unit_rows
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.parts import Content
 from synergy_tui.jobs.specs import DecomposeSpec
-from synergy_tui.jobs.worker import blocks, lengths, unit_rows
+from synergy_tui.jobs.tables import table
+from synergy_tui.jobs.worker import blocks, lengths
 from synergy_tui.jobs.worker.against import (
     NOTHING,
     REDUNDANCY,
@@ -36,7 +37,6 @@ from synergy_tui.jobs.worker.executors.crew import Crew
 from synergy_tui.jobs.worker.executors.making import Given, Hearing, Report, Wanted
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
-from synergy_tui.jobs.worker.tables import table
 from synergy_tui.phiid.engine import Layout, PairEngine
 from synergy_tui.phiid.exchange import exchange
 from synergy_tui.phiid.moments import MEASURED
@@ -146,7 +146,7 @@ def work(job: JobFolder, spec: DecomposeSpec, progress: Progress, crew: Crew | N
     rows = dict(found.rows)
     if spec.method.pool == "mean":
         categories, layers = given.told["categories"], given.told["capture"]["layers"]
-        rows |= unit_rows.by_category(job.id, spec, found.atoms, categories, layers, cut_of(given))
+        rows |= unit_rows.by_category(job.id, _asked(spec, cut_of(given)), found.atoms, categories, layers)
     progress.stage("publish", share=(0.97, 1.0))
     publish_decomposition(cache, job.id, rows, found.pairs())
 
@@ -179,24 +179,23 @@ def measured(job: JobFolder, spec: DecomposeSpec, given: Given, progress: Progre
     found = _against(job, held, spec, crew, share) if held and held.engines else None
 
     crew.over()
-    rankings = len(scores.rankings_of(spec.method.estimator, spec.method.redundancy))
-    many = f"{rankings} rankings, {spec.replicates:,} replicates"
-    progress.stage("analyse", rankings, "rankings", many, (0.8, 0.97))
+    asked = _asked(spec, cut)
+    many = f"{len(asked.rankings)} rankings, {spec.replicates:,} replicates"
+    progress.stage("analyse", len(asked.rankings), "rankings", many, (0.8, 0.97))
     # Pooled prompts are one: of them those count that have windows.
     used = atoms.unit_pairs.any(axis=1) if spec.method.pool == "mean" else engine.steps >= MIN_STEPS
     of_units = {
         "autocorrelation": confounds.autocorrelation(series, spec.method.lag),
         "norm": confounds.mean_norm(raw),
     }
-    rows: dict[str, Any] = unit_rows.rows(
-        job.id, capture, spec, of_units, steps[used], prompts, atoms, found, cut, progress
-    )
+    analysed = (of_units, steps[used], prompts, atoms, found, progress.advance)
+    rows: dict[str, Any] = unit_rows.rows(job.id, capture, asked, *analysed)
     if found is not None:
         rows["unit_nulls"] = null_rows(job.id, found)
     if found is not None and (cut.above or cut.deep):  # else there is no contrast to be tested
-        layers, known = capture["layers"], scores.rankings_of(spec.method.estimator, spec.method.redundancy)
-        rows["surrogate_contrasts"] = contrast_rows(job.id, found, layers, known, cut)
-        if (tests := test_rows(job.id, found, layers, spec.seed, known, cut)) is not None:
+        layers = capture["layers"]
+        rows["surrogate_contrasts"] = contrast_rows(job.id, found, layers, asked.rankings, cut)
+        if (tests := test_rows(job.id, found, layers, spec.seed, asked.rankings, cut)) is not None:
             rows["contrast_tests"] = tests
         if spec.method.pool == "mean":
             rows["contrast_lengths"] = lengths.rows(job.id, series, steps, maker.of, method, layers, cut)
@@ -222,6 +221,11 @@ def measured(job: JobFolder, spec: DecomposeSpec, given: Given, progress: Progre
     ]
     rows["recipes"] = recipes(job.id, spec)
     return Measured(rows, lambda: _pair_tables(job, len(engine), found, capture), atoms, found, series)
+
+
+def _asked(spec: DecomposeSpec, cut: Cut) -> unit_rows.Asked:
+    names = scores.rankings_of(spec.method.estimator, spec.method.redundancy)
+    return unit_rows.Asked(names, spec.replicates, spec.seed, cut)
 
 
 def _layout(job: JobFolder, crew: Crew) -> Layout:

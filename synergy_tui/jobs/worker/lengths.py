@@ -11,7 +11,7 @@ import pyarrow as pa
 from synergy_tui.analysis import profile, scores
 from synergy_tui.analysis.profile import Cut
 from synergy_tui.errors import MeasureError
-from synergy_tui.jobs.worker.tables import table
+from synergy_tui.jobs.tables import table
 from synergy_tui.phiid.engine import PairEngine
 from synergy_tui.phiid.nulls import NullEngine
 from synergy_tui.phiid.result import UnitTotals, mean_of

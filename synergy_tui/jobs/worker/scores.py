@@ -20,13 +20,13 @@ from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.parts import Content
 from synergy_tui.jobs.rankings import rankings
 from synergy_tui.jobs.specs import ScoresSpec
+from synergy_tui.jobs.tables import table
 from synergy_tui.jobs.worker.comparing import Removal, Scored, comparisons
 from synergy_tui.jobs.worker.executors.crew import Crew
 from synergy_tui.jobs.worker.executors.making import Given, Hearing, Report, Wanted
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
 from synergy_tui.jobs.worker.subjects import captured_subject
-from synergy_tui.jobs.worker.tables import table
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_scores

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from conftest import ar1
+from synergy_tui.store.incoming import import_series
 
 from synergy_tui.store.cache import Cache
-from synergy_tui.store.incoming import import_series
 
 SIZES = {"assoc": 6, "sensory": 4, "rest": 3}
 

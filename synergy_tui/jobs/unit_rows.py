@@ -2,39 +2,71 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from synergy_tui.analysis import bootstrap, confounds, profile, scores
-from synergy_tui.analysis.profile import Cut
-from synergy_tui.jobs.specs import DecomposeSpec
-from synergy_tui.jobs.worker.against import Against
-from synergy_tui.jobs.worker.progress import Progress
-from synergy_tui.jobs.worker.tables import table
+from synergy_tui.analysis.profile import MIDDLE, Cut
+from synergy_tui.jobs.tables import table
 from synergy_tui.phiid.result import UnitAtoms
 from synergy_tui.terms import ATOMS, COUPLED, RANKINGS, RTR, STS, TESTS
+
+if TYPE_CHECKING:
+    from synergy_tui.analysis.nulls import Tested
 
 CATEGORY_REPLICATES = 300
 """Of the bootstrap within a category: fewer prompts, wider intervals, whose ends need no third digit."""
 
 
+class Against(Protocol):
+    """What is asked of the tests against surrogates, which jobs/worker/against.py makes and describes."""
+
+    @property
+    def unit_p(self) -> np.ndarray: ...
+
+    @property
+    def unit_q(self) -> np.ndarray: ...
+
+    @property
+    def pair_q(self) -> np.ndarray: ...
+
+    @property
+    def withheld(self) -> tuple[bool, ...]: ...
+
+    @property
+    def first(self) -> Tested: ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """rankings: those that are tried; one without a value is left out. replicates, seed: of the bootstrap. cut: what
+    contrasts compare."""
+
+    rankings: Sequence[str]
+    replicates: int
+    seed: int
+    cut: Cut = MIDDLE
+
+
 def rows(
     decomposition: str,
-    capture: dict[str, Any],
-    spec: DecomposeSpec,
-    measured: dict[str, np.ndarray],
-    lengths: np.ndarray,
+    capture: Mapping[str, Any],
+    asked: Asked,
+    measured: Mapping[str, np.ndarray],
+    lengths: np.ndarray | None,
     prompts: np.ndarray,
     atoms: UnitAtoms,
-    found: Against | None,
-    cut: Cut,
-    progress: Progress,
+    found: Against | None = None,
+    advance: Callable[[], None] = lambda: None,
 ) -> dict[str, pa.Table]:
-    """Rows of unit_scores, layer_profiles, contrasts, contrast_sides, unit_prompts and confounds. `measured`:
-    autocorrelation and norm of units. `lengths`: steps of the valid prompts. `prompts`: numbers of all that were
-    decomposed. `cut`: what contrasts compare."""
+    """Rows of unit_scores, layer_profiles, contrasts, contrast_sides, unit_prompts and confounds. `capture`: layers and
+    prompts. `measured`: autocorrelation and norm of units. `lengths`: steps of the valid prompts; None where there are
+    no series, and so nothing measured. `prompts`: numbers of all that were decomposed. `advance`: called after each
+    ranking. Scores without a single value have no rows."""
     expected, spread = atoms.unit_offset, None
     by_prompt = atoms.unit_prompt_offset
     if found is not None:
@@ -48,34 +80,38 @@ def rows(
     if found is not None:
         both = np.stack([found.unit_p, found.unit_q], axis=2).reshape(len(found.unit_p), -1)
         columns |= dict(zip(TESTS, both.T, strict=True))
-    tables = [_scores(decomposition, name, column) for name, column in columns.items()]
+    known = {name: column for name, column in columns.items() if lengths is not None or np.isfinite(column).any()}
+    tables = [_scores(decomposition, name, column) for name, column in known.items()]
 
     layers, raws = capture["layers"], {}
     profiles, contrasts, sides = [], [], []
-    for name in scores.rankings_of(spec.method.estimator, spec.method.redundancy):
+    for name in asked.rankings:
         raw = scores.ranking(name, values)
-        progress.advance()
+        advance()
         if not np.isfinite(raw).any():
-            continue  # z without surrogates
+            continue  # z without surrogates; what takes atoms that are not there
         raws[name] = raw
         parts = (atoms.unit_prompt, by_prompt, atoms.unit_balance, atoms.unit_pairs)
-        ends = bootstrap.intervals(name, values, *parts, layers, spec.seed, spec.replicates, cut)
+        ends = bootstrap.intervals(name, values, *parts, layers, asked.seed, asked.replicates, asked.cut)
         scaled = scores.scaled(raw)
         tables.append(_scores(decomposition, name, raw, scaled, *ends.units))
         by_layer = profile.profile(scaled, layers)
-        profiles.append(_profile(decomposition, name, by_layer, ends.profile, cut))
-        contrasts.append(_contrast(decomposition, name, by_layer, ends.contrast, cut))
-        sides.append(_sides(decomposition, name, by_layer, ends.sides, cut))
+        profiles.append(_profile(decomposition, name, by_layer, ends.profile, asked.cut))
+        contrasts.append(_contrast(decomposition, name, by_layer, ends.contrast, asked.cut))
+        sides.append(_sides(decomposition, name, by_layer, ends.sides, asked.cut))
 
     halves = [
         scores.values_over(atoms.unit_prompt[half::2], by_prompt[half::2], atoms.unit_balance[half::2], spread)
         for half in (0, 1)
     ]
     first, second = (scores.ranking(RANKINGS[0], half) for half in halves)
-    left_out = capture["prompts"] - len(lengths)
-    doubts = confounds.confounds(
-        values, measured["autocorrelation"], measured["norm"], raws, (first, second), lengths, left_out
-    )
+    if lengths is None:
+        doubts = confounds.without_series(values, raws, (first, second), int(atoms.unit_pairs.any(axis=1).sum()))
+    else:
+        left_out = capture["prompts"] - len(lengths)
+        doubts = confounds.confounds(
+            values, measured["autocorrelation"], measured["norm"], raws, (first, second), lengths, left_out
+        )
     if found is not None and not found.withheld[0]:
         coupled, up = found.unit_q[:, 0] < COUPLED, found.first.excess > 0
         doubts["units coupled"] = float(coupled.sum())
@@ -94,7 +130,7 @@ def rows(
 
 
 def by_category(
-    decomposition: str, spec: DecomposeSpec, atoms: UnitAtoms, categories: list[str], layers: int, cut: Cut
+    decomposition: str, asked: Asked, atoms: UnitAtoms, categories: Sequence[str], layers: int
 ) -> dict[str, pa.Table]:
     """Rows of category_profiles and category_contrasts: the default ranking over each category's prompts, where two of
     them have values; none where there is a single category."""
@@ -107,14 +143,14 @@ def by_category(
         parts = (atoms.unit_prompt[mine], atoms.unit_prompt_offset[mine], atoms.unit_balance[mine])
         values = scores.values_over(*parts)
         raw = scores.ranking(RANKINGS[0], values)
-        replicates = min(spec.replicates, CATEGORY_REPLICATES)
+        replicates = min(asked.replicates, CATEGORY_REPLICATES)
         pairs = atoms.unit_pairs[mine]
-        ends = bootstrap.intervals(RANKINGS[0], values, *parts, pairs, layers, spec.seed, replicates, cut)
+        ends = bootstrap.intervals(RANKINGS[0], values, *parts, pairs, layers, asked.seed, replicates, asked.cut)
         by_layer = profile.profile(scores.scaled(raw), layers)
         more = {"category": [name] * layers}
-        one = _profile(decomposition, RANKINGS[0], by_layer, ends.profile, cut).drop_columns("ranking")
+        one = _profile(decomposition, RANKINGS[0], by_layer, ends.profile, asked.cut).drop_columns("ranking")
         profiles.append(one.append_column("category", pa.array(more["category"])))
-        contrast = _contrast(decomposition, RANKINGS[0], by_layer, ends.contrast, cut).drop_columns("curvature")
+        contrast = _contrast(decomposition, RANKINGS[0], by_layer, ends.contrast, asked.cut).drop_columns("curvature")
         contrast = contrast.append_column("category", pa.array([name]))
         contrasts.append(contrast.append_column("prompts", pa.array([int(mine.sum())])))
     if not profiles:
