@@ -4,6 +4,7 @@ connection; its pairs, series and responses are read when somebody looks at them
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from synergy_tui.terms import ATOMS, BASELINES, INTERVENTIONS, NORMALISED, SWEEP
 
 if TYPE_CHECKING:  # pyarrow and jaxtyping are not loaded: the explorer's first map does without their 0.1 s
     import duckdb
-    from jaxtyping import Float
+    from jaxtyping import Bool, Float
+
+    from synergy_tui.units import Naming
 
 Row = dict[str, Any]
 
@@ -73,7 +76,8 @@ class Score:
 class Run:
     """row: decomposition, capture and subject in one. scores: by name. profiles: ranking → rows of layer, depth, value,
     low, high. contrasts: by ranking. surrogate_contrasts: what surrogates show of a ranking. tests: the contrast minus
-    theirs. null_runs: which nulls ran, on how many prompts. lengths: the contrast over the length of responses."""
+    theirs. null_runs: which nulls ran, on how many prompts. lengths: the contrast over the length of responses. naming:
+    what units and layers are called."""
 
     row: Row
     scores: dict[str, Score]
@@ -84,6 +88,19 @@ class Run:
     null_runs: list[Row]
     lengths: list[Row]
     confounds: dict[str, float | None]
+    naming: Naming
+
+    @cached_property
+    def there(self) -> Bool[np.ndarray, " units"]:
+        """Whether a place of the map has a unit: layers may have unequal numbers of them."""
+        out = np.ones(self.row["layers"] * self.row["units_per_layer"], bool)
+        out[list(self.naming.holes)] = False
+        return out
+
+    @property
+    def count(self) -> int:
+        """Units that are there."""
+        return int(self.there.sum())
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -135,6 +152,7 @@ def read(cache: Cache, decomposition: str) -> Run:
             null_runs=of("null_runs"),
             lengths=of("contrast_lengths", "steps"),
             confounds={one["name"]: one["value"] for one in of("confounds")},
+            naming=load.naming_of(con, row["capture"], row["layers"], row["units_per_layer"]),
         )
 
 

@@ -14,6 +14,7 @@ from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.run import read
 from synergy_tui.terms import METHOD_FIELDS
+from synergy_tui.units import Naming
 
 METHOD = tuple(one for one in METHOD_FIELDS if one != "precision")
 """In what runs must agree to be held against each other. Two precisions may be: it tells what the lower one costs."""
@@ -23,7 +24,7 @@ METHOD = tuple(one for one in METHOD_FIELDS if one != "precision")
 class Compared:
     """One side of a comparison. id: of its decomposition. depth, profile, low, high [layers]: of the ranking. contrast:
     value and interval, NaN where there is none. values [units]: scaled, None where units are not kept, as for a
-    category. step: in a training, None outside one."""
+    category. naming: what units and layers are called. step: in a training, None outside one."""
 
     id: str
     name: str
@@ -37,6 +38,7 @@ class Compared:
     contrast: tuple[float, float, float]
     values: np.ndarray | None
     row: dict[str, Any]
+    naming: Naming
 
     @property
     def step(self) -> int | None:
@@ -110,9 +112,8 @@ def _side(
 ) -> Compared:
     depth, value, low, high = (_column(profile, key) for key in ("depth", "value", "low", "high"))
     own = (_number(contrast["contrast"]), _number(contrast["low"]), _number(contrast["high"]))
-    return Compared(
-        whole.id, name, whole.layers, whole.per_layer, prompts, depth, value, low, high, own, None, whole.row
-    )
+    shape = (whole.layers, whole.per_layer)
+    return Compared(whole.id, name, *shape, prompts, depth, value, low, high, own, None, whole.row, whole.naming)
 
 
 def _one(cache: Cache, decomposition: str, ranking: str) -> Compared:
@@ -136,6 +137,7 @@ def _one(cache: Cache, decomposition: str, ranking: str) -> Compared:
         own,
         found.scores[ranking].shown,
         row | more,
+        found.naming,
     )
 
 
