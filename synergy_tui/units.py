@@ -60,13 +60,14 @@ class UnitName(NamedTuple):
 class Naming:
     """What the units and the layers of a capture are called. groups: the name of every layer; empty where layers have
     numbers alone. names: number over all places of the map → name, of the units that have one. deep: whether layers
-    follow one another in depth; named groups do not."""
+    follow one another in depth; named groups do not. holes: numbers of the places of the map without a unit."""
 
     layers: int
     per_layer: int
     groups: tuple[str, ...] = ()
     names: Mapping[int, str] = field(default_factory=dict)
     deep: bool = True
+    holes: frozenset[int] = frozenset()
 
     def number(self, text: str) -> int:
         """The unit that is called so: layer.unit, group.unit or its name. Raises UsageError for one that is not
@@ -79,7 +80,10 @@ class Naming:
         if dot and group in self.groups:
             text = f"{self.groups.index(group)}.{unit}"
         try:
-            return UnitName.parse(text, self.layers, self.per_layer).number(self.per_layer)
+            found = UnitName.parse(text, self.layers, self.per_layer).number(self.per_layer)
+            if found in self.holes:
+                raise UsageError(f"no unit {text[:40]!r}: that place of the map is empty", "name units as layer.unit")
+            return found
         except UsageError as error:
             if not self.names and not self.groups:
                 raise
@@ -124,6 +128,20 @@ class Naming:
     def unit(self, number: int) -> str:
         """A unit by its name, or as layer.unit."""
         return self.names.get(number) or str(UnitName.of(number, self.per_layer))
+
+    def place(self, number: int) -> str:
+        """Where a unit is: group.unit, or layer.unit where layers have numbers alone."""
+        layer, unit = UnitName.of(number, self.per_layer)
+        return f"{self.layer(layer)}.{unit}"
+
+    def called(self, number: int) -> str:
+        """What people call a unit: its name, or its place where it has none."""
+        return self.names.get(number) or self.place(number)
+
+    def told(self, number: int) -> str:
+        """A unit by its name with its place behind it, or by its place alone."""
+        name = self.names.get(number)
+        return f"{name} ({self.place(number)})" if name else self.place(number)
 
     def layer(self, layer: int) -> str:
         """A layer by its group's name, or by its number."""

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
 from synergy_tui.drawing import scale
 from synergy_tui.drawing.doubts import FEW_PROMPTS, Doubt, doubts, line
-from synergy_tui.drawing.naming import method, size
+from synergy_tui.drawing.naming import labels, method, sides, size
 from synergy_tui.drawing.tables import printable
 from synergy_tui.terms import COUPLED, HEADS, IMPORTED, METHOD, NO_SERIES, RANKINGS, UNCALIBRATED_NULLS
 
@@ -89,17 +90,22 @@ def map_lines(atlas: Atlas, width: int, colours: tuple[str, ...]) -> list[Text]:
     import numpy as np  # 0.1 s that the explorer's first paint does not have
 
     layers, units = atlas.values.shape
-    margin = len(str(layers - 1)) + 2
+    named = labels(atlas.run.naming, label_room(width))
+    margin = max(map(cell_len, named)) + 2
     room = width - margin - PROFILE_WIDTH - 22
     cell = max(1, min(3, room // units))
     with_profile = room >= units * cell
+    spare = (room if with_profile else width - margin) - units * cell
+    if spare > 0:
+        named = labels(atlas.run.naming, margin - 2 + spare)
+        margin = max(map(cell_len, named)) + 2
     centre = float(np.nanmean(atlas.values)) if np.isfinite(atlas.values).any() else 0.5
     reach = reach_of(atlas.profile, centre)
     lines = [_legend(atlas.ranking, colours), _numbers(units, cell, margin, with_profile)]
     for layer in range(layers):
-        line = Text(f"{layer:>{margin - 1}} ")
-        for value in atlas.values[layer]:
-            line.append(*scale.paint(value, cell, colours))
+        line = Text(" " * (margin - 1 - cell_len(named[layer])) + f"{named[layer]} ")
+        for value, there in zip(atlas.values[layer], atlas.run.there.reshape(layers, units)[layer], strict=True):
+            line.append(*(scale.paint(value, cell, colours) if there else (" " * cell, "")))
         if with_profile:
             sides = (colours[1], colours[-2]) if colours else ("", "")
             line.append("  ").append_text(bar(atlas.profile[layer], centre, reach, sides))
@@ -107,25 +113,14 @@ def map_lines(atlas: Atlas, width: int, colours: tuple[str, ...]) -> list[Text]:
     return lines
 
 
+def label_room(width: int) -> int:
+    """Columns that a name before a row of a map may always take of so many; more where cells and profile leave them."""
+    return max(width // 5, 8)
+
+
 def reading(atlas: Atlas) -> list[Text]:
     """What the profile shows, what it follows, what independent heads would show, what has not been asked yet."""
-    main = atlas.run.contrasts[atlas.ranking]
-    compared = _compared(atlas.run)
-    if atlas.run.no_contrast:
-        first = f"There is no contrast: {atlas.run.no_contrast}."
-    elif main["contrast"] is None and compared:
-        first = f"There is no contrast: {compared[0]} or {compared[1]} has no unit with a value."
-    elif main["contrast"] is None:
-        first = "There are fewer than three layers, so there is no contrast between middle and ends."
-    elif main["low"] is None:
-        what_of = f"{compared[0]} against {compared[1]}" if compared else "the middle layers"
-        first = f"Contrast of {what_of} {main['contrast']:+.2f}; one prompt gives no interval."
-    else:
-        one, others = compared or ("the middle third of layers", "the others")
-        how = "above" if main["low"] > 0 else "below" if main["high"] < 0 else "not told apart from"
-        verb = "are" if compared and "," in compared[0] else "is"
-        first = f"{one[0].upper()}{one[1:]} {verb} {how} {others} in {atlas.ranking}: "
-        first += f"contrast {_interval(main)} of its scale."
+    first = _contrast(atlas)
     if atlas.run.row["valid_prompts"] < FEW_PROMPTS:
         first = f"Only {atlas.run.row['valid_prompts']} prompts: take nothing here for stable. {first}"
     follows = atlas.run.confounds.get("synergy~autocorrelation")
@@ -141,12 +136,25 @@ def reading(atlas: Atlas) -> list[Text]:
     return [Text(first), Text(second), *more]
 
 
-def _compared(run: Run) -> tuple[str, str] | None:
-    """The two sides of the contrast, where it is not that of the middle third of layers."""
-    if not run.row.get("compared") or run.naming is None:
-        return None
-    above, below = run.naming.compared(run.row["compared"])
-    return printable(above), printable(below)
+NO_ORDER = "Groups have no order in depth: decompose with --contrast a:b to compare two of them."
+
+
+def _contrast(atlas: Atlas) -> str:
+    """The contrast in words: of the groups that were chosen, or of the middle third of layers."""
+    main, chosen = atlas.run.contrasts[atlas.ranking], sides(atlas.run.row.get("compared"))
+    above, below = chosen or ("", "the others")
+    if main["contrast"] is None:
+        if chosen:
+            return f"There is no contrast: {above} or {below} has no unit with a value."
+        if not atlas.run.naming.deep:
+            return NO_ORDER
+        return "There are fewer than three layers, so there is no contrast between middle and ends."
+    if main["low"] is None:
+        of = f"{above} against {below}" if chosen else "the middle layers"
+        return f"Contrast of {of} {main['contrast']:+.2f}; one prompt gives no interval."
+    how = "above" if main["low"] > 0 else "below" if main["high"] < 0 else "not told apart from"
+    subject = above if chosen else "The middle third of layers"
+    return f"{subject} is {how} {below} in {atlas.ranking}: contrast {_interval(main)} of its scale."
 
 
 def what(run: dict[str, Any]) -> str:
@@ -171,8 +179,7 @@ def _against_surrogates(atlas: Atlas) -> list[str]:
         both = ", under both nulls in one direction" if len(nulls) > 1 else ""
         alone = len(set(nulls) - set(UNCALIBRATED_NULLS)) < 2
         called = "differ from them" if alone else "are coupled"
-        count = run.get("units") or run["layers"] * run["units_per_layer"]
-        told += f", {coupled or 0:.0f} of {count} {what(run)} {called}"
+        told += f", {coupled or 0:.0f} of {atlas.run.count} {what(run)} {called}"
         told += f" (q < {COUPLED}{both})"
         told += f": {up:.0f} with more synergy than uncoupled ones" if coupled and up is not None else ""
         told += f", {coupled - up:.0f} with less." if coupled and up is not None else "."

@@ -11,15 +11,18 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from synergy_tui.drawing import scale
-from synergy_tui.drawing.naming import OF_CAPTURE, OF_DECOMPOSITION, told_apart
+from synergy_tui.drawing.naming import OF_CAPTURE, OF_DECOMPOSITION, labels, shortened, told_apart
 from synergy_tui.drawing.plots import Line, Look, plot
-from synergy_tui.drawing.tables import cut, printable
+from synergy_tui.drawing.tables import printable
 from synergy_tui.terms import IMPORTED
 
 if TYPE_CHECKING:
     import numpy as np
 
     from synergy_tui.store.runs import Compared
+
+LABEL = 20
+"""Columns that the name before a row of a map may take."""
 
 COLOURS = (208, 32, 213, 109, 178, 246)
 
@@ -73,7 +76,7 @@ def _geometry(side: Compared) -> str:
 
 def over_depth(sides: Sequence[Compared]) -> bool:
     """Whether all of them have layers that follow one another in depth."""
-    return all(one.deep for one in sides)
+    return all(one.naming.deep for one in sides)
 
 
 def groups(sides: Sequence[Compared]) -> list[str]:
@@ -82,7 +85,7 @@ def groups(sides: Sequence[Compared]) -> list[str]:
 
 
 def _layers(side: Compared) -> list[str]:
-    return [side.naming.layer(layer) if side.naming else str(layer) for layer in range(len(side.profile))]
+    return [side.naming.layer(layer) for layer in range(len(side.profile))]
 
 
 def by_group(sides: Sequence[Compared]) -> list[dict[str, Any]]:
@@ -100,10 +103,6 @@ def by_group(sides: Sequence[Compared]) -> list[dict[str, Any]]:
     return out
 
 
-MOST_OF_A_NAME = 16
-"""Columns that a group's name has beside a map."""
-
-
 def unlike(sides: Sequence[Compared]) -> str:
     """What must be said where the method of some runs is not known; empty where it is."""
     unknown = " and ".join(letter(place) for place, one in enumerate(sides) if one.row["estimator"] == IMPORTED)
@@ -119,22 +118,47 @@ BANDS = 3
 
 
 def lines(sides: Sequence[Compared]) -> list[Line]:
-    """Profiles over normalised depth, or over the number of the group where groups have no order; the intervals of a
-    few as bands."""
+    """Profiles over normalised depth, the intervals of a few as bands; where layers have no depth, points over
+    `categories` with their intervals as bars."""
     out = []
-    names, deep, every = named(sides), over_depth(sides), groups(sides)
+    names = named(sides)
+    places = {name: place for place, name in enumerate(_categories(sides))}
     for place, one in enumerate(sides):
         hue, called = COLOURS[place % len(COLOURS)], letter(place)
-        across = one.depth if deep else [float(every.index(name)) for name in _layers(one)]
-        line = Line(across, one.profile, hue, called, f"{called} {names[place]}")
+        if places:
+            # Beside each other, so that bars can be told apart.
+            beside = BESIDE * (place - (len(sides) - 1) / 2) / max(len(sides) - 1, 1)
+            at = [places[one.naming.layer(layer)] + beside for layer in range(len(one.profile))]
+            told = f"{called} {names[place]}"
+            out.append(Line(at, one.profile, hue, called, told, one.low, one.high, joined=False, marked=True))
+            continue
+        line = Line(one.depth, one.profile, hue, called, f"{called} {names[place]}")
         out.append(line._replace(low=one.low, high=one.high, band=True) if len(sides) <= BANDS else line)
     return out
+
+
+BESIDE = 0.4
+"""How far apart the first and the last of several points over one category are."""
+
+
+def categories(sides: Sequence[Compared], width: int) -> dict[float, str]:
+    """The groups that profiles are over, by their places, for an axis of so many columns; empty where they are over
+    depth."""
+    found = [printable(one) for one in _categories(sides)]
+    room = max((width - 8) // max(len(found), 1) - 2, 4)
+    return dict(enumerate(shortened(found, room)))
+
+
+def _categories(sides: Sequence[Compared]) -> list[str]:
+    return [] if over_depth(sides) else groups(sides)
 
 
 def profiles(sides: Sequence[Compared], ranking: str, width: int, height: int = 18, look: Look | None = None) -> Text:
     """Profiles in one plot, a letter each."""
     below = "normalised depth" + ("; bands: 95 % intervals" if len(sides) <= BANDS else "")
-    return plot(lines(sides), width, height, ranking, below, look=look or Look())
+    names = categories(sides, width)
+    below = "bars: 95 % intervals" if names else below
+    return plot(lines(sides), width, height, ranking, below, names=names or None, look=look or Look())
 
 
 def over_training(sides: Sequence[Compared]) -> list[Line]:
@@ -170,11 +194,14 @@ def map_of_difference(
     reach = float(abs(known).max()) if len(known) else 0.0
     out = [Text(f"B − A by unit, −{reach:.2f} to +{reach:.2f}")]
     cell = 3 if first.per_layer <= 16 else 1
-    called = [cut(printable(name), MOST_OF_A_NAME) for name in _layers(first)]
-    width = max(2, *map(cell_len, called))
+    rows_ = labels(first.naming, LABEL)
+    wide = max([2, *map(cell_len, rows_)])
     for layer in range(first.layers):
-        line = Text(" " * (width - cell_len(called[layer])) + f"{called[layer]} ")
-        for value in gap[layer]:
+        line = Text(" " * (wide - cell_len(rows_[layer])) + f"{rows_[layer]} ")
+        for unit, value in enumerate(gap[layer]):
+            if layer * first.per_layer + unit in first.naming.holes:
+                line.append(" " * cell)
+                continue
             place = (
                 0.5 + value / (2 * reach) if reach and not math.isnan(value) else math.nan if math.isnan(value) else 0.5
             )

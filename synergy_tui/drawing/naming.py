@@ -1,10 +1,18 @@
-"""Runs → the words that tell them apart: what differs among those beside each other, before any id."""
+"""Runs → the words that tell them apart: what differs among those beside each other, before any id. Names of groups and
+units in few columns."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len, set_cell_size
+
+from synergy_tui.drawing.tables import printable
+
+if TYPE_CHECKING:
+    from synergy_tui.units import Naming
 
 from synergy_tui.terms import IMPORTED
 
@@ -91,3 +99,62 @@ def told_apart(rows: Sequence[dict[str, Any]], words: Sequence[Words], always: i
         if len({one[place] for one in groups}) > 1:
             chosen.append(place)
     return [", ".join(one[place] for place in chosen if one[place]) for one in said]
+
+
+DOTS = "…"
+"""What stands for the middle of a name that is cut."""
+
+
+def shortened(names: Sequence[str], width: int) -> list[str]:
+    """Names in at most so many columns each. Long ones lose their middle, at a place that keeps different names
+    different; where there is none, they end in their number."""
+    if all(cell_len(one) <= width for one in names):
+        return list(names)
+    different = len(set(names))
+    tails = sorted(range(width), key=lambda tail: abs(tail - (width - 1) // 2))
+    for tail in tails:
+        cut = [in_middle(one, width, tail) for one in names]
+        if len(set(cut)) == different:
+            return cut
+    return [_numbered(one, place, width) for place, one in enumerate(names)]
+
+
+def in_middle(text: str, width: int, tail: int | None = None) -> str:
+    """A text in at most so many columns, without its middle. tail: columns of its end that stay."""
+    if cell_len(text) <= width:
+        return text
+    if width < 2:
+        return DOTS[: max(width, 0)]
+    tail = (width - 1) // 2 if tail is None else min(tail, width - 1)
+    end = ""
+    for char in reversed(text):
+        if cell_len(char + end) > tail:
+            break
+        end = char + end
+    return set_cell_size(text, width - 1 - cell_len(end)).rstrip() + DOTS + end
+
+
+def _numbered(name: str, place: int, width: int) -> str:
+    if cell_len(name) <= width and not name.endswith(f"{DOTS}{place}"):
+        return name
+    end = f"{DOTS}{place}"
+    return set_cell_size(name, max(width - len(end), 0)).rstrip() + end[-width:]
+
+
+def groups(one: Naming) -> tuple[str, ...]:
+    """The names of layers as they may be printed; empty where layers have numbers alone."""
+    return tuple(printable(name) for name in one.groups)
+
+
+def labels(one: Naming, width: int) -> list[str]:
+    """What stands before the rows of a map, in at most so many columns where layers have names: these, or numbers."""
+    found = groups(one)
+    return shortened(found, width) if found else [str(layer) for layer in range(one.layers)]
+
+
+def sides(compared: str | None) -> tuple[str, str] | None:
+    """The groups that a contrast compares, as decompositions.compared has them; None for the middle third of layers."""
+    if not compared:
+        return None
+    above, _, below = printable(compared).partition(":")
+    return above.strip(), below.strip()

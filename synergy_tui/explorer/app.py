@@ -27,7 +27,6 @@ from synergy_tui.explorer.widgets.ink import Ink
 from synergy_tui.explorer.widgets.keybar import KeyBar
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.settings import Settings
-from synergy_tui.units import UnitName
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -238,7 +237,7 @@ class Explorer(Session):
 
     def go_to(self, unit: int) -> None:
         """Puts the cursor on a unit; the way back is kept."""
-        if self.shown is not None and unit < self.shown.units:
+        if self.shown is not None and self.shown.present([unit]):
             self._leave()
             self.selection.unit = unit
             self.changed()
@@ -374,7 +373,7 @@ class Explorer(Session):
         units = []
         for name in names:
             with contextlib.suppress(UsageError):
-                units.append(UnitName.parse(name, *shown.shape).number(shown.per_layer))
+                units.append(shown.naming.number(name))
         if len(units) < len(names):
             self.say(f"{len(names) - len(units)} of {len(names)} units do not exist in this run.", "warning")
         self.selection.mark(frozenset(units))

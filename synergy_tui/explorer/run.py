@@ -3,19 +3,26 @@ somebody looks at them. Everything here may block and is called in threads."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from synergy_tui.drawing.atlas import what
+from synergy_tui.drawing.naming import groups
+from synergy_tui.drawing.tables import printable
 from synergy_tui.store import load
 from synergy_tui.store import run as stored
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.run import Score
 from synergy_tui.terms import ATOMS, BASELINES, COUPLED, IMPORTED, MEASURES, RANKINGS, TESTS
-from synergy_tui.units import UnitName
+from synergy_tui.units import Naming
 
 if TYPE_CHECKING:
+    from jaxtyping import Int
+
     from synergy_tui.jobs.folder import JobFolder
 
 
@@ -64,12 +71,73 @@ class Run(stored.Run):
 
     @property
     def units(self) -> int:
-        """Units in all."""
+        """Places of the map; `count` is how many of them have a unit."""
         return self.layers * self.per_layer
 
     def name(self, unit: int) -> str:
-        """A unit as people name it: layer.unit."""
-        return str(UnitName.of(unit, self.per_layer))
+        """A unit as people call it: by its name, or as layer.unit."""
+        return printable(self.naming.called(unit))
+
+    def place_of(self, unit: int) -> str:
+        """Where a unit is: group.unit, or layer.unit."""
+        return printable(self.naming.place(unit))
+
+    def told(self, unit: int) -> str:
+        """A unit by its name with its place behind it, or by its place alone."""
+        return printable(self.naming.told(unit))
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """The names of the layers; empty where they have numbers alone."""
+        return groups(self.naming)
+
+    def layer_name(self, layer: int) -> str:
+        """A layer as people call it: by its group, or as layer 3."""
+        return self.groups[layer] if self.groups else f"layer {layer}"
+
+    @property
+    def layers_called(self) -> str:
+        """What its layers are called."""
+        return "groups" if self.groups else "layers"
+
+    @property
+    def unit_called(self) -> str:
+        """What one of its units is called: head or unit."""
+        return what(self.row)[:-1]
+
+    def present(self, units: Iterable[int]) -> frozenset[int]:
+        """Those of some places that have a unit."""
+        there = self.there
+        return frozenset(one for one in units if 0 <= one < len(there) and there[one])
+
+    @property
+    def rows(self) -> dict[str, Any]:
+        """What a map's Picture is told of its rows: their names, and which places have a unit."""
+        return {"groups": self.groups, "there": self.there.reshape(self.shape) if self.naming.holes else None}
+
+    @cached_property
+    def numbers(self) -> Int[np.ndarray, " count"]:
+        """Numbers of the units that are there."""
+        return np.flatnonzero(self.there)
+
+    def next_to(self, unit: int) -> int:
+        """The unit after another, the first one after the last."""
+        known = self.numbers
+        return int(known[np.searchsorted(known, unit, "right") % len(known)]) if len(known) else unit
+
+    def step(self, unit: int, layers: int, units: int, column: int) -> int:
+        """The unit so many layers and units from another; it stops at the edges and passes over places without one.
+        column: the place in the layer to be nearest to while the layer changes."""
+        rows = self.there.reshape(self.shape)
+        layer, place = divmod(unit, self.per_layer)
+        if layers:
+            filled = np.flatnonzero(rows.any(axis=1))
+            beyond = filled[filled >= layer + layers] if layers > 0 else filled[filled <= layer + layers][::-1]
+            layer = int(beyond[0] if len(beyond) else filled[-1 if layers > 0 else 0])
+            place = column
+        known = np.flatnonzero(rows[layer])
+        at = int(np.argmin(np.abs(known - place)))  # where the unit itself is, if it is there
+        return layer * self.per_layer + int(known[min(max(at + units, 0), len(known) - 1)])
 
     def values(self) -> dict[str, np.ndarray]:
         """Raw values by score."""
@@ -84,7 +152,7 @@ class Run(stored.Run):
         """[units] bool: whether a unit is coupled (q below COUPLED) with more synergy than its null; all of them where
         no surrogates were drawn."""
         if not self.tested:
-            return np.ones(self.units, bool)
+            return self.there
         with np.errstate(invalid="ignore"):
             return (self.scores["excess"].values > 0) & (self.scores["q"].values < COUPLED)
 
@@ -151,6 +219,7 @@ def _growing(place: Place, job: JobFolder) -> Run:
 
     spec, status = job.order().spec, job.status()
     of: dict[str, Any] = {"capture": job.id, "estimator": "", "redundancy": "", "lag": ""}
+    naming = None
     if isinstance(spec, CaptureSpec):
         geometry = spec.source.geometry
         layers, per_layer = parts.captured_shape(job.shards) or (geometry["layers"], geometry["heads"])
@@ -162,6 +231,7 @@ def _growing(place: Place, job: JobFolder) -> Run:
         of["lag"] = method.lag
         capture = load.one(place.cache, "capture", spec.capture)
         layers, per_layer = capture["layers"], capture["units_per_layer"]
+        naming = load.naming(place.cache, spec.capture)
         (subject,) = load.rows(place.cache, "SELECT name FROM subjects WHERE subject = $1", capture["subject"])
         name, tasks, prompts, steps = subject["name"], capture["tasks"], capture["prompts"], capture["steps"]
     means, share = parts.partial_map(job.shards, spec.KIND, layers * per_layer)
@@ -177,10 +247,18 @@ def _growing(place: Place, job: JobFolder) -> Run:
         "layers": layers,
         "units_per_layer": per_layer,
     }
-    return unfinished(place, row, scores, share)
+    return unfinished(place, row, scores, share, naming)
 
 
-def unfinished(place: Place, row: dict[str, Any], scores: dict[str, Score], partial: float | None = None) -> Run:
+def unfinished(
+    place: Place,
+    row: dict[str, Any],
+    scores: dict[str, Score],
+    partial: float | None = None,
+    naming: Naming | None = None,
+) -> Run:
     """A map with nothing behind it yet: of a running job, or of a query. row: with layers and units_per_layer."""
     nothing: dict[str, Any] = {"profiles": {}, "contrasts": {}, "surrogate_contrasts": {}, "tests": {}}
-    return Run(row, scores, **nothing, null_runs=[], lengths=[], confounds={}, place=place, partial=partial)
+    nothing |= {"null_runs": [], "lengths": [], "confounds": {}}
+    naming = naming or Naming(row["layers"], row["units_per_layer"])
+    return Run(row, scores, **nothing, naming=naming, place=place, partial=partial)

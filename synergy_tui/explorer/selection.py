@@ -10,7 +10,11 @@ from synergy_tui.errors import UsageError
 from synergy_tui.terms import RANKINGS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
+
+    from synergy_tui.units import Naming
 
 MOST_UNDO = 100
 
@@ -51,29 +55,29 @@ class Selection:
         self.marks = self._before.pop()
         return True
 
-    def enter(self, units: int) -> None:
-        """A run of so many units: what does not exist there is let go."""
-        self.unit = min(self.unit, max(units - 1, 0))
-        self.partner = self.partner if self.partner is not None and self.partner < units else None
-        self.marks = frozenset(one for one in self.marks if one < units)
+    def enter(self, there: np.ndarray) -> None:
+        """A run with a unit in these places [places] of its map: what does not exist there is let go."""
+        known = there.nonzero()[0]
+        self.unit = int(known[abs(known - self.unit).argmin()]) if len(known) else 0
+        self.partner = self.partner if self.partner is not None and self.partner in known else None
+        self.marks = frozenset(self.marks & set(known.tolist()))
         self._before = []
 
 
-def by_rule(rule: str, scores: dict[str, np.ndarray], per_layer: int) -> frozenset[int]:
-    """The units that a rule names: `top 25 % of rank`, `bottom 10 of sts in layers 10-20`, `excess > 0`, `all`.
-    scores: [units] by name; `rank` is the default ranking. Units without a value are never marked. Raises UsageError
-    for anything else."""
+def by_rule(rule: str, scores: dict[str, np.ndarray], per_layer: int, naming: Naming | None = None) -> frozenset[int]:
+    """The units that a rule names: `top 25 % of rank`, `bottom 10 of sts in layers 10-20`, `excess > 0`, `all`; with
+    naming also groups, as `all in frontal`, and units with commas between them. scores: [units] by name; `rank` is the
+    default ranking. Units without a value are never marked. Raises UsageError for anything else."""
     import numpy as np
 
-    text = " ".join(rule.lower().replace("–", "-").replace("%", " % ").split())
-    layers, where = None, re.fullmatch(r"(.+?) in layers? (\d+)(?: ?(?:-|to) ?(\d+))?", text)
-    if where:
-        text = where[1]
-        layers = range(int(where[2]), int(where[3] or where[2]) + 1)
+    text = _plain(rule)
+    text, layers = _layers(text, naming)
     values = next(iter(scores.values()))
     inside = np.ones(len(values), bool)
+    if naming is not None and naming.holes:
+        inside[list(naming.holes)] = False
     if layers is not None:
-        inside = np.isin(np.arange(len(values)) // per_layer, list(layers[:100_000]))
+        inside &= np.isin(np.arange(len(values)) // per_layer, list(layers[:100_000]))
     if text == "all":
         return frozenset(np.flatnonzero(inside).tolist())
     if found := re.fullmatch(r"(top|bottom) (\d+(?:\.\d+)?) ?(%)? ?(?:of|by) ([\w-]+)", text):
@@ -88,7 +92,38 @@ def by_rule(rule: str, scores: dict[str, np.ndarray], per_layer: int) -> frozens
         with np.errstate(invalid="ignore"):
             passed = {">": values > limit, "<": values < limit, ">=": values >= limit, "<=": values <= limit}[found[2]]
         return frozenset(np.flatnonzero(inside & passed).tolist())
-    raise UsageError(f"{rule!r} is no rule", "try: top 25 % of rank in layers 10-20 · sts > 0.1 · all in layer 3")
+    if naming is not None and layers is None and (units := _units(rule, naming)):
+        return units
+    where = "layers 10-20" if naming is None or not naming.groups else naming.groups[0]
+    raise UsageError(f"{rule[:80]!r} is no rule", f"try: top 25 % of rank in {where} · sts > 0.1 · all in layer 3")
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().replace("–", "-").replace("%", " % ").split())
+
+
+def _layers(text: str, naming: Naming | None) -> tuple[str, Sequence[int] | None]:
+    """A rule without its last part, and the layers which that part names; None where there is no such part."""
+    if where := re.fullmatch(r"(.+?) in layers? (\d+)(?: ?(?:-|to) ?(\d+))?", text):
+        return where[1], range(int(where[2]), int(where[3] or where[2]) + 1)
+    named = {_plain(name): layer for layer, name in enumerate(naming.groups)} if naming is not None else {}
+    start = text.find(" in ")
+    while named and start > 0:
+        # A name may have commas, or the word `in`.
+        words = re.sub(r"^(?:groups?|layers?) ", "", text[start + 4 :])
+        parts = [words] if words in named else [one.strip() for one in words.split(",")]
+        if all(one in named for one in parts):
+            return text[:start], [named[one] for one in parts]
+        start = text.find(" in ", start + 1)
+    return text, None
+
+
+def _units(rule: str, naming: Naming) -> frozenset[int]:
+    """The units that are listed; none where one of the words names no unit."""
+    try:
+        return frozenset(naming.number(one) for one in ([rule] if "," not in rule else rule.split(",")))
+    except UsageError:
+        return frozenset()
 
 
 def _score(word: str, scores: dict[str, np.ndarray]) -> np.ndarray:

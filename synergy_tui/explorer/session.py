@@ -203,9 +203,9 @@ class Session(App[None]):
             same = self.shown is not None and self.shown.place == message.place
             self.error, self.shown = "", message.loaded
             self.behind = self._kept = None
-            nowhere = self._nowhere or self.selection.unit >= message.loaded.units
+            nowhere = self._nowhere or not message.loaded.present([self.selection.unit])
             if not same:
-                self.selection.enter(message.loaded.units)
+                self.selection.enter(message.loaded.there)
             if self.selection.score not in message.loaded.scores:
                 self.selection.score = next(iter(message.loaded.scores), RANKINGS[0])
             if nowhere and message.loaded.scores:
@@ -299,7 +299,7 @@ class Session(App[None]):
             self.behind, self._kept = self.shown, self.selection.copy()
         self._opening = None
         self.shown = made
-        self.selection.enter(made.units)
+        self.selection.enter(made.there)
         self.selection.score = next(iter(made.scores))
         self.redraw()
 

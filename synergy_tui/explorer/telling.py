@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.text import Text
 
+from synergy_tui.drawing.naming import in_middle, shortened, sides
 from synergy_tui.drawing.plots import spark
 from synergy_tui.explorer.help import MEANINGS, doubt_of
 from synergy_tui.terms import BASELINES, NO_SERIES, RANKINGS
@@ -17,6 +18,10 @@ from synergy_tui.terms import BASELINES, NO_SERIES, RANKINGS
 if TYPE_CHECKING:
     from synergy_tui.explorer.run import Run, Score
     from synergy_tui.explorer.widgets.ink import Ink
+
+
+SIDE = 20
+"""Columns of a group's name in a title."""
 
 
 def number(value: float | None, signed: bool = False) -> str:
@@ -94,11 +99,16 @@ def readout(run: Run, unit: int, name: str, brief: bool = False, width: int | No
     """What is under the cursor, as numbers: never a colour alone. brief: without what the panel of the unit says.
     width: columns there are; what has no room is left out whole."""
     score = run.scores[name]
-    line = Text.assemble((f" {run.name(unit):<6}", "bold"), f" {name} ", (number(float(score.shown[unit])), "bold"))
+    value, ends, raw = number(float(score.shown[unit])), "", ""
     if math.isfinite(score.low[unit]):
-        line.append(f" [{_end(score, score.low[unit])}, {_end(score, score.high[unit])}]")
+        ends = f" [{_end(score, score.low[unit])}, {_end(score, score.high[unit])}]"
     if score.kind == "ranking":
-        line.append(f"  raw {number(float(score.values[unit]), True)}")
+        raw = f"  raw {number(float(score.values[unit]), True)}"
+    who = run.name(unit)
+    if run.naming.names:
+        room = 10_000 if width is None else width - len(f"  {name} {value}{ends}{raw}")
+        who = fitting_name(run, unit, room)
+    line = Text.assemble((f" {who:<6}", "bold"), f" {name} ", (value, "bold"), ends, raw)
     if brief:
         return line.append(f" {score.unit}")
     for word in ("sts", "rtr", "excess"):
@@ -109,17 +119,26 @@ def readout(run: Run, unit: int, name: str, brief: bool = False, width: int | No
     return line
 
 
+def fitting_name(run: Run, unit: int, width: int) -> str:
+    """A unit by its name and its place, by its name alone, or by what of that has room."""
+    told = run.told(unit)
+    return told if cell_len(told) <= width else in_middle(run.name(unit), max(width, 8))
+
+
 def contrast(run: Run, name: str) -> list[str]:
-    """The middle layers against the others, and how many units are above what explains them."""
+    """The middle layers, or the groups that were chosen, against the others, and how many units are above what explains
+    them."""
     found = run.contrasts.get(name)
     out = []
     if found is not None and found["contrast"] is not None:
         ends = "" if found["low"] is None else f" [{found['low']:+.2f}, {found['high']:+.2f}]"
-        out.append(f"contrast {found['contrast']:+.2f}{ends}")
+        chosen = sides(run.row.get("compared"))
+        of = "contrast" if chosen is None else f"{in_middle(chosen[0], SIDE)} : {in_middle(chosen[1], SIDE)}"
+        out.append(f"{of} {found['contrast']:+.2f}{ends}")
     if run.tested and not run.unready:
         nulls = run.row["nulls"]
         which = "both nulls" if len(nulls) > 1 else nulls[0]
-        out.append(f"{int(run.above_null().sum())} of {run.units} above {which}")
+        out.append(f"{int(run.above_null().sum())} of {run.count} above {which}")
     return out
 
 
@@ -141,17 +160,21 @@ def below(run: Run, unit: int, name: str, activity: list[float], prompt: int, wi
         value = float(score.shown[unit])
         if math.isfinite(value):
             place = min(int((value - edges[0]) / (edges[-1] - edges[0]) * len(counts)), len(counts) - 1)
-            lines.append(Text(" " * (1 + place * wide) + ink.plain("▲") + f" {run.name(unit)}", "bold"))
+            at, who = 1 + place * wide, in_middle(run.name(unit), room // 2)
+            beside = f"{' ' * at}{ink.plain('▲')} {who}"
+            if run.naming.names and cell_len(beside) > width:
+                beside = f"{' ' * (at - cell_len(who) - 1)}{who} {ink.plain('▲')}"
+            lines.append(Text(beside, "bold"))
     if run.of_pairs:
         return [*lines, *wrapped(f"There are {NO_SERIES}.", width)]
-    lines.append(Text(f" activity of {run.name(unit)} over prompt {prompt}", ink.dim))
+    lines.append(Text(f" activity of {in_middle(run.name(unit), room - 24)} over prompt {prompt}", ink.dim))
     lines.append(Text(f" {spark(activity, room, signs)}") if activity else Text(" …", ink.dim))
     return lines
 
 
-def panel(run: Run, unit: int, ink: Ink) -> list[Text]:
-    """A unit's numbers in a column."""
-    lines = [Text.assemble((f"Head {run.name(unit)}", "bold"), f"  of {run.layers} × {run.per_layer}"), Text()]
+def panel(run: Run, unit: int, ink: Ink, width: int = 30) -> list[Text]:
+    """A unit's numbers in a column. width: columns there are for its name, which may take several lines."""
+    lines = [*_heading(run, unit, max(width, 20)), Text()]
     for name, score in run.scores.items():
         if name in RANKINGS or run.unready:
             lines.append(_ranked(run, unit, name, score))
@@ -167,21 +190,39 @@ def panel(run: Run, unit: int, ink: Ink) -> list[Text]:
     return lines
 
 
+def _heading(run: Run, unit: int, width: int) -> list[Text]:
+    """A unit's whole name, and where it is on the map."""
+    kind, shape = run.unit_called.capitalize(), f"{run.layers} × {run.per_layer}"
+    if not run.groups and not run.naming.names:
+        of = shape if run.count == run.units else f"{run.count} in {run.layers} layers"
+        return [Text.assemble((f"{kind} {run.name(unit)}", "bold"), f"  of {of}")]
+    named = [Text(line, "bold") for line in textwrap.wrap(f"{kind} {run.name(unit)}", width)]
+    where = f"{run.place_of(unit)} of {run.count} in {run.layers} {run.layers_called}"
+    return [*named, *(Text(line) for line in textwrap.wrap(where, width))]
+
+
 def company(
     run: Run, unit: int, partners: list[tuple[int, float]], activity: list[float], prompt: int, ink: Ink
 ) -> list[Text]:
     """What is read once the cursor rests: a unit's strongest partners by synergy, and its activity in one row. It names
     the unit, so that it stays true while the cursor moves on."""
-    lines = [Text(), Text(f"strongest partners of {run.name(unit)}, sts", ink.dim)]
+    lines = [Text(), *(Text(one, ink.dim) for one in _lines(f"strongest partners of {run.name(unit)}, sts"))]
+    names = dict(zip((one for one, _ in partners), shortened([run.name(one) for one, _ in partners], 15), strict=True))
+    wide = max([7, *map(cell_len, names.values())])
     strongest = max((value for _, value in partners), default=0.0)
     for (partner, value), told in zip(partners, aligned([one for _, one in partners]), strict=True):
         bar = ("#" if ink.ascii else "▇") * max(round(5 * value / strongest), 0) if strongest > 0 else ""
-        lines.append(Text(f"{run.name(partner):>7} {bar:<5} {told}"))
+        lines.append(Text(f"{' ' * (wide - cell_len(names[partner]))}{names[partner]} {bar:<5} {told}"))
     if run.of_pairs:
         return lines
-    lines += [Text(), Text(f"activity of {run.name(unit)}, prompt {prompt}", ink.dim)]
+    lines += [Text(), *(Text(one, ink.dim) for one in _lines(f"activity of {run.name(unit)}, prompt {prompt}"))]
     signs = "._-=+*#%" if ink.ascii else "▁▂▃▄▅▆▇█"
     return [*lines, Text(spark(activity, 26, signs))]
+
+
+def _lines(words: str) -> list[str]:
+    """Words in the columns of the unit's panel."""
+    return textwrap.wrap(words, 31)
 
 
 def reading(run: Run, name: str, width: int, rows: int, ink: Ink) -> list[Text]:
@@ -216,7 +257,10 @@ def about_unit(run: Run, unit: int, name: str) -> list[str]:
     value = number(float(score.shown[unit]))
     found = run.place_in(name, unit)
     where = f", place {found[0]} of {found[1]} from the synergistic side" if found and score.kind == "ranking" else ""
-    sentences = [f"Head {run.name(unit)} has {name} {value}{where}.", f"{name}: {MEANINGS.get(name, 'a score.')}"]
+    sentences = [
+        f"{run.unit_called.capitalize()} {run.told(unit)} has {name} {value}{where}.",
+        f"{name}: {MEANINGS.get(name, 'a score.')}",
+    ]
     excess = run.scores.get("excess")
     if excess is not None and math.isfinite(excess.values[unit]):
         above = excess.values[unit] > 0

@@ -252,15 +252,27 @@ def layers_of_units(cache: Cache, capture: str) -> dict[int, int]:
 def naming(cache: Cache, capture: str) -> Naming:
     """What a capture's units and layers are called."""
     shape = one(cache, "capture", capture)
-    query = "SELECT unit_index, layer, name, group_name, depth FROM units WHERE capture = $1 ORDER BY unit_index"
-    found = rows(cache, query, capture)
+    with cache.read() as con:
+        return naming_of(con, capture, shape["layers"], shape["units_per_layer"])
+
+
+def naming_of(con: duckdb.DuckDBPyConnection, capture: str, layers: int, per_layer: int) -> Naming:
+    """The same of a capture whose shape is known, over a connection that is open. Of units without a name only the
+    numbers are read: a model has thousands."""
+    query = """SELECT unit_index, layer, name, group_name, depth FROM units WHERE capture = $1
+        AND (name IS NOT NULL OR group_name IS NOT NULL OR depth IS NULL) ORDER BY unit_index"""
+    found = as_rows(con.sql(query, params=[capture]))
     of = {row["layer"]: row["group_name"] for row in found if row["group_name"] is not None}
+    there = con.sql("SELECT unit_index FROM units WHERE capture = $1", params=[capture]).fetchnumpy()["unit_index"]
+    empty = np.ones(layers * per_layer, bool)
+    empty[np.asarray(there, int)] = False
     return Naming(
-        shape["layers"],
-        shape["units_per_layer"],
-        tuple(of.get(layer, str(layer)) for layer in range(shape["layers"])) if of else (),
+        layers,
+        per_layer,
+        tuple(of.get(layer, str(layer)) for layer in range(layers)) if of else (),
         {row["unit_index"]: row["name"] for row in found if row["name"] is not None},
         all(row["depth"] is not None for row in found),
+        frozenset(np.flatnonzero(empty).tolist()) if len(there) else frozenset(),
     )
 
 

@@ -3,7 +3,8 @@ connection; its pairs, series and responses are read when somebody looks at them
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from synergy_tui.units import NO_ORDER, Naming
 
 if TYPE_CHECKING:  # pyarrow and jaxtyping are not loaded: the explorer's first map does without their 0.1 s
     import duckdb
-    from jaxtyping import Float
+    from jaxtyping import Bool, Float
+
+    from synergy_tui.units import Naming
 
 Row = dict[str, Any]
 
@@ -75,7 +78,7 @@ class Run:
     """row: decomposition, capture and subject in one; `units`: how many there are. scores: by name. profiles: ranking →
     rows of layer, depth, value, low, high. contrasts: by ranking. surrogate_contrasts: what surrogates show of a
     ranking. tests: the contrast minus theirs. null_runs: which nulls ran, on how many prompts. lengths: the contrast
-    over the length of responses. naming: what units and layers are called; None of a run that is no decomposition."""
+    over the length of responses. naming: what units and layers are called."""
 
     row: Row
     scores: dict[str, Score]
@@ -86,12 +89,24 @@ class Run:
     null_runs: list[Row]
     lengths: list[Row]
     confounds: dict[str, float | None]
-    naming: Naming | None = field(default=None, kw_only=True)
+    naming: Naming
+
+    @cached_property
+    def there(self) -> Bool[np.ndarray, " units"]:
+        """Whether a place of the map has a unit: layers may have unequal numbers of them."""
+        out = np.ones(self.row["layers"] * self.row["units_per_layer"], bool)
+        out[list(self.naming.holes)] = False
+        return out
+
+    @property
+    def count(self) -> int:
+        """Units that are there."""
+        return int(self.there.sum())
 
     @property
     def no_contrast(self) -> str:
         """Why there is no contrast, whatever the ranking; empty where there may be one."""
-        if self.naming is None or self.naming.deep or self.row.get("compared"):
+        if self.naming.deep or self.row.get("compared"):
             return ""
         return f"{NO_ORDER}: give --contrast a:b"
 
@@ -137,10 +152,8 @@ def read(cache: Cache, decomposition: str) -> Run:
         profiles: dict[str, list[Row]] = {}
         for one in of("layer_profiles", "ranking, layer"):
             profiles.setdefault(one.pop("ranking"), []).append(one)
-        found_naming = load.naming(cache, row["capture"])
         return Run(
             row=row,
-            naming=found_naming,
             scores={name: score(name, values) for name, values in found.items()},
             profiles=profiles,
             contrasts={one.pop("ranking"): one for one in of("contrasts", "ranking")},
@@ -149,6 +162,7 @@ def read(cache: Cache, decomposition: str) -> Run:
             null_runs=of("null_runs"),
             lengths=of("contrast_lengths", "steps"),
             confounds={one["name"]: one["value"] for one in of("confounds")},
+            naming=load.naming_of(con, row["capture"], row["layers"], row["units_per_layer"]),
         )
 
 

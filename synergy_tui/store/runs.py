@@ -25,7 +25,8 @@ class Compared:
     """One side of a comparison. id: of its decomposition. layers, per_layer: of the map that `values` lie on. depth,
     profile, low, high [its own layers]: of the ranking; depth is NaN where groups have no order. contrast: value and
     interval, NaN where there is none. values [units]: scaled, None where units are not kept, as for a category, and
-    where they have other names than those they are held against. step: in a training, None outside one."""
+    where they have other names than those they are held against. naming: what its own units and layers are called.
+    step: in a training, None outside one."""
 
     id: str
     name: str
@@ -39,12 +40,7 @@ class Compared:
     contrast: tuple[float, float, float]
     values: np.ndarray | None
     row: dict[str, Any]
-    naming: Naming | None = None
-
-    @property
-    def deep(self) -> bool:
-        """Whether its layers follow one another in depth."""
-        return self.naming is None or self.naming.deep
+    naming: Naming
 
     @property
     def step(self) -> int | None:
@@ -69,8 +65,6 @@ def compared(cache: Cache, decompositions: Sequence[str], ranking: str) -> list[
 def _at_places_of(cache: Cache, first: Compared, other: Compared) -> Compared:
     """The other with its values at the places that the first has for units of the same names. As it is where neither
     has names; without values where no name is the same."""
-    assert first.naming is not None
-    assert other.naming is not None
     if not any(one.groups or one.names for one in (first.naming, other.naming)) or other.values is None:
         return other
     mine, theirs = (_by_name(cache, one) for one in (first, other))
@@ -85,7 +79,6 @@ def _at_places_of(cache: Cache, first: Compared, other: Compared) -> Compared:
 def _by_name(cache: Cache, one: Compared) -> dict[Any, int]:
     """What tells a unit from the others → its number: its name, or where some have none or the same, its group and
     its name or number in it."""
-    assert one.naming is not None
     layer_of = load.layers_of_units(cache, one.row["capture"])
     names = {one.naming.names.get(number): number for number in layer_of}
     if len(names) == len(layer_of) and None not in names:
@@ -152,21 +145,8 @@ def _side(
 ) -> Compared:
     depth, value, low, high = (_column(profile, key) for key in ("depth", "value", "low", "high"))
     own = (_number(contrast["contrast"]), _number(contrast["low"]), _number(contrast["high"]))
-    return Compared(
-        whole.id,
-        name,
-        whole.layers,
-        whole.per_layer,
-        prompts,
-        depth,
-        value,
-        low,
-        high,
-        own,
-        None,
-        whole.row,
-        whole.naming,
-    )
+    shape = (whole.layers, whole.per_layer)
+    return Compared(whole.id, name, *shape, prompts, depth, value, low, high, own, None, whole.row, whole.naming)
 
 
 def _one(cache: Cache, decomposition: str, ranking: str) -> Compared:

@@ -65,10 +65,18 @@ def _excess(stored: np.ndarray, sts: np.ndarray, offset: np.ndarray) -> np.ndarr
     return np.where(np.isnan(stored), sts - offset, stored)
 
 
-def pair_matrix(cache: Cache, decomposition: str, atom: str, units: int) -> np.ndarray:
+def pair_matrix(
+    cache: Cache, decomposition: str, atom: str, units: int, numbers: np.ndarray | None = None
+) -> np.ndarray:
     """[units, units] float32 of an atom in nats, or `excess` or `tdmi`; the row is x, the column y, NaN on the
-    diagonal and for invalid pairs. Read in pieces, so that nobody waits for it."""
-    out = np.full((units, units), np.nan, np.float32)
+    diagonal and for invalid pairs. numbers: of the units in it, out of so many; without, all. Read in pieces, so that
+    nobody waits for it."""
+    count = units if numbers is None else len(numbers)
+    out = np.full((count, count), np.nan, np.float32)
+    place = None
+    if numbers is not None and count < units:
+        place = np.zeros(units, np.int64)
+        place[numbers] = np.arange(count)
     if atom in ATOMS:
         swapped = atom.translate(_SWAP)
         columns = [atom] if swapped == atom else [atom, swapped]
@@ -83,6 +91,7 @@ def pair_matrix(cache: Cache, decomposition: str, atom: str, units: int) -> np.n
             values = [_excess(stored[0] if stored else np.full(len(sts), np.nan), sts, offset)]
         elif atom == "tdmi":
             values = [np.sum(values, axis=0)]
+        x, y = (x, y) if place is None else (place[x], place[y])
         out[x, y] = values[0]
         out[y, x] = values[-1]
     return out

@@ -1,4 +1,4 @@
-"""Everything by name: actions, and beside them runs, and a unit as layer.unit."""
+"""Everything by name: actions, and beside them runs, and units as layer.unit, as group.unit, or by their names."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from textual.widgets import Input, OptionList
 
 from synergy_tui.errors import UsageError
 from synergy_tui.explorer.dialogs.base import is_open
-from synergy_tui.units import UnitName
 
 if TYPE_CHECKING:
+    from textual.fuzzy import Matcher
+
     from synergy_tui.explorer.host import Host
+    from synergy_tui.explorer.run import Run
 
 
 class Places(Provider):
@@ -32,18 +34,41 @@ class Places(Provider):
         """A unit that is there comes first."""
         app, matcher = self._explorer, self.matcher(query)
         run = app.shown
-        if run is not None:
-            try:
-                unit = UnitName.parse(query.strip(), *run.shape).number(run.per_layer)
-                yield Hit(1.0, f"unit {run.name(unit)}", partial(app.go_to, unit), None, "Put the cursor on this unit")
-            except UsageError:
-                pass
+        for score, unit in _units(run, query.strip(), matcher) if run is not None else ():
+            text = f"unit {run.told(unit)}" if run is not None else ""
+            yield Hit(score, Text(text), partial(app.go_to, unit), text, "Put the cursor on this unit")
         for text, place in app.places():
             score = max(
                 matcher.match(f"run {text}"), 0.9 if query.strip() and place.id.startswith(query.strip()) else 0.0
             )
             if score > 0:
                 yield Hit(score, Text(f"run {text}"), partial(app.visit, place), f"run {text}", "Open this run")
+
+
+MOST_UNITS = 20
+"""Units that are listed at once."""
+
+
+def _units(run: Run, typed: str, matcher: Matcher) -> list[tuple[float, int]]:
+    """(how well it fits, unit) of the units that may be meant: the one that is called so, then those whose name or
+    group has the letters."""
+    try:
+        found = [(1.0, run.naming.number(typed))]
+    except UsageError:
+        found = []
+    letters, naming = typed.casefold().replace(" ", ""), run.naming
+    if not letters or not (naming.names or naming.groups):
+        return found
+    like = []
+    for unit in run.numbers.tolist() if naming.groups else naming.names:
+        text = naming.told(unit)
+        rest = iter(text.casefold())
+        # The matcher is dear: it is asked about those that have the letters in order.
+        if all(letter in rest for letter in letters) and (score := matcher.match(f"unit {text}")) > 0:
+            like.append((min(score, 0.99), unit))
+    like.sort(key=lambda one: (-one[0], one[1]))
+    known = {unit for _, unit in found}
+    return [*found, *(one for one in like[:MOST_UNITS] if one[1] not in known)]
 
 
 class Palette(CommandPalette):

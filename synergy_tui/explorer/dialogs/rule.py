@@ -34,16 +34,25 @@ class AskRule(Dialog[tuple[str, frozenset[int]]]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = "Mark by rule"
-            yield Input(self._rule, placeholder=EXAMPLES[0], compact=True)
+            yield Input(self._rule, placeholder=self._examples()[0], compact=True)
             yield Lines(id="rule-says")
             yield Lines(id="rule-examples")
 
     def begin(self) -> None:
         self.query_one(Input).cursor_blink = False
-        examples = [Text(f"  {one}") for one in EXAMPLES]
+        examples = [Text(f"  {one}") for one in self._examples()]
         head = Text("For example, with any score the map can show:", self.explorer.ink.dim)
         self.query_one("#rule-examples", Lines).show([Text(), head, *examples], self.explorer.ink)
         self._tell(self._rule)
+
+    def _examples(self) -> list[str]:
+        """Where layers or units have names, with some of these."""
+        run = self._run
+        out = [one.replace("layers 10-20", run.groups[0]) if run.groups else one for one in EXAMPLES]
+        if run.groups:
+            out[-1] = f"all in {', '.join(run.groups[-2:])}"
+        named = [run.name(unit) for unit in run.numbers[:2].tolist()] if run.naming.names else []
+        return [*out, ", ".join(named)] if named else out
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
@@ -55,18 +64,21 @@ class AskRule(Dialog[tuple[str, frozenset[int]]]):
             says.show(["Type a rule; enter marks the units it names."])
             return
         try:
-            units = by_rule(rule, self._run.values(), self._run.per_layer)
+            units = self._units(rule)
         except UsageError as error:
             says.show([Text(str(error), self.explorer.ink.warm)], self.explorer.ink)
             return
         layers = len({unit // self._run.per_layer for unit in units})
-        says.show([Text(f"{len(units)} of {self._run.units} units in {layers} layers", "bold")])
+        says.show([Text(f"{len(units)} of {self._run.count} units in {layers} {self._run.layers_called}", "bold")])
+
+    def _units(self, rule: str) -> frozenset[int]:
+        return by_rule(rule, self._run.values(), self._run.per_layer, self._run.naming)
 
     @on(Input.Submitted)
     def _done(self, event: Input.Submitted) -> None:
-        rule = event.value.strip() or EXAMPLES[0]
+        rule = event.value.strip() or self._examples()[0]
         try:
-            self.dismiss((rule, by_rule(rule, self._run.values(), self._run.per_layer)))
+            self.dismiss((rule, self._units(rule)))
         except UsageError as error:
             self._tell(rule)
             self.explorer.say(str(error), "error")

@@ -34,6 +34,7 @@ from synergy_tui.jobs.plan.links import Link
 from synergy_tui.jobs.specs.ablate import AblateRequest
 from synergy_tui.jobs.specs.fields import fields
 from synergy_tui.terms import CONTROL_ORDERS, DEFAULT_ORDERS, PAIRS, RANKINGS, SWEEPS
+from synergy_tui.units import UnitName
 
 if TYPE_CHECKING:
     from synergy_tui.jobs.plan import Plan
@@ -250,7 +251,8 @@ class AblationView(View):
 
         if run.place.sample:
             raise UsageError("the sample result cannot be ablated: it is read-only", "start a run of your own with n")
-        units = ",".join(run.name(one) for one in sorted(marks))
+        # By their places: a name may have commas.
+        units = ",".join(str(UnitName.of(one, run.per_layer)) for one in sorted(marks))
         marked = "marked" in [one.strip() for one in texts["orders"].split(",")]
         (asked,) = AblateRequest.read({**texts, "decomposition": run.place.id, "units": units if marked else ""})
         asked = asked.replace(prompts=min(asked.prompts, max(run.row["valid_prompts"], 1)))
@@ -273,11 +275,13 @@ class AblationView(View):
         if run is None or not marks:
             return [Text(" nothing is marked: space, M in the map", self.ink.dim)]
         per_layer = np.bincount([unit // run.per_layer for unit in marks], minlength=run.layers)
-        full = int((per_layer == run.per_layer).sum())
+        sizes = run.there.reshape(run.shape).sum(axis=1)
+        full = int(((per_layer == sizes) & (sizes > 0)).sum())
         blocks = self.ink.shades if self.ink.ascii else " ▁▂▃▄▅▆▇█"
-        bars = "".join(blocks[round(one / run.per_layer * (len(blocks) - 1))] for one in per_layer)
+        shares = per_layer / np.maximum(sizes, 1)
+        bars = "".join(blocks[round(float(one) * (len(blocks) - 1))] for one in shares)
         lines = [
-            Text(f" {len(marks)} marked, {len(marks) / run.units:.1%}, by layer:"),
+            Text(f" {len(marks)} marked, {len(marks) / run.count:.1%}, by layer:"),
             Text(f" {bars[:60]}", self.ink.warm),
         ]
         return [*lines, Text(f" {full} whole layers: no matched control there", self.ink.warm)] if full else lines

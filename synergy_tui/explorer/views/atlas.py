@@ -50,7 +50,8 @@ class AtlasView(View):
     SIDE = "#unit-panel"
     HELP = (
         "Each cell is a unit, each row a layer, early layers at the top. The bar beside a row is the layer's mean. "
-        "Warm is synergistic, cool is redundant; the number under the cursor is always written below the map."
+        "Warm is synergistic, cool is redundant; the number under the cursor is always written below the map. Digits "
+        "go to a unit by its place, as 14.5; : takes one by its name or its group, as : frontal.5."
     )
 
     def compose(self) -> ComposeResult:
@@ -66,6 +67,7 @@ class AtlasView(View):
         self._typed, self._refused = "", False
         self._extreme = False
         self._anchor: tuple[int, int] | None = None
+        self._column = (-1, 0)  # a unit, and the column to go on in from there
         self._hovered: int | None = None
         self._read: Run | None = None
         self._drawn: tuple[object, ...] = ()
@@ -169,7 +171,7 @@ class AtlasView(View):
         panel = self.query_one("#unit-panel", Lines)
         self._tell_readout(run)
         self._tell_below(run)
-        lines = telling.panel(run, self.selection.unit, self.ink)
+        lines = telling.panel(run, self.selection.unit, self.ink, panel.content_size.width or 30)
         who = (run, self.selection.unit, self.selection.prompt)
         if self._rested is not None and self._rested[0] is run:
             lines += self._rested[3]
@@ -243,11 +245,12 @@ class AtlasView(View):
         run = self.run
         if run is None:
             return
-        layer, unit = divmod(self.selection.unit, run.per_layer)
-        layer = min(max(layer + layers, 0), run.layers - 1)
-        unit = min(max(unit + units, 0), run.per_layer - 1)
         self._typed, self._extreme = "", False
-        self.selection.unit = layer * run.per_layer + unit
+        before = self.selection.unit
+        # Over a layer with few units the cursor goes on in the column that it came from.
+        column = self._column[1] if self._column[0] == before and layers else before % run.per_layer
+        self.selection.unit = run.step(before, layers, units, column)
+        self._column = (self.selection.unit, column if layers else self.selection.unit % run.per_layer)
         self.show()
 
     def action_extreme(self, step: int) -> None:
@@ -300,9 +303,9 @@ class AtlasView(View):
             return  # the rest of a place that is not there
         self._typed += char
         layer, _, unit = self._typed.partition(".")
-        wanted = (int(layer or 0), int(unit or 0) if unit.isdigit() else self.selection.unit % run.per_layer)
-        if wanted[0] < run.layers and wanted[1] < run.per_layer:
-            self.selection.unit = wanted[0] * run.per_layer + wanted[1]
+        found = _typed_unit(run, int(layer or 0), unit, self.selection.unit % run.per_layer)
+        if found is not None:
+            self.selection.unit = found
         else:
             self.explorer.say(f"There is no unit {self._typed}.", "warning")
             self._typed, self._refused = "", True
@@ -342,7 +345,7 @@ class AtlasView(View):
             units = list(range(unit, run.units, run.per_layer))
         else:
             units = [self.selection.unit]
-        self.selection.toggle(frozenset(units))
+        self.selection.toggle(run.present(units))
         self.show()
 
     # For copying and for `?`
@@ -364,18 +367,38 @@ class AtlasView(View):
         run = self.run
         if run is None:
             return [], []
-        names = list(run.scores)
-        columns = ["layer", "unit", *names]
+        names, naming = list(run.scores), run.naming
+        called = [*(["group"] if naming.groups else []), *(["name"] if naming.names else [])]
+        columns = ["layer", "unit", *called, *names]
         values = [run.scores[name].values for name in names]
-        rows = [
-            (unit // run.per_layer, unit % run.per_layer, *(_known(one[unit]) for one in values))
-            for unit in range(run.units)
-        ]
+        rows = []
+        for unit in run.numbers.tolist():
+            layer, place = divmod(unit, run.per_layer)
+            words = {"group": naming.layer(layer), "name": naming.names.get(unit)}
+            rows.append((layer, place, *(words[one] for one in called), *(_known(one[unit]) for one in values)))
         return columns, rows
 
     def about(self) -> list[str]:
         run = self.run
         return telling.about_unit(run, self.selection.unit, self.selection.score) if run else []
+
+
+def _typed_unit(run: Run, layer: int, unit: str, column: int) -> int | None:
+    """The unit that was typed as layer and place, or as far as it has been typed; without a place, the one nearest to a
+    column. None where there is none that begins so."""
+    if layer >= run.layers:
+        return None
+    known = _places(run, layer)
+    if not unit.isdigit() and known:
+        return layer * run.per_layer + min(known, key=lambda one: abs(one - column))
+    begun = [one for one in known if str(one).startswith(str(int(unit)))] if unit.isdigit() else []
+    return layer * run.per_layer + min(begun) if begun else None
+
+
+def _places(run: Run, layer: int) -> list[int]:
+    """Places of a layer that have a unit."""
+    start = layer * run.per_layer
+    return [one for one in range(run.per_layer) if run.there[start + one]]
 
 
 def _company(run: Run, unit: int, prompt: int) -> tuple[list[tuple[int, float]], list[float]]:
@@ -417,4 +440,5 @@ def _picture(run: Run, name: str, masked: bool, marks: frozenset[int]) -> Pictur
         centre,
         reach_of(profile, centre),
         score.shown.reshape(shape),
+        **run.rows,
     )

@@ -268,7 +268,8 @@ class ClaimsView(View):
             return []
         drawn = []
         for atom, pairs in self._strongest.items():
-            text = arcs.draw(pairs, layers, atom, each - 1, plain, rows - arcs.FRAME)
+            names = self.run.groups if self.run is not None else ()
+            text = arcs.draw(pairs, layers, atom, each - 1, plain, rows - arcs.FRAME, names)
             drawn.append([Text(" ").append_text(line) for line in text.split("\n") if line.plain])
         if not beside:
             return [line for lines in drawn[: height // rows] for line in lines]

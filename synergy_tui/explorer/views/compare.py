@@ -8,6 +8,8 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
+from synergy_tui.drawing.naming import in_middle
+from synergy_tui.drawing.tables import printable
 from synergy_tui.errors import SynergyError
 from synergy_tui.explorer import telling
 from synergy_tui.explorer.keys import Action, bindings, moves
@@ -32,6 +34,9 @@ WOULD_SHOW = (
     "checkpoint, or another model. n makes one and says what it costs before it starts.",
 )
 """What stands in the view while there is nothing to compare."""
+
+NUMBERS = 34
+"""Columns that A, B and their difference take behind a unit's name."""
 
 SHOWN = ("runs", "categories", "training")
 """What is held side by side; `o` goes through them."""
@@ -128,10 +133,12 @@ class CompareView(View):
         self._rows = drawn.rows(self._sides)
         names = " · ".join(f"{drawn.letter(place)} {one}" for place, one in enumerate(drawn.named(self._sides)[:2]))
         training = self._shown == "training"
-        over = "contrast over training steps" if training else "over depth"
+        width = self.query_one("#compare-profiles").content_size.width or self.size.width
+        categories = {} if training else drawn.categories(self._sides, width)
+        over = "contrast over training steps" if training else "by group" if categories else "over depth"
         self.head("#compare-profiles", f"{ranking}: {over}" if training else f"{ranking} {over}", f"{self._next()}: o")
         curves = drawn.over_training(self._sides) if training else drawn.lines(self._sides)
-        self.query_one(Plot).draw(curves, self.ink)
+        self.query_one(Plot).draw(curves, self.ink, names=categories or None)
         self.query_one("#compare-map").display = self._shown == "runs"
         self.head("#compare-map", "B − A", f"{self._place % self._count + 1} of {self._count}  . and ,")
         self._draw_difference()
@@ -155,10 +162,13 @@ class CompareView(View):
         self.difference.ink = self.ink
         told = self.query_one("#compare-unit", Lines)
         if gap is None:
-            self.difference.say("The two have different geometries: there is no difference by unit.")
+            self.difference.say("The two have different units: there is no difference by unit.")
             told.show([], self.ink)
             return
-        self.difference.show(_picture(gap), self._cursor(gap.shape))
+        run = self.run
+        # A is the run in front, or another checkpoint of its training, of the same model.
+        rows = run.rows if run is not None and run.shape == gap.shape else {}
+        self.difference.show(_picture(gap, rows), self._cursor(gap.shape))
         self._tell_unit()
 
     def _cursor(self, shape: tuple[int, ...]) -> tuple[int, int]:
@@ -171,7 +181,8 @@ class CompareView(View):
         assert other.values is not None
         unit = min(self.selection.unit, first.values.size - 1)
         before, after = float(first.values.ravel()[unit]), float(other.values.ravel()[unit])
-        line = Text.assemble((f" {unit // first.per_layer}.{unit % first.per_layer}", "bold"), "  A ")
+        room = max((self.difference.content_size.width or 60) - NUMBERS, 8)
+        line = Text.assemble((f" {in_middle(printable(first.naming.told(unit)), room)}", "bold"), "  A ")
         line.append(f"{before:.2f}", "bold").append("  B ").append(f"{after:.2f}", "bold")
         line.append("  B − A ").append(f"{after - before:+.2f}", "bold")
         self.query_one("#compare-unit", Lines).show([line], self.ink)
@@ -183,6 +194,11 @@ class CompareView(View):
             return
         count, per_layer = picture.colour.shape
         layer, unit = self._cursor((count, per_layer))
+        run = self.run
+        if run is not None and run.shape == (count, per_layer):
+            layer, unit = divmod(run.step(self.selection.unit, layers, units, unit), per_layer)
+            self._point(layer, unit, per_layer)
+            return
         layer, unit = min(max(layer + layers, 0), count - 1), min(max(unit + units, 0), per_layer - 1)
         self._point(layer, unit, per_layer)
 
@@ -244,8 +260,8 @@ class CompareView(View):
         return [self.value()] if self.value() else []
 
 
-def _picture(gap: np.ndarray) -> Picture:
-    """The difference by unit [layers, units], B − A, as the map draws it: around zero."""
+def _picture(gap: np.ndarray, rows: dict[str, Any]) -> Picture:
+    """The difference by unit [layers, units], B − A, as the map draws it: around zero. rows: as a run has them."""
     import numpy as np
 
     known = gap[np.isfinite(gap)]
@@ -255,7 +271,7 @@ def _picture(gap: np.ndarray) -> Picture:
     means = [float(row[np.isfinite(row)].mean()) if np.isfinite(row).any() else None for row in gap]
     profile = [{"layer": layer, "value": value, "low": None, "high": None} for layer, value in enumerate(means)]
     farthest = max((abs(one) for one in means if one is not None), default=0.0)
-    return Picture(colour, nothing, nothing, True, profile, 0.0, farthest, gap, ("lower in B", "higher in B"))
+    return Picture(colour, nothing, nothing, True, profile, 0.0, farthest, gap, ("lower in B", "higher in B"), **rows)
 
 
 def _brief(row: dict[str, Any], by: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@ verdict."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from synergy_tui.drawing import ladder as drawn
+from synergy_tui.drawing.naming import groups
 from synergy_tui.drawing.plots import Line
 from synergy_tui.drawing.tables import printable
 from synergy_tui.explorer import telling
@@ -26,6 +27,7 @@ from synergy_tui.terms import ORDER_PARAMETERS
 
 if TYPE_CHECKING:
     from synergy_tui.store.cache import Cache
+    from synergy_tui.units import Naming
 
 MEANINGS = {
     "contrast": "middle layers minus the others, on the scaled ranking: the contrast of the map, level by level.",
@@ -39,12 +41,14 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Shown:
-    """A ladder that was read. maps: [layers, units] of its ranking, scaled, by level. count: ladders there are."""
+    """A ladder that was read. maps: [layers, units] of its ranking, scaled, by level. count: ladders there are.
+    naming: of their units."""
 
     place: int
     count: int
     found: dict[str, Any]
     maps: dict[int, np.ndarray]
+    naming: Naming
 
 
 WOULD_SHOW = (
@@ -222,7 +226,11 @@ class DifficultyView(View):
         else:
             nothing = np.zeros(values.shape, bool)
             unit = min(self.selection.unit, values.size - 1)
-            small.show(Picture(values, nothing, nothing, True, [], 0.5, 0.5, values), divmod(unit, values.shape[1]))
+            there = np.ones(values.size, bool)
+            there[list(shown.naming.holes)] = False
+            picture = Picture(values, nothing, nothing, True, [], 0.5, 0.5, values)
+            picture = replace(picture, groups=groups(shown.naming), there=there.reshape(values.shape))
+            small.show(picture, divmod(unit, values.shape[1]))
         self.query_one("#ladder-level", Lines).show(self._told(level), self.ink)
 
     def _told(self, level: dict[str, Any]) -> list[Text]:
@@ -342,4 +350,4 @@ def _ladder(cache: Cache, capture: str, place: int) -> Shown | None:
             continue  # deleted, or left behind by an export
         size = (shape["layers"], shape["units_per_layer"])
         maps[level["level"]] = load.unit_scores(cache, level["map"], found["ranking"], size)
-    return Shown(place, len(every), found, maps)
+    return Shown(place, len(every), found, maps, load.naming(cache, found["capture"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -153,13 +154,13 @@ class PairsView(View):
             self.head("#pairs-pane", "")
             return
         if self.selection.partner is None or self.selection.partner == self.selection.unit:
-            self.selection.partner = (self.selection.unit + 1) % run.units if run.units > 1 else self.selection.unit
+            self.selection.partner = run.next_to(self.selection.unit)
         asked = (run, self._atom())
         if not self._asked or self._asked[0] is not run or self._asked[1] != asked[1]:
             if not self._asked or self._asked[0] is not run:
-                self._depth, self._levels = 0 if run.units > 200 else 99, []  # those of another run have other units
+                self._depth, self._levels = 0 if run.count > 200 else 99, []  # those of another run have other units
             self._asked = asked
-            readout.show([f" reading {asked[1]} of {run.units * (run.units - 1) // 2:,} pairs …"], self.ink)
+            readout.show([f" reading {asked[1]} of {run.count * (run.count - 1) // 2:,} pairs …"], self.ink)
             self.explorer.in_thread("matrix", lambda: (asked, _read(*asked)), self._there)
         else:
             self._draw(run)
@@ -183,7 +184,7 @@ class PairsView(View):
             self.matrix.point(cursor)
         else:
             self._drawn = drawn
-            self.matrix.show(level, cursor, run.per_layer)
+            self.matrix.show(level, cursor, run.per_layer, run.naming)
             self._legend(level)
         value = float(level.values[cursor])
         row, column = self.matrix.label(cursor[0]), self.matrix.label(cursor[1])
@@ -191,7 +192,7 @@ class PairsView(View):
         if np.isnan(value):
             line.append("   a unit with itself is no pair" if cursor[0] == cursor[1] else "   invalid: no value")
         self.query_one("#pairs-readout", Lines).show([line], self.ink)
-        count = run.units * (run.units - 1) // 2
+        count = run.count * (run.count - 1) // 2
         self.head("#pairs-pane", f"{self._atom()} of {count:,} pairs, nats · {_grain(level, run)}")
         self.set_timer(REST, self._ask_pair)
 
@@ -218,7 +219,9 @@ class PairsView(View):
         (run, x, y), self._pair, self._removed = found
         if run is not self.run or run is None or (x, y) != (self.selection.unit, self.selection.partner):
             return
-        lines = [Text(f"pair {run.name(x)} – {run.name(y)}", "bold"), Text()]
+        who = f"pair {run.name(x)} – {run.name(y)}"
+        wide = max(self.query_one("#pair-panel").content_size.width, 12)
+        lines = [*(Text(one, "bold") for one in textwrap.wrap(who, wide)), Text()]
         if not self._pair:
             lines.append(Text("no pair"))
         nats = {name: self._pair[name] for name in self._known if name in self._pair}
@@ -253,15 +256,15 @@ class PairsView(View):
         last = len(level.edges) - 2
         row = min(max(level.cell_of(self.selection.unit) + rows, 0), last)
         column = min(max(level.cell_of(self.selection.partner or 0) + columns, 0), last)
-        self.selection.unit, self.selection.partner = int(level.edges[row]), int(level.edges[column])
+        self.selection.unit, self.selection.partner = level.first(row), level.first(column)
         self._draw(run)
 
     def on_pair_matrix_pointed(self, message: PairMatrix.Pointed) -> None:
         if self.run is not None and self._levels:
             level = self._levels[self._depth]
             self.selection.unit, self.selection.partner = (
-                int(level.edges[message.row]),
-                int(level.edges[message.column]),
+                level.first(message.row),
+                level.first(message.column),
             )
             self._draw(self.run)
 
@@ -328,15 +331,16 @@ class PairsView(View):
 
 
 def _grain(level: Level, run: Run) -> str:
-    size = int(np.diff(level.edges).max())
-    return "single pairs" if size == 1 else "layers" if size == run.per_layer else f"{size} × {size} units a cell"
+    size = level.size
+    return "single pairs" if size == 1 else run.layers_called if level.whole else f"{size} × {size} units a cell"
 
 
 def _read(run: Run, atom: str) -> list[Level]:
     from synergy_tui.store import walk
 
-    matrix = walk.pair_matrix(run.place.cache, run.place.id, atom, run.units)
-    return levels(matrix, run.per_layer)
+    numbers = run.numbers
+    matrix = walk.pair_matrix(run.place.cache, run.place.id, atom, run.units, numbers)
+    return levels(matrix, run.per_layer, numbers=numbers)
 
 
 def _pair(run: Run, x: int, y: int) -> tuple[dict[str, float], Removed]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +25,7 @@ from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.editor import SQLEditor
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.table import ResultTable
+from synergy_tui.units import Naming
 
 if TYPE_CHECKING:
     from synergy_tui.explorer.run import Run
@@ -312,12 +315,18 @@ class SQLView(View):
             self._say("Ask something first.")
             return
         try:
-            made = as_run(self._answer, self._asked.place, self._asked.title)
+            made = as_run(self._answer, self._asked.place, self._asked.title, self._naming(self._asked.sql))
         except UsageError as error:
             self._say(str(error))
             return
         self.explorer.show_made(made)
         self.explorer.to_view("atlas")
+
+    def _naming(self, sql: str) -> Naming | None:
+        """What the units of a result are called, where the question was about the run in front."""
+        run = self.explorer.behind or self.run
+        about = run is not None and any(one and one in sql for one in (run.place.id, run.row["capture"]))
+        return run.naming if run is not None and about else None
 
     def sql(self) -> str:
         return self.query_text
@@ -330,10 +339,10 @@ class SQLView(View):
         return (self._answer.columns, self.result.ordered) if self._answer is not None else ([], [])
 
 
-def as_run(answer: Answer, place: Place, title: str) -> Run:
+def as_run(answer: Answer, place: Place, title: str, naming: Naming | None = None) -> Run:
     """A result with the columns layer and unit, and numbers beside them, as something the map can show. place: of the
-    cache that was asked. title: what the map is called. Raises UsageError when it has not, or has two rows for a
-    unit."""
+    cache that was asked. title: what the map is called. naming: of the units asked about; columns group_name and name
+    say it too. Raises UsageError when it has not, or has two rows for a unit."""
     from synergy_tui.explorer.run import made_score, unfinished
 
     names = [name.lower() for name in answer.columns]
@@ -357,6 +366,13 @@ def as_run(answer: Answer, place: Place, title: str) -> Run:
         raise UsageError(f"{layers} layers × {per_layer} units are too many for a map", f"at most {LARGEST}")
     if len(set(places)) < len(places):
         raise UsageError("several rows have the same layer and unit", "narrow it to one run, or GROUP BY layer, unit")
+    naming = _named(names, answer.rows, places, layers, per_layer) or naming
+    if naming is not None and layers <= naming.layers and per_layer <= naming.per_layer:
+        layers, per_layer = naming.layers, naming.per_layer
+        there = {layer * per_layer + unit for layer, unit in places}
+        naming = replace(naming, holes=naming.holes - there)
+    else:
+        naming = None
     scores = {}
     for column in numbers:
         values = np.full(layers * per_layer, np.nan)
@@ -366,7 +382,33 @@ def as_run(answer: Answer, place: Place, title: str) -> Run:
     described = {"name": title, "tasks": _rows(len(answer.rows)), "prompts": 0, "steps": 0}
     described |= {"estimator": "", "redundancy": "", "lag": "", "capture": "", "valid_prompts": None}
     described |= {"layers": layers, "units_per_layer": per_layer}
-    return unfinished(place, described, scores)
+    return unfinished(place, described, scores, naming=naming)
+
+
+def _named(
+    names: list[str], rows: Sequence[Sequence[Any]], places: list[tuple[int, int]], layers: int, per_layer: int
+) -> Naming | None:
+    """What the columns group_name and name of a result say; None where it has no such words. Behind the last unit of a
+    group there is nothing."""
+    words: dict[str, dict[tuple[int, int], str]] = {}
+    for column in ("group_name", "name"):
+        if column in names:
+            found = zip(places, (row[names.index(column)] for row in rows), strict=True)
+            words[column] = {where: word for where, word in found if isinstance(word, str) and word}
+    if not any(words.values()):
+        return None
+    group = {layer: word for (layer, _), word in words.get("group_name", {}).items()}
+    last: dict[int, int] = {}
+    for layer, unit in places:
+        last[layer] = max(unit, last.get(layer, 0))
+    beyond = [layer * per_layer + unit for layer in last for unit in range(last[layer] + 1, per_layer)]
+    return Naming(
+        layers,
+        per_layer,
+        tuple(group.get(layer, str(layer)) for layer in range(layers)) if group else (),
+        {layer * per_layer + unit: word for (layer, unit), word in words.get("name", {}).items()},
+        holes=frozenset(beyond),
+    )
 
 
 def _rows(count: int) -> str:

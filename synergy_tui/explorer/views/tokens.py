@@ -97,7 +97,7 @@ class TokensView(View):
             return None
         partner = self.selection.partner
         if partner is None or partner == self.selection.unit:
-            partner = (self.selection.unit + 1) % max(run.units, 1)
+            partner = run.next_to(self.selection.unit)
         return partner
 
     def _there(self, found: tuple[tuple[Any, ...], _Response]) -> None:
@@ -127,8 +127,9 @@ class TokensView(View):
         reach = float(np.abs(known).max()) if len(known) and np.abs(known).max() > 0 else 1.0
         selection.step = min(selection.step, max(len(response.pieces) - 1, 0))
         partner = self._asked[2]
-        who = f"head {run.name(selection.unit)}"
-        who += " with all partners" if partner is None else f" with head {run.name(partner)}"
+        kind = run.unit_called
+        who = f"{kind} {run.name(selection.unit)}"
+        who += " with all partners" if partner is None else f" with {kind} {run.name(partner)}"
         self.head(
             "#tokens-pane",
             f"local {_word(atom)} of {who}",

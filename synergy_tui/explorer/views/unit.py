@@ -15,7 +15,7 @@ from synergy_tui.explorer.keys import Action, bindings, moves
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.plot import Plot
-from synergy_tui.explorer.widgets.table import ResultTable
+from synergy_tui.explorer.widgets.table import WIDEST, ResultTable
 from synergy_tui.terms import ATOMS, BASELINES, NO_ATOMS, NO_SERIES, RANKINGS
 
 ORDERS = ("sts", "rtr", "excess", "tdmi")
@@ -94,7 +94,13 @@ class UnitView(View):
         unit = self.selection.unit
         place = run.place_in(self.selection.score, unit)
         where = f" · place {place[0]} of {place[1]} in {self.selection.score}" if place else ""
-        self.head("#unit-scores", f"Head {run.name(unit)}{where}")
+        kind, room = run.unit_called.capitalize(), self._room - 2
+        who = run.name(unit)
+        if run.naming.names and room > 0:
+            where = where if len(f"{kind} {who}{where}") <= room else ""
+            who = telling.fitting_name(run, unit, room - len(f"{kind} {where}"))
+        who = f"{kind} {who}"
+        self.head("#unit-scores", f"{who}{where}")
         lines, rows = _scores(run, unit, self._room), self.query_one("#unit-scores").content_size.height
         if run.of_pairs:
             lines += [Text(), *telling.wrapped(f"{NO_ATOMS[0].upper()}{NO_ATOMS[1:]}; {NO_SERIES}.", self._room)]
@@ -141,9 +147,9 @@ class UnitView(View):
     def _columns(self) -> list[str]:
         """What has room beside the partner, the one they are ordered by first."""
         room = self.table_of_partners.content_size.width
-        return [self._order, *(one for one in self._orders if one != self._order)][
-            : max((room - 11) // 8, 1) if room else 4
-        ]
+        names = [len(self.run.name(int(one))) for one in self._partners["partner"]] if self.run is not None else []
+        count = max((room - min(max([7, *names]), WIDEST) - 4) // 8, 1) if room else 4
+        return [self._order, *(one for one in self._orders if one != self._order)][:count]
 
     @property
     def _orders(self) -> tuple[str, ...]:

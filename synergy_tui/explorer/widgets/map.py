@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
@@ -20,7 +21,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from synergy_tui.drawing import scale
-from synergy_tui.drawing.atlas import PROFILE_WIDTH, bar
+from synergy_tui.drawing.atlas import PROFILE_WIDTH, bar, label_room
+from synergy_tui.drawing.naming import shortened
 from synergy_tui.explorer.widgets.ink import Ink
 
 if TYPE_CHECKING:
@@ -43,7 +45,9 @@ WIDEST_PROFILE = 60
 class Picture:
     """What the map draws. colour [layers, units]: in [0, 1], NaN for no value. masked, marked [layers, units] bool.
     diverging: which scale. profile: rows with value, low, high; centre, reach: of their scale. values
-    [layers, units]: the numbers, which are written where a cell has room. sides: what low and high are called."""
+    [layers, units]: the numbers, which are written where a cell has room. sides: what low and high are called. groups:
+    names of the layers; empty where they have numbers. there [layers, units] bool: which places have a unit, None where
+    all have one."""
 
     colour: np.ndarray
     masked: np.ndarray
@@ -54,6 +58,12 @@ class Picture:
     reach: float
     values: np.ndarray | None = None
     sides: tuple[str, str] = ("redundant", "synergistic")
+    groups: tuple[str, ...] = ()
+    there: np.ndarray | None = None
+
+    def empty(self, layer: int, unit: int) -> bool:
+        """Whether a place has no unit."""
+        return self.there is not None and not self.there[layer, unit]
 
 
 class LayerMap(Widget, can_focus=True):
@@ -143,9 +153,11 @@ class LayerMap(Widget, can_focus=True):
         picture in this size."""
         self.cell, self.tall, self.profile_width, self.scale_width, self.stacked = 1, 1, 0, 0, False
         self._numbers: tuple[int, int] | None = None
+        self._labels, self._margin = [""], 3
         if self.picture is None:
             return
         layers, units = self.picture.colour.shape
+        self._label(label_room(self.content_size.width))
         self.stacked = bool(self.ink.upper_half) and layers > self._rows
         # Of two layers in one row there is a mean and no interval.
         whole = PROFILE_WIDTH + (6 if self.stacked else INTERVAL_WIDTH) + 1
@@ -155,6 +167,9 @@ class LayerMap(Widget, can_focus=True):
             wanted = whole if size > 3 and self.with_profile and self.picture.profile else self.profile_width
             if units * size <= self._room(wanted):
                 break
+        spare = self.content_size.width - self._margin - units * self.cell - self.profile_width
+        if self.picture.groups and spare > 0:
+            self._label(self._margin - 2 + spare)
         if self.profile_width:
             numbers = INTERVAL_WIDTH if self.profile_width >= whole and not self.stacked else 6
             spare = self.content_size.width - self._margin - units * self.cell - self.profile_width
@@ -165,6 +180,14 @@ class LayerMap(Widget, can_focus=True):
         if not self.stacked:
             self._numbers = self._written()
 
+    def _label(self, room: int) -> None:
+        """What stands before the rows: names in at most so many columns, or numbers."""
+        assert self.picture is not None
+        layers = self.picture.colour.shape[0]
+        named = self.picture.groups
+        self._labels = shortened(named, room) if named else [str(layer) for layer in range(layers)]
+        self._margin = max(map(cell_len, self._labels)) + 2
+
     def _written(self) -> tuple[int, int] | None:
         """Columns and decimals of the numbers in the cells, None where they have no room."""
         assert self.picture is not None
@@ -173,11 +196,6 @@ class LayerMap(Widget, can_focus=True):
     @property
     def _rows(self) -> int:
         return max(self.content_size.height - 1, 1)
-
-    @property
-    def _margin(self) -> int:
-        layers = self.picture.colour.shape[0] if self.picture is not None else 1
-        return len(str(layers - 1)) + 2
 
     def _profile_fits(self, cell: int) -> int:
         if not self.with_profile or self.picture is None:
@@ -260,7 +278,8 @@ class LayerMap(Widget, can_focus=True):
         found = held
         if found == self.cursor and self.stacked and self.picture is not None:
             # Of two layers in one row the upper one was meant at first, and now the other.
-            found = (min(found[0] + 1, self.picture.colour.shape[0] - 1), found[1])
+            other = (min(found[0] + 1, self.picture.colour.shape[0] - 1), found[1])
+            found = found if self.picture.empty(*other) else other
         if self.can_focus:
             self.focus()
         self.post_message(self.Pointed(*found))
@@ -289,7 +308,11 @@ class LayerMap(Widget, can_focus=True):
         layer = self._first[0] + (y - 1) // self.tall * (2 if self.stacked else 1)
         unit = self._first[1] + (x - self._margin) // self.cell
         in_sight = unit < min(self._first[1] + self._in_sight()[1], units)
-        return (layer, unit) if layer < layers and in_sight else None
+        if layer >= layers or not in_sight:
+            return None
+        if self.stacked and self.picture.empty(layer, unit) and layer + 1 < layers:
+            layer += 1
+        return None if self.picture.empty(layer, unit) else (layer, unit)
 
     def render_line(self, y: int) -> Strip:
         width, base = self.content_size.width, self.rich_style
@@ -362,8 +385,9 @@ class LayerMap(Widget, can_focus=True):
             return []
         middle = part == (self.tall - 1) // 2
         on_it = layer <= self.cursor[0] < layer + step
-        label = (self.cursor[0] if on_it else layer) if middle else ""
-        segments = [Segment(f"{label:>{self._margin - 1}} ", Style(bold=True) if on_it else self.ink.dim)]
+        label = self.ink.plain(self._labels[self.cursor[0] if on_it else layer]) if middle else ""
+        before = " " * (self._margin - 1 - cell_len(label))
+        segments = [Segment(f"{before}{label} ", Style(bold=True) if on_it else self.ink.dim)]
         last = min(self._first[1] + self._in_sight()[1], units)
         if step == 2:
             segments += self._half_row(layer, self._first[1], last)
@@ -378,6 +402,8 @@ class LayerMap(Widget, can_focus=True):
         """One row of a cell."""
         picture, cell = self.picture, self.cell
         assert picture is not None
+        if picture.empty(layer, unit):
+            return [Segment(" " * cell)]
         here, middle = (layer, unit) == self.cursor, part == (self.tall - 1) // 2
         text, style = self._fill(layer, unit, middle)
         marked = bool(picture.marked[layer, unit]) and middle
@@ -427,7 +453,8 @@ class LayerMap(Widget, can_focus=True):
         near = self.cursor[1] if layer <= self.cursor[0] <= layer + 1 else -1
         out, plain, cell = [], self._plain_cells, self.cell
         for unit in range(first, last):
-            if unit == near or marks[unit] or self.corner is not None:
+            nothing = upper[unit] < 0 and lower[unit] < 0 and self._no_unit(layer, unit)
+            if not nothing and (unit == near or marks[unit] or self.corner is not None):
                 out += self._half_cell(layer, unit)
                 continue
             steps = upper[unit], lower[unit]
@@ -436,6 +463,12 @@ class LayerMap(Widget, can_focus=True):
                 found = plain[steps] = self._halves(*steps)
             out.append(Segment(found[0] * cell, found[1]))
         return out
+
+    def _no_unit(self, layer: int, unit: int) -> bool:
+        """Whether neither of the two layers in a row has a unit there."""
+        assert self.picture is not None
+        below = min(layer + 1, len(self._steps) - 1)
+        return self.picture.empty(layer, unit) and self.picture.empty(below, unit)
 
     def _half_cell(self, layer: int, unit: int) -> list[Segment]:
         """Two layers in one row: the upper one in the colour of the sign, the lower in the colour behind it."""

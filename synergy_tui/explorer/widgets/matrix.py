@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from rich.cells import cell_len, set_cell_size
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
@@ -16,8 +17,11 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from synergy_tui.drawing import scale
+from synergy_tui.drawing.naming import in_middle
+from synergy_tui.drawing.tables import printable
 from synergy_tui.explorer.widgets.ink import Ink
 from synergy_tui.explorer.widgets.map import short_number, two_colours, written
+from synergy_tui.units import Naming
 
 GAP = -1
 
@@ -30,24 +34,48 @@ WIDEST, HIGHEST = 7, 3
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 """Signs whose lower part is filled."""
 
+LEAST_NAME = 4
+"""Columns from which on a layer's name is written above its cells."""
+
 LEAST_SHARED = 6
 """Eighths of a line from which on cells are parted at eighths; smaller ones have half a line each."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """The matrix at one zoom. edges: first unit of every cell, and the end. values [cells, cells]: nats, mean over the
-    pairs in a cell. gaps: cells before which a line is left."""
+    """The matrix at one zoom. edges: place of the first unit of every cell among those there are, and the end. values
+    [cells, cells]: nats, mean over the pairs in a cell. gaps: cells before which a line is left. numbers [units]: of
+    the units on the map, which may have places without one. starts: places of the first unit of every layer."""
 
     edges: np.ndarray
     values: np.ndarray
     gaps: frozenset[int]
     low: float
     high: float
+    numbers: np.ndarray
+    starts: frozenset[int]
 
     def cell_of(self, unit: int) -> int:
         """The cell that a unit falls into."""
-        return int(np.searchsorted(self.edges, unit, "right")) - 1
+        return int(np.searchsorted(self.edges, np.searchsorted(self.numbers, unit), "right")) - 1
+
+    def first(self, cell: int) -> int:
+        """The first unit of a cell."""
+        return int(self.numbers[self.edges[cell]])
+
+    def last(self, cell: int) -> int:
+        """The last unit of a cell."""
+        return int(self.numbers[self.edges[cell + 1] - 1])
+
+    @property
+    def size(self) -> int:
+        """Units of the largest cell."""
+        return int(np.diff(self.edges).max())
+
+    @property
+    def whole(self) -> bool:
+        """Whether every cell is a layer."""
+        return len(self.edges) - 1 == len(self.starts)
 
     @property
     def diverging(self) -> bool:
@@ -55,26 +83,30 @@ class Level:
         return self.low < 0 < self.high
 
 
-def levels(matrix: np.ndarray, per_layer: int, finest: int = 1) -> list[Level]:
-    """The matrix from layers down to single pairs, each level at most half as coarse as the one before. May take a
-    second for thousands of units."""
+def levels(matrix: np.ndarray, per_layer: int, finest: int = 1, numbers: np.ndarray | None = None) -> list[Level]:
+    """The matrix from layers down to single pairs, each level at most half as coarse as the one before. numbers: of its
+    units on the map, where some places have none. May take a second for thousands of units."""
     units = len(matrix)
-    sizes = [per_layer]
+    numbers = np.arange(units) if numbers is None else numbers
+    begins = np.flatnonzero(np.diff(numbers // per_layer, prepend=-1))
+    ends = np.append(begins[1:], units)
+    widest = int((ends - begins).max()) if units else 1
+    sizes = [widest]
     while sizes[-1] > finest:
         sizes.append(max(sizes[-1] // 2, finest) if sizes[-1] > 3 else finest)
     out = []
     for size in sizes:
         if size == 1:
-            out.append(_level(np.arange(units + 1), matrix, per_layer))
+            out.append(_level(np.arange(units + 1), matrix, widest, numbers, begins))
             continue
         # Cells never reach over a layer's edge.
-        starts = [layer + part for layer in range(0, units, per_layer) for part in range(0, per_layer, size)]
+        starts = [part for begin, end in zip(begins, ends, strict=True) for part in range(begin, end, size)]
         edges = np.array([*starts, units])
-        out.append(_level(edges, _pooled(matrix, edges), per_layer))
+        out.append(_level(edges, _pooled(matrix, edges), widest, numbers, begins))
     return out
 
 
-def _level(edges: np.ndarray, values: np.ndarray, per_layer: int) -> Level:
+def _level(edges: np.ndarray, values: np.ndarray, widest: int, numbers: np.ndarray, begins: np.ndarray) -> Level:
     known = values[np.isfinite(values)]
     # A few extremes must not drain the colours from all others.
     low, high = (
@@ -82,9 +114,10 @@ def _level(edges: np.ndarray, values: np.ndarray, per_layer: int) -> Level:
         if len(known)
         else (0, 0)
     )
-    wide = len(edges) > 1 and int(np.diff(edges).max()) * 3 <= per_layer
-    gaps = frozenset(np.flatnonzero(edges[:-1] % per_layer == 0)[1:].tolist()) if wide else frozenset()
-    return Level(edges, values, gaps, low, high)
+    wide = len(edges) > 1 and int(np.diff(edges).max()) * 3 <= widest
+    starts = frozenset(begins.tolist())
+    gaps = frozenset(np.searchsorted(edges, begins[1:]).tolist()) if wide else frozenset()
+    return Level(edges, values, gaps, low, high, numbers, starts)
 
 
 def _pooled(matrix: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -116,13 +149,16 @@ class PairMatrix(Widget, can_focus=True):
         self.level: Level | None = None
         self.cursor = (0, 0)
         self.per_layer = 1
+        self.naming = Naming(1, 1)
+        self.margin = MARGIN
         self._rows: list[int] = []
         self._columns: list[int] = []
         self._measure()
 
-    def show(self, level: Level | None, cursor: tuple[int, int], per_layer: int) -> None:
-        """Draws another level, atom or run."""
+    def show(self, level: Level | None, cursor: tuple[int, int], per_layer: int, naming: Naming | None = None) -> None:
+        """Draws another level, atom or run. naming: what its units are called, where they have names."""
         self.level, self.cursor, self.per_layer = level, cursor, per_layer
+        self.naming = naming or Naming(1, per_layer)
         self._lay_out(True)
         self.refresh()
 
@@ -134,7 +170,7 @@ class PairMatrix(Widget, can_focus=True):
             return
         regions = [region for one in (before, cursor) if (region := self._region(one))]
         if before[0] != cursor[0]:
-            regions += [Region(0, one.y, MARGIN, one.height) for one in regions]
+            regions += [Region(0, one.y, self.margin, one.height) for one in regions]
         if before[1] != cursor[1]:
             regions.append(Region(0, 0, self.content_size.width, 1))
         self.refresh(*regions)
@@ -144,11 +180,12 @@ class PairMatrix(Widget, can_focus=True):
         self.wide, self.high = 1.0, 4.0 if self.ink.upper_half else 8.0
         self._numbers: tuple[int, int] | None = None
         level, lines = self.level, self.content_size.height - 1
+        self.margin = self._margin()
         if level is None or lines <= 0:
             return
         many = len(level.edges) - 1 + len(level.gaps)
         high = min(8 * lines / many, 8 * HIGHEST)
-        wide = min((self.content_size.width - MARGIN) / many, WIDEST, high * 6 / 8)
+        wide = min((self.content_size.width - self.margin) / many, WIDEST, high * 6 / 8)
         self.wide = wide if wide >= 2 else 1.0  # the difference of one column and two would be too much
         if not self.ink.upper_half:
             self.high = max(high // 8 * 8, 8)
@@ -159,6 +196,14 @@ class PairMatrix(Widget, can_focus=True):
         if self._numbers:
             # Every cell has a line of its own where a half is the smallest part: there its number stands.
             self.high = high // 4 * 4 if high >= 12 else 8
+
+    def _margin(self) -> int:
+        """Columns of the rows' names: as the longest of them needs, up to a part of the width."""
+        if self.level is None or not (self.naming.groups or self.naming.names):
+            return MARGIN
+        longest = max(cell_len(self.label(cell)) for cell in range(len(self.level.edges) - 1))
+        longest = max([longest, *(cell_len(one) for one in self.naming.groups)])
+        return min(max(longest + 1, MARGIN), max(self.content_size.width // 5, MARGIN))
 
     @property
     def _least(self) -> int:
@@ -176,7 +221,7 @@ class PairMatrix(Widget, can_focus=True):
         cells = len(level.edges) - 1
         room = (
             max(int((self.content_size.height - 1) * 8 / self.high + 1e-6), 1),
-            max(int((self.content_size.width - MARGIN) / self.wide + 1e-6), 1),
+            max(int((self.content_size.width - self.margin) / self.wide + 1e-6), 1),
         )
         sides = []
         for place, space, shown in zip(self.cursor, room, before, strict=True):
@@ -213,7 +258,7 @@ class PairMatrix(Widget, can_focus=True):
         row, column = self._rows.index(cell[0]), self._columns.index(cell[1])
         first, last = self._down(row) // 8, (self._down(row + 1) - 1) // 8
         left = self._across(column)
-        return Region(MARGIN + left, 1 + first, self._across(column + 1) - left, last - first + 1)
+        return Region(self.margin + left, 1 + first, self._across(column + 1) - left, last - first + 1)
 
     def on_resize(self) -> None:
         self._lay_out(True)
@@ -227,10 +272,10 @@ class PairMatrix(Widget, can_focus=True):
 
     def cell_at(self, x: int, y: int) -> tuple[int, int] | None:
         """The cell at a place of the widget: the one that has most of it."""
-        if self.level is None or y < 1 or x < MARGIN:
+        if self.level is None or y < 1 or x < self.margin:
             return None
         shares = self._shares(y - 1)
-        columns = [place for place in range(len(self._columns)) if self._across(place + 1) > x - MARGIN]
+        columns = [place for place in range(len(self._columns)) if self._across(place + 1) > x - self.margin]
         if not shares or not columns:
             return None
         found = self._rows[max(shares, key=lambda one: one[1])[0]], self._columns[columns[0]]
@@ -257,39 +302,66 @@ class PairMatrix(Widget, can_focus=True):
 
     def label(self, cell: int) -> str:
         """What a cell stands for: a unit, or several."""
-        assert self.level is not None
-        first, last = int(self.level.edges[cell]), int(self.level.edges[cell + 1]) - 1
-        layer, unit = divmod(first, self.per_layer)
+        level = self.level
+        assert level is not None
+        first, last = level.first(cell), level.last(cell)
+        layer = self._layer(cell)
+        if level.size == 1:
+            return printable(self.naming.called(first))
+        if level.whole:
+            return layer if self.naming.groups else f"L{layer}"
         if last == first:
-            return f"{layer}.{unit}"
-        if last - first + 1 >= self.per_layer:
-            return f"L{layer}"
-        return f"{layer}.{unit}-{last % self.per_layer}"
+            return printable(self.naming.called(first))
+        return f"{layer}.{first % self.per_layer}-{last % self.per_layer}"
 
     def _heading(self) -> list[Segment]:
-        text = [" "] * (self._across(len(self._columns)) + 12)
-        free = 0
+        words = []
         for place, column in enumerate(self._columns):
             here = column == self.cursor[1]
-            if column == GAP or not (here or self._starts_layer(column)):
-                continue
-            word = self.label(column) if here else str(self._layer(column))
-            at = self._across(place)
+            if column != GAP and (here or self._starts_layer(column)):
+                words.append((self._across(place), self.label(column) if here else self._layer(column), here))
+        text = self._named(words) if self.naming.groups else self._numbered(words)
+        return [
+            Segment(self.ink.plain("x ↓ y → ").ljust(self.margin), self.ink.dim),
+            Segment(self.ink.plain(text), self.ink.dim),
+        ]
+
+    def _numbered(self, words: list[tuple[int, str, bool]]) -> str:
+        """The heading of layers that have numbers: the cursor's unit, and beside it the layers that have room."""
+        text = [" "] * (self._across(len(self._columns)) + 12)
+        free = 0
+        for at, word, here in words:
             if at >= free or here:
                 text[at : at + len(word) + 1] = list(word + " ")
                 free = at + len(word) + 1
-        return [
-            Segment("x ↓ y → "[:MARGIN] if not self.ink.ascii else "x v y > ", self.ink.dim),
-            Segment("".join(text), self.ink.dim),
-        ]
+        return "".join(text)
 
-    def _layer(self, cell: int) -> int:
+    def _named(self, words: list[tuple[int, str, bool]]) -> str:
+        """The heading of layers that have names, which are long: the cursor's unit whole, other names as far as the
+        next one lets them."""
+        width = max(self.content_size.width - self.margin, 1)
+        at, word, _ = next((one for one in words if one[2]), (0, "", True))
+        word = in_middle(word, width)
+        start = min(at, width - cell_len(word))
+        ends = [*(one for one, _, _ in words[1:]), width]
+        text = " " * width
+        for (left, name, here), end in zip(words, ends, strict=True):
+            if here or not word:
+                continue
+            end = min(end, width + 1) if left > start else min(end, start)
+            left = max(left, start + cell_len(word) + 1) if left > start else left
+            if end - left >= LEAST_NAME + 1:
+                text = _written(text, left, in_middle(name, end - left - 1))
+        return _written(text, start, word)
+
+    def _layer(self, cell: int) -> str:
+        """The layer of a cell by its name or number."""
         assert self.level is not None
-        return int(self.level.edges[cell]) // self.per_layer
+        return printable(self.naming.layer(self.level.first(cell) // self.per_layer))
 
     def _starts_layer(self, cell: int) -> bool:
         assert self.level is not None
-        return int(self.level.edges[cell]) % self.per_layer == 0
+        return int(self.level.edges[cell]) in self.level.starts
 
     def _line(self, line: int) -> list[Segment]:
         shares = self._shares(line)
@@ -324,9 +396,13 @@ class PairMatrix(Widget, can_focus=True):
         label = ""
         if here:
             label = self.label(self.cursor[0])
+        elif known and self.naming.names and self.high >= 8 and self.level is not None and self.level.size == 1:
+            label = self.label(known[0])
         elif starts := [row for row in known if self._starts_layer(row)]:
-            label = str(self._layer(starts[0]))
-        return Segment(f"{label[: MARGIN - 1]:>{MARGIN - 1}} ", Style(bold=True) if here else self.ink.dim)
+            label = self._layer(starts[0])
+        label = self.ink.plain(in_middle(label, self.margin - 1))
+        before = " " * (self.margin - 1 - cell_len(label))
+        return Segment(f"{before}{label} ", Style(bold=True) if here else self.ink.dim)
 
     def _whole(self, row: int, column: int, width: int, told: bool) -> list[Segment]:
         """A line of one cell: its colour, its value where there is room, and the cursor's outline."""
@@ -389,3 +465,8 @@ class PairMatrix(Widget, can_focus=True):
         if level.diverging:
             return 0.5 + value / (2 * max(-level.low, level.high))
         return (value - level.low) / (level.high - level.low) if level.high > level.low else 0.5 + 0 * value
+
+
+def _written(text: str, at: int, word: str) -> str:
+    """A line with a word in it from a column on."""
+    return set_cell_size(text, at) + word + text[at + cell_len(word) :]

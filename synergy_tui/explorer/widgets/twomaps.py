@@ -36,7 +36,7 @@ class TwoMaps(Horizontal):
         for map_, score in zip(self._maps, (first, second), strict=True):
             diverging = score.centre is not None
             colour, values = score.colour().reshape(shape), score.shown.reshape(shape)
-            picture = Picture(colour, nothing, marked.reshape(shape), diverging, [], 0.0, 1.0, values)
+            picture = Picture(colour, nothing, marked.reshape(shape), diverging, [], 0.0, 1.0, values, **run.rows)
             map_.show(picture, divmod(most, run.per_layer))
             map_.border_title = score.name
         self._maps[1].border_subtitle = (
