@@ -1,6 +1,7 @@
 """Runs → figures for papers, with matplotlib, which no other room imports.
 
 asked.py     what a figure is asked to show, and which options a kind of figure takes
+kinds.py     kind → what draws it
 paper.py     widths, type, colours, and what all figures have in common
 files.py     a figure → SVG, PDF or PNG, with the command that remakes it
 maps.py      layers × units, and the layer profile
@@ -58,7 +59,13 @@ def figure(
 
     Raises UsageError for what the run does not have, and where matplotlib is not installed.
     """
-    raise NotImplementedError
+    _needed()
+    from synergy_tui.figures import kinds
+    from synergy_tui.figures.asked import Asked
+    from synergy_tui.figures.paper import Paper
+
+    asked = Asked(cache, kind, run, other, ranking, score, prompt, unit, pair, category)
+    return kinds.figure(asked, Paper.of(width, dark, font))
 
 
 def draw(
@@ -80,7 +87,14 @@ def draw(
 
     Raises UsageError as `figure` does.
     """
-    raise NotImplementedError
+    _needed()
+    from synergy_tui.figures import kinds
+    from synergy_tui.figures.asked import Asked
+    from synergy_tui.figures.paper import Paper
+
+    asked = Asked(cache, kind, run, other, ranking, score, prompt, unit, pair, category)
+    figure = axes.get_figure(root=True)
+    kinds.draw(axes, asked, Paper(float(figure.get_size_inches()[0]), dark))
 
 
 def save(figure: Figure, path: Path, command: str, *, dpi: int = 300, force: bool = True) -> None:
@@ -89,14 +103,33 @@ def save(figure: Figure, path: Path, command: str, *, dpi: int = 300, force: boo
 
     Raises UsageError for another ending, a folder that is not there, and a file that is there already.
     """
-    raise NotImplementedError
+    _needed()
+    from synergy_tui.figures import files
+
+    files.save(figure, path, command, dpi, force)
 
 
 def svg(figure: Figure, command: str) -> str:
     """A figure as SVG to stand in a page of HTML: without a prolog, its ids its own, with a title and a description."""
-    raise NotImplementedError
+    _needed()
+    from synergy_tui.figures import files
+
+    return files.svg(figure, command)
 
 
 def note(figure: Figure, text: str) -> None:
     """Small print under a figure, which grows by it."""
-    raise NotImplementedError
+    _needed()
+    from synergy_tui.figures import files
+
+    files.note(figure, text)
+
+
+def _needed() -> None:
+    """Raises UsageError where matplotlib is not installed."""
+    from importlib.util import find_spec
+
+    from synergy_tui.errors import UsageError
+
+    if find_spec("matplotlib") is None:
+        raise UsageError("figures need matplotlib, which is not installed", 'pip install "synergy-tui[figures]"')
