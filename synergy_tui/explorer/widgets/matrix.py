@@ -16,7 +16,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from synergy_tui.drawing import scale
+from synergy_tui.drawing import pooling, scale
 from synergy_tui.drawing.naming import in_middle
 from synergy_tui.drawing.tables import printable
 from synergy_tui.explorer.widgets.ink import Ink
@@ -102,35 +102,16 @@ def levels(matrix: np.ndarray, per_layer: int, finest: int = 1, numbers: np.ndar
         # Cells never reach over a layer's edge.
         starts = [part for begin, end in zip(begins, ends, strict=True) for part in range(begin, end, size)]
         edges = np.array([*starts, units])
-        out.append(_level(edges, _pooled(matrix, edges), widest, numbers, begins))
+        out.append(_level(edges, pooling.pooled(matrix, edges), widest, numbers, begins))
     return out
 
 
 def _level(edges: np.ndarray, values: np.ndarray, widest: int, numbers: np.ndarray, begins: np.ndarray) -> Level:
-    known = values[np.isfinite(values)]
-    # A few extremes must not drain the colours from all others.
-    low, high = (
-        (float(one) for one in np.quantile(known[:: max(len(known) // 200_000, 1)], [0.005, 0.995]))
-        if len(known)
-        else (0, 0)
-    )
+    low, high = pooling.ends(values)
     wide = len(edges) > 1 and int(np.diff(edges).max()) * 3 <= widest
     starts = frozenset(begins.tolist())
     gaps = frozenset(np.searchsorted(edges, begins[1:]).tolist()) if wide else frozenset()
     return Level(edges, values, gaps, low, high, numbers, starts)
-
-
-def _pooled(matrix: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Mean of the known values in every cell; NaN where there is none."""
-    cells = len(edges) - 1
-    out = np.full((cells, cells), np.nan, np.float32)
-    for row in range(cells):  # by stripes: the sums of a 5,120² matrix at once would double the memory
-        stripe = matrix[edges[row] : edges[row + 1]]
-        known = np.isfinite(stripe)
-        total = np.add.reduceat(np.where(known, stripe, 0).sum(axis=0, dtype=np.float64), edges[:-1])
-        count = np.add.reduceat(known.sum(axis=0), edges[:-1])
-        np.divide(total, count, out=out[row], where=count > 0, casting="unsafe")
-    return out
 
 
 class PairMatrix(Widget, can_focus=True):
