@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,6 +27,9 @@ from synergy_tui.jobs.specs.ablate import AblateRequest
 from synergy_tui.jobs.specs.capture import CaptureRequest
 from synergy_tui.jobs.specs.decompose import DecomposeRequest
 from synergy_tui.terms import DEFAULT_ORDERS
+
+if TYPE_CHECKING:
+    from synergy_tui.store.cache import Cache
 
 
 @click.command()
@@ -145,15 +148,18 @@ def import_(
 ) -> None:
     """Take in series measured elsewhere: FILE is .npy, .npz or .parquet with [prompts, units, steps], NaN past an end.
 
-    What is imported has everything a capture has but ablation.
+    What is imported has everything a capture has but ablation. A FILE.synergy, or a folder, that export made is taken in
+    as the run that it is.
 
     \b
     Example:  synergy-tui import activity.npy --units units.csv
     """
     from synergy_tui.settings import user_path
-    from synergy_tui.store import incoming, load
+    from synergy_tui.store import arriving, incoming, load
 
     opened = writable(cache)
+    if arriving.is_run(user_path(file)):
+        return _take_in(opened, user_path(file), as_json)
     table = user_path(units) if units else None
     capture_id = incoming.import_file(opened, user_path(file), table, name=name, min_steps=min_steps)
     found = load.one(opened, "capture", capture_id)
@@ -161,6 +167,19 @@ def import_(
         return print_json(found | {"units": found["layers"] * found["units_per_layer"]})
     click.echo(f"capture {capture_id}: {found['valid_prompts']} of {found['prompts']} responses long enough")
     print_next(opened, [f"synergy-tui decompose {capture_id}"])
+
+
+def _take_in(cache: Cache, place: Path, as_json: bool) -> None:
+    """An exported run, and what is said of it."""
+    from synergy_tui.store.arriving import import_archive
+
+    found = import_archive(cache, place)
+    if as_json:
+        return print_json({"decomposition": found.run, "new": list(found.new), "there": list(found.there)})
+    told = [f"{', '.join(found.new)}: imported"] if found.new else []
+    told += [f"{', '.join(found.there)}: in this cache already, equal"] if found.there else []
+    click.echo("\n".join(told))
+    print_next(cache, [f"synergy-tui show {found.run}"])
 
 
 @click.command()
