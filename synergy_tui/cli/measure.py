@@ -148,8 +148,8 @@ def import_(
 ) -> None:
     """Take in series measured elsewhere: FILE is .npy, .npz or .parquet with [prompts, units, steps], NaN past an end.
 
-    What is imported has everything a capture has but ablation. A FILE.synergy, or a folder, that export made is taken in
-    as the run that it is.
+    What is imported has everything a capture has but ablation. A FILE.synergy, or a folder, that export made is taken
+    in as the run that it is.
 
     \b
     Example:  synergy-tui import activity.npy --units units.csv

@@ -1,6 +1,6 @@
 """An exported run, as a file or a folder → results of a cache, as they were: ids, times and numbers. Nothing in it is
-trusted: what climbs out, lies about its size, is damaged, or belongs together with nothing is refused with one line, and
-then nothing of it is in the cache."""
+trusted: what climbs out, lies about its size, is damaged, or belongs together with nothing is refused with one line,
+and then nothing of it is in the cache."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def is_run(place: Path) -> bool:
 
 
 def import_archive(cache: Cache, place: Path) -> Arrived:
-    """Takes in an exported run, a file or a folder. Ids stay; their places among the newest are given anew. What is there
-    already with equal content is left as it is.
+    """Takes in an exported run, a file or a folder. Ids stay; their places among the newest are given anew. What is
+    there already with equal content is left as it is.
 
     Raises UsageError where it is no whole exported run, is from a newer version, or has an id that is there with other
     content; CacheError when the cache cannot be written.
@@ -98,8 +98,8 @@ def _damaged(place: Path, what: str, step: str = _AGAIN) -> UsageError:
 
 
 def _unpacked(place: Path, folder: Path) -> str:
-    """The members of a file in `folder`, each as long and of the content that the manifest says; returns the run that it
-    is of."""
+    """The members of a file in `folder`, each as long and of the content that the manifest says; returns the run that
+    it is of."""
     try:
         with zipfile.ZipFile(place) as file:
             entries = file.infolist()
@@ -308,15 +308,17 @@ def _check_rows(place: Path, con: duckdb.DuckDBPyConnection) -> None:
         "has a capture {} of an impossible size",
     )
     for key, parent in PARENTS.items():
+        known = f"SELECT {parent} FROM {KEYS[parent]}"
         refuse(
-            f"SELECT {key} FROM {KEYS[key]} WHERE {parent} IS NULL OR {parent} NOT IN (SELECT {parent} FROM {KEYS[parent]})",
+            f"SELECT {key} FROM {KEYS[key]} WHERE {parent} IS NULL OR {parent} NOT IN ({known})",
             f"lacks the {parent} of {key} {{}}",
         )
     for name, (_, columns) in TABLES.items():
         owner, names = columns[0][0], [column for column, _, _ in columns]
         if owner in KEYS and name not in KEYS.values():
+            known = f"SELECT {owner} FROM {KEYS[owner]}"
             refuse(
-                f"SELECT {owner} FROM {name} WHERE {owner} IS NULL OR {owner} NOT IN (SELECT {owner} FROM {KEYS[owner]})",
+                f"SELECT {owner} FROM {name} WHERE {owner} IS NULL OR {owner} NOT IN ({known})",
                 f"has rows of {name} that belong to no {owner}: {{}}",
             )
         for column in set(names) & {"unit_index", "x", "y"}:
@@ -450,9 +452,10 @@ def _insert(con: duckdb.DuckDBPyConnection, name: str, content: pa.Table, new: l
             ((last,),) = con.execute(f"SELECT coalesce(max(serial), 0) FROM {name}").fetchall()
             place = f"{int(last)} + dense_rank() OVER (ORDER BY a.serial NULLS FIRST, a.created, a.{owner})"
             select = select.replace('a."serial"', f"{place} AS serial")
+        numbered = f"SELECT *, row_number() OVER () AS place FROM arriving WHERE list_contains($1, {owner})"
         con.execute(
-            f"""INSERT INTO main.{name} BY NAME SELECT {select} FROM
-            (SELECT *, row_number() OVER () AS "~row" FROM arriving WHERE list_contains($1, {owner})) a ORDER BY "~row\"""",
+            f"INSERT INTO main.{name} BY NAME SELECT {select} FROM (SELECT b.*, b.place AS at FROM ({numbered}) b) a "
+            "ORDER BY at",
             [new],
         )
     con.unregister("arriving")

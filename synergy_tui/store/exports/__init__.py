@@ -66,8 +66,8 @@ def form_of(target: Path, asked: str | None) -> str:
 
 
 def write(cache: Cache, decomposition: str, target: Path, form: str, wanted: Wanted | None = None) -> None:
-    """Writes a run. The target appears whole, and nothing that is there is replaced. Raises UsageError for what the form
-    does not have and for a target that is there, CacheError when it cannot be written."""
+    """Writes a run. The target appears whole, and nothing that is there is replaced. Raises UsageError for what the
+    form does not have and for a target that is there, CacheError when it cannot be written."""
     wanted = wanted or Wanted()
     _refuse_misfits(form, wanted)
     is_file = form in ("npz", "safetensors", "json", "graphml", "archive") or _one_table(target, form, wanted)

@@ -1,7 +1,7 @@
 """One score of every head as JSON, as tools for retrieval heads and circuits read it.
 
-flat: {"layer-head": value}, the keys that lists of retrieval heads have. nested: {"layer": {"head": value}}. Heads without
-a value are left out, for JSON has no NaN. It is one line, because there are readers that read the first alone.
+flat: {"layer-head": value}, the keys that lists of retrieval heads have. nested: {"layer": {"head": value}}. Heads
+without a value are left out, for JSON has no NaN. It is one line, because there are readers that read the first alone.
 """
 
 from __future__ import annotations

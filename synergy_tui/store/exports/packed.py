@@ -1,5 +1,5 @@
-"""A run as one file that another machine takes in (store.arriving): a zip of the Parquet folder, stored as it is, with a
-manifest of what is in it."""
+"""A run as one file that another machine takes in (store.arriving): a zip of the Parquet folder, stored as it is, with
+a manifest of what is in it."""
 
 from __future__ import annotations
 
