@@ -1,23 +1,65 @@
-"""synergy-tui: where in a language model information is integrated, where it is merely repeated."""
+"""synergy-tui: where in a language model information is integrated, where it is merely repeated.
+
+>>> import synergy_tui as st
+>>> run = st.sample().run("latest")
+>>> run.map().shape  # layers × units, NaN where there is none
+(30, 9)
+
+`st.open_cache()` opens your own results; `st.run`, `st.capture`, `st.decompose`, `st.ablate` and `st.claims` make them.
+All of it is in synergy_tui.library, which is loaded when it is first asked for.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from synergy_tui.errors import SynergyError as SynergyError
+    from synergy_tui.library import (
+        Ablation,
+        Cache,
+        Capture,
+        Card,
+        Run,
+        Table,
+        ablate,
+        capture,
+        claims,
+        decompose,
+        open_cache,
+        run,
+        sample,
+    )
 
-    from synergy_tui.store.cache import Cache
+__all__ = [
+    "Ablation",
+    "Cache",
+    "Capture",
+    "Card",
+    "Run",
+    "SynergyError",
+    "Table",
+    "__version__",
+    "ablate",
+    "capture",
+    "claims",
+    "decompose",
+    "open_cache",
+    "run",
+    "sample",
+]
 
 
-def open_cache(folder: str | Path | None = None) -> Cache:
-    """The cache in `folder` (default: where the settings say), made if it is not there yet.
+def __getattr__(name: str) -> Any:
+    """The library's names. It is named by a text, for no room below it may be taken to import it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-    Raises errors.CacheError when it cannot be used: locked, read-only, or from a newer version.
-    """
-    from synergy_tui.settings import load
-    from synergy_tui.store.cache import Cache
+    return getattr(import_module("synergy_tui.errors" if name == "SynergyError" else "synergy_tui.library"), name)
 
-    return Cache.open(load(cache=folder).cache)
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -11,6 +11,9 @@ from synergy_tui.errors import UsageError
 NO_ORDER = "groups have no order in depth"
 """Why there is no middle, and nothing that is said of one."""
 
+MOST_PLACES = 1_000_000
+"""Layers × places of a map."""
+
 MOST_TOLD = 20
 """Groups that a message names."""
 

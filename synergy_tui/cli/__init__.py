@@ -48,7 +48,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Measure": {
         "run": ("measure", "Capture SUBJECT, decompose it, show its synergy map."),
         "capture": ("measure", "Record the activity of every unit of SUBJECT over prompts."),
-        "import": ("incoming", "Take in series measured elsewhere."),
+        "import": ("incoming", "Take in series measured elsewhere, or an exported run."),
         "decompose": ("measure", "Decompose all pairs of a capture's heads with ΦID."),
         "ablate": ("measure", "Remove heads in order of their synergy, and of controls."),
         "scores": ("scores", "Score heads by their attention and by gradients."),
@@ -66,7 +66,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "show": ("look", "Draw the synergy map of RUN."),
         "sql": ("look", "Ask the cache in SQL."),
         "figure": ("figure", "Draw RUN as a figure for a paper: SVG, PDF or PNG."),
-        "export": ("look", "Write a run with all that belongs to it into a folder."),
+        "export": ("look", "Write a run as files that other programs read."),
     },
     "Cache": {
         "subjects": ("subjects", "List, show, check and fetch language models."),

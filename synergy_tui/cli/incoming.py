@@ -13,6 +13,7 @@ import click
 from synergy_tui.cli.common import options, print_json, print_next, print_run, printer, say
 from synergy_tui.cli.starting import writable
 from synergy_tui.errors import UsageError
+from synergy_tui.store.cache import Cache
 
 WORTH_SHOWING = 50_000_000
 """Bytes of a table above which it is shown how much of it has been read."""
@@ -70,7 +71,8 @@ def import_(
     what else is in it is kept. Groups without layers have no depth. What is suspicious is said, and kept with the
     capture. What is imported has everything a capture has but ablation.
 
-    A table of pairs (question_id, layer_1, head_1, layer_2, head_2, syn, red) becomes a map of these two atoms.
+    A table of pairs (question_id, layer_1, head_1, layer_2, head_2, syn, red) becomes a map of these two atoms. A
+    FILE.synergy, or a folder, that export made is taken in as the run that it is.
 
     \b
     Example:  synergy-tui import activity.npy --units units.csv
@@ -84,9 +86,12 @@ def import_(
     from synergy_tui.incoming.flat import columns_of, is_table
     from synergy_tui.settings import user_path
     from synergy_tui.store import load
+    from synergy_tui.store.arriving import is_run
 
     opened = writable(cache)
     found = [user_path(file) for file in files]
+    if len(found) == 1 and is_run(found[0]):
+        return _take_in(opened, found[0], as_json)
     if len(found) == 1 and is_table(found[0]):
         from synergy_tui.incoming import pairwise, ranks
 
@@ -111,6 +116,19 @@ def import_(
         return print_json(row | count)
     click.echo(f"capture {capture_id}: {row['valid_prompts']} of {row['prompts']} responses long enough")
     print_next(opened, [f"synergy-tui decompose {capture_id}"])
+
+
+def _take_in(cache: Cache, place: Path, as_json: bool) -> None:
+    """Takes in an exported run, and says what came."""
+    from synergy_tui.store.arriving import import_archive
+
+    found = import_archive(cache, place)
+    if as_json:
+        return print_json({"decomposition": found.run, "new": list(found.new), "there": list(found.there)})
+    told = [f"{', '.join(found.new)}: imported"] if found.new else []
+    told += [f"{', '.join(found.there)}: in this cache already, equal"] if found.there else []
+    click.echo("\n".join(told))
+    print_next(cache, [f"synergy-tui show {found.run}"])
 
 
 @contextmanager

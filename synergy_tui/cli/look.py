@@ -29,6 +29,9 @@ from synergy_tui.errors import UsageError
 if TYPE_CHECKING:
     from synergy_tui.store.cache import Cache
 
+EXPORTS = ("parquet", "npz", "safetensors", "csv", "arrow", "json", "graphml", "dataset", "archive")
+"""Forms of an export, as store.exports has them, which costs pyarrow."""
+
 FORMATS = ("parquet", "arrow")
 """Formats of an answer that are no text; in store.written, which costs pyarrow."""
 
@@ -183,24 +186,66 @@ def _print_answer(cache: Cache, query: str, target: Path | None, form: str, max_
 
 @click.command()
 @click.argument("run")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(EXPORTS),
+    show_default="TARGET's ending; a folder of Parquet",
+    help="Its form.",
+    metavar="FORM",
+)
+@click.option("--series", is_flag=True, help="Also the activity of every unit at every step.")
+@click.option("--table", metavar="NAME", show_default="all; of a file heads", help="Of csv, arrow, parquet: one table.")
+@click.option("--score", default=terms.RANKINGS[0], show_default=True, help="Of json: which score of the heads.")
+@click.option(
+    "--shape",
+    type=click.Choice(["flat", "nested"]),
+    default="flat",
+    show_default=True,
+    help='Of json: {"layer-head": value}, or {"layer": {"head": value}}.',
+)
+@click.option(
+    "--atom", type=click.Choice(["sts", "rtr"]), default="sts", show_default=True, help="Of graphml: whose network."
+)
+@click.option(
+    "--density",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.1,
+    show_default=True,
+    help="Of graphml: share of all pairs that are edges, the strongest.",
+)
 @options()
-def export(run: str, folder: Path, cache: Path | None, as_json: bool) -> None:
-    """Write RUN with its capture and ablations to a new FOLDER of Parquet, which --cache opens anywhere.
+def export(run: str, target: Path, form: str | None, cache: Path | None, as_json: bool, **chosen: Any) -> None:
+    """Write RUN with its capture and ablations to a new TARGET that other programs read.
 
     \b
-    Example:  synergy-tui export d3f9a1b2 ./my-run
-    """
-    from synergy_tui.store import archive, load
+    FORM is parquet: a folder that --cache opens anywhere, and import takes in
+      archive: the same in one file, run.synergy
+      npz, safetensors: maps, profiles and matrices of pairs
+      csv, arrow: a folder of tables, or a file of one table
+      json: a score of every head; graphml: a network; dataset: for Hugging Face
 
-    opened = open_cache(cache)
-    found = load.find(opened, "decomposition", run)
-    archive.export(opened, found, folder)
-    size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
+    \b
+    Example:  synergy-tui export d3f9a1b2 run.synergy
+    """
+    from synergy_tui.settings import user_path
+    from synergy_tui.store import exports, load
+
+    opened, place = open_cache(cache), user_path(target)
+    found, form = load.find(opened, "decomposition", run), exports.form_of(place, form)
+    exports.write(opened, found, place, form, exports.Wanted(**chosen))
+    files = [place] if place.is_file() else [one for one in place.rglob("*") if one.is_file()]
+    size = sum(one.stat().st_size for one in files)
     if as_json:
-        return print_json({"decomposition": found, "folder": str(folder), "bytes": size})
-    told = f"{found} is in {folder} ({size / 1e6:.1f} MB)."
-    print_place(told if manner.quiet() else f"{told} Look at it: synergy-tui show --cache {folder.resolve()}", folder)
+        kind = "file" if place.is_file() else "folder"
+        return print_json({"decomposition": found, "form": form, kind: str(target), "bytes": size})
+    told = f"{found} is in {target} ({size / 1e6:.1f} MB)."
+    more = {
+        "parquet": f" Look at it: synergy-tui show --cache {place.resolve()}" if place.is_dir() else "",
+        "archive": f" Elsewhere: synergy-tui import {target.name}",
+    }
+    print_place(told if manner.quiet() else told + more.get(form, ""), target)
 
 
 @click.command()

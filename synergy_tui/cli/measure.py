@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,6 +27,9 @@ from synergy_tui.jobs.specs.ablate import AblateRequest
 from synergy_tui.jobs.specs.capture import CaptureRequest
 from synergy_tui.jobs.specs.decompose import DecomposeRequest
 from synergy_tui.terms import DEFAULT_ORDERS
+
+if TYPE_CHECKING:
+    pass
 
 
 @click.command()

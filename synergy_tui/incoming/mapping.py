@@ -16,9 +16,7 @@ import pyarrow as pa
 from synergy_tui.errors import UsageError
 from synergy_tui.incoming.blocks import read_table
 from synergy_tui.incoming.source import listed
-
-MOST_PLACES = 1_000_000
-"""Layers × places of a map."""
+from synergy_tui.units import MOST_PLACES
 
 MOST = 32_767
 """Layers, and places in one: bulk files have 16 bits for them."""

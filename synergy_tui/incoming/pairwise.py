@@ -26,6 +26,7 @@ from synergy_tui.store.bulk import PAIR_FILE
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import delete, publish_capture, publish_decomposition
 from synergy_tui.terms import ATOMS, IMPORTED, INVALID_REASONS, METHOD, OF_TWO_ATOMS, RTR, STS
+from synergy_tui.units import MOST_PLACES
 
 UNITS = {"nats": 1.0, "bits": math.log(2)}
 """What values may be counted in, and what one of it is in nats. Tables do not say which."""
@@ -35,9 +36,6 @@ EQUAL = 1e-9
 
 ZEROS = 0.001
 """Share of values that are 0 in both atoms from which on they look like failures: measured atoms are hardly ever 0."""
-
-MOST_PLACES = 1_000_000
-"""Layers × places of a map."""
 
 WORDS: dict[str, tuple[str, ...]] = {
     "question": (

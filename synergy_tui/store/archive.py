@@ -79,61 +79,90 @@ def open_any(folder: Path) -> Cache:
 def export(cache: Cache, decomposition: str, folder: Path) -> None:
     """Writes a decomposition with its capture, and its ablations, to a new folder that appears whole. Raises UsageError
     when the folder is there already, CacheError when it cannot be written."""
+    with appearing(folder) as unfinished:
+        write_folder(cache, decomposition, unfinished)
+
+
+@contextmanager
+def appearing(folder: Path) -> Iterator[Path]:
+    """A place beside `folder` for a new folder; what is made there takes its name when the block ends well. Raises
+    UsageError when the folder is there already, CacheError when it cannot be written."""
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UsageError(f"{folder} is there already", "give a folder that is not")
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
             unfinished = Path(scratch) / "run"
-            _write(cache, decomposition, unfinished)
+            yield unfinished
             unfinished.replace(folder)
     except (OSError, duckdb.IOException) as error:
         what = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
         raise CacheError(f"{folder} cannot be written: {what}", "give another folder") from None
 
 
-def _write(cache: Cache, decomposition: str, folder: Path) -> None:
+@dataclass(frozen=True)
+class Extent:
+    """What belongs to a run. decompositions: the run, and where it is a level of a ladder the maps of the others.
+    where: table → the condition that its rows meet."""
+
+    capture: str
+    decompositions: tuple[str, ...]
+    where: dict[str, str]
+
+
+def extent(con: duckdb.DuckDBPyConnection, decomposition: str) -> Extent:
+    """What belongs to a decomposition. Raises UsageError when it is not there."""
+    found = con.execute("SELECT capture FROM decompositions WHERE decomposition = ?", [decomposition]).fetchone()
+    if found is None:
+        raise UsageError(f"no decomposition {decomposition} in this cache", "synergy-tui cache info lists them")
+    (capture,) = found
+    # The map of one level of a ladder travels with the whole ladder.
+    with_it = con.execute(
+        "SELECT map FROM ladder_levels WHERE map IS NOT NULL AND ladder IN "
+        "(SELECT ladder FROM ladder_levels WHERE map = ?) AND map <> ? ORDER BY map",
+        [decomposition, decomposition],
+    ).fetchall()
+    every = (decomposition, *(one for (one,) in with_it))
+    return Extent(capture, every, {name: _condition(name, capture, every) for name in schema.TABLES})
+
+
+def _condition(name: str, capture: str, decompositions: tuple[str, ...]) -> str:
+    """Which rows of a table belong to a run."""
+    listed = ", ".join(f"'{one}'" for one in decompositions)
+    keys = {column for column, _, _ in schema.TABLES[name][1]}
+    if "decomposition" in keys:
+        return f"decomposition IN ({listed})"
+    if "capture" in keys:
+        return f"capture = '{capture}'"
+    if key := next((key for key in _MADE_FROM_IT if key in keys), None):
+        return f"{key} IN (SELECT {key} FROM {KEYS[key]} WHERE decomposition IN ({listed}))"
+    if "ladder" in keys:
+        return f"ladder IN (SELECT ladder FROM ladders WHERE capture = '{capture}')"
+    if name == "recipes":
+        made = " UNION ".join(
+            f"SELECT {key} FROM {KEYS[key]} WHERE decomposition IN ({listed})" for key in _MADE_FROM_IT
+        )
+        beside = " UNION ".join(
+            f"SELECT {key} FROM {KEYS[key]} WHERE capture = '{capture}'" for key in ("ladder", "scoring")
+        )
+        return f"result IN ('{capture}', {listed}) OR result IN ({made}) OR result IN ({beside})"
+    if name == "subjects":
+        return f"subject IN (SELECT subject FROM captures WHERE capture = '{capture}')"
+    return "true"
+
+
+def write_folder(cache: Cache, decomposition: str, folder: Path) -> None:
+    """The tables and bulk files of a run, into a folder that is not there yet. Raises OSError."""
     (folder / "tables").mkdir(parents=True)
     with cache.read() as con:
-        (capture,) = con.execute(
-            "SELECT capture FROM decompositions WHERE decomposition = ?", [decomposition]
-        ).fetchone()
-        # The map of one level of a ladder travels with the whole ladder.
-        with_it = con.execute(
-            "SELECT map FROM ladder_levels WHERE map IS NOT NULL AND ladder IN "
-            "(SELECT ladder FROM ladder_levels WHERE map = ?) AND map <> ? ORDER BY map",
-            [decomposition, decomposition],
-        ).fetchall()
-        every = [decomposition, *(one for (one,) in with_it)]
-        listed = ", ".join(f"'{one}'" for one in every)
-        for name, (_, columns) in schema.TABLES.items():
-            keys = {column for column, _, _ in columns}
-            if "decomposition" in keys:
-                which = f"decomposition IN ({listed})"
-            elif "capture" in keys:
-                which = f"capture = '{capture}'"
-            elif key := next((key for key in _MADE_FROM_IT if key in keys), None):
-                which = f"{key} IN (SELECT {key} FROM {KEYS[key]} WHERE decomposition IN ({listed}))"
-            elif "ladder" in keys:
-                which = f"ladder IN (SELECT ladder FROM ladders WHERE capture = '{capture}')"
-            elif name == "recipes":
-                made = " UNION ".join(
-                    f"SELECT {key} FROM {KEYS[key]} WHERE decomposition IN ({listed})" for key in _MADE_FROM_IT
-                )
-                beside = " UNION ".join(
-                    f"SELECT {key} FROM {KEYS[key]} WHERE capture = '{capture}'" for key in ("ladder", "scoring")
-                )
-                which = f"result IN ('{capture}', {listed}) OR result IN ({made}) OR result IN ({beside})"
-            elif name == "subjects":
-                which = f"subject IN (SELECT subject FROM captures WHERE capture = '{capture}')"
-            else:
-                which = "true"
+        found = extent(con, decomposition)
+        for name, which in found.where.items():
             # Where the run was kept is nobody's business, and no longer true.
             content = "* REPLACE ('' AS folder, '' AS views)" if name == "meta" else "*"
             target = str(folder / "tables" / f"{name}.parquet").replace("'", "''")
             con.execute(
                 f"COPY (SELECT {content} FROM {name} WHERE {which}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
             )
-    for one in every:
+    for one in found.decompositions:
         shutil.copytree(cache.pairs_folder(one), Archive(folder).pairs_folder(one))
-    shutil.copytree(cache.series_folder(capture), Archive(folder).series_folder(capture))
+    shutil.copytree(cache.series_folder(found.capture), Archive(folder).series_folder(found.capture))

@@ -32,11 +32,7 @@ def write(
     if isinstance(target, Path) and target.exists():
         raise QueryError(f"{target} is there already", "give another name")
     with asking(cache, sql, max_seconds) as (con, statement):
-        reader = con.sql(statement).to_arrow_reader(_BATCH)
-        columns = pa.schema(
-            [field.with_name(name) for field, name in zip(reader.schema, distinct(reader.schema.names), strict=True)]
-        )
-        batches = _Counted(_batches(reader, columns), max_rows)
+        columns, batches = counted(con.sql(statement), max_rows)
         try:
             if isinstance(target, Path):
                 with whole(target) as unfinished, _writer(unfinished, columns, form) as file:
@@ -51,7 +47,16 @@ def write(
     return batches.rows, batches.more
 
 
-class _Counted:
+def counted(found: duckdb.DuckDBPyRelation, max_rows: int | None) -> tuple[pa.Schema, Counted]:
+    """The columns of an answer, none of which has another's name, and its batches as they come."""
+    reader = found.to_arrow_reader(_BATCH)
+    columns = pa.schema(
+        [field.with_name(name) for field, name in zip(reader.schema, distinct(reader.schema.names), strict=True)]
+    )
+    return columns, Counted(_batches(reader, columns), max_rows)
+
+
+class Counted:
     """Batches cut at a number of rows."""
 
     def __init__(self, batches: Iterator[pa.RecordBatch], most: int | None) -> None:

@@ -1,0 +1,39 @@
+"""One score of every head as JSON, as tools for retrieval heads and circuits read it.
+
+flat: {"layer-head": value}, the keys that lists of retrieval heads have. nested: {"layer": {"head": value}}. Heads
+without a value are left out, for JSON has no NaN. It is one line, because there are readers that read the first alone.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from synergy_tui.errors import UsageError
+from synergy_tui.store.cache import Cache
+from synergy_tui.store.run import read
+
+
+def scores(cache: Cache, decomposition: str, score: str, shape: str) -> dict[str, float] | dict[str, dict[str, float]]:
+    """The values that the map shows: of a ranking scaled to [0, 1], of an atom in nats. Raises UsageError for a score
+    that the run does not have."""
+    run = read(cache, decomposition)
+    if score not in run.scores:
+        raise UsageError(f"{decomposition} has no score {score!r}", f"it has {', '.join(run.scores)}")
+    shown = run.scores[score].shown.reshape(run.shape)
+    known = [
+        (str(layer), str(unit), float(shown[layer, unit])) for layer, unit in np.argwhere(np.isfinite(shown)).tolist()
+    ]
+    if shape == "flat":
+        return {f"{layer}-{unit}": value for layer, unit, value in known}
+    out: dict[str, dict[str, float]] = {}
+    for layer, unit, value in known:
+        out.setdefault(layer, {})[unit] = value
+    return out
+
+
+def write(cache: Cache, decomposition: str, path: Path, score: str, shape: str) -> None:
+    """Writes them."""
+    path.write_text(json.dumps(scores(cache, decomposition, score, shape)) + "\n", "utf-8")
