@@ -10,6 +10,7 @@ scores.py   scores: what else heads are judged by
 sweep.py    sweep: subjects x tasks x methods x seeds as one job
 controls.py run --control: the same architecture with random weights
 look.py     explore, show, sql, export, doctor, bench
+report.py   report: a run as one page
 completion.py  completion
 man.py      man: the manual page, made of what --help says
 subjects.py subjects list, show, check, pull
@@ -64,6 +65,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "show": ("look", "Draw the synergy map of RUN."),
         "sql": ("look", "Ask the cache in SQL."),
         "export": ("look", "Write a run with all that belongs to it into a folder."),
+        "report": ("report", "Write a run as one page of HTML or Markdown."),
     },
     "Cache": {
         "subjects": ("subjects", "List, show, check and fetch language models."),
