@@ -11,6 +11,7 @@ sweep.py    sweep: subjects x tasks x methods x seeds as one job
 controls.py run --control: the same architecture with random weights
 look.py     explore, show, sql, export, doctor, bench
 report.py   report: a run as one page
+serve.py    serve: the explorer in a browser
 completion.py  completion
 man.py      man: the manual page, made of what --help says
 subjects.py subjects list, show, check, pull
@@ -62,6 +63,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Look": {
         "explore": ("look", "Open the explorer."),
+        "serve": ("serve", "Serve the explorer to a browser."),
         "show": ("look", "Draw the synergy map of RUN."),
         "sql": ("look", "Ask the cache in SQL."),
         "export": ("look", "Write a run with all that belongs to it into a folder."),

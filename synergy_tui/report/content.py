@@ -107,7 +107,9 @@ def _earlier(row: Row) -> list[str]:
 
 
 def _explained(doubt: Doubt) -> str:
-    return next((text for key, text in DOUBTS.items() if doubt.name.startswith(key)), "")
+    """What a doubt means, without what only the explorer has: its keys and the marks of its text."""
+    text = next((text for key, text in DOUBTS.items() if doubt.name.startswith(key)), "")
+    return text.removesuffix(" n decomposes with surrogates.").replace("`the core`", "“the core”")
 
 
 def _chosen(run: Run, ranking: str, abridged: bool) -> dict[str, Score]:

@@ -21,7 +21,7 @@ SOURCES = {
     "difficulty": "arXiv:2603.29735 (differentiation and difficulty in language models).",
     "numit": "Liardi et al., NuMIT, arXiv:2410.11583.",
     "bias": "Goodman, 1963 (the entropy bias of Gaussian samples).",
-    "phyid": "phyid, the reference implementation of ΦID.",
+    "phyid": "phyid, the reference implementation of Integrated Information Decomposition.",
 }
 """Those that METHOD.md names."""
 
@@ -124,7 +124,7 @@ def _measured(row: Row, capture: Row, naming: Naming, units: int) -> list[str]:
     told = listed([f"each {_KINDS[one]} ({_READ[one]})" for one in kinds])
     size = f", {counted(row['parameters'], 'parameter')}" if row["parameters"] else ""
     family = f" ({row['model_type']} architecture{size})" if row["model_type"] else ""
-    ran = ", ".join(one for one in (row["dtype"], f"on {row['device']}" if row["device"] else "") if one)
+    ran = ", ".join(one for one in (row["dtype"], f"device {row['device']}" if row["device"] else "") if one)
     out = [
         f"The activity of {counted(units, 'unit')} in {where} of {name}{family} was recorded at each generated token: the L2 "
         f"norm of what {told} contributes at the position that predicts the token.",
@@ -235,7 +235,7 @@ def _against(run: Run) -> list[str]:
         "prompt-shuffle": "prompt-shuffle, which gives each unit its responses in an order of its own",
         "window-roll": "window-roll, which rolls each unit's windows by an offset of its own",
     }
-    told = listed([what.get(one, f"{one}, which is not calibrated") for one in nulls])
+    told = ", and ".join(what.get(one, f"{one}, which is not calibrated") for one in nulls)
     draws = counted(row["surrogates"], "surrogate")
     each = f"{draws} of each of two nulls" if len(nulls) == 2 else f"{draws} of each of {len(nulls)} nulls"
     out = [f"Values were held against {draws if len(nulls) == 1 else each}: {told}."]
@@ -295,5 +295,5 @@ def _versions(*rows: Mapping[str, Any]) -> dict[str, str]:
 def _software(versions: Mapping[str, str], cite: _Cited) -> str:
     named = [f"{name} {one}" for name, one in versions.items() if name != "synergy-tui"]
     own = f"synergy-tui {versions.get('synergy-tui', '')}".strip()
-    with_ = f" with {listed(named)}" if named else ""
-    return f"Everything was computed with {own}{with_}; it follows {cite('phyid')}."
+    with_ = f" ({', '.join(named)})" if named else ""
+    return f"Everything was computed with {own}{with_}, whose atoms follow the reference implementation phyid {cite('phyid')}."

@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
+  const data = JSON.parse(document.getElementById("numbers").textContent);
   const dark = window.matchMedia("screen and (prefers-color-scheme: dark)");
   const byId = (id) => document.getElementById(id);
 

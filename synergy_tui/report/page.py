@@ -72,7 +72,7 @@ def page(content: Content, pictures: Sequence[Picture]) -> str:
 {body}
 </main>
 <footer><p>{_footer(content)}</p></footer>
-<script type="application/json" id="data">{as_script(_data(content))}</script>
+<script type="application/json" id="numbers">{as_script(_data(content))}</script>
 <script>{script}</script>
 </body>
 </html>
@@ -235,10 +235,10 @@ def _map(content: Content) -> str:
 <div class="choices"><label>Score <select id="score">{options}</select></label></div>
 <p id="meaning" class="note"></p>
 <div class="legend" id="legend"></div>
+<output id="unit" for="score" aria-live="polite"></output>
 <div id="map" class="scroll"></div>
 <p class="keys note"><kbd>←</kbd> <kbd>↑</kbd> <kbd>↓</kbd> <kbd>→</kbd> move over the units, <kbd>Home</kbd> and
 <kbd>End</kbd> along a layer, <kbd>Page Up</kbd> and <kbd>Page Down</kbd> to the first and the last.</p>
-<output id="unit" for="score" aria-live="polite"></output>
 {few if content.abridged else ""}</div>"""
 
 
