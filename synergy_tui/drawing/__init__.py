@@ -6,6 +6,7 @@ plots.py     lines over an axis: the frame, its labels and the legend
 lines.py     what a line is, and what the terminal shows of it
 canvas.py    what is inside the axes: bands, lines, bars, points, the cursor
 raster.py    values → pixels
+pooling.py   a matrix of pairs → fewer cells
 ticks.py     round numbers and whole labels on an axis
 curves.py    ablation curves
 predicting.py whether synergy predicts removal better than other scores

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from rich.text import Text
@@ -18,23 +18,12 @@ from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.plot import Plot
 from synergy_tui.explorer.widgets.tokentext import WEIGHTS, TokenText
+from synergy_tui.figures.response import Response
+from synergy_tui.figures.response import read as read_response
 from synergy_tui.terms import ATOMS
 
 STRIP = 24
 """Columns of the scale in the legend."""
-
-
-class _Response(NamedTuple):
-    """One response with the local atoms of what is selected. atoms [steps, 16]: nats, NaN where there is none. words:
-    whether its pieces are words: imported series have none."""
-
-    asked: str
-    category: str
-    pieces: list[str]
-    atoms: np.ndarray
-    partners: int
-    why: str
-    words: bool = True
 
 
 class TokensView(View):
@@ -66,7 +55,7 @@ class TokensView(View):
     def on_mount(self) -> None:
         self._pair = False
         self._asked: tuple[Any, ...] = ()
-        self._response: _Response | None = None
+        self._response: Response | None = None
 
     @property
     def text(self) -> TokenText:
@@ -99,7 +88,7 @@ class TokensView(View):
             partner = (self.selection.unit + 1) % max(run.units, 1)
         return partner
 
-    def _there(self, found: tuple[tuple[Any, ...], _Response]) -> None:
+    def _there(self, found: tuple[tuple[Any, ...], Response]) -> None:
         asked, response = found
         if self._asked and asked[0] is self._asked[0] and asked[1:] == self._asked[1:] and self.run is not None:
             self._response = response
@@ -117,7 +106,7 @@ class TokensView(View):
     def _atom(self) -> str:
         return self.selection.atom if self.selection.atom in ATOMS else "sts"
 
-    def _draw(self, run: Run, response: _Response) -> None:
+    def _draw(self, run: Run, response: Response) -> None:
         selection, atom = self.selection, self._atom()
         values = response.atoms[:, ATOMS.index(atom)]
         known = values[np.isfinite(values)]
@@ -269,30 +258,5 @@ def _word(atom: str) -> str:
     return {"sts": "synergy (sts)", "rtr": "redundancy (rtr)"}.get(atom, atom)
 
 
-def _read(run: Run, unit: int, partner: int | None, prompt: int) -> _Response:
-    from synergy_tui.errors import SynergyError
-    from synergy_tui.phiid.local import local_pair, local_unit
-    from synergy_tui.store import walk
-
-    place, row = run.place, run.row
-    found = next((one for one in walk.responses(place.cache, row["capture"]) if one["prompt"] == prompt), None)
-    if found is None:
-        return _Response("", "", [], np.full((0, 16), np.nan), 0, "this prompt has no response")
-    # Imported series have steps and no words.
-    pieces = list(found["pieces"] or [f"{step} " for step in range(found["steps"])])
-    series = walk.series_of_prompt(place.cache, row["capture"], prompt)
-    atoms, partners, why = np.full((len(pieces), 16), np.nan), 0, ""
-    how = (row["estimator"], row["redundancy"], row["lag"])
-    try:
-        local = local_unit(series, unit, *how) if partner is None else local_pair(series[unit], series[partner], *how)
-        count = min(len(local.atoms), len(atoms) - row["lag"])
-        atoms[row["lag"] : row["lag"] + count] = local.atoms[:count]
-        partners = local.partners
-        if not partners:
-            why = "no valid pair: " + ", ".join(f"{name} {count}" for name, count in local.reasons.items() if count)
-    except SynergyError as error:
-        why = error.what
-    if not found["valid"]:
-        why = f"this response has {found['steps']} steps and is left out of the analysis"
-    words = bool(found["pieces"])
-    return _Response(found["asked"] or "", found["category"] or "", pieces, atoms, partners, why, words)
+def _read(run: Run, unit: int, partner: int | None, prompt: int) -> Response:
+    return read_response(run.place.cache, run.row, unit, partner, prompt)

@@ -16,6 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from synergy_tui.drawing import scale
+from synergy_tui.drawing.pooling import ends, pooled
 from synergy_tui.explorer.widgets.ink import Ink
 from synergy_tui.explorer.widgets.map import short_number, two_colours, written
 
@@ -70,34 +71,15 @@ def levels(matrix: np.ndarray, per_layer: int, finest: int = 1) -> list[Level]:
         # Cells never reach over a layer's edge.
         starts = [layer + part for layer in range(0, units, per_layer) for part in range(0, per_layer, size)]
         edges = np.array([*starts, units])
-        out.append(_level(edges, _pooled(matrix, edges), per_layer))
+        out.append(_level(edges, pooled(matrix, edges), per_layer))
     return out
 
 
 def _level(edges: np.ndarray, values: np.ndarray, per_layer: int) -> Level:
-    known = values[np.isfinite(values)]
-    # A few extremes must not drain the colours from all others.
-    low, high = (
-        (float(one) for one in np.quantile(known[:: max(len(known) // 200_000, 1)], [0.005, 0.995]))
-        if len(known)
-        else (0, 0)
-    )
+    low, high = ends(values)
     wide = len(edges) > 1 and int(np.diff(edges).max()) * 3 <= per_layer
     gaps = frozenset(np.flatnonzero(edges[:-1] % per_layer == 0)[1:].tolist()) if wide else frozenset()
     return Level(edges, values, gaps, low, high)
-
-
-def _pooled(matrix: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Mean of the known values in every cell; NaN where there is none."""
-    cells = len(edges) - 1
-    out = np.full((cells, cells), np.nan, np.float32)
-    for row in range(cells):  # by stripes: the sums of a 5,120² matrix at once would double the memory
-        stripe = matrix[edges[row] : edges[row + 1]]
-        known = np.isfinite(stripe)
-        total = np.add.reduceat(np.where(known, stripe, 0).sum(axis=0, dtype=np.float64), edges[:-1])
-        count = np.add.reduceat(known.sum(axis=0), edges[:-1])
-        np.divide(total, count, out=out[row], where=count > 0, casting="unsafe")
-    return out
 
 
 class PairMatrix(Widget, can_focus=True):

@@ -1,0 +1,135 @@
+"""Runs → figures for papers, with matplotlib, which no other room imports.
+
+asked.py     what a figure is asked to show, and which options a kind of figure takes
+kinds.py     kind → what draws it
+paper.py     widths, type, colours, and what all figures have in common
+files.py     a figure → SVG, PDF or PNG, with the command that remakes it
+maps.py      layers × units, and the layer profile
+lines.py     profiles, ablation curves, ladders and comparisons
+pairs.py     units × units of an atom
+network.py   the strongest pairs as arcs
+tokens.py    a response token by token
+response.py  a response with its local atoms; the explorer reads it here too
+claims.py    a claims card with effects and intervals
+
+Nothing here uses pyplot, a screen or a matplotlibrc: the same call draws the same figure everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from synergy_tui.store.cache import Cache
+
+KINDS: tuple[str, ...] = (
+    *("map", "profile", "pairs", "network", "tokens", "ablation", "difficulty", "compare", "claims"),
+)
+"""What can be drawn."""
+
+
+def figure(
+    cache: Cache,
+    kind: str,
+    run: str,
+    *,
+    other: str | None = None,
+    ranking: str | None = None,
+    score: str | None = None,
+    prompt: int | None = None,
+    unit: str | None = None,
+    pair: str | None = None,
+    category: str | None = None,
+    width: str | float = "column",
+    dark: bool = False,
+    font: str | None = None,
+) -> Figure:
+    """A figure of a kind (see KINDS) about a run, whole ids of results.
+
+    run: a decomposition; of `ablation`, `difficulty` and `claims` also an ablation, a ladder or a card. other: the run
+    that `compare` holds against it. ranking, score: what is shown; of `difficulty` the score is an order parameter.
+    prompt, unit, pair: of `tokens`, units as people name them, a pair with a comma between its units; `map` rings a
+    unit, `pairs` a pair. category: of `profile`, `tokens` and `compare`. width: "column" (3.5 in), "page" (7.2 in), or
+    inches. font: a family that is installed here.
+
+    Raises UsageError for what the run does not have, and where matplotlib is not installed.
+    """
+    _needed()
+    from synergy_tui.figures import kinds
+    from synergy_tui.figures.asked import Asked
+    from synergy_tui.figures.paper import Paper
+
+    asked = Asked(cache, kind, run, other, ranking, score, prompt, unit, pair, category)
+    return kinds.figure(asked, Paper.of(width, dark, font))
+
+
+def draw(
+    axes: Axes,
+    cache: Cache,
+    kind: str,
+    run: str,
+    *,
+    other: str | None = None,
+    ranking: str | None = None,
+    score: str | None = None,
+    prompt: int | None = None,
+    unit: str | None = None,
+    pair: str | None = None,
+    category: str | None = None,
+    dark: bool = False,
+) -> None:
+    """The main panel of `figure` on axes of the caller's, whose size, font and colours stay what they are.
+
+    Raises UsageError as `figure` does.
+    """
+    _needed()
+    from synergy_tui.figures import kinds
+    from synergy_tui.figures.asked import Asked
+    from synergy_tui.figures.paper import Paper
+
+    asked = Asked(cache, kind, run, other, ranking, score, prompt, unit, pair, category)
+    figure = axes.get_figure(root=True)
+    kinds.draw(axes, asked, Paper(float(figure.get_size_inches()[0]), dark))
+
+
+def save(figure: Figure, path: Path, command: str, *, dpi: int = 300, force: bool = True) -> None:
+    """Writes a figure as its file's ending says: svg, pdf or png. command: remakes it; it is in the file's metadata.
+    dpi: of a PNG, and of matrices in the others. force: a file that is there already is replaced.
+
+    Raises UsageError for another ending, a folder that is not there, and a file that is there already.
+    """
+    _needed()
+    from synergy_tui.figures import files
+
+    files.save(figure, path, command, dpi, force)
+
+
+def svg(figure: Figure, command: str) -> str:
+    """A figure as SVG to stand in a page of HTML: without a prolog, its ids its own, with a title and a description."""
+    _needed()
+    from synergy_tui.figures import files
+
+    return files.svg(figure, command)
+
+
+def note(figure: Figure, text: str) -> None:
+    """Small print under a figure, which grows by it."""
+    _needed()
+    from synergy_tui.figures import files
+
+    files.note(figure, text)
+
+
+def _needed() -> None:
+    """Raises UsageError where matplotlib is not installed."""
+    from importlib.util import find_spec
+
+    from synergy_tui.errors import UsageError
+
+    if find_spec("matplotlib") is None:
+        raise UsageError("figures need matplotlib, which is not installed", 'pip install "synergy-tui[figures]"')

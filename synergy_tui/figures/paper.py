@@ -1,0 +1,286 @@
+"""What all figures have in common: widths, type, the colours of the terminal on paper, and words that are kept short."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, fontManager
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
+from matplotlib.textpath import text_to_path
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+
+from synergy_tui.drawing import scale
+from synergy_tui.drawing.tables import printable
+from synergy_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDTHS = {"column": 3.5, "page": 7.2}
+"""Inches of a journal's column and of its page."""
+
+LEAST, MOST = 2.0, 20.0
+"""Inches between which a width must be."""
+
+WIDE = 5.0
+"""Inches from which on panels stand beside each other instead of one above the other."""
+
+TALLEST = 9.0
+"""Inches of a page's height."""
+
+TYPE, SMALL = 7.5, 6.5
+"""Points of labels, and of what is beside them."""
+
+FONT = "DejaVu Sans"
+"""It comes with matplotlib, so that a figure is the same on every machine."""
+
+OTHER_SCRIPTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Noto Sans", "Noto Emoji", "Unifont")
+"""Families that have signs which a font may lack, as far as they are installed."""
+
+LONGEST = 28
+"""Characters of a name beside an axis."""
+
+DIVERGING, MORE = True, False
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What is drawn on. width: inches. dark: whether its ground is dark."""
+
+    width: float = WIDTHS["column"]
+    dark: bool = False
+    font: str | None = None
+
+    @classmethod
+    def of(cls, width: str | float, dark: bool, font: str | None) -> Paper:
+        """Raises UsageError for a width that is none, and for a font that is not installed."""
+        if font is not None and font not in fontManager.get_font_names():
+            raise UsageError(f"the font {font[:60]!r} is not installed here", f"install it, or leave it out: {FONT}")
+        try:
+            inches = WIDTHS[width] if width in WIDTHS else float(width)  # type: ignore[index]
+        except ValueError:
+            inches = math.nan
+        if not LEAST <= inches <= MOST:
+            raise UsageError(
+                f"{str(width)[:40]!r} is no width of a figure",
+                f"use {', '.join(WIDTHS)}, or inches from {LEAST:g} to {MOST:g}",
+            )
+        return cls(inches, dark, font)
+
+    @property
+    def wide(self) -> bool:
+        """Whether panels have room beside each other."""
+        return self.width >= WIDE
+
+    @property
+    def ground(self) -> str:
+        """What is drawn on."""
+        return "#121212" if self.dark else "#ffffff"
+
+    @property
+    def ink(self) -> str:
+        """Of words and axes."""
+        return "#d0d0d0" if self.dark else "#262626"
+
+    @property
+    def quiet(self) -> str:
+        """Of what stands behind."""
+        return "#8a8a8a" if self.dark else "#6c6c6c"
+
+    @property
+    def faint(self) -> str:
+        """Of areas under everything else."""
+        return "#262626" if self.dark else "#eeeeee"
+
+    @property
+    def warm(self) -> str:
+        """Of synergy."""
+        return self.colour(208)
+
+    @property
+    def cool(self) -> str:
+        """Of redundancy."""
+        return self.colour(32)
+
+    def colour(self, colour: int | None) -> str:
+        """One of the terminal's 256 colours on this ground."""
+        from rich.color import Color
+
+        colour = 252 if colour is None else colour
+        return Color.from_ansi(colour if self.dark else scale.on_light(colour)).get_truecolor().hex
+
+    def colours(self, diverging: bool) -> ListedColormap:
+        """The terminal's scale in its finest steps; what has no value has the ground."""
+        return ListedColormap(list(scale.palette("truecolor", diverging, self.dark)), "synergy").with_extremes(
+            bad=(0, 0, 0, 0)
+        )
+
+
+def settings(paper: Paper) -> dict[str, Any]:
+    """matplotlib's settings, whatever the user's own are."""
+    ours: dict[str, Any] = {
+        key: value
+        for key, value in dict.items(matplotlib.rcParamsDefault)
+        if not key.startswith(("backend", "toolbar", "interactive", "webagg", "keymap", "timezone", "date"))
+    }
+    installed = set(fontManager.get_font_names())
+    ours |= {
+        "font.family": [one for one in (paper.font, FONT, *OTHER_SCRIPTS) if one in installed],
+        "font.size": TYPE,
+        "axes.labelsize": TYPE,
+        "axes.titlesize": TYPE,
+        "axes.titlelocation": "left",
+        "axes.titlepad": 4.0,
+        "axes.labelpad": 2.5,
+        "axes.linewidth": 0.6,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "legend.fontsize": SMALL,
+        "legend.frameon": False,
+        "legend.handlelength": 1.4,
+        "legend.labelspacing": 0.25,
+        "legend.borderaxespad": 0.2,
+        "lines.linewidth": 1.2,
+        "lines.markersize": 3.0,
+        "hatch.linewidth": 0.4,
+        "image.interpolation": "none",
+        "text.parse_math": False,
+        "pdf.fonttype": 42,
+        "svg.fonttype": "path",
+        "svg.hashsalt": "synergy-tui",
+        "figure.facecolor": paper.ground,
+        "savefig.facecolor": paper.ground,
+        "axes.facecolor": paper.ground,
+    }
+    for name in ("xtick", "ytick"):
+        ours |= {f"{name}.labelsize": SMALL, f"{name}.major.size": 2.5, f"{name}.major.width": 0.6}
+        ours |= {f"{name}.color": paper.ink, f"{name}.labelcolor": paper.ink, f"{name}.major.pad": 2.0}
+        ours |= {f"{name}.minor.size": 0.0}
+    for name in ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "legend.labelcolor"):
+        ours[name] = paper.ink
+    return ours
+
+
+@contextlib.contextmanager
+def style(paper: Paper) -> Iterator[None]:
+    """Drawing with our settings, and without what matplotlib says on the way: a sign that no font has is a box."""
+    log = logging.getLogger("matplotlib")
+    before = log.level
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with matplotlib.rc_context(settings(paper)):
+            log.setLevel(logging.CRITICAL)
+            try:
+                yield
+            finally:
+                log.setLevel(before)
+
+
+def sheet(paper: Paper, height: float, title: str, laid_out: bool = True) -> Figure:
+    """An empty figure so many inches high. title: what it shows, for those who do not see it. laid_out: whether
+    matplotlib finds room for what is around the axes."""
+    engine = ConstrainedLayoutEngine(h_pad=0.03, w_pad=0.03, hspace=0.03, wspace=0.03) if laid_out else "none"
+    made = Figure((paper.width, min(height, 2 * TALLEST)), layout=engine)
+    made.set_label(short(title, 300))
+    return made
+
+
+def placed(figure: Figure, left: float, top: float, width: float, height: float, **how: Any) -> Axes:
+    """Axes at a place in inches from the figure's upper left corner."""
+    wide, tall = figure.get_size_inches()
+    return figure.add_axes((left / wide, 1 - (top + height) / tall, width / wide, height / tall), **how)
+
+
+def short(text: Any, longest: int = LONGEST) -> str:
+    """Text in a line of no more characters, its control characters shown."""
+    shown = printable(str(text))
+    return shown if len(shown) <= longest else f"{shown[: longest - 1].rstrip()}…"
+
+
+def width_of(text: str, size: float, weight: str = "normal") -> float:
+    """Points that a line of text takes."""
+    if not text:
+        return 0.0
+    return float(text_to_path.get_text_width_height_descent(text, FontProperties(size=size, weight=weight), False)[0])
+
+
+def wrapped(text: str, room: float, size: float, weight: str = "normal") -> list[str]:
+    """Lines of so many points, broken between words, or in a word that has no room by itself."""
+    lines, line = [], ""
+    for word in printable(text).split():
+        joined = f"{line} {word}" if line else word
+        if width_of(joined, size, weight) <= room:
+            line = joined
+            continue
+        if line:
+            lines.append(line)
+        while len(word) > 1 and width_of(word, size, weight) > room:
+            part = next(n for n in range(len(word) - 1, 0, -1) if n == 1 or width_of(word[:n], size, weight) <= room)
+            lines.append(word[:part])
+            word = word[part:]
+        line = word
+    return [*lines, line] if line else lines
+
+
+def names_on(axis: Any, places: Sequence[float], names: Sequence[str], room: float, **how: Any) -> None:
+    """As many names along an axis as have room: all, or every second, fifth and so on. room: points between two of the
+    places."""
+    every = next((n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500) if n * room >= SMALL * 1.1), len(places) or 1)
+    axis.set_major_locator(FixedLocator(list(places[::every])))
+    axis.set_ticks(list(places[::every]), [short(one) for one in names[::every]], parse_math=False, **how)
+    axis.set_minor_locator(NullLocator())
+
+
+def numbers_on(axis: Any, most: int = 5, whole: bool = False) -> None:
+    """Round numbers along an axis."""
+    axis.set_major_locator(MaxNLocator(most, integer=whole, steps=[1, 2, 5, 10]))
+
+
+def bar_beside(figure: Figure, axes: Any, shown: Any, label: str, **how: Any) -> Any:
+    """The scale of what is shown, under the axes."""
+    wide = figure.get_size_inches()[0]
+    how = {"location": "bottom", "aspect": max(26, 10 * wide), "pad": 0.015, "fraction": 0.05} | how
+    bar = figure.colorbar(shown, ax=axes, **how)
+    bar.set_label(label, size=SMALL)
+    bar.outline.set_visible(False)
+    numbers_on(bar.ax.xaxis)
+    bar.ax.tick_params(length=2.0)
+    return bar
+
+
+def plain(figure: Any) -> None:
+    """No text of a figure is a formula, whoever draws it: prompts and names have dollars."""
+    for one in figure.findobj(Text):
+        one.set_parse_math(False)
+
+
+def numbers(rows: Sequence[dict[str, Any]], name: str) -> np.ndarray:
+    """A column of rows; NaN where there is no value."""
+    return np.array([math.nan if one.get(name) is None else float(one[name]) for one in rows])
+
+
+def signed(value: float | None, decimals: int = 2) -> str:
+    """A number with its sign, or n/a."""
+    return "n/a" if value is None or math.isnan(value) else f"{value:+.{decimals}f}".replace("-", "−")
+
+
+def interval(value: float | None, low: float | None, high: float | None) -> str:
+    """A number with its interval where there is one."""
+    ends = "" if low is None or high is None or math.isnan(low) else f" [{signed(low)}, {signed(high)}]"
+    return f"{signed(value)}{ends}"
+
+
+def steps(colours: ListedColormap, low: float, high: float) -> BoundaryNorm:
+    """A norm with one step for each colour."""
+    return BoundaryNorm(np.linspace(low, high, colours.N + 1), colours.N)
