@@ -47,9 +47,7 @@ def report(
     opened = Archive.open(shipped("sample")) if sample else open_cache(cache)
     found = load.find(opened, "decomposition", run, latest or sample)
     target = user_path(output or Path(f"{found}.{'md' if markdown else 'html'}"))
-    made = writing.write(
-        opened, found, target, ranking=ranking, markdown=markdown, force=force, sample=sample
-    )
+    made = writing.write(opened, found, target, ranking=ranking, markdown=markdown, force=force, sample=sample)
     if as_json:
         return print_json({"decomposition": found, "files": [str(path.resolve()) for path in made]})
     saved(target)

@@ -20,7 +20,11 @@ from synergy_tui.errors import UsageError
 @looks
 @click.option("--port", type=click.IntRange(1, 65_535), show_default="one that is free", help="Port on 127.0.0.1.")
 @click.option(
-    "--idle", type=click.FloatRange(0.01, 100_000), default=60.0, show_default="60", help="Minutes without a page until it ends."
+    "--idle",
+    type=click.FloatRange(0.01, 100_000),
+    default=60.0,
+    show_default="60",
+    help="Minutes without a page until it ends.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the address as JSON.")
 @click.option("--cache", type=click.Path(path_type=Path), help="Cache folder.")

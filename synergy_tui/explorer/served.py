@@ -1,5 +1,5 @@
-"""The explorer in a browser: a server on this machine's loopback that gives every page an explorer of its own, and answers
-nobody who does not know its token. Loads textual-serve, which few have; the explorers are processes of their own.
+"""The explorer in a browser: a server on this machine's loopback that gives every page an explorer of its own, and
+answers nobody who does not know its token. Loads textual-serve, which few have; explorers are processes of their own.
 
 Who may do what: the page and its websocket need the token in their address. The files that a page loads, and downloads,
 need the cookie that the page sets, which is another secret: cookies of 127.0.0.1 are sent to every port of it, and who
@@ -47,6 +47,9 @@ WIDEST = 1000
 
 class Visitor(AppService):
     """One explorer, in a process that nobody else uses and that ends with its page."""
+
+    _process: asyncio.subprocess.Process | None
+    _task: asyncio.Task[None] | None
 
     def __init__(self, arguments: Sequence[str], found: Mapping[str, str], **how: Any) -> None:
         super().__init__("", **how)
@@ -184,11 +187,15 @@ class Explorers(Server):
 
     async def _close_tight(self, request: web.Request, response: web.StreamResponse) -> None:
         """Headers of every answer: nothing foreign is loaded, nothing is framed, kept or told to others."""
+        own = f" 'nonce-{request['nonce']}'" if "nonce" in request else ""
+        policy = (
+            f"default-src 'none'; script-src 'self'{own}; style-src 'self' 'unsafe-inline'; font-src 'self'; "
+            f"img-src 'self' data:; connect-src ws://{request.host}; frame-ancestors 'none'; base-uri 'none'; "
+            "form-action 'none'"
+        )
         response.headers.update(
             {
-                "Content-Security-Policy": f"default-src 'none'; script-src 'self' 'nonce-{request.get('nonce', '')}'; style-src 'self' 'unsafe-inline'; "
-                f"font-src 'self'; img-src 'self' data:; connect-src ws://{request.host}; frame-ancestors 'none'; "
-                "base-uri 'none'; form-action 'none'",
+                "Content-Security-Policy": policy,
                 "X-Frame-Options": "DENY",
                 "X-Content-Type-Options": "nosniff",
                 "Referrer-Policy": "no-referrer",
@@ -228,7 +235,9 @@ class Explorers(Server):
             download_manager=self.download_manager,
         )
         try:
-            await visitor.start(*(_size(request.query.get(name, ""), most) for name, most in (("width", 80), ("height", 24))))
+            await visitor.start(
+                *(_size(request.query.get(name, ""), most) for name, most in (("width", 80), ("height", 24)))
+            )
             with contextlib.suppress(AssertionError, KeyError, IndexError, TypeError, ValueError, AttributeError):
                 await self._process_messages(page, visitor)  # what is no message of ours ends the page
         finally:

@@ -25,8 +25,9 @@ MANY = 2_500
 @dataclass(frozen=True)
 class Content:
     """decomposition: its id. ranking: the one that is shown first. present: the numbers of the units that are there.
-    scores: those that the map can show, rankings first. doubts: worst first, each with its explanation. card: the claims
-    card, None without one. recipe: the commands that remake the run and what is shown with it."""
+    scores: those that the map can show, rankings first. doubts: worst first, each with its explanation. card: the
+    claims card, None without one. recipe: the commands that remake the run and what is shown with it. parts: the ids of
+    the ablation, network and ladder that are shown."""
 
     decomposition: str
     ranking: str
@@ -45,6 +46,7 @@ class Content:
     tokens: tokens.Tokens
     recipe: list[str]
     unknown_recipe: str
+    parts: dict[str, str]
 
     @property
     def title(self) -> str:
@@ -70,10 +72,10 @@ def gather(cache: Cache, decomposition: str, ranking: str = RANKINGS[0], sample:
     capture = load.one(cache, "capture", run.row["capture"])
     naming = load.naming(cache, run.row["capture"])
     present = tuple(load.layers_of_units(cache, run.row["capture"]))
-    ablation = _newest(cache, "ablation", decomposition)
-    network = _newest(cache, "network", decomposition)
     card_id = cards.newest_card(cache, decomposition)
     card = cards.card(cache, card_id) if card_id else None
+    ablation = _part(cache, "ablation", decomposition, card, "ablation")
+    network = _part(cache, "network", decomposition, card, "networks")
     ladder = _ladder(cache, decomposition, card)
     scores = _chosen(run, ranking, len(present) > MANY)
     recipe, unknown = _recipe(cache, decomposition, ablation, network, card_id, ladder)
@@ -96,6 +98,11 @@ def gather(cache: Cache, decomposition: str, ranking: str = RANKINGS[0], sample:
         tokens=tokens.gather(cache, run, scores, ranking, present),
         recipe=recipe,
         unknown_recipe=unknown,
+        parts={
+            kind: one
+            for kind, one in (("ablation", ablation), ("network", network), ("ladder", ladder))
+            if one is not None
+        },
     )
 
 
@@ -121,22 +128,26 @@ def _chosen(run: Run, ranking: str, abridged: bool) -> dict[str, Score]:
     return {name: run.scores[name] for name in names if np.isfinite(run.scores[name].shown).any() or name == ranking}
 
 
-def _newest(cache: Cache, kind: str, decomposition: str) -> str | None:
-    """The newest ablation or network of a decomposition; None without one."""
-    query = f"""SELECT {kind} AS id FROM {kind}s WHERE decomposition = $1
-        ORDER BY serial DESC NULLS LAST, created DESC, {kind} LIMIT 1"""
-    return next((row["id"] for row in load.rows(cache, query, decomposition)), None)
+def _part(cache: Cache, kind: str, decomposition: str, card: dict[str, Any] | None, name: str) -> str | None:
+    """The ablation or network that a card is judged by where it is still there, or the newest of a decomposition; None
+    without one."""
+    judged = ((card or {}).get("parts") or {}).get(name)
+    query = f"""SELECT {kind} AS id FROM {kind}s WHERE decomposition = $1 OR {kind} = $2
+        ORDER BY {kind} IS NOT DISTINCT FROM $2 DESC, serial DESC NULLS LAST, created DESC, {kind} LIMIT 1"""
+    found = load.rows(cache, query, decomposition, judged if isinstance(judged, str) else None)
+    return next((row["id"] for row in found), None)
 
 
 def _ladder(cache: Cache, decomposition: str, card: dict[str, Any] | None) -> str | None:
     """The ladder that a run belongs to, or that its card is judged by; None without one."""
-    parts = (card or {}).get("parts") or {}
-    if isinstance(named := parts.get("ladder"), str):
-        return named
-    try:
-        return load.find(cache, "ladder", decomposition)
-    except UsageError:
-        return None
+    named = ((card or {}).get("parts") or {}).get("ladder")
+    for one in (named, decomposition):
+        try:
+            if isinstance(one, str):
+                return load.find(cache, "ladder", one)
+        except UsageError:  # it was deleted, or there never was one
+            continue
+    return None
 
 
 def _recipe(cache: Cache, decomposition: str, *more: str | None) -> tuple[list[str], str]:

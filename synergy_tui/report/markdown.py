@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from synergy_tui import __version__
 from synergy_tui.drawing.card import SIGNS as VERDICT_SIGNS
 from synergy_tui.drawing.card import too_old
@@ -19,18 +21,19 @@ from synergy_tui.report.pictures import Picture
 MOST_PROFILE = 200
 """Layers above which the profile is in the figure alone."""
 
+ENDS = 5
+"""Units of each end of the ranking in the table of units."""
 
-def text(words: Any) -> str:
-    """Words on one line that Markdown and HTML take for words."""
+
+def inline(words: Any) -> str:
+    """Words on one line that Markdown and HTML take for words, whoever wrote them."""
     one = " ".join(printable(line) for line in str(words).split("\n"))
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~$&-])", r"\\\1", one).replace("\\<", "&lt;").replace("\\&", "&amp;")
+    return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", one).replace("&", "&amp;").replace("<", "&lt;")
 
 
 def prose(words: str) -> str:
-    """Sentences of our own with somebody's words in them: no markup, but signs that do no harm stay as they are."""
-    one = " ".join(printable(line) for line in words.split("\n"))
-    one = re.sub(r"([\\`*_\[\]|~$])", r"\\\1", one).replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"^([#>+-]|\d+[.)])", r"\\\1", one)
+    """The same as a paragraph, which begins no heading, list or quotation."""
+    return re.sub(r"^(\s*)([#>+=-]|\d+(?=[.)]))", r"\1\\\2", inline(words))
 
 
 def code(words: str) -> str:
@@ -42,17 +45,20 @@ def code(words: str) -> str:
 
 def markdown(content: Content, pictures: Sequence[Picture], folder: str) -> str:
     """The page. folder: where the figures are, as the page names it."""
-    parts = [f"# {prose(content.title)}", prose(measured(content)), "## What it says"]
+    parts = [f"# {inline(content.title)}", prose(measured(content)), "## What it says"]
     parts += [prose(one) for one in content.reading]
     if (table := contrasts(content)).rows:
         parts += [f"{prose(table.title)}:", _table(table.columns, table.rows)]
     parts += ["## Doubts, the worst first"]
-    parts += ["\n".join(f"- {DOUBT_SIGNS[one.level]} **{prose(one.text)}** {prose(why)}" for one, why in content.doubts)]
+    parts += [
+        "\n".join(f"- {DOUBT_SIGNS[one.level]} **{inline(one.text)}** {inline(why)}" for one, why in content.doubts)
+    ]
     parts += ["## Claims of the literature", *_claims(content), "## Figures"]
     parts += [_figure(one, folder) for one in pictures]
+    parts += ["## Units", f"The highest and the lowest in {content.ranking}:", _units(content)]
     parts += ["## Layers", _profile(content)] if _profile(content) else []
     parts += ["## Method", prose(content.method.paragraph)]
-    parts += ["\n".join(f"{place}. {prose(one)}" for place, one in enumerate(content.method.sources, 1))]
+    parts += ["\n".join(f"{place}. {inline(one)}" for place, one in enumerate(content.method.sources, 1))]
     parts += [_table(["", ""], [*identity(content), *content.method.versions.items()])]
     parts += ["## Make it anew", *([prose(content.unknown_recipe)] if content.unknown_recipe else [])]
     parts += [code("\n".join([*content.recipe, f"synergy-tui report {content.decomposition} --markdown -o report.md"]))]
@@ -62,7 +68,7 @@ def markdown(content: Content, pictures: Sequence[Picture], folder: str) -> str:
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     lines = [columns, *rows]
-    made = [f"| {' | '.join(prose('' if one is None else str(one)) for one in line)} |" for line in lines]
+    made = [f"| {' | '.join(inline('' if one is None else one) for one in line)} |" for line in lines]
     return "\n".join([made[0], "|" + "---|" * len(columns), *made[1:]])
 
 
@@ -71,8 +77,8 @@ def _claims(content: Content) -> list[str]:
     if card is None:
         return ["This run has no claims card. This makes one:", code(f"synergy-tui claims {content.decomposition}")]
     items = [
-        f"- **{prose(name)} {prose(one['statement'])}**: {VERDICT_SIGNS.get(one['verdict'], '○')} {prose(one['verdict'])}. "
-        f"{prose(' '.join(claim_lines(one)))}"
+        f"- **{name} {inline(one['statement'])}**: {VERDICT_SIGNS.get(one['verdict'], '○')} {inline(one['verdict'])}. "
+        f"{inline(' '.join(claim_lines(one)))}"
         for name, one in card["claims"].items()
     ]
     return [*([prose(too_old(card))] if too_old(card) else []), "\n".join(items)]
@@ -81,7 +87,22 @@ def _claims(content: Content) -> list[str]:
 def _figure(picture: Picture, folder: str) -> str:
     if picture.missing:
         return f"No figure “{picture.kind}”: {prose(picture.missing)}"
-    return f"![{text(picture.alt)}](<{folder}/{picture.kind}.svg>)\n\n{prose(picture.caption)} `{picture.command}`"
+    return f"![{inline(picture.alt)}](<{folder}/{picture.kind}.svg>)\n\n{prose(picture.caption)} `{picture.command}`"
+
+
+def _units(content: Content) -> str:
+    """The units at both ends of the ranking."""
+    shown = content.scores[content.ranking].shown
+    order = sorted((unit for unit in content.present if np.isfinite(shown[unit])), key=lambda unit: -shown[unit])
+    some = order if len(order) <= 2 * ENDS else [*order[:ENDS], *order[-ENDS:]]
+    names = [name for name in (content.ranking, "sts", "rtr", "excess", "q") if name in content.scores]
+
+    def cell(name: str, unit: int) -> str:
+        value = (content.scores[name].shown if name == content.ranking else content.scores[name].values)[unit]
+        return f"{value:.3g}" if np.isfinite(value) else ""
+
+    rows = [(content.naming.unit(unit), *(cell(name, unit) for name in names)) for unit in some]
+    return _table(["unit", f"{names[0]}, scaled", *names[1:]], rows)
 
 
 def _profile(content: Content) -> str:

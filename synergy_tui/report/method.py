@@ -11,7 +11,7 @@ from typing import Any
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.run import Row, Run
-from synergy_tui.terms import NORMALISED, UNCALIBRATED_NULLS
+from synergy_tui.terms import COUPLED, NORMALISED, UNCALIBRATED_NULLS
 from synergy_tui.units import Naming
 
 SOURCES = {
@@ -126,10 +126,10 @@ def _measured(row: Row, capture: Row, naming: Naming, units: int) -> list[str]:
     family = f" ({row['model_type']} architecture{size})" if row["model_type"] else ""
     ran = ", ".join(one for one in (row["dtype"], f"device {row['device']}" if row["device"] else "") if one)
     out = [
-        f"The activity of {counted(units, 'unit')} in {where} of {name}{family} was recorded at each generated token: the L2 "
-        f"norm of what {told} contributes at the position that predicts the token.",
-        f"The model{f' ({ran})' if ran else ''} was given {counted(prompts, 'prompt')} of the task set {row['tasks']} and "
-        f"{_answered(capture)}, up to {counted(steps, 'token')} a response{_seeded(capture)}.",
+        f"The activity of {counted(units, 'unit')} in {where} of {name}{family} was recorded at each generated token: "
+        f"the L2 norm of what {told} contributes at the position that predicts the token.",
+        f"The model{f' ({ran})' if ran else ''} was given {counted(prompts, 'prompt')} of the task set {row['tasks']} "
+        f"and {_answered(capture)}, up to {counted(steps, 'token')} a response{_seeded(capture)}.",
         _valid(capture, "token"),
     ]
     return [one for one in out if one]
@@ -156,7 +156,8 @@ def _valid(capture: Row, step: str) -> str:
         return ""
     least = counted(capture["min_steps"], step)
     if valid == prompts:
-        return f"{'The' if valid == 1 else 'All'} {counted(valid, 'response')} had at least {least} and entered the analysis."
+        every = "The" if valid == 1 else "All"
+        return f"{every} {counted(valid, 'response')} had at least {least} and entered the analysis."
     were, rest = ("was" if valid == 1 else "were"), prompts - valid
     return (
         f"Of the {counted(prompts, 'response')}, {valid:,} had at least {least} and {were} analysed; "
@@ -185,15 +186,18 @@ def _decomposed(row: Row, cite: _Cited) -> list[str]:
     )
     precision = {"float64": "double", "float32": "single"}.get(row["precision"], row["precision"])
     out = [
-        f"For {pairs}, the time-delayed mutual information between past and future at lag τ = {counted(row['lag'], 'step')} was decomposed into the sixteen atoms of "
-        f"Integrated Information Decomposition (ΦID) {cite('phiid')}, with {estimator} and {redundancy}, in {precision} "
-        f"precision, from series {series}; {over}."
+        f"For {pairs}, the time-delayed mutual information between past and future at lag τ = "
+        f"{counted(row['lag'], 'step')} was decomposed into the sixteen atoms of Integrated Information Decomposition "
+        f"(ΦID) {cite('phiid')}, with {estimator} and {redundancy}, in {precision} precision, from series {series}; "
+        f"{over}."
     ]
     if row["bias"] == "analytic":
         out.append(f"Informations were corrected for the bias of short Gaussian samples {cite('bias')}.")
     invalid = (row["pairs"] or 0) - (row["valid_pairs"] if row["valid_pairs"] is not None else row["pairs"] or 0)
     if invalid:
-        out.append(f"{counted(invalid, 'pair')} had no valid response and {'has' if invalid == 1 else 'have'} no value.")
+        out.append(
+            f"{counted(invalid, 'pair')} had no valid response and {'has' if invalid == 1 else 'have'} no value."
+        )
     return out
 
 
@@ -228,8 +232,8 @@ def _against(run: Run) -> list[str]:
     nulls = row["nulls"] or []
     if not nulls:
         return [
-            "No surrogates were drawn: excess synergy is against the independence offset 2·min(AIS), which stands in for them, "
-            "and no unit was tested."
+            "No surrogates were drawn: excess synergy is against the independence offset 2·min(AIS), which stands in "
+            "for them, and no unit was tested."
         ]
     what = {
         "prompt-shuffle": "prompt-shuffle, which gives each unit its responses in an order of its own",
@@ -245,7 +249,8 @@ def _against(run: Run) -> list[str]:
     trusted = [one for one in nulls if one not in UNCALIBRATED_NULLS]
     if len(trusted) > 1:
         out.append(
-            "A unit is called coupled where both nulls reject in one direction, at q < 0.05 (Benjamini–Hochberg over units)."
+            f"A unit is called coupled where both nulls reject in one direction, at q < {COUPLED} (Benjamini–Hochberg "
+            "over units)."
         )
     elif trusted:
         out.append("One null alone calls no unit coupled; its q-values (Benjamini–Hochberg over units) are reported.")
@@ -263,8 +268,9 @@ def _ablated(row: Row) -> list[str]:
     held = "prompts that were not replayed" if row["held_out"] else "all prompts"
     seeds = f" with {counted(row['seeds'], 'set')} of each random control" if row["seeds"] else ""
     return [
-        f"Units were removed ({how}) in the orders {listed(list(row['orders']))}{seeds}, while the model was given its intact "
-        f"responses to {counted(row['prompts'], 'prompt')}; the divergence is KL(intact ‖ ablated) in nats per token.",
+        f"Units were removed ({how}) in the orders {listed(list(row['orders']))}{seeds}, while the model was given its "
+        f"intact responses to {counted(row['prompts'], 'prompt')}; the divergence is KL(intact ‖ ablated) in nats per "
+        "token.",
         f"The orders follow {row['ranking']} from {held}.",
     ]
 
@@ -278,8 +284,8 @@ def _networks(row: Row) -> list[str]:
 
 def _difficulty(row: Row, cite: _Cited) -> list[str]:
     return [
-        f"Difficulty {cite('difficulty')} was varied over {counted(row['levels'], 'level')} of {row['name']} with up to "
-        f"{counted(row['prompts_per_level'], 'prompt')} each, responses cut to {counted(row['steps'], 'token')}."
+        f"Difficulty {cite('difficulty')} was varied over {counted(row['levels'], 'level')} of {row['name']} with up "
+        f"to {counted(row['prompts_per_level'], 'prompt')} each, responses cut to {counted(row['steps'], 'token')}."
     ]
 
 
@@ -296,4 +302,5 @@ def _software(versions: Mapping[str, str], cite: _Cited) -> str:
     named = [f"{name} {one}" for name, one in versions.items() if name != "synergy-tui"]
     own = f"synergy-tui {versions.get('synergy-tui', '')}".strip()
     with_ = f" ({', '.join(named)})" if named else ""
-    return f"Everything was computed with {own}{with_}, whose atoms follow the reference implementation phyid {cite('phyid')}."
+    follows = f"whose atoms follow the reference implementation phyid {cite('phyid')}"
+    return f"Everything was computed with {own}{with_}, {follows}."

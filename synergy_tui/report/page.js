@@ -82,6 +82,7 @@
       body.append(row);
     });
     table.append(top, body);
+    table.style.setProperty("--tall", Math.min(Math.max(15 / map.layers.length, 1.15), 2.2) + "rem");
     table.style.minWidth = map.perLayer * 0.62 + 4 + "rem";
     byId("map").replaceChildren(table);
   };
@@ -213,7 +214,9 @@
       byId("asked").textContent = one.asked || "Nothing is known of what was asked.";
       spans = one.pieces.map((piece, at) => make("span", piece.replace(/\n/g, "↵\n"),
         { "data-step": at, ...(one.words ? {} : { class: "number" }) }));
-      words.replaceChildren(...spans, ...(one.cut ? [" … " + one.cut + " more"] : []));
+      // Lines may break between tokens where the text has no spaces of its own.
+      const spaced = one.words && one.pieces.some((piece) => /\s/.test(piece));
+      words.replaceChildren(...spans.flatMap((span) => (spaced ? [span] : [span, make("wbr")])), ...(one.cut ? [" … " + one.cut + " more"] : []));
       step = Math.max(values.findIndex((value) => value !== null), 0);
     }
     spans.forEach((span, at) => paint(span, values[at] === null ? null : 0.5 + values[at] / (2 * reach), true));

@@ -1,5 +1,5 @@
-"""All that a report says → one file of HTML that needs nothing else. What prompts, models and users have written stands
-in it as text: it is escaped wherever it goes, and the page's policy runs no script but the one that it was made with."""
+"""All that a report says → one file of HTML that needs nothing else. What prompts, models and users have written
+stands in it as text: it is escaped wherever it goes, and the page's policy runs no script but its own."""
 
 from __future__ import annotations
 
@@ -120,13 +120,15 @@ def _sections(content: Content, pictures: Sequence[Picture]) -> list[tuple[str, 
 def measured(content: Content) -> str:
     """What was measured, in one sentence of plain text."""
     row, capture = content.run.row, content.capture
+    estimator = {"gaussian": "Gaussian"}.get(row["estimator"], row["estimator"])
     sample = "The sample result that ships with synergy-tui. " if content.sample else ""
     word = content.units_word
     where = counted(row["layers"], "group" if content.naming.groups else "layer")
     return (
         f"{sample}{counted(len(content.present), word[:-1], word)} in {where}, {capture['valid_prompts']} of "
         f"{counted(capture['prompts'], 'prompt')} ({row['tasks']}), up to {counted(capture['steps'], 'step')} each; "
-        f"{row['estimator']} ΦID with {row['redundancy'].upper()} redundancy at lag {row['lag']}, ranked by {content.ranking}."
+        f"{estimator} ΦID with "
+        f"{row['redundancy'].upper()} redundancy at lag {row['lag']}, ranked by {content.ranking}."
     )
 
 
@@ -215,8 +217,8 @@ def _claim(name: str, claim: dict[str, Any]) -> str:
     verdict = claim["verdict"]
     lines = " ".join(claim_lines(claim))
     return (
-        f'<li class="{VERDICTS.get(verdict, "open")}"><span class="sign" aria-hidden="true">{VERDICT_SIGNS.get(verdict, "○")}'
-        f"</span><h3>{text(name)} {text(claim['statement'])}</h3>"
+        f'<li class="{VERDICTS.get(verdict, "open")}"><span class="sign" aria-hidden="true">'
+        f"{VERDICT_SIGNS.get(verdict, '○')}</span><h3>{text(name)} {text(claim['statement'])}</h3>"
         f'<p class="verdict">{text(_begun(verdict))}</p><p>{text(lines)}</p></li>'
     )
 
@@ -226,11 +228,9 @@ def _map(content: Content) -> str:
     for name, score in content.scores.items():
         kind = "Rankings" if score.kind == "ranking" else "Atoms" if score.kind == "atom" else "Measures"
         groups["Tests" if name in TESTS else kind].append(f"<option>{text(name)}</option>")
-    options = "".join(
-        f'<optgroup label="{label}">{"".join(some)}</optgroup>' for label, some in groups.items() if some
-    )
+    options = "".join(f'<optgroup label="{label}">{"".join(some)}</optgroup>' for label, some in groups.items() if some)
     few = f'<p class="note">With more than {MANY:,} units this report holds the main scores alone.</p>'
-    return f"""<noscript><p>The map and the tokens move with JavaScript; the figures and the data below need none.</p></noscript>
+    return f"""<noscript><p>The map and the tokens move with JavaScript; figures and data need none.</p></noscript>
 <div class="interactive">
 <div class="choices"><label>Score <select id="score">{options}</select></label></div>
 <p id="meaning" class="note"></p>
@@ -254,14 +254,15 @@ def _tokens(content: Content) -> str:
         f'<option value="{unit}">{text(content.naming.unit(unit))} ({text(_where(content, unit))})</option>'
         for unit in found.units
     )
-    return f"""<p>Each token has the colour of the local synergy, or redundancy, of one unit with all its partners at that step.
-One response is one draw: a peak at a word is a place to look, not a finding.</p>
+    return f"""<p>Each token has the colour of the local synergy, or redundancy, of one unit with all its partners at that
+step. One response is one draw: a peak at a word is a place to look, not a finding.</p>
 <div class="choices"><label>Response <select id="prompt">{prompts}</select></label>
 <label>Unit <select id="of">{units}</select></label>
 <label>Atom <select id="atom"><option value="sts">synergy (sts)</option><option value="rtr">redundancy (rtr)</option>
 </select></label></div>
 <h3>Asked</h3><p id="asked" class="asked" dir="auto" tabindex="0" role="region" aria-label="What was asked"></p>
-<h3>Answered</h3><p id="words" dir="auto" tabindex="0" role="group" aria-label="The response, token by token; arrow keys move"></p>
+<h3>Answered</h3><p id="words" dir="auto" tabindex="0" role="group"
+aria-label="The response, token by token; arrow keys move"></p>
 <div class="legend" id="tokenlegend"></div>
 <p class="keys note"><kbd>←</kbd> and <kbd>→</kbd> move from token to token.</p>
 <output id="token" for="prompt of atom" aria-live="polite"></output><p id="why" class="note"></p>"""
@@ -284,9 +285,7 @@ def _figure(picture: Picture | None) -> str:
         return ""
     title = _begun(picture.kind)
     if picture.missing:
-        return (
-            f'<figure><p class="quiet">No figure “{text(picture.kind)}”: {text(picture.missing)}</p></figure>'
-        )
+        return f'<figure><p class="quiet">No figure “{text(picture.kind)}”: {text(picture.missing)}</p></figure>'
     dark = ""
     if picture.dark:
         dark = f'<source media="screen and (prefers-color-scheme: dark)" srcset="{_image(picture.dark)}">'
@@ -338,10 +337,10 @@ def _downloads(content: Content) -> str:
             f'{text(table.title)} <span class="quiet">({size})</span></li>'
         )
     note = (
-        "CSV with nine digits; no value is an empty field. An apostrophe stands before text that a spreadsheet would take "
-        "for a formula."
+        "CSV with nine digits; no value is an empty field. An apostrophe stands before text that a spreadsheet would "
+        "take for a formula."
     )
-    return f"<ul>{''.join(items)}</ul><p class=\"note\">{note}</p>"
+    return f'<ul>{"".join(items)}</ul><p class="note">{note}</p>'
 
 
 def _remake(content: Content) -> str:
@@ -355,8 +354,8 @@ def _remake(content: Content) -> str:
 
 def _footer(content: Content) -> str:
     return (
-        f"Made by synergy-tui {text(__version__)} of {text(content.decomposition)}. This file needs no network and sends "
-        "nothing; the texts of prompts and responses are in it."
+        f"Made by synergy-tui {text(__version__)} of {text(content.decomposition)}. This file needs no network and "
+        "sends nothing; the texts of prompts and responses are in it."
     )
 
 
@@ -436,4 +435,7 @@ def _numbers(values: np.ndarray, digits: int) -> list[float | None]:
 def _palette(diverging: bool, dark: bool) -> dict[str, Any]:
     """Colours, and for each whether black is read on it."""
     colours = scale.palette("truecolor", diverging, dark)
-    return {"colours": colours, "ink": "".join("1" if scale.ink_on(Color.parse(one)) == "#000000" else "0" for one in colours)}
+    return {
+        "colours": colours,
+        "ink": "".join("1" if scale.ink_on(Color.parse(one)) == "#000000" else "0" for one in colours),
+    }

@@ -50,7 +50,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, int | Decimal):
         return str(value)
     if isinstance(value, date):
-        return value.isoformat(sep=" ") if hasattr(value, "hour") else value.isoformat()
+        return str(value)
     if isinstance(value, list | tuple):
         return _guarded("; ".join(map(str, value)))
     return _guarded(str(value))
@@ -106,9 +106,7 @@ _ASKED = {
 """Name → title, table and the key by which it is asked for."""
 
 
-def _units(
-    cache: Cache, run: Run, naming: Naming, present: Sequence[int], scores: Mapping[str, Score]
-) -> Table:
+def _units(cache: Cache, run: Run, naming: Naming, present: Sequence[int], scores: Mapping[str, Score]) -> Table:
     """A row per unit with its scores side by side: raw values, and of rankings what the map shows, with its
     interval."""
     kinds = {
@@ -128,5 +126,7 @@ def _units(
     for unit in present:
         layer, place = divmod(unit, naming.per_layer)
         group = naming.layer(layer) if naming.groups else None
-        rows.append((unit, layer, place, naming.unit(unit), group, kinds.get(unit), *(float(one[unit]) for one in values)))
+        rows.append(
+            (unit, layer, place, naming.unit(unit), group, kinds.get(unit), *(float(one[unit]) for one in values))
+        )
     return Table("units", "Units with their scores", columns, rows)

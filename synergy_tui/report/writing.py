@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from synergy_tui.errors import UsageError
 from synergy_tui.report import content as gathering
 from synergy_tui.report import markdown as marked
 from synergy_tui.report import page, pictures
-from synergy_tui.store.cache import Cache
+from synergy_tui.store.archive import Archive
+from synergy_tui.store.cache import READ_PATIENCE, Cache
 from synergy_tui.terms import RANKINGS
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def write(
@@ -25,17 +33,19 @@ def write(
     force: bool = False,
     sample: bool = False,
 ) -> list[Path]:
-    """Writes the report of a run as HTML, or as Markdown with its figures in the folder TARGET_files; returns the files.
-    Raises UsageError when something is there already and `force` is not given, or the place cannot be written."""
+    """Writes the report of a run as HTML, or as Markdown with its figures in the folder TARGET_files, and returns the
+    files. Raises UsageError when something is there already and `force` is not given, or the place cannot be written."""
     folder = target.with_name(f"{target.stem}_files")
     for path in (target, folder) if markdown else (target,):
         _free(path, force)
-    content = gathering.gather(cache, decomposition, ranking, sample)
+    with _opened(cache) as once:
+        content = gathering.gather(once, decomposition, ranking, sample)
+        # The tokens of a page are text, and move.
+        without = () if markdown else ("tokens",)
+        drawn = pictures.draw(once, decomposition, ranking, content.parts, not markdown, without)
     if not markdown:
-        drawn = pictures.draw(cache, decomposition, ranking, leave_out=("tokens",))
         _write(target, page.page(content, drawn))
         return [target]
-    drawn = pictures.draw(cache, decomposition, ranking, dark=False)
     there = [one for one in drawn if one.light]
     try:
         if there:
@@ -46,6 +56,29 @@ def write(
         _write(folder / f"{one.kind}.svg", one.light)
     _write(target, marked.markdown(content, drawn, quote(folder.name)))
     return [target, *(folder / f"{one.kind}.svg" for one in there)]
+
+
+@dataclass(frozen=True)
+class _Once(Archive):
+    """An exported run that stays open: a report reads it a hundred times, and each opening costs 0.1 s."""
+
+    held: duckdb.DuckDBPyConnection | None = None
+
+    @contextmanager
+    def read(self, patience: float = READ_PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The connection that is open."""
+        assert self.held is not None
+        yield self.held
+
+
+@contextmanager
+def _opened(cache: Cache) -> Iterator[Cache]:
+    """The cache itself; an exported run, which nobody else writes, is opened once."""
+    if not isinstance(cache, Archive):
+        yield cache
+        return
+    with cache.read() as held:
+        yield _Once(cache.folder, held=held)
 
 
 def _free(path: Path, force: bool) -> None:
