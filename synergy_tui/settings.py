@@ -126,6 +126,11 @@ def colourless() -> bool:
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
+def served() -> bool:
+    """Whether a server started this process, which shows the explorer in a browser and has pipes for a terminal."""
+    return os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
+
+
 def mend_sizes() -> None:
     """Forgets a width or height of the terminal that is none, as some schedulers set them."""
     for name in ("COLUMNS", "LINES"):
@@ -250,7 +255,11 @@ def worker_environment(cache: Path) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",
     }
-    # The checkout or package that runs now is the one the worker runs, whatever its working folder holds.
+    return {**wanted, **os.environ, **own_package()}
+
+
+def own_package() -> dict[str, str]:
+    """What a process needs to run the checkout or package that runs now, whatever its working folder holds."""
     home = str(Path(__file__).parent.parent)
     path = os.pathsep.join(part for part in (home, os.environ.get("PYTHONPATH", "")) if part)
-    return {**wanted, **os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+    return {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}

@@ -12,6 +12,8 @@ sweep.py    sweep: subjects x tasks x methods x seeds as one job
 controls.py run --control: the same architecture with random weights
 figure.py   figure: a run as a figure for a paper
 look.py     explore, show, sql, export, doctor, bench
+report.py   report: a run as one page
+serve.py    serve: the explorer in a browser
 completion.py  completion
 man.py      man: the manual page, made of what --help says
 subjects.py subjects list, show, check, pull
@@ -63,9 +65,11 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Look": {
         "explore": ("look", "Open the explorer."),
+        "serve": ("serve", "Serve the explorer to a browser."),
         "show": ("look", "Draw the synergy map of RUN."),
         "sql": ("look", "Ask the cache in SQL."),
         "figure": ("figure", "Draw RUN as a figure for a paper: SVG, PDF or PNG."),
+        "report": ("report", "Write a run as one page of HTML or Markdown."),
         "export": ("look", "Write a run as files that other programs read."),
     },
     "Cache": {

@@ -89,8 +89,9 @@ def explore(
     from dataclasses import replace
 
     from synergy_tui.explorer import explore as open_explorer
+    from synergy_tui.settings import served
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not served() and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the explorer needs a terminal", "synergy-tui show draws the map as text")
     found = settings_in_force(cache)
     found = replace(found, theme=theme or found.theme, ascii=ascii or found.ascii)

@@ -25,6 +25,7 @@ telling.py    one unit, one score, one run → words and numbers
 answers.py    an intact and an ablated answer side by side
 help.py       what `?` says
 sparing.py    fewer bytes for a repaint
+served.py     the explorer in a browser: a server that knows its visitors by a token
 remake.py     a view → the command and the Python that remake it, its table as CSV and Parquet
 """
 

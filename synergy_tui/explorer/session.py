@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import sys
 import termios
@@ -72,6 +73,7 @@ class Session(App[None]):
         self.error = ""
         self.seen: Seen | None = None
         self._asked = run
+        self._server = os.getppid()
         self._watcher: Watch | None = None
         self._opening: Place | None = None
         self._first = False
@@ -119,6 +121,10 @@ class Session(App[None]):
     def _terminal_there(self) -> None:
         """A terminal that is not the controlling one goes without a signal; reading from it would spin for ever."""
         if self.is_headless:
+            return
+        if self.is_web:  # there is none: whoever is at the other end of the pipes must live
+            if os.getppid() != self._server:
+                self.leave(129)
             return
         try:
             termios.tcgetattr(sys.__stdin__ or 0)
