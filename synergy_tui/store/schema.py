@@ -10,7 +10,7 @@ import duckdb
 from synergy_tui.store.tables import JOB_COLUMNS, PAIR_EXTRAS, TABLES
 from synergy_tui.terms import ATOMS, BASELINE_MEANINGS, BASELINES, INVALID_REASONS, MEASURES, RANKINGS, TESTS, column
 
-VERSION = 6
+VERSION = 7
 
 NOTHING = "_none"
 """Partition that keeps the globs of the views from matching nothing."""

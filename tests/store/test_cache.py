@@ -441,6 +441,30 @@ def test_a_cache_of_version_3_is_brought_to_this_one_with_all_it_holds(tmp_path)
     assert ask(archive, "SELECT count(*) FROM ablation_sweeps").rows == [(16,)]
 
 
+@pytest.mark.slow
+def test_a_cache_of_version_6_is_brought_to_this_one_also_where_it_was_copied_to(tmp_path):
+    """The first after which views look into columns that its tables lack."""
+    old = written_by(6, tmp_path)
+    tables = ("captures", "units", "unit_scores", "unit_nulls", "ablation_curves", "networks", "capture_scores")
+    with duckdb.connect(str(old / "cache" / "cache.duckdb"), read_only=True) as con:
+        assert con.execute("SELECT version FROM meta").fetchone() == (6,)
+        columns = {name: ", ".join(row[0] for row in con.execute(f"DESCRIBE {name}").fetchall()) for name in tables}
+        had = {
+            name: f"SELECT count(*), hash(list(t ORDER BY t)) FROM (SELECT {columns[name]} FROM {name}) t"
+            for name in tables
+        }
+        before = {name: con.execute(had[name]).fetchall() for name in tables}
+    opened = Cache.open(old / "cache")
+    for name in tables:
+        assert ask(opened, had[name]).rows == before[name]
+        assert before[name][0][0]
+    assert check.check(opened) == []
+    query = "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() ORDER BY ALL"
+    assert ask(opened, query).rows == ask(Cache.open(old / "new"), query).rows
+    named = "SELECT count(*), count(name), count(depth) FROM heads"
+    assert ask(opened, named).rows == ask(Archive.open(old / "export"), named).rows == [(32, 0, 32)]
+
+
 @pytest.mark.worker
 def test_results_of_an_earlier_method_keep_their_numbers_say_so_and_are_renewed_from_their_capture(tmp_path):
     """Version 4 of the schema is the last that wrote results of the first version of the method."""
