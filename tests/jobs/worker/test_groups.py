@@ -135,21 +135,21 @@ def test_sets_are_of_groups_and_of_named_units(command, chosen):
 
 
 def test_runs_are_compared_unit_by_unit_of_the_same_names(command, chosen):
-    """Of another brain whose groups come in another order, one of them without a unit."""
-    sizes = {"rest": 3, "sensory": 4, "assoc": 5}
-    order = [10, 11, 12, 9, 8, 7, 6, 5, 4, 3, 2, 1]
-    cache = Cache.open(command.cache)
-    series = planted(np.random.default_rng(3))[:, order]
-    other = import_groups(cache, series, sizes, [UNITS[place] for place in order], name="other")
+    """Of another brain whose groups and units come in another order, and one of whose units the first does not have."""
+    cache, order = Cache.open(command.cache), np.arange(13)[::-1]
+    names = [UNITS[place] if place else "assoc-x" for place in order]
+    sizes = dict(reversed(SIZES.items()))
+    other = import_groups(cache, planted(np.random.default_rng(3))[:, order], sizes, names, name="other")
     run = command.json("decompose", other, "--contrast", "assoc:sensory")["decomposition"]
     first, second = runs.compared(cache, [chosen["decomposition"], run], RANKINGS[0])
     own = {one["name"]: one["rank"] for one in _rows(command, "heads", run)}
     number = load.naming(cache, chosen["capture"]).number
     assert np.isnan(second.values[number("assoc-a")])
     for name, rank in own.items():
-        assert second.values[number(name)] == rank
+        assert name == "assoc-x" or second.values[number(name)] == rank
+    assert np.isfinite(second.values).sum() == 12
     found = command.json("compare", first.id, second.id)["runs"]
-    assert found[1]["layers"] == "12 in 3"
+    assert found[1]["layers"] == "13 in 3"
     assert found[1]["units ρ"] > 0.7
     assert found[1]["profile"]["depth"] == [None] * 3
     told = command("compare", first.id, second.id).stdout
