@@ -148,6 +148,10 @@ def test_the_hash_says_what_is_asked_and_not_where() -> None:
     for other in ({"steps": 30}, {"seed": 1}, {"items": spec.items[:1]}, {"weights": "x"}, {"dtype": "float16"}):
         assert spec.replace(**other).hash != spec.hash
     assert EACH["decompose"].hash != DecomposeSpec(capture="c1").hash
+    chosen = DecomposeSpec(capture="c1", method=Method(compared=" a, b : c"))
+    assert chosen.hash == DecomposeSpec(capture="c1", method=Method(compared="a,b:c")).hash
+    assert chosen.hash != DecomposeSpec(capture="c1").hash
+    assert DecomposeRequest.from_words(chosen.request().words()[1:]).method == chosen.method
 
 
 def test_a_sweep_is_its_cells_wherever_its_plan_lies() -> None:
@@ -174,6 +178,7 @@ WRONG = [
     ("seed", 2**63, str(2**63), f"seed {2**63} is not at most {2**63 - 1:,} · default: 0"),
     ("estimator", "kraskov", "kraskov", "no estimator 'kraskov' · known: gaussian, discrete"),
     ("nulls", ["x"], "x", f"no null 'x' · known: {', '.join((*terms.NULLS, *terms.UNCALIBRATED_NULLS))}"),
+    ("compared", "a", "a", "contrast 'a' has no two sides · name groups on both sides of a colon: a:b, or a,b:c,d"),
     ("surrogates", 3, "3", "3 surrogates are too few to tell a tail from · draw 20 or more, or 0"),
 ]
 

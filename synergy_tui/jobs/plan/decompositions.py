@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -56,15 +56,14 @@ def decompose_finished(cache: Cache, request: DecomposeRequest) -> Plan[Decompos
         )
     if request.surrogates:
         _one_can_run(cache, row["capture"], _nulls(request, row["valid_prompts"]), method.lag)
-    naming = load.naming(cache, row["capture"])
+    naming, layer_of = load.naming(cache, row["capture"]), load.layers_of_units(cache, row["capture"])
     if method.compared is not None:
-        _all_there(cache, row["capture"], naming, method.compared)
-    return decompose(request, row["layers"] * row["units_per_layer"], row["valid_prompts"], naming)
+        _all_there(set(layer_of.values()), naming, method.compared)
+    return decompose(request, len(layer_of), row["valid_prompts"], naming)
 
 
-def _all_there(cache: Cache, capture: str, naming: Naming, compared: str) -> None:
+def _all_there(there: Collection[int], naming: Naming, compared: str) -> None:
     """Raises UsageError for a layer of a contrast that has no units: a number that the capture leaves out."""
-    there = set(load.layers_of_units(cache, capture).values())
     if absent := [layer for side in naming.sides(compared) for layer in side if layer not in there]:
         raise UsageError(f"layer {naming.layer(absent[0])} of the contrast has no units", "leave it out")
 

@@ -13,7 +13,7 @@ from synergy_tui.store.cache import Cache
 SIZES = {"assoc": 6, "sensory": 4, "rest": 3}
 
 
-def planted(chance: np.random.Generator, prompts: int = 12, steps: int = 150) -> np.ndarray:
+def planted(chance: np.random.Generator, prompts: int = 10, steps: int = 120) -> np.ndarray:
     """[prompts, 13, steps]. assoc: white noise that all share and hides a slow process, which the difference of two
     units tells. sensory: nearly the same slow process. rest: independent."""
     hidden, shared = (ar1(chance, (prompts, 1, steps), 0.9) * np.sqrt(1 - 0.81) for _ in range(2))
