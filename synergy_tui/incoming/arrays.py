@@ -136,9 +136,12 @@ def of_text(text: Text) -> Numbers:
     """A table of text that holds numbers, perhaps with a line and a column of names. An unnamed column that only counts
     the rows is none of the numbers, and neither is a line that only counts the columns. Raises UsageError."""
     header = text.header
-    has_header = not all(_is_number(cell) for cell in header)
-    names = [f"c{k}" for k in range(len(header))]
     file, said = text.file, []
+    has_header = any(cell.strip() and not _is_number(cell) for cell in header)
+    if not has_header and _counts(header):
+        has_header = True
+        said.append(f"the first line of {file.name} only counts columns and is left out")
+    names = [f"c{k}" for k in range(len(header))]
     parts = []
     with told_of(file, "save rows of numbers, with nothing else but one line and one column of names"):
         for line, block in text.blocks(has_header):
@@ -147,10 +150,11 @@ def of_text(text: Text) -> Numbers:
                 parts.append(parsed(block, names, text.delimiter, types))
             except pa.ArrowInvalid:
                 try:
-                    parts.append(parsed(block, names, text.delimiter, types | {"c0": pa.string()}))
+                    # One thread says in which line it meets what is no number.
+                    named = types | {"c0": pa.string()}
+                    parts.append(parsed(block, names, text.delimiter, named, invalid_row_handler=lambda row: "error"))
                 except pa.ArrowInvalid as error:
-                    told = _with_line(str(error), line)
-                    raise ValueError(told) from None
+                    raise ValueError(_with_line(str(error), line)) from None
     if not parts:
         raise UsageError(f"{file} has no rows", "give it some")
     labels: tuple[str, ...] | None = None
@@ -175,6 +179,12 @@ def _with_line(told: str, line: int) -> str:
     """What Arrow says of a cell, with the line of the file and the column counted from 1."""
     told = re.sub(r"Row #(\d+)", lambda found: f"line {line + int(found[1]) - 1}", told)
     return re.sub(r"column #(\d+)", lambda found: f"column {int(found[1]) + 1}", told).removeprefix("In CSV ")
+
+
+def _counts(cells: list[str]) -> bool:
+    """Whether a line only counts columns, from 0 or 1; an unnamed one before them is that of the rows' names."""
+    rest = [cell.strip() for cell in (cells[1:] if not cells[:1] or not cells[0].strip() else cells)]
+    return len(rest) > 2 and any(rest == [str(k) for k in range(first, first + len(rest))] for first in (0, 1))
 
 
 def _is_number(cell: str) -> bool:

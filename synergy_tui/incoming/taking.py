@@ -31,6 +31,9 @@ FEWEST_ZEROS = 3
 """Zeros at the end of a response, over all units, about which is asked."""
 
 
+_NOTHING = np.empty((0, 0))
+
+
 @dataclass(frozen=True)
 class Called:
     """What an import is called, and what is done about what is doubtful in it. zeros: of ZEROS; None asks where there
@@ -116,7 +119,7 @@ class _Taking:
             with np.errstate(over="ignore"):
                 ordered = values.astype(kind)[self.units.order]
             self.digest.update(f"{steps} ".encode() + ordered.tobytes())
-            self.kept.append((response._replace(values=values[:0]), steps))
+            self.kept.append((response._replace(values=_NOTHING), steps))
             self.numbers.append(number)
             yield self._table(len(self.kept) - 1, steps, ordered)
         self._judge()

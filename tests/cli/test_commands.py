@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import TESTS, Command, make_tiny
 from safetensors.numpy import save_file
+from scipy.io import savemat
 
 from synergy_tui.bench.made import make_run
 from synergy_tui.cli import commands
@@ -170,19 +171,35 @@ BAD_INPUT = {
     "too few steps to roll": ("decompose {imported} --surrogates 20 --lag 33", 2, "window-roll needs windows of 10"),
     "ablation of what was imported": ("ablate {imported}", 2, "has no decomposition"),
     "an import of nothing": ("import {missing}.npy", 2, "cannot be read: No such file"),
-    "an import of a folder": ("import {empty_folder}", 2, "is no .npy, .npz or .parquet file"),
-    "an import of another file": ("import {empty}.txt", 2, "is no .npy, .npz or .parquet file"),
+    "an import of a folder": ("import {empty_folder}", 2, "is no .npy, .npz, .parquet, .csv, .tsv, .mat or .safetens"),
+    "an import of another file": ("import {empty}.txt", 2, "is no .npy, .npz, .parquet, .csv, .tsv, .mat or .safetens"),
     "an import that is cut": ("import {cut}.npy", 2, "cannot be read"),
     "an import of pickle": ("import {objects}.npy", 2, "cannot be read"),
-    "an import of words": ("import {words}.npy", 2, "a series is [prompts, units, steps] of numbers; this is <U1"),
-    "an import of two axes": ("import {flat}.npy", 2, "this is float64 [4, 30]"),
+    "an import of words": ("import {words}.npy", 2, "[units, steps] of numbers; this is <U1"),
+    "an import of one axis": ("import {flat}.npy", 2, "this is float64 [30]"),
+    "an import of a text that is none": ("import {latin}.csv", 2, "is no UTF-8 text"),
+    "an import of a table of words": ("import {mixed}.csv", 2, "line 2: CSV conversion error to double: invalid value"),
+    "an import of a .mat file that is none": ("import {text}.mat", 2, "cannot be read"),
+    "an import of a .mat file that is cut": ("import {half}.mat", 2, "cannot be read"),
+    "an import of .safetensors that are none": ("import {text}.safetensors", 2, "cannot be read"),
+    "an import of an array that is not there": (
+        "import {several}.npz --array c",
+        2,
+        "no array c: it holds a [4, 5,",
+    ),
+    "an import that ends with zeros": ("import {padded}.npy", 2, "prompt 0 ends with exact zeros in all units over 9"),
+    "lengths of what is no step table": ("import {fair}.npy --lengths {units}.csv", 2, "--lengths is for step tables"),
     "an import of one unit": ("import {alone}.npy", 2, "a series of one unit has no pairs"),
     "an import of no value": ("import {nans}.npy", 2, "without a single value"),
     "an import with repeated prompts": ("import {repeated}.npy", 2, "prompts are repeated: 2 repeats 0, 3 repeats 1"),
-    "an import of several arrays": ("import {several}.npz", 2, "holds a, b · call the series `series`"),
+    "an import of several arrays": (
+        "import {several}.npz",
+        2,
+        "a [4, 5, 40], b [4, 5, 40] · --array NAME",
+    ),
     "an import of other columns": ("import {columns}.parquet", 2, "has no column unit_index"),
     "a table of other units": ("import {fair}.npy --units {units}.csv", 2, "has 3 rows"),
-    "layers of unequal size": ("import {fair}.npy --units {uneven}.csv", 2, "layers have unequal numbers of units"),
+    "units without a group": ("import {fair}.npy --units {uneven}.csv", 2, "2 units have no group, in lines 4, 5"),
     "an unknown ranking": ("show --sample --ranking best", 2, "no ranking 'best' · known: rank-difference"),
     "an unknown job": ("jobs resume zzz", 2, "no job zzz"),
     "SQL with a syntax error": ("sql 'SELEC 1'", 2, "syntax error"),
@@ -254,6 +271,7 @@ def things(tmp_path_factory, tiny) -> dict[str, str]:
     (here / "long.txt").write_text("word " * 300)
     _imports(here)
     names = ("missing", "empty", "cut", "binary", "broken", "columns", "long", "nested", "surrogate", "nest", "quote")
+    names += ("latin", "mixed", "text", "half", "padded")
     names += ("objects", "words", "flat", "alone", "nans", "repeated", "fine", "several", "fair", "units", "uneven")
     return (
         {path.name: str(path) for path in here.iterdir()}
@@ -271,14 +289,21 @@ def _imports(here: Path) -> None:
     (here / "cut.npy").write_bytes((here / "fair.npy").read_bytes()[:200])
     np.save(here / "objects.npy", np.array([{}, {}], object), allow_pickle=True)
     np.save(here / "words.npy", np.full((2, 2, 9), "x"))
-    np.save(here / "flat.npy", fair[0, :4, :30])
+    np.save(here / "flat.npy", fair[0, 0, :30])
+    (here / "latin.csv").write_bytes("größe,b\n1,2\n".encode("latin-1"))
+    (here / "mixed.csv").write_text("a,b\n1,x\n2,3\n")
+    (here / "text.mat").write_text("these are no series at all" * 9)
+    (here / "text.safetensors").write_text("these are no series at all" * 9)
+    savemat(here / "half.mat", {"x": fair})
+    (here / "half.mat").write_bytes((here / "half.mat").read_bytes()[:400])
+    np.save(here / "padded.npy", np.concatenate([fair, np.zeros((4, 5, 9))], axis=2))
     np.save(here / "alone.npy", fair[:, :1])
     np.save(here / "nans.npy", np.full((2, 3, 9), np.nan))
     np.save(here / "repeated.npy", fair[[0, 1, 0, 1]])
     np.savez(here / "several.npz", a=fair, b=fair)
     pq.write_table(pa.table({"prompt": [0], "value": [1.0]}), here / "columns.parquet")
     (here / "units.csv").write_text("layer\n0\n0\n1\n")
-    (here / "uneven.csv").write_text("layer\n0\n0\n0\n1\n1\n")
+    (here / "uneven.csv").write_text("group,name\na,1\na,2\n,3\n,4\nb,5\n")
 
 
 @pytest.mark.worker
