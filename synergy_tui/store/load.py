@@ -410,8 +410,8 @@ def overview(cache: Cache) -> list[dict[str, Any]]:
         cache,
         """SELECT c.capture, s.name AS subject, c.tasks, c.valid_prompts || '/' || c.prompts AS prompts, c.steps,
         c.layers || ' × ' || c.units_per_layer AS heads, d.decomposition, coalesce('level ' || v.name || ' · ', '')
-        || d.estimator || coalesce('·' || d.redundancy || ' τ' || d.lag, '') AS method, string_agg(a.ablation, ' ') AS ablations,
-        strftime(c.created, '%Y-%m-%d %H:%M') AS created
+        || d.estimator || coalesce('·' || d.redundancy || ' τ' || d.lag, '') AS method,
+        string_agg(a.ablation, ' ') AS ablations, strftime(c.created, '%Y-%m-%d %H:%M') AS created
         FROM captures c JOIN subjects s USING (subject) LEFT JOIN decompositions d USING (capture) LEFT JOIN
         ablations a ON a.decomposition = d.decomposition LEFT JOIN ladder_levels v ON v.map = d.decomposition
         GROUP BY ALL ORDER BY max(c.created) DESC, c.capture,

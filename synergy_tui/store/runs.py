@@ -64,7 +64,8 @@ def comparable(cache: Cache, decomposition: str) -> list[str]:
         (SELECT d.*, kind FROM decompositions d JOIN captures USING (capture) WHERE decomposition = $1) m
         WHERE o.decomposition <> m.decomposition AND ('{IMPORTED}' IN (o.estimator, m.estimator) OR c.kind = m.kind AND
         (o.estimator, o.redundancy, o.lag, o.pool, o.preprocess) = (m.estimator, m.redundancy, m.lag, m.pool,
-        m.preprocess) AND o.bias IS NOT DISTINCT FROM m.bias) ORDER BY o.capture IN (SELECT control FROM controls WHERE capture = m.capture) DESC, o.capture = m.capture,
+        m.preprocess) AND o.bias IS NOT DISTINCT FROM m.bias)
+        ORDER BY o.capture IN (SELECT control FROM controls WHERE capture = m.capture) DESC, o.capture = m.capture,
         o.created DESC, o.decomposition"""
     return [row["decomposition"] for row in load.rows(cache, query, decomposition)]
 
