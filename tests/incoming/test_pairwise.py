@@ -71,7 +71,9 @@ def test_a_decomposition_comes_out_of_its_own_pairs(command, tmp_path):
         found = decompose(one[None, :, : int(np.isfinite(one[0]).sum())].astype(float))
         for (x, y), mean in zip(found.pairs.tolist(), found.mean, strict=True):
             values = [mean[STS] / np.log(2), mean[RTR] / np.log(2)]
-            rows.append([prompt, x // 2, x % 2, y // 2, y % 2, *("" if np.isnan(v) else repr(float(v)) for v in values)])
+            rows.append(
+                [prompt, x // 2, x % 2, y // 2, y % 2, *("" if np.isnan(v) else repr(float(v)) for v in values)]
+            )
     cache = Cache.open(command.cache)
     file = written(tmp_path / "p.csv", rows, ["Prompt_ID", "Layer_1", "Head_1", "Layer_2", "Head_2", "STS", "RTR"])
     run, lines = pairwise.import_pairs(cache, file, unit="bits", seed=3)
