@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from synergy_tui import terms
 from synergy_tui.cli.common import console, look_of, open_cache, options, print_json, print_table
+from synergy_tui.drawing.tables import printable
 from synergy_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from synergy_tui.store.cache import Cache
 
 
 @click.command()
@@ -20,18 +25,23 @@ from synergy_tui.errors import UsageError
 def compare(runs: tuple[str, ...], by: str | None, ranking: str, cache: Path | None, as_json: bool) -> None:
     """Hold RUNS against the first of them: profiles over depth, contrasts, agreement of units, a map of the difference.
 
-    One run of a training stands for all its checkpoints.
+    One run of a training stands for all its checkpoints. A published table of ranks (.csv, .csv.gz, .parquet with
+    layer, head, syn, red, syn_red_rank) is held against one run.
 
     \b
     Example:  synergy-tui compare d3f9a1b2 d77c0e15
               synergy-tui compare d3f9a1b2 --by category
+              synergy-tui compare d3f9a1b2 ranks.csv
     """
+    from synergy_tui.incoming.flat import is_table
     from synergy_tui.store import load
     from synergy_tui.store import runs as stored
 
     if ranking not in terms.RANKINGS:
         raise UsageError(f"no ranking {ranking!r}", f"known: {', '.join(terms.RANKINGS)}")
     opened = open_cache(cache)
+    if tables := [one for one in runs if is_table(Path(one))]:
+        return _with_table(opened, tables, [one for one in runs if one not in tables], ranking, as_json)
     ids = [load.find(opened, "decomposition", one) for one in runs]
     if by:
         if len(ids) > 1 or ranking != terms.RANKINGS[0]:
@@ -43,6 +53,33 @@ def compare(runs: tuple[str, ...], by: str | None, ranking: str, cache: Path | N
             raise UsageError("there is nothing to compare it with", "name another run, or use --by category")
         sides = stored.compared(opened, ids, ranking)
     _print(sides, ranking, as_json)
+
+
+def _with_table(opened: Cache, tables: list[str], runs: list[str], ranking: str, as_json: bool) -> None:
+    """A published table of ranks beside a run."""
+    from synergy_tui.incoming import ranks
+    from synergy_tui.settings import user_path
+    from synergy_tui.store import load
+
+    if len(tables) > 1 or len(runs) != 1:
+        raise UsageError("a table is held against one run", f"synergy-tui compare RUN {tables[0]}")
+    run = load.find(opened, "decomposition", runs[0])
+    found = ranks.compare_ranks(opened, user_path(Path(tables[0])), run, ranking)
+    if as_json:
+        return print_json(ranks.as_dict(found))
+    for line in found.told:
+        click.echo(printable(line))
+    what = "layers" if found.per_layer else "units"
+    click.echo(f"\nSpearman over {found.rows} {what}")
+    for name, value in found.agreement.items():
+        click.echo(f"  {name:<36} {'n/a' if math.isnan(value) else f'{value:+.3f}'}")
+    told = " · ".join(
+        f"{'n/a' if math.isnan(one) else f'{one:+.3f}'} by the {side}'s" for side, one in found.contrasts.items()
+    )
+    click.echo(f"contrast of middle layers, min–max scaled over these {what}: {told}\n")
+    if found.disagreements:
+        click.echo(f"{what} whose places differ most; place 1 is the most synergistic")
+        print_table(found.disagreements)
 
 
 def _print(sides: list[Any], ranking: str, as_json: bool) -> None:

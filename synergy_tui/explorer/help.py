@@ -55,7 +55,7 @@ DOUBTS = {
     "values below 0": "Under MMI neither sts nor rtr is ever below 0: the imported table is of another redundancy "
     "function, or corrected for bias, or of no atoms.",
     "values missing": "Pairs × questions that the imported table does not list.",
-    "values empty": "Pairs × questions whose cells in the imported table are empty or not finite: invalid pairs.",
+    "values empty": "Pairs × questions whose cells in the imported table are empty or no finite number: invalid.",
     "few prompts": "Below ten prompts halves of a run hardly agree: take nothing here for stable.",
     "null": "A map of raw synergy is no evidence of integration. Surrogates keep each unit's own course and break what "
     "units have in common; without them excess is against the independence offset. n decomposes with surrogates.",

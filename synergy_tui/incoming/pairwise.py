@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from synergy_tui import __version__
 from synergy_tui.errors import UsageError
 from synergy_tui.incoming.flat import SHOWN, Flat, columns_of, named, read
+from synergy_tui.incoming.series import MOST_PLACES
 from synergy_tui.jobs import unit_rows
 from synergy_tui.phiid.result import UnitAtoms, mean_of
 from synergy_tui.store.bulk import PAIR_FILE
@@ -36,6 +37,9 @@ EQUAL = 1e-9
 
 ZEROS = 0.001
 """Share of values that are 0 in both atoms from which on they look like failures: measured atoms are hardly ever 0."""
+
+MOST_VALUES = 10_000_000
+"""Questions × places of a map: each takes 128 bytes."""
 
 WORDS: dict[str, tuple[str, ...]] = {
     "question": (
@@ -169,10 +173,15 @@ def _rows(flat: Flat, file: Path) -> tuple[_Rows, list[str]]:
     layers, per_layer = int(places[::2].max()) + 1, int(places[1::2].max()) + 1
     if layers * per_layer > MOST_PLACES:
         raise UsageError(f"units lie on {layers:,} layers × {per_layer:,} places", "number layers and heads from 0")
+    question, questions = _coded(flat, "question")
+    if layers * per_layer * len(questions) > MOST_VALUES:
+        raise UsageError(
+            f"{len(questions):,} questions × {layers:,} layers × {per_layer:,} places are too many to hold",
+            "number layers and heads without gaps, or import some of the questions",
+        )
     first, second = (places[side] * per_layer + places[side + 1] for side in (0, 2))
     if (same := first == second).any():
         lines.append(f"{int(same.sum()):,} rows pair a unit with itself, which is no pair: they are left out.")
-    question, questions = _coded(flat, "question")
     categories = _categories(flat, question, len(questions))
     if "question" not in flat.columns:
         lines.append("There is no column of questions: pairs have one value each, and no value has an interval.")

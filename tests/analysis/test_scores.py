@@ -9,7 +9,7 @@ import pytest
 from conftest import ar1
 from scipy import stats
 
-from synergy_tui.analysis import bootstrap, confounds, effects, nulls, profile, scores
+from synergy_tui.analysis import bootstrap, confounds, effects, nulls, profile, scores, student
 from synergy_tui.analysis.effects import Effect
 from synergy_tui.analysis.profile import MIDDLE, Cut
 from synergy_tui.phiid import decompose
@@ -380,3 +380,11 @@ def test_core_is_the_top_quarter():
     nothing = np.full(9, np.nan)
     assert len(confounds.core(nothing)) == 0
     assert np.isnan(confounds.core_overlap(nothing, raw))
+
+
+def test_quantiles_of_student_are_scipys():
+    from scipy.stats import t
+
+    for freedom in (*range(1, 40), 99, 1000, 4999):
+        for level in (0.9, 0.95):
+            assert student.reach(level, freedom) == pytest.approx(t.ppf((1 + level) / 2, freedom), rel=1e-12)
