@@ -97,9 +97,11 @@ def make(asked: Asked, paper: Paper) -> Figure:
         how = {"extend": "both" if _cut(found) else "neither", "extendfrac": 0.02}
         label, share = f"{found.atom}, nats", wide / paper.width
         on.bar_beside(figure, axes, axes.images[0], label, wide - 0.45, share, **how)
+        axes.set_title("")
         if found is not several[0]:
-            axes.set_title(on.short(found.title.split(": ", 1)[1], 60), parse_math=False)
             axes.set_ylabel("")
+            axes.tick_params(labelleft=False)
+    on.title_above(figure, figure.axes[0], several[0].title.replace(atoms[0], " and ".join(atoms), 1))
     return figure
 
 

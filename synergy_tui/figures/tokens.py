@@ -127,7 +127,12 @@ def make(asked: Asked, paper: Paper) -> Figure:
         y += on.TYPE * 1.35 / 72
     if found.response.asked:
         _words(
-            figure, EDGE, y, _fitting(f"asked: {found.response.asked}", width * 72), size=on.SMALL, color=paper.quiet
+            figure,
+            EDGE,
+            y,
+            on.fitting(f"asked: {found.response.asked}", width * 72, on.SMALL),
+            size=on.SMALL,
+            color=paper.quiet,
         )
     axes = on.placed(figure, EDGE, EDGE + head, width, tall)
     _draw(axes, found, paper, parts, cut)
@@ -147,18 +152,6 @@ def make(asked: Asked, paper: Paper) -> Figure:
 def _words(figure: Figure, left: float, top: float, text: str, **how: Any) -> None:
     wide, tall = figure.get_size_inches()
     figure.text(left / wide, 1 - top / tall, text, va="top", ha="left", parse_math=False, **how)
-
-
-def _fitting(text: str, room: float) -> str:
-    """As much of a text as fits in a line."""
-    shown = printable(" ".join(text.split()))
-    if on.width_of(shown, on.SMALL) <= room:
-        return shown
-    low, high = 0, len(shown)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if on.width_of(f"{shown[:middle]}…", on.SMALL) <= room else (low, middle - 1)
-    return f"{shown[:low]}…"
 
 
 def draw(axes: Axes, found: Tokens, paper: Paper) -> None:
