@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synergy_tui import terms
-from synergy_tui.cli.common import open_cache, options, print_json, saved
+from synergy_tui.cli.common import open_cache, options, print_json, saved, warn
 from synergy_tui.errors import UsageError
 from synergy_tui.figures import KINDS
 
@@ -92,6 +92,8 @@ def figure(
     if note:
         figures.note(made, command)
     figures.save(made, target, command, dpi=dpi, force=force)
+    if boxes := figures.lacking(made):
+        warn(f"No font here has {boxes[:20]}: boxes stand for such signs; give one that has them with --font.")
     if as_json:
         return print_json({"kind": kind, "run": found, "file": str(target), "command": command})
     saved(target)

@@ -359,7 +359,7 @@ def make_difficulty(asked: Asked, paper: Paper) -> Figure:
         draw_difficulty(axes, found, paper)
         on.title_above(figure, axes, told_of(found))
         return figure
-    figure = on.sheet(paper, HEIGHT + 1.0 + more, title)
+    figure = on.sheet(paper, HEIGHT + 1.15 + more, title)
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     draw_difficulty(axes, found, paper)
     on.title_above(figure, axes, told_of(found))
@@ -391,7 +391,7 @@ def draw_difficulty(axes: Axes, found: Climbed, paper: Paper) -> None:
     axes.set_xlabel("level")
     on.numbers_on(axes.yaxis)
     _levels_on(axes, found, paper)
-    legend(axes)
+    legend(axes, above=True)
 
 
 def told_of(found: Climbed) -> str:
@@ -451,7 +451,10 @@ def sides_of(asked: Asked) -> Sides:
                 "make one, or compare its categories: --category all",
             )
         sides = runs.compared(asked.cache, ids, asked.order)
-    return Sides(sides, asked.order, load.naming(asked.cache, sides[0].row["capture"]))
+    every = [load.naming(asked.cache, one.row["capture"]) for one in sides]
+    if any(one.groups != every[0].groups for one in every if not (one.deep and every[0].deep)):
+        raise UsageError("these runs have other groups of units, without an order", "compare runs of the same groups")
+    return Sides(sides, asked.order, every[0])
 
 
 def make_compare(asked: Asked, paper: Paper) -> Figure:

@@ -15,7 +15,7 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, fontManager
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
@@ -254,8 +254,9 @@ def title_above(figure: Figure, axes: Axes, text: str) -> None:
     """The title of axes from the figure's edge on, where names beside them leave it little room."""
     wide = figure.get_size_inches()[0]
     axes.set_title("")
-    room = (wide - 0.12) * 72
-    figure.suptitle(fitting(text, room, TYPE), x=0.06 / wide, ha="left", size=TYPE, parse_math=False)
+    first, *rest = wrapped(text, (wide - 0.12) * 72, TYPE) or [""]
+    told = f"{first}\n{fitting(' '.join(rest), (wide - 0.12) * 72, TYPE)}" if rest else first
+    figure.suptitle(told, x=0.06 / wide, ha="left", size=TYPE, parse_math=False)
 
 
 def names_on(axis: Any, places: Sequence[float], names: Sequence[str], room: float, **how: Any) -> None:
@@ -295,6 +296,17 @@ def bar_beside(
     numbers_on(bar.ax.xaxis)
     bar.ax.tick_params(length=2.0)
     return bar
+
+
+def lacking(figure: Any) -> str:
+    """The signs of a figure that no font has: they are boxes."""
+    with style(Paper()):
+        used = {char for one in figure.findobj(Text) for char in one.get_text() if not char.isspace()}
+        families = {name for one in figure.findobj(Text) for name in one.get_fontfamily()}
+        for family in sorted(families):
+            known = get_font(findfont(FontProperties(family=family), fallback_to_default=True)).get_charmap()
+            used -= {char for char in used if ord(char) in known}
+    return "".join(sorted(used))
 
 
 def plain(figure: Any) -> None:

@@ -126,14 +126,8 @@ def make(asked: Asked, paper: Paper) -> Figure:
         _words(figure, EDGE, y, one, size=on.TYPE)
         y += on.TYPE * 1.35 / 72
     if found.response.asked:
-        _words(
-            figure,
-            EDGE,
-            y,
-            on.fitting(f"asked: {found.response.asked}", width * 72, on.SMALL),
-            size=on.SMALL,
-            color=paper.quiet,
-        )
+        asked_for = on.fitting(f"asked: {found.response.asked}", width * 72, on.SMALL)
+        _words(figure, EDGE, y, asked_for, size=on.SMALL, color=paper.quiet)
     axes = on.placed(figure, EDGE, EDGE + head, width, tall)
     _draw(axes, found, paper, parts, cut)
     y = EDGE + head + tall + 0.08
@@ -241,7 +235,7 @@ def _draw_curve(axes: Axes, found: Tokens, paper: Paper) -> None:
     if len(known):
         mean = float(known.mean())
         axes.axhline(mean, color=colour, linewidth=0.6, linestyle=(0, (1, 1.5)), zorder=0)
-        told = f"step; dotted: mean {on.signed(mean)}"
+        told = f"step; dotted: mean {mean:+.2g}".replace("-", "−")
     axes.set(xlim=(-0.5, max(len(values) - 0.5, 0.5)), xlabel=told, ylabel=f"{found.atom}, nats")
     if found.response.why and not len(known):
         axes.text(0.5, 0.5, on.short(found.response.why, 60), transform=axes.transAxes, ha="center", size=on.SMALL)
