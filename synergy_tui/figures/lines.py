@@ -22,6 +22,7 @@ from synergy_tui.figures import paper as on
 from synergy_tui.figures.asked import Asked
 from synergy_tui.figures.paper import Paper
 from synergy_tui.store import load, runs
+from synergy_tui.store.cache import Cache
 from synergy_tui.terms import CONTROL_ORDERS, ORDER_PARAMETERS
 from synergy_tui.units import Naming
 
@@ -40,6 +41,9 @@ CURVE_LABELS = {
     "top1": "same most likely token, share",
     "perplexity-ratio": "perplexity ratio",
 }
+
+FEW = 6
+"""Checkpoints up to which each is named; of more the first and the last are."""
 
 EVERY = "all"
 """The category that stands for each of them."""
@@ -444,17 +448,24 @@ def sides_of(asked: Asked) -> Sides:
     else:
         ids = [asked.run, asked.other] if asked.other is not None else runs.of_training(asked.cache, asked.run)
         if len(ids) < 2:
-            ids = [asked.run, *runs.comparable(asked.cache, asked.run)[:1]]
+            others = (one for one in runs.comparable(asked.cache, asked.run) if _alike(asked.cache, asked.run, one))
+            ids = [asked.run, *([found] if (found := next(others, None)) is not None else [])]
         if len(ids) < 2:
             raise UsageError(
                 f"there is no other run of the same unit kinds and method as {asked.run}",
                 "make one, or compare its categories: --category all",
             )
         sides = runs.compared(asked.cache, ids, asked.order)
-    every = [load.naming(asked.cache, one.row["capture"]) for one in sides]
-    if any(one.groups != every[0].groups for one in every if not (one.deep and every[0].deep)):
-        raise UsageError("these runs have other groups of units, without an order", "compare runs of the same groups")
-    return Sides(sides, asked.order, every[0])
+    for one in sides:
+        if not _alike(asked.cache, asked.run, one.id):
+            raise UsageError(f"{asked.run} and {one.id} have other groups, without an order", "name a run of the same")
+    return Sides(sides, asked.order, load.naming(asked.cache, sides[0].row["capture"]))
+
+
+def _alike(cache: Cache, run: str, other: str) -> bool:
+    """Whether the layers of two runs can be held against each other: in order of depth, or by the same groups."""
+    first, second = (load.naming(cache, load.one(cache, "decomposition", one)["capture"]) for one in (run, other))
+    return (first.deep and second.deep) or first.groups == second.groups
 
 
 def make_compare(asked: Asked, paper: Paper) -> Figure:
@@ -462,7 +473,8 @@ def make_compare(asked: Asked, paper: Paper) -> Figure:
     found = sides_of(asked)
     title = f"{found.ranking} of {' and '.join(compared_runs.named(found.sides)[:4])}"
     gap = compared_runs.difference_by_unit(*found.sides) if len(found.sides) == 2 else None
-    named = 0.14 * math.ceil(min(len(found.sides), 12) / (2 if paper.wide else 1))
+    shown = min(len(found.sides), FEW) if found.training else len(found.sides)
+    named = 0.14 * math.ceil(shown / (2 if paper.wide else 1))
     if gap is None and not found.training:
         figure = on.sheet(paper, HEIGHT + 0.2 + named, title)
         draw_compare(figure.subplots(), found, paper)
@@ -489,6 +501,9 @@ def make_compare(asked: Asked, paper: Paper) -> Figure:
 
 def draw_compare(axes: Axes, found: Sides, paper: Paper) -> None:
     """Profiles over normalised depth, or over groups, with the intervals of a few."""
+    if found.training:
+        _draw_training(axes, found, paper)
+        return
     few = len(found.sides) <= compared_runs.BANDS
     names = compared_runs.named(found.sides)
     marks = ("o", "s", "^", "D", "v", "P")
@@ -512,6 +527,20 @@ def draw_compare(axes: Axes, found: Sides, paper: Paper) -> None:
         room = axes.get_window_extent().width / axes.figure.dpi * 72 / max(len(names), 1)
         how = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
         on.names_on(axes.xaxis, range(len(names)), names, room, **how)
+    legend(axes, above=True)
+
+
+def _draw_training(axes: Axes, found: Sides, paper: Paper) -> None:
+    """A profile for each checkpoint, in steps of one colour from the first to the last."""
+    colours, last = paper.colours(on.MORE), max(len(found.sides) - 1, 1)
+    for place, one in enumerate(found.sides):
+        label = f"step {one.step:,}" if len(found.sides) <= FEW or place in (0, last) else None
+        xs = one.depth if found.naming.deep else np.arange(len(one.profile))
+        axes.plot(xs, one.profile, color=colours(0.35 + 0.6 * place / last), label=label)
+    axes.set_ylabel(f"{found.ranking}, scaled, layer mean")
+    axes.set_xlabel("normalised depth" if found.naming.deep else "group")
+    on.numbers_on(axes.yaxis)
+    on.numbers_on(axes.xaxis)
     legend(axes, above=True)
 
 

@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
@@ -215,9 +216,13 @@ def short(text: Any, longest: int = LONGEST) -> str:
 
 def width_of(text: str, size: float, weight: str = "normal") -> float:
     """Points that a line of text takes."""
-    if not text:
-        return 0.0
-    return float(text_to_path.get_text_width_height_descent(text, FontProperties(size=size, weight=weight), False)[0])
+    return _width(text, size, weight, tuple(matplotlib.rcParams["font.family"])) if text else 0.0
+
+
+@lru_cache(4096)
+def _width(text: str, size: float, weight: str, family: tuple[str, ...]) -> float:
+    font = FontProperties(family=list(family), size=size, weight=weight)
+    return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
 
 
 def wrapped(text: str, room: float, size: float, weight: str = "normal") -> list[str]:
@@ -304,7 +309,7 @@ def lacking(figure: Any) -> str:
         used = {char for one in figure.findobj(Text) for char in one.get_text() if not char.isspace()}
         families = {name for one in figure.findobj(Text) for name in one.get_fontfamily()}
         for family in sorted(families):
-            known = get_font(findfont(FontProperties(family=family), fallback_to_default=True)).get_charmap()
+            known = get_font(findfont(FontProperties(family=[family]), fallback_to_default=True)).get_charmap()
             used -= {char for char in used if ord(char) in known}
     return "".join(sorted(used))
 
