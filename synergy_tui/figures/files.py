@@ -99,6 +99,11 @@ def svg(figure: Figure, command: str) -> str:
 def note(figure: Figure, text: str) -> None:
     """See figures.note."""
     wide, tall = figure.get_size_inches()
+    with on.style(Paper()):
+        _note(figure, text, wide, tall)
+
+
+def _note(figure: Figure, text: str, wide: float, tall: float) -> None:
     lines = on.wrapped(text, (wide - 0.16) * 72, NOTE) or [""]
     more = (len(lines) * NOTE * 1.3 + 5) / 72
     engine = figure.get_layout_engine()

@@ -22,6 +22,7 @@ from synergy_tui.figures import paper as on
 from synergy_tui.figures.asked import Asked
 from synergy_tui.figures.paper import Paper
 from synergy_tui.store import load, runs
+from synergy_tui.store.cache import Cache
 from synergy_tui.terms import CONTROL_ORDERS, ORDER_PARAMETERS
 from synergy_tui.units import Naming
 
@@ -40,6 +41,9 @@ CURVE_LABELS = {
     "top1": "same most likely token, share",
     "perplexity-ratio": "perplexity ratio",
 }
+
+FEW = 6
+"""Checkpoints up to which each is named; of more the first and the last are."""
 
 EVERY = "all"
 """The category that stands for each of them."""
@@ -135,7 +139,9 @@ def make_profile(asked: Asked, paper: Paper) -> Figure:
     layers = found.found.run.shape[0]
     height = HEIGHT if found.found.naming.deep else min(max(0.16 * layers, 0.6) + 0.7, on.TALLEST)
     figure = on.sheet(paper, height, f"Layer profile of {title_of(found)}")
-    draw_profile(figure.subplots(), found, paper)
+    axes = figure.subplots()
+    draw_profile(axes, found, paper)
+    on.title_above(figure, axes, title_of(found))
     return figure
 
 
@@ -353,11 +359,14 @@ def make_difficulty(asked: Asked, paper: Paper) -> Figure:
     more = 0.055 * longest if _leaning(found, paper.width) else 0.0
     if not accuracy:
         figure = on.sheet(paper, HEIGHT + more, title)
-        draw_difficulty(figure.subplots(), found, paper)
+        axes = figure.subplots()
+        draw_difficulty(axes, found, paper)
+        on.title_above(figure, axes, told_of(found))
         return figure
-    figure = on.sheet(paper, HEIGHT + 1.0 + more, title)
+    figure = on.sheet(paper, HEIGHT + 1.15 + more, title)
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     draw_difficulty(axes, found, paper)
+    on.title_above(figure, axes, told_of(found))
     axes.set_xlabel("")
     axes.tick_params(labelbottom=False)
     for one, named in zip(accuracy, ("unfinished", "right") if len(accuracy) > 1 else ("right",), strict=True):
@@ -381,14 +390,18 @@ def draw_difficulty(axes: Axes, found: Climbed, paper: Paper) -> None:
     if len(ends):  # the curve and its interval decide; a fitted line may leave it
         margin = 0.08 * (ends.max() - ends.min()) or 0.5
         axes.set_ylim(ends.min() - margin, ends.max() + margin)
-    verdict = (found.found["verdicts"].get(found.parameter) or {}).get("verdict")
-    title = f"{found.found['subject_name']} on {found.found['name']}{f': {verdict}' if verdict else ''}"
-    axes.set_title(on.short(title, 60 if not paper.wide else 110), parse_math=False)
+    axes.set_title(on.short(told_of(found), 60 if not paper.wide else 110), parse_math=False)
     axes.set_ylabel(f"{found.parameter}, nats" if found.parameter == "excess" else found.parameter)
     axes.set_xlabel("level")
     on.numbers_on(axes.yaxis)
     _levels_on(axes, found, paper)
-    legend(axes)
+    legend(axes, above=True)
+
+
+def told_of(found: Climbed) -> str:
+    """The subject, the ladder, and the verdict."""
+    verdict = (found.found["verdicts"].get(found.parameter) or {}).get("verdict")
+    return f"{found.found['subject_name']} on {found.found['name']}{f': {verdict}' if verdict else ''}"
 
 
 def _leaning(found: Climbed, inches: float) -> bool:
@@ -435,14 +448,24 @@ def sides_of(asked: Asked) -> Sides:
     else:
         ids = [asked.run, asked.other] if asked.other is not None else runs.of_training(asked.cache, asked.run)
         if len(ids) < 2:
-            ids = [asked.run, *runs.comparable(asked.cache, asked.run)[:1]]
+            others = (one for one in runs.comparable(asked.cache, asked.run) if _alike(asked.cache, asked.run, one))
+            ids = [asked.run, *([found] if (found := next(others, None)) is not None else [])]
         if len(ids) < 2:
             raise UsageError(
                 f"there is no other run of the same unit kinds and method as {asked.run}",
                 "make one, or compare its categories: --category all",
             )
         sides = runs.compared(asked.cache, ids, asked.order)
+    for one in sides:
+        if not _alike(asked.cache, asked.run, one.id):
+            raise UsageError(f"{asked.run} and {one.id} have other groups, without an order", "name a run of the same")
     return Sides(sides, asked.order, load.naming(asked.cache, sides[0].row["capture"]))
+
+
+def _alike(cache: Cache, run: str, other: str) -> bool:
+    """Whether the layers of two runs can be held against each other: in order of depth, or by the same groups."""
+    first, second = (load.naming(cache, load.one(cache, "decomposition", one)["capture"]) for one in (run, other))
+    return (first.deep and second.deep) or first.groups == second.groups
 
 
 def make_compare(asked: Asked, paper: Paper) -> Figure:
@@ -450,7 +473,8 @@ def make_compare(asked: Asked, paper: Paper) -> Figure:
     found = sides_of(asked)
     title = f"{found.ranking} of {' and '.join(compared_runs.named(found.sides)[:4])}"
     gap = compared_runs.difference_by_unit(*found.sides) if len(found.sides) == 2 else None
-    named = 0.14 * math.ceil(min(len(found.sides), 12) / (2 if paper.wide else 1))
+    shown = min(len(found.sides), FEW) if found.training else len(found.sides)
+    named = 0.14 * math.ceil(shown / (2 if paper.wide else 1))
     if gap is None and not found.training:
         figure = on.sheet(paper, HEIGHT + 0.2 + named, title)
         draw_compare(figure.subplots(), found, paper)
@@ -477,6 +501,9 @@ def make_compare(asked: Asked, paper: Paper) -> Figure:
 
 def draw_compare(axes: Axes, found: Sides, paper: Paper) -> None:
     """Profiles over normalised depth, or over groups, with the intervals of a few."""
+    if found.training:
+        _draw_training(axes, found, paper)
+        return
     few = len(found.sides) <= compared_runs.BANDS
     names = compared_runs.named(found.sides)
     marks = ("o", "s", "^", "D", "v", "P")
@@ -500,6 +527,20 @@ def draw_compare(axes: Axes, found: Sides, paper: Paper) -> None:
         room = axes.get_window_extent().width / axes.figure.dpi * 72 / max(len(names), 1)
         how = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
         on.names_on(axes.xaxis, range(len(names)), names, room, **how)
+    legend(axes, above=True)
+
+
+def _draw_training(axes: Axes, found: Sides, paper: Paper) -> None:
+    """A profile for each checkpoint, in steps of one colour from the first to the last."""
+    colours, last = paper.colours(on.MORE), max(len(found.sides) - 1, 1)
+    for place, one in enumerate(found.sides):
+        label = f"step {one.step:,}" if len(found.sides) <= FEW or place in (0, last) else None
+        xs = one.depth if found.naming.deep else np.arange(len(one.profile))
+        axes.plot(xs, one.profile, color=colours(0.35 + 0.6 * place / last), label=label)
+    axes.set_ylabel(f"{found.ranking}, scaled, layer mean")
+    axes.set_xlabel("normalised depth" if found.naming.deep else "group")
+    on.numbers_on(axes.yaxis)
+    on.numbers_on(axes.xaxis)
     legend(axes, above=True)
 
 
