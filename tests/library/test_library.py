@@ -42,13 +42,12 @@ def test_reading_loads_no_model_and_importing_loads_nothing():
     code = """
 import sys
 import synergy_tui as st
-light = [one for one in ("numpy", "duckdb", "pyarrow", "synergy_tui.library", "synergy_tui.store") if one in sys.modules]
-assert not light, light
+assert not {"numpy", "duckdb", "pyarrow", "synergy_tui.library", "synergy_tui.store"} & set(sys.modules)
 run = st.sample().run()
 run.map(), run.profile(), run.contrasts, run.units(), run.pairs(3), run.matrix(), run.decomposition, run.series([0])
 run.tokens(), run.curves(), run.doubts(), run.sql("SELECT 1"), run.text(), repr(run), run._repr_html_(), run.recipe()
 run.pairs(3).numpy(), st.sample().runs().rows(), st.sample().ablation()._repr_html_(), repr(run.units())
-heavy = [one for one in ("torch", "jax", "transformers", "scipy", "pandas", "polars", "matplotlib", "IPython") if one in sys.modules]
+heavy = {"torch", "jax", "transformers", "scipy", "pandas", "polars", "matplotlib", "IPython"} & set(sys.modules)
 assert not heavy, heavy
 """
     got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

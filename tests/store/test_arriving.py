@@ -32,16 +32,16 @@ from synergy_tui.store.schema import TABLES
 Members = dict[str, bytes]
 
 
-def content(cache: Cache) -> dict[str, list[str]]:
-    """Every row of every table and bulk view, in an order of their own. Where a result stands among the newest is the
-    cache's own."""
+def content(cache: Cache) -> dict[str, tuple[int, int]]:
+    """How many rows every table and bulk view has, and a sum that tells what is in them. Where a result stands among
+    the newest is the cache's own."""
     out = {}
     with cache.read() as con:
         for name in (*TABLES, "pairs", "series", "heads"):
             if name != "meta":
                 columns = [row[0] for row in con.execute(f"DESCRIBE {name}").fetchall() if row[0] != "serial"]
-                listed = ", ".join(f'"{one}"' for one in columns)
-                out[name] = sorted(map(repr, con.execute(f"SELECT {listed} FROM {name}").fetchall()))
+                listed = ", ".join(f'"{one}"' for one in sorted(columns))
+                (out[name],) = con.execute(f"SELECT count(*), sum(hash({listed})) FROM {name}").fetchall()
     return out
 
 
@@ -73,7 +73,7 @@ def test_the_sample_is_as_it_was_and_comes_once(tmp_path, command):
     assert "SmolLM2" in command("show", "dfe1085f5").stdout
 
 
-@pytest.mark.parametrize("version", range(1, 6))
+@pytest.mark.parametrize("version", range(1, 5))
 def test_what_earlier_versions_exported_is_imported(version, tmp_path):
     with zipfile.ZipFile(REFERENCE / f"version-{version}.zip") as file:
         file.extractall(tmp_path)
@@ -259,7 +259,8 @@ def refused(cache: Cache, path: Path, why: str, error: type[Exception] = UsageEr
     before = rows_and_files(cache)
     with pytest.raises(error, match=why) as told:
         import_archive(cache, path)
-    assert "\n" not in str(told.value) and " · " in str(told.value)
+    assert len(str(told.value).splitlines()) == 1
+    assert told.value.next_step
     assert rows_and_files(cache) == before
 
 
