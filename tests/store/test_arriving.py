@@ -73,7 +73,7 @@ def test_the_sample_is_as_it_was_and_comes_once(tmp_path, command):
     assert "SmolLM2" in command("show", "dfe1085f5").stdout
 
 
-@pytest.mark.parametrize("version", range(1, 5))
+@pytest.mark.parametrize("version", [1, 4])
 def test_what_earlier_versions_exported_is_imported(version, tmp_path):
     with zipfile.ZipFile(REFERENCE / f"version-{version}.zip") as file:
         file.extractall(tmp_path)
