@@ -27,20 +27,8 @@ def python(host: Host, query: str) -> str:
     if not query:
         return ""
     run = host.shown
-    archive = run is not None and (run.place.sample or not (run.place.cache.folder / "cache.duckdb").exists())
     folder = run.place.cache.folder if run is not None else host.settings.cache
-    opened = f"open_any(Path({str(folder)!r}))" if archive else f"synergy_tui.open_cache({str(folder)!r})"
-    imports = (
-        "from pathlib import Path\n\nfrom synergy_tui.store.archive import open_any\n"
-        if archive
-        else "import synergy_tui\n"
-    )
-    lines = [
-        f"{imports}from synergy_tui.store.query import ask\n",
-        f"answer = ask({opened}, {query!r})",
-        "rows = answer.as_dicts()\n",
-    ]
-    return "\n".join(lines)
+    return f"import synergy_tui as st\n\nrows = st.open_cache({str(folder)!r}).sql({query!r}).rows()\n"
 
 
 def score_query(run: Run, score: str) -> str:

@@ -105,8 +105,7 @@ def sample() -> Cache:
     """The result that ships with synergy-tui: heads of SmolLM2 over 30 prompts.
 
     >>> import synergy_tui as st
-    >>> st.sample().run("latest")
-    Run dfe1085f5 · SmolLM2-135M-Instruct · 30 × 9 heads · 30 of 30 prompts · gaussian·mmi τ1 · contrast +0.09 [+0.05,
-    +0.14]
+    >>> st.sample().run("latest")  # doctest: +ELLIPSIS
+    Run dfe1085f5 · SmolLM2-135M-Instruct · 30 × 9 heads · 30 of 30 prompts · ... · contrast +0.09 [+0.05, +0.14]
     """
     return Cache(Archive.open(shipped("sample")))

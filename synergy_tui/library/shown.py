@@ -91,7 +91,9 @@ def table(rows: Sequence[dict[str, Any]], columns: Sequence[str], count: int) ->
     head = "".join(cell("th", name, text(name)) for name in columns)
     body = "".join(f"<tr>{''.join(cell('td', name, _cell(row[name])) for name in columns)}</tr>" for row in rows)
     more = line(f"{len(rows):,} of {count:,} rows") if count > len(rows) else ""
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+    return (
+        f"<div style='overflow-x:auto'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}"
+    )
 
 
 def _cell(value: Any) -> str:
@@ -130,7 +132,7 @@ def _map(found: Run, ranking: str, naming: Naming) -> str:
     left, top = 8 + 7 * max(map(len, names)), 2 * _LINE + 8
     profile = {one["layer"]: one for one in found.profiles.get(ranking, ())}
     right = left + units * side
-    width, height = max(right + (_PROFILE + 60 if profile else 10), 340), top + layers * side + 6
+    width, height = max(right + (_PROFILE + 60 if profile else 10), 560), top + layers * side + 6
     kind, unit_of = "d" if diverging else "m", f" {score.unit}" if score.unit else ""
     by_step: dict[int, list[tuple[int, int]]] = {}
     for layer, unit in np.argwhere(np.isfinite(colour)).tolist():
@@ -153,7 +155,9 @@ def _map(found: Run, ranking: str, naming: Naming) -> str:
     ]
     across = max(1, -(-22 // side))
     labels += [_text(left + unit * side + side / 2, top - 4, str(unit), "middle") for unit in range(0, units, across)]
-    parts = [_legend(score.name, score.known, score.kind, kind, colours), *labels, *drawn]
+    told = f"{score.name}{', scaled' if score.kind == 'ranking' else unit_of and f', {score.unit}'}"
+    told += "; points: layer means with 95 % intervals" if profile else ""
+    parts = [_legend(told, score.known, score.kind, kind, colours), *labels, *drawn]
     if profile:
         parts.append(_profile(profile, right + 12, top, side, layers, colours))
     return (
@@ -167,7 +171,7 @@ def _text(x: float, y: float, said: str, anchor: str = "start") -> str:
     return f'<text class="a" x="{x:g}" y="{y:g}" text-anchor="{anchor}">{text(said)}</text>'
 
 
-def _legend(name: str, known: np.ndarray, kind: str, prefix: str, colours: Sequence[str]) -> str:
+def _legend(told: str, known: np.ndarray, kind: str, prefix: str, colours: Sequence[str]) -> str:
     """The scale from left to right between what its ends are."""
     ends = ("redundant", "synergistic") if kind == "ranking" else ("no value", "")
     if kind != "ranking" and len(known):
@@ -177,7 +181,7 @@ def _legend(name: str, known: np.ndarray, kind: str, prefix: str, colours: Seque
         f'<rect class="{prefix}{step}" fill="{colours[step]}" x="{x + place * 4}" y="3" width="4" height="10"/>'
         for place, step in enumerate(np.linspace(0, len(colours) - 1, 24).astype(int).tolist())
     )
-    return f"{_text(4, 12, ends[0])}{strip}{_text(x + 100, 12, f'{ends[1]}   {name}')}"
+    return f"{_text(4, 12, ends[0])}{strip}{_text(x + 100, 12, f'{ends[1]} · {told}')}"
 
 
 def _profile(

@@ -76,8 +76,8 @@ class Table:
         none.
 
         >>> import synergy_tui as st
-        >>> st.sample().run("latest").contrasts.numpy()["contrast"].shape
-        (7,)
+        >>> st.sample().run("latest").contrasts.numpy()["contrast"].dtype
+        dtype('float64')
         """
         return {name: _array(self._table[name]) for name in self.columns}
 

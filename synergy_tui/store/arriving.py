@@ -226,13 +226,14 @@ def _copy(source: IO[bytes], target: Path, size: int) -> None:
 
 @dataclass(frozen=True)
 class _Read:
-    """tables: rows by table, as this version has them. ids: by key."""
+    """tables: rows by table, as this version has them; of results, and where there are any. ids: by key."""
 
     tables: dict[str, pa.Table]
     ids: dict[str, list[str]]
 
     def rows(self, name: str) -> list[dict[str, Any]]:
-        return list(self.tables[name].to_pylist())
+        """Those of a table."""
+        return list(self.tables[name].to_pylist()) if name in self.tables else []
 
 
 def _read(place: Path, folder: Path) -> _Read:
@@ -240,22 +241,27 @@ def _read(place: Path, folder: Path) -> _Read:
     con = duckdb.connect()
     try:
         con.execute(f"SET temp_directory = '{_sql(folder / 'spilled')}'")
-        for name, (_, columns) in TABLES.items():
-            con.execute(f"CREATE TABLE {name} ({', '.join(f'{column} {kind}' for column, kind, _ in columns)})")
+        con.execute(
+            "; ".join(
+                f"CREATE TABLE {name} ({', '.join(f'{column} {kind}' for column, kind, _ in columns)})"
+                for name, (_, columns) in TABLES.items()
+            )
+        )
         for name in TABLES:
-            if (path := folder / "tables" / f"{name}.parquet").exists():
-                _check_table(place, con, name, path)
+            path = folder / "tables" / f"{name}.parquet"
+            if path.exists() and _has_rows(place, con, name, path):
                 con.execute(
                     f"INSERT INTO {name} BY NAME SELECT * FROM read_parquet('{_sql(path)}', hive_partitioning = false)"
                 )
         ((version,),) = con.execute("SELECT coalesce(min(version), 0) FROM meta").fetchall() or ((0,),)
         if not 1 <= version <= schema.VERSION:
             raise _newer(place, version, schema.VERSION) if version else _damaged(place, "does not say its version")
-        schema.migrate(con, version)
-        _check_rows(place, con)
+        schema.catch_up(con, version)
         found = {
             name: con.sql(f"SELECT * FROM {name} ORDER BY rowid").to_arrow_table() for name in TABLES if name != "meta"
         }
+        found = {name: rows for name, rows in found.items() if len(rows) or name in KEYS.values()}
+        _check_rows(place, con, found)
     except (duckdb.Error, pa.ArrowException) as error:
         raise _damaged(place, f"is damaged: {str(error).splitlines()[0][:200]}") from None
     finally:
@@ -266,11 +272,13 @@ def _read(place: Path, folder: Path) -> _Read:
     return _Read(found, ids)
 
 
-def _check_table(place: Path, con: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
-    """Its size as it is declared, and its columns, before its rows are read."""
+def _has_rows(place: Path, con: duckdb.DuckDBPyConnection, name: str, path: Path) -> bool:
+    """Whether a table has rows; if so, its size as it is declared, and its columns, are right."""
     with pq.ParquetFile(path) as file:
         metadata = file.metadata
         size = sum(metadata.row_group(k).total_byte_size for k in range(metadata.num_row_groups))
+    if not metadata.num_rows:
+        return False
     if metadata.num_rows > MOST_ROWS or size > MOST_BYTES:
         raise _damaged(place, f"declares {metadata.num_rows:,} rows of {name} in {size:,} bytes", "do not trust it")
     kinds = {column: kind.removesuffix(" PRIMARY KEY") for column, kind, _ in TABLES[name][1]}
@@ -286,9 +294,10 @@ def _check_table(place: Path, con: duckdb.DuckDBPyConnection, name: str, path: P
             ((total,),) = con.execute(f'SELECT coalesce(sum({measure}("{column}")), 0) FROM {read}').fetchall()
             if total > MOST_BYTES // 4:
                 raise _damaged(place, f"declares {total:,} bytes of {name}.{column}", "do not trust it")
+    return True
 
 
-def _check_rows(place: Path, con: duckdb.DuckDBPyConnection) -> None:
+def _check_rows(place: Path, con: duckdb.DuckDBPyConnection, found: Mapping[str, pa.Table]) -> None:
     """That all rows belong to a result that is there, and all numbers of units to a unit that can be."""
 
     def refuse(query: str, what: str) -> None:
@@ -315,6 +324,8 @@ def _check_rows(place: Path, con: duckdb.DuckDBPyConnection) -> None:
         )
     for name, (_, columns) in TABLES.items():
         owner, names = columns[0][0], [column for column, _, _ in columns]
+        if name not in found:
+            continue
         if owner in KEYS and name not in KEYS.values():
             known = f"SELECT {owner} FROM {KEYS[owner]}"
             refuse(
@@ -452,11 +463,8 @@ def _insert(con: duckdb.DuckDBPyConnection, name: str, content: pa.Table, new: l
             ((last,),) = con.execute(f"SELECT coalesce(max(serial), 0) FROM {name}").fetchall()
             place = f"{int(last)} + dense_rank() OVER (ORDER BY a.serial NULLS FIRST, a.created, a.{owner})"
             select = select.replace('a."serial"', f"{place} AS serial")
-        numbered = f"SELECT *, row_number() OVER () AS place FROM arriving WHERE list_contains($1, {owner})"
         con.execute(
-            f"INSERT INTO main.{name} BY NAME SELECT {select} FROM (SELECT b.*, b.place AS at FROM ({numbered}) b) a "
-            "ORDER BY at",
-            [new],
+            f"INSERT INTO main.{name} BY NAME SELECT {select} FROM arriving a WHERE list_contains($1, {owner})", [new]
         )
     con.unregister("arriving")
 

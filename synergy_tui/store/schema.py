@@ -133,10 +133,15 @@ _SINCE = {
 def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
     """Brings the tables of an older version to this one; the views are to be made anew."""
     complete(con)
+    catch_up(con, version)
+    con.execute("UPDATE meta SET version = ?", [VERSION])
+
+
+def catch_up(con: duckdb.DuckDBPyConnection, version: int) -> None:
+    """Says of rows of an older version what this one says of them, in tables that have every column."""
     for newer, statements in _SINCE.items():
         for statement in statements if version < newer else ():
             con.execute(statement)
-    con.execute("UPDATE meta SET version = ?", [VERSION])
 
 
 def complete(con: duckdb.DuckDBPyConnection) -> None:
