@@ -9,6 +9,7 @@ compare.py  runs side by side
 scores.py   scores: what else heads are judged by
 sweep.py    sweep: subjects x tasks x methods x seeds as one job
 controls.py run --control: the same architecture with random weights
+figure.py   figure: a run as a figure for a paper
 look.py     explore, show, sql, export, doctor, bench
 report.py   report: a run as one page
 serve.py    serve: the explorer in a browser
@@ -66,6 +67,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "serve": ("serve", "Serve the explorer to a browser."),
         "show": ("look", "Draw the synergy map of RUN."),
         "sql": ("look", "Ask the cache in SQL."),
+        "figure": ("figure", "Draw RUN as a figure for a paper: SVG, PDF or PNG."),
         "export": ("look", "Write a run with all that belongs to it into a folder."),
         "report": ("report", "Write a run as one page of HTML or Markdown."),
     },

@@ -93,8 +93,8 @@ def draw(
     from synergy_tui.figures.paper import Paper
 
     asked = Asked(cache, kind, run, other, ranking, score, prompt, unit, pair, category)
-    figure = axes.get_figure(root=True)
-    kinds.draw(axes, asked, Paper(float(figure.get_size_inches()[0]), dark))
+    inches = axes.get_window_extent().width / axes.figure.dpi
+    kinds.draw(axes, asked, Paper(float(inches), dark))
 
 
 def save(figure: Figure, path: Path, command: str, *, dpi: int = 300, force: bool = True) -> None:
@@ -123,6 +123,14 @@ def note(figure: Figure, text: str) -> None:
     from synergy_tui.figures import files
 
     files.note(figure, text)
+
+
+def check(path: Path, force: bool = False) -> None:
+    """Raises UsageError where a figure cannot be drawn or written here, before there is one: see save."""
+    _needed()
+    from synergy_tui.figures import files
+
+    files.check(path, force)
 
 
 def _needed() -> None:

@@ -91,6 +91,16 @@ def there(cache: Cache, capture: str, unit: int, naming: Naming) -> int:
     return unit
 
 
+def part_of_card(cache: Cache, decomposition: str, part: str) -> str | None:
+    """What the newest card of a run was judged by: its `ablation` or `networks`, which may be of another decomposition
+    of the same capture; None without one."""
+    from synergy_tui.store import cards
+
+    newest = cards.newest_card(cache, decomposition)
+    found = (load.one(cache, "card", newest)["parts"] or {}).get(part) if newest is not None else None
+    return found if isinstance(found, str) else None
+
+
 def kind_of(cache: Cache, key: str, value: str) -> bool:
     """Whether an id is one of these results (a key of tables.KEYS)."""
     from synergy_tui.store.tables import KEYS

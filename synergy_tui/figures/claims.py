@@ -32,7 +32,7 @@ COLOURS = {
 }
 """Of verdicts, on a light and on a dark ground; signs tell them too."""
 
-FOOT = "Each claim is on a scale of its own. Dashed: no effect. Lines: 95 % intervals."
+FOOT = "Each claim is on a scale of its own, ratios (×) on a logarithmic one. Dashed: no effect. Lines: intervals."
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def _foot(points: float) -> list[str]:
 def _columns(points: float) -> _Columns:
     if points < on.WIDE * 72:
         return _Columns((0, points), (14, 76), (100, points - 100), (100, points - 100))
-    told, drawn, verdict = 0.33 * points, 0.22 * points, 0.16 * points
-    effect = points - told - drawn - verdict - 30
+    told, drawn, verdict = 0.3 * points, 0.18 * points, 0.155 * points
+    effect = points - told - drawn - verdict - 28
     return _Columns((0, told), (told + 10, drawn), (told + drawn + 20, effect), (points - verdict, verdict))
 
 
@@ -155,26 +155,25 @@ def neutral_of(claim: dict[str, Any]) -> float:
 
 
 def whisker(claim: dict[str, Any]) -> tuple[float, float, float] | None:
-    """Effect, low and high on a scale from −1 to 1 with no effect at 0, as in the explorer; NaN without an interval;
-    None without an effect."""
+    """Effect, low and high on a scale from −1 to 1 with no effect at 0; NaN without an interval; None without an
+    effect."""
     if claim["effect"] is None:
         return None
     effect, low, high = (on.numbers([claim], name)[0] for name in ("effect", "low", "high"))
-    neutral = neutral_of(claim)
-    ends = np.array([effect, low, high]) - neutral
+    ends = np.array([effect, low, high]) - neutral_of(claim)
+    if neutral_of(claim) and not (ends <= -1).any():  # a ratio: twice is as far from 1 as half
+        ends = np.log(ends + 1)
     reach = float(np.nanmax(np.abs(ends))) or 1.0
     return float(ends[0] / reach), float(ends[1] / reach), float(ends[2] / reach)
 
 
-def _whisker(
-    axes: Axes, claim: dict[str, Any], room: tuple[float, float], y: float, colour: str, paper: Paper
-) -> None:
+def _whisker(axes: Axes, claim: dict[str, Any], room: tuple[float, float], y: float, colour: str, paper: Paper) -> None:
     found = whisker(claim)
     if found is None:
         return
     left, width = room
     middle, half = left + width / 2, width / 2 - 3
-    dashes = {"color": paper.quiet, "linewidth": 0.6, "linestyle": (0, (3, 2))}
+    dashes: dict[str, Any] = {"color": paper.quiet, "linewidth": 0.6, "linestyle": (0, (3, 2))}
     axes.plot((middle, middle), (y - 7, y + 7), **dashes)
     effect, low, high = (middle + half * one for one in found)
     axes.plot((low, high), (y, y), color=colour, linewidth=1.2, solid_capstyle="butt")

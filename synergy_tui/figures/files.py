@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from synergy_tui import __version__
 from synergy_tui.drawing.tables import printable
@@ -103,7 +104,7 @@ def note(figure: Figure, text: str) -> None:
     engine = figure.get_layout_engine()
     figure.set_size_inches(wide, tall + more)
     share = more / (tall + more)
-    if engine is not None:
+    if isinstance(engine, ConstrainedLayoutEngine):
         engine.set(rect=(0, share, 1, 1 - share))
     else:
         for axes in figure.axes:

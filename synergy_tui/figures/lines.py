@@ -60,13 +60,17 @@ def line(axes: Axes, one: Line, paper: Paper, **how: Any) -> None:
     axes.plot(xs, ys, color=colour, linewidth=0.9 if one.thin else 1.3, zorder=2 if one.thin else 3, **how)
 
 
-def legend(axes: Axes, paper: Paper, above: bool = False) -> None:
-    """Where it hides nothing, or above the axes."""
-    if len(axes.get_legend_handles_labels()[1]) > 1 or above:
-        how: dict[str, Any] = {"loc": "best"}
-        if above:
-            how = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "ncols": 2, "columnspacing": 1.2}
-        axes.legend(**how)
+def legend(axes: Axes, above: bool = False) -> None:
+    """Where it hides nothing; or above the axes, in as many columns as have room."""
+    names = axes.get_legend_handles_labels()[1]
+    if not above:
+        if len(names) > 1:
+            axes.legend(loc="best")
+        return
+    points = axes.get_window_extent().width / axes.figure.dpi * 72
+    widest = max((on.width_of(one, on.SMALL) for one in names), default=0.0) + 4.5 * on.SMALL
+    columns = max(min(int(points / widest), 3, len(names)), 1)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=columns, columnspacing=1.2)
 
 
 # The layer profile
@@ -148,14 +152,9 @@ def draw_profile(axes: Axes, found: Profile, paper: Paper) -> None:
     ends = _middle(naming.layers)
     if ends and not found.found.run.row.get("compared"):
         axes.axvspan(*ends, color=paper.faint, linewidth=0, zorder=0)
-        axes.annotate(
-            "middle third",
-            (sum(ends) / 2, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, -2),
-            textcoords="offset points",
-            **{"ha": "center", "va": "top", "size": on.SMALL, "color": paper.quiet},
-        )
+        how: dict[str, Any] = {"ha": "center", "va": "top", "size": on.SMALL, "color": paper.quiet}
+        how |= {"xycoords": ("data", "axes fraction"), "xytext": (0, -2), "textcoords": "offset points"}
+        axes.annotate("middle third", (sum(ends) / 2, 1), **how)
     colours = maps.sides(found.rows, found.centre, paper)
     axes.axhline(found.centre, color=paper.quiet, linewidth=0.6, linestyle=(0, (3, 2)), zorder=1)
     axes.fill_between(places, low, high, color=paper.quiet, alpha=0.25, linewidth=0, zorder=1.5)
@@ -222,6 +221,8 @@ def ablation_of(asked: Asked) -> Ablation:
     else:
         load.one(asked.cache, "decomposition", asked.run)
         every = [str(one["ablation"]) for one in walk.ablations(asked.cache, asked.run)]
+        judged = None if every else asking.part_of_card(asked.cache, asked.run, "ablation")
+        every += [judged] if judged is not None and asking.kind_of(asked.cache, "ablation", judged) else []
     if not every:
         raise UsageError(f"nothing was removed from {asked.run} yet", f"synergy-tui ablate {asked.run}")
     for one in every:
@@ -245,7 +246,7 @@ def make_ablation(asked: Asked, paper: Paper) -> Figure:
         figure = on.sheet(paper, HEIGHT + 0.4, title)
         draw_ablation(figure.subplots(), found, paper)
         return figure
-    below = 0.55 + 0.17 * len(ratios)
+    below = 0.5 + 0.24 * len(ratios)
     if paper.wide:
         figure = on.sheet(paper, max(HEIGHT + 0.4, below + 0.4), title)
         axes, beside = figure.subplots(1, 2, width_ratios=(1.5, 1))
@@ -279,7 +280,7 @@ def draw_ablation(axes: Axes, found: Ablation, paper: Paper) -> None:
     axes.margins(y=0.05)
     on.numbers_on(axes.xaxis)
     on.numbers_on(axes.yaxis)
-    legend(axes, paper, above=True)
+    legend(axes, above=True)
 
 
 def _draw_ratios(axes: Axes, ratios: Sequence[dict[str, Any]], paper: Paper) -> None:
@@ -293,13 +294,18 @@ def _draw_ratios(axes: Axes, ratios: Sequence[dict[str, Any]], paper: Paper) -> 
     every = np.concatenate([value, low, high])
     every = every[np.isfinite(every)]
     if len(every) and every.min() > 0 and every.max() / every.min() > 20:
-        axes.set_xscale("log")
+        on.factors_on(axes)
     else:
         on.numbers_on(axes.xaxis, 4)
-    axes.set_ylim(len(ratios) - 0.5, -0.5)
-    names = [f"{one['removal_order']} / {one['control']}" for one in ratios]
-    axes.set_yticks(places, [on.short(one, 40) for one in names], parse_math=False)
-    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(ratios) - 0.6, -0.75)
+    for place, one in enumerate(ratios):
+        name = on.short(f"{one['removal_order']} ÷ {one['control']}", 60)
+        how: dict[str, Any] = {"size": on.SMALL, "va": "bottom", "ha": "left", "color": paper.ink}
+        how["bbox"] = {"facecolor": paper.ground, "edgecolor": "none", "pad": 0.3}
+        axes.annotate(
+            name, (0, place), xycoords=("axes fraction", "data"), xytext=(0, 3.0), textcoords="offset points", **how
+        )
+    axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("divergence ÷ control's, 95 % interval")
 
@@ -319,18 +325,20 @@ def ladder_of(asked: Asked) -> Climbed:
     """The ladder that a run is a level of, or the newest of its subject, or the one that is named. Raises UsageError
     without any."""
     if asking.kind_of(asked.cache, "ladder", asked.run):
-        chosen: str | None = asked.run
+        chosen = asked.run
     else:
         row = load.one(asked.cache, "decomposition", asked.run)
-        query = "SELECT ladder FROM ladder_levels JOIN ladders USING (ladder) WHERE map = $1 ORDER BY serial DESC LIMIT 1"
+        query = (
+            "SELECT ladder FROM ladder_levels JOIN ladders USING (ladder) WHERE map = $1 ORDER BY serial DESC LIMIT 1"
+        )
         of_map = load.rows(asked.cache, query, asked.run)
         capture = load.one(asked.cache, "capture", row["capture"])
         newest = load.newest_ladder(asked.cache, capture["subject"])
-        chosen = of_map[0]["ladder"] if of_map else newest["ladder"] if newest else None
-        if chosen is None:
+        if not of_map and newest is None:
             (subject,) = load.rows(asked.cache, "SELECT name FROM subjects WHERE subject = $1", capture["subject"])
             name = on.short(subject["name"], 60)
             raise UsageError(f"{name} has climbed no ladder yet", f"synergy-tui difficulty {name}")
+        chosen = str((of_map[0] if of_map else newest or {})["ladder"])
     found = load.ladder(asked.cache, chosen)
     known = tuple(one for one in ORDER_PARAMETERS if one in found["curves"])
     return Climbed(found, asked.one_of(known, found["order_parameter"]))
@@ -354,8 +362,9 @@ def make_difficulty(asked: Asked, paper: Paper) -> Figure:
     axes.tick_params(labelbottom=False)
     for one, named in zip(accuracy, ("unfinished", "right") if len(accuracy) > 1 else ("right",), strict=True):
         line(below, one, paper, label=named)
-    below.set(ylim=(-0.05, 1.08), ylabel="share of answers", xlabel=_levels_label(found))
-    legend(below, paper)
+    below.set(ylim=(-0.05, 1.08), ylabel="share of answers", xlabel="level")
+    below.set_yticks((0.0, 0.5, 1.0))
+    legend(below)
     _levels_on(below, found, paper)
     return figure
 
@@ -376,14 +385,10 @@ def draw_difficulty(axes: Axes, found: Climbed, paper: Paper) -> None:
     title = f"{found.found['subject_name']} on {found.found['name']}{f': {verdict}' if verdict else ''}"
     axes.set_title(on.short(title, 60 if not paper.wide else 110), parse_math=False)
     axes.set_ylabel(f"{found.parameter}, nats" if found.parameter == "excess" else found.parameter)
-    axes.set_xlabel(_levels_label(found))
+    axes.set_xlabel("level")
     on.numbers_on(axes.yaxis)
     _levels_on(axes, found, paper)
-    legend(axes, paper)
-
-
-def _levels_label(found: Climbed) -> str:
-    return "level"
+    legend(axes)
 
 
 def _leaning(found: Climbed, inches: float) -> bool:
@@ -450,12 +455,12 @@ def make_compare(asked: Asked, paper: Paper) -> Figure:
         figure = on.sheet(paper, HEIGHT + 0.2 + named, title)
         draw_compare(figure.subplots(), found, paper)
         return figure
+    rows = found.sides[0].layers
+    tall = min(max(rows * 0.08, 1.3), 3.5) if gap is not None else HEIGHT
     if paper.wide:
         figure = on.sheet(paper, HEIGHT + 0.4 + named, title)
         axes, beside = figure.subplots(1, 2, width_ratios=(1, 1))
     else:
-        rows = found.sides[0].layers
-        tall = min(max(rows * 0.08, 1.3), 3.5) if gap is not None else HEIGHT
         figure = on.sheet(paper, HEIGHT + 0.7 + named + tall, title)
         axes, beside = figure.subplots(2, 1, height_ratios=(HEIGHT + named, tall + 0.5))
     if found.training:
@@ -466,7 +471,7 @@ def make_compare(asked: Asked, paper: Paper) -> Figure:
         beside.set(xlabel="training step", ylabel=f"contrast of {found.ranking}, 95 % interval")
     else:
         draw_compare(axes, found, paper)
-        _draw_gap(figure, beside, gap, found, paper)
+        _draw_gap(figure, beside, gap, found, paper, HEIGHT if paper.wide else tall)
     return figure
 
 
@@ -495,22 +500,14 @@ def draw_compare(axes: Axes, found: Sides, paper: Paper) -> None:
         room = axes.get_window_extent().width / axes.figure.dpi * 72 / max(len(names), 1)
         how = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
         on.names_on(axes.xaxis, range(len(names)), names, room, **how)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2 if paper.wide and len(names) > 2 else 1)
+    legend(axes, above=True)
 
 
-def _draw_gap(figure: Figure, axes: Axes, gap: Any, found: Sides, paper: Paper) -> None:
+def _draw_gap(figure: Figure, axes: Axes, gap: Any, found: Sides, paper: Paper, high: float) -> None:
     known = gap[np.isfinite(gap)]
     reach = float(np.abs(known).max()) if len(known) and np.abs(known).max() > 0 else 1.0
-    shown = axes.imshow(
-        np.ma.masked_invalid(gap),
-        norm=Normalize(-reach, reach),
-        cmap=paper.colours(on.DIVERGING),
-        aspect="auto",
-        interpolation="none",
-    )
+    shown = maps.cells(axes, gap, Normalize(-reach, reach), paper.colours(on.DIVERGING), paper)
     axes.set_xlabel(what(found.sides[0].row)[:-1])
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
     maps.layers_on(axes, found.naming, len(gap))
     on.numbers_on(axes.xaxis, 8, whole=True)
-    on.bar_beside(figure, axes, shown, "B − A, scaled", aspect=24)
+    on.bar_beside(figure, axes, shown, "B − A, scaled", high)

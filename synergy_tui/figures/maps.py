@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, Normalize
 
 from synergy_tui.drawing.atlas import what
 from synergy_tui.errors import UsageError
@@ -94,12 +94,12 @@ def make(asked: Asked, paper: Paper) -> Figure:
     figure = on.sheet(paper, tall + BEYOND, f"Map of the {title}")
     if not paper.wide:
         axes = figure.subplots()
-        draw(axes, found, paper)
-        on.bar_beside(figure, axes, axes.collections[0] if axes.collections else axes.images[0], scale_label(found))
+        shown = draw(axes, found, paper)
+        on.bar_beside(figure, axes, shown, scale_label(found), tall)
         return figure
     axes, beside = figure.subplots(1, 2, sharey=True, width_ratios=(1, PROFILE))
-    draw(axes, found, paper)
-    on.bar_beside(figure, axes, axes.collections[0] if axes.collections else axes.images[0], scale_label(found))
+    shown = draw(axes, found, paper)
+    on.bar_beside(figure, axes, shown, scale_label(found), tall, 1 / (1 + PROFILE))
     draw_on_rows(beside, found.rows, centre_of(found), paper)
     beside.set_xlabel(f"layer mean{'' if has_interval(found.rows) is False else ', 95 % interval'}")
     beside.tick_params(labelleft=False, left=False)
@@ -107,17 +107,28 @@ def make(asked: Asked, paper: Paper) -> Figure:
     return figure
 
 
-def draw(axes: Axes, found: Map, paper: Paper) -> None:
-    """The map on axes: a row for each layer, the first on top; holes are empty, what has no value is a point."""
-    layers, units = found.run.shape
-    values = np.ma.masked_invalid(found.values)
-    norm, colours = Normalize(*reach_of(found.score)), paper.colours(found.score.centre is not None)
+def cells(axes: Axes, values: np.ndarray, norm: Normalize, colours: Colormap, paper: Paper) -> Any:
+    """A rectangle of values, the first row on top; what has none is empty."""
+    rows, columns = values.shape
+    known = np.ma.masked_invalid(values)
     if values.size <= AS_CELLS:
-        line = {"edgecolors": paper.ground, "linewidth": 0.35}
-        axes.pcolormesh(np.arange(units + 1) - 0.5, np.arange(layers + 1) - 0.5, values, norm=norm, cmap=colours, **line)
+        line: dict[str, Any] = {"edgecolors": paper.ground, "linewidth": 0.35}
+        edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
+        shown: Any = axes.pcolormesh(*edges, known, norm=norm, cmap=colours, **line)
     else:
-        axes.imshow(values, norm=norm, cmap=colours, aspect="auto", interpolation="none")
-    axes.set(xlim=(-0.5, units - 0.5), ylim=(layers - 0.5, -0.5))
+        shown = axes.imshow(known, norm=norm, cmap=colours, aspect="auto", interpolation="none")
+    axes.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return shown
+
+
+def draw(axes: Axes, found: Map, paper: Paper) -> Any:
+    """The map on axes: a row for each layer, the first on top; holes are empty, what has no value is a point. Returns
+    what the scale is of."""
+    layers, units = found.run.shape
+    norm, colours = Normalize(*reach_of(found.score)), paper.colours(found.score.centre is not None)
+    shown = cells(axes, found.values, norm, colours, paper)
     nothing = np.argwhere(found.there & ~np.isfinite(found.values))
     if len(nothing):
         axes.plot(nothing[:, 1], nothing[:, 0], ".", color=paper.quiet, markersize=1.6, label="no value")
@@ -128,10 +139,9 @@ def draw(axes: Axes, found: Map, paper: Paper) -> None:
         axes.plot(*zip(*corners, strict=True), color=paper.ink, linewidth=1.0, clip_on=False, zorder=5)
     axes.set_title(on.short(title_of(found), 64 if not paper.wide else 110), parse_math=False)
     axes.set_xlabel(what(found.run.row)[:-1])
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
     layers_on(axes, found.naming, layers)
     on.numbers_on(axes.xaxis, 10, whole=True)
+    return shown
 
 
 def title_of(found: Map) -> str:

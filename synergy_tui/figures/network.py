@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.collections import LineCollection
 
 from synergy_tui.errors import UsageError
+from synergy_tui.figures import asked as asking
 from synergy_tui.figures import paper as on
 from synergy_tui.figures.asked import Asked
 from synergy_tui.figures.paper import Paper
@@ -62,8 +63,10 @@ def look_up(asked: Asked) -> Network:
         blocks[-1] = (layer, blocks[-1][1], at)
         at += 1
     query = "SELECT network FROM networks WHERE decomposition = $1 ORDER BY serial DESC NULLS LAST, network LIMIT 1"
-    newest = load.rows(asked.cache, query, asked.run)
-    contrasts = cards.network(asked.cache, newest[0]["network"])["contrasts"] if newest and not asked.score else []
+    newest = [str(one["network"]) for one in load.rows(asked.cache, query, asked.run)]
+    judged = None if newest else asking.part_of_card(asked.cache, asked.run, "networks")
+    newest += [judged] if judged is not None and asking.kind_of(asked.cache, "network", judged) else []
+    contrasts = cards.network(asked.cache, newest[0])["contrasts"] if newest and not asked.score else []
     return Network(row, strongest, places, blocks, load.naming(asked.cache, row["capture"]), contrasts)
 
 
@@ -120,8 +123,8 @@ def draw(axes: Axes, found: Network, paper: Paper) -> None:
         axes.add_collection(LineCollection(arcs, colors=colour, linewidths=widths, alpha=0.75, capstyle="round"))
         inside = sum(one["x_layer"] == one["y_layer"] for one in pairs)
         label = f"{WORDS[atom]}: {len(pairs)} strongest pairs, {inside} inside a {_layer(found)}"
-        where = {"va": "top"} if up > 0 else {"va": "bottom"}
-        axes.text(0, 1.0 if up > 0 else 0.0, label, transform=axes.transAxes, color=colour, size=on.SMALL, **where)
+        where: dict[str, Any] = {"va": "top" if up > 0 else "bottom", "transform": axes.transAxes}
+        axes.text(0, 1.0 if up > 0 else 0.0, label, color=colour, size=on.SMALL, **where)
     for place, (_, first, last) in enumerate(found.blocks):
         shade = paper.faint if place % 2 else ("#444444" if paper.dark else "#d4d4d4")
         axes.fill_between((first - 0.45, last + 0.45), -GAP, GAP, color=shade, linewidth=0, zorder=0)
@@ -155,13 +158,10 @@ def _layers(axes: Axes, found: Network, paper: Paper) -> None:
     if upright:
         axes.set_xlim(-0.8, span)
     for name, middle in list(zip(names, middles, strict=True))[::every]:
-        how = {"rotation": 90, "va": "top", "y": -0.02} if upright else {"va": "center", "y": 0.0}
-        at = how.pop("y")
+        how: dict[str, Any] = {"size": size, "ha": "center", "color": paper.ink, "zorder": 6, "va": "center"}
         if upright:
-            trans = axes.get_xaxis_transform()
-            axes.text(middle, at, name, size=size, ha="center", color=paper.ink, transform=trans, **how)
-        else:
-            axes.text(middle, at, name, size=size, ha="center", color=paper.ink, zorder=6, **how)
+            how |= {"rotation": 90, "va": "top", "transform": axes.get_xaxis_transform()}
+        axes.text(middle, -0.02 if upright else 0.0, name, **how)
 
 
 def _draw_contrast(axes: Axes, rows: list[dict[str, Any]], kind: str, paper: Paper) -> None:
@@ -179,8 +179,8 @@ def _draw_contrast(axes: Axes, rows: list[dict[str, Any]], kind: str, paper: Pap
     first, last = ("sts", "rtr") if kind == "efficiency" else ("rtr", "sts")
     axes.set_title(f"{kind}, {first} − {last}", size=on.SMALL)
     axes.set_xticks(range(len(every)), [f"{one:.0%}" for one in every])
-    axes.set(xlabel="density", xlim=(-0.5, len(every) - 0.5))
+    signs = "  ".join(f"{'●■▲◆'[place % 4]} {null}" for place, null in enumerate(nulls))
+    axes.set_xlabel(f"density\n{signs}", size=on.SMALL - 0.7, linespacing=1.4)
+    axes.set_xlim(-0.5, len(every) - 0.5)
     axes.margins(y=0.15)
     on.numbers_on(axes.yaxis, 4)
-    if len(nulls) > 1:
-        axes.legend(loc="best", fontsize=on.SMALL - 1)

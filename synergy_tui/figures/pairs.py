@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +25,16 @@ if TYPE_CHECKING:
 
 SHOWN = (*ATOMS, "tdmi", "excess")
 
+BOTH = ("sts", "rtr")
+"""What stands beside each other on a page."""
+
 MOST = 1_500
 """Cells of a side beyond which several units share one: no page shows more."""
 
 NAMED = {False: 32, True: 64}
 """Units up to which each is named at the sides, in a column and on a page."""
 
-LINED = 40
+LINED = 16
 """Layers up to which lines part them."""
 
 
@@ -53,9 +56,12 @@ class Pairs:
 
 def look_up(asked: Asked) -> Pairs:
     """Raises UsageError for an atom or a pair that is not there, CacheError where the pairs' file is not."""
+    return _read(asked, asked.one_of(SHOWN, BOTH[0]))
+
+
+def _read(asked: Asked, atom: str) -> Pairs:
     from synergy_tui.store import walk
 
-    atom = asked.one_of(SHOWN, "sts")
     with asked.cache.read() as con:
         row = row_of(con, asked.run)
     naming, of = load.naming(asked.cache, row["capture"]), load.layers_of_units(asked.cache, row["capture"])
@@ -67,7 +73,8 @@ def look_up(asked: Asked) -> Pairs:
     values = matrix[np.ix_(units, units)]
     step = -(-len(units) // MOST)
     if step > 1:  # cells never reach over a layer's edge
-        cells = [k for k, one in enumerate(units) if (one % naming.per_layer) % step == 0 or of[units[k - 1]] != of[one]]
+        new = (of[one] != of[units[k - 1]] for k, one in enumerate(units))
+        cells = [k for k, begins in enumerate(new) if begins or (units[k] % naming.per_layer) % step == 0 or k == 0]
         values = pooling.pooled(values, np.array([*cells, len(units)]))
         units = [units[k] for k in cells]
     layers = sorted(set(of.values()))
@@ -80,14 +87,19 @@ def look_up(asked: Asked) -> Pairs:
 
 
 def make(asked: Asked, paper: Paper) -> Figure:
-    """One square panel; on a page it is no wider than it is high."""
-    found = look_up(asked)
-    wide = min(paper.width, 6.0)
-    figure = on.sheet(paper, wide + 0.55, found.title)
-    axes = figure.subplots()
-    draw(axes, found, paper)
-    label = f"{found.atom}, nats"
-    on.bar_beside(figure, axes, axes.images[0], label, extend="both" if _cut(found) else "neither", extendfrac=0.02)
+    """The matrix; on a page that of synergy beside that of redundancy, where no atom is asked for."""
+    atoms = BOTH if paper.wide and asked.score is None else (asked.one_of(SHOWN, BOTH[0]),)
+    several = [_read(asked, one) for one in atoms]
+    wide = min(paper.width / len(several), 6.0)
+    figure = on.sheet(paper, wide + 0.55, several[0].title, square=True)
+    for axes, found in zip(np.atleast_1d(figure.subplots(1, len(several))), several, strict=True):
+        draw(axes, found, replace(paper, width=wide))
+        how = {"extend": "both" if _cut(found) else "neither", "extendfrac": 0.02}
+        label, share = f"{found.atom}, nats", wide / paper.width
+        on.bar_beside(figure, axes, axes.images[0], label, wide - 0.45, share, **how)
+        if found is not several[0]:
+            axes.set_title(on.short(found.title.split(": ", 1)[1], 60), parse_math=False)
+            axes.set_ylabel("")
     return figure
 
 
@@ -118,8 +130,8 @@ def draw(axes: Axes, found: Pairs, paper: Paper) -> None:
     size = len(found.values)
     if len(found.layers) <= LINED and size > len(found.layers):
         for start in found.starts[1:-1]:
-            axes.axhline(start - 0.5, color=paper.ground, linewidth=0.5)
-            axes.axvline(start - 0.5, color=paper.ground, linewidth=0.5)
+            axes.axhline(start - 0.5, color=paper.ground, linewidth=0.4)
+            axes.axvline(start - 0.5, color=paper.ground, linewidth=0.4)
     if found.ringed is not None:
         x, y = found.ringed
         for row, column in ((x, y), (y, x)):

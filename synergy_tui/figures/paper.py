@@ -1,4 +1,4 @@
-"""What all figures have in common: widths, type, the colours of the terminal on paper, and words that are kept short."""
+"""What all figures have in common: widths, type, the colours of the terminal on paper, and short words."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from synergy_tui.drawing import scale
 from synergy_tui.drawing.tables import printable
@@ -48,6 +48,9 @@ FONT = "DejaVu Sans"
 OTHER_SCRIPTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Noto Sans", "Noto Emoji", "Unifont")
 """Families that have signs which a font may lack, as far as they are installed."""
 
+BAR = 0.075
+"""Inches of a scale's height."""
+
 LONGEST = 28
 """Characters of a name beside an axis."""
 
@@ -68,7 +71,7 @@ class Paper:
         if font is not None and font not in fontManager.get_font_names():
             raise UsageError(f"the font {font[:60]!r} is not installed here", f"install it, or leave it out: {FONT}")
         try:
-            inches = WIDTHS[width] if width in WIDTHS else float(width)  # type: ignore[index]
+            inches = WIDTHS[width] if isinstance(width, str) and width in WIDTHS else float(width)
         except ValueError:
             inches = math.nan
         if not LEAST <= inches <= MOST:
@@ -120,11 +123,10 @@ class Paper:
         colour = 252 if colour is None else colour
         return Color.from_ansi(colour if self.dark else scale.on_light(colour)).get_truecolor().hex
 
-    def colours(self, diverging: bool) -> ListedColormap:
+    def colours(self, diverging: bool) -> Colormap:
         """The terminal's scale in its finest steps; what has no value has the ground."""
-        return ListedColormap(list(scale.palette("truecolor", diverging, self.dark)), "synergy").with_extremes(
-            bad=(0, 0, 0, 0)
-        )
+        steps = ListedColormap(list(scale.palette("truecolor", diverging, self.dark)), "synergy")
+        return steps.with_extremes(bad=(0, 0, 0, 0))
 
 
 def settings(paper: Paper) -> dict[str, Any]:
@@ -187,10 +189,12 @@ def style(paper: Paper) -> Iterator[None]:
                 log.setLevel(before)
 
 
-def sheet(paper: Paper, height: float, title: str, laid_out: bool = True) -> Figure:
+def sheet(paper: Paper, height: float, title: str, laid_out: bool = True, square: bool = False) -> Figure:
     """An empty figure so many inches high. title: what it shows, for those who do not see it. laid_out: whether
-    matplotlib finds room for what is around the axes."""
-    engine = ConstrainedLayoutEngine(h_pad=0.03, w_pad=0.03, hspace=0.03, wspace=0.03) if laid_out else "none"
+    matplotlib finds room for what is around the axes. square: what stands around square axes is as wide as they."""
+    engine: Any = "none"
+    if laid_out:
+        engine = ConstrainedLayoutEngine(h_pad=0.03, w_pad=0.03, hspace=0.03, wspace=0.03, compress=square)
     made = Figure((paper.width, min(height, 2 * TALLEST)), layout=engine)
     made.set_label(short(title, 300))
     return made
@@ -247,12 +251,21 @@ def numbers_on(axis: Any, most: int = 5, whole: bool = False) -> None:
     axis.set_major_locator(MaxNLocator(most, integer=whole, steps=[1, 2, 5, 10]))
 
 
-def bar_beside(figure: Figure, axes: Any, shown: Any, label: str, **how: Any) -> Any:
-    """The scale of what is shown, under the axes."""
-    wide = figure.get_size_inches()[0]
-    how = {"location": "bottom", "aspect": max(26, 10 * wide), "pad": 0.015, "fraction": 0.05} | how
+def factors_on(axes: Axes) -> None:
+    """A logarithmic x axis whose labels are plain numbers."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(numticks=5))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def bar_beside(figure: Figure, axes: Any, shown: Any, label: str, high: float, share: float = 1.0, **how: Any) -> Any:
+    """The scale of what is shown, under the axes and as wide as they are. high: inches of the axes. share: of the
+    figure's width that the axes have."""
+    wide = share * figure.get_size_inches()[0] - 0.45
+    how = {"location": "bottom", "aspect": wide / BAR, "pad": 0.1 / high, "fraction": min(1.3 * BAR / high, 0.4)} | how
     bar = figure.colorbar(shown, ax=axes, **how)
-    bar.set_label(label, size=SMALL)
+    bar.set_label(label, size=SMALL, labelpad=1.0)
     bar.outline.set_visible(False)
     numbers_on(bar.ax.xaxis)
     bar.ax.tick_params(length=2.0)
@@ -279,8 +292,3 @@ def interval(value: float | None, low: float | None, high: float | None) -> str:
     """A number with its interval where there is one."""
     ends = "" if low is None or high is None or math.isnan(low) else f" [{signed(low)}, {signed(high)}]"
     return f"{signed(value)}{ends}"
-
-
-def steps(colours: ListedColormap, low: float, high: float) -> BoundaryNorm:
-    """A norm with one step for each colour."""
-    return BoundaryNorm(np.linspace(low, high, colours.N + 1), colours.N)

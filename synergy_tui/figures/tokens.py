@@ -126,13 +126,16 @@ def make(asked: Asked, paper: Paper) -> Figure:
         _words(figure, EDGE, y, one, size=on.TYPE)
         y += on.TYPE * 1.35 / 72
     if found.response.asked:
-        _words(figure, EDGE, y, _fitting(f"asked: {found.response.asked}", width * 72), size=on.SMALL, color=paper.quiet)
+        _words(
+            figure, EDGE, y, _fitting(f"asked: {found.response.asked}", width * 72), size=on.SMALL, color=paper.quiet
+        )
     axes = on.placed(figure, EDGE, EDGE + head, width, tall)
     _draw(axes, found, paper, parts, cut)
     y = EDGE + head + tall + 0.08
     shown = ScalarMappable(Normalize(-found.reach, found.reach), paper.colours(on.DIVERGING))
     wide = min(width, 3.2)
-    bar = figure.colorbar(shown, cax=on.placed(figure, EDGE + (width - wide) / 2, y, wide, 0.07), orientation="horizontal")
+    below = on.placed(figure, EDGE + (width - wide) / 2, y, wide, on.BAR)
+    bar = figure.colorbar(shown, cax=below, orientation="horizontal")
     bar.set_label(f"local {WORDS.get(found.atom, found.atom)}, nats; grey: no value", size=on.SMALL)
     bar.outline.set_visible(False)
     on.numbers_on(bar.ax.xaxis, 4)
@@ -224,17 +227,13 @@ def _draw(axes: Axes, found: Tokens, paper: Paper, parts: list[_Part], cut: int)
             axes.add_patch(
                 Rectangle((one.left, top + 0.1 * high), one.width, 0.8 * high, facecolor=colour, edgecolor="none")
             )
-        axes.text(
-            one.left,
-            top + 0.68 * high,
-            one.text,
-            **{"size": on.TYPE, "color": ink, "va": "baseline", "ha": "left", "parse_math": False, "clip_on": False},
-        )
+        how: dict[str, Any] = {"size": on.TYPE, "color": ink, "va": "baseline", "ha": "left", "parse_math": False}
+        axes.text(one.left, top + 0.68 * high, one.text, **how)
     if cut:
         last = parts[-1] if parts else _Part(0, 0, 0.0, 0.0, "")
         told = f" … {cut:,} more tokens"
         right = axes.get_xlim()[1]
-        how: dict[str, Any] = {"size": on.SMALL, "color": paper.ink, "va": "baseline", "ha": "right"}
+        how = {"size": on.SMALL, "color": paper.ink, "va": "baseline", "ha": "right"}
         how["bbox"] = {"facecolor": paper.ground, "edgecolor": "none", "pad": 1.0}
         axes.text(right, (last.line + 0.68) * high, told, **how)
 
@@ -245,18 +244,12 @@ def _draw_curve(axes: Axes, found: Tokens, paper: Paper) -> None:
     axes.axhline(0, color=paper.quiet, linewidth=0.6, linestyle=(0, (3, 2)), zorder=0)
     axes.plot(np.arange(len(values)), values, color=colour, linewidth=1.0)
     known = values[np.isfinite(values)]
+    told = "step"
     if len(known):
         mean = float(known.mean())
-        axes.axhline(mean, color=colour, linewidth=0.5, linestyle=(0, (1, 1.5)), zorder=0)
-        axes.annotate(
-            f"mean {on.signed(mean)}",
-            (1, mean),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, 1.5),
-            textcoords="offset points",
-            **{"ha": "right", "va": "bottom", "size": on.SMALL - 0.5, "color": colour},
-        )
-    axes.set(xlim=(-0.5, max(len(values) - 0.5, 0.5)), xlabel="step", ylabel=f"{found.atom}, nats")
+        axes.axhline(mean, color=colour, linewidth=0.6, linestyle=(0, (1, 1.5)), zorder=0)
+        told = f"step; dotted: mean {on.signed(mean)}"
+    axes.set(xlim=(-0.5, max(len(values) - 0.5, 0.5)), xlabel=told, ylabel=f"{found.atom}, nats")
     if found.response.why and not len(known):
         axes.text(0.5, 0.5, on.short(found.response.why, 60), transform=axes.transAxes, ha="center", size=on.SMALL)
     on.numbers_on(axes.xaxis, 6, whole=True)

@@ -1,0 +1,123 @@
+"""figure: a run as a figure for a paper."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from synergy_tui import terms
+from synergy_tui.cli.common import open_cache, options, print_json, saved
+from synergy_tui.errors import UsageError
+from synergy_tui.figures import KINDS
+
+if TYPE_CHECKING:
+    from synergy_tui.store.cache import Cache
+
+ABOUT = {"ablation": "ablation", "difficulty": "ladder", "claims": "card"}
+"""Kinds that are about another result than a decomposition."""
+
+MAKES = {"ablation": "ablate --latest", "ladder": "difficulty SUBJECT", "card": "claims --latest"}
+"""What makes the first of them."""
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file, ending in .svg, .pdf or .png.")
+@click.option("--ranking", metavar="NAME", help=f"Of map, profile and compare: one of {', '.join(terms.RANKINGS)}.")
+@click.option(
+    "--score",
+    metavar="NAME",
+    help="Of map and profile: any score of units. Of pairs, network and tokens: an atom. Of ablation: divergence, top1 "
+    "or perplexity-ratio. Of difficulty: an order parameter.",
+)
+@click.option("--other", metavar="RUN", help="Of compare: the run beside it.")
+@click.option("--prompt", type=click.IntRange(0), metavar="N", help="Of tokens: the prompt.")
+@click.option("--unit", metavar="UNIT", help="Of tokens: the unit, as 3.1 or by name. Of map: the one that is ringed.")
+@click.option("--pair", metavar="UNITS", help="Of tokens: the pair, as 3.1,4.2. Of pairs: the one that is ringed.")
+@click.option("--category", metavar="NAME", help="Of profile, tokens and compare: prompts of this; all: each of them.")
+@click.option("--width", default="column", show_default=True, help="column (3.5 in), page (7.2 in), or inches.")
+@click.option("--dark", is_flag=True, help="On a dark ground.")
+@click.option("--dpi", type=click.IntRange(50, 1200), default=300, show_default=True, help="Of a PNG.")
+@click.option("--font", metavar="NAME", show_default="DejaVu Sans", help="A font that is installed.")
+@click.option("--note", is_flag=True, help="The command that remakes it in small print under it.")
+@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@options(run=True)
+def figure(
+    kind: str,
+    output: Path | None,
+    width: str,
+    dark: bool,
+    dpi: int,
+    font: str | None,
+    note: bool,
+    force: bool,
+    other: str | None = None,
+    run: str | None = None,
+    latest: bool = False,
+    cache: Path | None = None,
+    as_json: bool = False,
+    **shown: Any,
+) -> None:
+    """Draw RUN for a paper: KIND is map, profile, pairs, network, tokens, ablation, difficulty, compare, or claims.
+
+    The same command writes the same bytes, and the file's metadata has the command. Fonts are embedded: text is text in
+    PDF, and outlines in SVG.
+
+    \b
+    Example:  synergy-tui figure map d3f9a1b2 -o map.pdf
+              synergy-tui figure tokens --latest --unit 3.1 --prompt 4 --width page -o tokens.svg
+    """
+    from synergy_tui import figures
+    from synergy_tui.settings import user_path
+    from synergy_tui.store import load
+
+    if output is None:
+        raise UsageError("a figure needs a file", "name it: -o figure.pdf")
+    target = user_path(output)
+    figures.check(target, force)
+    opened = open_cache(cache)
+    found = _found(opened, kind, run, latest)
+    beside = load.find(opened, "decomposition", other) if other is not None else None
+    options_ = shown | {"other": beside, "width": width, "font": font, "dark": dark, "dpi": dpi, "note": note}
+    command = _command(kind, found, options_, target.name)
+    how = shown | {"other": beside, "width": width, "dark": dark, "font": font}
+    made = figures.figure(opened, kind, found, **how)
+    if note:
+        figures.note(made, command)
+    figures.save(made, target, command, dpi=dpi, force=force)
+    if as_json:
+        return print_json({"kind": kind, "run": found, "file": str(target), "command": command})
+    saved(target)
+
+
+def _found(cache: Cache, kind: str, run: str | None, latest: bool) -> str:
+    """The result that is drawn: of the kinds in ABOUT the one that is named, or what belongs to a decomposition."""
+    from synergy_tui.store import load
+    from synergy_tui.store.tables import KEYS
+
+    about = ABOUT.get(kind)
+    if about is None:
+        return load.find(cache, "decomposition", run, latest)
+    if latest:
+        if not load.rows(cache, f"SELECT 1 FROM {KEYS[about]} LIMIT 1"):
+            raise UsageError(f"there is no {about} in this cache yet", f"synergy-tui {MAKES[about]}")
+        return load.find(cache, about, None, latest=True)
+    query = f"SELECT {about} AS id FROM {KEYS[about]} WHERE starts_with({about}, $1)"
+    if run and len(exact := load.rows(cache, query, run)) == 1:
+        return str(exact[0]["id"])
+    return load.find(cache, "decomposition", run)
+
+
+_USUAL = {"width": "column", "dpi": 300, "dark": False, "note": False}
+
+
+def _command(kind: str, found: str, given: dict[str, Any], name: str) -> str:
+    """The command that remakes it: of a run by its whole id, every option that is not as usual."""
+    parts = ["synergy-tui", "figure", kind, found]
+    for option, value in given.items():
+        if value is not None and value != _USUAL.get(option):
+            parts += [f"--{option}"] if value is True else [f"--{option}", str(value)]
+    return shlex.join([*parts, "-o", name])
