@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synergy_tui import terms
-from synergy_tui.cli.common import open_cache, options, print_json, saved
+from synergy_tui.cli.common import open_cache, options, print_json, saved, warn
 from synergy_tui.errors import UsageError
 from synergy_tui.figures import KINDS
 
@@ -43,6 +43,7 @@ MAKES = {"ablation": "ablate --latest", "ladder": "difficulty SUBJECT", "card": 
 @click.option("--dpi", type=click.IntRange(50, 1200), default=300, show_default=True, help="Of a PNG.")
 @click.option("--font", metavar="NAME", show_default="DejaVu Sans", help="A font that is installed.")
 @click.option("--note", is_flag=True, help="The command that remakes it in small print under it.")
+@click.option("--sample", is_flag=True, help="The result that ships with synergy-tui.")
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
 @options(run=True)
 def figure(
@@ -53,6 +54,7 @@ def figure(
     dpi: int,
     font: str | None,
     note: bool,
+    sample: bool,
     force: bool,
     other: str | None = None,
     run: str | None = None,
@@ -67,27 +69,31 @@ def figure(
     PDF, and outlines in SVG.
 
     \b
-    Example:  synergy-tui figure map d3f9a1b2 -o map.pdf
-              synergy-tui figure tokens --latest --unit 3.1 --prompt 4 --width page -o tokens.svg
+    Example:  synergy-tui figure map --sample -o map.pdf
+              synergy-tui figure ablation d3f9a1b2 --width page -o removal.svg
+              synergy-tui figure tokens --latest --unit 3.1 --prompt 4 -o tokens.png
     """
     from synergy_tui import figures
-    from synergy_tui.settings import user_path
+    from synergy_tui.settings import shipped, user_path
     from synergy_tui.store import load
+    from synergy_tui.store.archive import Archive
 
     if output is None:
         raise UsageError("a figure needs a file", "name it: -o figure.pdf")
     target = user_path(output)
     figures.check(target, force)
-    opened = open_cache(cache)
-    found = _found(opened, kind, run, latest)
+    opened = Archive.open(shipped("sample")) if sample else open_cache(cache)
+    found = _found(opened, kind, run, latest or (sample and not run))
     beside = load.find(opened, "decomposition", other) if other is not None else None
-    options_ = shown | {"other": beside, "width": width, "font": font, "dark": dark, "dpi": dpi, "note": note}
-    command = _command(kind, found, options_, target.name)
+    drawn = {"width": width, "font": font, "dark": dark, "dpi": dpi, "note": note, "sample": sample}
+    command = _command(kind, found, shown | {"other": beside} | drawn, target.name)
     how = shown | {"other": beside, "width": width, "dark": dark, "font": font}
     made = figures.figure(opened, kind, found, **how)
     if note:
         figures.note(made, command)
     figures.save(made, target, command, dpi=dpi, force=force)
+    if boxes := figures.lacking(made):
+        warn(f"No font here has {boxes[:20]}: boxes stand for such signs; give one that has them with --font.")
     if as_json:
         return print_json({"kind": kind, "run": found, "file": str(target), "command": command})
     saved(target)
@@ -111,7 +117,7 @@ def _found(cache: Cache, kind: str, run: str | None, latest: bool) -> str:
     return load.find(cache, "decomposition", run)
 
 
-_USUAL = {"width": "column", "dpi": 300, "dark": False, "note": False}
+_USUAL = {"width": "column", "dpi": 300, "dark": False, "note": False, "sample": False}
 
 
 def _command(kind: str, found: str, given: dict[str, Any], name: str) -> str:

@@ -125,6 +125,14 @@ def note(figure: Figure, text: str) -> None:
     files.note(figure, text)
 
 
+def lacking(figure: Figure) -> str:
+    """The signs in a figure that no font has, so that boxes stand for them."""
+    _needed()
+    from synergy_tui.figures import paper
+
+    return paper.lacking(figure)
+
+
 def check(path: Path, force: bool = False) -> None:
     """Raises UsageError where a figure cannot be drawn or written here, before there is one: see save."""
     _needed()

@@ -135,7 +135,9 @@ def make_profile(asked: Asked, paper: Paper) -> Figure:
     layers = found.found.run.shape[0]
     height = HEIGHT if found.found.naming.deep else min(max(0.16 * layers, 0.6) + 0.7, on.TALLEST)
     figure = on.sheet(paper, height, f"Layer profile of {title_of(found)}")
-    draw_profile(figure.subplots(), found, paper)
+    axes = figure.subplots()
+    draw_profile(axes, found, paper)
+    on.title_above(figure, axes, title_of(found))
     return figure
 
 
@@ -353,11 +355,14 @@ def make_difficulty(asked: Asked, paper: Paper) -> Figure:
     more = 0.055 * longest if _leaning(found, paper.width) else 0.0
     if not accuracy:
         figure = on.sheet(paper, HEIGHT + more, title)
-        draw_difficulty(figure.subplots(), found, paper)
+        axes = figure.subplots()
+        draw_difficulty(axes, found, paper)
+        on.title_above(figure, axes, told_of(found))
         return figure
-    figure = on.sheet(paper, HEIGHT + 1.0 + more, title)
+    figure = on.sheet(paper, HEIGHT + 1.15 + more, title)
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     draw_difficulty(axes, found, paper)
+    on.title_above(figure, axes, told_of(found))
     axes.set_xlabel("")
     axes.tick_params(labelbottom=False)
     for one, named in zip(accuracy, ("unfinished", "right") if len(accuracy) > 1 else ("right",), strict=True):
@@ -381,14 +386,18 @@ def draw_difficulty(axes: Axes, found: Climbed, paper: Paper) -> None:
     if len(ends):  # the curve and its interval decide; a fitted line may leave it
         margin = 0.08 * (ends.max() - ends.min()) or 0.5
         axes.set_ylim(ends.min() - margin, ends.max() + margin)
-    verdict = (found.found["verdicts"].get(found.parameter) or {}).get("verdict")
-    title = f"{found.found['subject_name']} on {found.found['name']}{f': {verdict}' if verdict else ''}"
-    axes.set_title(on.short(title, 60 if not paper.wide else 110), parse_math=False)
+    axes.set_title(on.short(told_of(found), 60 if not paper.wide else 110), parse_math=False)
     axes.set_ylabel(f"{found.parameter}, nats" if found.parameter == "excess" else found.parameter)
     axes.set_xlabel("level")
     on.numbers_on(axes.yaxis)
     _levels_on(axes, found, paper)
-    legend(axes)
+    legend(axes, above=True)
+
+
+def told_of(found: Climbed) -> str:
+    """The subject, the ladder, and the verdict."""
+    verdict = (found.found["verdicts"].get(found.parameter) or {}).get("verdict")
+    return f"{found.found['subject_name']} on {found.found['name']}{f': {verdict}' if verdict else ''}"
 
 
 def _leaning(found: Climbed, inches: float) -> bool:
@@ -442,7 +451,10 @@ def sides_of(asked: Asked) -> Sides:
                 "make one, or compare its categories: --category all",
             )
         sides = runs.compared(asked.cache, ids, asked.order)
-    return Sides(sides, asked.order, load.naming(asked.cache, sides[0].row["capture"]))
+    every = [load.naming(asked.cache, one.row["capture"]) for one in sides]
+    if any(one.groups != every[0].groups for one in every if not (one.deep and every[0].deep)):
+        raise UsageError("these runs have other groups of units, without an order", "compare runs of the same groups")
+    return Sides(sides, asked.order, every[0])
 
 
 def make_compare(asked: Asked, paper: Paper) -> Figure:

@@ -95,11 +95,13 @@ def make(asked: Asked, paper: Paper) -> Figure:
     if not paper.wide:
         axes = figure.subplots()
         shown = draw(axes, found, paper)
-        on.bar_beside(figure, axes, shown, scale_label(found), tall)
+        on.title_above(figure, axes, title_of(found))
+        on.bar_beside(figure, axes, shown, scale_label(found), tall, beside=beside_of(found.naming))
         return figure
     axes, beside = figure.subplots(1, 2, sharey=True, width_ratios=(1, PROFILE))
     shown = draw(axes, found, paper)
-    on.bar_beside(figure, axes, shown, scale_label(found), tall, 1 / (1 + PROFILE))
+    on.title_above(figure, axes, title_of(found))
+    on.bar_beside(figure, axes, shown, scale_label(found), tall, 1 / (1 + PROFILE), beside_of(found.naming))
     draw_on_rows(beside, found.rows, centre_of(found), paper)
     beside.set_xlabel(f"layer mean{'' if has_interval(found.rows) is False else ', 95 % interval'}")
     beside.tick_params(labelleft=False, left=False)
@@ -149,6 +151,11 @@ def title_of(found: Map) -> str:
     name = found.run.row["name"]
     ringed = "" if found.ringed is None else f"; ringed: {found.naming.unit(found.ringed)}"
     return f"{name}: {found.score.name}{ringed}"
+
+
+def beside_of(naming: Naming) -> float:
+    """Inches of the names of the layers."""
+    return max((on.width_of(on.short(one), on.SMALL) / 72 for one in naming.groups), default=0.15)
 
 
 def layers_on(axes: Axes, naming: Naming, layers: int) -> None:

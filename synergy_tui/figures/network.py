@@ -48,10 +48,18 @@ def look_up(asked: Asked) -> Network:
     atoms = (asked.one_of(tuple(WORDS), "sts"),) if asked.score else tuple(WORDS)
     with asked.cache.read() as con:
         row = row_of(con, asked.run)
-    strongest = {atom: cards.strongest(asked.cache, asked.run, atom, EDGES) for atom in atoms}
+    of = load.layers_of_units(asked.cache, row["capture"])
+    known = {(layer, unit % row["units_per_layer"]) for unit, layer in of.items()}
+    strongest = {
+        atom: [
+            one
+            for one in cards.strongest(asked.cache, asked.run, atom, EDGES)
+            if {(one["x_layer"], one["x_unit"]), (one["y_layer"], one["y_unit"])} <= known
+        ]
+        for atom in atoms
+    }
     if not any(strongest.values()):
         raise UsageError(f"no pair of {asked.run} has {' or '.join(atoms)} above 0", "figure pairs draws all of them")
-    of = load.layers_of_units(asked.cache, row["capture"])
     gap = max(0.6, 0.012 * len(of))
     places, blocks, at, before = {}, [], 0.0, -1
     for unit, layer in of.items():
@@ -75,10 +83,13 @@ def make(asked: Asked, paper: Paper) -> Figure:
     found = look_up(asked)
     title = f"Strongest pairs of {found.row['name']}"
     tall = (2.6 if paper.wide else 2.2) * (0.62 if len(found.strongest) == 1 else 1)
+    tall += 0.7 if found.naming.groups else 0.0
     kinds = list(dict.fromkeys(one["contrast"] for one in found.contrasts))
     if not kinds:
         figure = on.sheet(paper, tall, title)
-        draw(figure.subplots(), found, paper)
+        axes = figure.subplots()
+        draw(axes, found, paper)
+        on.title_above(figure, axes, found.row["name"])
         return figure
     if paper.wide:
         figure = on.sheet(paper, tall, title)
@@ -129,7 +140,7 @@ def draw(axes: Axes, found: Network, paper: Paper) -> None:
         shade = paper.faint if place % 2 else ("#444444" if paper.dark else "#d4d4d4")
         axes.fill_between((first - 0.45, last + 0.45), -GAP, GAP, color=shade, linewidth=0, zorder=0)
     _layers(axes, found, paper)
-    axes.set(xlim=(-0.8, end + 0.8), ylim=(-1.18 if both else -GAP, 1.18))
+    axes.set(xlim=(-0.8, end + 0.8), ylim=(-1.28 if both else -GAP, 1.28))
     axes.set_yticks([])
     axes.set_xticks([])
     axes.spines[:].set_visible(False)

@@ -51,7 +51,7 @@ class Pairs:
     layers: list[int]
     naming: Naming
     ringed: tuple[int, int] | None
-    title: str
+    told: str
 
 
 def look_up(asked: Asked) -> Pairs:
@@ -82,8 +82,8 @@ def _read(asked: Asked, atom: str) -> Pairs:
     place = {one: k for k, one in enumerate(units)}
     ringed = (place[pair[0]], place[pair[1]]) if pair and step == 1 else None
     told = f"; ringed: {naming.unit(pair[0])} with {naming.unit(pair[1])}" if ringed and pair else ""
-    title = f"{row['name']}: {atom} of {len(of) * (len(of) - 1) // 2:,} pairs{told}"
-    return Pairs(row, atom, values, units, [*starts, len(units)], layers, naming, ringed, title)
+    told = f"of {len(of) * (len(of) - 1) // 2:,} pairs{told}"
+    return Pairs(row, atom, values, units, [*starts, len(units)], layers, naming, ringed, told)
 
 
 def make(asked: Asked, paper: Paper) -> Figure:
@@ -91,16 +91,23 @@ def make(asked: Asked, paper: Paper) -> Figure:
     atoms = BOTH if paper.wide and asked.score is None else (asked.one_of(SHOWN, BOTH[0]),)
     several = [_read(asked, one) for one in atoms]
     wide = min(paper.width / len(several), 6.0)
-    figure = on.sheet(paper, wide + 0.55, several[0].title, square=True)
+    figure = on.sheet(paper, wide + 0.55, _title(several), square=True)
     for axes, found in zip(np.atleast_1d(figure.subplots(1, len(several))), several, strict=True):
         draw(axes, found, replace(paper, width=wide))
-        how = {"extend": "both" if _cut(found) else "neither", "extendfrac": 0.02}
+        how: dict[str, Any] = {"extend": "both" if _cut(found) else "neither", "extendfrac": 0.02}
         label, share = f"{found.atom}, nats", wide / paper.width
         on.bar_beside(figure, axes, axes.images[0], label, wide - 0.45, share, **how)
+        axes.set_title("")
         if found is not several[0]:
-            axes.set_title(on.short(found.title.split(": ", 1)[1], 60), parse_math=False)
             axes.set_ylabel("")
+            axes.tick_params(labelleft=False)
+    on.title_above(figure, figure.axes[0], _title(several))
     return figure
+
+
+def _title(several: list[Pairs]) -> str:
+    """The subject, the atoms, and how many pairs there are."""
+    return f"{several[0].row['name']}: {' and '.join(one.atom for one in several)} {several[0].told}"
 
 
 def reach(found: Pairs) -> tuple[float, float]:
@@ -139,7 +146,7 @@ def draw(axes: Axes, found: Pairs, paper: Paper) -> None:
             corners += [(column - 0.5, row + 0.5), corners[0]]
             axes.plot(*zip(*corners, strict=True), color=paper.ink, linewidth=0.9, clip_on=False, zorder=5)
     axes.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
-    axes.set_title(on.short(found.title, 64 if not paper.wide else 110), parse_math=False)
+    axes.set_title(on.short(_title([found]), 64 if not paper.wide else 110), parse_math=False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     _names(axes, found, paper)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, fontManager
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
@@ -237,6 +238,27 @@ def wrapped(text: str, room: float, size: float, weight: str = "normal") -> list
     return [*lines, line] if line else lines
 
 
+def fitting(text: str, room: float, size: float) -> str:
+    """As much of a text as fits in a line of so many points."""
+    shown = printable(" ".join(text.split()))
+    if width_of(shown, size) <= room:
+        return shown
+    low, high = 0, len(shown)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if width_of(f"{shown[:middle]}…", size) <= room else (low, middle - 1)
+    return f"{shown[:low].rstrip()}…"
+
+
+def title_above(figure: Figure, axes: Axes, text: str) -> None:
+    """The title of axes from the figure's edge on, where names beside them leave it little room."""
+    wide = figure.get_size_inches()[0]
+    axes.set_title("")
+    first, *rest = wrapped(text, (wide - 0.12) * 72, TYPE) or [""]
+    told = f"{first}\n{fitting(' '.join(rest), (wide - 0.12) * 72, TYPE)}" if rest else first
+    figure.suptitle(told, x=0.06 / wide, ha="left", size=TYPE, parse_math=False)
+
+
 def names_on(axis: Any, places: Sequence[float], names: Sequence[str], room: float, **how: Any) -> None:
     """As many names along an axis as have room: all, or every second, fifth and so on. room: points between two of the
     places."""
@@ -259,10 +281,14 @@ def factors_on(axes: Axes) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def bar_beside(figure: Figure, axes: Any, shown: Any, label: str, high: float, share: float = 1.0, **how: Any) -> Any:
+def bar_beside(
+    figure: Figure, axes: Axes, shown: Any, label: str, high: float, share: float = 1.0, beside: float = 0.0, **how: Any
+) -> Any:
     """The scale of what is shown, under the axes and as wide as they are. high: inches of the axes. share: of the
-    figure's width that the axes have."""
-    wide = share * figure.get_size_inches()[0] - 0.45
+    figure's width that they and their names have. beside: inches of the names."""
+    wide = max(share * figure.get_size_inches()[0] - 0.3 - max(beside, 0.15), 0.5)
+    if width_of(label, SMALL) > (wide + 0.3) * 72:
+        label = re.sub(r"^(.*?)  ←  (.*)  →  (.*)$", r"\1 ←  → \3\n\2", label)
     how = {"location": "bottom", "aspect": wide / BAR, "pad": 0.1 / high, "fraction": min(1.3 * BAR / high, 0.4)} | how
     bar = figure.colorbar(shown, ax=axes, **how)
     bar.set_label(label, size=SMALL, labelpad=1.0)
@@ -270,6 +296,17 @@ def bar_beside(figure: Figure, axes: Any, shown: Any, label: str, high: float, s
     numbers_on(bar.ax.xaxis)
     bar.ax.tick_params(length=2.0)
     return bar
+
+
+def lacking(figure: Any) -> str:
+    """The signs of a figure that no font has: they are boxes."""
+    with style(Paper()):
+        used = {char for one in figure.findobj(Text) for char in one.get_text() if not char.isspace()}
+        families = {name for one in figure.findobj(Text) for name in one.get_fontfamily()}
+        for family in sorted(families):
+            known = get_font(findfont(FontProperties(family=family), fallback_to_default=True)).get_charmap()
+            used -= {char for char in used if ord(char) in known}
+    return "".join(sorted(used))
 
 
 def plain(figure: Any) -> None:

@@ -126,9 +126,8 @@ def make(asked: Asked, paper: Paper) -> Figure:
         _words(figure, EDGE, y, one, size=on.TYPE)
         y += on.TYPE * 1.35 / 72
     if found.response.asked:
-        _words(
-            figure, EDGE, y, _fitting(f"asked: {found.response.asked}", width * 72), size=on.SMALL, color=paper.quiet
-        )
+        asked_for = on.fitting(f"asked: {found.response.asked}", width * 72, on.SMALL)
+        _words(figure, EDGE, y, asked_for, size=on.SMALL, color=paper.quiet)
     axes = on.placed(figure, EDGE, EDGE + head, width, tall)
     _draw(axes, found, paper, parts, cut)
     y = EDGE + head + tall + 0.08
@@ -147,18 +146,6 @@ def make(asked: Asked, paper: Paper) -> Figure:
 def _words(figure: Figure, left: float, top: float, text: str, **how: Any) -> None:
     wide, tall = figure.get_size_inches()
     figure.text(left / wide, 1 - top / tall, text, va="top", ha="left", parse_math=False, **how)
-
-
-def _fitting(text: str, room: float) -> str:
-    """As much of a text as fits in a line."""
-    shown = printable(" ".join(text.split()))
-    if on.width_of(shown, on.SMALL) <= room:
-        return shown
-    low, high = 0, len(shown)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if on.width_of(f"{shown[:middle]}…", on.SMALL) <= room else (low, middle - 1)
-    return f"{shown[:low]}…"
 
 
 def draw(axes: Axes, found: Tokens, paper: Paper) -> None:
@@ -248,7 +235,7 @@ def _draw_curve(axes: Axes, found: Tokens, paper: Paper) -> None:
     if len(known):
         mean = float(known.mean())
         axes.axhline(mean, color=colour, linewidth=0.6, linestyle=(0, (1, 1.5)), zorder=0)
-        told = f"step; dotted: mean {on.signed(mean)}"
+        told = f"step; dotted: mean {mean:+.2g}".replace("-", "−")
     axes.set(xlim=(-0.5, max(len(values) - 0.5, 0.5)), xlabel=told, ylabel=f"{found.atom}, nats")
     if found.response.why and not len(known):
         axes.text(0.5, 0.5, on.short(found.response.why, 60), transform=axes.transAxes, ha="center", size=on.SMALL)
