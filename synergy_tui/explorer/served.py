@@ -220,7 +220,7 @@ class Explorers(Server):
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
         """A page's explorer, for as long as the page is open."""
-        page = web.WebSocketResponse(heartbeat=15, max_msg_size=2**22)
+        page = web.WebSocketResponse(timeout=2.0, heartbeat=15, max_msg_size=2**22)
         await page.prepare(request)
         if len(self._pages) >= MOST:
             await page.close(code=1013, message=b"too many pages are open")

@@ -18,7 +18,7 @@ from synergy_tui.store.run import Row, Run, Score, read
 from synergy_tui.terms import ATOMS, BASELINES, RANKINGS, TESTS
 from synergy_tui.units import Naming
 
-MANY = 2_500
+MANY = 1_500
 """Units above which a report holds the most important scores alone, so that it can be sent by mail."""
 
 

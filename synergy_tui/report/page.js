@@ -99,6 +99,14 @@
     return text;
   };
 
+  // The place on the colours: of a ranking what is shown, of others the value between the ends.
+  const placeOf = (one, unit) => {
+    const value = (one.shown || one.value)[map.place[unit]];
+    if (value === null || one.shown) return value;
+    const [low, high] = one.ends;
+    return high > low ? (value - low) / (high - low) : 0.5;
+  };
+
   const tell = (unit) => {
     if (unit === null) return;
     const one = map.scores[score.value];
@@ -116,7 +124,7 @@
   const colourMap = () => {
     const one = map.scores[score.value];
     for (const [unit, cell] of cells) {
-      const place = one.colour[map.place[unit]];
+      const place = placeOf(one, unit);
       paint(cell, place, one.diverging);
       cell.classList.toggle("unknown", place === null);
       cell.setAttribute("aria-label", called(unit) + ": " + valueOf(one, unit));

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from rich.color import Color
@@ -254,8 +255,8 @@ def _tokens(content: Content) -> str:
         f'<option value="{unit}">{text(content.naming.unit(unit))} ({text(_where(content, unit))})</option>'
         for unit in found.units
     )
-    return f"""<p>Each token has the colour of the local synergy, or redundancy, of one unit with all its partners at that
-step. One response is one draw: a peak at a word is a place to look, not a finding.</p>
+    return f"""<p>Each token has the colour of the local synergy, or redundancy, of one unit with all its partners at
+that step. One response is one draw: a peak at a word is a place to look, not a finding.</p>
 <div class="choices"><label>Response <select id="prompt">{prompts}</select></label>
 <label>Unit <select id="of">{units}</select></label>
 <label>Atom <select id="atom"><option value="sts">synergy (sts)</option><option value="rtr">redundancy (rtr)</option>
@@ -298,7 +299,14 @@ def _figure(picture: Picture | None) -> str:
 
 
 def _image(svg: str) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+    """An address that holds the figure, in the shorter of two spellings."""
+    quoted = f"data:image/svg+xml,{quote(svg, safe=SPELLED)}"
+    encoded = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+    return min(quoted, encoded, key=len)
+
+
+SPELLED = "/:;=+,!$()*@?"
+"""Signs that stand for themselves in such an address, in an attribute and in a list of addresses."""
 
 
 def _method(content: Content) -> str:
@@ -407,7 +415,6 @@ def _score(content: Content, name: str) -> dict[str, Any]:
         "meaning": content.meanings[name],
         "diverging": score.centre is not None,
         "value": _numbers(score.values[present], 5),
-        "colour": _numbers(score.colour()[present], 3),
         "ends": _ends(score.centre, known),
     }
     if score.kind == "ranking":
@@ -422,9 +429,9 @@ def _ends(centre: float | None, known: np.ndarray) -> list[float | None]:
     if not len(known):
         return [None, None]
     if centre is None:
-        return _numbers(np.array([known.min(), known.max()]), 4)
+        return [float(known.min()), float(known.max())]
     reach = float(np.abs(known - centre).max())
-    return _numbers(np.array([centre - reach, centre + reach]), 4)
+    return [centre - reach, centre + reach]
 
 
 def _numbers(values: np.ndarray, digits: int) -> list[float | None]:

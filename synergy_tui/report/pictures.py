@@ -13,7 +13,7 @@ from synergy_tui.store.cache import Cache
 CAPTIONS = {
     "map": "Every unit by its layer and its place in it: redundant units are blue, synergistic ones orange.",
     "profile": "Mean of each layer's units over depth, with the 95 % interval of the two-way bootstrap.",
-    "pairs": "Synergy (sts) of every pair of units, in nats.",
+    "pairs": "Synergy and redundancy of every pair of units, in nats.",
     "network": "The strongest pairs by synergy above, by redundancy below.",
     "tokens": "Local synergy or redundancy, token by token.",
     "ablation": "What removing units in order does to the model's behaviour, targeted orders beside their controls.",
@@ -21,6 +21,10 @@ CAPTIONS = {
     "claims": "The claims of the literature with their effects and intervals.",
 }
 """Kinds of figures, in the order in which a report shows them."""
+
+
+LARGE = 400_000
+"""Bytes of a figure above which there is none for a dark ground: a report is to be sent by mail."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def _one(cache: Cache, run: str, ranking: str, kind: str, dark: bool) -> Picture
     command = f"synergy-tui figure {kind} {run}{chosen} -o {kind}.svg"
     try:
         light = _svg(cache, run, kind, command, False, given)
-        other = _svg(cache, run, kind, command, True, given) if dark else ""
+        other = _svg(cache, run, kind, command, True, given) if dark and len(light) < LARGE else ""
     except SynergyError as error:
         return Picture(kind, CAPTIONS[kind], command, missing=str(error))
     return Picture(kind, CAPTIONS[kind], command, light, other)

@@ -34,7 +34,8 @@ def write(
     sample: bool = False,
 ) -> list[Path]:
     """Writes the report of a run as HTML, or as Markdown with its figures in the folder TARGET_files, and returns the
-    files. Raises UsageError when something is there already and `force` is not given, or the place cannot be written."""
+    files. Raises UsageError when something is there already and `force` is not given, or where it cannot be
+    written."""
     folder = target.with_name(f"{target.stem}_files")
     for path in (target, folder) if markdown else (target,):
         _free(path, force)

@@ -1,0 +1,42 @@
+"""A headless browser for tests of pages; they are left out where there is none."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--no-first-run"),
+)
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """A browser without a window."""
+    sync = pytest.importorskip("playwright.sync_api")
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("there is no Chromium")
+    with sync.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+class Heard:
+    """What a page complained of, and what it asked for from elsewhere."""
+
+    def __init__(self, page: Any, own: tuple[str, ...]) -> None:
+        self.errors: list[str] = []
+        self.foreign: list[str] = []
+        page.on("console", lambda one: one.type in ("error", "warning") and self.errors.append(one.text))
+        page.on("pageerror", lambda one: self.errors.append(str(one)))
+        page.on("dialog", lambda one: (self.errors.append(f"dialog {one.message}"), one.dismiss()))
+        page.on("request", lambda one: one.url.startswith(own) or self.foreign.append(one.url))
