@@ -72,8 +72,9 @@ TESTS = {
 }
 """What nulls say about a unit, and what it means."""
 
-METHOD_FIELDS = ("estimator", "redundancy", "lag", "pool", "preprocess", "precision", "bias")
-"""Columns of decompositions that say how its pairs were decomposed: results that agree in them can be compared."""
+METHOD_FIELDS = ("estimator", "redundancy", "lag", "pool", "preprocess", "precision", "bias", "compared")
+"""Columns of decompositions that say how its pairs were decomposed, and what its contrast compares: results that agree
+in them can be compared."""
 
 METHOD = 2
 """Version of the method behind every result but a capture. Results of an earlier one keep their numbers and say so.
@@ -155,6 +156,9 @@ SUPPORTED, EXPLAINED, NOT_SUPPORTED, INCONCLUSIVE = (
 )
 
 VERDICTS = (SUPPORTED, EXPLAINED, NOT_SUPPORTED, INCONCLUSIVE)
+
+NOT_JUDGED = "not judged"
+"""What the reason begins with where an inconclusive claim is not about what was measured at all."""
 
 CONTROLS = ("free-running", "replayed")
 """How a subject with random weights is a control: answering by itself, or on the run's own tokens."""

@@ -8,6 +8,23 @@ from typing import NamedTuple
 
 from synergy_tui.errors import UsageError
 
+NO_ORDER = "groups have no order in depth"
+"""Why there is no middle, and nothing that is said of one."""
+
+MOST_TOLD = 20
+"""Groups that a message names."""
+
+
+def two_sides(contrast: str) -> tuple[list[str], list[str]]:
+    """The groups on the two sides of a contrast, as they are called: a,b:c,d. Raises UsageError where there are no two
+    sides."""
+    sides = [[one.strip() for one in side.split(",")] for side in contrast.split(":")]
+    if len(sides) != 2 or not all(one for side in sides for one in side):
+        raise UsageError(
+            f"contrast {contrast[:60]!r} has no two sides", "name groups on both sides of a colon: a:b, or a,b:c,d"
+        )
+    return sides[0], sides[1]
+
 
 class UnitName(NamedTuple):
     """A unit by its layer and its place in it, both from 0."""
@@ -71,6 +88,42 @@ class Naming:
             if not self.names and not self.groups:
                 raise
             raise UsageError(error.what, "name units as layer.unit, group.unit, or by their name") from None
+
+    def sides(self, contrast: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The layers on the two sides of a contrast, in ascending order. Raises UsageError for a group that is not
+        there, and for one on both sides."""
+        above, below = (tuple(sorted({self._layer_called(one) for one in side})) for side in two_sides(contrast))
+        if both := sorted(set(above) & set(below)):
+            what = f"{'group' if self.groups else 'layer'} {self.layer(both[0])}"
+            raise UsageError(f"{what} is on both sides of the contrast", "leave it out on one side")
+        return above, below
+
+    def contrast(self, contrast: str) -> str:
+        """The same contrast in one spelling: groups by their names, or by their numbers where a name has a comma or a
+        colon."""
+        return ":".join(",".join(self.typed(layer) for layer in side) for side in self.sides(contrast))
+
+    def compared(self, contrast: str) -> tuple[str, str]:
+        """The two sides of a contrast as a sentence has them: group a, groups c, d."""
+        what = "group" if self.groups else "layer"
+        above, below = (f"{what}{'s' if len(side) > 1 else ''} {', '.join(side)}" for side in two_sides(contrast))
+        return above, below
+
+    def _layer_called(self, text: str) -> int:
+        if text in self.groups:
+            return self.groups.index(text)
+        if text.isascii() and text.isdigit() and len(text) < 10 and int(text) < self.layers:
+            return int(text)
+        if not self.groups:
+            raise UsageError(f"no layer {text[:40]!r} among {self.layers}", "number layers from 0")
+        some, rest = self.groups[:MOST_TOLD], len(self.groups) - MOST_TOLD
+        more = f" and {rest} more" if rest > 0 else ""
+        raise UsageError(f"no group {text[:40]!r}", f"known: {', '.join(some)}{more}")
+
+    def typed(self, layer: int) -> str:
+        """A layer as a contrast may name it."""
+        name = self.layer(layer)
+        return str(layer) if name != name.strip() or set(name) & set(",:") else name
 
     def unit(self, number: int) -> str:
         """A unit by its name, or as layer.unit."""

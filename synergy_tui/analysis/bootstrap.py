@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.stats import t as student
 
-from synergy_tui.analysis.profile import contrast, profile, sides
+from synergy_tui.analysis.profile import MIDDLE, Cut, contrast, profile, sides
 from synergy_tui.analysis.scores import UnitValues, mean_over, of_measures, ranking, scaled
 from synergy_tui.terms import RTR, STS
 
@@ -67,9 +67,11 @@ def intervals(
     layers: int,
     seed: int = 0,
     replicates: int = REPLICATES,
+    cut: Cut = MIDDLE,
 ) -> Intervals:
     """Intervals of one ranking of `values`, all on the scaled value; NaN with a single prompt, which has no spread, and
-    so where prompts are pooled. `unit_expected`: see UnitValues; a surrogate mean is the same in every prompt."""
+    so where prompts are pooled. `unit_expected`: see UnitValues; a surrogate mean is the same in every prompt. cut:
+    what the contrast compares."""
     # A prompt without any valid pair is no prompt to draw: with it a single one would seem to have no spread at all.
     drawn = unit_pairs.any(axis=1)
     unit_prompt, unit_expected, unit_balance, unit_pairs = (
@@ -96,8 +98,8 @@ def intervals(
     return Intervals(
         ends(own, by_unit, prompts).clip(0, 1),
         of(shown, lambda one: one).clip(0, 1),
-        of(contrast(shown), contrast),
-        of(sides(shown), sides),
+        of(contrast(shown, cut), lambda one: contrast(one, cut)),
+        of(sides(shown, cut), lambda one: sides(one, cut)),
     )
 
 
@@ -105,19 +107,37 @@ def _redrawn(
     name: str, values: UnitValues, layers: int, chance: np.random.Generator, replicates: int
 ) -> Float[np.ndarray, "replicates layers"]:
     """Profiles of units drawn within their layers and ranked among each other. Deviations are stretched by √(m/(m − 1))
-    for the m units of a layer, which a bootstrap of few comes short of."""
+    for the m units of a layer that have a value, which a bootstrap of few comes short of."""
     units = values.sts.shape[-1]
     per_layer = units // layers
-    first = np.arange(layers)[:, None] * per_layer
-    chosen = (first + chance.integers(per_layer, size=(replicates, layers, per_layer))).reshape(replicates, units)
+    known = np.isfinite(values.sts).reshape(layers, per_layer)
+    chosen = _drawn_within(known, chance, replicates).reshape(replicates, units)
     spread = None if values.spread is None else values.spread[chosen]
     parts = (values.sts, values.rtr, values.tdmi, values.balance, values.expected)
     sts, rtr, tdmi, balance, expected = (part[chosen] for part in parts)
     drawn = of_measures(sts, rtr, tdmi, balance, expected, spread)
     found = profile(scaled(ranking(name, drawn)), layers)
-    stretched = np.sqrt(per_layer / (per_layer - 1)) if per_layer > 1 else 1.0
+    count = known.sum(axis=1)
+    stretched = np.where(count > 1, np.sqrt(count / np.maximum(count - 1, 1)), 1.0)
     mean = mean_over(found, axis=0)
     return mean + stretched * (found - mean)
+
+
+def _drawn_within(
+    known: Bool[np.ndarray, "layers per_layer"], chance: np.random.Generator, replicates: int
+) -> Int[np.ndarray, "replicates layers per_layer"]:
+    """Numbers of units, drawn with replacement among those of each layer that have a value, as many as there are. The
+    other places of a layer, which are holes of the map or units without a value, keep what they are."""
+    layers, per_layer = known.shape
+    order = np.argsort(~known, axis=1, kind="stable")
+    count = known.sum(axis=1)[:, None]
+    if known.all():
+        place = chance.integers(per_layer, size=(replicates, layers, per_layer))
+    else:
+        place = chance.integers(np.maximum(count, 1), size=(replicates, layers, per_layer))
+        place = np.where(np.arange(per_layer) < count, place, np.arange(per_layer))
+    first = np.arange(layers)[:, None] * per_layer
+    return first + np.take_along_axis(np.broadcast_to(order, place.shape), place, axis=2)
 
 
 def _beyond_noise(own: np.ndarray, replicates: np.ndarray, layers: int) -> float:

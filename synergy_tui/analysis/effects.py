@@ -13,6 +13,7 @@ from scipy.stats import t as student
 
 from synergy_tui.analysis import nulls, profile, scores
 from synergy_tui.analysis.nulls import UnitDraws
+from synergy_tui.analysis.profile import MIDDLE, Cut
 from synergy_tui.terms import RANKINGS, STS
 
 REPLICATES = 400
@@ -33,7 +34,8 @@ class Effect:
     """A contrast against one null, on the prompts and the cut that the null takes. observed: the data's contrast.
     surrogate: its mean over surrogates. difference: the first minus the second, with a 95 % interval over prompts,
     `error` being its standard error. p: one-sided, the share of draws at least as high, the data counted among them.
-    halves: share of random halves of the prompts in which the middle is above both ends and the difference above 0.
+    halves: share of random halves of the prompts in which the middle is above both ends, or the one side of a chosen
+    contrast above the other, and the difference above 0.
     prompts, draws: how many there are."""
 
     observed: float
@@ -55,17 +57,18 @@ def effects(
     seed: int = 0,
     replicates: int = REPLICATES,
     rankings: Sequence[str] = RANKINGS,
+    cut: Cut = MIDDLE,
 ) -> dict[str, Effect]:
     """By ranking, of those asked for. by_prompt: of the data first, then of the surrogates that are kept prompt by
     prompt, as phiid.moments.by_prompt gives them, each unit's values at its own prompt. draws: unit values of all
-    surrogates.
+    surrogates. cut: what the contrast compares, in the data and in surrogates.
 
     Each replicate draws prompts and takes the contrast of the data and of every kept surrogate from the same prompts;
     what one kept draw differs from another is taken off the variance, which is that of single draws at least. The
     interval is Student's, so that it contains its estimate: percentiles of resampled ranks lie beside it."""
-    shown = nulls.contrasts_of_draws(draws, layers, rankings)
+    shown = nulls.contrasts_of_draws(draws, layers, rankings, cut)
     spread = nulls.units_tested(draws).sd[:, 0]
-    own = _contrasts(_whole(draws, spread), layers, rankings)
+    own = _contrasts(_whole(draws, spread), layers, rankings, cut)
     used = (by_prompt[0, :, :, 4] > 0).any(axis=1) if len(by_prompt) else np.zeros(0, bool)
     kept, count = by_prompt[:, used], int(used.sum())
     chance = np.random.default_rng([seed, 8])
@@ -73,7 +76,7 @@ def effects(
     if count > 1 and len(kept) > 2:
         weights = chance.multinomial(count, np.full(count, 1 / count), size=replicates).astype(float)
         halves = np.stack([chance.permutation(count) < count // 2 for _ in range(HALVES)]).astype(float)
-        found = _resampled(kept, weights, halves, layers, spread, rankings)
+        found = _resampled(kept, weights, halves, layers, spread, rankings, cut)
     out = {}
     for name in rankings:
         drawn = shown[name][np.isfinite(shown[name])]
@@ -115,9 +118,9 @@ def _whole(draws: UnitDraws, spread: np.ndarray) -> scores.UnitValues:
     return scores.UnitValues(draws.observed, expected, draws.observed_balance, spread)
 
 
-def _contrasts(values: scores.UnitValues, layers: int, rankings: Sequence[str]) -> dict[str, float]:
+def _contrasts(values: scores.UnitValues, layers: int, rankings: Sequence[str], cut: Cut) -> dict[str, float]:
     return {
-        name: float(profile.contrast(profile.profile(scores.scaled(scores.ranking(name, values)), layers)))
+        name: float(profile.contrast(profile.profile(scores.scaled(scores.ranking(name, values)), layers), cut))
         for name in rankings
     }
 
@@ -129,19 +132,21 @@ def _resampled(
     layers: int,
     spread: np.ndarray,
     rankings: Sequence[str],
+    cut: Cut,
 ) -> dict[str, _Resampled]:
     """By ranking, the variance of the paired difference over replicates, and the share of halves it holds in."""
     once = np.ones((1, weights.shape[1]))
     out = {}
-    at_one, by_half = (dict(_of(kept, some, layers, spread, rankings)) for some in (once, halves))
-    for name, one in _of(kept, weights, layers, spread, rankings):
+    at_one, by_half = (dict(_of(kept, some, layers, spread, rankings, cut)) for some in (once, halves))
+    for name, one in _of(kept, weights, layers, spread, rankings, cut):
         moved = one.difference - at_one[name].difference
         drawn, whole = one.drawn, at_one[name].drawn
         # What single draws differ by is noise of the surrogates, of which the mean of all draws has little.
         noise = (drawn[..., 0] - whole[..., 0]).var(axis=1, ddof=1).mean() / drawn.shape[1]
         variance = moved.var(ddof=1)
         half = by_half[name]
-        holds = (half.difference > 0) & (half.data[:, 1] > 0) & (half.data[:, 2] > 0)
+        own = half.data[:, :1] if cut.above else half.data[:, 1:]
+        holds = (half.difference > 0) & (own > 0).all(axis=1)
         out[name] = _Resampled(float(max(variance - noise, variance / 4)), float(holds.mean()))
     return out
 
@@ -159,7 +164,7 @@ class _Paired:
 
 
 def _of(
-    kept: np.ndarray, weights: np.ndarray, layers: int, spread: np.ndarray, rankings: Sequence[str]
+    kept: np.ndarray, weights: np.ndarray, layers: int, spread: np.ndarray, rankings: Sequence[str], cut: Cut
 ) -> Iterator[tuple[str, _Paired]]:
     """By ranking, for every row of `weights` [replicates, prompts]."""
     draws, _, units, _ = kept.shape
@@ -174,7 +179,8 @@ def _of(
         every = scores.of_measures(sts, rtr, tdmi, balance, expected, spread)
         for name in rankings:
             layered = profile.profile(scores.scaled(scores.ranking(name, every)), layers)
-            found = np.stack([profile.contrast(layered), *np.moveaxis(profile.sides(layered)[..., :2], -1, 0)], -1)
+            ends = np.moveaxis(profile.sides(layered, cut)[..., :2], -1, 0)
+            found = np.stack([profile.contrast(layered, cut), *ends], -1)
             parts[name].append((found[:, 0], found[:, 1:]))
     for name, some in parts.items():
         yield name, _Paired(*(np.concatenate(part) for part in zip(*some, strict=True)))

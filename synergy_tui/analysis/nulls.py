@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from synergy_tui import tails
 from synergy_tui.analysis import profile, scores
+from synergy_tui.analysis.profile import MIDDLE, Cut
 from synergy_tui.analysis.scores import UnitValues
 from synergy_tui.terms import RANKINGS
 
@@ -115,17 +116,17 @@ def _scores(values: np.ndarray, moments: tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def contrasts_of_draws(
-    draws: UnitDraws, layers: int, rankings: Sequence[str] = RANKINGS
+    draws: UnitDraws, layers: int, rankings: Sequence[str] = RANKINGS, cut: Cut = MIDDLE
 ) -> dict[str, Float[np.ndarray, " draws"]]:
     """The contrast of each of these rankings in every draw: what surrogate data, put through the same path, would show.
-    A draw's own excess is over the mean of the other draws."""
+    A draw's own excess is over the mean of the other draws. cut: what the contrast compares, the data's own."""
     sts = _measures(draws.atoms)[..., 0]
     count = np.isfinite(sts).sum(axis=0)
     mean = scores.mean_over(sts, axis=0)
     others = np.where(count > 1, (mean * count - sts) / np.maximum(count - 1, 1), np.nan)
     values = UnitValues(draws.atoms, others, draws.balance, units_tested(draws).sd[:, 0])
     return {
-        name: profile.contrast(profile.profile(scores.scaled(scores.ranking(name, values)), layers))
+        name: profile.contrast(profile.profile(scores.scaled(scores.ranking(name, values)), layers), cut)
         for name in rankings
     }
 

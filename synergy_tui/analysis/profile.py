@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Bool, Float
 
 from synergy_tui.analysis.scores import mean_over
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a contrast compares. above, below: numbers of the layers on its two sides; both are empty for the middle
+    third of layers against the others. deep: whether layers follow one another in depth. Groups without an order have
+    no middle, no ends and no curvature."""
+
+    above: tuple[int, ...] = ()
+    below: tuple[int, ...] = ()
+    deep: bool = True
+
+
+MIDDLE = Cut()
+"""The middle third of layers against the others."""
 
 
 def depth(layers: int) -> Float[np.ndarray, " layers"]:
@@ -14,7 +31,8 @@ def depth(layers: int) -> Float[np.ndarray, " layers"]:
 
 
 def profile(scaled: Float[np.ndarray, "*replicates units"], layers: int) -> Float[np.ndarray, "*replicates layers"]:
-    """Mean over each layer's units."""
+    """Mean over each layer's units. Where layers have unequal numbers of units, the places without one are NaN and
+    count for nothing."""
     return mean_over(scaled.reshape(*scaled.shape[:-1], layers, -1), axis=-1)
 
 
@@ -24,10 +42,17 @@ def middle(layers: int) -> Bool[np.ndarray, " layers"]:
     return (place >= layers - 1) & (place <= 2 * (layers - 1))
 
 
-def contrast(layer_profile: Float[np.ndarray, "*replicates layers"]) -> Float[np.ndarray, "*replicates"]:
-    """Mean of the layers with depth in [1/3, 2/3] minus the mean of the others; NaN below three layers."""
+def contrast(
+    layer_profile: Float[np.ndarray, "*replicates layers"], cut: Cut = MIDDLE
+) -> Float[np.ndarray, "*replicates"]:
+    """Mean of the layers with depth in [1/3, 2/3] minus the mean of the others; NaN below three layers, and where
+    layers have no depth. Of a cut with sides of its own: the mean of the layers on the one side minus that on the
+    other, each layer counting once, whatever the number of its units."""
     layers = layer_profile.shape[-1]
-    if layers < 3:
+    if cut.above:
+        one, other = (mean_over(layer_profile[..., list(side)], axis=-1) for side in (cut.above, cut.below))
+        return np.asarray(one - other)
+    if layers < 3 or not cut.deep:
         return np.full(layer_profile.shape[:-1], np.nan)
     inside = middle(layers)
     ends = mean_over(layer_profile[..., ~inside], axis=-1)
@@ -39,10 +64,12 @@ SIDES = ("middle − early", "middle − late", "early − mean", "late − mean
 of all layers, at which the bars of a map begin."""
 
 
-def sides(layer_profile: Float[np.ndarray, "*replicates layers"]) -> Float[np.ndarray, "*replicates 4"]:
-    """The differences named by SIDES; NaN below three layers."""
+def sides(
+    layer_profile: Float[np.ndarray, "*replicates layers"], cut: Cut = MIDDLE
+) -> Float[np.ndarray, "*replicates 4"]:
+    """The differences named by SIDES; NaN below three layers, and where the cut is not that of the middle third."""
     layers = layer_profile.shape[-1]
-    if layers < 3:
+    if layers < 3 or cut.above or not cut.deep:
         return np.full((*layer_profile.shape[:-1], len(SIDES)), np.nan)
     first, last = np.flatnonzero(middle(layers))[[0, -1]]
     parts = (slice(0, first), slice(first, last + 1), slice(last + 1, layers), slice(0, layers))
@@ -50,9 +77,10 @@ def sides(layer_profile: Float[np.ndarray, "*replicates layers"]) -> Float[np.nd
     return np.stack([inside - early, inside - late, early - mean, late - mean], axis=-1)
 
 
-def curvature(layer_profile: Float[np.ndarray, " layers"]) -> float:
-    """Quadratic coefficient of the least-squares parabola over depth; NaN below three layers with a value."""
+def curvature(layer_profile: Float[np.ndarray, " layers"], cut: Cut = MIDDLE) -> float:
+    """Quadratic coefficient of the least-squares parabola over depth; NaN below three layers with a value, and where
+    layers have no depth."""
     known = np.isfinite(layer_profile)
-    if known.sum() < 3:
+    if known.sum() < 3 or not cut.deep:
         return float("nan")
     return float(np.polyfit(depth(len(layer_profile))[known], layer_profile[known], 2)[0])

@@ -149,9 +149,10 @@ def networks(
     if as_json:
         return print_json(found)
     screen = console()
-    layers = load.one(opened, "capture", found["capture"])["layers"]
+    naming = load.naming(opened, found["capture"])
     for atom in ("sts", "rtr"):
-        screen.print(arcs.draw(cards.strongest(opened, decomposition, atom, edges), layers, atom, screen.width))
+        pairs = cards.strongest(opened, decomposition, atom, edges)
+        screen.print(arcs.draw(pairs, naming.layers, atom, screen.width, names=naming.groups))
     shown = ("null_name", "measure", "density", "atom", "value", "corrected", "low", "high")
     print_table([{name: one[name] for name in shown} for one in found["measures"]])
     between = ("null_name", "contrast", "density", "value", "low", "high")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from synergy_tui.jobs.folder import JobFolder
     from synergy_tui.settings import Settings
     from synergy_tui.store.cache import Cache
+    from synergy_tui.store.run import Run
 
 
 def options(*, run: bool = False) -> Callable[[Any], Any]:
@@ -200,12 +201,14 @@ def run_as_json(
         "sample": sample,
         "capture": row["capture"],
         "decomposition": decomposition,
-        "units": load.rows(cache, "SELECT count(*) AS n FROM units WHERE capture = $1", row["capture"])[0]["n"],
+        "units": row["units"],
         "kind": row["kind"],
         **{name: row[name] for name in copied},
         "ranking": ranking,
         "profile": [one["value"] for one in found.profiles[ranking]],
         "contrast": found.contrasts[ranking],
+        "contrast_missing": found.no_contrast or None,
+        "groups": list(found.naming.groups),
         "surrogate_contrasts": found.surrogate_contrasts.get(ranking, {}),
         "contrast_tests": found.tests.get(ranking, {}),
         "null_runs": found.null_runs,
@@ -233,12 +236,15 @@ def print_run(
     draw(Atlas(found, ranking, sample), console())
     for sentence in predicting.sentences(load.newest_comparisons(cache, decomposition)):
         click.echo(sentence)
-    heads = "SELECT layer, unit, rank, sts, rtr FROM heads"
+    naming = found.naming
+    called = "group_name, name" if naming.groups and naming.names else "layer, unit"
+    heads = f"SELECT {called}, rank, sts, rtr FROM heads"
     few = min(4, row["valid_prompts"])
     # Imported series have no model: what comes next is to test them.
     imported = row["kind"] == "imported"
+    contrast = _contrast(found)
     next_step = (
-        f"decompose {row['capture']} --surrogates 200"
+        f"decompose {row['capture']}{contrast} --surrogates 200"
         if imported
         else f"ablate {decomposition} --seeds 3 --fractions 0.1,0.25 --prompts {few}"
     )
@@ -250,6 +256,16 @@ def print_run(
             f"synergy-tui sql \"{heads} WHERE decomposition = '{decomposition}' ORDER BY rank DESC LIMIT 10\"",
         ],
     )
+
+
+def _contrast(found: Run) -> str:
+    """The option that asks for the run's own contrast, or for one where groups without an order need it."""
+    from synergy_tui.drawing.tables import printable
+
+    compared = found.row["compared"]
+    if found.no_contrast and found.naming.layers > 1:
+        compared = f"{found.naming.typed(0)}:{found.naming.typed(1)}"
+    return f" --contrast {shlex.quote(printable(compared))}" if compared else ""
 
 
 def print_next(cache: Cache, lines: list[str]) -> None:

@@ -52,6 +52,8 @@ def _print(sides: list[Any], ranking: str, as_json: bool) -> None:
     table = drawn.rows(sides)
     if as_json:
         profiles = [{"depth": one.depth.tolist(), "value": one.profile.tolist()} for one in sides]
+        if not drawn.over_depth(sides):
+            profiles = [one | {"group": list(side.naming.groups)} for one, side in zip(profiles, sides, strict=True)]
         ends = [{"low": one.low.tolist(), "high": one.high.tolist()} for one in sides]
         names = ["letter", *list(table[0])[1:]]
         shown = [dict(zip(names, row.values(), strict=True)) for row in table]
@@ -61,8 +63,12 @@ def _print(sides: list[Any], ranking: str, as_json: bool) -> None:
     width, look = min(screen.width, 110), look_of(screen)
     if all(one.step is not None for one in sides):
         screen.print(drawn.trajectory(sides, ranking, width, look=look))
-    screen.print(drawn.profiles(sides, ranking, width, look=look))
+    if drawn.over_depth(sides):
+        screen.print(drawn.profiles(sides, ranking, width, look=look))
     print_table(table)
+    if not drawn.over_depth(sides):
+        click.echo(f"\n{ranking} by group, 95 % intervals")
+        print_table(drawn.by_group(sides))
     if len(sides) == 2:
         for line in drawn.map_of_difference(sides[0], sides[1], scale.palette(screen.color_system)):
             screen.print(line, soft_wrap=True)

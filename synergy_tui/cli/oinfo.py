@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     import numpy as np
 
     from synergy_tui.analysis.oinfo import Held
+    from synergy_tui.units import Naming
 
 FEWEST = 20
 """Random sets below which a quantile says nothing."""
 
 
 @click.command()
-@click.option("--units", metavar="SET", help="Heads as layer.unit: 3.1,4.2,4.7; without it each layer by itself.")
+@click.option(
+    "--units", metavar="SET", help="Heads as 3.1,4.2,4.7, or by their names; without it each layer by itself."
+)
 @click.option("--sets", type=click.IntRange(FEWEST, 10**5), default=200, show_default=True, help="Random sets drawn.")
 @click.option(
     "--bias", type=click.Choice(terms.BIASES), default=terms.BIASES[0], show_default=True, help="Of short series."
@@ -60,7 +63,7 @@ def oinfo(
     known = np.array([one["unit_index"] for one in there])
     layer_of = np.zeros(known.max() + 1, int)
     layer_of[known] = [one["layer"] for one in there]
-    chosen = _sets(units, load.one(opened, "capture", row["capture"]), known, layer_of)
+    chosen = _sets(units, load.naming(opened, row["capture"]), known, layer_of)
     matrices, steps = measured.correlations(_series(opened, row))
     chance = np.random.default_rng(seed)
     drawn: dict[int, np.ndarray] = {}
@@ -95,26 +98,24 @@ def _series(cache: Any, row: dict[str, Any]) -> np.ndarray:
     return preprocess(series, words) if (words := parse(row["preprocess"])) else series
 
 
-def _sets(units: str | None, capture: dict[str, Any], known: np.ndarray, layer_of: np.ndarray) -> dict[str, np.ndarray]:
+def _sets(units: str | None, naming: Naming, known: np.ndarray, layer_of: np.ndarray) -> dict[str, np.ndarray]:
     """By name: the marked units, or those of each layer. Raises UsageError for too few."""
     import numpy as np
 
     from synergy_tui.analysis.oinfo import SMALLEST
-    from synergy_tui.units import UnitName
 
-    layers, per_layer = capture["layers"], capture["units_per_layer"]
     if units:
-        names = [UnitName.parse(one.strip(), layers, per_layer) for one in units.split(",") if one.strip()]
-        marked = np.unique([one.number(per_layer) for one in names]).astype(int)
-        if absent := [str(UnitName.of(one, per_layer)) for one in marked if one not in known]:
+        marked = np.unique([naming.number(one) for one in units.split(",") if one.strip()]).astype(int)
+        if absent := [naming.unit(one) for one in marked.tolist() if one not in known]:
             raise UsageError(f"no unit {absent[0]} in this capture", "name units that the map shows")
         if len(marked) < SMALLEST:
             raise UsageError(f"O-information of {len(marked)} units is 0, whatever they do", "name three or more")
-        return {",".join(str(UnitName.of(one, per_layer)) for one in marked): marked}
-    found = {f"layer {layer}": known[layer_of[known] == layer] for layer in range(layers)}
+        return {",".join(naming.unit(one) for one in marked.tolist()): marked}
+    what = "group" if naming.groups else "layer"
+    found = {f"{what} {naming.layer(layer)}": known[layer_of[known] == layer] for layer in range(naming.layers)}
     found = {name: one for name, one in found.items() if len(one) >= SMALLEST}
     if not found:
-        raise UsageError(f"no layer has {SMALLEST} units", "name units of several layers: --units 0.0,1.0,2.0")
+        raise UsageError(f"no {what} has {SMALLEST} units", f"name units of several {what}s: --units 0.0,1.0,2.0")
     return found
 
 

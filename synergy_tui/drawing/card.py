@@ -10,7 +10,7 @@ from rich.text import Text
 from synergy_tui.drawing import doubts
 from synergy_tui.drawing.atlas import earlier, mark
 from synergy_tui.drawing.tables import printable
-from synergy_tui.terms import EXPLAINED, INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED
+from synergy_tui.terms import EXPLAINED, INCONCLUSIVE, NOT_JUDGED, NOT_SUPPORTED, SUPPORTED
 
 NARROW = 100
 """Columns below which a claim's verdict stands in a row of its own."""
@@ -24,11 +24,19 @@ def title(card: Card) -> str:
     units = {"head": "heads"}.get(run["kind"], "units")
     parts = [
         f"{printable(run['name'])}",
-        f"{run['layers']} × {run['units_per_layer']} {units}",
+        _geometry(run, units),
         f"{run['prompts']} prompts, {run['valid_prompts']} valid",
         f"{run['estimator']}·{run['redundancy']} τ{run['lag']}",
     ]
     return mark({"method": card["method"] or 1}) + " · ".join(parts)
+
+
+def _geometry(run: dict[str, Any], units: str) -> str:
+    """How many units there are in how many layers."""
+    layers, per_layer = run["layers"], run["units_per_layer"]
+    if (count := run.get("units") or layers * per_layer) == layers * per_layer:
+        return f"{layers} × {per_layer} {units}"
+    return f"{count} {units} in {layers} layers"
 
 
 def too_old(card: Card) -> str:
@@ -93,8 +101,8 @@ def _claim(name: str, claim: Card, width: int, plain: bool) -> list[Text]:
         lines.append(Text(f"    {verdict(claim)}", colour))
     told = [effect(claim), holds(claim), claim["told"] or ""]
     body = " · ".join(one for one in told if one)
-    if claim["missing"]:
-        body = f"{body} · missing: {claim['missing']}" if body else f"missing: {claim['missing']}"
+    if lacking := missing(claim):
+        body = f"{body} · {lacking}" if body else lacking
     if claim["against"]:
         body += f"{' · ' if body else ''}against: {', '.join(claim['against'])}"
     said = [body, definitions(claim)]
@@ -102,6 +110,12 @@ def _claim(name: str, claim: Card, width: int, plain: bool) -> list[Text]:
         *lines,
         *(Text(f"    {row}") for one in said if one for row in textwrap.wrap(printable(one), max(room - 4, 36))),
     ]
+
+
+def missing(claim: Card) -> str:
+    """What an inconclusive verdict lacks, or why the claim is not judged; empty for others."""
+    lacking = claim["missing"] or ""
+    return lacking if not lacking or lacking.startswith(NOT_JUDGED) else f"missing: {lacking}"
 
 
 def effect(claim: Card, brief: bool = False) -> str:
@@ -168,7 +182,8 @@ def as_markdown(card: Card) -> str:
         count = "" if claim["n"] is None else str(claim["n"])
         cells = [name, claim["statement"], effect, interval, count, under, f"**{claim['verdict']}**"]
         lines.append("| " + " | ".join(cells) + " |")
-        more = [claim["told"] or "", f"Missing: {claim['missing']}." if claim["missing"] else ""]
+        lacking = missing(claim)
+        more = [claim["told"] or "", f"{lacking[0].upper()}{lacking[1:]}." if lacking else ""]
         more.append(f"{sentence[0].upper()}{sentence[1:]}." if (sentence := definitions(claim)) else "")
         more.append(f"Against: {', '.join(claim['against'])}." if claim["against"] else "")
         if said := " ".join(one if one.endswith(".") else f"{one}." for one in more if one):

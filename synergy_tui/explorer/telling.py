@@ -132,7 +132,7 @@ def contrast(run: Run, name: str) -> list[str]:
     out = []
     if found is not None and found["contrast"] is not None:
         ends = "" if found["low"] is None else f" [{found['low']:+.2f}, {found['high']:+.2f}]"
-        chosen = sides(run.row.get("compared"))
+        chosen = sides(run.naming, run.row.get("compared"))
         of = "contrast" if chosen is None else f"{in_middle(chosen[0], SIDE)} : {in_middle(chosen[1], SIDE)}"
         out.append(f"{of} {found['contrast']:+.2f}{ends}")
     if run.tested and not run.unready:

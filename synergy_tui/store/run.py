@@ -13,12 +13,11 @@ from synergy_tui.errors import UsageError
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.terms import ATOMS, BASELINES, INTERVENTIONS, NORMALISED, SWEEPS
+from synergy_tui.units import NO_ORDER, Naming
 
 if TYPE_CHECKING:  # pyarrow and jaxtyping are not loaded: the explorer's first map does without their 0.1 s
     import duckdb
     from jaxtyping import Bool, Float
-
-    from synergy_tui.units import Naming
 
 Row = dict[str, Any]
 
@@ -74,10 +73,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Run:
-    """row: decomposition, capture and subject in one. scores: by name. profiles: ranking → rows of layer, depth, value,
-    low, high. contrasts: by ranking. surrogate_contrasts: what surrogates show of a ranking. tests: the contrast minus
-    theirs. null_runs: which nulls ran, on how many prompts. lengths: the contrast over the length of responses. naming:
-    what units and layers are called."""
+    """row: decomposition, capture and subject in one; `units`: how many there are. scores: by name. profiles: ranking →
+    rows of layer, depth, value, low, high. contrasts: by ranking. surrogate_contrasts: what surrogates show of a
+    ranking. tests: the contrast minus theirs. null_runs: which nulls ran, on how many prompts. lengths: the contrast
+    over the length of responses. naming: what units and layers are called."""
 
     row: Row
     scores: dict[str, Score]
@@ -101,6 +100,13 @@ class Run:
     def count(self) -> int:
         """Units that are there."""
         return int(self.there.sum())
+
+    @property
+    def no_contrast(self) -> str:
+        """Why there is no contrast, whatever the ranking; empty where there may be one."""
+        if self.naming.deep or self.row.get("compared"):
+            return ""
+        return f"{NO_ORDER}: give --contrast a:b"
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -160,7 +166,8 @@ def row_of(con: duckdb.DuckDBPyConnection, decomposition: str) -> Row:
     """A decomposition with its capture and subject, as one row; `method` is the version that made it. Raises UsageError
     when it is not there."""
     query = f"""SELECT d.*, c.tasks, c.kind, c.layers, c.units_per_layer, c.prompts, c.steps, c.min_steps, c.dtype,
-        c.device, s.name, s.model_type, s.parameters, {load.METHOD_OF}
+        c.device, s.name, s.model_type, s.parameters, {load.METHOD_OF},
+        (SELECT count(*) FROM units u WHERE u.capture = d.capture) AS units
         FROM decompositions d JOIN captures c USING (capture) JOIN subjects s USING (subject)
         WHERE decomposition = $1"""
     found = load.as_rows(con.sql(query, params=[decomposition]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,10 @@ METHOD = tuple(one for one in METHOD_FIELDS if one != "precision")
 
 @dataclass(frozen=True)
 class Compared:
-    """One side of a comparison. id: of its decomposition. depth, profile, low, high [layers]: of the ranking. contrast:
-    value and interval, NaN where there is none. values [units]: scaled, None where units are not kept, as for a
-    category. naming: what units and layers are called. step: in a training, None outside one."""
+    """One side of a comparison. id: of its decomposition. layers, per_layer: of the map that `values` lie on. depth,
+    profile, low, high [its own layers]: of the ranking; depth is NaN where groups have no order. contrast: value and
+    interval, NaN where there is none. values [units]: scaled, None where units are not kept, as for a category, and
+    where they have other names than those they are held against. step: in a training, None outside one."""
 
     id: str
     name: str
@@ -41,14 +42,20 @@ class Compared:
     naming: Naming
 
     @property
+    def deep(self) -> bool:
+        """Whether its layers follow one another in depth."""
+        return self.naming.deep
+
+    @property
     def step(self) -> int | None:
         """Place in a training."""
         return self.row["training_step"]
 
 
 def compared(cache: Cache, decompositions: Sequence[str], ranking: str) -> list[Compared]:
-    """The runs in this order; those of one training by their steps. Raises UsageError for one run with itself, for
-    others than the first's unit kinds or method, and for a ranking that one of them lacks."""
+    """The runs in this order; those of one training by their steps. Where units have names, the values of the others
+    lie at the places that the first has for units of these names. Raises UsageError for one run with itself, for others
+    than the first's unit kinds or method, and for a ranking that one of them lacks."""
     if len(set(decompositions)) < len(decompositions):
         raise UsageError("a run compared with itself is the same everywhere", "name two runs")
     found = [_one(cache, one, ranking) for one in decompositions]
@@ -56,7 +63,34 @@ def compared(cache: Cache, decompositions: Sequence[str], ranking: str) -> list[
         _comparable(found[0], other)
     if len(found) > 1 and len({one.row["trajectory"] for one in found}) == 1 and found[0].row["trajectory"]:
         found.sort(key=lambda one: (one.step is None, one.step or 0))
-    return found
+    return [*found[:1], *(_at_places_of(cache, found[0], one) for one in found[1:])]
+
+
+def _at_places_of(cache: Cache, first: Compared, other: Compared) -> Compared:
+    """The other with its values at the places that the first has for units of the same names. As it is where neither
+    has names; without values where no name is the same."""
+    if not any(one.groups or one.names for one in (first.naming, other.naming)) or other.values is None:
+        return other
+    mine, theirs = (_by_name(cache, one) for one in (first, other))
+    shared = [name for name in mine if name in theirs]
+    if not shared:
+        return replace(other, values=None)
+    values = np.full(first.layers * first.per_layer, np.nan)
+    values[[mine[name] for name in shared]] = other.values[[theirs[name] for name in shared]]
+    return replace(other, layers=first.layers, per_layer=first.per_layer, values=values)
+
+
+def _by_name(cache: Cache, one: Compared) -> dict[Any, int]:
+    """What tells a unit from the others → its number: its name, or where some have none or the same, its group and
+    its name or number in it."""
+    layer_of = load.layers_of_units(cache, one.row["capture"])
+    names = {one.naming.names.get(number): number for number in layer_of}
+    if len(names) == len(layer_of) and None not in names:
+        return dict(names)
+    return {
+        (one.naming.layer(layer), one.naming.names.get(number) or number % one.per_layer): number
+        for number, layer in layer_of.items()
+    }
 
 
 def comparable(cache: Cache, decomposition: str) -> list[str]:
@@ -65,6 +99,7 @@ def comparable(cache: Cache, decomposition: str) -> list[str]:
         (SELECT d.*, kind FROM decompositions d JOIN captures USING (capture) WHERE decomposition = $1) m
         WHERE o.decomposition <> m.decomposition AND c.kind = m.kind AND (o.estimator, o.redundancy, o.lag, o.pool,
         o.preprocess) = (m.estimator, m.redundancy, m.lag, m.pool, m.preprocess) AND o.bias IS NOT DISTINCT FROM m.bias
+        AND o.compared IS NOT DISTINCT FROM m.compared
         ORDER BY o.capture IN (SELECT control FROM controls WHERE capture = m.capture) DESC, o.capture = m.capture,
         o.created DESC, o.decomposition"""
     return [row["decomposition"] for row in load.rows(cache, query, decomposition)]
@@ -145,7 +180,8 @@ def _comparable(first: Compared, other: Compared) -> None:
     for name in ("kind", *METHOD):
         mine, theirs = first.row[name], other.row[name]
         if mine != theirs:
-            what = {"kind": "unit kinds"}.get(name, name)
+            what = {"kind": "unit kinds", "compared": "the contrast"}.get(name, name)
+            mine, theirs = (one or "the default" if name == "compared" else one for one in (mine, theirs))
             raise UsageError(
                 f"{first.id} and {other.id} differ in {what}: {mine} and {theirs}",
                 "capture or decompose one of them like the other",

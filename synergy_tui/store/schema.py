@@ -68,7 +68,7 @@ FROM read_parquet('{here}/series/*/*.parquet', hive_partitioning = true, hive_ty
         ),
         "heads": (
             "Units of all decompositions with their scores side by side.",
-            f"""SELECT decomposition, d.capture, s.name AS subject, u.layer, u.unit, u.depth,
+            f"""SELECT decomposition, d.capture, s.name AS subject, u.layer, u.unit, u.depth, u.name, u.group_name,
   max(scaled) {ranked} AS rank, max(low) {ranked} AS rank_low, max(high) {ranked} AS rank_high,
   {pivot},
   {", ".join(f"any_value(b.{column(name)}) AS {column(name)}" for name in BASELINES)}
@@ -78,11 +78,13 @@ JOIN captures c ON c.capture = d.capture JOIN subjects s ON s.subject = c.subjec
 LEFT JOIN (SELECT capture, unit_index, {beside} FROM capture_scores
   WHERE scoring IN (SELECT arg_max(scoring, serial) FROM scorings GROUP BY capture)
   GROUP BY capture, unit_index) b ON b.capture = d.capture AND b.unit_index = u.unit_index
-GROUP BY decomposition, d.capture, s.name, u.layer, u.unit, u.depth
+GROUP BY decomposition, d.capture, s.name, u.layer, u.unit, u.depth, u.name, u.group_name
 ORDER BY decomposition, u.layer, u.unit""",
             {
                 **atom_meaning,
                 "subject": "Name of the subject.",
+                "name": "The unit's name; NULL where it has none but layer.unit.",
+                "group_name": "Name of its layer; NULL where layers have numbers alone.",
                 "rank": f"The default ranking, {RANKINGS[0]}, scaled to [0, 1]; synergistic is high.",
                 "rank_low": "Lower end of its 95 % interval, over prompts.",
                 "rank_high": "Upper end of it.",

@@ -237,7 +237,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("null_name", "VARCHAR", "The null."),
             ("draw", "INTEGER", "Number of the surrogate, from 0."),
             ("ranking", "VARCHAR", "The ranking."),
-            ("contrast", "DOUBLE", "Middle layers minus the others, scaled, as in contrasts."),
+            ("contrast", "DOUBLE", "Of the surrogate, scaled, as in contrasts."),
         ],
     ),
     "layer_profiles": (
@@ -246,25 +246,31 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("decomposition", "VARCHAR", "decompositions.decomposition."),
             ("ranking", "VARCHAR", "The ranking."),
             ("layer", "INTEGER", "Layer, from 0."),
-            ("depth", "DOUBLE", "Layer / (layers − 1)."),
+            ("depth", "DOUBLE", "Layer / (layers − 1); NULL where the layers are groups without an order."),
             ("value", "DOUBLE", "Mean over the layer's units."),
             ("low", "DOUBLE", "Lower end of the two-way bootstrap's 95 % interval."),
             ("high", "DOUBLE", "Upper end of it."),
         ],
     ),
     "contrasts": (
-        "Middle layers against the others.",
+        "Middle layers against the others, or the groups that decompositions.compared names against each other.",
         [
             ("decomposition", "VARCHAR", "decompositions.decomposition."),
             ("ranking", "VARCHAR", "The ranking."),
             (
                 "contrast",
                 "DOUBLE",
-                "Mean of layers with depth in [1/3, 2/3] minus the mean of the others, scaled.",
+                "Mean of layers with depth in [1/3, 2/3] minus the mean of the others, or of the groups on one side of "
+                "decompositions.compared minus those on the other, scaled; NULL where groups have no order and none "
+                "were named.",
             ),
             ("low", "DOUBLE", "Lower end of the two-way bootstrap's 95 % interval."),
             ("high", "DOUBLE", "Upper end of it."),
-            ("curvature", "DOUBLE", "Quadratic coefficient of the profile over depth; shown, not tested."),
+            (
+                "curvature",
+                "DOUBLE",
+                "Quadratic coefficient of the profile over depth; shown, not tested; NULL where layers have no depth.",
+            ),
         ],
     ),
     "contrast_sides": (
@@ -273,7 +279,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("decomposition", "VARCHAR", "decompositions.decomposition."),
             ("ranking", "VARCHAR", "The ranking."),
             ("side", "VARCHAR", "middle − early, middle − late, early − mean or late − mean of all layers."),
-            ("value", "DOUBLE", "The difference, scaled."),
+            ("value", "DOUBLE", "The difference, scaled; NULL where the contrast is not that of the middle third."),
             ("low", "DOUBLE", "Lower end of the two-way bootstrap's 95 % interval."),
             ("high", "DOUBLE", "Upper end of it."),
         ],
@@ -325,7 +331,7 @@ TABLES: dict[str, tuple[str, Columns]] = {
             ("decomposition", "VARCHAR", "decompositions.decomposition."),
             ("category", "VARCHAR", "prompts.category."),
             ("layer", "INTEGER", "Layer, from 0."),
-            ("depth", "DOUBLE", "Layer / (layers − 1)."),
+            ("depth", "DOUBLE", "Layer / (layers − 1); NULL where the layers are groups without an order."),
             ("value", "DOUBLE", "Mean over the layer's units, scaled."),
             ("low", "DOUBLE", "Lower end of the two-way bootstrap's 95 % interval."),
             ("high", "DOUBLE", "Upper end of it."),

@@ -11,6 +11,7 @@ from scipy import stats
 
 from synergy_tui.analysis import bootstrap, confounds, effects, nulls, profile, scores
 from synergy_tui.analysis.effects import Effect
+from synergy_tui.analysis.profile import MIDDLE, Cut
 from synergy_tui.phiid import decompose
 from synergy_tui.terms import RANKINGS, RTR, STS
 
@@ -104,6 +105,55 @@ def test_sides_are_the_middle_against_each_end_and_the_ends_against_all():
 def test_fewer_than_three_layers_have_no_contrast_and_no_sides():
     assert np.isnan(profile.contrast(np.zeros((1, 2)))).all()
     assert np.isnan(profile.sides(np.zeros((1, 2)))).all()
+
+
+UNEQUAL = np.array([[1.0, 3.0, 8.0], [2.0, np.nan, np.nan], [5.0, 6.0, np.nan]])
+"""Layers of three units, of one and of two: their means are 4, 2 and 5.5."""
+
+
+def test_the_profile_of_unequal_layers_is_the_mean_over_the_units_that_are_there():
+    found = profile.profile(UNEQUAL.ravel(), 3)
+    np.testing.assert_allclose(found, [4.0, 2.0, 5.5])
+    np.testing.assert_allclose(profile.profile(np.stack([UNEQUAL.ravel()] * 2), 3), [[4.0, 2.0, 5.5]] * 2)
+    assert profile.contrast(found) == pytest.approx(2.0 - (4.0 + 5.5) / 2)
+
+
+def test_a_chosen_contrast_is_one_side_minus_the_other_each_layer_counting_once():
+    """Not each unit: the mean over the units of the first and the third layer is 4.6."""
+    found = profile.profile(UNEQUAL.ravel(), 3)
+    cut = Cut((0, 2), (1,), deep=False)
+    assert profile.contrast(found, cut) == pytest.approx((4.0 + 5.5) / 2 - 2.0)
+    assert profile.contrast(found, Cut((1,), (0, 2))) == -profile.contrast(found, cut)
+    assert profile.contrast(found[:2], Cut((0,), (1,))) == pytest.approx(2.0)  # two layers are enough
+    assert np.isnan(profile.sides(found, cut)).all()
+    assert np.isnan(profile.sides(found, Cut((0,), (1,)))).all()
+    assert np.isnan(profile.curvature(found, cut))
+    assert np.isfinite(profile.curvature(found, Cut((0,), (1,))))
+
+
+def test_layers_without_an_order_in_depth_have_no_middle():
+    without = Cut(deep=False)
+    by_layer = np.random.default_rng(0).normal(size=(2, 9))
+    assert np.isnan(profile.contrast(by_layer, without)).all()
+    assert np.isnan(profile.sides(by_layer, without)).all()
+    assert np.isnan(profile.curvature(by_layer[0], without))
+
+
+def test_units_are_drawn_within_unequal_layers_among_those_that_are_there():
+    """The variance of a layer's mean over its drawn units is s²/m of its m units. The single units of the first two
+    layers are the least and the most, so that scaling changes nothing."""
+    units = np.full((4, 5), np.nan)
+    units[0, 2], units[1, 0] = 0.0, 1.0
+    units[2, [0, 1, 4]] = 0.2, 0.5, 0.9
+    units[3] = 0.3, 0.35, 0.5, 0.6, 0.7
+    flat = units.ravel()
+    values = scores.of_measures(flat, flat * 0, flat, flat, flat)
+    found = bootstrap._redrawn("difference", values, 4, np.random.default_rng(0), 20_000)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found[:, :2], [[0.0, 1.0]] * len(found))
+    for layer, count in ((2, 3), (3, 5)):
+        expected = np.nanvar(units[layer], ddof=1) / count
+        assert found[:, layer].var() == pytest.approx(expected, rel=0.05)
 
 
 def test_curvature_is_the_coefficient_of_a_parabola():
@@ -219,7 +269,7 @@ def test_intervals_stay_with_the_published_value_where_pairs_are_missing():
 UNITS, EFFECT_PROMPTS, DRAWS, KEPT = 27, 12, 40, 8
 
 
-def against(seed: int, coupled: float, hump: float) -> dict[str, Effect]:
+def against(seed: int, coupled: float, hump: float, cut: Cut = MIDDLE) -> dict[str, Effect]:
     """Made-up unit values: data and surrogates have the prompts in common, and noise of their own. Synergy of the
     middle layers is higher by `hump` in all, and by `coupled` in the data alone."""
     chance = np.random.default_rng(seed)
@@ -233,7 +283,7 @@ def against(seed: int, coupled: float, hump: float) -> dict[str, Effect]:
     mean = found.mean(axis=1)
     atoms = scores.of_measures(mean[..., 0], mean[..., 1], mean[..., 2], mean[..., 3], mean[..., 0]).atoms
     draws = nulls.UnitDraws(atoms[0], mean[0, :, 3], atoms[1:], mean[1:, :, 3])
-    return effects.effects(found[: 1 + KEPT].astype(np.float32), draws, 9, seed, 200)
+    return effects.effects(found[: 1 + KEPT].astype(np.float32), draws, 9, seed, 200, cut=cut)
 
 
 def test_an_effect_is_the_contrast_minus_its_surrogate_mean_with_an_interval_about_it():
@@ -243,6 +293,28 @@ def test_an_effect_is_the_contrast_minus_its_surrogate_mean_with_an_interval_abo
         assert one.high - one.difference == pytest.approx(stats.t.ppf(0.975, EFFECT_PROMPTS - 1) * one.error), name
         assert (one.p, one.halves, one.prompts, one.draws) == (1 / (1 + DRAWS), 1.0, EFFECT_PROMPTS, DRAWS), name
         assert one.low > 0.1, name
+
+
+def test_a_chosen_contrast_of_the_middle_layers_is_the_default_and_the_other_way_around_its_negative(atoms, values):
+    """In the data, in surrogates, and in the bootstrap."""
+    ends, middle = (0, 1, 2, 6, 7, 8), (3, 4, 5)
+    default, same, other = (against(0, 0.3, 0.3, cut) for cut in (MIDDLE, Cut(middle, ends), Cut(ends, middle)))
+    for name, one in default.items():
+        two, back = same[name], other[name]
+        for what in ("observed", "surrogate", "difference", "low", "high", "error", "p"):
+            assert getattr(two, what) == pytest.approx(getattr(one, what), abs=1e-9), (name, what)
+        assert (back.observed, back.surrogate, back.difference) == (-two.observed, -two.surrogate, -two.difference)
+        assert (back.low, back.high) == (-two.high, -two.low)
+        assert two.halves > 0.5 > back.halves
+    parts = (atoms.unit_prompt, atoms.unit_prompt_offset, atoms.unit_balance, atoms.unit_pairs)
+    one, two = (
+        bootstrap.intervals(RANKINGS[0], values, *parts, 4, replicates=50, cut=cut)
+        for cut in (Cut((0, 2), (3,)), Cut((3,), (0, 2)))
+    )
+    np.testing.assert_array_equal(one.contrast, -two.contrast[::-1])
+    assert np.isfinite(one.contrast).all()
+    assert np.isnan(one.sides).all()
+    assert not against(0, 0.3, 0.3, Cut(deep=False))  # there is nothing to be tested
 
 
 def test_a_hump_of_surrogates_is_no_effect_and_intervals_cover():

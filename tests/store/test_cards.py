@@ -17,7 +17,7 @@ def test_a_run_by_another_method_is_not_shown_the_card_of_this_one(field: str, m
     """In particular one with pooled prompts, or in float32."""
     cache = Cache.open(made)
     other = {"lag": "2", "pool": "'pooled'", "precision": "'float32'", "estimator": "'discrete'"}
-    other |= {"redundancy": "'ccs'", "preprocess": "'log'", "bias": "'analytic'"}
+    other |= {"redundancy": "'ccs'", "preprocess": "'log'", "bias": "'analytic'", "compared": "'0:1'"}
     with cache.write() as con:
         con.execute("INSERT INTO cards (card, decomposition, capture) VALUES ('k1', 'd6x4', 'c6x4')")
         for name, value in (("dsame", "same"), ("dother", other[field])):

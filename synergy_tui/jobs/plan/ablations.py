@@ -24,7 +24,7 @@ from synergy_tui.store.cache import Cache
 from synergy_tui.subject.facts import check_divided
 from synergy_tui.tasks import graded
 from synergy_tui.tasks.graded import Task
-from synergy_tui.units import UnitName
+from synergy_tui.units import Naming, UnitName
 
 
 def ablate(cache: Cache, data: Path, request: AblateRequest, sparing: bool = False) -> Plan[AblateSpec]:
@@ -36,7 +36,7 @@ def ablate(cache: Cache, data: Path, request: AblateRequest, sparing: bool = Fal
     subject = subject_of(cache, row, "ablate")
     layer_of = load.layers_of_units(cache, capture_id)
     shape = (row["layers"], row["units_per_layer"])
-    marked = _marked(request, shape, layer_of)
+    marked = _marked(request, load.naming(cache, capture_id), layer_of)
     texts = replayable(cache, capture_id)
     enough(capture_id, texts, request.prompts)
     if request.intervention == "resample" and request.prompts < 2:
@@ -228,9 +228,9 @@ def _enough(what: str, sets: int, seeds: int) -> None:
         raise UsageError(f"there are {sets} distinct {what} sets, not {seeds}", "ask for fewer seeds")
 
 
-def _marked(request: AblateRequest, shape: tuple[int, int], layer_of: dict[int, int]) -> tuple[int, ...]:
-    marked = sorted({UnitName.parse(name, *shape).number(shape[1]) for name in request.units})
-    if outside := [UnitName.of(one, shape[1]) for one in marked if one not in layer_of]:
+def _marked(request: AblateRequest, naming: Naming, layer_of: dict[int, int]) -> tuple[int, ...]:
+    marked = sorted({naming.number(name) for name in request.units})
+    if outside := [naming.unit(one) for one in marked if one not in layer_of]:
         raise UsageError(f"unit {outside[0]} is not among the {len(layer_of)} of this run", "mark others")
     if len(marked) == len(layer_of):
         raise UsageError("the marked set is all units of the model: there is no control for it", "mark fewer")

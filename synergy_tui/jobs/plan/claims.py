@@ -27,6 +27,7 @@ from synergy_tui.jobs.specs.method import Method
 from synergy_tui.jobs.specs.networks import NetworksRequest
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
+from synergy_tui.units import NO_ORDER
 from synergy_tui.zoo.plants import PLANTS
 from synergy_tui.zoo.shipped import PLANT, ZOO
 
@@ -85,6 +86,8 @@ def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
         return [Link("surrogates", decompose_finished(cache, asked), found=found)]
 
     def of_controls() -> list[Link]:
+        if unjudged := not_judged(cache, row):
+            raise UsageError(f"C5 is {unjudged}", "there is nothing for controls to decide")
         out: list[Link] = []
         for how in terms.CONTROLS:
             chosen: dict[str, Any] = {"how": how, "seeds": CONTROLS, "first": request.seed, "device": request.device}
@@ -139,12 +142,25 @@ def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
     if not fresh:
         links = finished(cache, links)
     links = _asked_for(links, request.parts, missing)
-    return Chain([*links, _card(request, base, row["capture"], links, missing)], missing, _foreseen(row, capture))
+    card = _card(request, base, row["capture"], links, missing)
+    return Chain([*links, card], missing, _foreseen(row, capture, not_judged(cache, row)))
 
 
-def _foreseen(row: dict[str, Any], capture: dict[str, Any]) -> list[str]:
-    """What the run's size alone decides."""
+def not_judged(cache: Cache, row: Mapping[str, Any]) -> str:
+    """Why claims about the middle third of layers are not judged of a decomposition, a row; empty where they are."""
+    if not load.naming(cache, row["capture"]).deep:
+        return f"{terms.NOT_JUDGED}: {NO_ORDER}"
+    if row["compared"]:
+        about = "it is about the middle third of layers"
+        return f"{terms.NOT_JUDGED}: {about}, and this run's contrast is {row['compared']}"
+    return ""
+
+
+def _foreseen(row: dict[str, Any], capture: dict[str, Any], unjudged: str) -> list[str]:
+    """What the run's size and its contrast alone decide."""
     found = []
+    if unjudged:
+        return [f"C1 and C5 will be {unjudged}"]
     if row["valid_prompts"] < terms.ENOUGH_PROMPTS:
         found.append(
             f"C1 will be inconclusive: it needs {terms.ENOUGH_PROMPTS} prompts, and {row['valid_prompts']} are valid"

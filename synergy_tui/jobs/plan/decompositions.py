@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from synergy_tui import terms
 from synergy_tui.errors import UsageError
 from synergy_tui.jobs import cost
@@ -19,15 +21,20 @@ from synergy_tui.jobs.specs.decompose import (
 )
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
+from synergy_tui.units import Naming
 
 
-def decompose(request: DecomposeRequest, units: int, prompts: int) -> Plan[DecomposeSpec]:
+def decompose(request: DecomposeRequest, units: int, prompts: int, naming: Naming | None = None) -> Plan[DecomposeSpec]:
     """A decomposition of a capture that need not be there yet. Without a null named, surrogates are drawn of
-    prompt-shuffle, or of window-roll where there are fewer than five prompts. Raises UsageError for surrogates that
-    cannot be drawn, and for an unknown preprocessing."""
+    prompt-shuffle, or of window-roll where there are fewer than five prompts. naming: what layers are called, where
+    that is known. Raises UsageError for surrogates that cannot be drawn, an unknown preprocessing, and a contrast of
+    groups that are not there."""
     from synergy_tui.phiid.preparation import parse
 
     parse(request.method.preprocess)
+    if naming is not None and request.method.compared is not None:
+        compared = naming.contrast(request.method.compared)
+        request = request.replace(method=msgspec.structs.replace(request.method, compared=compared))
     settled: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__}
     settled |= {"nulls": _nulls(request, prompts), "device": choose(request.device)}
     spec = DecomposeSpec(**settled)
@@ -36,7 +43,7 @@ def decompose(request: DecomposeRequest, units: int, prompts: int) -> Plan[Decom
 
 def decompose_finished(cache: Cache, request: DecomposeRequest) -> Plan[DecomposeSpec]:
     """A decomposition of a capture in the cache, otherwise as `decompose`. Raises UsageError when the lag leaves no
-    window or the preprocessing is unknown."""
+    window, the preprocessing is unknown, or the contrast is of groups that are not there."""
     from synergy_tui.phiid.preparation import parse, steps_left
 
     method, row = request.method, load.one(cache, "capture", request.capture)
@@ -48,7 +55,17 @@ def decompose_finished(cache: Cache, request: DecomposeRequest) -> Plan[Decompos
         )
     if request.surrogates:
         _one_can_run(cache, row["capture"], _nulls(request, row["valid_prompts"]), method.lag)
-    return decompose(request, row["layers"] * row["units_per_layer"], row["valid_prompts"])
+    naming = load.naming(cache, row["capture"])
+    if method.compared is not None:
+        _all_there(cache, row["capture"], naming, method.compared)
+    return decompose(request, row["layers"] * row["units_per_layer"], row["valid_prompts"], naming)
+
+
+def _all_there(cache: Cache, capture: str, naming: Naming, compared: str) -> None:
+    """Raises UsageError for a layer of a contrast that has no units: a number that the capture leaves out."""
+    there = set(load.layers_of_units(cache, capture).values())
+    if absent := [layer for side in naming.sides(compared) for layer in side if layer not in there]:
+        raise UsageError(f"layer {naming.layer(absent[0])} of the contrast has no units", "leave it out")
 
 
 def _one_can_run(cache: Cache, capture: str, asked: Sequence[str], lag: int) -> None:

@@ -9,19 +9,24 @@ from synergy_tui.jobs.plan.base import Plan
 from synergy_tui.jobs.plan.decompositions import decompose
 from synergy_tui.jobs.plan.links import Link
 from synergy_tui.jobs.specs import CaptureSpec, DecomposeRequest
+from synergy_tui.units import Naming
 
 
 def with_maps(captured: Plan[CaptureSpec], requests: Sequence[DecomposeRequest]) -> list[Link]:
     """A capture and decompositions of it, as a chain; where nothing is said of them, on its device and by its seed.
-    Raises UsageError when a lag leaves no window of the longest response."""
+    Raises UsageError when a lag leaves no window of the longest response, and for a contrast of layers that the subject
+    does not have."""
     asked = captured.spec
     device = asked.device if asked.device != "cuda:all" else None
     links = [Link("capture", captured)]
+    # What a model's weights tell of its layers; what they do not tell, the worker finds out.
+    layers = asked.source.geometry.get("layers")
+    naming = Naming(layers, captured.units // layers) if layers else None
     for one in requests:
         if one.method.lag >= asked.steps:
             raise UsageError(
                 f"lag {one.method.lag} in responses of {asked.steps} steps leaves no window", "use a smaller lag"
             )
-        after = decompose(one.replace(device=device, seed=asked.seed), captured.units, len(asked.items))
+        after = decompose(one.replace(device=device, seed=asked.seed), captured.units, len(asked.items), naming)
         links.append(Link("map", after, of=0))
     return links

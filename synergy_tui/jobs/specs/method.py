@@ -11,12 +11,14 @@ from synergy_tui import terms
 from synergy_tui.errors import UsageError
 from synergy_tui.jobs.specs.base import Checked, Count
 from synergy_tui.jobs.specs.fields import Option
+from synergy_tui.units import two_sides
 
 M = TypeVar("M", bound="Method")
 
 
 class Method(Checked, frozen=True, kw_only=True):
-    """How pairs are decomposed. Results of equal methods can be compared, and those of others cannot."""
+    """How pairs are decomposed, and what the contrast compares. Results of equal methods can be compared, and those of
+    others cannot."""
 
     estimator: Annotated[str, Option("Of the informations.", choices=terms.ESTIMATORS, what="estimator")] = "gaussian"
     redundancy: Annotated[str, Option("Redundancy function.", choices=terms.REDUNDANCIES, what="redundancy")] = "mmi"
@@ -31,9 +33,19 @@ class Method(Checked, frozen=True, kw_only=True):
     bias: Annotated[
         str, Option("Of short series: informations as they are, or corrected.", choices=terms.BIASES, what="bias")
     ] = terms.BIASES[0]
+    compared: Annotated[
+        str | None,
+        Option(
+            "Groups or layers that the contrast compares, as a:b or a,b:c,d.",
+            name="contrast",
+            metavar="A:B",
+            told="the middle third of layers against the others",
+        ),
+    ] = None
 
     def agree(self) -> None:
-        """The preprocessing in one spelling. Raises UsageError for a correction that there is none of."""
+        """The preprocessing and the contrast in one spelling. Raises UsageError for a correction that there is none of,
+        and for a contrast without two sides."""
         if self.bias != terms.BIASES[0] and (self.estimator, self.redundancy) != ("gaussian", "mmi"):
             raise UsageError(
                 f"bias {self.bias} is known of gaussian mmi alone, not of {self.estimator} {self.redundancy}",
@@ -43,15 +55,20 @@ class Method(Checked, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(
             self, "preprocess", ",".join(one for one in words if one not in ("", "raw")) or "raw"
         )
+        if self.compared is not None:
+            sides = two_sides(self.compared)
+            msgspec.structs.force_setattr(self, "compared", ":".join(",".join(side) for side in sides))
 
     def arithmetic(self) -> dict[str, Any]:
-        """All but the preprocessing, as arguments of the engines of phiid."""
-        return {name: getattr(self, name) for name in self.__struct_fields__ if name != "preprocess"}
+        """All that decides the atoms of pairs but the preprocessing, as arguments of the engines of phiid."""
+        names = [name for name in self.__struct_fields__ if name not in ("preprocess", "compared")]
+        return {name: getattr(self, name) for name in names}
 
     def identity(self) -> dict[str, Any]:
         """As JSON, for a hash: what earlier versions could not ask for is left out where it is not asked for."""
         content: dict[str, Any] = msgspec.to_builtins(self)
-        return {name: value for name, value in content.items() if (name, value) != ("bias", terms.BIASES[0])}
+        usual = {"bias": terms.BIASES[0], "compared": None}
+        return {name: value for name, value in content.items() if name not in usual or value != usual[name]}
 
     def row(self) -> dict[str, Any]:
         """As columns of decompositions. No correction is NULL, as it is in the rows of earlier versions."""

@@ -12,6 +12,7 @@ import pyarrow as pa
 from synergy_tui.analysis import effects, nulls
 from synergy_tui.analysis.frequencies import benjamini_hochberg
 from synergy_tui.analysis.nulls import Tested, UnitDraws
+from synergy_tui.analysis.profile import Cut
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.worker import blocks
 from synergy_tui.jobs.worker.tables import table
@@ -104,11 +105,11 @@ def unit_rows(decomposition: str, found: Against) -> pa.Table:
     return pa.concat_tables(tables)
 
 
-def contrast_rows(decomposition: str, found: Against, layers: int, rankings: Sequence[str]) -> pa.Table:
-    """Rows of surrogate_contrasts, of these rankings."""
+def contrast_rows(decomposition: str, found: Against, layers: int, rankings: Sequence[str], cut: Cut) -> pa.Table:
+    """Rows of surrogate_contrasts, of these rankings, on the cut of the data's contrast."""
     tables = []
     for name, draws in found.draws.items():
-        for ranking, values in nulls.contrasts_of_draws(draws, layers, rankings).items():
+        for ranking, values in nulls.contrasts_of_draws(draws, layers, rankings, cut).items():
             tables.append(
                 table(
                     decomposition=[decomposition] * len(values),
@@ -121,11 +122,14 @@ def contrast_rows(decomposition: str, found: Against, layers: int, rankings: Seq
     return pa.concat_tables(tables)
 
 
-def test_rows(decomposition: str, found: Against, layers: int, seed: int, rankings: Sequence[str]) -> pa.Table | None:
-    """Rows of contrast_tests, of these rankings; None where there is no contrast."""
+def test_rows(
+    decomposition: str, found: Against, layers: int, seed: int, rankings: Sequence[str], cut: Cut
+) -> pa.Table | None:
+    """Rows of contrast_tests, of these rankings, on the cut of the data's contrast; None where there is no contrast."""
     rows: list[dict[str, Any]] = []
     for name, draws in found.draws.items():
-        for ranking, effect in effects.effects(found.by_prompt[name], draws, layers, seed, rankings=rankings).items():
+        each = effects.effects(found.by_prompt[name], draws, layers, seed, rankings=rankings, cut=cut)
+        for ranking, effect in each.items():
             rows.append({"decomposition": decomposition, "null_name": name, "ranking": ranking, **vars(effect)})
     if not rows:
         return None

@@ -16,7 +16,7 @@ from synergy_tui.analysis.effects import Effect
 from synergy_tui.analysis.networks import DENSITIES, Difference
 from synergy_tui.errors import JobError, SynergyError
 from synergy_tui.jobs.folder import JobFolder
-from synergy_tui.jobs.plan.claims import ladder_of
+from synergy_tui.jobs.plan.claims import ladder_of, not_judged
 from synergy_tui.jobs.specs import ClaimsSpec
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
@@ -30,6 +30,7 @@ from synergy_tui.terms import (
     CONTROLS,
     METHOD,
     METHOD_FIELDS,
+    NOT_JUDGED,
     NULLS,
     ORDER_PARAMETERS,
     VARYING_MEMORY,
@@ -60,12 +61,18 @@ def work(job: JobFolder, spec: ClaimsSpec, progress: Progress) -> None:
     contrasts, prompts = _contrasts(cache, own), row["valid_prompts"]
     removal = load.ablation(cache, there["ablation"]) if there["ablation"] else None
     ladder = ladder_of(cache, capture["subject"])
+    # C1 and C5 are about the middle third of layers: another contrast says nothing of them.
+    unjudged = not_judged(cache, row)
     found = {
-        "C1": claims.c1(contrasts, spec.ranking, prompts, row["misleading"] or ()),
+        "C1": claims.lacks(unjudged, n=prompts)
+        if unjudged
+        else claims.c1(contrasts, spec.ranking, prompts, row["misleading"] or ()),
         "C2": claims.c2(_climb(cache, ladder)),
         "C3": claims.c3(_removal(removal, "synergy-first")),
         "C4": claims.c4(_removal(removal, "redundancy-first"), spec.budget),
-        "C5": claims.c5(
+        "C5": claims.lacks(unjudged)
+        if unjudged
+        else claims.c5(
             _over_null(contrasts), _of_controls(cache, kept, capture), spec.ranking, row["misleading"] or ()
         ),
         "C6": claims.c6(_differences(cache, there["networks"]), DENSITIES, prompts, row["misleading"] or ()),
@@ -90,7 +97,7 @@ def work(job: JobFolder, spec: ClaimsSpec, progress: Progress) -> None:
     none = {"definitions_held": None, "definitions": None, "unmeasured": None}
     of_c1 = {"definitions_held": list(every.held), "definitions": list(every.of)}
     of_c1 |= {"unmeasured": list(every.unmeasured)}
-    rows = [one | (of_c1 if one["claim"] == "C1" else none) for one in rows]
+    rows = [one | (of_c1 if one["claim"] == "C1" and not unjudged else none) for one in rows]
     publish_card(cache, job.id, {"cards": [head], "claims": rows, "recipes": recipes(job.id, spec)})
 
 
@@ -113,7 +120,7 @@ def _there(
 
 def _row(card: str, name: str, one: Claim, missing: dict[str, str], against: list[str]) -> dict[str, Any]:
     lacking = one.missing
-    if lacking and (why := missing.get(NEEDS[name])):
+    if lacking and not lacking.startswith(NOT_JUDGED) and (why := missing.get(NEEDS[name])):
         lacking = f"{lacking} ({why})"
     numbers = {key: _none(getattr(one, key)) for key in ("effect", "low", "high")}
     words = {"verdict": one.verdict, "measure": one.measure, "missing": lacking, "told": one.told, "n": one.n}

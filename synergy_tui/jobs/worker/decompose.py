@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from synergy_tui.analysis import confounds, scores
 from synergy_tui.analysis.conditions import Conditions, conditions
+from synergy_tui.analysis.profile import Cut
 from synergy_tui.errors import MeasureError
 from synergy_tui.jobs import parts
 from synergy_tui.jobs.folder import JobFolder
@@ -55,7 +56,7 @@ LAYOUT = "layout"
 
 def gather(cache: Cache, spec: DecomposeSpec) -> Given:
     """The series of the valid responses, or of those among them that were asked for, and what is known of them. Raises
-    MeasureError when there is none."""
+    MeasureError when there is none, UsageError for a contrast of groups that are not there."""
     capture = load.one(cache, "capture", spec.capture)
     responses = load.rows(
         cache,
@@ -68,7 +69,8 @@ def gather(cache: Cache, spec: DecomposeSpec) -> Given:
         raise MeasureError(f"capture {spec.capture} has no response of {capture['min_steps']} steps", "capture anew")
     raw = load.series(cache, spec.capture, [row["prompt"] for row in responses])
     steps, prompts = (np.array([row[name] for row in responses]) for name in ("steps", "prompt"))
-    return of_series(cache, capture, raw, steps, prompts, [row["category"] or "" for row in responses])
+    categories = [row["category"] or "" for row in responses]
+    return of_series(cache, capture, raw, steps, prompts, categories, spec.method.compared)
 
 
 def of_series(
@@ -78,14 +80,24 @@ def of_series(
     steps: np.ndarray,
     prompts: np.ndarray,
     categories: Sequence[str],
+    compared: str | None = None,
 ) -> Given:
     """A series [prompts, units, steps] of a capture. steps, prompts, categories: the responses' lengths, and their
-    prompts' numbers and categories."""
+    prompts' numbers and categories. compared: as Method has it."""
     arrays = {"series": raw, "steps": steps, "prompts": prompts}
     if (pairs := _pairs_there(cache, capture)) is not None:
         arrays["pairs"] = pairs
     shape = {name: capture[name] for name in ("capture", "layers", "units_per_layer", "prompts")}
-    return Given(arrays, {"categories": list(categories), "capture": shape})
+    naming = load.naming(cache, capture["capture"])
+    cut = {"sides": naming.sides(compared) if compared else ((), ()), "deep": naming.deep}
+    return Given(arrays, {"categories": list(categories), "capture": shape, "cut": cut})
+
+
+def cut_of(given: Given) -> Cut:
+    """What the contrast compares."""
+    told = given.told["cut"]
+    above, below = (tuple(side) for side in told["sides"])
+    return Cut(above, below, told["deep"])
 
 
 class Maker:
@@ -134,7 +146,7 @@ def work(job: JobFolder, spec: DecomposeSpec, progress: Progress, crew: Crew | N
     rows = dict(found.rows)
     if spec.method.pool == "mean":
         categories, layers = given.told["categories"], given.told["capture"]["layers"]
-        rows |= unit_rows.by_category(job.id, spec, found.atoms, categories, layers)
+        rows |= unit_rows.by_category(job.id, spec, found.atoms, categories, layers, cut_of(given))
     progress.stage("publish", share=(0.97, 1.0))
     publish_decomposition(cache, job.id, rows, found.pairs())
 
@@ -154,6 +166,7 @@ def measured(job: JobFolder, spec: DecomposeSpec, given: Given, progress: Progre
     """Decomposes a series: the blocks that are missing among the job's shards, surrogates, analysis."""
     capture, prompts, steps = given.told["capture"], given.arrays["prompts"], given.arrays["steps"]
     raw, pairs = given.arrays["series"], given.arrays.get("pairs")
+    cut = cut_of(given)
     crew.begin(sys.modules[__name__], spec, given)
     maker = crew.maker
     if (layout := _layout(job, crew)) != maker.engine.layout:
@@ -175,15 +188,18 @@ def measured(job: JobFolder, spec: DecomposeSpec, given: Given, progress: Progre
         "autocorrelation": confounds.autocorrelation(series, spec.method.lag),
         "norm": confounds.mean_norm(raw),
     }
-    rows: dict[str, Any] = unit_rows.rows(job.id, capture, spec, of_units, steps[used], prompts, atoms, found, progress)
+    rows: dict[str, Any] = unit_rows.rows(
+        job.id, capture, spec, of_units, steps[used], prompts, atoms, found, cut, progress
+    )
     if found is not None:
         rows["unit_nulls"] = null_rows(job.id, found)
-        known = scores.rankings_of(spec.method.estimator, spec.method.redundancy)
-        rows["surrogate_contrasts"] = contrast_rows(job.id, found, capture["layers"], known)
-        if (tests := test_rows(job.id, found, capture["layers"], spec.seed, known)) is not None:
+    if found is not None and (cut.above or cut.deep):  # else there is no contrast to be tested
+        layers, known = capture["layers"], scores.rankings_of(spec.method.estimator, spec.method.redundancy)
+        rows["surrogate_contrasts"] = contrast_rows(job.id, found, layers, known, cut)
+        if (tests := test_rows(job.id, found, layers, spec.seed, known, cut)) is not None:
             rows["contrast_tests"] = tests
         if spec.method.pool == "mean":
-            rows["contrast_lengths"] = lengths.rows(job.id, series, steps, maker.of, method, capture["layers"])
+            rows["contrast_lengths"] = lengths.rows(job.id, series, steps, maker.of, method, layers, cut)
     if held is not None:
         rows["null_runs"] = [{"decomposition": job.id} | one for one in held.runs]
         rows["confounds"] = pa.concat_tables([rows["confounds"], _condition_rows(job.id, held)])

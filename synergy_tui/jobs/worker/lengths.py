@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from synergy_tui.analysis import profile, scores
+from synergy_tui.analysis.profile import Cut
 from synergy_tui.errors import MeasureError
 from synergy_tui.jobs.worker.tables import table
 from synergy_tui.phiid.engine import PairEngine
@@ -31,9 +32,10 @@ def rows(
     categories: np.ndarray,
     method: dict[str, Any],
     layers: int,
+    cut: Cut,
 ) -> pa.Table:
-    """Rows of contrast_lengths, by the default ranking. categories: a number per prompt. The array keeps its shape
-    whatever is cut off: one compilation serves all lengths."""
+    """Rows of contrast_lengths, by the default ranking. categories: a number per prompt. cut: what it compares. The
+    array keeps its shape whatever is cut off: one compilation serves all lengths."""
     longest = int(np.sort(steps)[len(steps) // 2])
     there = steps >= longest
     kept = np.unique(np.linspace(0, longest, POINTS + 1).round().astype(int))
@@ -42,7 +44,7 @@ def rows(
     for place, length in enumerate(kept.tolist()):
         part = np.where(there[:, None, None] & (np.arange(series.shape[2]) < length), series, np.nan)
         engine = PairEngine(part, **method)
-        data[place] = _contrast([engine.block(k, keep_prompts=False).totals for k in range(len(engine))], layers)
+        data[place] = _contrast([engine.block(k, keep_prompts=False).totals for k in range(len(engine))], layers, cut)
         try:
             null = NullEngine(part, NULLS[0], 0, categories, **method)
         except MeasureError:
@@ -51,6 +53,7 @@ def rows(
             _contrast(
                 [null.engine.block(k, one.windows, keep_prompts=False).totals for k in range(len(null))],
                 layers,
+                cut,
             )
             for one in null.draws(DRAWS)
         ]
@@ -65,11 +68,12 @@ def rows(
     )
 
 
-def _contrast(blocks: list[UnitTotals], layers: int) -> float:
+def _contrast(blocks: list[UnitTotals], layers: int, cut: Cut) -> float:
     whole = blocks[0]
     for one in blocks[1:]:
         whole += one
     atoms = mean_of(whole.atoms, whole.pairs[:, None])
     nothing = np.full(len(atoms), np.nan)
     values = scores.UnitValues(atoms, nothing, nothing)
-    return float(profile.contrast(profile.profile(scores.scaled(scores.ranking(RANKINGS[0], values)), layers)))
+    shown = profile.profile(scores.scaled(scores.ranking(RANKINGS[0], values)), layers)
+    return float(profile.contrast(shown, cut))

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from synergy_tui.analysis import bootstrap, confounds, profile, scores
+from synergy_tui.analysis.profile import Cut
 from synergy_tui.jobs.specs import DecomposeSpec
 from synergy_tui.jobs.worker.against import Against
 from synergy_tui.jobs.worker.progress import Progress
@@ -28,11 +29,12 @@ def rows(
     prompts: np.ndarray,
     atoms: UnitAtoms,
     found: Against | None,
+    cut: Cut,
     progress: Progress,
 ) -> dict[str, pa.Table]:
     """Rows of unit_scores, layer_profiles, contrasts, contrast_sides, unit_prompts and confounds. `measured`:
     autocorrelation and norm of units. `lengths`: steps of the valid prompts. `prompts`: numbers of all that were
-    decomposed."""
+    decomposed. `cut`: what contrasts compare."""
     expected, spread = atoms.unit_offset, None
     by_prompt = atoms.unit_prompt_offset
     if found is not None:
@@ -57,13 +59,13 @@ def rows(
             continue  # z without surrogates
         raws[name] = raw
         parts = (atoms.unit_prompt, by_prompt, atoms.unit_balance, atoms.unit_pairs)
-        ends = bootstrap.intervals(name, values, *parts, layers, spec.seed, spec.replicates)
+        ends = bootstrap.intervals(name, values, *parts, layers, spec.seed, spec.replicates, cut)
         scaled = scores.scaled(raw)
         tables.append(_scores(decomposition, name, raw, scaled, *ends.units))
         by_layer = profile.profile(scaled, layers)
-        profiles.append(_profile(decomposition, name, by_layer, ends.profile))
-        contrasts.append(_contrast(decomposition, name, by_layer, ends.contrast))
-        sides.append(_sides(decomposition, name, by_layer, ends.sides))
+        profiles.append(_profile(decomposition, name, by_layer, ends.profile, cut))
+        contrasts.append(_contrast(decomposition, name, by_layer, ends.contrast, cut))
+        sides.append(_sides(decomposition, name, by_layer, ends.sides, cut))
 
     halves = [
         scores.values_over(atoms.unit_prompt[half::2], by_prompt[half::2], atoms.unit_balance[half::2], spread)
@@ -92,7 +94,7 @@ def rows(
 
 
 def by_category(
-    decomposition: str, spec: DecomposeSpec, atoms: UnitAtoms, categories: list[str], layers: int
+    decomposition: str, spec: DecomposeSpec, atoms: UnitAtoms, categories: list[str], layers: int, cut: Cut
 ) -> dict[str, pa.Table]:
     """Rows of category_profiles and category_contrasts: the default ranking over each category's prompts, where two of
     them have values; none where there is a single category."""
@@ -107,12 +109,12 @@ def by_category(
         raw = scores.ranking(RANKINGS[0], values)
         replicates = min(spec.replicates, CATEGORY_REPLICATES)
         pairs = atoms.unit_pairs[mine]
-        ends = bootstrap.intervals(RANKINGS[0], values, *parts, pairs, layers, spec.seed, replicates)
+        ends = bootstrap.intervals(RANKINGS[0], values, *parts, pairs, layers, spec.seed, replicates, cut)
         by_layer = profile.profile(scores.scaled(raw), layers)
         more = {"category": [name] * layers}
-        one = _profile(decomposition, RANKINGS[0], by_layer, ends.profile).drop_columns("ranking")
+        one = _profile(decomposition, RANKINGS[0], by_layer, ends.profile, cut).drop_columns("ranking")
         profiles.append(one.append_column("category", pa.array(more["category"])))
-        contrast = _contrast(decomposition, RANKINGS[0], by_layer, ends.contrast).drop_columns("curvature")
+        contrast = _contrast(decomposition, RANKINGS[0], by_layer, ends.contrast, cut).drop_columns("curvature")
         contrast = contrast.append_column("category", pa.array([name]))
         contrasts.append(contrast.append_column("prompts", pa.array([int(mine.sum())])))
     if not profiles:
@@ -134,13 +136,13 @@ def _scores(decomposition: str, name: str, value: np.ndarray, *rest: np.ndarray)
     )
 
 
-def _profile(decomposition: str, ranking: str, by_layer: np.ndarray, ends: np.ndarray) -> pa.Table:
+def _profile(decomposition: str, ranking: str, by_layer: np.ndarray, ends: np.ndarray, cut: Cut) -> pa.Table:
     layers = len(by_layer)
     return table(
         decomposition=[decomposition] * layers,
         ranking=[ranking] * layers,
         layer=np.arange(layers),
-        depth=profile.depth(layers),
+        depth=profile.depth(layers) if cut.deep else np.full(layers, np.nan),
         value=by_layer,
         low=ends[0],
         high=ends[1],
@@ -164,23 +166,23 @@ def _by_prompt(decomposition: str, prompts: np.ndarray, atoms: UnitAtoms) -> pa.
     return table(decomposition=[decomposition] * (count * units), **place, **known)
 
 
-def _sides(decomposition: str, ranking: str, by_layer: np.ndarray, ends: np.ndarray) -> pa.Table:
+def _sides(decomposition: str, ranking: str, by_layer: np.ndarray, ends: np.ndarray, cut: Cut) -> pa.Table:
     return table(
         decomposition=[decomposition] * len(profile.SIDES),
         ranking=[ranking] * len(profile.SIDES),
         side=list(profile.SIDES),
-        value=profile.sides(by_layer),
+        value=profile.sides(by_layer, cut),
         low=ends[0],
         high=ends[1],
     )
 
 
-def _contrast(decomposition: str, ranking: str, by_layer: np.ndarray, ends: np.ndarray) -> pa.Table:
+def _contrast(decomposition: str, ranking: str, by_layer: np.ndarray, ends: np.ndarray, cut: Cut) -> pa.Table:
     return table(
         decomposition=[decomposition],
         ranking=[ranking],
-        contrast=profile.contrast(by_layer[None]),
+        contrast=profile.contrast(by_layer[None], cut),
         low=ends[:1],
         high=ends[1:],
-        curvature=np.array([profile.curvature(by_layer)]),  # a list with NaN alone would have no type
+        curvature=np.array([profile.curvature(by_layer, cut)]),  # a list with NaN alone would have no type
     )
