@@ -85,7 +85,7 @@ class Naming:
         try:
             found = UnitName.parse(text, self.layers, self.per_layer).number(self.per_layer)
             if found in self.holes:
-                raise UsageError(f"no unit {text[:40]!r}: that place of the map is empty", "name units as layer.unit")
+                raise UsageError(f"no unit {text[:40]} in this capture", "name units that the map shows")
             return found
         except UsageError as error:
             if not self.names and not self.groups:

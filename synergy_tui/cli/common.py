@@ -208,7 +208,7 @@ def run_as_json(
         "profile": [one["value"] for one in found.profiles[ranking]],
         "contrast": found.contrasts[ranking],
         "contrast_missing": found.no_contrast or None,
-        "groups": list(found.naming.groups) if found.naming else [],
+        "groups": list(found.naming.groups),
         "surrogate_contrasts": found.surrogate_contrasts.get(ranking, {}),
         "contrast_tests": found.tests.get(ranking, {}),
         "null_runs": found.null_runs,
@@ -240,7 +240,7 @@ def print_run(
     for sentence in predicting.sentences(load.newest_comparisons(cache, decomposition)):
         click.echo(sentence)
     naming = found.naming
-    called = "group_name, name" if naming and naming.groups and naming.names else "layer, unit"
+    called = "group_name, name" if naming.groups and naming.names else "layer, unit"
     heads = f"SELECT {called}, rank, sts, rtr FROM heads"
     few = min(4, row["valid_prompts"])
     # Imported series have no model: what comes next is to test them.
@@ -273,7 +273,7 @@ def _contrast(found: Run) -> str:
     from synergy_tui.drawing.tables import printable
 
     compared = found.row["compared"]
-    if found.no_contrast and found.naming and found.naming.layers > 1:
+    if found.no_contrast and found.naming.layers > 1:
         compared = f"{found.naming.typed(0)}:{found.naming.typed(1)}"
     return f" --contrast {shlex.quote(printable(compared))}" if compared else ""
 

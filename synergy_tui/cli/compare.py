@@ -90,10 +90,7 @@ def _print(sides: list[Any], ranking: str, as_json: bool) -> None:
     if as_json:
         profiles = [{"depth": one.depth.tolist(), "value": one.profile.tolist()} for one in sides]
         if not drawn.over_depth(sides):
-            profiles = [
-                one | {"group": list(side.naming.groups) if side.naming else []}
-                for one, side in zip(profiles, sides, strict=True)
-            ]
+            profiles = [one | {"group": list(side.naming.groups)} for one, side in zip(profiles, sides, strict=True)]
         ends = [{"low": one.low.tolist(), "high": one.high.tolist()} for one in sides]
         names = ["letter", *list(table[0])[1:]]
         shown = [dict(zip(names, row.values(), strict=True)) for row in table]

@@ -3,6 +3,7 @@ of them that strong pairs join, as thick as there are many."""
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 from rich.cells import cell_len
 from rich.text import Text
 
-from synergy_tui.drawing.naming import in_middle, shortened
+from synergy_tui.drawing.naming import shortened
+from synergy_tui.drawing.tables import printable
 
 THICK = ("┈", "─", "━", "█")
 """Rows of arcs by how many of the pairs they stand for, the fewest first."""
@@ -39,11 +41,11 @@ def draw(
     names: Sequence[str] = (),
 ) -> Text:
     """Arcs above the layers' axis, the widest on top; below it, pairs inside a layer. `pairs`: rows with x_layer,
-    y_layer and value, the strongest first. rows: most of arcs. names: of the layers, where they have some. Without
-    pairs it says so."""
-    called = "group" if names else "layer"
+    y_layer and value, the strongest first. rows: most of arcs. names: of the layers, where they are groups: they
+    stand at the arcs' feet, or below the axis where there is no room. Without pairs it says so."""
+    what = "group" if names else "layer"
     if not pairs:
-        return Text(f"no pair of {layers} {called}s has {atom} above 0\n")
+        return Text(f"no pair of {layers} {what}s has {atom} above 0\n")
     word, colour = _WORDS[atom]
     colour = "" if plain else colour
     across = Counter(
@@ -54,13 +56,19 @@ def draw(
     within = Counter(one["x_layer"] for one in pairs if one["x_layer"] == one["y_layer"])
     longest = max([4, *map(cell_len, names)]) + 2  # a name and the gap behind it
     step = max(1, min(longest if names else 6, (width - 4) // max(layers, 1)))
+    names = [printable(one) for one in names]
+    feet, legend = step > LEAST_NAME, []
+    if names and not feet:
+        called = "  ".join(f"{layer} {name}" for layer, name in enumerate(names))
+        legend = textwrap.wrap(called, max(width - 2, 20))
+        rows = max(rows - len(legend), 1)
     shown = _fitting(
         sorted(across.items(), key=lambda item: (-item[1], item[0][1] - item[0][0], item[0])), min(rows, MOST_ROWS)
     )
     shown.sort(key=lambda item: (item[0][0] - item[0][1], item[0]))  # the widest on top
     most = max([count for _, count in shown], default=1)
     text = Text(
-        f"{word}: {len(pairs)} strongest pairs, {sum(within.values())} inside a {called}\n", "" if plain else "bold"
+        f"{word}: {len(pairs)} strongest pairs, {sum(within.values())} inside a {what}\n", "" if plain else "bold"
     )
     place_of = _rows([arc for arc, _ in shown])
     depth = max(place_of.values(), default=-1) + 1
@@ -80,7 +88,9 @@ def draw(
         text.append("".join(line).rstrip() + "\n", colour)
     marks = "".join(_within(within[layer], step) for layer in range(layers))
     text.append(f" {marks.rstrip()}\n", colour)
-    text.append(" " + _axis(layers, step, names, width - 2) + "\n", "" if plain else "dim")
+    text.append(" " + _axis(layers, step, names if feet else ()) + "\n", "" if plain else "dim")
+    for told in legend:
+        text.append(f" {told}\n", "" if plain else "dim")
     left_out = len(across) - len(shown)
     if left_out:
         rest = sum(across.values()) - sum(count for _, count in shown)
@@ -118,14 +128,10 @@ def _within(count: int, step: int) -> str:
     return (str(count) if count < 10 ** min(step, 3) else "+" * min(step, 3)).ljust(step) if count else "·".ljust(step)
 
 
-def _axis(layers: int, step: int, names: Sequence[str] = (), width: int = 0) -> str:
-    """Numbers of the layers, or as much of their names as keeps them apart; where that is nothing, what the first and
-    the last are called."""
-    if names and step >= LEAST_NAME + 1:
-        return "".join(one + " " * (step - cell_len(one)) for one in shortened(names, step - 1)).rstrip()
+def _axis(layers: int, step: int, names: Sequence[str] = ()) -> str:
+    """Numbers of the layers, or as much of their names as keeps them apart."""
     if names:
-        ends = [in_middle(one, max(width // 2 - 4, 2)) for one in (names[0], names[-1])]
-        return f"from {ends[0]} to {ends[1]}"
+        return "".join(one + " " * (step - cell_len(one)) for one in shortened(names, step - 1)).rstrip()
     every = 1 if step > 2 else 5
     line = "".join(str(layer).ljust(step * every) for layer in range(0, layers, every))
     return line[: layers * step + 2].rstrip()

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from synergy_tui.drawing import scale
 from synergy_tui.drawing.doubts import FEW_PROMPTS, Doubt, doubts, line
-from synergy_tui.drawing.naming import labels, method, sides, size
+from synergy_tui.drawing.naming import labels, method, size
 from synergy_tui.drawing.tables import printable
 from synergy_tui.terms import COUPLED, HEADS, IMPORTED, METHOD, NO_SERIES, RANKINGS, UNCALIBRATED_NULLS
 
@@ -120,7 +120,23 @@ def label_room(width: int) -> int:
 
 def reading(atlas: Atlas) -> list[Text]:
     """What the profile shows, what it follows, what independent heads would show, what has not been asked yet."""
-    first = _contrast(atlas)
+    main = atlas.run.contrasts[atlas.ranking]
+    compared = _compared(atlas.run)
+    if atlas.run.no_contrast:
+        first = f"There is no contrast: {atlas.run.no_contrast}."
+    elif main["contrast"] is None and compared:
+        first = f"There is no contrast: {compared[0]} or {compared[1]} has no unit with a value."
+    elif main["contrast"] is None:
+        first = "There are fewer than three layers, so there is no contrast between middle and ends."
+    elif main["low"] is None:
+        what_of = f"{compared[0]} against {compared[1]}" if compared else "the middle layers"
+        first = f"Contrast of {what_of} {main['contrast']:+.2f}; one prompt gives no interval."
+    else:
+        one, others = compared or ("the middle third of layers", "the others")
+        how = "above" if main["low"] > 0 else "below" if main["high"] < 0 else "not told apart from"
+        verb = "are" if compared and "," in compared[0] else "is"
+        first = f"{one[0].upper()}{one[1:]} {verb} {how} {others} in {atlas.ranking}: "
+        first += f"contrast {_interval(main)} of its scale."
     if atlas.run.row["valid_prompts"] < FEW_PROMPTS:
         first = f"Only {atlas.run.row['valid_prompts']} prompts: take nothing here for stable. {first}"
     follows = atlas.run.confounds.get("synergy~autocorrelation")
@@ -136,25 +152,12 @@ def reading(atlas: Atlas) -> list[Text]:
     return [Text(first), Text(second), *more]
 
 
-NO_ORDER = "Groups have no order in depth: decompose with --contrast a:b to compare two of them."
-
-
-def _contrast(atlas: Atlas) -> str:
-    """The contrast in words: of the groups that were chosen, or of the middle third of layers."""
-    main, chosen = atlas.run.contrasts[atlas.ranking], sides(atlas.run.row.get("compared"))
-    above, below = chosen or ("", "the others")
-    if main["contrast"] is None:
-        if chosen:
-            return f"There is no contrast: {above} or {below} has no unit with a value."
-        if not atlas.run.naming.deep:
-            return NO_ORDER
-        return "There are fewer than three layers, so there is no contrast between middle and ends."
-    if main["low"] is None:
-        of = f"{above} against {below}" if chosen else "the middle layers"
-        return f"Contrast of {of} {main['contrast']:+.2f}; one prompt gives no interval."
-    how = "above" if main["low"] > 0 else "below" if main["high"] < 0 else "not told apart from"
-    subject = above if chosen else "The middle third of layers"
-    return f"{subject} is {how} {below} in {atlas.ranking}: contrast {_interval(main)} of its scale."
+def _compared(run: Run) -> tuple[str, str] | None:
+    """The two sides of the contrast, where it is not that of the middle third of layers."""
+    if not run.row.get("compared"):
+        return None
+    above, below = run.naming.compared(run.row["compared"])
+    return printable(above), printable(below)
 
 
 def what(run: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from synergy_tui.drawing import scale
-from synergy_tui.drawing.naming import OF_CAPTURE, OF_DECOMPOSITION, labels, shortened, told_apart
+from synergy_tui.drawing.naming import OF_CAPTURE, OF_DECOMPOSITION, shortened, told_apart
 from synergy_tui.drawing.plots import Line, Look, plot
 from synergy_tui.drawing.tables import printable
 from synergy_tui.terms import IMPORTED
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from synergy_tui.store.runs import Compared
-
-LABEL = 20
-"""Columns that the name before a row of a map may take."""
 
 COLOURS = (208, 32, 213, 109, 178, 246)
 
@@ -113,26 +110,27 @@ def unlike(sides: Sequence[Compared]) -> str:
     )
 
 
+MOST_OF_A_NAME = 16
+"""Columns that a group's name has beside a map."""
+
 BANDS = 3
 """Profiles that can be told apart with their intervals as bands."""
 
 
 def lines(sides: Sequence[Compared]) -> list[Line]:
-    """Profiles over normalised depth, the intervals of a few as bands; where layers have no depth, points over
-    `categories` with their intervals as bars."""
+    """Profiles over normalised depth, the intervals of a few as bands; where groups have no order, points over their
+    numbers in `groups`, with their intervals as bars."""
     out = []
-    names = named(sides)
-    places = {name: place for place, name in enumerate(_categories(sides))}
+    names, deep, every = named(sides), over_depth(sides), groups(sides)
     for place, one in enumerate(sides):
         hue, called = COLOURS[place % len(COLOURS)], letter(place)
-        if places:
+        line = Line(one.depth, one.profile, hue, called, f"{called} {names[place]}")
+        if not deep:
             # Beside each other, so that bars can be told apart.
             beside = BESIDE * (place - (len(sides) - 1) / 2) / max(len(sides) - 1, 1)
-            at = [places[one.naming.layer(layer)] + beside for layer in range(len(one.profile))]
-            told = f"{called} {names[place]}"
-            out.append(Line(at, one.profile, hue, called, told, one.low, one.high, joined=False, marked=True))
+            at = [every.index(name) + beside for name in _layers(one)]
+            out.append(line._replace(xs=at, low=one.low, high=one.high, joined=False, marked=True))
             continue
-        line = Line(one.depth, one.profile, hue, called, f"{called} {names[place]}")
         out.append(line._replace(low=one.low, high=one.high, band=True) if len(sides) <= BANDS else line)
     return out
 
@@ -144,13 +142,9 @@ BESIDE = 0.4
 def categories(sides: Sequence[Compared], width: int) -> dict[float, str]:
     """The groups that profiles are over, by their places, for an axis of so many columns; empty where they are over
     depth."""
-    found = [printable(one) for one in _categories(sides)]
+    found = [] if over_depth(sides) else [printable(one) for one in groups(sides)]
     room = max((width - 8) // max(len(found), 1) - 2, 4)
     return dict(enumerate(shortened(found, room)))
-
-
-def _categories(sides: Sequence[Compared]) -> list[str]:
-    return [] if over_depth(sides) else groups(sides)
 
 
 def profiles(sides: Sequence[Compared], ranking: str, width: int, height: int = 18, look: Look | None = None) -> Text:
@@ -194,12 +188,13 @@ def map_of_difference(
     reach = float(abs(known).max()) if len(known) else 0.0
     out = [Text(f"B − A by unit, −{reach:.2f} to +{reach:.2f}")]
     cell = 3 if first.per_layer <= 16 else 1
-    rows_ = labels(first.naming, LABEL)
-    wide = max([2, *map(cell_len, rows_)])
+    called = shortened([printable(name) for name in _layers(first)], MOST_OF_A_NAME)
+    holes = first.naming.holes
+    width = max(2, *map(cell_len, called))
     for layer in range(first.layers):
-        line = Text(" " * (wide - cell_len(rows_[layer])) + f"{rows_[layer]} ")
+        line = Text(" " * (width - cell_len(called[layer])) + f"{called[layer]} ")
         for unit, value in enumerate(gap[layer]):
-            if layer * first.per_layer + unit in first.naming.holes:
+            if layer * first.per_layer + unit in holes:
                 line.append(" " * cell)
                 continue
             place = (

@@ -152,9 +152,10 @@ def labels(one: Naming, width: int) -> list[str]:
     return shortened(found, width) if found else [str(layer) for layer in range(one.layers)]
 
 
-def sides(compared: str | None) -> tuple[str, str] | None:
-    """The groups that a contrast compares, as decompositions.compared has them; None for the middle third of layers."""
+def sides(one: Naming, compared: str | None) -> tuple[str, str] | None:
+    """The groups on the two sides of a contrast, as decompositions.compared has them; None for the middle third of
+    layers."""
     if not compared:
         return None
-    above, _, below = printable(compared).partition(":")
-    return above.strip(), below.strip()
+    above, below = (", ".join(one.layer(layer) for layer in side) for side in one.sides(compared))
+    return printable(above), printable(below)

@@ -12,12 +12,14 @@ from rich.text import Text
 
 from synergy_tui.drawing.naming import in_middle, shortened, sides
 from synergy_tui.drawing.plots import spark
+from synergy_tui.drawing.tables import printable
 from synergy_tui.explorer.help import MEANINGS, doubt_of
 from synergy_tui.terms import BASELINES, NO_SERIES, RANKINGS
 
 if TYPE_CHECKING:
     from synergy_tui.explorer.run import Run, Score
     from synergy_tui.explorer.widgets.ink import Ink
+    from synergy_tui.units import Naming
 
 
 SIDE = 20
@@ -107,7 +109,7 @@ def readout(run: Run, unit: int, name: str, brief: bool = False, width: int | No
     who = run.name(unit)
     if run.naming.names:
         room = 10_000 if width is None else width - len(f"  {name} {value}{ends}{raw}")
-        who = fitting_name(run, unit, room)
+        who = fitting_name(run.naming, unit, room)
     line = Text.assemble((f" {who:<6}", "bold"), f" {name} ", (value, "bold"), ends, raw)
     if brief:
         return line.append(f" {score.unit}")
@@ -119,10 +121,10 @@ def readout(run: Run, unit: int, name: str, brief: bool = False, width: int | No
     return line
 
 
-def fitting_name(run: Run, unit: int, width: int) -> str:
+def fitting_name(naming: Naming, unit: int, width: int) -> str:
     """A unit by its name and its place, by its name alone, or by what of that has room."""
-    told = run.told(unit)
-    return told if cell_len(told) <= width else in_middle(run.name(unit), max(width, 8))
+    told = printable(naming.told(unit))
+    return told if cell_len(told) <= width else in_middle(printable(naming.called(unit)), max(width, 8))
 
 
 def contrast(run: Run, name: str) -> list[str]:
@@ -132,7 +134,7 @@ def contrast(run: Run, name: str) -> list[str]:
     out = []
     if found is not None and found["contrast"] is not None:
         ends = "" if found["low"] is None else f" [{found['low']:+.2f}, {found['high']:+.2f}]"
-        chosen = sides(run.row.get("compared"))
+        chosen = sides(run.naming, run.row.get("compared"))
         of = "contrast" if chosen is None else f"{in_middle(chosen[0], SIDE)} : {in_middle(chosen[1], SIDE)}"
         out.append(f"{of} {found['contrast']:+.2f}{ends}")
     if run.tested and not run.unready:

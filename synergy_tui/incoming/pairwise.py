@@ -20,7 +20,6 @@ import pyarrow.compute as pc
 from synergy_tui import __version__
 from synergy_tui.errors import UsageError
 from synergy_tui.incoming.flat import SHOWN, Flat, columns_of, named, read
-from synergy_tui.incoming.series import MOST_PLACES
 from synergy_tui.jobs import unit_rows
 from synergy_tui.phiid.result import UnitAtoms, mean_of
 from synergy_tui.store.bulk import PAIR_FILE

@@ -19,8 +19,6 @@ if TYPE_CHECKING:  # pyarrow and jaxtyping are not loaded: the explorer's first 
     import duckdb
     from jaxtyping import Bool, Float
 
-    from synergy_tui.units import Naming
-
 Row = dict[str, Any]
 
 ByNull = dict[str, dict[str, Row]]

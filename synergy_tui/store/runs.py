@@ -43,6 +43,11 @@ class Compared:
     naming: Naming
 
     @property
+    def deep(self) -> bool:
+        """Whether its layers follow one another in depth."""
+        return self.naming.deep
+
+    @property
     def step(self) -> int | None:
         """Place in a training."""
         return self.row["training_step"]

@@ -8,8 +8,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from synergy_tui.drawing.naming import in_middle
-from synergy_tui.drawing.tables import printable
 from synergy_tui.errors import SynergyError
 from synergy_tui.explorer import telling
 from synergy_tui.explorer.keys import Action, bindings, moves
@@ -133,12 +131,14 @@ class CompareView(View):
         self._rows = drawn.rows(self._sides)
         names = " · ".join(f"{drawn.letter(place)} {one}" for place, one in enumerate(drawn.named(self._sides)[:2]))
         training = self._shown == "training"
-        width = self.query_one("#compare-profiles").content_size.width or self.size.width
-        categories = {} if training else drawn.categories(self._sides, width)
-        over = "contrast over training steps" if training else "by group" if categories else "over depth"
+        sides = self._sides
+        by_group = not training and not drawn.over_depth(sides)
+        over = "contrast over training steps" if training else "by group" if by_group else "over depth"
         self.head("#compare-profiles", f"{ranking}: {over}" if training else f"{ranking} {over}", f"{self._next()}: o")
         curves = drawn.over_training(self._sides) if training else drawn.lines(self._sides)
-        self.query_one(Plot).draw(curves, self.ink, names=categories or None)
+        self.query_one(Plot).draw(
+            curves, self.ink, names=(lambda width: drawn.categories(sides, width)) if by_group else None
+        )
         self.query_one("#compare-map").display = self._shown == "runs"
         self.head("#compare-map", "B − A", f"{self._place % self._count + 1} of {self._count}  . and ,")
         self._draw_difference()
@@ -182,7 +182,7 @@ class CompareView(View):
         unit = min(self.selection.unit, first.values.size - 1)
         before, after = float(first.values.ravel()[unit]), float(other.values.ravel()[unit])
         room = max((self.difference.content_size.width or 60) - NUMBERS, 8)
-        line = Text.assemble((f" {in_middle(printable(first.naming.told(unit)), room)}", "bold"), "  A ")
+        line = Text.assemble((f" {telling.fitting_name(first.naming, unit, room)}", "bold"), "  A ")
         line.append(f"{before:.2f}", "bold").append("  B ").append(f"{after:.2f}", "bold")
         line.append("  B − A ").append(f"{after - before:+.2f}", "bold")
         self.query_one("#compare-unit", Lines).show([line], self.ink)

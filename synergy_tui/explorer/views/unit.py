@@ -98,7 +98,7 @@ class UnitView(View):
         who = run.name(unit)
         if run.naming.names and room > 0:
             where = where if len(f"{kind} {who}{where}") <= room else ""
-            who = telling.fitting_name(run, unit, room - len(f"{kind} {where}"))
+            who = telling.fitting_name(run.naming, unit, room - len(f"{kind} {where}"))
         who = f"{kind} {who}"
         self.head("#unit-scores", f"{who}{where}")
         lines, rows = _scores(run, unit, self._room), self.query_one("#unit-scores").content_size.height

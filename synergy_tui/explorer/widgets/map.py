@@ -175,7 +175,7 @@ class LayerMap(Widget, can_focus=True):
             spare = self.content_size.width - self._margin - units * self.cell - self.profile_width
             self.scale_width = PROFILE_WIDTH + (max(min(spare, WIDEST_PROFILE - PROFILE_WIDTH), 0) & ~1)
             self.profile_width = self.scale_width + numbers + 1
-        if not self.stacked and self.cell >= 3:
+        if not self.stacked and self.cell >= 2:
             self.tall = max(min(self._rows // layers, TALLEST), 1)
         if not self.stacked:
             self._numbers = self._written()

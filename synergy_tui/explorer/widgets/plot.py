@@ -32,15 +32,21 @@ class Plot(Lines):
         title: str = "",
         below: str = "",
         limits: tuple[float, float] | None = None,
-        names: Mapping[float, str] | None = None,
+        names: Mapping[float, str] | Callable[[int], Mapping[float, str]] | None = None,
         cursor: float | None = None,
     ) -> None:
-        """Lines over an axis, and the cursor at a place on it; nothing where there are none."""
+        """Lines over an axis, and the cursor at a place on it; nothing where there are none. names: of places on the
+        axis, or what they are in so many columns."""
         shown, look = list(lines), look_of(ink)
         if not shown:
             self.clear()
             return
-        self._ask(lambda width, height: rows(shown, width, height, title, below, limits, names, cursor, look), ink)
+
+        def drawn(width: int, height: int) -> list[Text]:
+            told = names(width) if callable(names) else names
+            return rows(shown, width, height, title, below, limits, told, cursor, look)
+
+        self._ask(drawn, ink)
 
     def clear(self) -> None:
         """Nothing to draw."""
