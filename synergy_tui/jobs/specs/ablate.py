@@ -37,9 +37,7 @@ class AblateRequest(Request, frozen=True, kw_only=True):
             main=True,
         ),
     ] = terms.DEFAULT_ORDERS
-    units: Annotated[
-        tuple[str, ...], Option("A set of your own, by layer.unit or name: 3.1,3.4,14.5.", told="none")
-    ] = ()
+    units: Annotated[tuple[str, ...], Option("A set of your own, by number or name: 3.1,3.4.", told="none")] = ()
     seeds: Annotated[int, Meta(ge=1, le=10_000), Option("Seeds of each control.", main=True)] = 20
     fractions: Annotated[tuple[Fraction, ...], Option("Fractions of units removed.", main=True)] = (
         0.05,
