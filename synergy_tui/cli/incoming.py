@@ -65,10 +65,10 @@ def import_(
 
     \b
     Example:  synergy-tui import activity.npy --units units.csv
-    Recording: synergy-tui import brain.mat --array bold --transpose --segment 200 --units regions.csv
-    Several:   synergy-tui import one.csv two.csv.gz three.csv --name sessions
-    Ragged:    synergy-tui import answers.safetensors --all
-    Pipeline:  synergy-tui import head_norms.csv --lengths lengths.csv
+    Long:     synergy-tui import brain.mat --array bold --transpose --segment 200 --units regions.csv
+    Several:  synergy-tui import one.csv two.csv.gz three.csv --name sessions
+    Ragged:   synergy-tui import answers.safetensors --all
+    Pipeline: synergy-tui import head_norms.csv --lengths lengths.csv
     """
     from synergy_tui.incoming.files import Choices, import_file
     from synergy_tui.settings import user_path
