@@ -76,11 +76,11 @@ def import_(
 
     \b
     Example:  synergy-tui import activity.npy --units units.csv
-    Recording: synergy-tui import brain.mat --array bold --transpose --segment 200 --units regions.csv
-    Several:   synergy-tui import one.csv two.csv.gz three.csv --name sessions
-    Ragged:    synergy-tui import answers.safetensors --all
-    Pipeline:  synergy-tui import head_norms.csv --lengths lengths.csv
-    Pairs:     synergy-tui import pairs.csv.gz --unit bits
+    Long:     synergy-tui import brain.mat --array bold --transpose --segment 200 --units regions.csv
+    Several:  synergy-tui import one.csv two.csv.gz three.csv --name sessions
+    Ragged:   synergy-tui import answers.safetensors --all
+    Pipeline: synergy-tui import head_norms.csv --lengths lengths.csv
+    Pairs:    synergy-tui import pairs.csv.gz --unit bits
     """
     from synergy_tui.incoming.files import Choices, import_file
     from synergy_tui.incoming.flat import columns_of, is_table

@@ -53,7 +53,8 @@ class Units:
     ) -> Units:
         """The units of a series of `count`. Without layers their groups, in order of first appearance, are the layers,
         which have no depth then; without either all are in one layer. Without heads units are numbered within their
-        layer. sequence: place of each unit in what gives the order, the series' own without it. Raises UsageError."""
+        layer as they stand in the series. sequence: place of each unit in the table in which groups first appear; the
+        series' own order without it. Raises UsageError."""
         for what, some in (("layers", layers), ("heads", heads), ("names", names), ("groups", groups), ("more", more)):
             if some is not None and len(some) != count:
                 raise UsageError(
@@ -70,7 +71,7 @@ class Units:
         if heads is None:
             unit = np.empty(count, np.int64)
             for one in np.unique(layer).tolist():
-                members = in_order[layer[in_order] == one]
+                members = np.flatnonzero(layer == one)
                 unit[members] = np.arange(len(members))
         else:
             unit = np.asarray(heads).astype(np.int64)

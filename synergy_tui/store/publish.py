@@ -22,7 +22,8 @@ Rows = Mapping[str, pa.Table | Sequence[Mapping[str, Any]]]
 
 
 def publish_capture(cache: Cache, capture: str, rows: Rows, series: Iterable[pa.Table], wide: bool = False) -> None:
-    """`rows`: subjects, captures, prompts, responses, units, recipes. `series`: of bulk.series_file(wide), in order."""
+    """`rows`: subjects, captures, prompts, responses, units, recipes; they may be filled while `series` are taken,
+    which is before they are read. `series`: of bulk.series_file(wide), in order."""
     unfinished = _write(cache, capture, series, series_file(wide))
     _publish(cache, "capture", capture, rows, (unfinished, cache.series_folder(capture) / "series.parquet"))
 
