@@ -73,6 +73,8 @@ def figure(
               synergy-tui figure ablation d3f9a1b2 --width page -o removal.svg
               synergy-tui figure tokens --latest --unit 3.1 --prompt 4 -o tokens.png
     """
+    import logging
+
     from synergy_tui import figures
     from synergy_tui.settings import shipped, user_path
     from synergy_tui.store import load
@@ -81,6 +83,7 @@ def figure(
     if output is None:
         raise UsageError("a figure needs a file", "name it: -o figure.pdf")
     target = user_path(output)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where it keeps its list of fonts is no news
     figures.check(target, force)
     opened = Archive.open(shipped("sample")) if sample else open_cache(cache)
     found = _found(opened, kind, run, latest or (sample and not run))

@@ -31,8 +31,9 @@ LOWEST, HIGHEST = 1.1, {False: 4.6, True: 6.5}
 BEYOND = 0.95
 """Inches of what is above and under the rows."""
 
-AS_CELLS = 2_500
-"""Cells up to which each is a shape of its own; more are a picture."""
+AS_CELLS, NARROWEST = 2_500, 2.0
+"""Cells up to which each is a shape of its own, and the points that the line between them leaves something of; others
+are a picture."""
 
 PROFILE = 0.3
 """Width of the profile, of the map's."""
@@ -113,7 +114,9 @@ def cells(axes: Axes, values: np.ndarray, norm: Normalize, colours: Colormap, pa
     """A rectangle of values, the first row on top; what has none is empty."""
     rows, columns = values.shape
     known = np.ma.masked_invalid(values)
-    if values.size <= AS_CELLS:
+    box = axes.get_window_extent()
+    narrow = min(box.width / columns, box.height / rows) / axes.figure.dpi * 72
+    if values.size <= AS_CELLS and narrow >= NARROWEST:
         line: dict[str, Any] = {"edgecolors": paper.ground, "linewidth": 0.35}
         edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
         shown: Any = axes.pcolormesh(*edges, known, norm=norm, cmap=colours, **line)

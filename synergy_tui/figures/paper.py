@@ -275,7 +275,7 @@ def names_on(axis: Any, places: Sequence[float], names: Sequence[str], room: flo
 
 def numbers_on(axis: Any, most: int = 5, whole: bool = False) -> None:
     """Round numbers along an axis."""
-    axis.set_major_locator(MaxNLocator(most, integer=whole, steps=[1, 2, 5, 10]))
+    axis.set_major_locator(MaxNLocator(most, integer=whole, steps=[1, 2, 5, 10], min_n_ticks=1 if whole else 2))
 
 
 def factors_on(axes: Axes) -> None:

@@ -173,7 +173,7 @@ def test_a_network_has_an_arc_for_each_strong_pair(sample):
     pairs = load.rows(cache, query)
     assert len(up.get_segments()) == len(down.get_segments()) == 60
     gap = max(0.6, 0.012 * 270)
-    place = lambda unit: unit + unit // 9 * gap - unit // 9 * 0.0  # noqa: E731
+    place = lambda unit: unit + unit // 9 * gap  # noqa: E731
     first = up.get_segments()[-1]
     between = [place(pairs[0]["x"]), place(pairs[0]["y"])]
     assert [first[0][0], first[-1][0]] == pytest.approx(between)
@@ -273,8 +273,8 @@ def test_runs_side_by_side_have_profiles_and_a_difference(made):
 
 
 def test_a_panel_is_drawn_on_axes_of_the_callers(sample, made):
-    for kind in figures.KINDS:
-        cache, run = made if kind in ("difficulty", "claims", "compare") else sample
+    for kind in ("map", "network", "tokens", "difficulty", "claims"):
+        cache, run = sample if kind == "network" else made
         figure = Figure((4, 3))
         axes = figure.subplots()
         figures.draw(axes, cache, kind, run)
@@ -282,7 +282,7 @@ def test_a_panel_is_drawn_on_axes_of_the_callers(sample, made):
         assert figure.axes == [axes]
 
 
-@pytest.mark.parametrize("form", ["svg", "pdf", "png"])
+@pytest.mark.parametrize("form", ["svg", "png"])
 def test_the_same_command_writes_the_same_bytes(form, made, tmp_path):
     cache, run = made
     command = f"synergy-tui figure map {run} --unit '$r1$' -o map.{form}"
@@ -379,7 +379,10 @@ def test_another_process_writes_the_same_and_loads_no_model(made, tmp_path):
         [sys.executable, "-c", program, *line, "-o", str(folder / "x.pdf")], env=environment, capture_output=True
     )
     assert done.returncode == 0, done.stderr
-    assert (folder / "x.pdf").read_bytes() == (tmp_path / "x.pdf").read_bytes()
+    content = (folder / "x.pdf").read_bytes()
+    assert content == (tmp_path / "x.pdf").read_bytes()
+    assert told["command"].encode() in content
+    assert b"Date" not in content
 
 
 def _odd(folder: Path) -> Path:
