@@ -105,10 +105,16 @@ def test_a_run_of_a_model_and_its_ablation_are_as_they_were(tmp_path):
 
 
 def test_the_newest_is_what_came_last(origin, tmp_path):
+    """A stranger's file does not push aside what is one's own."""
     cache = Cache.open(tmp_path / "other")
     make_run(cache, 2, 2, name="own")
-    import_archive(cache, origin[1])
+    control = pa.table({"control": ["cown", "celsewhere"], "capture": ["c3x2"] * 2, "how": ["replayed"] * 2})
+    path = packed(tmp_path / "run.synergy", members(origin[1]) | {"tables/controls.parquet": saved(control)})
+    import_archive(cache, path)
     assert load.find(cache, "decomposition", None, latest=True) == "d3x2"
+    assert [row["control"] for row in load.rows(cache, "FROM controls")] == ["celsewhere"]
+    delete(cache, "d3x2")
+    assert load.find(cache, "decomposition", None, latest=True) == "down"
 
 
 # What is refused.
