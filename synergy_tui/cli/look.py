@@ -210,7 +210,7 @@ def _print_answer(cache: Cache, query: str, target: Path | None, form: str, max_
 )
 @click.option(
     "--density",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=click.FloatRange(0.0001, 1),
     default=0.1,
     show_default=True,
     help="Of graphml: share of all pairs that are edges, the strongest.",
