@@ -192,12 +192,12 @@ def _print_answer(cache: Cache, query: str, target: Path | None, form: str, max_
     "--as",
     "form",
     type=click.Choice(EXPORTS),
-    show_default="TARGET's ending; a folder of Parquet",
+    show_default="as TARGET ends, else a folder of Parquet",
     help="Its form.",
     metavar="FORM",
 )
 @click.option("--series", is_flag=True, help="Also the activity of every unit at every step.")
-@click.option("--table", metavar="NAME", show_default="all; of a file heads", help="Of csv, arrow, parquet: one table.")
+@click.option("--table", metavar="NAME", show_default="all, in a file heads", help="Of csv, arrow, parquet: one table.")
 @click.option("--score", default=terms.RANKINGS[0], show_default=True, help="Of json: which score of the heads.")
 @click.option(
     "--shape",
@@ -211,7 +211,7 @@ def _print_answer(cache: Cache, query: str, target: Path | None, form: str, max_
 )
 @click.option(
     "--density",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=click.FloatRange(0.0001, 1),
     default=0.1,
     show_default=True,
     help="Of graphml: share of all pairs that are edges, the strongest.",

@@ -454,9 +454,11 @@ def _insert(con: duckdb.DuckDBPyConnection, name: str, content: pa.Table, new: l
     elif name in _LINKS:
         # What is new to a result that was there, as a control that was made later, comes too.
         same = " AND ".join(f'b."{column}" IS NOT DISTINCT FROM a."{column}"' for column in _SAME_LINK[name])
+        # No stranger's file says of a capture of one's own that it is a control.
+        own = " AND a.control NOT IN (SELECT capture FROM captures)" if name == "controls" else ""
         con.execute(
             f"""INSERT INTO main.{name} BY NAME SELECT {select} FROM arriving a
-            WHERE NOT EXISTS (SELECT 1 FROM main.{name} b WHERE {same})"""
+            WHERE NOT EXISTS (SELECT 1 FROM main.{name} b WHERE {same}){own}"""
         )
     else:
         if name in KEYS.values():
