@@ -164,3 +164,22 @@ def test_no_model_and_no_jax_is_loaded(made: Path, tmp_path: Path) -> None:
     )
     got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert got.stdout.strip() == "0 []", got.stderr
+
+
+def test_every_colour_of_text_can_be_read_on_every_ground() -> None:
+    import re
+    from importlib.resources import files
+
+    from rich.color import Color
+
+    from synergy_tui.drawing.scale import contrast, luminance
+
+    css = files("synergy_tui.report").joinpath("page.css").read_text("utf-8")
+    grounds = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    assert len(grounds) == 2  # light and dark
+    for found in grounds:
+        light = {
+            name: luminance(*Color.parse(one).get_truecolor()) for name, one in re.findall(r"--(\w+): (#\w+)", found)
+        }
+        for name in ("text", "quiet", "link", "good", "warm", "bad"):
+            assert min(contrast(light[name], light[ground]) for ground in ("ground", "raised")) >= 4.5, name
