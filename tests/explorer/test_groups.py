@@ -51,7 +51,7 @@ def brain(tmp_path_factory: pytest.TempPathFactory) -> Cache:
     return cache
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run(brain: Cache) -> Run:
     return open_run(Place(brain, "dbrain"))
 
