@@ -36,7 +36,8 @@ def _geometry(run: dict[str, Any], units: str) -> str:
     layers, per_layer = run["layers"], run["units_per_layer"]
     if (count := run.get("units") or layers * per_layer) == layers * per_layer:
         return f"{layers} × {per_layer} {units}"
-    return f"{count} {units} in {layers} layers"
+    what = "groups" if run.get("deep") is False else "layers"
+    return f"{count} {units} in {layers} {what}"
 
 
 def too_old(card: Card) -> str:

@@ -290,7 +290,7 @@ def draw_ablation(axes: Axes, found: Ablation, paper: Paper) -> None:
 
 
 def _draw_ratios(axes: Axes, ratios: Sequence[dict[str, Any]], paper: Paper) -> None:
-    """How much more an order costs than a control, with 95 % intervals, on a scale of factors."""
+    """How much more an order costs than a control, with 90 % intervals, on a scale of factors."""
     places = np.arange(len(ratios))
     value, low, high = (on.numbers(ratios, name) for name in ("ratio", "low", "high"))
     colours = [paper.colour(of_orders.COLOURS.get(one["removal_order"], 252)) for one in ratios]
@@ -313,7 +313,7 @@ def _draw_ratios(axes: Axes, ratios: Sequence[dict[str, Any]], paper: Paper) -> 
         )
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel("divergence ÷ control's, 95 % interval")
+    axes.set_xlabel("divergence ÷ control's, 90 % interval")
 
 
 # A ladder

@@ -169,7 +169,8 @@ def row_of(con: duckdb.DuckDBPyConnection, decomposition: str) -> Row:
     when it is not there."""
     query = f"""SELECT d.*, c.tasks, c.kind, c.layers, c.units_per_layer, c.prompts, c.steps, c.min_steps, c.dtype,
         c.device, s.name, s.model_type, s.parameters, {load.METHOD_OF},
-        (SELECT count(*) FROM units u WHERE u.capture = d.capture) AS units
+        (SELECT count(*) FROM units u WHERE u.capture = d.capture) AS units,
+        (SELECT bool_and(depth IS NOT NULL) FROM units u WHERE u.capture = d.capture) AS deep
         FROM decompositions d JOIN captures c USING (capture) JOIN subjects s USING (subject)
         WHERE decomposition = $1"""
     found = load.as_rows(con.sql(query, params=[decomposition]))
