@@ -108,7 +108,7 @@ def _rows(card: dict[str, Any], points: float) -> list[_Row]:
         told = on.wrapped(f"{name}  {claim['statement']}", columns.told[1], on.TYPE, "bold" if narrow else "normal")
         effect = [of_card.effect(claim), of_card.holds(claim)]
         if claim["missing"] and claim["effect"] is None:
-            effect = [f"missing: {claim['missing']}"]
+            effect = [of_card.missing(claim)]
         lines = [line for one in effect if one for line in on.wrapped(one, columns.effect[1], on.SMALL)]
         verdict = on.wrapped(of_card.verdict(claim), columns.verdict[1], on.TYPE)
         if narrow:

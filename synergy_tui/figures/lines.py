@@ -148,7 +148,7 @@ def make_profile(asked: Asked, paper: Paper) -> Figure:
 def draw_profile(axes: Axes, found: Profile, paper: Paper) -> None:
     """Means over layers with their 95 % intervals; the middle third, which the contrast is about, on a ground."""
     naming = found.found.naming
-    label = f"{maps.named(found.found.score)}, layer mean"
+    label = f"{maps.named(found.found.score)}, {'layer' if naming.deep else 'group'} mean"
     axes.set_title(on.short(title_of(found), 64 if not paper.wide else 120), parse_math=False)
     if not naming.deep:
         _draw_groups(axes, found, paper, label)

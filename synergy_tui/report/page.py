@@ -19,7 +19,7 @@ from rich.color import Color
 from synergy_tui import __version__
 from synergy_tui.drawing import scale
 from synergy_tui.drawing.card import SIGNS as VERDICT_SIGNS
-from synergy_tui.drawing.card import definitions, effect, holds, too_old
+from synergy_tui.drawing.card import definitions, effect, holds, missing, too_old
 from synergy_tui.drawing.doubts import SIGNS as DOUBT_SIGNS
 from synergy_tui.drawing.tables import printable
 from synergy_tui.report.content import MANY, Content
@@ -208,9 +208,8 @@ def _claims(content: Content) -> str:
 
 def claim_lines(claim: dict[str, Any]) -> list[str]:
     """What a card says of a claim beside its verdict, as sentences."""
-    missing = f"missing: {claim['missing']}" if claim["missing"] else ""
     against = f"against: {', '.join(claim['against'])}" if claim["against"] else ""
-    said = [effect(claim), holds(claim), claim["told"] or "", missing, against, definitions(claim)]
+    said = [effect(claim), holds(claim), claim["told"] or "", missing(claim), against, definitions(claim)]
     return [f"{_begun(one)}." if not one.endswith(".") else _begun(one) for one in said if one]
 
 
