@@ -75,7 +75,7 @@ class Naming:
     def number(self, text: str) -> int:
         """The unit that is called so: layer.unit, group.unit or its name. Raises UsageError for one that is not
         there."""
-        text = text.strip()
+        text = asked = text.strip()
         for number, name in self.names.items():
             if name == text:
                 return number
@@ -85,7 +85,7 @@ class Naming:
         try:
             found = UnitName.parse(text, self.layers, self.per_layer).number(self.per_layer)
             if found in self.holes:
-                raise UsageError(f"no unit {text[:40]} in this capture", "name units that the map shows")
+                raise UsageError(f"no unit {asked[:40]} in this capture", "name units that the map shows")
             return found
         except UsageError as error:
             if not self.names and not self.groups:

@@ -104,9 +104,8 @@ def make(asked: Asked, paper: Paper) -> Figure:
     on.title_above(figure, axes, title_of(found))
     on.bar_beside(figure, axes, shown, scale_label(found), tall, 1 / (1 + PROFILE), beside_of(found.naming))
     draw_on_rows(beside, found.rows, centre_of(found), paper)
-    beside.set_xlabel(
-        f"{'layer' if found.naming.deep else 'group'} mean{'' if has_interval(found.rows) is False else ', 95 % interval'}"
-    )
+    interval = "" if has_interval(found.rows) is False else ", 95 % interval"
+    beside.set_xlabel(f"{'layer' if found.naming.deep else 'group'} mean{interval}")
     beside.tick_params(labelleft=False, left=False)
     beside.spines["left"].set_visible(False)
     return figure

@@ -213,15 +213,17 @@ def _scored(run: Run, cite: _Cited) -> list[str]:
     ]
     compared = row.get("compared")
     if compared:
-        one, _, other = compared.partition(":")
-        out.append(f"The contrast is the mean of the groups {one} minus that of the groups {other or 'that remain'}.")
+        one, other = run.naming.compared(compared)
+        out.append(f"The contrast is the mean of {one} minus that of {other}, each counting once.")
+    elif not run.naming.deep:
+        out.append("Groups have no order in depth, and none were compared.")
     else:
         out.append("The contrast is the mean of layers with a depth in [1/3, 2/3] minus the mean of the others.")
     if row["replicates"]:
         seed = "" if row["seed"] is None else f", seed {row['seed']}"
         out.append(
-            "Intervals (95 %) come from a two-way bootstrap that draws prompts, and then units within layers "
-            f"({counted(row['replicates'], 'replicate')}{seed})."
+            "Intervals (95 %) come from a two-way bootstrap that draws prompts, and then units within "
+            f"{'layers' if run.naming.deep else 'groups'} ({counted(row['replicates'], 'replicate')}{seed})."
         )
     return out
 

@@ -332,7 +332,7 @@ def test_svg_in_a_page_keeps_to_itself(made):
         ("map --ranking z --score sts -o x.svg", "leave one of them out"),
         ("map --score none -o x.svg", "has no score 'none'"),
         ("map --unit 9.9 -o x.svg", "no unit '9.9'"),
-        ("map --unit motor.3 -o x.svg", "there is no unit 1.3 in this run"),
+        ("map --unit motor.3 -o x.svg", "no unit motor.3 in this capture"),
         ("map --width wide -o x.svg", "'wide' is no width of a figure"),
         ("map --width nan -o x.svg", "'nan' is no width of a figure"),
         ("map --font Comic$ -o x.svg", "the font 'Comic$' is not installed here"),
