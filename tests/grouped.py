@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from conftest import ar1
-from synergy_tui.store.incoming import import_series
+from synergy_tui.incoming.series import import_series
 
 from synergy_tui.store.cache import Cache
 

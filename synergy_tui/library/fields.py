@@ -43,6 +43,7 @@ class MethodFields(TypedDict, total=False):
     preprocess: str
     precision: str
     bias: str
+    compared: str | None
     surrogates: int
     nulls: Sequence[str]
 

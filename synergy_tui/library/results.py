@@ -24,7 +24,7 @@ from synergy_tui.terms import ATOMS, METHOD_FIELDS, RANKINGS
 WHAT = ("scaled", "value", "low", "high")
 
 _UNITS = """SELECT u.unit_index, u.layer, u.unit, u.kind, u.depth, u.name, u.group_name,
-    h.* EXCLUDE (decomposition, capture, subject, layer, unit, depth)
+    h.* EXCLUDE (name, group_name, decomposition, capture, subject, layer, unit, depth)
     FROM units u LEFT JOIN (SELECT * FROM heads WHERE decomposition = $2) h ON h.layer = u.layer AND h.unit = u.unit
     WHERE u.capture = $1 ORDER BY u.unit_index"""
 

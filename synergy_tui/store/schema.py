@@ -115,12 +115,14 @@ WHERE id IS NOT NULL ORDER BY created""",
 
 
 def create(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """The tables and views of a new cache."""
+    """The tables and views of a new cache, in one transaction: each by itself would wait for the disk."""
+    con.execute("BEGIN")
     for name in TABLES:
         _create_table(con, name)
         _comment(con, name)
     con.execute("INSERT INTO meta VALUES (?, '', '')", [VERSION])
-    create_views(con, folder)
+    _create_views(con, folder)
+    con.execute("COMMIT")
 
 
 _SINCE = {
@@ -166,9 +168,13 @@ def empty(name: str) -> str:
 
 
 def create_views(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Completes the tables and makes the views over the bulk files in `folder` anew; a column without a comment of its
-    own has its table's."""
+    """Completes the tables and makes the views over the bulk files in `folder` anew."""
     complete(con)
+    _create_views(con, folder)
+
+
+def _create_views(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """A column without a comment of its own has its table's."""
     known = {name: text for _, columns in TABLES.values() for name, _, text in columns}
     for name, (comment, select, meanings) in views(folder).items():
         con.execute(f"CREATE OR REPLACE VIEW {name} AS {select}")

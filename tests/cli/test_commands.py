@@ -177,7 +177,7 @@ BAD_INPUT = {
     "an import of pickle": ("import {objects}.npy", 2, "cannot be read"),
     "an import of words": ("import {words}.npy", 2, "[units, steps] of numbers; this is <U1"),
     "an import of one axis": ("import {flat}.npy", 2, "this is float64 [30]"),
-    "an import of a text that is none": ("import {latin}.csv", 2, "is no UTF-8 text"),
+    "an import of a text that is none": ("import {latin}.csv", 2, "is no text in UTF-8"),
     "an import of a table of words": ("import {mixed}.csv", 2, "line 2: CSV conversion error to double: invalid value"),
     "an import of a .mat file that is none": ("import {text}.mat", 2, "cannot be read"),
     "an import of a .mat file that is cut": ("import {half}.mat", 2, "cannot be read"),
@@ -502,7 +502,7 @@ def test_every_capture_is_recorded_with_what_made_it(tiny, command):
     (row,) = command.json("sql", query)
     assert row.pop("revision") is None  # a folder has none
     assert row.pop("chat_template") is None  # nor has this tokenizer
-    for name in ("weights_seed", "adapter", "replayed", "system", "trajectory", "training_step"):
+    for name in ("weights_seed", "adapter", "replayed", "system", "trajectory", "training_step", "notes"):
         assert row.pop(name) is None
     assert [name for name, value in row.items() if value is None] == []
     assert {"torch", "transformers", "python", "synergy-tui"} <= json.loads(row["versions"]).keys()
