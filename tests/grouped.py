@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from conftest import ar1
-from synergy_tui.incoming.series import import_series
 
+from synergy_tui.incoming.series import import_series
 from synergy_tui.store.cache import Cache
 
 SIZES = {"assoc": 6, "sensory": 4, "rest": 3}

@@ -178,7 +178,7 @@ def test_networks_and_a_card_of_groups_say_what_they_cannot_judge(command, plain
     opened = Cache.open(command.cache)
     drawn = as_markdown(cards.card(opened, str(cards.newest_card(opened, run))))
     assert "**C1** Not judged: groups have no order in depth." in drawn
-    assert "13 units in 3 layers" in drawn
+    assert "13 units in 3 groups" in drawn
 
 
 def test_an_exported_run_keeps_its_names_and_its_contrast(command, chosen, tmp_path: Path):
