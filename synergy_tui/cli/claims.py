@@ -18,17 +18,10 @@ from synergy_tui.cli.common import (
     saved,
     say,
     settings_in_force,
-)
-from synergy_tui.cli.fields import made, request_options
-from synergy_tui.cli.starting import (
-    WORTH_ASKING,
-    executor_in_force,
-    follow_jobs,
-    job_options,
-    start_plans,
-    tell,
     writable,
 )
+from synergy_tui.cli.fields import made, request_options
+from synergy_tui.cli.starting import WORTH_ASKING, executor_in_force, follow_jobs, job_options, start_plans, tell
 from synergy_tui.errors import UsageError
 from synergy_tui.jobs.specs.claims import PARTS, ClaimsRequest
 from synergy_tui.jobs.specs.networks import NetworksRequest

@@ -14,6 +14,7 @@ import click
 
 from synergy_tui import terms
 from synergy_tui.cli import manner, signs
+from synergy_tui.errors import CacheError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,6 +67,17 @@ def open_cache(cache: Path | None) -> Cache:
     from synergy_tui.store.archive import open_any
 
     return open_any(settings_in_force(cache).cache)
+
+
+def writable(cache: Path | None) -> Cache:
+    """The cache in force. Raises CacheError when it is an exported run."""
+    from synergy_tui.store.archive import is_archive
+    from synergy_tui.store.cache import Cache
+
+    folder = settings_in_force(cache).cache
+    if is_archive(folder):
+        raise CacheError(f"{folder} is an exported run and stays as it is", "use --cache with a cache folder")
+    return Cache.open(folder)
 
 
 def printer() -> StagePrinter:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from synergy_tui import terms
-from synergy_tui.cli.common import ask_before, open_cache, print_json, print_next, say, settings_in_force
+from synergy_tui.cli.common import ask_before, open_cache, print_json, print_next, say, settings_in_force, writable
 from synergy_tui.cli.starting import (
     WORTH_ASKING,
     captures,
@@ -17,7 +17,6 @@ from synergy_tui.cli.starting import (
     start_chains,
     tell,
     with_maps,
-    writable,
 )
 from synergy_tui.errors import UsageError
 from synergy_tui.jobs.specs.capture import CaptureRequest

@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from synergy_tui.cli.common import options, print_json, print_next, print_run, printer, say
-from synergy_tui.cli.starting import writable
+from synergy_tui.cli.common import options, print_json, print_next, print_run, printer, say, writable
 from synergy_tui.errors import UsageError
 from synergy_tui.store.cache import Cache
 
@@ -82,7 +81,6 @@ def import_(
     Pipeline: synergy-tui import head_norms.csv --lengths lengths.csv
     Pairs:    synergy-tui import pairs.csv.gz --unit bits
     """
-    from synergy_tui.incoming.files import Choices, import_file
     from synergy_tui.incoming.flat import columns_of, is_table
     from synergy_tui.settings import user_path
     from synergy_tui.store import load
@@ -104,6 +102,8 @@ def import_(
             raise UsageError(
                 f"{files[0]} is a table of ranks", f"compare a run with it: synergy-tui compare RUN {files[0]}"
             )
+    from synergy_tui.incoming.files import Choices, import_file
+
     choices = Choices(arrays, every, transpose, segment, user_path(lengths) if lengths else None, zeros, repeats)
     table = user_path(units) if units else None
     with _progress(found[0].name) as passed:

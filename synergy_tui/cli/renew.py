@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from synergy_tui import terms
-from synergy_tui.cli.common import open_cache, options, print_jobs, print_json, print_next, print_run, say
-from synergy_tui.cli.starting import follow_jobs, start_plans, writable
+from synergy_tui.cli.common import open_cache, options, print_jobs, print_json, print_next, print_run, say, writable
+from synergy_tui.cli.starting import follow_jobs, start_plans
 from synergy_tui.errors import UsageError
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synergy_tui.cli.common import ask_before, open_cache, printer, say, settings_in_force, warn
+from synergy_tui.cli.common import ask_before, open_cache, printer, say, settings_in_force, warn, writable
 from synergy_tui.cli.fields import all_made, field_option
-from synergy_tui.errors import CacheError, SynergyError
+from synergy_tui.errors import SynergyError
 from synergy_tui.jobs.specs.capture import CaptureRequest
 from synergy_tui.jobs.specs.decompose import DecomposeRequest
 from synergy_tui.jobs.specs.executor import Executor
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from synergy_tui.jobs.folder import JobFolder
     from synergy_tui.jobs.plan import Link, Plan
     from synergy_tui.jobs.specs import CaptureSpec
-    from synergy_tui.store.cache import Cache
 
 WORTH_ASKING = 1800.0
 """Seconds above which a person at a terminal is asked before jobs start."""
@@ -61,17 +60,6 @@ def executor_in_force(before: Executor | None = None) -> Executor:
         if (value := given.get(one.name)) is not None
     }
     return Executor.chosen(given, before or Executor.of_settings(settings_in_force(None).executor))
-
-
-def writable(cache: Path | None) -> Cache:
-    """The cache in force. Raises CacheError when it is an exported run."""
-    from synergy_tui.store.archive import is_archive
-    from synergy_tui.store.cache import Cache
-
-    folder = settings_in_force(cache).cache
-    if is_archive(folder):
-        raise CacheError(f"{folder} is an exported run and stays as it is", "use --cache with a cache folder")
-    return Cache.open(folder)
 
 
 def start_plans(cache: Path | None, plans: Sequence[Plan[Any]], yes: bool) -> list[JobFolder]:

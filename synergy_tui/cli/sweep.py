@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synergy_tui.cli.common import ask_before, open_cache, options, print_json, print_table, say, settings_in_force
+from synergy_tui.cli.common import (
+    ask_before,
+    open_cache,
+    options,
+    print_json,
+    print_table,
+    say,
+    settings_in_force,
+    writable,
+)
 from synergy_tui.cli.fields import made, request_options
-from synergy_tui.cli.starting import WORTH_ASKING, follow_jobs, job_options, writable
+from synergy_tui.cli.starting import WORTH_ASKING, follow_jobs, job_options
 from synergy_tui.errors import SynergyError
 from synergy_tui.jobs.specs.sweep import SweepRequest
 

@@ -26,11 +26,10 @@ LARGEST = SIZES[-1]
 FEW = ((60, 18), LARGEST)
 """Sizes for names that differ in nothing but their signs."""
 
-NAMES = {
-    "long": ("a-model-with-a-name-that-nobody-can-say-without-a-breath-" * 4)[:200],
-    "wide": "大型語言模型-測試-" * 8,
-    "right-to-left": "نموذج-لغوي-كبير-" * 8,
-}
+LONG = ("a-model-with-a-name-that-nobody-can-say-without-a-breath-" * 4)[:200]
+
+NAMES = {"long": (LONG, LONG), "wide and right-to-left": ("大型語言模型-測試-" * 8, "نموذج-لغوي-كبير-" * 8)}
+"""What two runs are called."""
 WORD = re.compile(r"[\w.+\-/×−]*[\w%]")
 
 
@@ -90,8 +89,8 @@ def test_a_cut_word_is_found_and_a_whole_one_is_not() -> None:
 def test_no_view_cuts_a_word_or_a_number_at_any_size(tmp_path: Path, name: str) -> None:
     cache = Cache.open(tmp_path / "cache")
     text = ("unbelievable ", "12345678901234567890 ", "a ", "\n", "naïve ")
-    for run in ("one", "two"):
-        make_run(cache, 26, 12, 12, 60, run, text, called=f"{NAMES[name]} {run}", tasks=f"{NAMES[name]}.jsonl")
+    for run, called in zip(("one", "two"), NAMES[name], strict=True):
+        make_run(cache, 26, 12, 12, 60, run, text, called=f"{called} {run}", tasks=f"{called}.jsonl")
 
     async def look(app, pilot):
         wrong = []

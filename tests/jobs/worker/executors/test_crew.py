@@ -85,7 +85,7 @@ def test_whoever_works_on_a_job_makes_it_and_takes_the_place_of_a_worker_that_is
     there = {one: (job.shards / f"{one}.parquet").stat().st_mtime_ns for one in parts.there(job) if one != "subject"}
     first.send_signal(signal.SIGKILL)
     first.wait()
-    out, err = second.communicate(timeout=60)
+    out, err = second.communicate(timeout=240)
     assert second.returncode == 0, err
     assert job.status()["state"] == "done"
     made = re.findall(r"^(\S+) made on", out, re.MULTILINE)
