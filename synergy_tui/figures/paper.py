@@ -178,11 +178,12 @@ def settings(paper: Paper) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def style(paper: Paper) -> Iterator[None]:
-    """Drawing with our settings, and without what matplotlib says on the way: a sign that no font has is a box."""
+    """Drawing with our settings. A sign that no font has is a box, and `lacking` tells which; a font that is not there
+    was refused before. What else matplotlib warns about is heard."""
     log = logging.getLogger("matplotlib")
     before = log.level
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
         with matplotlib.rc_context(settings(paper)):
             log.setLevel(logging.CRITICAL)
             try:

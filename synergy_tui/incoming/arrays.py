@@ -8,6 +8,7 @@ import re
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ def of_npz(file: Path) -> dict[str, Stored]:
                         wanted = int(np.prod(shape, dtype=float)) * dtype.itemsize
                         within_memory(file, max(wanted, member.file_size), member.compress_size)
                     name = member.filename.removesuffix(".npy")
-                    out[name] = Stored(tuple(shape), str(dtype), lambda name=name: read(name))  # type: ignore[misc]
+                    out[name] = Stored(tuple(shape), str(dtype), partial(read, name))
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
             raise ValueError(str(error)) from None
     return out
@@ -96,11 +97,7 @@ def of_safetensors(file: Path) -> dict[str, Stored]:
                     part = tensors.get_slice(name)
                     shape, dtype = tuple(part.get_shape()), part.get_dtype()
                     told = _NUMPY.get(dtype, dtype)
-                    out[name] = Stored(
-                        shape,
-                        told,
-                        lambda name=name, dtype=dtype: read(name, dtype),  # type: ignore[misc]
-                    )
+                    out[name] = Stored(shape, told, partial(read, name, dtype))
                 return out
         except SafetensorError as error:
             raise ValueError(str(error)) from None

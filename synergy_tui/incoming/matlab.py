@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def _cells(name: str, cell: np.ndarray) -> dict[str, Stored]:
     out = {}
     for number, one in enumerate(cell.ravel(order="F"), 1):
         if isinstance(one, np.ndarray) and one.dtype.kind in "fiu":
-            out[f"{name}{{{number}}}"] = Stored(one.shape, str(one.dtype), lambda one=one: one)  # type: ignore[misc]
+            out[f"{name}{{{number}}}"] = Stored(one.shape, str(one.dtype), partial(np.asarray, one))
     return out
 
 
