@@ -240,10 +240,10 @@ class ClaimsView(View):
             "holds under": _under(claim),
             "definitions": drawn.definitions(claim),
             "measured": claim["told"] or "",
-            "missing": claim["missing"] or "",
-            "against": "; ".join(claim["against"]),
         }
         sentences = [f"{word}: {text}" for word, text in told.items() if text]
+        sentences += [lacking] if (lacking := drawn.missing(claim)) else []
+        sentences += [f"against: {'; '.join(claim['against'])}"] if claim["against"] else []
         sentences += parts.details(self._parts, name, self.picked) if self._parts else []
         for one in sentences:
             lines += [*([Text()] if tall else []), *telling.wrapped(one, width)]
