@@ -123,7 +123,7 @@ class Command:
         assert status == code, f"{arguments}: {status}\n{got.stdout}\n{got.stderr}"
         return got
 
-    def real(self, *arguments: str, code: int = 0, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    def real(self, *arguments: str, code: int = 0, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """The same in a process of its own, as users run it."""
         got = subprocess.run(self._line(arguments), capture_output=True, text=True, timeout=timeout, env=os.environ)
         assert got.returncode == code, f"{arguments}: {got.returncode}\n{got.stdout}\n{got.stderr}"
@@ -137,7 +137,7 @@ class Command:
             self._line(arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ, **how
         )
 
-    def wait(self, job: str, *states: str, timeout: float = 120) -> dict[str, Any]:
+    def wait(self, job: str, *states: str, timeout: float = 300) -> dict[str, Any]:
         """The job's status once it is in one of the states."""
         from synergy_tui.jobs.folder import JobFolder
 
@@ -169,7 +169,7 @@ def command(cache: Path) -> Command:
 T = TypeVar("T")
 
 
-def until(reached: Callable[[], T | None], timeout: float = 60) -> T:
+def until(reached: Callable[[], T | None], timeout: float = 240) -> T:
     """What `reached` gives once it gives something."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:

@@ -39,7 +39,7 @@ class Served:
 
     def status(self, path: str, **headers: str) -> int:
         """The answer to a request."""
-        asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         given = {"Host": f"127.0.0.1:{self.port}"} | headers
         asked.putrequest("GET", path, skip_host=True)
         for name, value in given.items():
@@ -121,9 +121,9 @@ def test_a_page_shows_the_explorer_and_takes_it_with_it(served: Served) -> None:
         assert served.status("/static/css/xterm.css", Cookie=jar) == 200
         assert served.status("/", Cookie=jar) == 403  # whoever gets the cookie gets no explorer
         page.close()
-        until(lambda: not explorer.is_running(), 20)
+        until(lambda: not explorer.is_running(), 60)
     served.process.send_signal(signal.SIGTERM)
-    assert served.process.wait(20) == 0
+    assert served.process.wait(60) == 0
     assert served.process.stderr is not None
     assert "Ended: SIGTERM" in served.process.stderr.read()
 
@@ -141,7 +141,7 @@ def _fed(stream: Any, got: Any) -> None:
 
 def _until(page: Any, reached: Any) -> None:
     """Frames are heard while the page is waited for."""
-    for _ in range(400):
+    for _ in range(2_400):
         if reached():
             return
         page.wait_for_timeout(50)
@@ -154,11 +154,11 @@ def test_signals_end_it(command: Command, number: int) -> None:
     assert process.stdout is not None
     assert process.stdout.readline().startswith("http://127.0.0.1:")
     process.send_signal(number)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
 
 
 def test_it_ends_when_nobody_looks(command: Command) -> None:
-    got = command.real("serve", "--idle", "0.01", timeout=60)
+    got = command.real("serve", "--idle", "0.01", timeout=240)
     assert got.stdout.startswith("http://127.0.0.1:")
     assert "Ended: nobody has looked at it." in got.stderr
     assert "ssh -L" in got.stderr

@@ -49,7 +49,7 @@ def opened(cache: Path, tmp_path: Path) -> Any:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_and_gives_the_terminal_back(opened: Terminal, number: signal.Signals, code: int) -> None:
     opened.process.send_signal(number)
-    assert opened.process.wait(10) == code
+    assert opened.process.wait(60) == code
     time.sleep(0.2)
     said = b"".join(chunk for _, chunk in opened.chunks)
     for off in (b"\x1b[?1049l", b"\x1b[?1000l", b"\x1b[?25h"):
@@ -59,7 +59,7 @@ def test_a_signal_ends_it_and_gives_the_terminal_back(opened: Terminal, number: 
 @pytest.mark.worker
 def test_q_ends_it_with_zero(opened: Terminal) -> None:
     opened.press("q")
-    assert opened.process.wait(10) == 0
+    assert opened.process.wait(60) == 0
 
 
 @pytest.mark.worker
@@ -68,7 +68,7 @@ def test_a_closed_terminal_ends_it_and_its_jobs_go_on(cache: Path, tiny: Path, t
     terminal = Terminal(["explore", "--cache", str(cache)], tmp_path)
     shown(terminal, "capture")
     os.close(terminal._master)
-    terminal.process.wait(10)
+    terminal.process.wait(60)
     for one in ("capture", "decompose"):
         assert command.wait(jobs[one], "done", "failed")["state"] == "done"
     again = Terminal(["explore", "--cache", str(cache)], tmp_path)

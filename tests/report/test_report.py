@@ -162,7 +162,7 @@ def test_no_model_and_no_jax_is_loaded(made: Path, tmp_path: Path) -> None:
         f"code = main(['report', 'd6x4', '-o', {str(tmp_path / 'x.html')!r}, '--cache', {str(made)!r}]); "
         "print(code, sorted({'torch', 'jax', 'transformers', 'scipy', 'textual'} & set(sys.modules)))"
     )
-    got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert got.stdout.strip() == "0 []", got.stderr
 
 

@@ -120,7 +120,7 @@ def test_a_sweep_that_is_killed_leaves_its_jobs_going_and_joins_them(command, ca
     assert command.wait(sweep, "failed")["lost"]
     command.wait(capture.id, "done")
     command("jobs", "resume", sweep)
-    until(lambda: [one for one in _jobs(cache, "decompose") if one.status()["state"] == "done"], 120)
+    until(lambda: [one for one in _jobs(cache, "decompose") if one.status()["state"] == "done"], 300)
     if JobFolder(cache / "jobs" / sweep).status()["state"] == "running":
         worker_of(cache, sweep).send_signal(signal.SIGKILL)
         command.wait(sweep, "failed")

@@ -31,7 +31,7 @@ def test_a_capture_is_the_local_one_though_a_node_is_lost(command: Command, tiny
         how = ("--executor", "ray", "--ray-address", nodes.address, "--detach")
         job = JobFolder(command.cache / "jobs" / command.json("capture", str(tiny), *ASKED, *how)["job"])
         # A part is there, and another is being made where the lights go out.
-        until(lambda: list(job.shards.glob("batch-*.parquet")), 120)
+        until(lambda: list(job.shards.glob("batch-*.parquet")), 300)
         nodes.kill(until(lambda: nodes.with_one_of(witness.seen().at_work.values())))
         command.wait(job.id, "done")
     seen = witness.seen()
