@@ -155,8 +155,26 @@ CLAIMS = {
     "C4": "redundant units are dispensable",
     "C5": "it is learned",
     "C6": "synergy networks are efficient, redundancy networks modular",
+    "C8": "the dimension of representations turns in the middle layers, as synergy does",
+    "C9": "prompts of one structure and other words are most alike in the middle layers",
 }
 """What the literature claims of language models; the verdicts are tests on one run."""
+
+ATLAS_CLAIMS = {"C7": "the organisation is universal: it is found in models of every family"}
+"""What it claims of many models; the verdicts are tests over their cards."""
+
+SOURCES = {
+    "C1": ("arXiv:2601.06851v1", "arXiv:2603.29735v1"),
+    "C2": ("arXiv:2603.29735v1",),
+    "C3": ("arXiv:2601.06851v1", "arXiv:2603.29735v1"),
+    "C4": ("arXiv:2601.06851v1",),
+    "C5": ("arXiv:2601.06851v1",),
+    "C6": ("arXiv:2601.06851v1",),
+    "C7": ("arXiv:2601.06851v1", "arXiv:2603.29735v1"),
+    "C8": ("arXiv:2603.29735v2",),
+    "C9": ("arXiv:2603.29735v2",),
+}
+"""Where each claim is made, with its version: version 2 of arXiv:2603.29735 has geometry in place of the transition."""
 
 SUPPORTED, EXPLAINED, NOT_SUPPORTED, INCONCLUSIVE = (
     "supported",
@@ -172,8 +190,6 @@ NOT_JUDGED = "not judged"
 
 CONTROLS = ("free-running", "replayed")
 """How a subject with random weights is a control: answering by itself, or on the run's own tokens."""
-
-JOB_KINDS = ("capture", "decompose", "ablate", "ladder", "networks", "claims", "scores")
 
 JOB_STATES = ("queued", "running", "paused", "done", "failed", "cancelled")
 

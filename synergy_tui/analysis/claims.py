@@ -53,16 +53,18 @@ BUDGET = 0.1
 
 @dataclass(frozen=True)
 class Claim:
-    """The verdict on one claim. measure: what effect, low and high (a 95 % interval) are of, NaN where not measured.
-    n: prompts, levels or initialisations. holds_under, of: rankings (C6: densities) under which it is supported, among
-    those it was put to. missing: what an inconclusive one lacks. told: the numbers behind it. against: what speaks
-    against it."""
+    """The verdict on one claim. measure: what effect, low and high (an interval of coverage `level`) are of, NaN where
+    not measured. p: of the test behind the verdict, NaN where it has none. n: prompts, levels or initialisations.
+    holds_under, of: rankings (C6: densities) under which it is supported, among those it was put to. missing: what an
+    inconclusive one lacks. told: the numbers behind it. against: what speaks against it."""
 
     verdict: str
     measure: str = ""
     effect: float = NOTHING
     low: float = NOTHING
     high: float = NOTHING
+    level: float = 0.95
+    p: float = NOTHING
     n: int | None = None
     holds_under: tuple[str, ...] = ()
     of: tuple[str, ...] = ()
@@ -303,7 +305,7 @@ def _removed(one: Removal, budget: float | None = None) -> dict[str, Any]:
     else:
         told.append(f"{one.divergence:.3g} nats per token at {PRIMARY:.0%}, budget {budget:g}")
     random = one.area.get(CONTROL_ORDERS[0])
-    found: dict[str, Any] = {"measure": "area, × random (90 %)", "n": one.prompts}
+    found: dict[str, Any] = {"measure": "area, × random (90 %)", "level": 0.9, "n": one.prompts}
     if random is not None:
         found |= {"effect": random.ratio, "low": random.low, "high": random.high}
     return found | {"told": "; ".join(told), "of": (one.ranking,)}

@@ -16,6 +16,7 @@ PARTS = {
     "ablation": "C3, C4",
     "networks": "C6",
     "ladder": "C2",
+    "geometry": "C8, C9",
 }
 """Parts of a card, and the claims that need each."""
 
@@ -26,6 +27,7 @@ class Results(Struct, frozen=True, kw_only=True):
     surrogates: str | None = None
     ablation: str | None = None
     networks: str | None = None
+    geometry: str | None = None
     controls: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 

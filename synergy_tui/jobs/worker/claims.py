@@ -33,10 +33,12 @@ from synergy_tui.terms import (
     NOT_JUDGED,
     NULLS,
     ORDER_PARAMETERS,
+    SOURCES,
     VARYING_MEMORY,
 )
 
 NEEDS = {"C1": "surrogates", "C2": "ladder", "C3": "ablation", "C4": "ablation", "C5": "controls", "C6": "networks"}
+NEEDS |= {"C8": "geometry", "C9": "geometry"}
 """The part behind a claim."""
 
 
@@ -76,6 +78,8 @@ def work(job: JobFolder, spec: ClaimsSpec, progress: Progress) -> None:
             _over_null(contrasts), _of_controls(cache, kept, capture), spec.ranking, row["misleading"] or ()
         ),
         "C6": claims.c6(_differences(cache, there["networks"]), DENSITIES, prompts, row["misleading"] or ()),
+        "C8": claims.lacks("the geometry of the residual stream"),
+        "C9": claims.lacks("the geometry of the residual stream"),
     }
     doubts = _doubts(load.rows(cache, "SELECT name, value FROM confounds WHERE decomposition = $1", own))
     for null in load.rows(cache, "SELECT * FROM null_runs WHERE decomposition = $1 AND NOT ran", own):
@@ -122,9 +126,11 @@ def _row(card: str, name: str, one: Claim, missing: dict[str, str], against: lis
     lacking = one.missing
     if lacking and not lacking.startswith(NOT_JUDGED) and (why := missing.get(NEEDS[name])):
         lacking = f"{lacking} ({why})"
-    numbers = {key: _none(getattr(one, key)) for key in ("effect", "low", "high")}
+    numbers = {key: _none(getattr(one, key)) for key in ("effect", "low", "high", "p")}
+    numbers |= {"level": one.level if math.isfinite(one.low) or math.isfinite(one.high) else None}
     words = {"verdict": one.verdict, "measure": one.measure, "missing": lacking, "told": one.told, "n": one.n}
     lists = {"holds_under": list(one.holds_under), "of": list(one.of), "against": [*one.against, *against]}
+    lists |= {"source": list(SOURCES[name])}
     return {"card": card, "claim": name, "statement": CLAIMS[name], **words, **numbers, **lists}
 
 
