@@ -17,8 +17,14 @@ ENOUGH_SEEDS = 20
 
 ALPHA = 0.05
 
+UNCLEAR = 0.1
+"""One-sided p up to which a test that fails is inconclusive: more prompts or control sets might tell."""
+
 SAME = 1e-6
 """Control areas whose logarithms spread less than this are the same set over and over: rounding, no control."""
+
+BY_DIVERGENCE = "divergence"
+"""Why no more control sets are drawn: the claim is decided by the divergence with a quarter of the units removed."""
 
 REPLICATES = 1000
 
@@ -28,7 +34,8 @@ class AreaTest:
     """A targeted order's primary area against one control's. ratio: to the median control's area, NaN where an area is
     not positive. low, high: its interval, over prompts and control sets together; each end excludes 1 exactly where the
     one-sided p on its side is below 0.05 (two-sided 90 %). p: one-sided, that the target is above; below: that it is
-    below; NaN where the controls do not differ. seeds: control sets with an area."""
+    below; NaN where the controls do not differ. seeds: control sets with an area. stopped: where they are fewer than
+    the budget, why these were enough, one of the reasons in sequential.py."""
 
     ratio: float
     low: float
@@ -36,6 +43,7 @@ class AreaTest:
     p: float
     below: float
     seeds: int
+    stopped: str = ""
 
 
 def area(fractions: np.ndarray, divergence: np.ndarray, upper: float) -> float:
@@ -50,6 +58,20 @@ def area(fractions: np.ndarray, divergence: np.ndarray, upper: float) -> float:
     inside = x < upper
     x_cut, y_cut = np.append(x[inside], upper), np.append(y[inside], np.interp(upper, x, y))
     return float(np.trapezoid(y_cut, x_cut))
+
+
+def by_prompt(
+    fractions: Float[np.ndarray, " fractions"], divergence: Float[np.ndarray, "*sets fractions prompts"], upper: float
+) -> Float[np.ndarray, "*sets prompts"]:
+    """Areas of each prompt; the area is linear in the divergences."""
+    weights = np.array([area(fractions, unit, upper) for unit in np.eye(len(fractions))])
+    return np.asarray(np.einsum("f,...fp->...p", weights, divergence))
+
+
+def upward(order: str) -> bool:
+    """Whether an order is tested to be above its controls: redundancy-first and orders that begin with a ranking's
+    lowest are tested to be below."""
+    return order != "redundancy-first" and not order.endswith("-last")
 
 
 def area_test(
@@ -100,12 +122,12 @@ def drawn_prompts(prompts: int, seed: int, replicates: int = REPLICATES) -> Floa
     return np.random.default_rng(seed).multinomial(prompts, np.full(prompts, 1 / prompts), size=replicates) / prompts
 
 
-def verdict(order: str, own: float, tests: dict[str, AreaTest]) -> str:
+def verdict(order: str, own: float, tests: dict[str, AreaTest], stopped: str = "") -> str:
     """One sentence on a targeted order from its primary area and its tests by control. Synergy-first is tested upwards
     (disproportionate), redundancy-first and orders that begin with a ranking's lowest downwards (less than its
     controls), a marked set upwards, by its divergence when all of it is removed. What is missing comes before any
-    result."""
-    upward = order != "redundancy-first" and not order.endswith("-last")
+    result. stopped: that and why fewer sets were drawn than the budget."""
+    above = upward(order)
     what = "divergence of the whole set" if order == "marked" else f"area over [0, {PRIMARY}]"
     if not np.isfinite(own):
         return f"{order}: inconclusive, its curve has no {what}; give fractions up to {PRIMARY}."
@@ -113,17 +135,20 @@ def verdict(order: str, own: float, tests: dict[str, AreaTest]) -> str:
         return f"{order}: inconclusive, no controls; add random and layer-matched."
     if not all(np.isfinite(test.ratio) for test in tests.values()):
         return f"{order}: inconclusive, the {what}, of it or of a control, is not positive or has no value."
-    p = {name: test.p if upward else test.below for name, test in tests.items()}
+    p = {name: test.p if above else test.below for name, test in tests.items()}
     told = (f"{test.ratio:.2f}× {name}{_told(p[name])}" for name, test in tests.items())
     head = f"{order}: {what} is {', '.join(told)}"
     if missing := [name for name in ("random", "layer-matched") if name not in tests]:
         return f"{head}: inconclusive, no control {' and '.join(missing)}."
-    if few := [test.seeds for test in tests.values() if test.seeds < ENOUGH_SEEDS]:
+    if few := [test.seeds for test in tests.values() if test.seeds < ENOUGH_SEEDS and not test.stopped]:
         return f"{head}: inconclusive, too few controls ({min(few)} of {ENOUGH_SEEDS} seeds)."
     if same := [name for name, value in p.items() if not np.isfinite(value)]:
         return f"{head}: inconclusive, the {' and '.join(same)} sets do not differ from each other (no freedom)."
-    claim = "disproportionate" if upward else "less than its controls"
-    return f"{head}: {claim if all(value < ALPHA for value in p.values()) else f'not {claim}'}."
+    claim = "disproportionate" if above else "less than its controls"
+    called = claim if all(value < ALPHA for value in p.values()) else f"not {claim}"
+    if any(test.stopped == BY_DIVERGENCE for test in tests.values()):
+        called = f"inconclusive on whether it is {claim}"
+    return f"{head}: {called}{f'; {stopped}' if stopped else ''}."
 
 
 def _told(p: float) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import t as student
 
-from synergy_tui.analysis.areas import ALPHA, ENOUGH_SEEDS, PRIMARY, SAME, AreaTest
+from synergy_tui.analysis.areas import ALPHA, BY_DIVERGENCE, ENOUGH_SEEDS, PRIMARY, SAME, UNCLEAR, AreaTest
 from synergy_tui.analysis.effects import Effect, deciding
 from synergy_tui.analysis.networks import Difference
 from synergy_tui.analysis.profile import SIDES
@@ -229,9 +229,6 @@ def c2(ladder: Climb | None) -> Claim:
 
 # C3: ablating synergistic units is disproportionate. C4: redundant units are dispensable.
 
-UNCLEAR = 0.1
-"""One-sided p up to which a test that fails is inconclusive: more prompts or control sets might tell."""
-
 
 @dataclass(frozen=True)
 class Removal:
@@ -276,6 +273,8 @@ def c4(redundancy_first: Removal | None, budget: float = BUDGET) -> Claim:
         return lacks(why, **known)
     if math.isfinite(one.divergence) and one.divergence >= budget:
         return Claim(NOT_SUPPORTED, **known)
+    if any(test.stopped == BY_DIVERGENCE for test in one.area.values()):
+        return lacks("more control sets: none were drawn beyond a smaller budget; ablate anew", **known)
     if (refused := _refused([test.below for test in one.area.values()], known)) is not None:
         return refused
     if not math.isfinite(one.divergence):
@@ -300,6 +299,8 @@ def _removed(one: Removal, budget: float | None = None) -> dict[str, Any]:
     for name, test in one.area.items():
         ends = f" [{test.low:.2f}, {test.high:.2f}]" if math.isfinite(test.low) else ""
         told.append(f"area ×{test.ratio:.2f}{ends} {name}{_p(test.p if upward else test.below)}")
+    if early := [f"{test.seeds} {name}" for name, test in one.area.items() if test.stopped]:
+        told.append(f"stopped after {', '.join(early)} of {ENOUGH_SEEDS} sets: decided")
     if upward:
         told += [f"accuracy below {name}{_p(one.accuracy[name])}" for name in one.accuracy]
     else:
@@ -315,8 +316,9 @@ def _too_little(one: Removal) -> str:
     """What is missing for the tests of an order's area to say anything."""
     if absent := [name for name in CONTROL_ORDERS if name not in one.area]:
         return f"controls {' and '.join(absent)}"
-    if (few := min(test.seeds for test in one.area.values())) < ENOUGH_SEEDS:
-        return f"too few controls: {few} of {ENOUGH_SEEDS} seeds"
+    # Fewer are enough where the sequential rule has decided (sequential.py).
+    if few := [test.seeds for test in one.area.values() if test.seeds < ENOUGH_SEEDS and not test.stopped]:
+        return f"too few controls: {min(few)} of {ENOUGH_SEEDS} seeds"
     if same := [name for name, test in one.area.items() if not math.isfinite(test.p)]:
         return f"{' and '.join(same)} sets that differ from each other, and areas above 0"
     if one.prompts < 2:

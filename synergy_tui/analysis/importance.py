@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import rankdata
 
-from synergy_tui.analysis.areas import REPLICATES, AreaTest, area, area_test, drawn_prompts
+from synergy_tui.analysis.areas import REPLICATES, AreaTest, area_test, by_prompt, drawn_prompts
 from synergy_tui.analysis.bootstrap import ends
 from synergy_tui.analysis.frequencies import wilson
 
@@ -39,9 +39,7 @@ def area_ratio(
 ) -> AreaTest:
     """Area of the target's divergence over [0, upper] against its control sets', prompts paired: what a prompt does to
     all sets alike cancels. A single fraction equal to `upper` compares the divergences there."""
-    # The area is linear in the divergences, so it is taken of each prompt once.
-    weights = np.array([area(fractions, unit, upper) for unit in np.eye(len(fractions))])
-    return area_test(weights @ target, np.einsum("f,sfp->sp", weights, controls), seed)
+    return area_test(by_prompt(fractions, target, upper), by_prompt(fractions, controls, upper), seed)
 
 
 def correlation(

@@ -147,10 +147,24 @@ def worth(chance: np.random.Generator, layers: int = 30) -> np.ndarray:
     return by_layer * important * chance.lognormal(0, 0.5, UNITS) / (3 * UNITS)
 
 
-def removal(chance: np.random.Generator, importance: np.ndarray, order: np.ndarray) -> Removal:
-    """A targeted order, 20 random and 20 layer-matched sets: divergence grows faster than the sum of what is removed,
-    prompts differ by a factor that all sets share and by 10 % that they do not; a task is lost with a probability that
-    grows with what was removed."""
+def curves(
+    chance: np.random.Generator, importance: np.ndarray, order: np.ndarray
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """(areas by prompt of a targeted order, and of its 20 random and 20 layer-matched sets): divergence grows faster
+    than the sum of what is removed, prompts differ by a factor that all sets share and by 10 % that they do not."""
+    area = _area_of(chance, importance)
+    sets = _sets(chance, order)
+    own = area(order)
+    return own, {name: np.stack([area(of) for of in some]) for name, some in sets.items()}
+
+
+def _sets(chance: np.random.Generator, order: np.ndarray) -> dict[str, list[np.ndarray]]:
+    layer = np.arange(UNITS) // 9
+    sets = {"random": [chance.permutation(UNITS) for _ in range(SEEDS)]}
+    return sets | {"layer-matched": [_matched(chance, order, layer) for _ in range(SEEDS)]}
+
+
+def _area_of(chance: np.random.Generator, importance: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     factor = chance.lognormal(0, 0.3, PROMPTS)
 
     def area(of: np.ndarray) -> np.ndarray:
@@ -158,13 +172,19 @@ def removal(chance: np.random.Generator, importance: np.ndarray, order: np.ndarr
         whole = areas.area(np.array(FRACTIONS), lost + 2 * lost**2, areas.PRIMARY)
         return whole * factor * chance.lognormal(0, 0.1, PROMPTS)
 
+    return area
+
+
+def removal(chance: np.random.Generator, importance: np.ndarray, order: np.ndarray) -> Removal:
+    """A targeted order, 20 random and 20 layer-matched sets, as in `curves`; a task is lost with a probability that
+    grows with what was removed."""
+    area = _area_of(chance, importance)
+
     def accuracy(of: np.ndarray) -> float:
         chances = 0.8 * np.exp(-importance[of[: round(0.25 * UNITS)]].sum() / 0.25)
         return float(chance.binomial(TASKS, chances) / TASKS)
 
-    layer = np.arange(UNITS) // 9
-    sets = {"random": [chance.permutation(UNITS) for _ in range(SEEDS)]}
-    sets["layer-matched"] = [_matched(chance, order, layer) for _ in range(SEEDS)]
+    sets = _sets(chance, order)
     own, right = area(order), accuracy(order)
     tests = {name: areas.area_test(own, np.stack([area(of) for of in some])) for name, some in sets.items()}
     worse = {name: areas.rank_test(right, np.array([accuracy(of) for of in sets[name]])) for name in CONTROL_ORDERS}

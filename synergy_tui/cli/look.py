@@ -274,7 +274,7 @@ def doctor(cache: Path | None, as_json: bool) -> None:
     type=click.Choice(
         [
             *("ablation", "cache", "calibration", "capture", "difficulty", "executors", "explorer", "ladders"),
-            *("parity", "phiid", "scale", "truth"),
+            *("parity", "phiid", "scale", "sequential", "truth"),
         ]
     ),
     metavar="NAME",
@@ -284,7 +284,7 @@ def bench(name: str, cache: Path | None, as_json: bool) -> None:
     """Measure on this machine: what is compared is interleaved in one run, so trust the ratios.
 
     NAME is ablation, cache, calibration, capture, difficulty, executors, explorer, ladders, parity, phiid,
-    scale, or truth. Scale measures nothing: it simulates jobs on 1 to 512 GPUs.
+    scale, sequential, or truth. Scale measures nothing: it simulates jobs on 1 to 512 GPUs.
 
     \b
     Example:  synergy-tui bench phiid

@@ -26,10 +26,12 @@ _PAIR_BYTES, _VALUE_BYTES = 78.0, 4.2
 
 @dataclass(frozen=True)
 class Cost:
-    """seconds: None where nothing is known about the device. disk: bytes kept."""
+    """seconds: None where nothing is known about the device. disk: bytes kept. at_most: whether it may end earlier, so
+    that these are bounds."""
 
     seconds: float | None
     disk: float
+    at_most: bool = False
 
     def __str__(self) -> str:
         return f"{self.time}, {self.disk / 1e6:,.1f} MB of disk"
@@ -37,7 +39,11 @@ class Cost:
     @property
     def time(self) -> str:
         """The time alone."""
-        return "time unknown on this device" if self.seconds is None else f"about {_time(self.seconds)}"
+        return (
+            "time unknown on this device"
+            if self.seconds is None
+            else f"{'at most ' * self.at_most}about {_time(self.seconds)}"
+        )
 
     @property
     def brief(self) -> str:
@@ -49,7 +55,8 @@ def total(costs: Iterable[Cost]) -> Cost:
     """What several jobs cost together. Its time is unknown where one of theirs is."""
     costs = list(costs)
     known = [one.seconds for one in costs if one.seconds is not None]
-    return Cost(sum(known) if len(known) == len(costs) else None, sum(one.disk for one in costs))
+    seconds = sum(known) if len(known) == len(costs) else None
+    return Cost(seconds, sum(one.disk for one in costs), any(one.at_most for one in costs))
 
 
 def capture(geometry: dict[str, Any], prompts: int, steps: int, device: str, cores: int, fetch: float = 0.0) -> Cost:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from synergy_tui.jobs.devices import choose, cores
 from synergy_tui.jobs.plan.base import Plan
 from synergy_tui.jobs.plan.subjects import enough, evenly, processes_of, replayable, source_of, subject_of
 from synergy_tui.jobs.rankings import rankings
-from synergy_tui.jobs.specs.ablate import AblateRequest, AblateSpec
+from synergy_tui.jobs.specs.ablate import DECIDED, AblateRequest, AblateSpec
 from synergy_tui.settings import user_path
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
@@ -27,9 +28,16 @@ from synergy_tui.tasks.graded import Task
 from synergy_tui.units import Naming, UnitName
 
 
-def ablate(cache: Cache, data: Path, request: AblateRequest, sparing: bool = False) -> Plan[AblateSpec]:
+def ablate(
+    cache: Cache,
+    data: Path,
+    request: AblateRequest,
+    sparing: bool = False,
+    dispensable: float | None = None,
+) -> Plan[AblateSpec]:
     """Removal orders of a decomposition, replayed on its capture's responses. `data`: folder of the built-in subjects.
-    `sparing`: leaves out tasks where no order stands out. Raises UsageError for what cannot be done."""
+    `sparing`: leaves out tasks where no order stands out. `dispensable`: of AblateSpec. What it costs is the cost of
+    all control sets, whenever it stops. Raises UsageError for what cannot be done."""
     device = choose(request.device)
     capture_id = load.find(cache, "capture", request.decomposition)
     row = load.one(cache, "capture", capture_id)
@@ -75,13 +83,14 @@ def ablate(cache: Cache, data: Path, request: AblateRequest, sparing: bool = Fal
         conditions=(*made, *pairs),
         graded=_graded(request),
         sparing=sparing,
+        dispensable=dispensable if request.stop == DECIDED else None,
     )
     tokens = sum(one["tokens"] for one in chosen)
     units = len(layer_of)
     if pairs and load.single_costs(cache, spec.like(), shape[0] * shape[1]) is not None:
         units = min(units, 4 * len(pairs))  # those of the pairs and of their controls
     price = cost.ablate(subject, _passes(spec, units), tokens, _generated(spec), device, cores())
-    return Plan(spec, price, len(layer_of))
+    return Plan(spec, replace(price, at_most=request.stop == DECIDED), len(layer_of))
 
 
 _OF_A_PASS = 0.6

@@ -16,10 +16,10 @@ from synergy_tui.jobs.plan.base import Plan
 from synergy_tui.jobs.plan.controls import controls
 from synergy_tui.jobs.plan.decompositions import allowed_nulls, decompose_finished
 from synergy_tui.jobs.plan.difficulties import difficulty
-from synergy_tui.jobs.plan.links import Link, finished
+from synergy_tui.jobs.plan.links import Link, finished, results
 from synergy_tui.jobs.plan.networks import networks
 from synergy_tui.jobs.plan.subjects import processes_of
-from synergy_tui.jobs.specs.ablate import AblateRequest
+from synergy_tui.jobs.specs.ablate import ALL, DECIDED, AblateRequest
 from synergy_tui.jobs.specs.claims import PARTS, ClaimsRequest, ClaimsSpec, Results
 from synergy_tui.jobs.specs.decompose import DecomposeRequest
 from synergy_tui.jobs.specs.ladder import LadderRequest
@@ -103,10 +103,13 @@ def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
             ranking=request.ranking,
             prompts=min(PROMPTS, capture["valid_prompts"]),
             tasks=_tasks(own),
+            stop=DECIDED,
             **more,
         )
         # Accuracy decides nothing where the area is not above its controls, and takes longer than the area.
-        return [Link("ablation", ablate(cache, data, asked, sparing=True))]
+        made = ablate(cache, data, asked, sparing=True, dispensable=request.budget)
+        # One with all its control sets is as good.
+        return [Link("ablation", made, found=None if fresh else results(cache).get(made.spec.replace(stop=ALL).hash))]
 
     def of_networks() -> list[Link]:
         return [Link("networks", networks(cache, NetworksRequest(decomposition=base, **more)))]

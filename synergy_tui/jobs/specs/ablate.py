@@ -17,6 +17,12 @@ from synergy_tui.tasks.graded import ANSWER, Task
 
 Fraction = Annotated[float, Meta(gt=0, le=1)]
 
+DECIDED, ALL = STOPS = ("decided", "all")
+"""When no more control sets are drawn: once the verdict is decided, or when there are as many as seeds."""
+
+MOST_SEEDS = 20
+"""Seeds of a control for which the rule that stops early is worked out (analysis/sequential.py)."""
+
 STRONGEST = 20
 """Pairs that are removed by each score unless told."""
 
@@ -46,6 +52,14 @@ class AblateRequest(Request, frozen=True, kw_only=True):
         0.2,
         0.25,
     )
+    stop: Annotated[
+        str,
+        Option(
+            "When no more control sets are drawn: all, or decided: 5 at a time, until the verdict is certain.",
+            choices=STOPS,
+            what="rule to stop by",
+        ),
+    ] = ALL
     ranking: Annotated[
         str, Option("Ranking behind synergy-first and others.", choices=terms.RANKINGS, what="ranking", main=True)
     ] = terms.RANKINGS[0]
@@ -111,6 +125,11 @@ class AblateRequest(Request, frozen=True, kw_only=True):
                 "a marked set and the removal order `marked` go together",
                 "mark units (--units 3.1,3.4), or leave it out",
             )
+        if self.stop == DECIDED and self.seeds != MOST_SEEDS:
+            raise UsageError(
+                f"stopping when the verdict is decided is worked out for {MOST_SEEDS} seeds, not {self.seeds}",
+                "leave out --seeds, or draw --stop all",
+            )
         if terms.PAIRS not in self.orders and (self.pairs_by or self.pairs != STRONGEST):
             raise UsageError("pairs are described, and none are removed", "add the removal order `pairs`")
         check_divided(self.tensor_parallel, self.device)
@@ -133,7 +152,8 @@ class AblateSpec(AblateRequest, Spec, frozen=True, kw_only=True):
     replayed. marked: unit numbers of the user's set. conditions: the sets of units, in the order in which they are
     removed, but for the controls of pairs, which are matched by what single units cost. graded: tasks that the ablated
     subject answers. most: sets measured at most for a plan. sparing: whether tasks are left out where no order stands
-    out."""
+    out. dispensable: divergence with a quarter of the units removed from which on redundancy-first needs no more
+    controls, where `stop` is decided: C4's budget."""
 
     KIND: ClassVar[str] = "ablate"
     REQUEST: ClassVar[type[Request]] = AblateRequest
@@ -175,6 +195,7 @@ class AblateSpec(AblateRequest, Spec, frozen=True, kw_only=True):
     graded: tuple[Task, ...] = ()
     most: int = 150
     sparing: bool = False
+    dispensable: float | None = None
 
     @property
     def processes(self) -> int:
@@ -206,6 +227,8 @@ class AblateSpec(AblateRequest, Spec, frozen=True, kw_only=True):
         found = super().identity()
         if terms.PAIRS not in self.orders:
             found = {name: value for name, value in found.items() if name not in ("pairs", "pairs_by")}
+        if self.stop == ALL:
+            found = {name: value for name, value in found.items() if name not in ("stop", "dispensable")}
         length = found.pop("answer_steps")
         if self.graded:
             found |= {"answer_steps": length, "grading": terms.GRADING}

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from synergy_tui.ablation import compression
 from synergy_tui.ablation.condition import Condition, answered
+from synergy_tui.analysis.sequential import LOOKS
 from synergy_tui.capture.generate import generate
 from synergy_tui.errors import JobError
 from synergy_tui.jobs import parts
@@ -20,10 +21,11 @@ from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.parts import Content
 from synergy_tui.jobs.rankings import rankings
 from synergy_tui.jobs.specs import AblateSpec
+from synergy_tui.jobs.specs.ablate import DECIDED
 from synergy_tui.jobs.worker import ablate_pairs, ablate_rows
 from synergy_tui.jobs.worker.answering import Examination
 from synergy_tui.jobs.worker.comparing import Removal, Scored, comparisons
-from synergy_tui.jobs.worker.conditions import Bench
+from synergy_tui.jobs.worker.conditions import Bench, Group, drawn
 from synergy_tui.jobs.worker.executors.crew import Crew
 from synergy_tui.jobs.worker.executors.making import Given, Hearing, Report, Wanted
 from synergy_tui.jobs.worker.lab import OWN_ANSWERS, Lab
@@ -145,7 +147,6 @@ def work(job: JobFolder, spec: AblateSpec, progress: Progress, crew: Crew | None
     capture = load.one(cache, "capture", spec.capture)
     shape = (capture["layers"], capture["units_per_layer"])
     layer_of = load.layers_of_units(cache, spec.capture)
-    conditions = list(spec.conditions)
     texts = load.replayable(cache, spec.capture)
     crew.begin(sys.modules[__name__], spec, gather(cache, spec))
     bench = Bench(job, spec, shape, crew, progress)
@@ -153,8 +154,7 @@ def work(job: JobFolder, spec: AblateSpec, progress: Progress, crew: Crew | None
     upper = 0.75 if _more(spec) else 0.96
     most = 0.1 + (upper - 0.1) * _share(spec, len(layer_of))
     told = f"{len(layer_of)} units in {capture['layers']} layers"
-    detail = f"{told}, {len(conditions)} conditions × {len(spec.replayed)} prompts"
-    tables = bench.measured(conditions, name="ablate", detail=detail, share=(0.1, most))
+    conditions, tables = _measured(bench, told, (0.1, most))
     more: dict[str, Any] = {}
     if PAIRS in spec.orders:
         measured = list(zip(conditions, tables, strict=True))
@@ -162,7 +162,7 @@ def work(job: JobFolder, spec: AblateSpec, progress: Progress, crew: Crew | None
         more |= pairs.found
         conditions += [one for one, _ in pairs.sweep]
         tables += [table for _, table in pairs.sweep]
-    asked = answered(conditions)
+    asked = answered(spec.conditions)
     if spec.graded:
         if spec.sparing and not ablate_rows.disproportionate(spec, conditions, tables):
             more["unasked"] = True
@@ -210,6 +210,27 @@ def _compared(
     return comparisons(removal, Scored(scoring, *load.scoring(cache, scoring, len(alone))), layer_of)
 
 
+def _measured(bench: Bench, told: str, share: tuple[float, float]) -> tuple[list[Condition], list[pa.Table]]:
+    """The conditions that are measured, and their tables: all of the spec, or controls until the verdict is decided."""
+    spec, (first, last) = bench.spec, share
+    found: dict[Condition, pa.Table] = {}
+
+    def measure(some: list[Condition], look: int) -> None:
+        begun = len(found) / len(spec.conditions)
+        ended = begun + len(some) / len(spec.conditions)
+        part = (first + (last - first) * begun, first + (last - first) * ended)
+        which = f", look {look + 1} of at most {len(LOOKS)}" if spec.stop == DECIDED else ""
+        detail = f"{told}, {len(some)} conditions × {len(spec.replayed)} prompts{which}"
+        tables = bench.measured(some, name="ablate", detail=detail, share=part)
+        found.update(zip(some, tables, strict=True))
+
+    def wanted(made: list[Condition]) -> set[Group]:
+        return ablate_rows.wanted(spec, ablate_rows.courses(spec, list(found.items())))
+
+    conditions = drawn(spec, spec.conditions, measure, wanted)
+    return conditions, [found[one] for one in conditions]
+
+
 def _share(spec: AblateSpec, units: int) -> float:
     """Of the conditions, those that are known before pairs have controls."""
     if PAIRS not in spec.orders:
@@ -224,8 +245,9 @@ def _more(spec: AblateSpec) -> bool:
 
 
 def _examined(bench: Bench, conditions: list[Condition]) -> dict[str, Any]:
-    """Grades of the answers to the graded tasks: intact on all of them, ablated on those of categories it can do."""
-    tasks = list(bench.spec.graded)
+    """Grades of the answers to the graded tasks: intact on all of them, ablated on those of categories it can do, and
+    under as many controls as the verdict on accuracy needs. The total of the stage is that of all controls."""
+    spec, tasks = bench.spec, list(bench.spec.graded)
     name = "tasks-intact"
     detail = f"{len(tasks)} tasks"
     wanted = [Wanted(name, given={"do": "grades", "units": None, "tasks": None})]
@@ -235,14 +257,20 @@ def _examined(bench: Bench, conditions: list[Condition]) -> dict[str, Any]:
     can = able(tasks, intact)
     some = [one for one in tasks if one.category in can]
     before = [one for one, task in zip(intact, tasks, strict=True) if task.category in can]
-    found: list[tuple[Condition, list[str]]] = []
-    if some:
-        ids = [one.id for one in some]
-        names = {f"tasks-{one.shard}": one for one in conditions}
-        given = {"do": "grades", "tasks": ids}
+    found: dict[Condition, list[str]] = {}
+
+    def measure(chosen: list[Condition], look: int) -> None:
+        names = {f"tasks-{one.shard}": one for one in chosen}
+        given = {"do": "grades", "tasks": [one.id for one in some]}
         bench.made([Wanted(name, given=given | {"units": one.units}) for name, one in names.items()], "grade")
-        found = [(one, bench.column(name, "grade")) for name, one in names.items()]
-    return {"tasks": tasks, "intact": intact, "able": some, "before": before, "examined": found}
+        found.update({one: bench.column(name, "grade") for name, one in names.items()})
+
+    def wanted(made: list[Condition]) -> set[Group]:
+        return ablate_rows.wanted(spec, ablate_rows.accuracy_courses(spec, list(found.items())))
+
+    chosen = drawn(spec, conditions, measure, wanted) if some else []
+    examined = [(one, found[one]) for one in chosen]
+    return {"tasks": tasks, "intact": intact, "able": some, "before": before, "examined": examined}
 
 
 def _answers(bench: Bench, conditions: list[Condition]) -> list[dict[str, Any]]:

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Float
 
 from synergy_tui.ablation import orders
 from synergy_tui.ablation.condition import Condition
-from synergy_tui.analysis import areas, importance
-from synergy_tui.analysis.claims import UNCLEAR
+from synergy_tui.analysis import areas, importance, sequential
+from synergy_tui.analysis.areas import UNCLEAR
 from synergy_tui.analysis.importance import Estimate
 from synergy_tui.analysis.ladder import MOST_UNFINISHED
+from synergy_tui.analysis.sequential import Course, Evidence
 from synergy_tui.jobs.specs import AblateSpec
+from synergy_tui.jobs.specs.ablate import DECIDED
+from synergy_tui.jobs.worker.conditions import Group, group
 from synergy_tui.jobs.worker.record import versions
 from synergy_tui.terms import CONTROL_ORDERS, SWEEPS, TARGETED_ORDERS
 
 MEASURED = ("divergence", "top1", "surprisal_change")
 
 Rows = list[dict[str, Any]]
+
+Measured = Sequence[tuple[Condition, pa.Table]]
+"""Conditions with what was measured under them."""
 
 
 def rows(
@@ -39,11 +48,12 @@ def rows(
     along = [(one, table) for one, table in zip(conditions, tables, strict=True) if one.fraction is not None]
     curves, by_prompt = _curves(along)
     all_areas = _areas([one for one, _ in along], curves)
-    ratios = _ratios(spec, along, categories)
+    looked = courses(spec, along)
+    ratios = _ratios(spec, along, categories, looked)
     sweeps, correlations = _sweeps(conditions, tables, layer_of, shape, scores)
     accuracy, changes, exam = _accuracy(spec, more)
     sentences = [
-        _verdict(spec.orders, curves, all_areas, ratios, [one for one, _ in along], layer_of),
+        _verdict(spec.orders, curves, all_areas, ratios, [one for one, _ in along], layer_of, looked),
         _shared(spec, ratios),
         *exam,
         *_predicted(correlations, spec.ranking),
@@ -66,6 +76,10 @@ def rows(
         "orders": list(spec.orders),
         "fractions": list(spec.fractions),
         "seeds": spec.seeds,
+        "stop": spec.stop,
+        "drawn": _control_sets(conditions),
+        "drawn_of": _control_sets(spec.conditions),
+        "stopped": "; ".join(f"{name} {one.told}" for name, one in looked.items() if one.told) or None,
         "prompts": len(spec.replayed),
         "seed": spec.seed,
         "verdict": " ".join(one for one in sentences if one),
@@ -135,12 +149,21 @@ def _areas(conditions: Sequence[Condition], curves: Rows) -> Rows:
     return out
 
 
-def _ratios(spec: AblateSpec, along: Sequence[tuple[Condition, pa.Table]], categories: dict[int, str]) -> Rows:
-    """Targeted orders against each control, overall and by category of the prompts."""
+@dataclass(frozen=True)
+class _Held:
+    """A targeted order and one control's sets, in the order of their seeds: areas by prompt."""
+
+    order: str
+    control: str
+    own: Float[np.ndarray, " prompts"]
+    sets: Float[np.ndarray, "sets prompts"]
+
+
+def _held(spec: AblateSpec, along: Measured) -> list[_Held]:
+    """Every targeted order against each of its controls, as far as they were measured."""
     curves: dict[tuple[Any, ...], dict[float, np.ndarray]] = {}
     for one, table in along:
         curves.setdefault((one.order, one.target, one.seed), {})[one.fraction or 0.0] = table["divergence"].to_numpy()
-    names = np.array([categories.get(prompt, "") for prompt in spec.replayed])
     out = []
     for name in spec.orders:
         own = curves.get((name, None, None))
@@ -157,19 +180,73 @@ def _ratios(spec: AblateSpec, along: Sequence[tuple[Condition, pa.Table]], categ
                 continue
             mine = np.array([own[share] for share in shares])
             theirs = np.array([[one[share] for share in shares] for one in others])
-            for category in (None, *sorted(set(names) - {""})):
-                chosen = np.ones(len(names), bool) if category is None else names == category
-                found = importance.area_ratio(np.array(shares), mine[:, chosen], theirs[:, :, chosen], upper)
-                row = {"removal_order": name, "control": control, "category": category, "prompts": int(chosen.sum())}
-                ends = {"ratio": found.ratio, "low": _finite(found.low), "high": _finite(found.high)}
-                out.append(row | ends | {"p_above": found.p, "p_below": found.below, "seeds": found.seeds})
+            found = (areas.by_prompt(np.array(shares), one, upper) for one in (mine, theirs))
+            out.append(_Held(name, control, *found))
     return out
+
+
+def courses(spec: AblateSpec, measured: Measured) -> dict[str, Course]:
+    """By targeted order, how far its controls were looked at; none where all control sets are drawn."""
+    if spec.stop != DECIDED:
+        return {}
+    along = [(one, table) for one, table in measured if one.fraction is not None]
+    evidence: dict[str, dict[str, Evidence]] = {}
+    for one in _held(spec, along):
+        found = sequential.of_areas(one.own, one.sets, areas.upward(one.order))
+        evidence.setdefault(one.order, {})[one.control] = found
+    return {name: sequential.course(some, _dispensed(spec, name, along)) for name, some in evidence.items()}
+
+
+def _dispensed(spec: AblateSpec, order: str, along: Measured) -> bool:
+    """Whether C4 is decided by the divergence alone."""
+    if order != "redundancy-first" or spec.dispensable is None:
+        return False
+    own = [table for one, table in along if (one.order, one.fraction) == (order, areas.PRIMARY)]
+    return any(float(np.mean(table["divergence"].to_numpy())) >= spec.dispensable for table in own)
+
+
+def wanted(spec: AblateSpec, looked: dict[str, Course]) -> set[Group]:
+    """Groups of control sets of which more are needed: those of tests that are undecided, and those that no test asks
+    for, which are drawn whole."""
+    groups = {group(one) for one in spec.conditions if one.seed is not None}
+    asked = {_group(name, control) for name, one in looked.items() for control in one.seen}
+    return groups - asked | {_group(name, control) for name, one in looked.items() for control in one.wanted}
+
+
+def _group(order: str, control: str) -> Group:
+    return control, order if control == "layer-matched" else None
+
+
+def _ratios(spec: AblateSpec, along: Measured, categories: dict[int, str], looked: dict[str, Course]) -> Rows:
+    """Targeted orders against each control, overall and by category of the prompts; of controls that were looked at
+    the sets up to the last look, at which p is valid."""
+    names = np.array([categories.get(prompt, "") for prompt in spec.replayed])
+    out = []
+    for one in _held(spec, along):
+        course = looked.get(one.order)
+        count = course.seen[one.control] if course else len(one.sets)
+        for category in (None, *sorted(set(names) - {""})):
+            chosen = np.ones(len(names), bool) if category is None else names == category
+            own, sets = one.own[chosen], one.sets[:count, chosen]
+            if course and category is None:
+                found = sequential.tested(own, sets, areas.upward(one.order), count, course.why[one.control])
+            else:
+                found = areas.area_test(own, sets)
+            row = {"removal_order": one.order, "control": one.control, "category": category}
+            row |= {"prompts": int(chosen.sum()), "seeds_of": spec.seeds, "stopped": found.stopped or None}
+            ends = {"ratio": found.ratio, "low": _finite(found.low), "high": _finite(found.high)}
+            out.append(row | ends | {"p_above": found.p, "p_below": found.below, "seeds": found.seeds})
+    return out
+
+
+def _control_sets(conditions: Sequence[Condition]) -> int:
+    return len({(one.order, one.target, one.seed) for one in conditions if one.seed is not None})
 
 
 def disproportionate(spec: AblateSpec, conditions: Sequence[Condition], tables: Sequence[pa.Table]) -> bool:
     """Whether synergy-first may be above both its controls, so that accuracy decides the rest of C3."""
     along = [(one, table) for one, table in zip(conditions, tables, strict=True) if one.fraction is not None]
-    tested = [one for one in _ratios(spec, along, {}) if one["removal_order"] == "synergy-first"]
+    tested = [one for one in _ratios(spec, along, {}, courses(spec, along)) if one["removal_order"] == "synergy-first"]
     return not any(one["p_above"] > UNCLEAR for one in tested)
 
 
@@ -236,10 +313,11 @@ def _accuracy(spec: AblateSpec, more: dict[str, Any]) -> tuple[Rows, Rows, list[
     if told := _cut_off(spec, more["before"], "the intact subject's"):
         return out, [], ["Accuracy: " + told[0]]
     examined = more["examined"]
+    looked = accuracy_courses(spec, examined)
     for one, grades in examined:
         out += _by_category(one.key(), more["able"], grades, able)
     before = accuracy(more["before"]).value
-    right = {(one.order, one.target, one.seed): np.array([g == "right" for g in gs], float) for one, gs in examined}
+    right = _right(examined)
     changes, sentences = [], []
     for name in spec.orders:
         own = right.get((name, None, None))
@@ -252,10 +330,14 @@ def _accuracy(spec: AblateSpec, more: dict[str, Any]) -> tuple[Rows, Rows, list[
             found = [value for (order, whose, _), value in right.items() if (order, whose) == (control, target)]
             if not found:
                 continue
-            others = np.array(found)
+            course = looked.get(name)
+            why = course.why[control] if course else ""
+            others = np.array(found[: course.seen[control]] if course else found)
             change = importance.accuracy_change(own, others)
-            p = areas.rank_test(float(own.mean()), others.mean(axis=1))
+            test = partial(sequential.accuracy_p, why=why) if course else areas.rank_test
+            p = test(float(own.mean()), others.mean(axis=1))
             row = {"removal_order": name, "control": control, "fraction": fraction, "change": change.value}
+            row |= {"seeds_of": spec.seeds, "stopped": why if course and len(others) < spec.seeds else None}
             more_of_it = {"low": change.low, "high": change.high, "p": p, "seeds": len(others), "tasks": len(own)}
             changes.append(row | more_of_it)
             tested = f", p {p:.3f}" if np.isfinite(p) else ""
@@ -263,11 +345,37 @@ def _accuracy(spec: AblateSpec, more: dict[str, Any]) -> tuple[Rows, Rows, list[
             parts.append(f"{others.mean():.0%} {control} ({interval})")
         sentences.append(
             f"Accuracy without {fraction:.0%} {name}: {own.mean():.0%} of {len(own)} tasks it does {before:.0%} of"
-            + (f", against {', '.join(parts)}." if parts else ".")
+            + (f", against {', '.join(parts)}" if parts else "")
+            + (f"; {looked[name].told}." if name in looked and looked[name].told else ".")
         )
         grades = next(gs for one, gs in examined if one.order == name)
         sentences += _cut_off(spec, grades, f"{name}'s")
     return out, changes, sentences
+
+
+def accuracy_courses(spec: AblateSpec, examined: Sequence[tuple[Condition, list[str]]]) -> dict[str, Course]:
+    """By targeted order, how far the grades of its controls were looked at."""
+    if spec.stop != DECIDED:
+        return {}
+    share = {key: float(found.mean()) for key, found in _right(examined).items()}
+    out = {}
+    for name in spec.orders:
+        if name not in TARGETED_ORDERS or (name, None, None) not in share:
+            continue
+        own, evidence = share[name, None, None], {}
+        for control in CONTROL_ORDERS:
+            mine = [value for (order, whose, _), value in share.items() if (order, whose) == _group(name, control)]
+            if mine:
+                evidence[control] = sequential.of_accuracies(own, np.array(mine))
+        if evidence:
+            out[name] = sequential.course(evidence)
+    return out
+
+
+def _right(examined: Sequence[tuple[Condition, list[str]]]) -> dict[tuple[str, str | None, int | None], np.ndarray]:
+    """Which tasks are done without some units, in the order of the conditions' seeds."""
+    found = {(one.order, one.target, one.seed): np.array([g == "right" for g in gs], float) for one, gs in examined}
+    return dict(sorted(found.items(), key=lambda item: -1 if item[0][2] is None else item[0][2]))
 
 
 def accuracy(grades: Sequence[str]) -> Estimate:
@@ -322,6 +430,7 @@ def _verdict(
     ratios: Rows,
     conditions: Sequence[Condition],
     layer_of: dict[int, int],
+    looked: Mapping[str, Course],
 ) -> str:
     sentences = []
     for name in TARGETED_ORDERS:
@@ -333,12 +442,12 @@ def _verdict(
         value = float(own[0]) if len(own) else float("nan")
         tests = {
             one["control"]: areas.AreaTest(
-                *(one[key] for key in ("ratio", "low", "high", "p_above", "p_below", "seeds"))
+                *(one[key] for key in ("ratio", "low", "high", "p_above", "p_below", "seeds")), one["stopped"] or ""
             )
             for one in ratios
             if one["removal_order"] == name and one["category"] is None
         }
-        sentences.append(areas.verdict(name, value, tests))
+        sentences.append(areas.verdict(name, value, tests, looked[name].told if name in looked else ""))
         removed = [c.units for c in conditions if c.order == name and (c.fraction or 0.0) <= areas.PRIMARY]
         full = max((_full_layers(units, layer_of) for units in removed), default=0)
         if full and "layer-matched" in names:
@@ -420,6 +529,7 @@ def _table(some: Rows) -> pa.Table:
         "control_of_x": pa.int32(),
         "control_of_y": pa.int32(),
         "chosen": pa.int32(),
+        "stopped": pa.string(),
         "ratio": pa.float64(),
         "p_above": pa.float64(),
         "p_below": pa.float64(),

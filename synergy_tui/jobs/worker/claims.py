@@ -252,7 +252,9 @@ def _removal(found: dict[str, Any] | None, order: str) -> Removal | None:
         return None
     tests = {
         one["control"]: AreaTest(
-            **{name: _number(one[column]) for name, column in _AREA.items()}, seeds=one["seeds"] or 0
+            **{name: _number(one[column]) for name, column in _AREA.items()},
+            seeds=one["seeds"] or 0,
+            stopped=one["stopped"] or "",
         )
         for one in found["ratios"]
         if one["removal_order"] == order and one["category"] is None
@@ -260,6 +262,9 @@ def _removal(found: dict[str, Any] | None, order: str) -> Removal | None:
     (own,) = [one for one in found["orders"][order]["curves"] if one["target"] is None]
     at = [value for share, value in zip(own["fraction"], own["divergence"], strict=True) if share == areas.PRIMARY]
     accuracy, tasks = _accuracy(found["accuracy"], order)
+    if found["stop"] == "decided":  # p at the stopping look is no plain rank
+        some = [one for one in found["accuracy_changes"] if one["removal_order"] == order]
+        accuracy = {one["control"]: _number(one["p"]) for one in some}
     divergence = at[0] if at and at[0] is not None else math.nan
     held_out = bool(found["held_out"])
     return Removal(tests, divergence, accuracy, tasks, found["prompts"], found["ranking"], held_out)

@@ -1,19 +1,62 @@
-"""The conditions of an ablation as parts of its job."""
+"""The conditions of an ablation as parts of its job, and how many of their control sets are drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from synergy_tui.ablation.condition import Condition
+from synergy_tui.analysis.sequential import LOOK, LOOKS
 from synergy_tui.jobs import parts
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.specs import AblateSpec
+from synergy_tui.jobs.specs.ablate import DECIDED
 from synergy_tui.jobs.worker.executors.crew import Crew
 from synergy_tui.jobs.worker.executors.making import Wanted
 from synergy_tui.jobs.worker.progress import Progress
+
+Group = tuple[str, str | None]
+"""The control sets that differ in their seed alone: a control, and the order it is matched to."""
+
+
+def group(one: Condition) -> Group:
+    """The group of a control set."""
+    return one.order, one.target
+
+
+def drawn(
+    spec: AblateSpec,
+    conditions: Sequence[Condition],
+    measure: Callable[[list[Condition], int], None],
+    wanted: Callable[[list[Condition]], Collection[Group]],
+) -> list[Condition]:
+    """Has conditions measured and returns those that were: all at once, or, where the spec stops when the verdict is
+    decided, whatever is no control with the first look's seeds and then look by look those of the groups that are still
+    wanted. measure: of a look, whose number it is given. wanted: groups that need more, by what was measured."""
+    if spec.stop != DECIDED:
+        measure(list(conditions), 0)
+        return list(conditions)
+    made: list[Condition] = []
+    groups: Collection[Group] | None = None
+    for number in range(len(LOOKS)):
+        some = [
+            one for one in conditions if _look(spec, one) == number and (not number or group(one) in (groups or ()))
+        ]
+        if some:
+            measure(some, number)
+            made += some
+        groups = wanted(made)
+        if not groups:
+            break
+    there = set(made)
+    return [one for one in conditions if one in there]
+
+
+def _look(spec: AblateSpec, one: Condition) -> int:
+    """The look that a condition is drawn for."""
+    return 0 if one.seed is None else (one.seed - spec.seed) // LOOK
 
 
 class Bench:

@@ -339,6 +339,68 @@ def test_a_cancelled_lab_keeps_what_is_there_and_goes_on_to_the_same_numbers(run
 
 
 @pytest.mark.slow
+def test_controls_are_drawn_until_the_verdict_is_decided_and_a_resumed_job_ends_with_the_same(run):
+    """The two heads that matter are first: that is not below its controls, and the divergence alone says that
+    redundancy-first is not dispensable."""
+    orders = ["synergy-first", "redundancy-first", "random", "layer-matched"]
+    chosen: dict[str, Any] = {"orders": orders, "seeds": 20, "fractions": [0.25, 0.375], "prompts": 3}
+    whole = _ablated(run, "aall", **chosen)
+    request = AblateRequest(decomposition=run[1], device="cpu", stop="decided", **chosen)
+    planned = plan.ablate(run[0], run[0].folder, request, dispensable=1e-6)
+    assert planned.cost.time.startswith("at most")
+    found = load.ablation(run[0], _work(run[0], "adecided", ablate, planned.spec).id)
+    assert (whole["drawn"], whole["drawn_of"], whole["stopped"]) == (60, 60, None)
+    assert (found["drawn_of"], found["stop"]) == (60, "decided")
+    assert found["drawn"] < 60
+    full = {(one["removal_order"], one["control"]): one for one in whole["ratios"] if one["category"] is None}
+    for one in [one for one in found["ratios"] if one["category"] is None]:
+        other = full[one["removal_order"], one["control"]]
+        assert one["seeds_of"] == 20
+        assert (one["seeds"] == 20) == (one["stopped"] is None)
+        if one["stopped"] == "not above":
+            side = "p_above" if one["removal_order"] == "synergy-first" else "p_below"
+            assert min(one[side], other[side]) > 0.1
+    redundancy = [one for one in found["ratios"] if one["removal_order"] == "redundancy-first"]
+    assert {one["seeds"] for one in redundancy} == {5}
+    assert "redundancy-first stopped after 5 of 20 random, 5 of 20 layer-matched sets" in found["stopped"]
+    # What was drawn is the same.
+    for order, one in found["orders"].items():
+        kept = [curve for curve in whole["orders"][order]["curves"] if curve in one["curves"]]
+        assert kept == one["curves"]
+    # Stopped in the second look, it goes on where it was.
+    job = JobFolder(run[0].jobs / "ahalf")
+    job.shards.mkdir(parents=True)
+    with Progress(job, {"id": "ahalf", "kind": "", "state": "running", "stage": "", "progress": 0.0}) as progress:
+        advance = progress.advance
+
+        def stop(parts: float = 1) -> None:
+            if len(list(job.shards.iterdir())) == 37:
+                job.cancel_flag.touch()
+            advance(parts)
+
+        progress.advance = stop  # type: ignore[method-assign]
+        with pytest.raises(Cancelled):
+            ablate.work(job, planned.spec, progress)
+    job.cancel_flag.unlink()
+    first = {one.name: one.stat().st_mtime_ns for one in job.shards.iterdir()}
+    resumed = load.ablation(run[0], _work(run[0], "ahalf", ablate, planned.spec).id)
+    assert first.items() <= {one.name: one.stat().st_mtime_ns for one in job.shards.iterdir()}.items()
+    same = ("orders", "ratios", "verdict", "stopped", "drawn")
+    assert {name: resumed[name] for name in same} == {name: found[name] for name in same}
+
+
+@pytest.mark.parametrize("stop", ["decided", "all"])
+def test_a_rule_to_stop_is_part_of_what_was_asked_for(run, stop):
+    """What was done before there was one is what `all` does; for other numbers of seeds there is no rule."""
+    chosen: dict[str, Any] = {"seeds": 20, "orders": ["synergy-first", "random"]}
+    usual = _plan(run, **chosen).spec
+    assert (_plan(run, **chosen, stop=stop).spec.hash == usual.hash) == (stop == "all")
+    assert "stop" not in usual.identity()
+    with pytest.raises(UsageError, match="20 seeds, not 40"):
+        _plan(run, seeds=40, stop="decided")
+
+
+@pytest.mark.slow
 def test_a_plan_saved_as_a_model_has_the_logits_of_the_intervention(run, tmp_path):
     found = _ablated(run, orders=["single-units"], budget=0.05, save=str(tmp_path / "pruned"), prompts=3)
     written = json.loads((tmp_path / "pruned" / "plan.json").read_text())
