@@ -17,21 +17,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from synergy_tui.ablation.head import ROWS, OutputHead
 from synergy_tui.ablation.interventions import Intervention, Zero
-from synergy_tui.ablation.linear import LaidOut
-from synergy_tui.ablation.packing import Pass, Sequences, attention_of, passes
-from synergy_tui.subject import positions, ranks
+from synergy_tui.ablation.packing import Pass, Sequences
+from synergy_tui.ablation.reading import Reader
+from synergy_tui.subject import ranks
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import Units
 
 KEPT = 1 << 30
 """Bytes of residual streams kept. Where all layers' take more, every second one is kept, or every third, …"""
-
-SAME = {torch.float32: 1e-4}
-"""How far packed hidden states may be from those of a sequence by itself, as a share of their norm; in 16 bits
-rounding alone is larger."""
-SAME_16_BITS = 0.1
 
 
 class Divergence(NamedTuple):
@@ -79,17 +73,12 @@ class IntactBehaviour:
         self._subject, self._count = subject, len(prompts)
         self._units = units or subject.units()
         self._how = intervention or Zero()
-        self._head = OutputHead(subject)
-        self._linear = LaidOut(subject.base, ROWS)
+        self.reader = Reader(subject)
         layers = list(getattr(subject.base, "layers", ()))
         self._layers: list[Any] = layers if from_layer and len(layers) == subject.layers else []
         self._beside: dict[int, int | None] = {}
         sequences = Sequences(prompts, responses)
-        most = positions.boundary(subject.model)
-        if most is not None and max(len(p) + len(r) for p, r in zip(prompts, responses, strict=True)) > most:
-            packed, batch = False, 1  # what positions a sequence has is no matter of those beside it
-        self.packed = ranks.agreed(self._packs(sequences)) if packed is None else packed
-        found = passes(sequences, batch, subject.device, self.packed)
+        found, self.packed = self.reader.passes(sequences, batch, packed)
         tokens = sum(one.ids.numel() for one in found)
         width = subject.model.config.get_text_config().hidden_size * subject.model.dtype.itemsize
         self._stride = max(1, -(-tokens * width * len(self._layers) // KEPT))
@@ -105,32 +94,11 @@ class IntactBehaviour:
         first = min((layer for layer, places in removed.items() if len(places)), default=0)
         for number, one in enumerate(self._passes):
             with ranks.in_step(), self._how.on(self._units, removed, number), self._starting_at(first, one):
-                hidden = self._hidden(one.tokens)
+                hidden = self.reader.hidden(one.tokens)
             steps = torch.stack(self._against(one, hidden))
             for prompt in one.tokens.sequences:
                 out[:, prompt] = steps[:, one.tokens.step_of == prompt].mean(dim=1).cpu().numpy()
         return Divergence(*ranks.same(out))
-
-    def _packs(self, sequences: Sequences) -> bool:
-        """Whether sequences in one row give the hidden states that they give alone."""
-        count = len(sequences.prompts)
-        which = sorted({0, count - 1})
-        if count < 2:
-            return False
-        some = Sequences([sequences.prompts[k] for k in which], [sequences.responses[k] for k in which])
-        device, dtype = self._subject.device, self._subject.model.dtype
-        try:
-            (together,) = passes(some, 2, device, packed=True)
-            hidden = self._hidden(together)
-        except torch.OutOfMemoryError:
-            raise
-        except (NotImplementedError, RuntimeError, TypeError, ValueError, AttributeError):
-            return False  # a family whose attention is no plain causal one, or is not asked for through the interface
-        for one in passes(some, 1, device, packed=False):
-            alone, mine = self._hidden(one), hidden[together.step_of == one.sequences[0]]
-            if not bool((mine - alone).norm() <= SAME.get(dtype, SAME_16_BITS) * alone.norm()):
-                return False
-        return True
 
     def _intact(self, tokens: Pass, responses: Sequence[Sequence[int]]) -> _Intact:
         residual: dict[int, Tensor] = {}
@@ -147,20 +115,20 @@ class IntactBehaviour:
                     self._beside[number] = len(out) - 1 if isinstance(out, tuple) else None
 
                 stack.callback(layer.register_forward_hook(also).remove)
-            hidden = self._hidden(tokens)
+            hidden = self.reader.hidden(tokens)
         said = [token for one in tokens.sequences for token in responses[one]]
         next_tokens = torch.tensor(said, device=self._subject.device)
         # By the same blocks as under a condition: what is the same stays the same to the last bit.
-        log_sum, best = self._head.summed(hidden)
-        chosen = self._head.chosen(hidden, next_tokens)
-        slope = self._head.slope(hidden, log_sum)
+        log_sum, best = self.reader.head.summed(hidden)
+        chosen = self.reader.head.chosen(hidden, next_tokens)
+        slope = self.reader.head.slope(hidden, log_sum)
         return _Intact(tokens, next_tokens, hidden, slope, log_sum, best, chosen, residual)
 
     def _against(self, one: _Intact, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """KL, same likeliest token, rise of surprisal: each [steps of the pass]."""
-        moved = self._head.moved(hidden, one.hidden, one.slope, one.log_sum)
-        log_sum, best = self._head.summed(hidden)
-        rise = (log_sum - one.log_sum) - (self._head.chosen(hidden, one.next_tokens) - one.chosen)
+        moved = self.reader.head.moved(hidden, one.hidden, one.slope, one.log_sum)
+        log_sum, best = self.reader.head.summed(hidden)
+        rise = (log_sum - one.log_sum) - (self.reader.head.chosen(hidden, one.next_tokens) - one.chosen)
         return log_sum - one.log_sum - moved, (best == one.best).float(), rise
 
     @contextlib.contextmanager
@@ -181,9 +149,3 @@ class IntactBehaviour:
         finally:
             for module in skipped:
                 del module.forward
-
-    def _hidden(self, tokens: Pass) -> Tensor:
-        model = self._subject.base
-        with attention_of(model, tokens), self._linear.here():
-            out = model(input_ids=tokens.ids, position_ids=tokens.positions, use_cache=False)
-        return out.last_hidden_state[tokens.rows, tokens.places].float()

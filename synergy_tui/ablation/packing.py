@@ -75,7 +75,9 @@ class PackedAttention:
     ) -> tuple[Tensor, None]:
         """As transformers calls an attention function: query [1, heads, tokens, width] → [1, tokens, heads, width].
         Query heads that share a key are laid end to end, so that no key is copied."""
-        if any(more.get(name) is not None for name in ("sliding_window", "softcap", "s_aux", "position_bias")):
+        window = more.get("sliding_window")
+        slides = window is not None and window < self._shared + self._longest
+        if slides or any(more.get(name) is not None for name in ("softcap", "s_aux", "position_bias")):
             raise NotImplementedError("this attention is no plain causal one")
         attend = torch.nn.functional.scaled_dot_product_attention
         scale, shared, longest = more.get("scaling"), self._shared, self._longest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from synergy_tui.capture import sharing
 from synergy_tui.errors import SubjectError, TaskError
 from synergy_tui.subject import positions, ranks
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import Units
 from synergy_tui.subject.taps import UnitTap
 from synergy_tui.tasks.asking import Messages
+
+
+GONE = 0.2
+"""Share of a batch's sequences that have ended before they leave it: cutting a cache copies it."""
 
 
 @dataclass(frozen=True)
@@ -126,19 +132,23 @@ def generate(
     sampling: Sampling | None = None,
     numbers: Sequence[int] | None = None,
     over: Callable[[int, Sequence[int]], bool] | None = None,
+    share: bool = True,
+    read: bool = True,
 ) -> list[Response]:
-    """Responses of at most `steps` tokens to a batch of prompts, padded on the left: greedy, or drawn by `sampling`,
-    for which the prompts have `numbers`. units: whose activity is read, all heads by default. `each_step` is told the
-    number of responses still growing; what it raises ends the batch. over: whether the response of a row, its tokens so
-    far, is long enough. Without it nothing is copied to the host in the loop but one flag per step. Where positions
-    depend on a sequence's length, one that may become long is alone in its batch. Raises SubjectError when an activity
-    or the logits are not finite."""
+    """Responses of at most `steps` tokens to a batch of prompts: greedy, or drawn by `sampling`, for which the prompts
+    have `numbers`. units: whose activity is read, all heads by default. `each_step` is told the number of responses
+    still growing; what it raises ends the batch. over: whether the response of a row, its tokens so far, is long
+    enough. Without it nothing is copied to the host in the loop but one flag per step. share: whether what all prompts
+    begin with is run once, and responses that have ended leave the batch, where the subject's cache allows it. read:
+    whether activity is read at all; without it that of a response has no units. Where positions depend on a sequence's
+    length, one that may become long is alone in its batch. Raises SubjectError when an activity or the logits are not
+    finite."""
     units = subject.units() if units is None else units
     numbers = range(len(prompts)) if numbers is None else numbers
     made: dict[int, Response] = {}
     for rows in _together(subject, [len(one) + steps - 1 for one in prompts]):
-        passes = _Passes(subject, [prompts[row] for row in rows], units, steps)
         with ranks.in_step():
+            passes = _Passes(subject, [prompts[row] for row in rows], units, steps, share, read)
             found = passes.generated(
                 each_step,
                 sampling,
@@ -158,31 +168,42 @@ def _together(subject: Subject, lengths: Sequence[int]) -> list[list[int]]:
 
 
 class _Passes:
-    """Passes over a batch of growing sequences, with a cache of their keys and values."""
+    """Passes over a batch of growing sequences, with a cache of their keys and values. `_rows`: which of the batch's
+    sequences are still in it."""
 
-    def __init__(self, subject: Subject, prompts: Sequence[Sequence[int]], units: Units, steps: int) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        prompts: Sequence[Sequence[int]],
+        units: Units,
+        steps: int,
+        share: bool = False,
+        read: bool = True,
+    ) -> None:
         self._subject, self._units, self._steps, self._batch = subject, units, steps, len(prompts)
+        self._prompts = prompts
+        longest = max(map(len, prompts)) + steps
+        self._plain = share and sharing.plain(subject, longest)
+        self._shared = sharing.shareable(subject, prompts, longest) if self._plain else 0
         self._ids, self._mask = _left_padded(subject, prompts)
         self._positions = (self._mask.cumsum(1) - 1).clamp(min=0)
         self._accepted = inspect.signature(subject.model.forward).parameters
-        self._constant = self._fresh()
+        self._cache = sharing.fresh(subject)
+        self._told: dict[str, Any] = {}
+        self._told_of: Any = None
         # Long sequences are alone: their lengths are that of the batch.
         most = positions.boundary(subject.model)
         self._turn = most if positions.computed_anew(subject.model) else None
         self._whole = self._ids
         device = subject.device
+        self._rows = torch.arange(self._batch, device=device)
         self._tokens = torch.zeros((steps, self._batch), dtype=torch.long, device=device)
-        size = (steps, units.layers, self._batch, units.per_layer)
+        size = (steps, units.layers, self._batch, units.per_layer if read else 0)
         self._activity = torch.zeros(size, dtype=torch.float32, device=device)
+        self._tap: Any = UnitTap(units, last=True) if read else contextlib.nullcontext()
+        self._read = read
         self._lengths = torch.full((self._batch,), steps, device=device)
         self._ends = torch.tensor(subject.ends, device=device)
-
-    def _fresh(self) -> dict[str, Any]:
-        from transformers import DynamicCache
-
-        cache = DynamicCache(config=self._subject.model.config)
-        name = "cache_params" if "cache_params" in self._accepted else "past_key_values"
-        return {"use_cache": True, name: cache} | ({"logits_to_keep": 1} if "logits_to_keep" in self._accepted else {})
 
     @torch.inference_mode()
     def generated(
@@ -198,18 +219,18 @@ class _Passes:
             chances = torch.tensor(sampling.chances(numbers, self._steps), dtype=torch.float32, device=device)
         growing = torch.ones(self._batch, dtype=torch.bool, device=device)
         made = 0
-        with UnitTap(self._units, last=True) as tap:
+        begun = sharing.begin(self._subject, self._prompts[0][: self._shared]) if self._shared else None
+        with self._tap:
             for step in range(self._steps):
-                logits = self._pass(step, tap)
-                if step == 0 and not torch.isfinite(logits).all():
-                    raise SubjectError("the logits are not finite", "in float16 or bfloat16 try --dtype float32")
+                logits = self._begun(begun) if step == 0 and self._plain else self._pass(step)
+                self._check(step, logits)
                 if sampling is None or chances is None:
                     ids = logits.argmax(dim=-1, keepdim=True)
                 else:
-                    ids = sampling.draw(logits, chances[step])
+                    ids = sampling.draw(logits, chances[step, self._rows])
                 ids = ranks.same(ids)  # a tie must not be broken one way here and another there
-                self._tokens[step] = ids[:, 0]
-                ended = growing & torch.isin(ids[:, 0], self._ends)
+                self._tokens[step, self._rows] = ids[:, 0]
+                ended = growing & torch.isin(self._tokens[step], self._ends)
                 self._lengths[ended] = step + 1
                 growing = growing & ~ended
                 made = step + 1
@@ -221,38 +242,73 @@ class _Passes:
                 each_step(left)
                 if left == 0:
                     break
-                self._grow(ids)
+                self._grow(self._left(growing, left, ids))
         lengths = self._lengths.clamp(max=made)
-        return _responses(self._tokens[:made], self._activity[:made], lengths, self._ends, self._units)
+        return _responses(self._tokens[:made], self._activity[:made], lengths, self._ends, self._units, self._read)
 
     @torch.inference_mode()
     def forced(self, response: Sequence[int]) -> Float[np.ndarray, "units steps"]:
         """Norms of the one sequence of the batch, grown by the tokens of a given response."""
-        with UnitTap(self._units, last=True) as tap:
+        with self._tap:
             for step, token in enumerate(response):
-                self._pass(step, tap)
+                self._pass(step)
                 self._grow(torch.tensor([[token]], device=self._subject.device))
         found: Float[np.ndarray, "units steps"] = _as_units(self._activity[: len(response), :, 0], self._units)
         return found
 
-    def _pass(self, step: int, tap: UnitTap) -> Tensor:
+    def _check(self, step: int, logits: Tensor) -> None:
+        """That they are finite: at the first step, and at every one where no activity tells."""
+        if (step == 0 or not self._read) and not torch.isfinite(logits).all():
+            raise SubjectError("the logits are not finite", "in float16 or bfloat16 try --dtype float32")
+
+    def _begun(self, begun: Any) -> Tensor:
+        """Logits of the first tokens: what the prompts share is not computed again, and those of like length go through
+        the model together."""
+        rests = [prompt[self._shared :] for prompt in self._prompts]
+        order, logits, caches, masks = [], [], [], []
+        for rows in sharing.groups([len(one) for one in rests]):
+            said, cache, mask = sharing.behind(self._subject, begun, [rests[row] for row in rows], self._shared)
+            order += rows
+            logits.append(said)
+            caches.append(cache)
+            masks.append(mask)
+            if self._read:
+                self._activity[0][:, rows] = self._tap.norms()
+        self._cache, self._mask = sharing.beside(caches, masks, self._shared)
+        self._rows = torch.tensor(order, device=self._subject.device)
+        self._positions = self._mask.sum(dim=1, keepdim=True) - 1
+        return torch.cat(logits)
+
+    def _pass(self, step: int) -> Tensor:
         """Logits of the next token; the units' norms are kept."""
-        ids, more = self._ids, self._constant
+        ids = self._ids
         if self._turn is not None and self._batch == 1 and step and self._mask.shape[1] == self._turn + 1:
-            ids, more = self._whole, self._fresh()
+            ids, self._cache = self._whole, sharing.fresh(self._subject)
             self._positions = torch.arange(ids.shape[1], device=ids.device)[None]
-            self._constant = more
+        if self._cache is not self._told_of:
+            self._told, self._told_of = sharing.cached(self._subject, self._cache), self._cache
+        more = self._told
         # Bloom and Mamba2 have no positions to be told; the others must not count the padding.
         if "position_ids" in self._accepted:
             more = more | {"position_ids": self._positions}
         logits: Tensor = self._subject.model(input_ids=ids, attention_mask=self._mask, **more).logits[:, -1]
-        self._activity[step] = tap.norms()
+        if self._read:
+            self._activity[step][:, self._rows] = self._tap.norms()
         return logits
+
+    def _left(self, growing: Tensor, left: int, ids: Tensor) -> Tensor:
+        """Lets the sequences that have ended go, once they are many; the tokens of those that remain."""
+        if not self._plain or len(self._rows) - left < len(self._rows) * GONE:
+            return ids
+        stay = torch.nonzero(growing[self._rows])[:, 0]
+        sharing.only(self._cache, stay)
+        self._rows, self._mask, self._positions = self._rows[stay], self._mask[stay], self._positions[stay]
+        return ids[stay]
 
     def _grow(self, ids: Tensor) -> None:
         self._ids = ids
         self._whole = torch.cat([self._whole, ids], dim=1) if self._turn is not None else self._whole
-        self._mask = torch.cat([self._mask, self._mask.new_ones((self._batch, 1))], dim=1)
+        self._mask = torch.cat([self._mask, self._mask.new_ones((len(ids), 1))], dim=1)
         self._positions = self._positions[:, -1:] + 1
 
 
@@ -314,12 +370,15 @@ def _left_padded(subject: Subject, prompts: Sequence[Sequence[int]]) -> tuple[Te
     return ids.to(subject.device), mask.to(subject.device)
 
 
-def _responses(tokens: Tensor, activity: Tensor, lengths: Tensor, ends: Tensor, units: Units) -> list[Response]:
+def _responses(
+    tokens: Tensor, activity: Tensor, lengths: Tensor, ends: Tensor, units: Units, read: bool
+) -> list[Response]:
     steps_of, all_tokens, end_ids = lengths.tolist(), tokens.T.tolist(), set(ends.tolist())
     out = []
     for row, steps in enumerate(steps_of):
         mine = all_tokens[row][:steps]
-        out.append(Response(mine, mine[-1] in end_ids, _as_units(activity[:steps, :, row], units)))
+        values = _as_units(activity[:steps, :, row], units) if read else np.empty((0, steps), np.float32)
+        out.append(Response(mine, mine[-1] in end_ids, values))
     return out
 
 

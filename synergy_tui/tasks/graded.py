@@ -11,6 +11,7 @@ from synergy_tui.errors import TaskError
 from synergy_tui.settings import shipped, user_path
 from synergy_tui.tasks import asking
 from synergy_tui.tasks.asking import Messages
+from synergy_tui.tasks.options import Options, options
 from synergy_tui.tasks.rows import ENDINGS, Row, check_text, identity, read
 from synergy_tui.tasks.verifiers import VERIFIERS, Grade, grade, guess
 from synergy_tui.zoo import plants
@@ -28,7 +29,8 @@ ANSWER = 16
 """Most tokens of an answer, by default."""
 
 ABLE = 0.5
-"""Least accuracy of the intact subject in a category that counts: what it cannot do, no removal can take."""
+"""Least accuracy of the intact subject in a category that counts: what it cannot do, no removal can take. Where tasks
+state their options, of what lies between guessing and all."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Task:
     answer: str
     grade: str
     messages: Messages = ()
+
+    @property
+    def options(self) -> Options | None:
+        """All answers there are, where the task states them."""
+        return options(self.text, self.answer, self.grade)
 
 
 def load(name: str = "graded") -> list[Task]:
@@ -111,8 +118,15 @@ def graded(task: Task, answer: str, ended: bool = True) -> Grade:
 
 
 def able(tasks: Iterable[Task], grades: Iterable[str]) -> list[str]:
-    """Categories in which at least ABLE of the answers are right, unfinished ones counted as not."""
-    counts: dict[str, list[bool]] = {}
+    """Categories in which at least ABLE of the answers are right, of those that guessing does not give; unfinished ones
+    are counted as not right."""
+    found: dict[str, list[tuple[bool, float]]] = {}
     for task, one in zip(tasks, grades, strict=True):
-        counts.setdefault(task.category, []).append(one == "right")
-    return [category for category, ones in counts.items() if sum(ones) / len(ones) >= ABLE]
+        closed = task.options
+        found.setdefault(task.category, []).append((one == "right", closed.chance if closed else 0.0))
+    out = []
+    for category, ones in found.items():
+        right, guessed = (sum(each) / len(ones) for each in zip(*ones, strict=True))
+        if right >= guessed + ABLE * (1 - guessed):
+            out.append(category)
+    return out

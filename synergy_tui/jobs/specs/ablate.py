@@ -232,4 +232,6 @@ class AblateSpec(AblateRequest, Spec, frozen=True, kw_only=True):
         length = found.pop("answer_steps")
         if self.graded:
             found |= {"answer_steps": length, "grading": terms.GRADING}
+            if any(one.options for one in self.graded):
+                found |= {"options": "likelihood"}  # others are graded as ever, and so are ladders
         return found if self.intervention == "noise" else found | {"alpha": None}

@@ -130,7 +130,7 @@ class Maker:
         return None if units is None else self.lab.how.on(self.lab.units, self.lab.removed(units))
 
     def _examination(self, tasks: list[Task]) -> Examination:
-        return Examination(self.lab.subject, tasks, self.spec.chat, self.spec.batch * 3, self.spec.answer_steps)
+        return self.lab.examination(tasks)
 
     def _lab(self, dtype: str) -> Lab:
         if dtype not in self._labs:

@@ -1,4 +1,5 @@
-"""Graded tasks → how a subject's own greedy answers are graded, intact or without some heads."""
+"""Graded tasks → how a subject answers them, intact or without some heads: by its own greedy answers, and where a task
+states all its options, by the likeliest of them."""
 
 from __future__ import annotations
 
@@ -6,22 +7,54 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from synergy_tui.ablation.reading import Likelihoods, Reader
 from synergy_tui.capture.generate import check_context, encode, generate
 from synergy_tui.subject.loading import Subject
+from synergy_tui.subject.sites import text_config
 from synergy_tui.tasks.graded import Task, graded
+from synergy_tui.tasks.options import Options
 from synergy_tui.tasks.verifiers import Grade
+
+ROOM = 24 << 20
+"""Bytes of keys, values and logits for each prompt of `batch`: short tasks share passes in larger numbers."""
+
+Ways = list[list[tuple[int, ...]]]
+"""Ways to write the options of a task: for each of them, the tokens of every option."""
 
 
 class Examination:
     """Tasks put to one subject, encoded once."""
 
-    def __init__(self, subject: Subject, tasks: Sequence[Task], chat: bool, batch: int, steps: int) -> None:
-        """steps: most tokens of an answer. Raises TaskError when a task is longer than the subject's context."""
-        self._subject, self.tasks, self._batch, self._steps = subject, list(tasks), batch, steps
+    def __init__(
+        self,
+        subject: Subject,
+        tasks: Sequence[Task],
+        chat: bool,
+        batch: int,
+        steps: int,
+        reader: Reader | None = None,
+        by_likelihood: bool = True,
+    ) -> None:
+        """steps: most tokens of an answer. reader: of the subject, where there is one already. by_likelihood: whether
+        options are; otherwise all tasks are answered. Raises TaskError when a task is longer than the subject's
+        context."""
+        self._subject, self.tasks, self._steps = subject, list(tasks), steps
         self._asked = encode(subject, [one.messages or one.text for one in tasks], chat)
         check_context(subject, self._asked, [one.id for one in tasks], steps)
+        ways = {number: _ways(subject, one.options) for number, one in enumerate(tasks) if by_likelihood}
+        self._closed = {number: found for number, found in ways.items() if found}
         # Those of like length together: padding is computed for nothing.
-        self._order = sorted(range(len(tasks)), key=lambda one: len(self._asked[one]))
+        left = [number for number in range(len(tasks)) if number not in self._closed]
+        self._order = sorted(left, key=lambda one: len(self._asked[one]))
+        longest = max((len(self._asked[one]) for one in left), default=0) + steps
+        self._batch = max(batch, batch * ROOM // _bytes_of_a_row(subject, longest))
+        self._likelihoods: Likelihoods | None = None
+        if self._closed:
+            every = [[one for way in found for one in way] for found in self._closed.values()]
+            asked = [self._asked[one] for one in self._closed]
+            self._likelihoods = Likelihoods(reader or Reader(subject), asked, every, batch)
 
     def grades(
         self,
@@ -32,6 +65,10 @@ class Examination:
         grade can no longer change. `check` is called at every step; what it raises ends it."""
         out = [""] * len(self.tasks)
         with within or contextlib.nullcontext():
+            for number, chances in self.chances().items():
+                options = self.tasks[number].options
+                out[number] = "right" if options and int(chances.argmax()) == options.right else "wrong"
+            check()
             for start in range(0, len(self._order), self._batch):
                 some = self._order[start : start + self._batch]
 
@@ -39,11 +76,45 @@ class Examination:
                     return self._grade(some[row], tokens, False).final
 
                 asked = [self._asked[one] for one in some]
-                answers = generate(self._subject, asked, self._steps, lambda _: check(), over=over)
+                answers = generate(self._subject, asked, self._steps, lambda _: check(), over=over, read=False)
                 for one, answer in zip(some, answers, strict=True):
                     out[one] = self._grade(one, answer.tokens, answer.ended).name
         return out
 
+    def chances(self) -> dict[int, np.ndarray]:
+        """Place of a task with stated options → how likely each of them is against the others, as the subject is."""
+        found: dict[int, np.ndarray] = {}
+        said = self._likelihoods.now() if self._likelihoods else []
+        for (number, ways), values in zip(self._closed.items(), said, strict=True):
+            logs = np.logaddexp.reduce(values.reshape(len(ways), -1), axis=0)
+            found[number] = np.exp(logs - np.logaddexp.reduce(logs))
+        return found
+
     def _grade(self, task: int, tokens: Sequence[int], ended: bool) -> Grade:
         text = self._subject.tokenizer.decode(tokens, skip_special_tokens=True)
         return graded(self.tasks[task], text, ended)
+
+
+def _ways(subject: Subject, options: Options | None) -> Ways:
+    """The ways in which the subject can write the options, each once: all options in tokens that say them again, and
+    none as another. No way where there are no options."""
+    out: dict[tuple[tuple[int, ...], ...], None] = {}
+    tokenizer = subject.tokenizer
+    there = subject.model.get_input_embeddings().num_embeddings
+    for way in options.forms() if options else []:
+        tokens = tuple(tuple(tokenizer(one, add_special_tokens=False)["input_ids"]) for one in way)
+        said = [tokenizer.decode(one, skip_special_tokens=True).strip() for one in tokens]
+        known = all(0 <= token < there for one in tokens for token in one)
+        if said == [one.strip() for one in way] and known and len(set(tokens)) == len(tokens):
+            out[tokens] = None
+    return [list(one) for one in out]
+
+
+def _bytes_of_a_row(subject: Subject, tokens: int) -> int:
+    """About what a sequence takes: its keys and values, and logits of one position."""
+    config = text_config(subject.model)
+    heads = getattr(config, "num_attention_heads", None) or subject.heads
+    groups = getattr(config, "num_key_value_heads", None) or heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    size: int = subject.model.dtype.itemsize
+    return int(2 * subject.layers * groups * width * tokens * size + 2 * config.vocab_size * 4)

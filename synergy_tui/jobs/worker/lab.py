@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from synergy_tui.ablation import interventions
 from synergy_tui.ablation.divergence import IntactBehaviour
 from synergy_tui.ablation.interventions import Intervention
 from synergy_tui.jobs.specs import AblateSpec
+from synergy_tui.jobs.worker.answering import Examination
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import Units
+from synergy_tui.tasks.graded import Task
 
 KINDS: dict[str, Any] = {
     "zero": interventions.Zero,
@@ -33,10 +36,20 @@ class Lab:
         self.units = subject.units(spec.kinds)
         self.how = _intervention(subject, self.units, spec, texts)
         self.intact = self._intact(list(spec.replayed))
+        self._examinations: dict[tuple[str, ...], Examination] = {}
 
     def under(self, units: tuple[int, ...] | list[int]) -> pa.Table:
         """prompt, divergence, top1, surprisal_change without the units."""
         return pa.table({"prompt": self.spec.replayed, **self.intact.under(self.removed(units))._asdict()})
+
+    def examination(self, tasks: Sequence[Task]) -> Examination:
+        """Tasks put to the subject; the same ones are encoded once."""
+        asked = tuple(one.id for one in tasks)
+        if asked not in self._examinations:
+            spec = self.spec
+            told = (spec.chat, spec.batch * 3, spec.answer_steps)
+            self._examinations[asked] = Examination(self.subject, tasks, *told, self.intact.reader)
+        return self._examinations[asked]
 
     def removed(self, units: tuple[int, ...] | list[int]) -> dict[int, list[int]]:
         """layer → places of its units."""
