@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
 
@@ -244,22 +245,34 @@ def paule_mandel(values: np.ndarray, variances: np.ndarray, design: np.ndarray |
     expected = len(values) - design.shape[1]
     if expected < 1 or _q(values, variances, design) <= expected:
         return 0.0
-    low, high = 0.0, float(values.var()) + float(variances.max())
-    while _q(values, variances + high, design) > expected:
-        high *= 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _q(values, variances + middle, design) > expected else (low, middle)
-    return (low + high) / 2
+    tau2 = 0.0
+    for _ in range(_STEPS):  # Q is convex in τ² and falls: Newton's steps from 0 never go too far
+        weights, left = _residuals(values, variances + tau2, design)
+        step = (float((weights * left**2).sum()) - expected) / float((weights**2 * left**2).sum())
+        tau2 += step
+        if step < 1e-12 * tau2:
+            break
+    return tau2
+
+
+_STEPS = 100
+
+Residuals = tuple[np.ndarray, np.ndarray]
+"""Weights [k], and what a weighted fit leaves of values [k]."""
+
+
+def _residuals(values: np.ndarray, variances: np.ndarray, design: np.ndarray) -> Residuals:
+    weights = 1 / variances
+    if design.shape[1] == 1:
+        return weights, values - (weights * values).sum() / weights.sum()
+    root = np.sqrt(weights)
+    fitted = np.linalg.lstsq(design * root[:, None], values * root, rcond=None)[0]
+    return weights, values - design @ fitted
 
 
 def _q(values: np.ndarray, variances: np.ndarray, design: np.ndarray) -> float:
-    if design.shape[1] == 1:
-        weights = 1 / variances
-        return float((weights * (values - (weights * values).sum() / weights.sum()) ** 2).sum())
-    root = 1 / np.sqrt(variances)
-    fitted = np.linalg.lstsq(design * root[:, None], values * root, rcond=None)[0]
-    return float((((values - design @ fitted) * root) ** 2).sum())
+    weights, left = _residuals(values, variances, design)
+    return float((weights * left**2).sum())
 
 
 def cochran(values: np.ndarray, variances: np.ndarray) -> float:
@@ -374,8 +387,7 @@ def _continuous(group: Group, name: str, models: Sequence[Model], seed: int) -> 
     if len(pairs) > 3 and np.ptp(moderator) > 0:
         slope, low, high = _slope(values, variances, moderator)
         if len(pairs) >= ENOUGH_FOR_A_MODERATOR:
-            codes = (moderator - moderator.mean())[:, None]
-            p = _permuted(values, variances, codes, seed)
+            p = _permuted(values, variances, moderator - moderator.mean(), 0, seed)
     said = _said(name, len(pairs), p, np.ptp(moderator) if len(pairs) else 0.0)
     if math.isfinite(slope):
         on = " of the logarithm" if group.ratio else ""
@@ -405,8 +417,8 @@ def _category(group: Group, name: str, models: Sequence[Model], seed: int) -> Mo
     p = NOTHING
     if len(known) >= ENOUGH_FOR_A_MODERATOR and sum(len(some) > 1 for some in by.values()) > 1:
         values, variances = _arrays(known)
-        codes = np.array([[float(of(one) == value) for value in list(by)[1:]] for one in known])
-        p = _permuted(values, variances, codes, seed)
+        codes = np.array([place for place, some in enumerate(by.values()) for _ in some])
+        p = _permuted(values, variances, codes, len(by), seed)
     parts = {value: _part(some, group.ratio) for value, some in sorted(by.items())}
     shown = [f"{value} {_ends(*part[1:])} ({part[0]})" for value, part in parts.items()]
     said = f"{', '.join(shown)}; " if len(parts) <= 4 else f"{len(parts)} of them; "
@@ -426,22 +438,30 @@ def _ends(value: float, low: float, high: float) -> str:
     return f"{value:.3g}" + (f" [{low:.3g}, {high:.3g}]" if math.isfinite(low) else "")
 
 
-def _permuted(values: np.ndarray, variances: np.ndarray, codes: np.ndarray, seed: int) -> float:
-    """p that the moderator's columns explain as much of the weighted scatter as they do, over permutations of them
-    among the models (Higgins and Thompson 2004). Values keep their weights, with the τ² of no moderator: each
-    permutation is of models that differ by chance."""
-    weights = 1 / (variances + paule_mandel(values, variances))
-    root = np.sqrt(weights)
-    left = (values - (weights * values).sum() / weights.sum()) * root
-    chance = np.random.default_rng([seed, 22])
-    orders = np.stack([np.arange(len(values)), *(chance.permutation(len(values)) for _ in range(PERMUTATIONS))])
-    columns = codes[orders]  # [orders, models, columns]
-    columns = columns - (weights[:, None] * columns).sum(axis=1, keepdims=True) / weights.sum()
-    columns = columns * root[:, None]
-    gram = columns.transpose(0, 2, 1) @ columns
-    with_values = columns.transpose(0, 2, 1) @ left
-    explained = np.einsum("oc,oc->o", with_values, (np.linalg.pinv(gram) @ with_values[..., None])[..., 0])
-    return float((explained >= explained[0] - 1e-12 * abs(explained[0])).mean())
+@lru_cache(maxsize=16)
+def _orders(count: int, seed: int) -> np.ndarray:
+    """[1 + PERMUTATIONS, count]: orders of so many models, the one they have first."""
+    same = np.tile(np.arange(count), (PERMUTATIONS, 1))
+    drawn = np.random.default_rng([seed, 22]).permuted(same, axis=1)
+    return np.concatenate([np.arange(count)[None], drawn])
+
+
+def _permuted(values: np.ndarray, variances: np.ndarray, moderator: np.ndarray, categories: int, seed: int) -> float:
+    """p that a moderator [models] explains as much of the weighted scatter as it does, over permutations of it among the
+    models (Higgins and Thompson 2004). It is a number, or the number of one of so many categories. Values keep their
+    weights, with the τ² of no moderator: each permutation is of models that differ by chance."""
+    design = np.ones((len(values), 1))
+    weights, left = _residuals(values, variances + paule_mandel(values, variances), design)
+    permuted, pull = moderator[_orders(len(values), seed)], weights * left
+    if categories:
+        explained = np.zeros(len(permuted))
+        for one in range(categories):
+            inside = (permuted == one).astype(float)
+            explained += (inside @ pull) ** 2 / (inside @ weights)
+    else:
+        centre = permuted @ weights / weights.sum()
+        explained = (permuted @ pull) ** 2 / (permuted**2 @ weights - weights.sum() * centre**2)
+    return float((explained >= explained[0] * (1 - 1e-9)).mean())
 
 
 def _said(name: str, models: int, p: float, spread: float) -> str:
@@ -462,7 +482,7 @@ def _said(name: str, models: int, p: float, spread: float) -> str:
 # C7: the organisation is universal.
 
 BOUNDS = {"C1": 0.1, "C3": 1.25, "C4": 0.8, "C5": 0.1}
-"""The effect above which, of C4 below which, a model has what the claim says; 0 for the others. C1 and C5: the smallest
+"""The effect above which, of C4 below which, a model has what the claim says; 0, of ratios 1, for the others. C1 and C5: the smallest
 contrast that claims.py takes for one; areas: a quarter more than controls, or its inverse."""
 
 DOWNWARD = ("C4",)
@@ -478,9 +498,9 @@ ENOUGH_MODELS, ENOUGH_FAMILIES = 8, 3
 @dataclass(frozen=True)
 class Universal:
     """The verdict on C7 for one claim. bound: the effect that counts as having it. models, families: with an effect and
-    an interval. have, lack: the least number of models that have it, and that lack it, with 95 % confidence each. share:
-    of models like these that have it, at least, were they drawn at random. by_card: cards by their own verdict. missing:
-    what an inconclusive one lacks. told: the numbers, in words."""
+    an interval. have, lack: how many of them have it, and lack it, at least, with 95 % confidence each. beyond: the
+    estimated share that has it; share: of a population from which they were drawn at random, at least. by_card: cards by
+    their own verdict. missing: what an inconclusive one lacks. told: the numbers, in words."""
 
     claim: str
     verdict: str
@@ -489,6 +509,7 @@ class Universal:
     families: int
     have: int
     lack: int
+    beyond: float
     share: float
     by_card: Mapping[str, int]
     missing: str
@@ -499,77 +520,103 @@ def universality(group: Group) -> Universal:
     """C7 over the models of a group.
 
     *Supported*: with 95 % confidence at least MOST of the models have an effect beyond the bound, the cards' own
-    verdicts do not contradict in more than SOME, and at least half of them are supported. *Heterogeneous*: more than
-    SOME have it and more than SOME lack it, by effects or by the cards' own verdicts. *Not supported*: more than SOME
-    lack it. *Explained*: at least MOST have the effect, which the cards explain by self-prediction."""
+    verdicts contradict in no more than SOME, and at least half of them are supported. *Heterogeneous*: with 95 %
+    confidence each some model has it and some model lacks it, and so do more than SOME by estimate; or the effect is
+    there, and the cards' own verdicts are divided in this way. *Not supported*: some model lacks it, and no more than
+    SOME have it by estimate. *Explained*: at least MOST have the effect, which the cards explain by self-prediction."""
     models = group.known
+    n, families = len(models), len({one.family or one.subject for one in models})
+    bound = BOUNDS.get(group.claim, 1.0 if group.ratio else 0.0)
+    above = [_p_beyond(one, bound, group.claim, group.ratio) for one in models]
+    # Models that clearly have it would hide those that lack it: they are left out of that test.
+    have, lack = at_least(above), at_least([1 - p for p in above], below=0.5)
+    beyond_ = _calibrated(models, _scaled(bound, group.ratio), group.claim in DOWNWARD)
+    share = drawn_at_least(at_least(above, ALPHA / 2), n)
     verdicts = [one.verdict for one in models]
-    by_card = {name: verdicts.count(name) for name in dict.fromkeys(verdicts)}
-    families = len({one.family or one.subject for one in models})
-    bound = BOUNDS.get(group.claim, 0.0)
-    n = len(models)
-    above = [_p_above(one, bound, group.claim, group.ratio) for one in models]
-    have, lack = at_least(above), at_least([1 - p for p in above])
-    share = drawn_at_least(have_at(above, ALPHA / 2), n)
-    side = "below" if group.claim in DOWNWARD else "above"
-    told = (
-        f"{have} of {n} models or more are {side} {'×' if group.ratio else ''}{bound:g}, {lack} or more are not, with 95 % "
-        f"confidence each; {_count(families, 'family').replace('familys', 'families')}"
-    )
-    if have and math.isfinite(share):
-        told += f"; were they drawn at random, {share:.0%} of such models or more"
     known: dict[str, Any] = {"claim": group.claim, "bound": bound, "models": n, "families": families}
-    known |= {"have": have, "lack": lack, "share": share, "by_card": by_card, "told": told}
-    verdict, missing = _universal(n, families, have, lack, by_card)
-    return Universal(verdict=verdict, missing=missing, **known)
+    known |= {"have": have, "lack": lack, "beyond": beyond_, "share": share}
+    known |= {"by_card": {name: verdicts.count(name) for name in dict.fromkeys(verdicts)}}
+    verdict, missing = _universal(known)
+    return Universal(verdict=verdict, missing=missing, told=_told(known, group), **known)
 
 
-def _universal(n: int, families: int, have: int, lack: int, by_card: Mapping[str, int]) -> tuple[str, str]:
+def _told(known: Mapping[str, Any], group: Group) -> str:
+    n, side = known["models"], "below" if group.claim in DOWNWARD else "above"
+    if not n:
+        return ""
+    told = (
+        f"{known['have']} of {n} models or more are {side} {'×' if group.ratio else ''}{known['bound']:g} and "
+        f"{known['lack']} or more are not, with 95 % confidence each; by estimate {known['beyond']:.0%} are"
+    )
+    if known["have"]:
+        told += f"; were they drawn at random, {known['share']:.0%} of such models or more would be"
+    cards = ", ".join(f"{count} {verdict}" for verdict, count in sorted(known["by_card"].items()))
+    return f"{told}; cards by themselves: {cards}"
+
+
+def _universal(known: Mapping[str, Any]) -> tuple[str, str]:
     """Verdict, and what is missing."""
-    if n < ENOUGH_MODELS or families < ENOUGH_FAMILIES:
-        lacks = [f"{ENOUGH_MODELS} models with an effect and an interval; there are {n}"] if n < ENOUGH_MODELS else []
-        lacks += [f"{ENOUGH_FAMILIES} families; there are {families}"] if families < ENOUGH_FAMILIES else []
+    n, families, have, lack, by_card = (known[name] for name in ("models", "families", "have", "lack", "by_card"))
+    lacks = [] if n >= ENOUGH_MODELS else [f"{ENOUGH_MODELS} models with an effect and an interval; there are {n}"]
+    if families < ENOUGH_FAMILIES:
+        lacks.append(f"{ENOUGH_FAMILIES} families; there {'is' if families == 1 else 'are'} {families}")
+    if lacks:
         return INCONCLUSIVE, ", and ".join(lacks)
-    supported, explained = by_card.get(SUPPORTED, 0), by_card.get(EXPLAINED, 0)
-    against = explained + by_card.get(NOT_SUPPORTED, 0)
+    supported, explained, refuted = (by_card.get(name, 0) for name in (SUPPORTED, EXPLAINED, NOT_SUPPORTED))
     if have >= MOST * n:
-        if against > SOME * n:
-            if supported > SOME * n:
-                return HETEROGENEOUS, ""
-            return (EXPLAINED, "") if explained >= n / 2 else (NOT_SUPPORTED, "")
+        if explained + refuted > SOME * n:
+            divided = supported > SOME * n
+            return (HETEROGENEOUS if divided else EXPLAINED if explained > refuted else NOT_SUPPORTED), ""
         if supported < n / 2:
             return INCONCLUSIVE, f"cards that support it by themselves: {supported} of {n} do"
         return SUPPORTED, ""
-    if lack > SOME * n:
-        return (HETEROGENEOUS, "") if have > SOME * n else (NOT_SUPPORTED, "")
+    if lack and known["beyond"] <= SOME:
+        return NOT_SUPPORTED, ""
+    if lack and have and known["beyond"] < 1 - SOME:
+        return HETEROGENEOUS, ""
     return INCONCLUSIVE, (
         f"more models, or more prompts of each: {have} of {n} are shown to have it and {lack} to lack it; "
         f"supported asks for {math.ceil(MOST * n)}"
     )
 
 
-def _p_above(model: Model, bound: float, claim: str, ratio: bool) -> float:
+def _calibrated(models: Sequence[Model], bound: float, downward: bool) -> float:
+    """The share of models whose true effect is beyond the bound, by estimates that are drawn to the mean so far that
+    they scatter as true effects do (Mathur and VanderWeele 2020)."""
+    if not models:
+        return NOTHING
+    values, variances = _arrays(models)
+    tau2 = paule_mandel(values, variances)
+    weights = 1 / (variances + tau2)
+    mean = (weights * values).sum() / weights.sum()
+    drawn = mean + np.sqrt(tau2 / (variances + tau2)) * (values - mean)
+    return float(((drawn < bound) if downward else (drawn > bound)).mean())
+
+
+def _scaled(bound: float, ratio: bool) -> float:
+    return math.log(bound) if ratio else bound
+
+
+def _p_beyond(model: Model, bound: float, claim: str, ratio: bool) -> float:
     """One-sided p that a model's effect is beyond the bound on the claimed side."""
-    at = math.log(bound) if ratio and bound > 0 else bound if not ratio else 0.0
-    distance = (model.value - at) / model.error * (-1 if claim in DOWNWARD else 1)
+    distance = (model.value - _scaled(bound, ratio)) / model.error * (-1 if claim in DOWNWARD else 1)
     two = beyond(abs(distance), model.freedom) / 2 if model.freedom else math.erfc(abs(distance) / math.sqrt(2)) / 2
     return two if distance > 0 else 1 - two
 
 
-def at_least(p: Sequence[float]) -> int:
-    """How many of these hypotheses are false at least, with 95 % confidence, whatever their dependence: the largest r
-    with (n − r + 1) times the r-th smallest p below 0.05, and so for every smaller r (partial conjunction, Benjamini
-    and Heller 2008)."""
-    return have_at(p, ALPHA)
+def at_least(p: Sequence[float], alpha: float = ALPHA, below: float = 1.0) -> int:
+    """How many of these hypotheses are false at least, with confidence 1 − α: the largest r so that, for it and for every
+    smaller one, Fisher's combination of all p but the r − 1 smallest rejects (partial conjunction, Benjamini and Heller
+    2008). They are taken for independent of each other.
 
-
-def have_at(p: Sequence[float], alpha: float) -> int:
-    """The same at another level."""
-    ordered, n = sorted(p), len(p)
-    for r in range(1, n + 1):
-        if (n - r + 1) * ordered[r - 1] >= alpha:
+    below: p above it are left out and the others divided by it, which keeps the error where p of true hypotheses are
+    uniform or conservative as those of one-sided tests are (conditional p-values, Jaffe et al. 2019)."""
+    ordered = sorted(one / below for one in p if one <= below)
+    logs = [-2 * math.log(max(one, 1e-300)) for one in ordered]
+    for r in range(1, len(ordered) + 1):
+        if chi2_beyond(sum(logs[r - 1 :]), 2 * (len(ordered) - r + 1)) >= alpha:
             return r - 1
-    return n
+    return len(ordered)
 
 
 def drawn_at_least(count: int, n: int) -> float:
