@@ -488,6 +488,9 @@ contrast that claims.py takes for one; areas: a quarter more than controls, or i
 DOWNWARD = ("C4",)
 """Claims whose effect is below the bound where they hold."""
 
+UNSIDED = ("C8",)
+"""Claims that an effect of either sign may hold for: of them there is no bound, and no verdict."""
+
 MOST, SOME = 0.8, 0.2
 """The share of models that must have it for *supported*, and that must have it and lack it for *heterogeneous*."""
 
@@ -557,6 +560,8 @@ def _told(known: Mapping[str, Any], group: Group) -> str:
 def _universal(known: Mapping[str, Any]) -> tuple[str, str]:
     """Verdict, and what is missing."""
     n, families, have, lack, by_card = (known[name] for name in ("models", "families", "have", "lack", "by_card"))
+    if known["claim"] in UNSIDED:
+        return INCONCLUSIVE, "a claimed side of the effect: a dip and a hump both hold for the claim"
     lacks = [] if n >= ENOUGH_MODELS else [f"{ENOUGH_MODELS} models with an effect and an interval; there are {n}"]
     if families < ENOUGH_FAMILIES:
         lacks.append(f"{ENOUGH_FAMILIES} families; there {'is' if families == 1 else 'are'} {families}")

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from synergy_tui.store import load
@@ -180,20 +182,32 @@ def _number(value: float | None) -> float:
     return math.nan if value is None or not math.isfinite(value) else float(value)
 
 
+def _lineage() -> Any:
+    """subject.lineage, which knows names; None where this version has none."""
+    with suppress(ModuleNotFoundError):
+        return import_module("synergy_tui.subject.lineage")
+    return None
+
+
 def family_of(row: Mapping[str, Any]) -> str | None:
-    """The family of models that a subject is of: the zoo, or what its architecture is called; None where neither is
-    known."""
-    if str(row["subject"]).startswith("zoo:"):
-        return "zoo"
-    return row["model_type"] or None
+    """The family of models that a subject is of: what its name says, else what its architecture is called; None where
+    neither is known."""
+    if (lineage := _lineage()) is not None and (found := lineage.family_of(row["model_type"], row["subject"])):
+        return str(found)
+    name = str(row["subject"]).partition(",")[0]
+    return name.partition("/")[0] if name.startswith("zoo:") else row["model_type"] or None
 
 
 def tuned_of(row: Mapping[str, Any]) -> str | None:
-    """instruct where a chat template was applied or the name says so, base where the name says so; None otherwise: a
-    model that answers without a template may be of either kind."""
-    words = str(row["subject"]).lower().replace("_", "-").replace("/", "-").split("-")
-    if row["weights"] == "random" or str(row["subject"]).startswith("zoo:"):
+    """base or instruct, by what the subject is called; instruct also where a chat template was applied. None otherwise:
+    a model that answers without a template may be of either kind."""
+    name = str(row["subject"])
+    if row["weights"] == "random":
         return None
-    if row["chat_template"] or {"instruct", "it", "chat"} & set(words):
-        return "instruct"
-    return "base" if {"base", "pt"} & set(words) else None
+    if (lineage := _lineage()) is not None:
+        found = lineage.tuned_of(name)
+    else:
+        words = set(name.lower().replace("_", "-").replace("/", "-").split("-"))
+        base = name.startswith("zoo:") or {"base", "pt"} & words
+        found = "instruct" if {"instruct", "it", "chat"} & words else "base" if base else None
+    return str(found) if found else "instruct" if row["chat_template"] and not name.startswith("zoo:") else None
