@@ -69,10 +69,10 @@ class Model:
 
 @dataclass(frozen=True)
 class Meta:
-    """Random effects over `models` models of `families` families. effect: their mean, with its 95 % interval by Hartung,
-    Knapp, Sidik and Jonkman. tau: standard deviation between models, by Paule and Mandel; i2: the share of the scatter
-    that is between models; q, freedom, p: Cochran's test that all are the same. predicted: 95 % interval of another
-    model's effect. without: the least and the largest mean when one family is left out, NaN with one family."""
+    """Random effects over `models` models of `families` families. effect: their mean, with its 95 % interval by
+    Hartung, Knapp, Sidik and Jonkman. tau: standard deviation between models, by Paule and Mandel; i2: the share of the
+    scatter that is between models; q, freedom, p: Cochran's test that all are the same. predicted: 95 % interval of
+    another model's effect. without: the least and the largest mean when one family is left out, NaN with one family."""
 
     models: int
     families: int
@@ -111,7 +111,9 @@ class Group:
     @property
     def told(self) -> str:
         """What its cards have in common."""
-        return f"{self.ranking} · {self.definition} · {self.kind} · method {self.method} · {self.measure or 'no effect'}"
+        return (
+            f"{self.ranking} · {self.definition} · {self.kind} · method {self.method} · {self.measure or 'no effect'}"
+        )
 
     @property
     def known(self) -> tuple[Model, ...]:
@@ -123,7 +125,7 @@ def groups(cards: Sequence[Card], claim: str) -> tuple[Group, ...]:
     """The cards that say something of a claim, in groups that can be taken together; the largest first. Cards that do
     not have the claim, or no effect of it, are in the group of their method whose measure is the most frequent."""
     having = [one for one in cards if claim in one.claims]
-    by: dict[tuple[Any, ...], list[Card]] = {}
+    by: dict[tuple[int, str, str, str], list[Card]] = {}
     for one in having:
         by.setdefault((one.method, one.ranking, one.definition, one.kind), []).append(one)
     found = []
@@ -137,7 +139,7 @@ def groups(cards: Sequence[Card], claim: str) -> tuple[Group, ...]:
     return tuple(sorted(found, key=lambda one: (-len(one.known), -len(one.models), one.told)))
 
 
-def _group(claim: str, key: tuple[Any, ...], measure: str, cards: Sequence[Card]) -> Group:
+def _group(claim: str, key: tuple[int, str, str, str], measure: str, cards: Sequence[Card]) -> Group:
     ratio = "×" in measure
     kept, left_out = _one_a_subject(cards)
     models = [_model(one, claim, ratio) for one in kept]
@@ -388,7 +390,7 @@ def _continuous(group: Group, name: str, models: Sequence[Model], seed: int) -> 
         slope, low, high = _slope(values, variances, moderator)
         if len(pairs) >= ENOUGH_FOR_A_MODERATOR:
             p = _permuted(values, variances, moderator - moderator.mean(), 0, seed)
-    said = _said(name, len(pairs), p, np.ptp(moderator) if len(pairs) else 0.0)
+    said = _said(len(pairs), p, not len(pairs) or bool(np.ptp(moderator) == 0))
     if math.isfinite(slope):
         on = " of the logarithm" if group.ratio else ""
         said = f"{slope:+.3g}{on} per {unit} [{low:+.3g}, {high:+.3g}]; {said}"
@@ -421,8 +423,8 @@ def _category(group: Group, name: str, models: Sequence[Model], seed: int) -> Mo
         p = _permuted(values, variances, codes, len(by), seed)
     parts = {value: _part(some, group.ratio) for value, some in sorted(by.items())}
     shown = [f"{value} {_ends(*part[1:])} ({part[0]})" for value, part in parts.items()]
-    said = f"{', '.join(shown)}; " if len(parts) <= 4 else f"{len(parts)} of them; "
-    return Moderator(name, len(known), *(NOTHING,) * 3, parts, p, NOTHING, said + _said(name, len(known), p, len(by) - 1))
+    said = "" if not parts else f"{', '.join(shown)}; " if len(parts) <= 4 else f"{len(parts)} of them; "
+    return Moderator(name, len(known), *(NOTHING,) * 3, parts, p, NOTHING, said + _said(len(known), p, len(by) < 2))
 
 
 def _part(models: Sequence[Model], ratio: bool) -> tuple[int, float, float, float]:
@@ -447,9 +449,9 @@ def _orders(count: int, seed: int) -> np.ndarray:
 
 
 def _permuted(values: np.ndarray, variances: np.ndarray, moderator: np.ndarray, categories: int, seed: int) -> float:
-    """p that a moderator [models] explains as much of the weighted scatter as it does, over permutations of it among the
-    models (Higgins and Thompson 2004). It is a number, or the number of one of so many categories. Values keep their
-    weights, with the τ² of no moderator: each permutation is of models that differ by chance."""
+    """p that a moderator [models] explains as much of the weighted scatter as it does, over permutations of it among
+    the models (Higgins and Thompson 2004). It is a number, or the number of one of so many categories. Values keep
+    their weights, with the τ² of no moderator: each permutation is of models that differ by chance."""
     design = np.ones((len(values), 1))
     weights, left = _residuals(values, variances + paule_mandel(values, variances), design)
     permuted, pull = moderator[_orders(len(values), seed)], weights * left
@@ -464,17 +466,17 @@ def _permuted(values: np.ndarray, variances: np.ndarray, moderator: np.ndarray, 
     return float((explained >= explained[0] * (1 - 1e-9)).mean())
 
 
-def _said(name: str, models: int, p: float, spread: float) -> str:
-    what = {"tuned": "base or instruct", "weights": "trained or random"}.get(name, name)
-    if not spread:
-        return f"{_count(models, 'model')}, all with the same {what}: nothing can be said"
+def _said(models: int, p: float, alike: bool) -> str:
+    if alike:
+        told = "of no model is it known" if not models else f"{_count(models, 'model')}, alike in it"
+        return f"{told}: nothing can be said"
     if not math.isfinite(p):
         few = models < ENOUGH_FOR_A_MODERATOR
         need = f"a test asks for {ENOUGH_FOR_A_MODERATOR}" if few else "a test asks for two of each at least"
         return f"{_count(models, 'model')}: described, not tested; {need}"
     missed = math.tanh((NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)) / math.sqrt(models - 3))
     return (
-        f"{_count(models, 'model')}, permutation p {p:.3f}: models that differ in it differ in other ways too; "
+        f"{_count(models, 'model')}, permutation p {p:.3f}; models that differ in it differ in other ways too; "
         f"a correlation below {missed:.2f} would mostly be missed"
     )
 
@@ -482,8 +484,8 @@ def _said(name: str, models: int, p: float, spread: float) -> str:
 # C7: the organisation is universal.
 
 BOUNDS = {"C1": 0.1, "C3": 1.25, "C4": 0.8, "C5": 0.1}
-"""The effect above which, of C4 below which, a model has what the claim says; 0, of ratios 1, for the others. C1 and C5: the smallest
-contrast that claims.py takes for one; areas: a quarter more than controls, or its inverse."""
+"""The effect above which, of C4 below which, a model has what the claim says; 0, of ratios 1, for the others. C1 and
+C5: the smallest contrast that claims.py takes for one; areas: a quarter more than controls, or its inverse."""
 
 DOWNWARD = ("C4",)
 """Claims whose effect is below the bound where they hold."""
@@ -502,8 +504,8 @@ ENOUGH_MODELS, ENOUGH_FAMILIES = 8, 3
 class Universal:
     """The verdict on C7 for one claim. bound: the effect that counts as having it. models, families: with an effect and
     an interval. have, lack: how many of them have it, and lack it, at least, with 95 % confidence each. beyond: the
-    estimated share that has it; share: of a population from which they were drawn at random, at least. by_card: cards by
-    their own verdict. missing: what an inconclusive one lacks. told: the numbers, in words."""
+    estimated share that has it; share: of a population from which they were drawn at random, at least. by_card: cards
+    by their own verdict. missing: what an inconclusive one lacks. told: the numbers, in words."""
 
     claim: str
     verdict: str
@@ -610,9 +612,9 @@ def _p_beyond(model: Model, bound: float, claim: str, ratio: bool) -> float:
 
 
 def at_least(p: Sequence[float], alpha: float = ALPHA, below: float = 1.0) -> int:
-    """How many of these hypotheses are false at least, with confidence 1 − α: the largest r so that, for it and for every
-    smaller one, Fisher's combination of all p but the r − 1 smallest rejects (partial conjunction, Benjamini and Heller
-    2008). They are taken for independent of each other.
+    """How many of these hypotheses are false at least, with confidence 1 − α: the largest r so that, for it and for
+    every smaller one, Fisher's combination of all p but the r − 1 smallest rejects (partial conjunction, Benjamini and
+    Heller 2008). They are taken for independent of each other.
 
     below: p above it are left out and the others divided by it, which keeps the error where p of true hypotheses are
     uniform or conservative as those of one-sided tests are (conditional p-values, Jaffe et al. 2019)."""
@@ -625,8 +627,8 @@ def at_least(p: Sequence[float], alpha: float = ALPHA, below: float = 1.0) -> in
 
 
 def drawn_at_least(count: int, n: int) -> float:
-    """The least share of a population with which `count` or more of n drawn at random are no rarer than α/2 (Clopper and
-    Pearson); 0 for none."""
+    """The least share of a population with which `count` or more of n drawn at random are no rarer than α/2 (Clopper
+    and Pearson); 0 for none."""
     if not count:
         return 0.0 if n else NOTHING
     low, high = 0.0, 1.0

@@ -49,7 +49,9 @@ def over_prompts(first: np.ndarray, other: np.ndarray, layers: tuple[int, int], 
 def _difference(
     weights: np.ndarray, first: np.ndarray, other: np.ndarray, layers: tuple[int, int], ranking: str
 ) -> np.ndarray:
-    one, two = (contrast(_means(weights, side), deep, ranking) for side, deep in zip((first, other), layers, strict=True))
+    one, two = (
+        contrast(_means(weights, side), deep, ranking) for side, deep in zip((first, other), layers, strict=True)
+    )
     return one - two
 
 

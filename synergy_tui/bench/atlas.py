@@ -3,6 +3,7 @@ atlas of 200 cards takes. `python -m synergy_tui.bench atlas` prints the counts 
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import time
@@ -38,12 +39,16 @@ TRUE, FALSE, BETWEEN = (0.45, 0.1), (0.0, 0.04), 0.05
 which both have."""
 
 
+SHARED = 0.3
+"""Correlation of the models' errors where they go together."""
+
+
 def truths(case: str, models: int, families: np.ndarray, chance: np.random.Generator) -> np.ndarray:
     """Contrasts of an atlas' models [models]. Where the claim is true they are above the bound, else below it."""
     share = {"true in all": 1.0, "true in three of four": 0.75, "true in half": 0.5, "true in none": 0.0}.get(case)
     if case == "all at the bound":
         return np.full(models, BOUND)
-    if case == "most but one, the others at the bound":
+    if case.startswith("most but one"):
         # One model fewer has it than *supported* asks for, and the others are as near to having it as can be.
         return np.where(np.arange(models) < np.ceil(meta.MOST * models) - 1, 3.0, BOUND)
     has = chance.permutation(models) < round((1.0 if share is None else share) * models)
@@ -53,7 +58,9 @@ def truths(case: str, models: int, families: np.ndarray, chance: np.random.Gener
 
 
 CASES = ("true in all", "true in three of four", "true in half", "true in none", "all at the bound")
-CASES += ("most but one, the others at the bound", "explained in all")
+TOGETHER = "most but one, the others at the bound, errors that go together"
+
+CASES += ("most but one, the others at the bound", TOGETHER, "explained in all")
 
 
 def simulated(case: str, models: int, error: float, chance: np.random.Generator) -> list[AtlasCard]:
@@ -61,9 +68,11 @@ def simulated(case: str, models: int, error: float, chance: np.random.Generator)
     Student's t interval, and its difference from surrogates, which has an error of its own."""
     families = np.arange(models) // 2
     true = truths(case, models, families, chance)
+    # Models that are asked the same prompts may err alike.
+    common = error * math.sqrt(SHARED) * float(chance.normal()) if case == TOGETHER else 0.0
     out = []
     for place in range(models):
-        value, low, high = _measured(true[place], error, chance)
+        value, low, high = _measured(true[place], error, chance, common)
         above, beside, _ = _measured(0.0 if case == "explained in all" else true[place], error, chance)
         verdict = SUPPORTED if low > 0 and beside > 0 else NOT_SUPPORTED if high < BOUND else INCONCLUSIVE
         if verdict == INCONCLUSIVE and low > 0 and above + (above - beside) < value / 2:
@@ -73,8 +82,13 @@ def simulated(case: str, models: int, error: float, chance: np.random.Generator)
     return out
 
 
-def _measured(true: float, error: float, chance: np.random.Generator) -> tuple[float, float, float]:
-    value = true + error * chance.normal()
+def _measured(
+    true: float, error: float, chance: np.random.Generator, common: float = 0.0
+) -> tuple[float, float, float]:
+    """A value with its interval by an error that is estimated. common: the part of the error that others share; the
+    rest is as large as makes the whole of it `error`."""
+    own = error if not common else error * math.sqrt(1 - SHARED)
+    value = true + own * chance.normal() + common
     half = reach(0.95, PROMPTS - 1) * error * float(np.sqrt(chance.chisquare(PROMPTS - 1) / (PROMPTS - 1)))
     return float(value), float(value - half), float(value + half)
 
@@ -82,9 +96,31 @@ def _measured(true: float, error: float, chance: np.random.Generator) -> tuple[f
 def card(place: int, family: str, claims: dict[str, AtlasClaim]) -> AtlasCard:
     """A card of a model that nobody has."""
     size = int(10 ** (8 + (place * 7 % 20) / 10))
-    shape: tuple[Any, ...] = (f"m{place}", f"model {place}", "made", family, size, 12 + place % 5 * 6, 144, "head")
-    seen: tuple[Any, ...] = (("base", "instruct")[place % 2], "trained", None, PROMPTS, RANKINGS[0], "gaussian·mmi τ1")
-    return AtlasCard(*shape, *seen, METHOD, None, None, None, None, None, None, claims, ())
+    return AtlasCard(
+        entry=f"m{place}",
+        subject=f"model {place}",
+        model_type="made",
+        family=family,
+        parameters=size,
+        layers=12 + place % 5 * 6,
+        units=144,
+        kind="head",
+        tuned=("base", "instruct")[place % 2],
+        weights="trained",
+        training_step=None,
+        prompts=PROMPTS,
+        ranking=RANKINGS[0],
+        definition="gaussian·mmi τ1",
+        method=METHOD,
+        plan_hash=None,
+        deviations=None,
+        origin=None,
+        made=None,
+        card=None,
+        decomposition=None,
+        claims=claims,
+        profile=(),
+    )
 
 
 def of_c7(case: str, models: int, error: float, seed: int) -> str:
@@ -164,19 +200,10 @@ def _claim(claim: str, chance: np.random.Generator) -> dict[str, Any]:
     verdict = SUPPORTED if low > 0 else INCONCLUSIVE
     if claim in ("C3", "C4"):
         sign = 1 if claim == "C3" else -1
-        value, low, high = sorted(float(np.exp(sign * one)) for one in (low, value, high))[1], *_ordered(sign, low, high)
-        return {"verdict": verdict, "measure": "area, × random (90 %)", "effect": value, "low": low, "high": high} | {
-            "level": 0.9,
-            "n": PROMPTS,
-        }
-    return {"verdict": verdict, "measure": "contrast", "effect": value, "low": low, "high": high, "level": 0.95} | {
-        "n": PROMPTS
-    }
-
-
-def _ordered(sign: int, low: float, high: float) -> tuple[float, float]:
-    ends = sorted(float(np.exp(sign * one)) for one in (low, high))
-    return ends[0], ends[1]
+        low, value, high = sorted(float(np.exp(sign * one)) for one in (low, value, high))
+    measure, level = ("area, × random (90 %)", 0.9) if claim in ("C3", "C4") else ("contrast", 0.95)
+    found = {"verdict": verdict, "measure": measure, "effect": value, "low": low, "high": high}
+    return found | {"level": level, "n": PROMPTS}
 
 
 def seconds(cards: int = 200) -> dict[str, float]:

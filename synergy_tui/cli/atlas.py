@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from synergy_tui.analysis.meta import Group
     from synergy_tui.store.atlas import AtlasCard
 
-ORDERS = ("subject", "family", "size", "layers", "made", *terms.CLAIMS)
-
 
 @click.group(invoke_without_command=True)
 @click.option("--claim", metavar="CLAIM", help="One of C1 to C9: a forest plot, moderators and universality.")
 @click.option("--profiles", is_flag=True, help="Profiles of all models over normalised depth in one plot.")
 @click.option("--pairs", is_flag=True, help="Models on each other's tokens, and against random weights.")
-@click.option("--sort", "order", default="subject", show_default=True, help=f"One of {', '.join(ORDERS)}.")
+@click.option(
+    "--sort", "order", default="subject", show_default=True, help="Also family, size, layers, made, or a claim."
+)
 @click.option("--family", help="Only models of this family.")
 @click.option("--tuned", type=click.Choice(["base", "instruct"]), help="Only base or instruction-tuned models.")
 @click.option("--kind", help="Only cards of this kind of unit.")
@@ -100,7 +100,8 @@ def _chosen(opened: Any, wanted: dict[str, Any]) -> list[AtlasCard]:
         raise UsageError("there is no card in this cache yet", "synergy-tui claims --latest makes one")
     cards = [one for one in every if all(getattr(one, name) == value for name, value in wanted.items())]
     if not cards:
-        name = next(name for name, value in wanted.items() if all(getattr(one, name) != value for one in every) or True)
+        nobody = [name for name, value in wanted.items() if all(getattr(one, name) != value for one in every)]
+        name = (nobody or list(wanted))[0]
         there = sorted({str(getattr(one, name)) for one in every if getattr(one, name) is not None})
         told = " and ".join(f"{key} {value}" for key, value in wanted.items())
         raise UsageError(f"no card has {told}", f"{name} is one of: {', '.join(there) or 'none known'}")

@@ -4,6 +4,7 @@ is, and the mean of all as a diamond with what another model would show."""
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 NAME = 26
 """Most columns of a subject's name."""
+
+FEW = 6
+"""Models without an effect that are named."""
 
 LEAST = 12
 """Columns of the plot below which it is left out, and numbers stand alone."""
@@ -51,11 +55,12 @@ ASCII_VERDICTS = {"●": "+", "◐": "/", "◑": "%", "✖": "x", "○": "o"}
 
 def draw(group: Group, width: int, look: Look | None = None) -> list[Text]:
     """Lines of the plot, at most so many columns each. Models without an interval stand below the others, with their
-    effect alone."""
+    effect alone, and those without an effect are counted."""
     look = look or Look()
     signs = PLAIN if look.ascii else DRAWN
     known = [one for one in group.models if math.isfinite(one.error)]
-    others = [one for one in group.models if not math.isfinite(one.error)]
+    others = [one for one in group.models if not math.isfinite(one.error) and math.isfinite(one.effect)]
+    without = [one for one in group.models if not math.isfinite(one.effect)]
     rows = [(one, _numbers(one.effect, one.low, one.high, group.ratio)) for one in known]
     means = _means(group)
     names = [printable(one.subject) for one in group.models] + [name for name, *_ in means]
@@ -67,15 +72,21 @@ def draw(group: Group, width: int, look: Look | None = None) -> list[Text]:
     for one, text in rows:
         weight = f" {100 * one.weight:3.0f} %" if math.isfinite(one.weight) else ""
         bar = scale.interval(one, signs) if scale else ""
-        out.append(_row(_sign(one, look), printable(one.subject), name, text.rjust(numbers), bar, weight, _colour(one, look)))
+        out.append(
+            _row(_sign(one, look), printable(one.subject), name, text.rjust(numbers), bar, weight, _colour(one, look))
+        )
     for what, text, low, middle, high in means:
         bar = scale.mean(low, middle, high, signs) if scale else ""
         out.append(_row(" ", what, name, text.rjust(numbers), bar, "", "bold" if look.system else ""))
     if scale:
-        out.append(Text(" " * (name + 2 + 1 + numbers + 1) + scale.axis(group.ratio)))
+        out.append(Text(" " * (name + 2 + 1 + numbers + 1) + scale.axis(group.ratio, "x1" if look.ascii else "×1")))
     for one in others:
-        effect = "" if not math.isfinite(one.effect) else f"{one.effect:.3g} "
-        out.append(_row(_sign(one, look), printable(one.subject), name, f"{effect}no interval", "", "", _colour(one, look)))
+        told = f"{one.effect:.3g} no interval"
+        out.append(_row(_sign(one, look), printable(one.subject), name, told, "", "", _colour(one, look)))
+    if without:
+        names_ = ", ".join(printable(one.subject) for one in without[:FEW]) + (", …" if len(without) > FEW else "")
+        told = f"{len(without)} without an effect: {names_}"
+        out += [Text(line) for line in textwrap.wrap(told.replace("…", "...") if look.ascii else told, max(width, 20))]
     return [line if cell_len(line.plain) <= width else Text(cut(line.plain, width)) for line in out]
 
 
@@ -139,7 +150,9 @@ class _Scale(NamedTuple):
 
     def interval(self, model: Model, signs: Signs) -> str:
         """A model's bar."""
-        ends = [self.of_(one) if one > 0 or self.of_ is not math.log else self.low - 1 for one in (model.low, model.high)]
+        ends = [
+            self.of_(one) if one > 0 or self.of_ is not math.log else self.low - 1 for one in (model.low, model.high)
+        ]
         return self._bar(ends[0], model.value, ends[1], signs.line, signs.square, signs)
 
     def mean(self, low: float, middle: float, high: float, signs: Signs) -> str:
@@ -166,12 +179,12 @@ class _Scale(NamedTuple):
             cells[min(max(self.column(middle), 0), self.room - 1)] = sign
         return "".join(cells)
 
-    def axis(self, ratio: bool) -> str:
-        """Numbers under the plot: its ends, and nothing where there is room."""
+    def axis(self, ratio: bool, one: str) -> str:
+        """Numbers under the plot: its ends, and where there is room what is no effect, of ratios `one`."""
         back: Callable[[float], float] = math.exp if ratio else float
         low, high = f"{back(self.low):.2g}", f"{back(self.high):.2g}"
         cells = list(low.ljust(self.room - len(high)) + high)
-        zero, word = self.column(self.nothing), "×1" if ratio else "0"
+        zero, word = self.column(self.nothing), one if ratio else "0"
         begin = zero - len(word) // 2
         if len(low) < begin and begin + len(word) < self.room - len(high):
             cells[begin : begin + len(word)] = word

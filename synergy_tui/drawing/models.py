@@ -112,7 +112,9 @@ def together(cards: Sequence[AtlasCard]) -> list[dict[str, Any]]:
         if first.result is not None:
             sign = "" if first.ratio else "+"
             one, (low, high) = first.result, first.result.predicted
-            row["mean"] = f"{'×' if first.ratio else ''}{one.effect:{sign}.2f} [{one.low:{sign}.2f}, {one.high:{sign}.2f}]"
+            row["mean"] = (
+                f"{'×' if first.ratio else ''}{one.effect:{sign}.2f} [{one.low:{sign}.2f}, {one.high:{sign}.2f}]"
+            )
             row["I²"] = f"{one.i2:.0%}"
             row["another model"] = f"[{low:{sign}.2f}, {high:{sign}.2f}]"
         else:
@@ -132,7 +134,7 @@ def heterogeneity(group: Group) -> list[str]:
     families = f"{found.families} famil{'y' if found.families == 1 else 'ies'}"
     told = [
         f"Random effects over {found.models} models of {families}, 95 % intervals: {tau}, I² {found.i2:.0%}, "
-        f"Q {found.q:.1f} on {found.freedom} (p {found.p:.3f})."
+        f"Q {found.q:.1f} on {found.freedom} (p {'< 0.001' if found.p < 0.001 else f'{found.p:.3f}'})."
     ]
     if math.isfinite(found.without[0]):
         told.append(f"With any one family left out the mean is {found.without[0]:.3g} to {found.without[1]:.3g}.")

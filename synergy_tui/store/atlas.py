@@ -118,8 +118,8 @@ _DEFINITION = """concat(estimator, '·', coalesce(redundancy, '?'), ' τ', coale
 
 _OWN = f"""SELECT * EXCLUDE (place_) FROM (SELECT cards.card AS entry, cards.card, cards.decomposition, cards.ranking,
     coalesce(cards.method, 1) AS method, cards.plan_hash, len(cards.deviations) AS deviations, cards.created AS made,
-    {_DEFINITION} AS definition, d.valid_prompts AS prompts, c.kind, c.chat_template, c.training_step, s.name AS subject,
-    s.place, s.source, s.model_type, s.layers, s.parameters, NULL AS origin,
+    {_DEFINITION} AS definition, d.valid_prompts AS prompts, c.kind, c.chat_template, c.training_step,
+    s.name AS subject, s.model_type, s.layers, s.parameters, NULL AS origin,
     CASE WHEN s.weights_seed IS NULL THEN 'trained' ELSE 'random' END AS weights,
     coalesce(n.units, c.layers * c.units_per_layer) AS units,
     row_number() OVER (PARTITION BY s.subject, c.kind, cards.ranking, {_DEFINITION}
@@ -129,7 +129,8 @@ _OWN = f"""SELECT * EXCLUDE (place_) FROM (SELECT cards.card AS entry, cards.car
     JOIN subjects s USING (subject) LEFT JOIN (SELECT capture, count(*)::INTEGER AS units FROM units
         WHERE capture IN (SELECT capture FROM cards) GROUP BY capture) n ON n.capture = c.capture)
     WHERE place_ = 1"""
-"""One row a card. Where a subject answered by itself and was also made to replay another's answers, the former counts."""
+"""One row a card. Where a subject answered by itself and was also made to replay another's answers, the former
+counts."""
 
 _IMPORTED = "SELECT *, NULL AS card, NULL AS decomposition FROM atlas_cards"
 

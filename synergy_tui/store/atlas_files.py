@@ -1,6 +1,6 @@
-"""Rows of an atlas as a file that another cache takes in: JSON, without series, units, prompts or pairs. Nothing in such
-a file is trusted: it is read by its form alone, sizes and numbers are checked before anything is kept, and its texts are
-shown with their control characters spelled out, as all texts are."""
+"""Rows of an atlas as a file that another cache takes in: JSON, without series, units, prompts or pairs. Nothing in
+such a file is trusted: it is read by its form alone, sizes and numbers are checked before anything is kept, and its
+texts are shown with their control characters spelled out, as all texts are."""
 
 from __future__ import annotations
 
@@ -116,14 +116,10 @@ def as_bytes(cards: Sequence[AtlasCard]) -> bytes:
 
 
 def _fields(card: AtlasCard) -> dict[str, Any]:
-    numbers = ("effect", "low", "high")
-    claims = {
-        name: ClaimRow(
-            **{key: _none(getattr(one, key)) for key in numbers},
-            **{key: getattr(one, key) for key in ("verdict", "measure", "level", "n", "missing", "told")},
-        )
-        for name, one in card.claims.items()
-    }
+    claims = {}
+    for name, one in card.claims.items():
+        effect, low, high = (_none(end) for end in (one.effect, one.low, one.high))
+        claims[name] = ClaimRow(one.verdict, effect, one.measure, low, high, one.level, one.n, one.missing, one.told)
     points = [
         PointRow(one.layer, one.depth, *(_none(getattr(one, key)) for key in ("value", "low", "high")))
         for one in card.profile

@@ -104,12 +104,12 @@ def _side(row: dict[str, Any], side: str, values: dict[str, tuple[tuple[str, ...
 
 _COLUMNS = ("sts", "rtr", "tdmi", "balance", "independence")
 
+_SELECTED = ", ".join(f"u.{name}" for name in _COLUMNS)
 
-def _values(
-    cache: Cache, ids: list[str], places: dict[str, int]
-) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+
+def _values(cache: Cache, ids: list[str], places: dict[str, int]) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
     """By decomposition, the prompts that it has values of, and the values."""
-    query = f"""SELECT u.decomposition, concat(p.id, ' ', p.prompt) AS id, u.unit_index, {", ".join(f"u.{name}" for name in _COLUMNS)}
+    query = f"""SELECT u.decomposition, concat(p.id, ' ', p.prompt) AS id, u.unit_index, {_SELECTED}
         FROM unit_prompts u JOIN decompositions d USING (decomposition)
         JOIN prompts p ON p.capture = d.capture AND p.prompt = u.prompt WHERE list_contains($1, u.decomposition)
         ORDER BY u.decomposition, p.prompt, u.unit_index"""
@@ -119,7 +119,7 @@ def _values(
     with cache.read() as con:
         table = con.sql(query, params=[ids]).fetchnumpy()
     owner, prompt = (np.asarray(table[name], str) for name in ("decomposition", "id"))
-    columns = [np.ma.filled(np.ma.asarray(table[name], float), np.nan) for name in _COLUMNS]
+    columns: list[np.ndarray] = [np.ma.filled(np.ma.asarray(table[name], float), np.nan) for name in _COLUMNS]
     for one in set(owner.tolist()):
         mine = owner == one
         names = list(dict.fromkeys(prompt[mine].tolist()))
