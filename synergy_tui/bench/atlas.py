@@ -57,7 +57,7 @@ def truths(case: str, models: int, families: np.ndarray, chance: np.random.Gener
     return np.where(has, np.maximum(drawn, BOUND + 0.02), np.minimum(drawn, BOUND - 0.02))
 
 
-CASES = ("true in all", "true in three of four", "true in half", "true in none", "all at the bound")
+CASES: tuple[str, ...] = ("true in all", "true in three of four", "true in half", "true in none", "all at the bound")
 TOGETHER = "most but one, the others at the bound, errors that go together"
 
 CASES += ("most but one, the others at the bound", TOGETHER, "explained in all")

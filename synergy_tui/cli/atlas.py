@@ -115,9 +115,15 @@ def _table(cards: Sequence[AtlasCard]) -> None:
     width = terminal_width()
     every = (models.FULL, models.BRIEF, models.ALONE)
     shown = {how: models.rows(cards, how) for how in every}
-    how = next((how for how in every if width is None or fits(shown[how], list(shown[how][0]), width, IDS)), every[-1])
-    print_table(shown[how], spare=("method", "definition", "ranking", "from", "plan", "layers", "family"))
-    click.echo(f"\n{models.LEGEND}")
+    # A cell that is cut would tell half of a number.
+    cells = [name.lower() for name in terms.CLAIMS]
+    whole = IDS | set(cells)
+    how = next(
+        (how for how in every if width is None or fits(shown[how], list(shown[how][0]), width, whole)), every[-1]
+    )
+    print_table(shown[how], cells, ("method", "definition", "ranking", "from", "plan", "layers", "family"))
+    click.echo()
+    _wrapped(models.LEGEND, width or 110)
     if how != models.FULL:
         say("A wider terminal also shows effects with their intervals; so does --claim CLAIM.")
     together = models.together(cards)
