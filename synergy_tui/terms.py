@@ -185,6 +185,9 @@ SUPPORTED, EXPLAINED, NOT_SUPPORTED, INCONCLUSIVE = (
 
 VERDICTS = (SUPPORTED, EXPLAINED, NOT_SUPPORTED, INCONCLUSIVE)
 
+HETEROGENEOUS = "heterogeneous"
+"""What a claim over many models can be beside these: some have it, and some are shown to lack it."""
+
 NOT_JUDGED = "not judged"
 """What the reason begins with where an inconclusive claim is not about what was measured at all."""
 

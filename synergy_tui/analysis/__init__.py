@@ -16,5 +16,7 @@ interaction.py pairs removed together against each unit alone: what it goes with
 networks.py   pair values → graphs, their measures, differences against surrogates
 claims.py     what was measured → the verdict on each claim; how often it errs: CLAIMS.md
 definitions.py under how many definitions of synergy C1 holds
+meta.py      cards of many models → random effects, moderators, universality; NumPy alone
+pairing.py   two models on the same prompts → the difference of their contrasts; NumPy alone
 comparison.py runs side by side: differences with intervals, agreement of units; NumPy alone
 """

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
 
 _HALVINGS = 80
 """Of the angle, beyond what a double can hold."""
+
+MANY = 100_000
+"""Degrees of freedom beyond which it is a normal variable to six digits."""
 
 
 @lru_cache(maxsize=256)
@@ -20,6 +24,14 @@ def reach(level: float, freedom: int) -> float:
         angle = (low + high) / 2
         low, high = (angle, high) if _within(angle, freedom) < level else (low, angle)
     return float(np.tan((low + high) / 2) * np.sqrt(freedom))
+
+
+def beyond(size: float, freedom: int) -> float:
+    """Probability that a Student variable of so many degrees of freedom is farther from 0 than `size`, on both
+    sides."""
+    if freedom > MANY:
+        return math.erfc(size / math.sqrt(2))
+    return max(1.0 - _within(math.atan(size / math.sqrt(freedom)), freedom), 0.0)
 
 
 def _within(angle: float, freedom: int) -> float:

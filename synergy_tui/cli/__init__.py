@@ -7,6 +7,7 @@ difficulty.py  difficulty: the chain over a ladder
 claims.py   claims, networks: verdicts on a run
 oinfo.py    oinfo: sets of heads against random ones
 compare.py  runs side by side
+atlas.py    cards of many models
 scores.py   scores: what else heads are judged by
 sweep.py    sweep: subjects x tasks x methods x seeds as one job
 controls.py run --control: the same architecture with random weights
@@ -62,6 +63,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "networks": ("claims", "Measure the networks of synergy and of redundancy in RUN."),
         "oinfo": ("oinfo", "Measure the O-information of marked heads, or of each layer."),
         "compare": ("compare", "Put runs side by side."),
+        "atlas": ("atlas", "Put the cards of many models side by side, and judge them together."),
     },
     "Look": {
         "explore": ("look", "Open the explorer."),

@@ -13,6 +13,7 @@ predicting.py whether synergy predicts removal better than other scores
 arcs.py      strongest pairs as arcs between layers
 card.py      a claims card: text, Markdown, JSON
 compare.py   runs side by side
+models.py    cards of many models: tables, profiles, pairs; forest.py: a claim of all of them
 naming.py    runs → the words that tell them apart
 progress.py  a job's stages as they pass
 tables.py    rows → aligned columns, CSV, JSON

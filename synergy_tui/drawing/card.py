@@ -10,7 +10,7 @@ from rich.text import Text
 from synergy_tui.drawing import doubts
 from synergy_tui.drawing.atlas import earlier, mark
 from synergy_tui.drawing.tables import printable
-from synergy_tui.terms import EXPLAINED, INCONCLUSIVE, NOT_JUDGED, NOT_SUPPORTED, SUPPORTED
+from synergy_tui.terms import EXPLAINED, HETEROGENEOUS, INCONCLUSIVE, NOT_JUDGED, NOT_SUPPORTED, SUPPORTED
 
 NARROW = 100
 """Columns below which a claim's verdict stands in a row of its own."""
@@ -77,7 +77,7 @@ def remake(card: Card) -> str:
     return f"synergy-tui claims {card['decomposition']} --seed {card['seed']}{more}"
 
 
-SIGNS = {SUPPORTED: "●", EXPLAINED: "◐", NOT_SUPPORTED: "✖", INCONCLUSIVE: "○"}
+SIGNS = {SUPPORTED: "●", EXPLAINED: "◐", HETEROGENEOUS: "◑", NOT_SUPPORTED: "✖", INCONCLUSIVE: "○"}
 """Signs of the verdicts: they are told without colour too."""
 
 

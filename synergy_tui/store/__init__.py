@@ -7,6 +7,8 @@ bulk.py     pair and series files: written under a temporary name, renamed when 
 publish.py  finished results → rows and files, visible at once or not at all
 runs.py     runs held against each other, as rows
 cards.py    claims cards, networks and controls, as rows
+atlas.py    the newest cards of all subjects, own and imported, as one value
+atlas_files.py  cards as a file, and back; atlas_pairs.py: runs made to be held against each other
 run.py      a decomposition as one value: the map, the command line and the card are drawn from it
 walk.py     pairs, series and responses of a run, as somebody looks at them
 load.py     rows and files → arrays and plain dicts
