@@ -1,5 +1,6 @@
-"""What was measured of a residual stream's geometry → the verdicts on C8 and C9, beside METHOD sections 8 and 14. Version
-2 of arXiv:2603.29735 makes them in place of the transition of version 1. How often they are wrong is in CLAIMS.md.
+"""What was measured of a residual stream's geometry → the verdicts on C8 and C9, beside METHOD sections 8 and 14.
+Version 2 of arXiv:2603.29735 makes them in place of the transition of version 1. How often they are wrong is in
+CLAIMS.md.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from synergy_tui.terms import ENOUGH_PROMPTS, NOT_SUPPORTED, SUPPORTED
 
 SMALLEST_TURN = 0.05
 """Of C8: a contrast of the dimension that lies within this share of the mean dimension is none."""
+
+COINCIDES = 0.02
+"""p below which two profiles coincide. Not 0.05: the kinds of random profile that `coincidence` knows are not all there
+are, and with some others a p below 0.05 comes up in 9 of 100 independent pairs (CLAIMS.md)."""
 
 SMALLEST_ALIGNMENT = 0.1
 """Of C9: an alignment whose interval lies below this is none."""
@@ -112,16 +117,16 @@ def _coincides(each: Mapping[str, Coincidence], ranking: str, turn: str, known: 
         there = own.layers if own is not None else 0
         why = f"{ENOUGH_LAYERS} layers with a dimension and a synergy that vary; there are {there}"
         return lacks(f"{why}: fewer say nothing of whether profiles coincide", **known)
-    held = tuple(name for name, one in each.items() if one.p < ALPHA)
+    held = tuple(name for name, one in each.items() if one.p < COINCIDES)
     sign = "goes with" if own.r > 0 else "goes against"
     told = f"{turn}, which {sign} synergy (r {own.r:+.2f}, p {own.p:.3f} among profiles as smooth)"
     known |= {"p": own.p, "of": tuple(each), "told": f"{told}; {known['told']}"}
-    if own.p < ALPHA:
+    if own.p < COINCIDES:
         return Claim(SUPPORTED, **known, holds_under=held)
-    if own.p > UNCLEAR and own.attainable < ALPHA:
+    if own.p > UNCLEAR and own.attainable < COINCIDES:
         return Claim(NOT_SUPPORTED, **known, holds_under=held)
-    if own.attainable >= ALPHA:
-        reach = f"profiles as smooth as these have a correlation of {STRONG} by chance in {own.attainable:.0%}"
+    if own.attainable >= COINCIDES:
+        reach = f"profiles as smooth as these have a correlation of {STRONG} by chance in {own.attainable:.1%}"
         return lacks(f"profiles that tell more than their trend: {reach}", **known, holds_under=held)
     return lacks(f"profiles that coincide more clearly: p {own.p:.3f}", **known, holds_under=held)
 

@@ -1,7 +1,7 @@
 """Pairs of sentences of one structure without a word in common, by which the alignment of representations is measured.
 
-All have nine words and one full stop at their end, so that neither length nor the last token tells them apart; no word
-of any first sentence is in any second one.
+All have nine words and no sign of punctuation, so that neither length nor a shared comma tells them apart, and models
+that mark full stops by huge activations mark nothing; no word of any first sentence is in any second one.
 """
 
 from __future__ import annotations

@@ -192,7 +192,7 @@ def _dimensions(stream: np.ndarray, of: np.ndarray, progress: Progress) -> _Foun
 def _alignments(pairs: dict[str, np.ndarray], layers: int, spec: GeometrySpec) -> _Found:
     names = ("alignment", "alignment_null", "alignment_low", "alignment_high", "alignment_p")
     if "note" in pairs:
-        return _Found([dict.fromkeys(names, math.nan)] * layers, [], f"no alignment: {pairs['note']}")
+        return _Found([dict.fromkeys(names, math.nan)] * layers, [], str(pairs["note"]))
     one, other = ([geometry.centred(layer) for layer in pairs[side]] for side in ("one", "other"))
     values = np.array([geometry.cka(a, b) for a, b in zip(one, other, strict=True)])
     drawn = geometry.permuted(one, other, spec.seed, spec.permutations)
