@@ -176,6 +176,9 @@ SOURCES = {
 }
 """Where each claim is made, with its version: version 2 of arXiv:2603.29735 has geometry in place of the transition."""
 
+GEOMETRY = ("dimension", "alignment")
+"""What a layer's residual stream is measured by."""
+
 SUPPORTED, EXPLAINED, NOT_SUPPORTED, INCONCLUSIVE = (
     "supported",
     "present, but explained by self-prediction",

@@ -14,6 +14,9 @@ ladder.py     order parameters and grades → curves, susceptibility, the trend 
 areas.py      divergence curves → areas, their test against controls, the verdict
 interaction.py pairs removed together against each unit alone: what it goes with, and the controls
 networks.py   pair values → graphs, their measures, differences against surrogates
+geometry.py   states of a residual stream → intrinsic dimension and alignment of every layer
+coincidence.py whether two profiles over layers go together more than profiles so smooth do by chance
+geometric_claims.py what was measured of the geometry → the verdicts on C8 and C9
 claims.py     what was measured → the verdict on each claim; how often it errs: CLAIMS.md
 definitions.py under how many definitions of synergy C1 holds
 meta.py      cards of many models → random effects, moderators, universality; NumPy alone

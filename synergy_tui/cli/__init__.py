@@ -5,6 +5,7 @@ measure.py  run, capture, decompose, ablate: start jobs and show what they made
 incoming.py  import: what was measured elsewhere
 difficulty.py  difficulty: the chain over a ladder
 claims.py   claims, networks: verdicts on a run
+geometry.py geometry: dimension and alignment of the residual stream
 oinfo.py    oinfo: sets of heads against random ones
 compare.py  runs side by side
 atlas.py    cards of many models
@@ -61,6 +62,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Judge": {
         "claims": ("claims", "Judge what RUN says about six claims of the literature."),
         "networks": ("claims", "Measure the networks of synergy and of redundancy in RUN."),
+        "geometry": ("geometry", "Measure the dimension and the alignment of each layer's states."),
         "oinfo": ("oinfo", "Measure the O-information of marked heads, or of each layer."),
         "compare": ("compare", "Put runs side by side."),
         "atlas": ("atlas", "Put the cards of many models side by side, and judge them together."),

@@ -15,7 +15,7 @@ from synergy_tui.drawing import scale
 from synergy_tui.drawing.doubts import FEW_PROMPTS, Doubt, doubts, line
 from synergy_tui.drawing.naming import labels, method, size
 from synergy_tui.drawing.tables import printable
-from synergy_tui.terms import COUPLED, HEADS, IMPORTED, METHOD, NO_SERIES, RANKINGS, UNCALIBRATED_NULLS
+from synergy_tui.terms import COUPLED, GEOMETRY, HEADS, IMPORTED, METHOD, NO_SERIES, RANKINGS, UNCALIBRATED_NULLS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -148,7 +148,7 @@ def reading(atlas: Atlas) -> list[Text]:
         second = (
             f"Unit synergy follows autocorrelation with r {follows:+.2f}, {memory if abs(follows) > 0.5 else 'weakly'}."
         )
-    more = [Text(one) for one in (*_against_surrogates(atlas), _over_length(atlas)) if one]
+    more = [Text(one) for one in (*_against_surrogates(atlas), _over_length(atlas), _geometry(atlas.run)) if one]
     return [Text(first), Text(second), *more]
 
 
@@ -207,6 +207,16 @@ def _over_length(atlas: Atlas) -> str:
     if len(points) < 2 or atlas.ranking != RANKINGS[0]:
         return ""
     return f"Contrast over the length of responses, surrogates in brackets: {', '.join(points)}."
+
+
+def _geometry(run: Run) -> str:
+    """Dimension and alignment of the residual stream, layer by layer."""
+    told = []
+    for name in GEOMETRY:
+        if values := [one["value"] for one in run.beside(name)]:
+            known = " ".join("n/a" if one is None else f"{one:.3g}" for one in values)
+            told.append(f"{name} {known}")
+    return f"Behind each layer the residual stream has {'; '.join(told)}." if told else ""
 
 
 def _interval(row: dict[str, Any]) -> str:

@@ -259,6 +259,6 @@ def unfinished(
 ) -> Run:
     """A map with nothing behind it yet: of a running job, or of a query. row: with layers and units_per_layer."""
     nothing: dict[str, Any] = {"profiles": {}, "contrasts": {}, "surrogate_contrasts": {}, "tests": {}}
-    nothing |= {"null_runs": [], "lengths": [], "confounds": {}}
+    nothing |= {"null_runs": [], "lengths": [], "confounds": {}, "geometry": []}
     naming = naming or Naming(row["layers"], row["units_per_layer"])
     return Run(row, scores, **nothing, naming=naming, place=place, partial=partial)

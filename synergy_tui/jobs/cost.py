@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synergy_tui.jobs.specs.decompose import DecomposeSpec
+from synergy_tui.jobs.specs.geometry import GeometrySpec
 from synergy_tui.jobs.specs.method import Method
 from synergy_tui.jobs.specs.networks import NetworksSpec
 from synergy_tui.terms import BASELINES, NULLS
@@ -21,6 +22,7 @@ _GRAPH = 0.12  # seconds for 270 units at three densities
 _START, _LOAD_BYTES_PER_SECOND = 5.0, 3e8
 _LEVEL = 2.0
 _SCORED, _SCORE_BYTES = 6.0, 60.0
+_PRODUCTS, _NEAREST, _PERMUTED = 4e9, 400, 1e4
 _PAIR_BYTES, _VALUE_BYTES = 78.0, 4.2
 
 
@@ -105,6 +107,16 @@ def scores(geometry: dict[str, Any], tokens: int, units: int, prompts: int, devi
     work = _SCORED * tokens * parameters / (_ABLATE * cores / 2)
     load = _START + 4 * parameters / _LOAD_BYTES_PER_SECOND
     return Cost(None if device != "cpu" else work + load, units * (prompts + len(BASELINES)) * _SCORE_BYTES)
+
+
+def geometry(subject: dict[str, Any], tokens: int, spec: GeometrySpec, device: str, cores: int) -> Cost:
+    """A pass over `tokens` tokens, and in every layer the products of all chosen states with each other."""
+    parameters = _parameters(subject)
+    taken, width = min(spec.tokens, tokens), (subject["heads"] or 1) * (subject["head_dim"] or 64)
+    work = tokens * parameters / (_ABLATE * cores / 2)
+    products = subject["layers"] * (taken**2 * (width + _NEAREST) + spec.permutations * _PERMUTED) / _PRODUCTS
+    load = _START + 4 * parameters / _LOAD_BYTES_PER_SECOND
+    return Cost(None if device != "cpu" else work + products + load, subject["layers"] * 300.0)
 
 
 def networks(units: int, prompts: int, spec: NetworksSpec, method: Method, cores: int) -> Cost:

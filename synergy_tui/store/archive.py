@@ -136,14 +136,14 @@ def _condition(name: str, capture: str, decompositions: tuple[str, ...]) -> str:
         return f"capture = '{capture}'"
     if key := next((key for key in _MADE_FROM_IT if key in keys), None):
         return f"{key} IN (SELECT {key} FROM {KEYS[key]} WHERE decomposition IN ({listed}))"
-    if "ladder" in keys:
-        return f"ladder IN (SELECT ladder FROM ladders WHERE capture = '{capture}')"
+    if key := next((key for key in ("ladder", "geometry") if key in keys), None):
+        return f"{key} IN (SELECT {key} FROM {KEYS[key]} WHERE capture = '{capture}')"
     if name == "recipes":
         made = " UNION ".join(
             f"SELECT {key} FROM {KEYS[key]} WHERE decomposition IN ({listed})" for key in _MADE_FROM_IT
         )
         beside = " UNION ".join(
-            f"SELECT {key} FROM {KEYS[key]} WHERE capture = '{capture}'" for key in ("ladder", "scoring")
+            f"SELECT {key} FROM {KEYS[key]} WHERE capture = '{capture}'" for key in ("ladder", "scoring", "geometry")
         )
         return f"result IN ('{capture}', {listed}) OR result IN ({made}) OR result IN ({beside})"
     if name == "subjects":

@@ -1,4 +1,4 @@
-"""Claims cards, networks and controls, as rows."""
+"""Claims cards, networks, geometry and controls, as rows."""
 
 from __future__ import annotations
 
@@ -45,6 +45,21 @@ def network(cache: Cache, network_id: str) -> dict[str, Any]:
         )
         for key, table in names.items()
     }
+
+
+def geometry(cache: Cache, geometry_id: str) -> dict[str, Any]:
+    """The geometry of a capture: the row, `layers_found` and `contrasts`."""
+    row = load.one(cache, "geometry", geometry_id)
+    layers = "SELECT * EXCLUDE (geometry) FROM geometry_layers WHERE geometry = $1 ORDER BY layer"
+    contrasts = """SELECT * EXCLUDE (geometry) FROM geometry_contrasts WHERE geometry = $1 ORDER BY "of" DESC, rowid"""
+    found = load.rows(cache, layers, geometry_id)
+    return row | {"layers_found": found, "contrasts": load.rows(cache, contrasts, geometry_id)}
+
+
+def newest_geometry(cache: Cache, capture: str) -> str | None:
+    """The newest geometry of a capture; None where there is none."""
+    query = "SELECT geometry FROM geometries WHERE capture = $1 ORDER BY serial DESC, geometry LIMIT 1"
+    return next((str(row["geometry"]) for row in load.rows(cache, query, capture)), None)
 
 
 def strongest(cache: Cache, decomposition: str, atom: str, count: int) -> list[dict[str, Any]]:

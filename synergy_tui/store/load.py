@@ -52,6 +52,8 @@ def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
             f"ORDER BY {NEWEST_FIRST['decomposition']} LIMIT 1",
             ("scoring", "decomposition"): "SELECT decomposition FROM decompositions JOIN scorings USING (capture) "
             f"WHERE scoring = ? ORDER BY {NEWEST_FIRST['decomposition']} LIMIT 1",
+            ("geometry", "decomposition"): "SELECT decomposition FROM decompositions JOIN geometries USING (capture) "
+            f"WHERE geometry = ? ORDER BY {NEWEST_FIRST['decomposition']} LIMIT 1",
             ("capture", "ladder"): "SELECT ladder FROM ladders WHERE capture = ? "
             "ORDER BY serial DESC NULLS LAST, created DESC, ladder LIMIT 1",
             ("decomposition", "ladder"): "SELECT ladder FROM ladder_levels WHERE map = ?",

@@ -55,6 +55,12 @@ def publish_scores(cache: Cache, scoring: str, rows: Rows) -> None:
     _publish(cache, "scoring", scoring, rows)
 
 
+def publish_geometry(cache: Cache, geometry: str, rows: Rows) -> None:
+    """`rows`: geometries, geometry_layers, geometry_contrasts, recipes. Raises CacheError when the capture was deleted
+    meanwhile."""
+    _publish(cache, "geometry", geometry, rows)
+
+
 def publish_card(cache: Cache, card: str, rows: Rows) -> None:
     """`rows`: cards, claims. Raises CacheError as publish_ablation does."""
     _publish(cache, "card", card, rows)
@@ -146,6 +152,7 @@ def _descendants(con: duckdb.DuckDBPyConnection, run: str) -> dict[str, list[str
         ),
         "ladder": ids("SELECT ladder FROM ladders WHERE $1 IN (ladder, capture)"),
         "scoring": ids("SELECT scoring FROM scorings WHERE $1 IN (scoring, capture)"),
+        "geometry": ids("SELECT geometry FROM geometries WHERE $1 IN (geometry, capture)"),
     }
     for key in (key for key, parent in PARENTS.items() if parent == "decomposition"):
         found[key] = ids(

@@ -25,6 +25,8 @@ ByNull = dict[str, dict[str, Row]]
 """Ranking → null → row."""
 
 
+_ENDS = ("value", "low", "high")
+
 _IN_NATS = (
     *("tdmi", "offset", "excess", "difference", "divergence"),
     *("attention-entropy", "grad-activation", "attribution"),
@@ -76,7 +78,8 @@ class Run:
     """row: decomposition, capture and subject in one; `units`: how many there are. scores: by name. profiles: ranking →
     rows of layer, depth, value, low, high. contrasts: by ranking. surrogate_contrasts: what surrogates show of a
     ranking. tests: the contrast minus theirs. null_runs: which nulls ran, on how many prompts. lengths: the contrast
-    over the length of responses. naming: what units and layers are called."""
+    over the length of responses. naming: what units and layers are called. geometry: of the residual stream, a row per
+    layer; empty where it was not measured."""
 
     row: Row
     scores: dict[str, Score]
@@ -88,6 +91,13 @@ class Run:
     lengths: list[Row]
     confounds: dict[str, float | None]
     naming: Naming
+    geometry: list[Row]
+
+    def beside(self, name: str) -> list[Row]:
+        """`dimension` of the residual stream behind each layer, or its `alignment` minus the null, as a profile: rows
+        of layer, value, low and high. Empty where no layer has one."""
+        found = [{"layer": one["layer"]} | {key: one[f"{name}_{key}"] for key in _ENDS} for one in self.geometry]
+        return found if any(one["value"] is not None for one in found) else []
 
     @cached_property
     def there(self) -> Bool[np.ndarray, " units"]:
@@ -161,6 +171,7 @@ def read(cache: Cache, decomposition: str) -> Run:
             lengths=of("contrast_lengths", "steps"),
             confounds={one["name"]: one["value"] for one in of("confounds")},
             naming=load.naming_of(con, row["capture"], row["layers"], row["units_per_layer"]),
+            geometry=rows(_GEOMETRY),
         )
 
 
@@ -198,6 +209,13 @@ _SWEPT = f"""SELECT unit_index, divergence, low, high FROM ablation_sweeps WHERE
 _SCORED = """SELECT score, unit_index, value, low, high FROM capture_scores WHERE scoring = (SELECT scoring
     FROM scorings JOIN decompositions USING (capture) WHERE decomposition = $1 ORDER BY scorings.serial DESC LIMIT 1)"""
 """What the units' attention and gradients say, of the newest scoring of the capture."""
+
+
+_GEOMETRY = """SELECT layer, dimension AS dimension_value, low AS dimension_low, high AS dimension_high,
+    alignment - alignment_null AS alignment_value, alignment_low, alignment_high FROM geometry_layers
+    WHERE geometry = (SELECT geometry FROM geometries JOIN decompositions USING (capture) WHERE decomposition = $1
+    ORDER BY geometries.serial DESC LIMIT 1) ORDER BY layer"""
+"""The newest geometry of the capture."""
 
 
 def _by_null(rows: list[Row]) -> ByNull:

@@ -109,6 +109,7 @@ APP: list[tuple[str, tuple[str, ...], Check]] = [
     ("atlas.page-up", (), lambda app: app.selection.unit == 0),
     ("atlas.extreme", (), lambda app: app.selection.unit != 0),
     ("atlas.extreme-back", (), lambda app: app.view.id == "atlas"),
+    ("atlas.profile", (), lambda app: "was not measured" in app.plain_screen()),
     ("atlas.bottom", (), lambda app: app.selection.unit // 4 == 5),
     ("atlas.top", (), lambda app: app.selection.unit // 4 == 0),
     ("atlas.open", (), _on("unit")),

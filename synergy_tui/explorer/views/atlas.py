@@ -16,7 +16,7 @@ from synergy_tui.explorer.keys import Action, bindings, moves
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.explorer.widgets.map import TALLEST, LayerMap, Picture
-from synergy_tui.terms import RANKINGS
+from synergy_tui.terms import GEOMETRY, RANKINGS
 
 if TYPE_CHECKING:
     from synergy_tui.explorer.run import Run
@@ -41,6 +41,9 @@ class AtlasView(View):
         Action("atlas.open", "enter", "open_unit", "unit", "Open the unit under the cursor", footer=True),
         Action("atlas.extreme", "e", "extreme(1)", "extreme", "To the next most extreme unit", footer=True),
         Action("atlas.extreme-back", "E", "extreme(-1)", "extreme back", "To the more extreme unit before"),
+        Action(
+            "atlas.profile", "o", "profile", "profile of", "Bars: the map's means, dimension or alignment", footer=True
+        ),
         Action("marks.unit", "space", "mark('unit')", "mark", "Mark or unmark the unit", footer=True),
         Action("marks.layer", "x", "mark('layer')", "mark layer", "Mark or unmark the layer"),
         Action("marks.column", "C", "mark('column')", "mark column", "Mark or unmark this unit of every layer"),
@@ -51,7 +54,8 @@ class AtlasView(View):
     HELP = (
         "Each cell is a unit, each row a layer, early layers at the top. The bar beside a row is the layer's mean. "
         "Warm is synergistic, cool is redundant; the number under the cursor is always written below the map. Digits "
-        "go to a unit by its place, as 14.5; : takes one by its name or its group, as : frontal.5."
+        "go to a unit by its place, as 14.5; : takes one by its name or its group, as : frontal.5. o turns the bars "
+        "into the dimension of the residual stream behind each layer, and into its alignment, where they were measured."
     )
 
     def compose(self) -> ComposeResult:
@@ -66,6 +70,7 @@ class AtlasView(View):
     def on_mount(self) -> None:
         self._typed, self._refused = "", False
         self._extreme = False
+        self._beside = ""  # what the bars are of, where it is not the map
         self._anchor: tuple[int, int] | None = None
         self._column = (-1, 0)  # a unit, and the column to go on in from there
         self._hovered: int | None = None
@@ -96,12 +101,13 @@ class AtlasView(View):
         selection = self.selection
         self._arrange(run)
         cursor = divmod(selection.unit, run.per_layer)
-        drawn = (run, selection.score, selection.masked, selection.marks, self._anchor, self.ink)
+        drawn = (run, selection.score, selection.masked, selection.marks, self._anchor, self._beside, self.ink)
         if self._same(drawn):
             self.map.point(cursor)
         else:
             self._drawn = drawn
-            self.map.show(_picture(run, selection.score, selection.masked, selection.marks), cursor, self._anchor)
+            picture = _picture(run, selection.score, selection.masked, selection.marks, self._beside)
+            self.map.show(picture, cursor, self._anchor)
             self.head("#map-pane", self._title(run))
             self.query_one("#legend", Lines).show([self._legend(run)], self.ink)
         self._tell(run)
@@ -119,6 +125,8 @@ class AtlasView(View):
         from synergy_tui.drawing.tables import printable
 
         parts = [self.selection.score + (f", {score.unit}" if score.unit else "")]
+        if self._beside and run.beside(self._beside):
+            parts.append(f"bars: {self._beside}")
         parts += telling.contrast(run, self.selection.score)
         if run.place.job is None and not run.place.id:
             room = (self.map.content_size.width or self.app.size.width - 40) - 24
@@ -237,6 +245,20 @@ class AtlasView(View):
         """Shows or hides the layer profile."""
         self.map.with_profile = not self.map.with_profile
         self.map.on_resize()
+
+    def action_profile(self) -> None:
+        """Turns the bars into the next of what there is: the map's own means, dimension, alignment."""
+        run = self.run
+        if run is None:
+            return
+        there = ["", *(name for name in GEOMETRY if run.beside(name))]
+        if len(there) == 1:
+            place = "--sample" if run.place.sample else run.place.id
+            why = "The geometry of this run's residual stream was not measured"
+            self.explorer.say(f"{why}: synergy-tui geometry {place}" if run.place.id else f"{why}.", "warning")
+        here = there.index(self._beside) if self._beside in there else 0
+        self._beside = there[(here + 1) % len(there)]
+        self.show()
 
     # The cursor
 
@@ -419,7 +441,7 @@ def _known(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _picture(run: Run, name: str, masked: bool, marks: frozenset[int]) -> Picture:
+def _picture(run: Run, name: str, masked: bool, marks: frozenset[int], beside: str = "") -> Picture:
     import numpy as np  # not at the top: the first paint does without it
 
     from synergy_tui.drawing.atlas import reach_of
@@ -428,6 +450,10 @@ def _picture(run: Run, name: str, masked: bool, marks: frozenset[int]) -> Pictur
     profile = run.profile(name)
     means = [row["value"] for row in profile if row["value"] is not None]
     centre = score.centre if score.centre is not None else (sum(means) / len(means) if means else 0.0)
+    other = run.beside(beside) if beside else []
+    if other:
+        profile, means = other, [row["value"] for row in other if row["value"] is not None]
+        centre = sum(means) / len(means)
     marked = np.zeros(run.units, bool)
     marked[list(marks)] = True
     hidden = ~run.above_null() if masked else np.zeros(run.units, bool)
@@ -440,5 +466,6 @@ def _picture(run: Run, name: str, masked: bool, marks: frozenset[int]) -> Pictur
         centre,
         reach_of(profile, centre),
         score.shown.reshape(shape),
+        beside=beside if other else "",
         **run.rows,
     )

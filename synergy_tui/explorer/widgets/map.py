@@ -46,7 +46,8 @@ class Picture:
     """What the map draws. colour [layers, units]: in [0, 1], NaN for no value. masked, marked [layers, units] bool.
     diverging: which scale. profile: rows with value, low, high; centre, reach: of their scale. values
     [layers, units]: the numbers, which are written where a cell has room. sides: what low and high are called. groups:
-    names of the layers; empty where they have numbers. there [layers, units] bool: which places have a unit, None where
+    names of the layers; empty where they have numbers. beside: what the profile is of, empty where it is the map's own
+    mean. there [layers, units] bool: which places have a unit, None where
     all have one."""
 
     colour: np.ndarray
@@ -59,6 +60,7 @@ class Picture:
     values: np.ndarray | None = None
     sides: tuple[str, str] = ("redundant", "synergistic")
     groups: tuple[str, ...] = ()
+    beside: str = ""
     there: np.ndarray | None = None
 
     def empty(self, layer: int, unit: int) -> bool:
@@ -351,7 +353,9 @@ class LayerMap(Widget, can_focus=True):
         if not self.profile_width:
             return [Segment(text + more, self.ink.dim)]
         segments, half = [Segment(text + more.ljust(1)[:1], self.ink.dim)], self.scale_width // 2
-        if self.picture.diverging:
+        if self.picture.beside:
+            segments.append(Segment(f"{self.picture.beside} behind it".ljust(self.scale_width + 1), self.ink.dim))
+        elif self.picture.diverging:
             low, high = (word if len(word) >= half else f" {word} " for word in self.picture.sides)
             line = short_number(self.picture.centre, 2) if self.picture.centre else ""
             if line and half >= len(low) + 3:  # the value that the line in the middle stands for

@@ -8,6 +8,7 @@ from synergy_tui.jobs.plan.claims import claims
 from synergy_tui.jobs.plan.controls import controls
 from synergy_tui.jobs.plan.decompositions import decompose, decompose_finished
 from synergy_tui.jobs.plan.difficulties import difficulty
+from synergy_tui.jobs.plan.geometries import geometry
 from synergy_tui.jobs.plan.links import Link, finished, results
 from synergy_tui.jobs.plan.networks import networks
 from synergy_tui.jobs.plan.runs import with_maps
@@ -27,6 +28,7 @@ __all__ = [
     "decompose_finished",
     "difficulty",
     "finished",
+    "geometry",
     "networks",
     "results",
     "scores",

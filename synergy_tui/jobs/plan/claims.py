@@ -16,12 +16,14 @@ from synergy_tui.jobs.plan.base import Plan
 from synergy_tui.jobs.plan.controls import controls
 from synergy_tui.jobs.plan.decompositions import allowed_nulls, decompose_finished
 from synergy_tui.jobs.plan.difficulties import difficulty
+from synergy_tui.jobs.plan.geometries import geometry
 from synergy_tui.jobs.plan.links import Link, finished, results
 from synergy_tui.jobs.plan.networks import networks
 from synergy_tui.jobs.plan.subjects import processes_of
 from synergy_tui.jobs.specs.ablate import ALL, DECIDED, AblateRequest
 from synergy_tui.jobs.specs.claims import PARTS, ClaimsRequest, ClaimsSpec, Results
 from synergy_tui.jobs.specs.decompose import DecomposeRequest
+from synergy_tui.jobs.specs.geometry import GeometryRequest
 from synergy_tui.jobs.specs.ladder import LadderRequest
 from synergy_tui.jobs.specs.method import Method
 from synergy_tui.jobs.specs.networks import NetworksRequest
@@ -114,6 +116,11 @@ def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
     def of_networks() -> list[Link]:
         return [Link("networks", networks(cache, NetworksRequest(decomposition=base, **more)))]
 
+    def of_geometry() -> list[Link]:
+        if not load.naming(cache, row["capture"]).deep:
+            raise UsageError(f"C8 and C9 are {terms.NOT_JUDGED}: {NO_ORDER}", "there is no middle of layers")
+        return [Link("geometry", geometry(cache, data, GeometryRequest(capture=row["capture"], **more)))]
+
     def ladder() -> list[Link]:
         if not fresh and ladder_of(cache, capture["subject"]) is not None:
             return []
@@ -137,6 +144,7 @@ def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
         return [replace(one, of=-1 if one.of is not None else None) for one in climb.links]
 
     each = {"surrogates": surrogates, "controls": of_controls, "ablation": removal, "networks": of_networks}
+    each |= {"geometry": of_geometry}
     for name, plan_of in (each | {"ladder": ladder}).items():
         try:
             made[name] = plan_of()
@@ -196,7 +204,7 @@ def _card(request: ClaimsRequest, base: str, capture: str, links: list[Link], mi
         named = list(zip(links, ids, strict=False))
         first = {
             part: next((i for one, i in named if one.name == part), None)
-            for part in ("surrogates", "ablation", "networks")
+            for part in ("surrogates", "ablation", "networks", "geometry")
         }
         of_controls = {
             how: tuple(i for one, i in named if one.name.startswith(f"controls {how} ") and one.of is not None)

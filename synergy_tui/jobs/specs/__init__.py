@@ -5,7 +5,8 @@ fields.py     what a field is: options, forms and job folders read and check it 
 base.py       Request, Spec: values, JSON, hash, command
 method.py     Method: how pairs are decomposed
 registry.py   SPECS: the kinds there are; files of specs
-capture.py, decompose.py, ablate.py, ladder.py, networks.py, claims.py, scores.py, sweep.py, pull.py   every kind's
+capture.py, decompose.py, ablate.py, ladder.py, networks.py, geometry.py, claims.py, scores.py, sweep.py, pull.py
+              every kind's
 executor.py   Executor: who makes a job's parts
 earlier.py    specs of earlier versions
 """
@@ -18,6 +19,7 @@ from synergy_tui.jobs.specs.capture import CaptureRequest, CaptureSpec
 from synergy_tui.jobs.specs.claims import ClaimsRequest, ClaimsSpec
 from synergy_tui.jobs.specs.decompose import DecomposeRequest, DecomposeSpec
 from synergy_tui.jobs.specs.executor import LOCAL, Executor
+from synergy_tui.jobs.specs.geometry import GeometryRequest, GeometrySpec
 from synergy_tui.jobs.specs.ladder import LadderRequest, LadderSpec
 from synergy_tui.jobs.specs.method import Method
 from synergy_tui.jobs.specs.networks import NetworksRequest, NetworksSpec
@@ -40,6 +42,8 @@ __all__ = [
     "DecomposeRequest",
     "DecomposeSpec",
     "Executor",
+    "GeometryRequest",
+    "GeometrySpec",
     "LadderRequest",
     "LadderSpec",
     "Method",

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from synergy_tui.analysis import areas, claims, transition
+from synergy_tui.analysis import areas, claims, geometric_claims, transition
 from synergy_tui.analysis.areas import AreaTest
 from synergy_tui.analysis.claims import Claim, Climb, Contrast, Removal
 from synergy_tui.analysis.definitions import Atoms, Measured, definitions
 from synergy_tui.analysis.effects import Effect
+from synergy_tui.analysis.geometric_claims import Geometry
 from synergy_tui.analysis.networks import DENSITIES, Difference
 from synergy_tui.errors import JobError, SynergyError
 from synergy_tui.jobs.folder import JobFolder
@@ -51,6 +52,7 @@ def work(job: JobFolder, spec: ClaimsSpec, progress: Progress) -> None:
         "surrogates": _there(cache, job, "decomposition", results.surrogates, "surrogates", missing),
         "ablation": _there(cache, job, "ablation", results.ablation, "ablation", missing),
         "networks": _there(cache, job, "network", results.networks, "networks", missing),
+        "geometry": _there(cache, job, "geometry", results.geometry, "geometry", missing),
     }
     own = there["surrogates"] or spec.decomposition
     controls = {
@@ -65,6 +67,9 @@ def work(job: JobFolder, spec: ClaimsSpec, progress: Progress) -> None:
     ladder = ladder_of(cache, capture["subject"])
     # C1 and C5 are about the middle third of layers: another contrast says nothing of them.
     unjudged = not_judged(cache, row)
+    # C8 and C9 have a cut of their own, whatever the run's contrast is.
+    unordered = "" if load.naming(cache, spec.capture).deep else unjudged
+    geometry = _geometry(cache, there["geometry"])
     found = {
         "C1": claims.lacks(unjudged, n=prompts)
         if unjudged
@@ -78,8 +83,10 @@ def work(job: JobFolder, spec: ClaimsSpec, progress: Progress) -> None:
             _over_null(contrasts), _of_controls(cache, kept, capture), spec.ranking, row["misleading"] or ()
         ),
         "C6": claims.c6(_differences(cache, there["networks"]), DENSITIES, prompts, row["misleading"] or ()),
-        "C8": claims.lacks("the geometry of the residual stream"),
-        "C9": claims.lacks("the geometry of the residual stream"),
+        "C8": claims.lacks(unordered)
+        if unordered
+        else geometric_claims.c8(geometry, _profiles(cache, own, capture["layers"]), spec.ranking),
+        "C9": claims.lacks(unordered) if unordered else geometric_claims.c9(geometry),
     }
     doubts = _doubts(load.rows(cache, "SELECT name, value FROM confounds WHERE decomposition = $1", own))
     for null in load.rows(cache, "SELECT * FROM null_runs WHERE decomposition = $1 AND NOT ran", own):
@@ -300,6 +307,36 @@ def _differences(cache: Cache, network: str | None) -> dict[tuple[str, str, floa
         if (one["atom"], one["measure"]) in own:
             key = (one["null_name"], f"{one['measure']} of {one['atom']}", one["density"])
             out[key] = Difference(*(_number(one[name]) for name in ("corrected", "low", "high", "value")))
+    return out
+
+
+def _geometry(cache: Cache, found: str | None) -> Geometry | None:
+    """What C8 and C9 ask of the geometry of a capture's residual stream."""
+    if found is None:
+        return None
+    head = load.one(cache, "geometry", found)
+    layers = load.rows(cache, "SELECT * FROM geometry_layers WHERE geometry = $1 ORDER BY layer", found)
+    of: dict[str, dict[str, geometric_claims.Measured]] = {"dimension": {}, "alignment": {}}
+    for one in load.rows(cache, "SELECT * FROM geometry_contrasts WHERE geometry = $1", found):
+        numbers = (_number(one[name]) for name in ("value", "low", "high", "p"))
+        of[one["of"]][one["side"]] = geometric_claims.Measured(*numbers)
+    return Geometry(
+        np.array([_number(one["dimension"]) for one in layers]),
+        of["dimension"],
+        of["alignment"],
+        layers[0]["scale"],
+        head["prompts"],
+        head["pairs"],
+        "; ".join(dict.fromkeys(one["note"] for one in layers if one["note"])),
+    )
+
+
+def _profiles(cache: Cache, decomposition: str, layers: int) -> dict[str, np.ndarray]:
+    """Of each ranking, its mean over the units of each layer."""
+    query = "SELECT ranking, layer, value FROM layer_profiles WHERE decomposition = $1 ORDER BY ranking, layer"
+    out: dict[str, np.ndarray] = {}
+    for one in load.rows(cache, query, decomposition):
+        out.setdefault(one["ranking"], np.full(layers, math.nan))[one["layer"]] = _number(one["value"])
     return out
 
 

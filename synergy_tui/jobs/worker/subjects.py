@@ -8,13 +8,15 @@ from typing import Any
 
 from synergy_tui.errors import SubjectError
 from synergy_tui.jobs.devices import choose
-from synergy_tui.jobs.specs import AblateSpec, ScoresSpec
+from synergy_tui.jobs.specs import AblateSpec, GeometrySpec, ScoresSpec
 from synergy_tui.jobs.worker.executors.making import Report
 from synergy_tui.subject import loading
 from synergy_tui.subject.loading import Subject
 
 
-def captured_subject(spec: AblateSpec | ScoresSpec, capture: Mapping[str, Any], dtype: str, report: Report) -> Subject:
+def captured_subject(
+    spec: AblateSpec | GeometrySpec | ScoresSpec, capture: Mapping[str, Any], dtype: str, report: Report
+) -> Subject:
     """Raises SubjectError where what is there is not what the capture was made from."""
     subject = loading.load(spec.source, Path(spec.data), choose(spec.device), dtype, report)
     if subject.record["subject"] != capture["subject"]:
