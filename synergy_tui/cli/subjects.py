@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from synergy_tui.cli import manner
 from synergy_tui.cli.common import open_cache, options, print_json, print_table, settings_in_force
 from synergy_tui.cli.fields import made, request_options
+from synergy_tui.errors import SubjectError
 from synergy_tui.jobs.specs.pull import CheckRequest, PullRequest
 
 
@@ -45,7 +47,10 @@ def list_(cache: Path | None, as_json: bool) -> None:
         place = f"{row['place']} --revision {row['revision']}" if row["revision"] else row["place"]
         here = row["source"] == "hub" or Path(row["place"]).exists()
         found.append({"subject": place, "name": row["name"], "architecture": row["model_type"], "heads": heads})
-        size = bytes_at(Path(row["place"])) if here and row["source"] in ("folder", "gguf") else None
+        size = None
+        if here and row["source"] in ("folder", "gguf"):
+            with contextlib.suppress(SubjectError):  # it was whole when it was captured
+                size = bytes_at(Path(row["place"]))
         found[-1] |= {"parameters": row["parameters"], "bytes": size, "licence": "", "here": here}
         found[-1] |= _lineage(row["model_type"], row["name"])
     if as_json:

@@ -43,7 +43,8 @@ def facts(source: Source, data: Path) -> dict[str, Any]:
 
 
 def bytes_at(here: Path) -> int:
-    """Bytes of the weights in a folder or GGUF file; 0 where there are none."""
+    """Bytes of the weights in a folder or GGUF file; 0 where there are none. Raises SubjectError for a GGUF file that
+    lacks a part."""
     files = split_files(here) if here.is_file() else _weights(here)
     return sum(one.stat().st_size for one in files)
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from html import unescape
+from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -61,9 +62,10 @@ def _without_pip(requirement: str, size: int, folder: Path) -> Path:
         with _opened(found[0]) as content, open(wheel, "wb") as out:
             while part := content.read(min(1 << 20, size + 1 - out.tell())):  # one byte too many is no right wheel
                 out.write(part)
-    except (OSError, ValueError, KeyError, TypeError) as error:  # what urllib raises is an OSError
+    except (OSError, HTTPException, ValueError, KeyError, TypeError, configparser.Error) as error:
+        said = " ".join(str(error).split())
         raise SubjectError(
-            f"{requirement} cannot be fetched without pip: {error}", f"install pip, or {_ADVICE}"
+            f"{requirement} cannot be fetched without pip: {said}", f"install pip, or {_ADVICE}"
         ) from None
     return wheel
 

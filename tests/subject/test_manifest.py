@@ -211,3 +211,7 @@ def test_pip_s_settings_say_which_index(monkeypatch, tmp_path):
     assert wheels._index() == "https://mirror.example/%2B/simple"
     monkeypatch.setenv("PIP_INDEX_URL", "https://other.example/simple")
     assert wheels._index() == "https://other.example/simple"
+    monkeypatch.delenv("PIP_INDEX_URL")
+    (tmp_path / "pip.conf").write_text("index-url = x")
+    with pytest.raises(SubjectError, match=r"without pip: File contains no section headers.* · install pip"):
+        wheels._without_pip("tiny==1.0", 1, tmp_path)
