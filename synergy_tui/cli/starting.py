@@ -75,10 +75,13 @@ def start_chains(cache: Path | None, chains: Sequence[Sequence[Link]], yes: bool
 
     opened, executor = writable(cache), executor_in_force()
     waiting = [one.plan for links in chains for one in links if one.found is None]
+    told: set[str] = set()
     for one in waiting:
         say(f" {one.spec.KIND:<9} will take {one.cost}")
         for note in one.notes:
-            say(f" {'':<9} {note}")
+            if note not in told:
+                say(f" {'':<9} {note}")
+        told.update(one.notes)
     if not yes:
         ask_before(sum(one.cost.seconds or 0 for one in waiting), WORTH_ASKING)
     jobs: list[JobFolder] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from synergy_tui.cli import manner
 from synergy_tui.cli.common import open_cache, options, print_json, print_table, settings_in_force
 from synergy_tui.cli.fields import made, request_options
+from synergy_tui.errors import SubjectError
 from synergy_tui.jobs.specs.pull import CheckRequest, PullRequest
 
 
@@ -25,41 +27,42 @@ def subjects(context: click.Context, cache: Path | None, as_json: bool) -> None:
 @subjects.command("list")
 @options()
 def list_(cache: Path | None, as_json: bool) -> None:
-    """Built-in subjects and those captured before.
+    """Built-in subjects, the zoo, and those captured before: size, architecture and licence of each, told before
+    anything is fetched. size: of its weights on this disk, or of what is to be fetched.
 
     \b
     Example:  synergy-tui subjects list
     """
     from synergy_tui.store import load
-    from synergy_tui.subject.sources import BUILT_IN
+    from synergy_tui.subject.facts import bytes_at
+    from synergy_tui.subject.manifest import BUILT_IN
 
     data = settings_in_force(cache).data
-    found = [
-        {
-            "subject": one.name,
-            "name": one.title,
-            "heads": f"{one.geometry['layers']} × {one.geometry['heads']}",
-            "parameters": one.geometry["parameters"],
-            "licence": one.licence,
-            "here": (data / "subjects" / one.name / "config.json").exists(),
-        }
-        for one in BUILT_IN.values()
-    ]
-    found += zoo_rows()
+    found = [_row(name, data) for name in BUILT_IN]
+    found += zoo_rows(data)
     query = """SELECT DISTINCT ON (place, revision) * FROM subjects
       WHERE source NOT IN ('built-in', 'zoo', 'import') AND weights_seed IS NULL ORDER BY place, revision"""
     for row in load.rows(open_cache(cache), query):
         heads = f"{row['layers']} × {row['heads']}"
         place = f"{row['place']} --revision {row['revision']}" if row["revision"] else row["place"]
         here = row["source"] == "hub" or Path(row["place"]).exists()
-        found.append({"subject": place, "name": row["name"], "heads": heads, "parameters": row["parameters"]})
-        found[-1] |= {"licence": "", "here": here}
+        found.append({"subject": place, "name": row["name"], "architecture": row["model_type"], "heads": heads})
+        size = None
+        if here and row["source"] in ("folder", "gguf"):
+            with contextlib.suppress(SubjectError):  # it was whole when it was captured
+                size = bytes_at(Path(row["place"]))
+        found[-1] |= {"parameters": row["parameters"], "bytes": size, "licence": "", "here": here}
+        found[-1] |= _lineage(row["model_type"], row["name"])
     if as_json:
         return print_json(found)
-    shown = [one | {"parameters": _many(one["parameters"])} for one in found]
     absent = ("at first use", "gone")
-    shown = [one | {"here": "yes" if one["here"] else absent[one["subject"] not in BUILT_IN]} for one in shown]
-    print_table(shown, whole=["subject"], spare=("licence", "parameters", "heads"))
+    shown = [
+        {("size" if key == "bytes" else key): value for key, value in one.items() if key not in LINEAGE}
+        | {"parameters": _many(one["parameters"]), "size": _size(one["bytes"])}
+        | {"here": "yes" if one["here"] else absent[one["subject"] not in BUILT_IN]}
+        for one in found
+    ]
+    print_table(shown, whole=["subject"], spare=("heads", "name", "architecture", "size", "licence", "parameters"))
 
 
 @subjects.command()
@@ -90,9 +93,11 @@ def show(subject: str, cache: Path | None, as_json: bool, **chosen: Any) -> None
         "place": found["here"] or f"{found['place']}, not on this disk",
         "licence": found["licence"] or "not said",
         "architecture": found["architecture"],
+        "family": found["family"] or "not known",
+        "trained": {"base": "on text alone", "instruct": "on instructions too"}.get(found["tuned"], "not known"),
         "units": ", ".join(units),
         "parameters": _many(found["parameters"]) or "not known before it is loaded",
-        "weights": f"{found['bytes'] / 1e6:,.0f} MB" if found["bytes"] else "not known",
+        "weights": _weights(found),
         "memory": f"{', '.join(memory)}; {found['memory_free'] / 1e9:.1f} GB are free" if memory else "not known",
         "context": f"{found['context']:,} tokens" if found["context"] else "not said",
         "chat template": {True: "yes", False: "none", None: "not known before it is loaded"}[found["chat_template"]],
@@ -149,29 +154,64 @@ def pull(subject: str, cache: Path | None, as_json: bool, **chosen: Any) -> None
     click.echo(folder)
 
 
-def zoo_rows() -> list[dict[str, Any]]:
+def zoo_rows(data: Path) -> list[dict[str, Any]]:
     """The zoo's trained models, one row for all seeds of each, and the planted ones."""
-    from synergy_tui.subject.sources import resolve
     from synergy_tui.zoo import shipped
     from synergy_tui.zoo.plants import PLANTS
 
     rows = []
     for kind in shipped.LANGUAGE_OF:
-        many = len(shipped.seeds(kind))
-        if many:
-            geometry = resolve(shipped.ZOO + kind).geometry
-            heads = f"{geometry['layers']} × {geometry['heads'] or geometry['ssm_heads']}"
+        if many := len(shipped.seeds(kind)):
             name = f"trained on {shipped.LANGUAGE_OF[kind]}, seeds 0 to {many - 1} (/N)"
-            rows.append({"subject": shipped.ZOO + kind, "name": name, "heads": heads, "here": True})
-            rows[-1] |= {"parameters": geometry["parameters"], "licence": "Apache-2.0"}
+            rows.append(_row(shipped.ZOO + kind, data) | {"name": name})
     for name, one in PLANTS.items():
         heads = f"{len(one.circuit.heads)} × {one.circuit.per_layer}"
-        about = {"subject": shipped.PLANT + name, "name": one.about, "heads": heads, "here": True}
-        rows.append(about | {"parameters": None, "licence": "Apache-2.0"})
+        about: dict[str, Any] = {
+            "subject": shipped.PLANT + name,
+            "name": one.about,
+            "architecture": "gpt2",
+            "heads": heads,
+        }
+        about |= {"parameters": None, "bytes": None}
+        about |= {"licence": "Apache-2.0", "here": True}
+        rows.append(about | _lineage("gpt2", shipped.PLANT + name))
     return rows
+
+
+def _row(subject: str, data: Path) -> dict[str, Any]:
+    """A row of the list by what is known of a subject that is not loaded."""
+    from synergy_tui.subject.facts import facts
+    from synergy_tui.subject.sources import resolve
+
+    found = facts(resolve(subject), data)
+    heads = f"{found['layers']} × {found['heads'] or found['ssm_heads']}"
+    row = {"subject": subject, "name": found["name"], "architecture": found["architecture"], "heads": heads}
+    row |= {name: found[name] for name in ("parameters", "bytes", "licence")} | {"here": found["here"] is not None}
+    return row | {name: found[name] for name in LINEAGE}
+
+
+LINEAGE = ("family", "tuned")
+"""What rows of the list have for programs; a person reads the same in the name."""
+
+
+def _lineage(architecture: str, name: str) -> dict[str, Any]:
+    from synergy_tui.subject.lineage import family_of, tuned_of
+
+    return dict(zip(LINEAGE, (family_of(architecture, name), tuned_of(name)), strict=True))
 
 
 def _many(count: int | None) -> str:
     if not count:
         return ""
     return f"{count / 1e9:.1f} B" if count >= 1e9 else f"{count / 1e6:.0f} M" if count >= 1e6 else f"{count:,}"
+
+
+def _weights(found: dict[str, Any]) -> str:
+    size = _size(found["bytes"])
+    return f"{size} to fetch" if size and not found["here"] else size or "not known"
+
+
+def _size(count: int | None) -> str:
+    if not count:
+        return ""
+    return f"{count / 1e6:,.0f} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"

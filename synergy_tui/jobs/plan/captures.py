@@ -17,9 +17,9 @@ from synergy_tui.settings import user_path
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 from synergy_tui.subject.facts import check_divided
+from synergy_tui.subject.manifest import BUILT_IN
 from synergy_tui.subject.source import Source
 from synergy_tui.subject.sources import (
-    BUILT_IN,
     checkpoints,
     file_list_hash,
     local,
@@ -42,7 +42,7 @@ processes hold the model, which therefore begin with fewer."""
 _LONG_PROMPT, _LARGE_VOCABULARY = 400, 260_000
 """Tokens, for a guess of the memory a prompt takes before it is encoded."""
 
-_PREPARATION = 25.0
+_PREPARATION = 8.0
 """Seconds to convert a built-in subject, beside its download at 10 MB/s."""
 
 
@@ -133,7 +133,8 @@ def capture(
         ladder=ladder,
     )
     price = cost.capture(source.geometry, len(asked.items), request.steps, device, cores(), preparation)
-    return Plan(spec, price, units_of(source.geometry, request.kinds), asked.notes)
+    first = () if ready else (f"fetches {BUILT_IN[source.place].announcement}, once",)
+    return Plan(spec, price, units_of(source.geometry, request.kinds), (*first, *asked.notes))
 
 
 class _Asked(NamedTuple):

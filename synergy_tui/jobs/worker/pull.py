@@ -10,7 +10,7 @@ from synergy_tui.errors import SubjectError
 from synergy_tui.jobs.specs import PullSpec, from_json
 from synergy_tui.subject import builtin
 from synergy_tui.subject.loading import convert, snapshot
-from synergy_tui.subject.sources import BUILT_IN
+from synergy_tui.subject.manifest import BUILT_IN
 
 
 def main() -> None:
