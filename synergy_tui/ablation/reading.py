@@ -16,6 +16,7 @@ from synergy_tui.ablation.packing import Pass, Sequences, attention_of, passes
 from synergy_tui.errors import SubjectError
 from synergy_tui.subject import positions, ranks
 from synergy_tui.subject.loading import Subject
+from synergy_tui.tasks.options import Options
 
 SAME = {torch.float32: 1e-4}
 """How far packed hidden states may be from those of a sequence by itself, as a share of their norm; in 16 bits
@@ -120,3 +121,18 @@ class Likelihoods:
         if not np.isfinite(values).all():
             raise SubjectError("the logits are not finite", "in float16 or bfloat16 try --dtype float32")
         return np.split(values, np.cumsum(self._shape)[:-1])
+
+
+def ways(subject: Subject, options: Options | None) -> list[list[tuple[int, ...]]]:
+    """The ways in which the subject can write the options of a task, each once: for each way the tokens of every
+    option, which say it again, and no option as another. No way where there are no options."""
+    out: dict[tuple[tuple[int, ...], ...], None] = {}
+    tokenizer = subject.tokenizer
+    there = subject.model.get_input_embeddings().num_embeddings
+    for way in options.forms() if options else []:
+        tokens = tuple(tuple(tokenizer(one, add_special_tokens=False)["input_ids"]) for one in way)
+        said = [tokenizer.decode(one, skip_special_tokens=True).strip() for one in tokens]
+        known = all(0 <= token < there for one in tokens for token in one)
+        if said == [one.strip() for one in way] and known and len(set(tokens)) == len(tokens):
+            out[tokens] = None
+    return [list(one) for one in out]

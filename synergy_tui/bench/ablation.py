@@ -1,5 +1,6 @@
 """The ablation lab against the plain way: one prompt at a time, one condition at a time, a full forward pass, all
-logits kept and KL by its definition. Interleaved, condition by condition, in one run, on the built-in subject."""
+logits kept and KL by its definition. And the graded tasks against a plain way to answer them: batches padded on the
+left, run whole up to the longest answer. Interleaved, condition by condition, in one run, on the built-in subject."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import contextlib
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,10 +16,12 @@ import torch
 
 from synergy_tui import settings
 from synergy_tui.ablation.divergence import IntactBehaviour
+from synergy_tui.ablation.reading import Likelihoods, Reader, ways
 from synergy_tui.capture.generate import encode, generate
 from synergy_tui.subject.loading import Subject, load
 from synergy_tui.subject.sources import resolve
 from synergy_tui.subject.taps import HeadsRemoved
+from synergy_tui.tasks import graded
 from synergy_tui.tasks import prompts as tasks
 
 PROMPTS, STEPS, BATCH = 12, 60, 16
@@ -65,7 +69,73 @@ def measure() -> dict[str, Any]:
             "bf16, largest difference of a condition": float(np.abs((bf16 - exact).mean(axis=1)).max()),
             "divergence": exact.mean(axis=1).tolist(),
         }
+    found["graded tasks"] = graded_tasks(subject, _conditions(subject)["cumulative"], intact.reader)
     return found
+
+
+def graded_tasks(subject: Subject, conditions: Sequence[Mapping[int, Sequence[int]]], reader: Reader) -> dict[str, Any]:
+    """Seconds a condition of the shipped tasks, lower quartile, the intact subject first: plainly; all answered as they
+    are now; and with stated options graded by likelihood. Ratios are medians over conditions. grades that differ:
+    between the first two, which ought to be none."""
+    tasks = graded.load()
+    asked = encode(subject, [one.messages or one.text for one in tasks], chat=True)
+    closed = [number for number, one in enumerate(tasks) if one.options]
+    opened = [number for number, one in enumerate(tasks) if not one.options]
+    written = [[way for some in ways(subject, tasks[one].options) for way in some] for one in closed]
+    options = Likelihoods(reader, [asked[one] for one in closed], written, BATCH * 3)
+    took: dict[str, list[float]] = {"plain": [], "answered": [], "with options": []}
+    differ = 0
+    for removed in ({}, *conditions):
+        grades = []
+        for name, which, plainly in (
+            ("plain", range(len(tasks)), True),
+            ("answered", range(len(tasks)), False),
+            ("with options", opened, False),
+        ):
+            with HeadsRemoved(subject.projections, subject.heads, removed):
+                found, seconds = _timed(partial(_answers, subject, tasks, asked, which), plainly)
+                if name == "with options":
+                    seconds += _timed(lambda _: options.now(), None)[1]
+            took[name].append(seconds)
+            grades.append(found)
+        differ += sum(one != other for one, other in zip(grades[0], grades[1], strict=True))
+    ratio = {name: np.array(took["plain"]) / np.array(one) for name, one in took.items()}
+    return {
+        "seconds": {name: float(np.quantile(one, 0.25)) for name, one in took.items()},
+        "answered against plain": float(np.median(ratio["answered"])),
+        "with options against plain": float(np.median(ratio["with options"])),
+        "conditions": len(conditions) + 1,
+        "grades": len(tasks) * (len(conditions) + 1),
+        "grades that differ": differ,
+    }
+
+
+def _answers(
+    subject: Subject,
+    tasks: Sequence[graded.Task],
+    asked: Sequence[list[int]],
+    which: Sequence[int],
+    plainly: bool,
+) -> list[str]:
+    """Grades of greedy answers to some tasks. plainly: in batches that are run whole up to the longest answer."""
+    order = sorted(which, key=lambda one: len(asked[one]))
+    batch = BATCH * 3 if plainly else len(order)
+    out = {}
+
+    def grade(one: int, tokens: Sequence[int], ended: bool) -> Any:
+        return graded.graded(tasks[one], subject.tokenizer.decode(tokens, skip_special_tokens=True), ended)
+
+    for start in range(0, len(order), batch):
+        some = order[start : start + batch]
+
+        def over(row: int, tokens: Sequence[int], some: list[int] = some) -> bool:
+            return bool(grade(some[row], tokens, False).final)
+
+        prompts = [asked[one] for one in some]
+        answers = generate(subject, prompts, graded.ANSWER, over=over, share=not plainly, read=plainly)
+        for one, answer in zip(some, answers, strict=True):
+            out[one] = grade(one, answer.tokens, answer.ended).name
+    return [out[one] for one in which]
 
 
 def _conditions(subject: Subject) -> dict[str, list[dict[int, list[int]]]]:
@@ -107,8 +177,7 @@ class _Plain:
         return out
 
 
-def _timed(
-    ask: Callable[[Mapping[int, Sequence[int]]], Any], removed: Mapping[int, Sequence[int]]
-) -> tuple[Any, float]:
-    began = time.perf_counter()
-    return ask(removed), time.perf_counter() - began
+def _timed(ask: Callable[[Any], Any], given: Any) -> tuple[Any, float]:
+    """What it gives, and its seconds on all cores: those of others that use them do not count."""
+    began = time.process_time()
+    return ask(given), (time.process_time() - began) / torch.get_num_threads()

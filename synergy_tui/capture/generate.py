@@ -21,7 +21,6 @@ from synergy_tui.subject.sites import Units
 from synergy_tui.subject.taps import UnitTap
 from synergy_tui.tasks.asking import Messages
 
-
 GONE = 0.2
 """Share of a batch's sequences that have ended before they leave it: cutting a cache copies it."""
 
@@ -223,11 +222,14 @@ class _Passes:
         with self._tap:
             for step in range(self._steps):
                 logits = self._begun(begun) if step == 0 and self._plain else self._pass(step)
-                self._check(step, logits)
+                if step == 0:
+                    _check(logits)
                 if sampling is None or chances is None:
                     ids = logits.argmax(dim=-1, keepdim=True)
                 else:
                     ids = sampling.draw(logits, chances[step, self._rows])
+                if not self._read:  # no activity tells: the largest of logits with a NaN is NaN
+                    _check(logits.gather(1, ids))
                 ids = ranks.same(ids)  # a tie must not be broken one way here and another there
                 self._tokens[step, self._rows] = ids[:, 0]
                 ended = growing & torch.isin(self._tokens[step], self._ends)
@@ -255,11 +257,6 @@ class _Passes:
                 self._grow(torch.tensor([[token]], device=self._subject.device))
         found: Float[np.ndarray, "units steps"] = _as_units(self._activity[: len(response), :, 0], self._units)
         return found
-
-    def _check(self, step: int, logits: Tensor) -> None:
-        """That they are finite: at the first step, and at every one where no activity tells."""
-        if (step == 0 or not self._read) and not torch.isfinite(logits).all():
-            raise SubjectError("the logits are not finite", "in float16 or bfloat16 try --dtype float32")
 
     def _begun(self, begun: Any) -> Tensor:
         """Logits of the first tokens: what the prompts share is not computed again, and those of like length go through
@@ -357,6 +354,11 @@ def _at_once(
         steps = slice(len(prompt) - 1, len(prompt) - 1 + len(response))
         out.append(_as_units(norms[:, row, steps].transpose(0, 1), units))
     return out
+
+
+def _check(logits: Tensor) -> None:
+    if not torch.isfinite(logits).all():
+        raise SubjectError("the logits are not finite", "in float16 or bfloat16 try --dtype float32")
 
 
 def _left_padded(subject: Subject, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -128,9 +128,7 @@ def begin(subject: Subject, tokens: Sequence[int]) -> Any:
     return cache
 
 
-def behind(
-    subject: Subject, begun: Any, rests: Sequence[Sequence[int]], shared: int
-) -> tuple[Tensor, Any, Tensor]:
+def behind(subject: Subject, begun: Any, rests: Sequence[Sequence[int]], shared: int) -> tuple[Tensor, Any, Tensor]:
     """(logits of each row's last position, its cache, its mask) of what follows a shared beginning, padded on the left
     of it."""
     longest = max(map(len, rests))

@@ -9,19 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from synergy_tui.ablation.reading import Likelihoods, Reader
+from synergy_tui.ablation.reading import Likelihoods, Reader, ways
 from synergy_tui.capture.generate import check_context, encode, generate
 from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import text_config
 from synergy_tui.tasks.graded import Task, graded
-from synergy_tui.tasks.options import Options
 from synergy_tui.tasks.verifiers import Grade
 
 ROOM = 24 << 20
 """Bytes of keys, values and logits for each prompt of `batch`: short tasks share passes in larger numbers."""
-
-Ways = list[list[tuple[int, ...]]]
-"""Ways to write the options of a task: for each of them, the tokens of every option."""
 
 
 class Examination:
@@ -43,8 +39,8 @@ class Examination:
         self._subject, self.tasks, self._steps = subject, list(tasks), steps
         self._asked = encode(subject, [one.messages or one.text for one in tasks], chat)
         check_context(subject, self._asked, [one.id for one in tasks], steps)
-        ways = {number: _ways(subject, one.options) for number, one in enumerate(tasks) if by_likelihood}
-        self._closed = {number: found for number, found in ways.items() if found}
+        written = {number: ways(subject, one.options) for number, one in enumerate(tasks) if by_likelihood}
+        self._closed = {number: found for number, found in written.items() if found}
         # Those of like length together: padding is computed for nothing.
         left = [number for number in range(len(tasks)) if number not in self._closed]
         self._order = sorted(left, key=lambda one: len(self._asked[one]))
@@ -85,29 +81,14 @@ class Examination:
         """Place of a task with stated options → how likely each of them is against the others, as the subject is."""
         found: dict[int, np.ndarray] = {}
         said = self._likelihoods.now() if self._likelihoods else []
-        for (number, ways), values in zip(self._closed.items(), said, strict=True):
-            logs = np.logaddexp.reduce(values.reshape(len(ways), -1), axis=0)
+        for (number, every), values in zip(self._closed.items(), said, strict=True):
+            logs = np.logaddexp.reduce(values.reshape(len(every), -1), axis=0)
             found[number] = np.exp(logs - np.logaddexp.reduce(logs))
         return found
 
     def _grade(self, task: int, tokens: Sequence[int], ended: bool) -> Grade:
         text = self._subject.tokenizer.decode(tokens, skip_special_tokens=True)
         return graded(self.tasks[task], text, ended)
-
-
-def _ways(subject: Subject, options: Options | None) -> Ways:
-    """The ways in which the subject can write the options, each once: all options in tokens that say them again, and
-    none as another. No way where there are no options."""
-    out: dict[tuple[tuple[int, ...], ...], None] = {}
-    tokenizer = subject.tokenizer
-    there = subject.model.get_input_embeddings().num_embeddings
-    for way in options.forms() if options else []:
-        tokens = tuple(tuple(tokenizer(one, add_special_tokens=False)["input_ids"]) for one in way)
-        said = [tokenizer.decode(one, skip_special_tokens=True).strip() for one in tokens]
-        known = all(0 <= token < there for one in tokens for token in one)
-        if said == [one.strip() for one in way] and known and len(set(tokens)) == len(tokens):
-            out[tokens] = None
-    return [list(one) for one in out]
 
 
 def _bytes_of_a_row(subject: Subject, tokens: int) -> int:
