@@ -483,9 +483,9 @@ def _said(models: int, p: float, alike: bool) -> str:
 
 # C7: the organisation is universal.
 
-BOUNDS = {"C1": 0.1, "C3": 1.25, "C4": 0.8, "C5": 0.1}
+BOUNDS = {"C1": 0.05, "C3": 1.25, "C4": 0.8, "C5": 0.05}
 """The effect above which, of C4 below which, a model has what the claim says; 0, of ratios 1, for the others. C1 and
-C5: the smallest contrast that claims.py takes for one; areas: a quarter more than controls, or its inverse."""
+C5: half of the smallest contrast that claims.py takes for one; areas: a quarter more than controls, or its inverse."""
 
 DOWNWARD = ("C4",)
 """Claims whose effect is below the bound where they hold."""

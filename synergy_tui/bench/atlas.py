@@ -31,10 +31,10 @@ PROMPTS = 40
 
 BOUND = meta.BOUNDS["C1"]
 
-SIZES, ERRORS = (8, 12, 20), (0.05, 0.1, 0.15)
+SIZES, ERRORS = (8, 12, 20), (0.025, 0.05, 0.075)
 """Models of an atlas, and the standard error of each model's contrast."""
 
-TRUE, FALSE, BETWEEN = (0.45, 0.1), (0.0, 0.04), 0.05
+TRUE, FALSE, BETWEEN = (0.225, 0.05), (0.0, 0.02), 0.025
 """Mean and spread over models of contrasts where the claim holds and where it does not, and the spread over families,
 which both have."""
 
@@ -54,7 +54,7 @@ def truths(case: str, models: int, families: np.ndarray, chance: np.random.Gener
     has = chance.permutation(models) < round((1.0 if share is None else share) * models)
     drawn = np.where(has, chance.normal(*TRUE, models), chance.normal(*FALSE, models))
     drawn = drawn + BETWEEN * chance.normal(size=families.max() + 1)[families]
-    return np.where(has, np.maximum(drawn, BOUND + 0.02), np.minimum(drawn, BOUND - 0.02))
+    return np.where(has, np.maximum(drawn, BOUND + 0.01), np.minimum(drawn, BOUND - 0.01))
 
 
 CASES: tuple[str, ...] = ("true in all", "true in three of four", "true in half", "true in none", "all at the bound")
@@ -125,7 +125,7 @@ def card(place: int, family: str, claims: dict[str, AtlasClaim]) -> AtlasCard:
 
 def of_c7(case: str, models: int, error: float, seed: int) -> str:
     """The verdict on one simulated atlas."""
-    cards = simulated(case, models, error, np.random.default_rng([seed, models, round(1000 * error)]))
+    cards = simulated(case, models, error, np.random.default_rng([seed, models, round(2000 * error)]))
     return meta.universality(meta.groups(cards, "C1")[0]).verdict
 
 

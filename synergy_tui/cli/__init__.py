@@ -65,7 +65,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "geometry": ("geometry", "Measure the dimension and the alignment of each layer's states."),
         "oinfo": ("oinfo", "Measure the O-information of marked heads, or of each layer."),
         "compare": ("compare", "Put runs side by side."),
-        "atlas": ("atlas", "Put the cards of many models side by side, and judge them together."),
+        "atlas": ("atlas", "Judge the claims over the cards of many models."),
     },
     "Look": {
         "explore": ("look", "Open the explorer."),
