@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
+from synergy_tui.subject import lineage
 
 if TYPE_CHECKING:
     import duckdb
@@ -183,20 +182,10 @@ def _number(value: float | None) -> float:
     return math.nan if value is None or not math.isfinite(value) else float(value)
 
 
-def _lineage() -> Any:
-    """subject.lineage, which knows names; None where this version has none."""
-    with suppress(ModuleNotFoundError):
-        return import_module("synergy_tui.subject.lineage")
-    return None
-
-
 def family_of(row: Mapping[str, Any]) -> str | None:
     """The family of models that a subject is of: what its name says, else what its architecture is called; None where
     neither is known."""
-    if (lineage := _lineage()) is not None and (found := lineage.family_of(row["model_type"], row["subject"])):
-        return str(found)
-    name = str(row["subject"]).partition(",")[0]
-    return name.partition("/")[0] if name.startswith("zoo:") else row["model_type"] or None
+    return lineage.family_of(row["model_type"], row["subject"]) or row["model_type"] or None
 
 
 def tuned_of(row: Mapping[str, Any]) -> str | None:
@@ -205,10 +194,5 @@ def tuned_of(row: Mapping[str, Any]) -> str | None:
     name = str(row["subject"])
     if row["weights"] == "random":
         return None
-    if (lineage := _lineage()) is not None:
-        found = lineage.tuned_of(name)
-    else:
-        words = set(name.lower().replace("_", "-").replace("/", "-").split("-"))
-        base = name.startswith("zoo:") or {"base", "pt"} & words
-        found = "instruct" if {"instruct", "it", "chat"} & words else "base" if base else None
-    return str(found) if found else "instruct" if row["chat_template"] and not name.startswith("zoo:") else None
+    found = lineage.tuned_of(name)
+    return found or ("instruct" if row["chat_template"] and not name.startswith("zoo:") else None)
