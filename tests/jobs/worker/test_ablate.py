@@ -339,46 +339,48 @@ def test_a_cancelled_lab_keeps_what_is_there_and_goes_on_to_the_same_numbers(run
 
 
 @pytest.mark.slow
-def test_controls_are_drawn_until_the_verdict_is_decided_and_a_resumed_job_ends_with_the_same(run):
+def test_controls_are_drawn_until_the_verdict_is_decided(run):
+    """With six of sixteen heads removed, random sets hold those that matter too often for any order to stand out."""
     orders = ["synergy-first", "random", "layer-matched"]
-    chosen: dict[str, Any] = {"orders": orders, "seeds": 20, "fractions": [0.125, 0.375], "prompts": 2}
-    whole = _ablated(run, "aall", **chosen)
+    chosen: dict[str, Any] = {"orders": orders, "seeds": 20, "fractions": [0.25, 0.375], "prompts": 3}
     planned = _plan(run, **chosen, stop="decided")
     assert planned.cost.time.startswith("at most")
     found = load.ablation(run[0], _work(run[0], "adecided", ablate, planned.spec).id)
-    assert (whole["drawn"], whole["drawn_of"], whole["stopped"]) == (40, 40, None)
-    assert (found["drawn_of"], found["stop"]) == (40, "decided")
-    assert 10 < found["drawn"] < 40
-    assert found["stopped"].removeprefix("synergy-first ") in found["verdict"]
-    full = {one["control"]: one for one in whole["ratios"] if one["category"] is None}
-    for one in [one for one in found["ratios"] if one["category"] is None]:
-        assert one["seeds_of"] == 20
-        assert (one["seeds"] == 20) == (one["stopped"] is None)
-        if one["stopped"] in ("above", "not above"):
-            assert (one["p_above"] < 0.05) == (full[one["control"]]["p_above"] < 0.05) == (one["stopped"] == "above")
-    # What was drawn is the same.
-    for order, one in found["orders"].items():
-        assert [curve for curve in whole["orders"][order]["curves"] if curve in one["curves"]] == one["curves"]
-    # Stopped in the second look, it goes on where it was.
-    job = JobFolder(run[0].jobs / "ahalf")
+    assert (found["drawn"], found["drawn_of"], found["stop"]) == (10, 40, "decided")
+    assert found["stopped"] == "synergy-first stopped after 5 of 20 random, 5 of 20 layer-matched sets: decided"
+    assert "not disproportionate; stopped after 5 of 20 random" in found["verdict"]
+    tested = [one for one in found["ratios"] if one["category"] is None]
+    assert {(one["seeds"], one["seeds_of"]) for one in tested} == {(5, 20)}
+    assert "not above" in {one["stopped"] for one in tested}
+    assert max(one["p_above"] for one in tested) > 0.1
+    assert len(found["orders"]["random"]["curves"]) == 5
+
+
+@pytest.mark.slow
+def test_a_job_that_was_ended_within_a_look_goes_on_there_and_draws_what_all_draws(run):
+    """This order is undecided to the end: one of its sets is the very same two heads."""
+    orders = ["synergy-first", "random", "layer-matched"]
+    chosen: dict[str, Any] = {"orders": orders, "seeds": 20, "fractions": [0.125, 0.375], "prompts": 2}
+    whole = _ablated(run, "aall", **chosen)
+    spec, job = _plan(run, **chosen, stop="decided").spec, JobFolder(run[0].jobs / "ahalf")
     job.shards.mkdir(parents=True)
     with Progress(job, {"id": "ahalf", "kind": "", "state": "running", "stage": "", "progress": 0.0}) as progress:
         advance = progress.advance
 
         def stop(parts: float = 1) -> None:
-            if len(list(job.shards.iterdir())) == 25:
+            if len(list(job.shards.iterdir())) == 25:  # the first look has 22
                 job.cancel_flag.touch()
             advance(parts)
 
         progress.advance = stop  # type: ignore[method-assign]
         with pytest.raises(Cancelled):
-            ablate.work(job, planned.spec, progress)
+            ablate.work(job, spec, progress)
     job.cancel_flag.unlink()
     first = {one.name: one.stat().st_mtime_ns for one in job.shards.iterdir()}
-    resumed = load.ablation(run[0], _work(run[0], "ahalf", ablate, planned.spec).id)
+    resumed = load.ablation(run[0], _work(run[0], "ahalf", ablate, spec).id)
     assert first.items() <= {one.name: one.stat().st_mtime_ns for one in job.shards.iterdir()}.items()
-    same = ("orders", "ratios", "verdict", "stopped", "drawn")
-    assert {name: resumed[name] for name in same} == {name: found[name] for name in same}
+    assert resumed["orders"] == whole["orders"]
+    assert (resumed["drawn"], resumed["stopped"]) == (whole["drawn"], whole["stopped"]) == (40, None)
 
 
 @pytest.mark.slow
