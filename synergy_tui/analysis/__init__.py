@@ -14,6 +14,8 @@ ladder.py     order parameters and grades → curves, susceptibility, the trend 
 areas.py      divergence curves → areas, their test against controls, the verdict
 interaction.py pairs removed together against each unit alone: what it goes with, and the controls
 networks.py   pair values → graphs, their measures, differences against surrogates
+thresholds.py what verdicts are decided by, as numbers
+family.py     several tests at once: Holm's correction, and which analysis is the primary one
 claims.py     what was measured → the verdict on each claim; how often it errs: CLAIMS.md
 definitions.py under how many definitions of synergy C1 holds
 comparison.py runs side by side: differences with intervals, agreement of units; NumPy alone

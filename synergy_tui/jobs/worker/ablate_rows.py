@@ -11,9 +11,9 @@ import pyarrow as pa
 from synergy_tui.ablation import orders
 from synergy_tui.ablation.condition import Condition
 from synergy_tui.analysis import areas, importance
-from synergy_tui.analysis.claims import UNCLEAR
 from synergy_tui.analysis.importance import Estimate
 from synergy_tui.analysis.ladder import MOST_UNFINISHED
+from synergy_tui.analysis.thresholds import UNCLEAR
 from synergy_tui.jobs.specs import AblateSpec
 from synergy_tui.jobs.worker.record import versions
 from synergy_tui.terms import CONTROL_ORDERS, SWEEPS, TARGETED_ORDERS
