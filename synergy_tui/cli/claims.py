@@ -168,7 +168,7 @@ def _go_together(
     if seal or plan:
         return
     if given := [one.label for one in PLANNED if chosen[one.name] is not None and chosen[one.name] != ()]:
-        raise UsageError(f"--{given[0]} is of a run that is there already", "seal a plan with it: --seal plan.json")
+        raise UsageError(f"--{given[0]} says what a run will be, and this one is there", "give it with --seal")
 
 
 def _seal(

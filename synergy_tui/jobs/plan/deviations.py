@@ -7,10 +7,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from synergy_tui import terms
 from synergy_tui.analysis import thresholds
 from synergy_tui.jobs.plan.sealed import graded_hash, of_subject, versions
 from synergy_tui.jobs.specs.claims import Sealing
+from synergy_tui.jobs.specs.method import Method
 from synergy_tui.jobs.specs.sealed import Model, Sealed, as_sealed
 from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
@@ -28,7 +31,8 @@ def deviations(cache: Cache, sealing: Sealing, card: Row, missing: Mapping[str, 
     found += _of_run(cache, plan, card, capture, given)
     for part, settings in plan.parts.items():
         if part in missing:
-            found.append(f"{part} was not made: {missing[part]}")
+            left_out = "parts" in given and missing[part].startswith("left out")
+            found.append(f"{part} was not made: {'left out beside the plan' if left_out else missing[part]}")
         else:
             found += [f"{part}: {one}" for one in _of_part(cache, part, settings, card["parts"], given)]
     return list(dict.fromkeys(found))
@@ -89,7 +93,8 @@ def _of_run(cache: Cache, plan: Sealed, card: Row, capture: Row, given: set[str]
     planned = {name: one for name, one in plan.capture.items() if name not in where}
     yield from (f"capture: {one}" for one in _differences(planned, done, given))
     row = load.one(cache, "decomposition", card["decomposition"])
-    yield from (f"method: {one}" for one in _differences(plan.method, row, given))
+    method = msgspec.to_builtins(Method.of(row))
+    yield from (f"method: {one}" for one in _differences(plan.method, method, given))
     judged = {"ranking": plan.analyses.ranking, "budget": plan.budget, "seed": plan.seed}
     yield from (f"card: {one}" for one in _differences(judged, card, given))
 

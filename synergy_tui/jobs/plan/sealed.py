@@ -74,7 +74,7 @@ def seal(
     with_maps(captured, [DecomposeRequest(method=method)])
     spec = captured.spec
     own = spec.request().to_json()
-    content = {
+    content: dict[str, Any] = {
         "format": FORMAT,
         "sealed": now(),
         "subject": msgspec.to_builtins(model_of(spec.source, data)),
@@ -95,6 +95,7 @@ def seal(
         "grading": terms.GRADING,
         "versions": versions(),
     }
+    content = json.loads(json.dumps(content))  # as the file will have it
     return content | {"hash": hash_of(content)}, spec
 
 
@@ -257,7 +258,7 @@ def open_plan(path: str | Path, deviate: bool = False) -> Opened:
 def requests(opened: Opened, chosen: Mapping[str, Any]) -> tuple[CaptureRequest, Method, ClaimsRequest, Sealing]:
     """What a plan asks for, with the options that were `chosen` beside it, and the names of those that say otherwise.
     The claims' request has no run yet. Raises UsageError."""
-    sealed, own = opened.sealed, {name: one for name, one in chosen.items() if one is not None and one != ()}
+    sealed, own = opened.sealed, {name: one for name, one in chosen.items() if one is not None}
     captured = {one.name for one in fields(CaptureRequest)}
     asked = sealed.capture_request(**{name: one for name, one in own.items() if name in captured - {"subject"}})
     method = Method.from_json({**sealed.method, **{one: own[one] for one in Method.__struct_fields__ if one in own}})

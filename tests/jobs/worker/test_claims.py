@@ -96,7 +96,7 @@ def test_the_explorer_makes_the_picked_part_and_judges_anew(command, run, cache)
     async def look(app, pilot):
         await pilot.press("c")
         await until_in(app, pilot, lambda: "needs networks" in app.plain_screen(), "the parts")
-        # From below: C9 and C8 the geometry, C6 the networks, C5 needs controls and C1's surrogates, C3 the ablation, C2 the ladder.
+        # From below: C9 the geometry, C6 the networks, C5 controls and C1's surrogates, C3 the ablation, C2 the ladder.
         await pilot.press("up", "space", "up", *("up", "space") * 2, "up", "up", "space", "up", "space")
         await until_in(app, pilot, lambda: app.view.picked == [], "the pick")
         await pilot.press("f5")
