@@ -17,6 +17,8 @@ networks.py   pair values → graphs, their measures, differences against surrog
 geometry.py   states of a residual stream → intrinsic dimension and alignment of every layer
 coincidence.py whether two profiles over layers go together more than profiles so smooth do by chance
 geometric_claims.py what was measured of the geometry → the verdicts on C8 and C9
+thresholds.py what verdicts are decided by, as numbers
+family.py     several tests at once: Holm's correction, and which analysis is the primary one
 claims.py     what was measured → the verdict on each claim; how often it errs: CLAIMS.md
 definitions.py under how many definitions of synergy C1 holds
 meta.py      cards of many models → random effects, moderators, universality; NumPy alone

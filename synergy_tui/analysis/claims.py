@@ -20,6 +20,15 @@ from synergy_tui.analysis.areas import ALPHA, BY_DIVERGENCE, ENOUGH_SEEDS, PRIMA
 from synergy_tui.analysis.effects import Effect, deciding
 from synergy_tui.analysis.networks import Difference
 from synergy_tui.analysis.profile import SIDES
+from synergy_tui.analysis.thresholds import (
+    AS_FEW,
+    AS_MANY,
+    BUDGET,
+    ENOUGH_CONTROLS,
+    ENOUGH_TASKS,
+    EXPLAINED_SHARE,
+    SMALLEST_CONTRAST,
+)
 from synergy_tui.terms import (
     CONTROL_ORDERS,
     CONTROLS,
@@ -33,22 +42,6 @@ from synergy_tui.terms import (
 )
 
 NOTHING = float("nan")
-
-SMALLEST_CONTRAST = 0.1
-"""Of C1, on the scaled value: middle layers that are less than this above an end are not above it. An interval that
-lies below it is evidence of absence."""
-
-EXPLAINED_SHARE = 0.5
-"""Of C1: the largest share of the contrast that surrogates may leave unexplained where self-prediction explains it."""
-
-ENOUGH_CONTROLS = 5
-"""Random initialisations of each kind of control."""
-
-ENOUGH_TASKS = 20
-"""Graded tasks the intact subject can do; with fewer a failed test of accuracy says nothing."""
-
-BUDGET = 0.1
-"""Of C4: most divergence with a quarter of the units removed, nats per token."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +105,7 @@ def c1(contrasts: Mapping[str, Contrast], ranking: str, prompts: int, misleading
         told.append(f"holds in {min(halves):.0%} of random halves of the prompts")
     if below:
         told.append(f"reversed, below the surrogates, under {', '.join(below)}")
+    known["p"] = _worst([own.effects[null].p if null in own.effects else NOTHING for null in NULLS])
     return Claim(verdict, **known, holds_under=held, of=tuple(contrasts), missing=why, told="; ".join(told))
 
 
@@ -188,11 +182,6 @@ class Climb:
     misleading: tuple[str, ...] = ()
 
 
-AS_FEW, AS_MANY = 0.1, 0.5
-"""Shares of surrogate ladders with a transition up to which the test fails on them, and from which on they explain
-it."""
-
-
 def c2(ladder: Climb | None) -> Claim:
     """By the primary order parameter, which was named before: the contrast."""
     if ladder is None:
@@ -255,13 +244,15 @@ def c3(synergy_first: Removal | None) -> Claim:
         return lacks(why, **known)
     if (refused := _refused([test.p for test in one.area.values()], known)) is not None:
         return refused
+    # Both have to hold, so that an area above its controls alone has no p.
     if not one.tasks or not all(math.isfinite(one.accuracy.get(name, NOTHING)) for name in CONTROL_ORDERS):
         return lacks("accuracy on graded tasks the intact subject can do", **known)
     if one.tasks < ENOUGH_TASKS:
         return lacks(f"{ENOUGH_TASKS} graded tasks the intact subject can do; it does {one.tasks}", **known)
-    if (refused := _refused([one.accuracy[name] for name in CONTROL_ORDERS], known)) is not None:
+    both = [*(test.p for test in one.area.values()), *(one.accuracy[name] for name in CONTROL_ORDERS)]
+    if (refused := _refused(both, known)) is not None:
         return refused
-    return Claim(SUPPORTED, **known, holds_under=(one.ranking,))
+    return Claim(SUPPORTED, **known, p=_worst(both), holds_under=(one.ranking,))
 
 
 def c4(redundancy_first: Removal | None, budget: float = BUDGET) -> Claim:
@@ -271,12 +262,14 @@ def c4(redundancy_first: Removal | None, budget: float = BUDGET) -> Claim:
     one, known = redundancy_first, _removed(redundancy_first, budget)
     if why := _too_little(one):
         return lacks(why, **known)
+    below = [test.below for test in one.area.values()]
     if math.isfinite(one.divergence) and one.divergence >= budget:
-        return Claim(NOT_SUPPORTED, **known)
+        return Claim(NOT_SUPPORTED, **known, p=_worst(below))
     if any(test.stopped == BY_DIVERGENCE for test in one.area.values()):
         return lacks("more control sets: none were drawn beyond a smaller budget; ablate anew", **known)
-    if (refused := _refused([test.below for test in one.area.values()], known)) is not None:
+    if (refused := _refused(below, known)) is not None:
         return refused
+    known["p"] = _worst(below)
     if not math.isfinite(one.divergence):
         return lacks(f"divergence with {PRIMARY:.0%} removed", **known)
     return Claim(SUPPORTED, **known, holds_under=(one.ranking,))
@@ -288,8 +281,13 @@ def _refused(p: Sequence[float], known: dict[str, Any]) -> Claim | None:
     if worst < ALPHA:
         return None
     if worst > UNCLEAR:
-        return Claim(NOT_SUPPORTED, **known)
-    return lacks(f"more prompts or control sets: p {worst:.3f}", **known)
+        return Claim(NOT_SUPPORTED, **known, p=worst)
+    return lacks(f"more prompts or control sets: p {worst:.3f}", **known, p=worst)
+
+
+def _worst(p: Sequence[float]) -> float:
+    """The p of a claim that holds where all of several tests do: the largest; NaN where one of them is not known."""
+    return max(p) if p and all(math.isfinite(one) for one in p) else NOTHING
 
 
 def _removed(one: Removal, budget: float | None = None) -> dict[str, Any]:
@@ -354,6 +352,7 @@ def c5(
     if few < ENOUGH_CONTROLS:
         short = ", ".join(f"{len(one)} {kind}" for kind, one in each.items())
         return lacks(f"{ENOUGH_CONTROLS} random initialisations of each control; there are {short}", **known)
+    known["p"] = _worst([above(value, one) for one in each.values()])
     held = tuple(name for name in own if _learned(own[name], controls, name))
     if ranking in held and misleading:
         return lacks(_no_null(misleading), **known, of=tuple(own))

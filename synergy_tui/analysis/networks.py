@@ -17,9 +17,10 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 from scipy.stats import t as student
 
+from synergy_tui.analysis import thresholds
 from synergy_tui.analysis.bootstrap import LEVEL
 
-DENSITIES = (0.05, 0.1, 0.2)
+DENSITIES = thresholds.DENSITIES
 """Shares of all pairs that are edges."""
 
 MEASURES = ("efficiency", "modularity", "clustering")

@@ -25,6 +25,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import t as student
 
+from synergy_tui.analysis import thresholds
 from synergy_tui.analysis.areas import (
     ALPHA,
     BY_DIVERGENCE,
@@ -36,9 +37,7 @@ from synergy_tui.analysis.areas import (
     drawn_prompts,
     rank_test,
 )
-
-LOOK = 5
-"""Control sets that are drawn between two looks."""
+from synergy_tui.analysis.thresholds import LOOK
 
 BUDGET = ENOUGH_SEEDS
 """Control sets at most. The bounds are worked out for this number and for no other."""
@@ -56,8 +55,8 @@ class Bound(NamedTuple):
     spent: float
 
 
-BOUNDS = {10: Bound(4.0, 1.0, 0.04), 15: Bound(3.0, 1.0, 0.045), BUDGET: Bound(2.25, 0.3, ALPHA)}
-"""By the number of sets at a look. The first look can only refuse."""
+BOUNDS = {count: Bound(*one) for count, one in thresholds.BOUNDS.items()}
+"""By the number of sets at a look."""
 
 ABOVE, NOT_ABOVE, UNDECIDED = "above", "not above", "undecided"
 NO_VALUE, BY_OTHER = "no value", "other control"

@@ -74,7 +74,8 @@ def all_made(request: type[R], chosen: dict[str, Any]) -> list[R]:
     given = {}
     for field in fields(request):
         value = chosen.get(field.name)
-        if value is not None and value != ():
-            # What can be given several times comes as a tuple of lists.
+        # What can be given several times comes as a tuple of lists, empty where it was not given; elsewhere an empty
+        # list was asked for.
+        if value is not None and not (field.option.repeat and value == ()):
             given[field.name] = tuple(part for some in value for part in some) if field.option.repeat else value
     return request.make_all(given)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import textwrap
 from typing import Any
 
@@ -12,8 +14,8 @@ from synergy_tui.drawing.atlas import earlier, mark
 from synergy_tui.drawing.tables import printable
 from synergy_tui.terms import EXPLAINED, HETEROGENEOUS, INCONCLUSIVE, NOT_JUDGED, NOT_SUPPORTED, SUPPORTED
 
-NARROW = 100
-"""Columns below which a claim's verdict stands in a row of its own."""
+SURE = 0.05
+"""The p_holm up to which an exploratory claim of a sealed card is called supported without a reserve."""
 
 Card = dict[str, Any]
 
@@ -53,11 +55,15 @@ def too_old(card: Card) -> str:
 
 def draw(card: Card, width: int, plain: bool = False) -> list[Text]:
     """Lines of the card. plain: without colour."""
-    style = "" if plain else "bold"
-    lines = [Text(title(card), style), Text()]
+    style, dim = ("", "") if plain else ("bold", "dim")
+    lines = [Text(title(card), style)]
+    lines += [Text(row, dim) for one in sealed(card) for row in textwrap.wrap(printable(one), max(width - 1, 40))]
+    lines.append(Text())
     if said := too_old(card):
         lines = [*lines, *(Text(one) for one in textwrap.wrap(said, width - 1)), Text()]
     for name, claim in card["claims"].items():
+        if said := group(name):
+            lines += [Text(), Text(said, dim)]
         lines += _claim(name, claim, width, plain)
     lines.append(Text())
     told = f"doubts  {doubts_of(card).plain}"
@@ -74,7 +80,65 @@ def doubts_of(card: Card) -> Text:
 def remake(card: Card) -> str:
     """The command that makes the card, or makes it anew."""
     more = "" if card["budget"] == 0.1 else f" --budget {card['budget']:g}"
+    if card.get("plan_hash"):
+        return f"synergy-tui claims {card['decomposition']} --plan plan.json"
     return f"synergy-tui claims {card['decomposition']} --seed {card['seed']}{more}"
+
+
+def sealed(card: Card) -> list[str]:
+    """Whether there was a plan before there were data, and how what was done differs from it."""
+    if not card.get("plan_hash"):
+        return ["no plan was sealed: every claim is judged at its own level, and nothing is corrected for their number"]
+    own = [name for name, claim in card["claims"].items() if claim.get("role") == "primary"]
+    head = f"sealed plan {card['plan_hash'][:12]}"
+    if when := _sealed_at(card):
+        head += f" of {when}"
+    head += f"; primary: {', '.join(own)} by {card['ranking']}" if own else "; no primary analysis: another ranking"
+    found = card.get("deviations") or []
+    counted = f"{len(found)} deviation{'s' if len(found) != 1 else ''} from it" if found else "no deviation from it"
+    return [f"{head}; {counted}", *(f"- {one}" for one in found)]
+
+
+def _sealed_at(card: Card) -> str:
+    """When the plan was sealed, as it says."""
+    plan = card.get("plan")
+    if isinstance(plan, str):
+        try:
+            plan = json.loads(plan)
+        except ValueError:
+            return ""
+    return str(plan.get("sealed") or "")[:20] if isinstance(plan, dict) else ""
+
+
+def sources(claim: Card) -> str:
+    """Where a claim is made, with its version; empty on cards of earlier versions."""
+    return ", ".join(claim.get("source") or ())
+
+
+def group(name: str) -> str:
+    """What stands above a claim that begins the claims of another version of the source; empty for others."""
+    return GROUPS.get(name, "")
+
+
+GROUPS = {"C8": "arXiv:2603.29735v2 has these in place of C2"}
+"""The source's second version has geometry where its first has a transition."""
+
+
+def reserve(claim: Card) -> str:
+    """What is said behind a verdict of an exploratory analysis; empty for others."""
+    if claim.get("role") != "exploratory":
+        return ""
+    if claim["verdict"] != SUPPORTED:
+        return "exploratory"
+    corrected = claim.get("p_holm")
+    return "exploratory, no p to correct" if corrected is None else f"exploratory, p_holm {corrected:.3f}"
+
+
+def sure(claim: Card) -> bool:
+    """Whether a supported claim may be called so without a reserve: it is primary, no plan was sealed, or it stands
+    after its correction."""
+    corrected = claim.get("p_holm")
+    return claim.get("role") != "exploratory" or (corrected is not None and corrected <= SURE)
 
 
 SIGNS = {SUPPORTED: "●", EXPLAINED: "◐", HETEROGENEOUS: "◑", NOT_SUPPORTED: "✖", INCONCLUSIVE: "○"}
@@ -83,23 +147,34 @@ SIGNS = {SUPPORTED: "●", EXPLAINED: "◐", HETEROGENEOUS: "◑", NOT_SUPPORTED
 
 def verdict(claim: Card, short: bool = False) -> str:
     """A claim's verdict with its sign. short: in at most 17 columns."""
-    words = "self-prediction" if short and claim["verdict"] == EXPLAINED else claim["verdict"]
+    words = claim["verdict"]
+    if short and words == EXPLAINED:
+        words = "self-prediction"
+    elif short and words == SUPPORTED and not sure(claim):
+        words = "exploratory"
+    elif not short and (more := reserve(claim)):
+        words = f"{words} ({more})"
     return f"{SIGNS[claim['verdict']]} {words}"
 
 
+def colour(claim: Card) -> str:
+    """Of a verdict."""
+    if claim["verdict"] == SUPPORTED and not sure(claim):
+        return "yellow"
+    return {SUPPORTED: "green", EXPLAINED: "yellow", INCONCLUSIVE: "dim"}.get(claim["verdict"], "red")
+
+
 def _claim(name: str, claim: Card, width: int, plain: bool) -> list[Text]:
-    colour = (
-        "" if plain else {SUPPORTED: "green", EXPLAINED: "yellow", INCONCLUSIVE: "dim"}.get(claim["verdict"], "red")
-    )
-    lines = []
-    if width >= NARROW:
-        room = width - 2
-        left = f"{name}  {claim['statement']}"
-        lines.append(Text.assemble((f"{left:<62}", "" if plain else "bold"), (verdict(claim), colour)))
-    else:
-        room = width - 1
-        lines.append(Text(f"{name}  {claim['statement']}", "" if plain else "bold"))
-        lines.append(Text(f"    {verdict(claim)}", colour))
+    bold, dim, own = ("", "", "") if plain else ("bold", "dim", colour(claim))
+    left, cited = f"{name}  {claim['statement']}", sources(claim)
+    room = width - 1
+    line = Text(left, bold)
+    if cited and len(left) + 2 + len(cited) < width:
+        line.append(f"  {cited}", dim)
+        cited = ""
+    lines = [line, Text(f"    {verdict(claim)}", own)]
+    if cited:
+        lines[-1].append(f"  {cited}", dim)
     told = [effect(claim), holds(claim), claim["told"] or ""]
     body = " · ".join(one for one in told if one)
     if lacking := missing(claim):
@@ -166,10 +241,14 @@ def holds(claim: Card) -> str:
 
 def as_markdown(card: Card) -> str:
     """The card as a page."""
-    head = ["", "claim", "effect", "95 % interval", "n", "holds under", "verdict"]
+    head = ["", "claim", "effect", "95 % interval", "n", "holds under", "verdict", "source"]
+    first, *deviations = sealed(card)
     lines = [
         f"# {title(card)}",
         "",
+        f"{first[0].upper()}{first[1:]}.",
+        "",
+        *([*(f"- {_escaped(one.removeprefix('- '))}" for one in deviations), ""] if deviations else []),
         *([too_old(card), ""] if too_old(card) else []),
         f"| {' | '.join(head)} |",
         "|" + "---|" * len(head),
@@ -181,7 +260,8 @@ def as_markdown(card: Card) -> str:
         effect = "" if claim["effect"] is None else f"{claim['measure']} {claim['effect']:{sign}.3g}"
         under = f"{', '.join(claim['holds_under']) or 'none'} of {len(claim['of'])}" if claim["of"] else ""
         count = "" if claim["n"] is None else str(claim["n"])
-        cells = [name, claim["statement"], effect, interval, count, under, f"**{claim['verdict']}**"]
+        judged = f"**{claim['verdict']}**" + (f" ({said})" if (said := reserve(claim)) else "")
+        cells = [name, claim["statement"], effect, interval, count, under, judged, sources(claim)]
         lines.append("| " + " | ".join(cells) + " |")
         lacking = missing(claim)
         more = [claim["told"] or "", f"{lacking[0].upper()}{lacking[1:]}." if lacking else ""]
@@ -193,9 +273,15 @@ def as_markdown(card: Card) -> str:
     return "\n".join([*lines, "", *notes, "", f"Doubts: {told}", "", f"Remake: `{remake(card)}`", ""])
 
 
+def _escaped(text: str) -> str:
+    """A text that came from a file, for a page of Markdown."""
+    return re.sub(r"([\\`*_\[\]|~$#])", r"\\\1", printable(text)).replace("&", "&amp;").replace("<", "&lt;")
+
+
 def as_dict(card: Card) -> dict[str, Any]:
-    """For JSON: an object of claims, each with its verdict, effect, interval and n."""
-    return {
+    """For JSON: an object of claims, each with its verdict, effect, interval and n; where a plan was sealed, `plan`
+    beside them: its hash, when it was sealed, and the deviations from it."""
+    found: dict[str, Any] = {
         name: {
             "verdict": claim["verdict"],
             "statement": claim["statement"],
@@ -203,7 +289,12 @@ def as_dict(card: Card) -> dict[str, Any]:
             "measure": claim["measure"],
             "interval": None if claim["low"] is None else [claim["low"], claim["high"]],
             **{key: claim[key] for key in ("n", "holds_under", "of", "missing", "told", "against")},
-            **{key: claim.get(key) or [] for key in ("definitions_held", "definitions", "unmeasured")},
+            **{key: claim.get(key) or [] for key in ("definitions_held", "definitions", "unmeasured", "source")},
+            **{key: claim.get(key) for key in ("level", "p", "p_holm", "role")},
         }
         for name, claim in card["claims"].items()
     }
+    if card.get("plan_hash"):
+        when, deviations = _sealed_at(card), list(card.get("deviations") or [])
+        found["plan"] = {"hash": card["plan_hash"], "sealed": when, "deviations": deviations}
+    return found

@@ -11,7 +11,7 @@ import numpy as np
 
 from synergy_tui import __version__
 from synergy_tui.drawing.card import SIGNS as VERDICT_SIGNS
-from synergy_tui.drawing.card import too_old
+from synergy_tui.drawing.card import reserve, sealed, too_old
 from synergy_tui.drawing.doubts import SIGNS as DOUBT_SIGNS
 from synergy_tui.drawing.tables import printable
 from synergy_tui.report.content import Content
@@ -77,11 +77,19 @@ def _claims(content: Content) -> list[str]:
     if card is None:
         return ["This run has no claims card. This makes one:", code(f"synergy-tui claims {content.decomposition}")]
     items = [
-        f"- **{name} {inline(one['statement'])}**: {VERDICT_SIGNS.get(one['verdict'], '○')} {inline(one['verdict'])}. "
+        f"- **{name} {inline(one['statement'])}**: {VERDICT_SIGNS.get(one['verdict'], '○')} {inline(_judged(one))}. "
         f"{inline(' '.join(claim_lines(one)))}"
         for name, one in card["claims"].items()
     ]
-    return [*([prose(too_old(card))] if too_old(card) else []), "\n".join(items)]
+    first, *deviations = sealed(card)
+    told = [prose(f"{first[0].upper()}{first[1:]}.")]
+    told += ["\n".join(f"- {inline(one.removeprefix('- '))}" for one in deviations)] if deviations else []
+    return [*([prose(too_old(card))] if too_old(card) else []), *told, "\n".join(items)]
+
+
+def _judged(claim: dict[str, Any]) -> str:
+    """A verdict with what an exploratory analysis has to say of it."""
+    return f"{claim['verdict']} ({said})" if (said := reserve(claim)) else str(claim["verdict"])
 
 
 def _figure(picture: Picture, folder: str) -> str:

@@ -19,7 +19,7 @@ from rich.color import Color
 from synergy_tui import __version__
 from synergy_tui.drawing import scale
 from synergy_tui.drawing.card import SIGNS as VERDICT_SIGNS
-from synergy_tui.drawing.card import definitions, effect, holds, missing, too_old
+from synergy_tui.drawing.card import definitions, effect, group, holds, missing, reserve, sealed, sources, too_old
 from synergy_tui.drawing.doubts import SIGNS as DOUBT_SIGNS
 from synergy_tui.drawing.tables import printable
 from synergy_tui.report.content import MANY, Content
@@ -203,23 +203,31 @@ def _claims(content: Content) -> str:
         command = f"synergy-tui claims {content.decomposition}"
         return f"<p>This run has no claims card. This makes one:</p><pre>{text(command)}</pre>"
     old = f"<p><strong>{text(too_old(card))}</strong></p>" if too_old(card) else ""
-    return old + f'<ol class="claims">{"".join(_claim(name, one) for name, one in card["claims"].items())}</ol>'
+    first, *deviations = sealed(card)
+    plan = f'<p class="note">{text(_begun(first))}.</p>'
+    if deviations:
+        items = "".join(f"<li>{text(one.removeprefix('- '))}</li>" for one in deviations)
+        plan += f"<ul>{items}</ul>"
+    return old + plan + f'<ol class="claims">{"".join(_claim(name, one) for name, one in card["claims"].items())}</ol>'
 
 
 def claim_lines(claim: dict[str, Any]) -> list[str]:
     """What a card says of a claim beside its verdict, as sentences."""
     against = f"against: {', '.join(claim['against'])}" if claim["against"] else ""
-    said = [effect(claim), holds(claim), claim["told"] or "", missing(claim), against, definitions(claim)]
+    cited = f"claimed in {sources(claim)}" if sources(claim) else ""
+    said = [effect(claim), holds(claim), claim["told"] or "", missing(claim), against, definitions(claim), cited]
     return [f"{_begun(one)}." if not one.endswith(".") else _begun(one) for one in said if one]
 
 
 def _claim(name: str, claim: dict[str, Any]) -> str:
     verdict = claim["verdict"]
     lines = " ".join(claim_lines(claim))
+    above = f'<p class="note">{text(said)}</p>' if (said := group(name)) else ""
+    more = f" ({said})" if (said := reserve(claim)) else ""
     return (
         f'<li class="{VERDICTS.get(verdict, "open")}"><span class="sign" aria-hidden="true">'
-        f"{VERDICT_SIGNS.get(verdict, '○')}</span><h3>{text(name)} {text(claim['statement'])}</h3>"
-        f'<p class="verdict">{text(_begun(verdict))}</p><p>{text(lines)}</p></li>'
+        f"{VERDICT_SIGNS.get(verdict, '○')}</span>{above}<h3>{text(name)} {text(claim['statement'])}</h3>"
+        f'<p class="verdict">{text(_begun(verdict) + more)}</p><p>{text(lines)}</p></li>'
     )
 
 

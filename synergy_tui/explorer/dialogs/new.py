@@ -57,7 +57,7 @@ def choose_form(app: Host) -> None:
         lines["decompose"] = "decompose again   this capture: nulls, other estimators, other lags"
         lines["networks"] = "networks   of synergy and redundancy in this run, against surrogates"
         lines["scores"] = "scores   of heads by attention and gradients: does synergy predict removal better?"
-        lines["claims"] = "claims   what this run says of six claims, and all that is needed for it"
+        lines["claims"] = "claims   what this run says of the claims, and all that is needed for it"
     lines["difficulty"] = "difficulty   a ladder of tasks: does the map change, and how (d)"
     lines["ablate"] = "ablate   remove units of this run and see what changes (a)"
 

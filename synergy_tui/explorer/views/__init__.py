@@ -28,7 +28,7 @@ VIEWS = {
     "pairs": Opening("p", "pairs", "The unit × unit matrix of an atom"),
     "ablation": Opening("a", "ablate", "Remove units and see what changes"),
     "difficulty": Opening("d", "difficulty", "Change with difficulty?"),
-    "claims": Opening("c", "claims", "What this run says about six claims"),
+    "claims": Opening("c", "claims", "What this run says about the claims"),
     "compare": Opening("b", "beside", "This run beside another, or its categories", footer=False),
     "jobs": Opening("J", "jobs", "What runs and what has run"),
     "sql": Opening("s", "SQL", "Ask the cache"),

@@ -1,4 +1,4 @@
-"""The claims card of a run: six verdicts, what is behind the one under the cursor, and the parts still to be made."""
+"""The claims card of a run: its verdicts, what is behind the one under the cursor, and the parts still to be made."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ EDGES, NARROWEST, FEWEST_ROWS = 60, 57, 4
 """Strongest pairs drawn of a network; the fewest columns of one that stands beside another; the rows of arcs below
 which networks stand beside each other rather than one above the other."""
 
+TALL = 30
+"""Rows from which the claims of another version of their source stand under a line that says so."""
+
 LOOKING = "Looking what is there already …"
 
 
@@ -45,10 +48,12 @@ class ClaimsView(View):
     )
     BINDINGS = bindings(ACTIONS)
     HELP = (
-        "Six claims of the literature, each as a test on this run. Supported asks that the same test fails on "
+        "Claims of the literature, each as a test on this run; C7 is about many runs. C8 and C9 are of the second "
+        "version of their source, which has them in place of C2. Supported asks that the same test fails on "
         "surrogate data put through the same path. Not supported: the interval excludes the claimed side, or the test "
         "fails with enough data. Otherwise inconclusive, with what is missing. `holds under` counts the rankings (of "
-        "C6 the densities) under which a claim is supported: one that holds under few depends on the choice. Under C6 "
+        "C6 the densities) under which a claim is supported: one that holds under few depends on the choice. Where a "
+        "plan was sealed before the run, claims that are not primary are exploratory, their p corrected. Under C6 "
         "stand the strongest pairs as arcs between layers, the thicker the more. A part that is missing stands in its "
         "claim's row with the time it takes; one part may serve several claims. [x]: it is picked, space changes that. "
         "F5 asks first, then makes the picked parts and judges anew; what is there is used."
@@ -147,7 +152,11 @@ class ClaimsView(View):
         self.head("#claims-pane", _first_that_fits(width - 4, (title, counted, then) if claims else short, short))
         names = list(CLAIMS)
         self._place %= len(names)
-        lines = [self._row(name, claims.get(name), place == self._place, width) for place, name in enumerate(names)]
+        lines = []
+        for place, name in enumerate(names):
+            if self.size.height > TALL and (above := drawn.group(name)):
+                lines.append(Text(telling.whole_words(f"     {above}", width), self.ink.dim))
+            lines.append(self._row(name, claims.get(name), place == self._place, width))
         self.query_one("#claims-list", Lines).show(lines, self.ink)
         name = names[self._place]
         told = self._told(name, claims[name], width - 4) if claims else self._lacks(width - 4)
@@ -201,7 +210,7 @@ class ClaimsView(View):
         from synergy_tui.drawing import card as drawn
 
         if claim and not (lacking and claim["verdict"] == INCONCLUSIVE):
-            verdict, style = drawn.verdict(claim, short=True), self._colour(claim["verdict"])
+            verdict, style = drawn.verdict(claim, short=True), self._colour(claim)
         else:
             words = lacking.removeprefix("needs ").replace("was ", "") or "not judged yet"
             verdict, style = f"{drawn.SIGNS[INCONCLUSIVE]} {words}", self.ink.dim
@@ -215,9 +224,12 @@ class ClaimsView(View):
             return "   "
         return "[ ]" if not picked else "[x]" if len(picked) == len(own) else "[-]"
 
-    def _colour(self, verdict: str) -> Style | str:
+    def _colour(self, claim: dict[str, Any]) -> Style | str:
+        from synergy_tui.drawing import card as drawn
+
+        verdict = claim["verdict"] if drawn.sure(claim) else EXPLAINED if claim["verdict"] == SUPPORTED else ""
         found = dict(zip((NOT_SUPPORTED, EXPLAINED), self.ink.levels, strict=False))
-        return self.ink.good if verdict == SUPPORTED else found.get(verdict, self.ink.dim)
+        return self.ink.good if verdict == SUPPORTED else found.get(verdict or claim["verdict"], self.ink.dim)
 
     def _lacks(self, width: int) -> list[Text]:
         """What a run without a card needs for one."""
@@ -234,12 +246,13 @@ class ClaimsView(View):
         from synergy_tui.drawing import card as drawn
 
         tall = self.size.height > (45 if name == "C6" else 30)
-        lines = [Text(f" {drawn.verdict(claim)}", self._colour(claim["verdict"]))]
+        lines = [Text(f" {drawn.verdict(claim)}", self._colour(claim))]
         told = {
             "effect": drawn.effect(claim),
             "holds under": _under(claim),
             "definitions": drawn.definitions(claim),
             "measured": claim["told"] or "",
+            "claimed in": drawn.sources(claim),
         }
         sentences = [f"{word}: {text}" for word, text in told.items() if text]
         sentences += [lacking] if (lacking := drawn.missing(claim)) else []
@@ -247,11 +260,15 @@ class ClaimsView(View):
         sentences += parts.details(self._parts, name, self.picked) if self._parts else []
         for one in sentences:
             lines += [*([Text()] if tall else []), *telling.wrapped(one, width)]
+        if self._card and name != "C6":
+            for one in drawn.sealed(self._card):
+                lines += [*([Text()] if tall else []), *telling.wrapped(one, width)]
         if self._card and (said := drawn.too_old(self._card)):
             lines = [*telling.wrapped(said, width), *([Text()] if tall else []), *lines]
         if name == "C6":
             lines += [Text()] * (self.size.height > 30)
-            lines += self._networks(width, self.size.height - 2 - 2 * self._boxed - len(CLAIMS) - len(lines))
+            above = len(CLAIMS) + (len(drawn.GROUPS) if self.size.height > TALL else 0)
+            lines += self._networks(width, self.size.height - 2 - 2 * self._boxed - above - len(lines))
         return lines
 
     def _networks(self, width: int, height: int) -> list[Text]:

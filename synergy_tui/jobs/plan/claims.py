@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from synergy_tui import terms
 from synergy_tui.errors import SynergyError, UsageError
@@ -21,7 +21,8 @@ from synergy_tui.jobs.plan.links import Link, finished, results
 from synergy_tui.jobs.plan.networks import networks
 from synergy_tui.jobs.plan.subjects import processes_of
 from synergy_tui.jobs.specs.ablate import ALL, DECIDED, AblateRequest
-from synergy_tui.jobs.specs.claims import PARTS, ClaimsRequest, ClaimsSpec, Results
+from synergy_tui.jobs.specs.base import Request
+from synergy_tui.jobs.specs.claims import PARTS, ClaimsRequest, ClaimsSpec, Results, Sealing
 from synergy_tui.jobs.specs.decompose import DecomposeRequest
 from synergy_tui.jobs.specs.geometry import GeometryRequest
 from synergy_tui.jobs.specs.ladder import LadderRequest
@@ -35,6 +36,11 @@ from synergy_tui.zoo.shipped import PLANT, ZOO
 
 SURROGATES, CONTROLS, PROMPTS = 200, 5, 12
 """Surrogates of each null, random initialisations of each kind, prompts of the ablation."""
+
+R = TypeVar("R", bound=Request)
+
+Settings = Mapping[str, Mapping[str, Any]]
+"""By part, what a sealed plan says of it."""
 
 
 @dataclass(frozen=True)
@@ -55,21 +61,56 @@ class Chain:
         return {part: cost.total(some) for part, some in out.items()}
 
 
-def _tasks(subject: Mapping[str, Any]) -> str:
+def tasks_for(source: str, place: str) -> str:
     """The graded tasks that suit a subject; none for imported series, and for a planted one that answers nothing."""
-    if subject["source"] == "import":
+    if source == "import":
         return ""
-    if not subject["place"].startswith(ZOO):
+    if not place.startswith(ZOO):
         return "graded"
-    plant = subject["place"].removeprefix(PLANT)
-    return "" if plant in PLANTS and not PLANTS[plant].circuit.answers else subject["place"]
+    plant = place.removeprefix(PLANT)
+    return "" if plant in PLANTS and not PLANTS[plant].circuit.answers else place
 
 
-def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
+NOT_OF_A_PART = frozenset(
+    {"device", "seed", "batch", "tensor_parallel", "allow_pickle", "allow_remote_code", "fresh", "save", "budget"}
+    | {"decomposition", "capture", "method", "subject", "revision", "adapter", "random_weights", "units"}
+)
+"""Fields of a part's request that a sealed plan does not have: they are the run's, or say where work is done, or are
+what a file may not say for the user."""
+
+
+def settled(request: Request) -> dict[str, Any]:
+    """What a sealed plan says of a part, of its request."""
+    return {name: value for name, value in request.to_json().items() if name not in NOT_OF_A_PART}
+
+
+def as_planned(request: R, planned: Settings, part: str) -> R:
+    """A part's request with what a sealed plan says of it. Raises UsageError for a value that it may not have."""
+    content = request.to_json()
+    known = settled(request)
+    said = {name: value for name, value in planned.get(part, {}).items() if name in known}
+    return type(request).from_json(content | said) if said else request
+
+
+def _number(planned: Settings, part: str, name: str, usual: int) -> int:
+    found = planned.get(part, {}).get(name, usual)
+    if not isinstance(found, int) or isinstance(found, bool) or not 0 <= found <= 10**6:
+        raise UsageError(f"{name} {str(found)[:40]!r} of the plan's {part} is no number", "seal a plan anew")
+    return found
+
+
+def claims(
+    cache: Cache,
+    data: Path,
+    request: ClaimsRequest,
+    sealing: Sealing | None = None,
+) -> Chain:
     """The card of a run, a decomposition. What is there is taken, whatever the parts are that may be made, unless the
-    request is `fresh`. Raises UsageError for a run made by an earlier method, and for a ladder's level; a part that
-    cannot be had is told in `missing` and leaves its claims inconclusive."""
+    request is `fresh`. By a sealed plan, `sealing`, parts are made as it says, and those that it does not have are left
+    out even where they are there. Raises UsageError for a run made by an earlier method, and for a ladder's level; a
+    part that cannot be had is told in `missing` and leaves its claims inconclusive."""
     run, fresh = request.decomposition, request.fresh
+    planned: Settings = sealing.plan["parts"] if sealing is not None else {}
     if of := load.rows(cache, "SELECT ladder FROM ladder_levels WHERE map = $1", run):
         raise UsageError(f"{run} is a level of ladder {of[0]['ladder']}", "claims are about runs of all their prompts")
     load.needs_series(cache, load.one(cache, "decomposition", run)["capture"], "judge claims by")
@@ -85,7 +126,8 @@ def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
     def surrogates() -> list[Link]:
         nulls = allowed_nulls(row["valid_prompts"])
         asked = DecomposeRequest(capture=row["capture"], method=method, surrogates=SURROGATES, nulls=nulls, **more)
-        found = None if fresh else _with_surrogates(cache, run, base)
+        asked = as_planned(asked, planned, "surrogates").replace(nulls=nulls)
+        found = None if fresh else _with_surrogates(cache, run, base, asked.surrogates)
         return [Link("surrogates", decompose_finished(cache, asked), found=found)]
 
     def of_controls() -> list[Link]:
@@ -93,7 +135,9 @@ def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
             raise UsageError(f"C5 is {unjudged}", "there is nothing for controls to decide")
         out: list[Link] = []
         for how in terms.CONTROLS:
-            chosen: dict[str, Any] = {"how": how, "seeds": CONTROLS, "first": request.seed, "device": request.device}
+            chosen: dict[str, Any] = {"how": how, "device": request.device}
+            chosen |= {"seeds": _number(planned, "controls", "seeds", CONTROLS)}
+            chosen |= {"first": _number(planned, "controls", "first", request.seed)}
             for number, (first, second) in enumerate(controls(cache, data, row["capture"], method, **chosen)):
                 out.append(Link(f"controls {how} {number}", first))
                 out.append(Link(f"controls {how} {number}", second, of=-1))
@@ -104,25 +148,29 @@ def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
             decomposition=base,
             ranking=request.ranking,
             prompts=min(PROMPTS, capture["valid_prompts"]),
-            tasks=_tasks(own),
+            tasks=tasks_for(own["source"], own["place"]),
             stop=DECIDED,
             **more,
         )
+        asked = as_planned(asked, planned, "ablation")
+        asked = asked.replace(ranking=request.ranking, prompts=min(asked.prompts, max(capture["valid_prompts"], 1)))
         # Accuracy decides nothing where the area is not above its controls, and takes longer than the area.
         made = ablate(cache, data, asked, sparing=True, dispensable=request.budget)
         # One with all its control sets is as good.
         return [Link("ablation", made, found=None if fresh else results(cache).get(made.spec.replace(stop=ALL).hash))]
 
     def of_networks() -> list[Link]:
-        return [Link("networks", networks(cache, NetworksRequest(decomposition=base, **more)))]
+        asked = as_planned(NetworksRequest(decomposition=base, **more), planned, "networks")
+        return [Link("networks", networks(cache, asked))]
 
     def of_geometry() -> list[Link]:
         if not load.naming(cache, row["capture"]).deep:
             raise UsageError(f"C8 and C9 are {terms.NOT_JUDGED}: {NO_ORDER}", "there is no middle of layers")
-        return [Link("geometry", geometry(cache, data, GeometryRequest(capture=row["capture"], **more)))]
+        asked = as_planned(GeometryRequest(capture=row["capture"], **more), planned, "geometry")
+        return [Link("geometry", geometry(cache, data, asked))]
 
     def ladder() -> list[Link]:
-        if not fresh and ladder_of(cache, capture["subject"]) is not None:
+        if not fresh and sealing is None and ladder_of(cache, capture["subject"]) is not None:
             return []
         if own["source"] == "import":
             raise UsageError("imported series have no subject to ask", "capture a subject instead")
@@ -138,8 +186,8 @@ def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
             fresh=fresh,
             **more,
         )
-        climb = difficulty(cache, data, asked)
-        if climb.finished:
+        climb = difficulty(cache, data, as_planned(asked, planned, "ladder"))
+        if climb.finished and sealing is None:
             return []
         return [replace(one, of=-1 if one.of is not None else None) for one in climb.links]
 
@@ -153,8 +201,8 @@ def claims(cache: Cache, data: Path, request: ClaimsRequest) -> Chain:
     links = _in_one(made)
     if not fresh:
         links = finished(cache, links)
-    links = _asked_for(links, request.parts, missing)
-    card = _card(request, base, row["capture"], links, missing)
+    links = _asked_for(links, request.parts, missing, planned if sealing is not None else None)
+    card = _card(request, base, row["capture"], links, missing, sealing)
     return Chain([*links, card], missing, _foreseen(row, capture, not_judged(cache, row)))
 
 
@@ -194,11 +242,18 @@ def ladder_of(cache: Cache, subject: str) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-def _card(request: ClaimsRequest, base: str, capture: str, links: list[Link], missing: dict[str, str]) -> Link:
+def _card(
+    request: ClaimsRequest,
+    base: str,
+    capture: str,
+    links: list[Link],
+    missing: dict[str, str],
+    sealing: Sealing | None,
+) -> Link:
     """The card's own job, which is made of the results of all others."""
     settled: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__}
     settled |= {"decomposition": base, "device": choose(request.device)}
-    spec = ClaimsSpec(**settled, capture=capture, missing=missing)
+    spec = ClaimsSpec(**settled, capture=capture, missing=missing, sealing=sealing)
 
     def completed(ids: Sequence[str]) -> ClaimsSpec:
         named = list(zip(links, ids, strict=False))
@@ -210,7 +265,9 @@ def _card(request: ClaimsRequest, base: str, capture: str, links: list[Link], mi
             how: tuple(i for one, i in named if one.name.startswith(f"controls {how} ") and one.of is not None)
             for how in terms.CONTROLS
         }
-        return spec.replace(results=Results(**first, controls=of_controls))
+        climbed = [i for one, i in named if one.name == "ladder" and one.of is not None]
+        ladder = climbed[-1] if climbed and sealing is not None else None
+        return spec.replace(results=Results(**first, controls=of_controls, ladder=ladder))
 
     return Link("card", Plan(spec, cost.card(), 0), completed=completed)
 
@@ -232,10 +289,10 @@ def _first_alike(cache: Cache, run: str) -> str:
     return str(_alike(cache, run)[0]["decomposition"])
 
 
-def _with_surrogates(cache: Cache, run: str, base: str) -> str | None:
+def _with_surrogates(cache: Cache, run: str, base: str, count: int) -> str | None:
     row = load.one(cache, "decomposition", base)
     for one in _alike(cache, run):
-        if set(allowed_nulls(row["valid_prompts"])) <= set(one["nulls"] or ()) and one["surrogates"] >= SURROGATES:
+        if set(allowed_nulls(row["valid_prompts"])) <= set(one["nulls"] or ()) and one["surrogates"] >= count:
             return str(one["decomposition"])
     return None
 
@@ -249,14 +306,18 @@ def _in_one(made: dict[str, list[Link]]) -> list[Link]:
     return out
 
 
-def _asked_for(links: list[Link], parts: Sequence[str], missing: dict[str, str]) -> list[Link]:
-    """Without those that are neither there nor asked for."""
+def _asked_for(
+    links: list[Link], parts: Sequence[str], missing: dict[str, str], planned: Settings | None = None
+) -> list[Link]:
+    """Without those that are neither there nor asked for; by a sealed plan, without those that are not asked for."""
     out: list[Link] = []
     place: dict[int, int] = {}
     for number, one in enumerate(links):
         part = one.name.partition(" ")[0]
-        if one.found is None and part not in parts:
-            missing.setdefault(part, f"left out; add it: --parts {part}")
+        if (one.found is None or planned is not None) and part not in parts:
+            by_plan = planned is not None and part not in planned
+            said = "the sealed plan leaves it out" if by_plan else f"left out; add it: --parts {part}"
+            missing.setdefault(part, said)
             continue
         place[number] = len(out)
         out.append(replace(one, of=place.get(one.of) if one.of is not None else None))

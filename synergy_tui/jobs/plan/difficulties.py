@@ -36,8 +36,9 @@ class Climb:
         return [one.plan for one in self.links if one.found is None]
 
 
-def difficulty(cache: Cache, data: Path, request: LadderRequest) -> Climb:
-    """How an order parameter of a subject changes over a ladder. Raises UsageError, TaskError or SubjectError."""
+def difficulty(cache: Cache | None, data: Path, request: LadderRequest) -> Climb:
+    """How an order parameter of a subject changes over a ladder; without a cache nothing is found finished. Raises
+    UsageError, TaskError or SubjectError."""
     if request.ladder == LADDER and request.subject.startswith(ZOO):
         request = request.replace(ladder=request.subject)
     columns = {name: getattr(request, name) for name in ("level_column", "answer_column", "text_column")}
@@ -71,7 +72,7 @@ def difficulty(cache: Cache, data: Path, request: LadderRequest) -> Climb:
     price = cost.ladder(captured.units, counts, request.surrogates, spec.device, cores())
     plan = Plan(spec, price, captured.units)
     links = [Link("ladder", captured), Link("ladder", plan, of=0)]
-    if not request.fresh:
+    if cache is not None and not request.fresh:
         links = finished(cache, links)
     return Climb(links, links[-1].found)
 

@@ -7,6 +7,7 @@ method.py     Method: how pairs are decomposed
 registry.py   SPECS: the kinds there are; files of specs
 capture.py, decompose.py, ablate.py, ladder.py, networks.py, geometry.py, claims.py, scores.py, sweep.py, pull.py
               every kind's
+sealed.py     Sealed: a plan that is written before there are data, its file and its hash
 executor.py   Executor: who makes a job's parts
 earlier.py    specs of earlier versions
 """

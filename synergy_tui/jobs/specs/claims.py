@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct, field
 
@@ -22,13 +22,24 @@ PARTS = {
 
 
 class Results(Struct, frozen=True, kw_only=True):
-    """Ids of the results that a card is made of; those of controls by how (terms.CONTROLS)."""
+    """Ids of the results that a card is made of; those of controls by how (terms.CONTROLS). ladder: of a sealed plan's
+    alone; without one the card takes the best of its subject."""
 
     surrogates: str | None = None
     ablation: str | None = None
     networks: str | None = None
     geometry: str | None = None
+    ladder: str | None = None
     controls: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class Sealing(Struct, frozen=True, kw_only=True):
+    """A sealed plan as a card's job has it: its contents (see specs/sealed.py), the deviations that were known before
+    the start, and the names of the options that were given beside it."""
+
+    plan: dict[str, Any]
+    deviations: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
 
 
 class ClaimsRequest(Request, frozen=True, kw_only=True):
@@ -55,7 +66,8 @@ class ClaimsRequest(Request, frozen=True, kw_only=True):
 
 
 class ClaimsSpec(ClaimsRequest, Spec, frozen=True, kw_only=True):
-    """results: what it is made of. missing: by part, why it cannot be had."""
+    """results: what it is made of. missing: by part, why it cannot be had. sealing: the plan it is made by; None
+    without one."""
 
     KIND: ClassVar[str] = "claims"
     REQUEST: ClassVar[type[Request]] = ClaimsRequest
@@ -66,6 +78,12 @@ class ClaimsSpec(ClaimsRequest, Spec, frozen=True, kw_only=True):
     capture: str
     results: Results = field(default_factory=Results)
     missing: dict[str, str] = field(default_factory=dict)
+    sealing: Sealing | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """What earlier versions could not ask for is left out where it is not asked for."""
+        found = super().identity()
+        return found if self.sealing is not None else {key: one for key, one in found.items() if key != "sealing"}
 
     @property
     def parents(self) -> tuple[str, ...]:

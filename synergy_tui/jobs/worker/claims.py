@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 from typing import Any
 
 import numpy as np
 
-from synergy_tui.analysis import areas, claims, geometric_claims, transition
+from synergy_tui.analysis import areas, claims, family, geometric_claims, transition
 from synergy_tui.analysis.areas import AreaTest
 from synergy_tui.analysis.claims import Claim, Climb, Contrast, Removal
 from synergy_tui.analysis.definitions import Atoms, Measured, definitions
@@ -18,7 +19,9 @@ from synergy_tui.analysis.networks import DENSITIES, Difference
 from synergy_tui.errors import JobError, SynergyError
 from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.plan.claims import ladder_of, not_judged
+from synergy_tui.jobs.plan.deviations import deviations
 from synergy_tui.jobs.specs import ClaimsSpec
+from synergy_tui.jobs.specs.sealed import as_sealed, hash_of
 from synergy_tui.jobs.worker.progress import Progress
 from synergy_tui.jobs.worker.record import recipes, versions
 from synergy_tui.store import load
@@ -64,13 +67,13 @@ def work(job: JobFolder, spec: ClaimsSpec, progress: Progress) -> None:
     capture = load.one(cache, "capture", spec.capture)
     contrasts, prompts = _contrasts(cache, own), row["valid_prompts"]
     removal = load.ablation(cache, there["ablation"]) if there["ablation"] else None
-    ladder = ladder_of(cache, capture["subject"])
+    ladder = _ladder(cache, job, spec, capture["subject"], missing)
     # C1 and C5 are about the middle third of layers: another contrast says nothing of them.
     unjudged = not_judged(cache, row)
     # C8 and C9 have a cut of their own, whatever the run's contrast is.
     unordered = "" if load.naming(cache, spec.capture).deep else unjudged
     geometry = _geometry(cache, there["geometry"])
-    found = {
+    found: dict[str, Claim] = {
         "C1": claims.lacks(unjudged, n=prompts)
         if unjudged
         else claims.c1(contrasts, spec.ranking, prompts, row["misleading"] or ()),
@@ -104,12 +107,58 @@ def work(job: JobFolder, spec: ClaimsSpec, progress: Progress) -> None:
         "versions": versions("numpy", "scipy"),
     }
     rows = [_row(job.id, name, one, missing, doubts.get(name, [])) for name, one in found.items()]
+    if spec.sealing is not None:
+        again = {
+            name: {
+                "C1": claims.c1(contrasts, name, prompts, row["misleading"] or ()).p,
+                "C5": claims.c5(_over_null(contrasts), _of_controls(cache, kept, capture), name).p,
+            }
+            for name in contrasts
+            if name != spec.ranking and not unjudged
+        }
+        rows = _with_roles(rows, again, spec)
+        plan = spec.sealing.plan
+        said = deviations(cache, spec.sealing, head, missing)
+        head |= {"plan_hash": hash_of(plan), "plan": json.dumps(plan, ensure_ascii=False), "deviations": said}
     every = definitions(_by_atoms(cache, row))
     none = {"definitions_held": None, "definitions": None, "unmeasured": None}
     of_c1 = {"definitions_held": list(every.held), "definitions": list(every.of)}
     of_c1 |= {"unmeasured": list(every.unmeasured)}
     rows = [one | (of_c1 if one["claim"] == "C1" and not unjudged else none) for one in rows]
     publish_card(cache, job.id, {"cards": [head], "claims": rows, "recipes": recipes(job.id, spec)})
+
+
+def _ladder(
+    cache: Cache, job: JobFolder, spec: ClaimsSpec, subject: str, missing: dict[str, str]
+) -> dict[str, Any] | None:
+    """The ladder that C2 is judged by: of a sealed plan its own, else the best of the subject."""
+    if spec.sealing is None:
+        return ladder_of(cache, subject)
+    found = _there(cache, job, "ladder", spec.results.ladder, "ladder", missing)
+    return load.one(cache, "ladder", found) if found else None
+
+
+def _with_roles(
+    rows: list[dict[str, Any]], again: dict[str, dict[str, float]], spec: ClaimsSpec
+) -> list[dict[str, Any]]:
+    """Rows of claims with their roles in the plan, the exploratory ones with their p corrected over their family: all
+    other claims, and C1 and C5 by every other ranking (`again`: their p by ranking)."""
+    assert spec.sealing is not None
+    of = as_sealed(spec.sealing.plan).analyses
+    primary = [(name, spec.ranking) for name in of.claims if spec.ranking == of.ranking]
+    p = {(row["claim"], spec.ranking): _number(row["p"]) for row in rows}
+    p |= {(claim, ranking): value for ranking, some in again.items() for claim, value in some.items()}
+    corrected = family.corrected(p, primary)
+    out = []
+    for row in rows:
+        key = (row["claim"], spec.ranking)
+        role = family.PRIMARY if key in primary else family.EXPLORATORY
+        others = [corrected[row["claim"], name] for name, some in again.items() if row["claim"] in some]
+        told = row["told"]
+        if known := [one for one in others if math.isfinite(one)]:
+            told += f"; {sum(one <= areas.ALPHA for one in known)} of {len(known)} other rankings have p_holm ≤ 0.05"
+        out.append(row | {"role": role, "p_holm": _none(corrected.get(key, math.nan)), "told": told.removeprefix("; ")})
+    return out
 
 
 def _there(

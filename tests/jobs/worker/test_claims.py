@@ -9,7 +9,7 @@ from driving import drive, settle, until_in
 from synergy_tui.errors import UsageError
 from synergy_tui.store import cards, load, runs
 from synergy_tui.store.cache import Cache
-from synergy_tui.terms import RANKINGS
+from synergy_tui.terms import CLAIMS, RANKINGS
 
 SMALL = ("--prompts", "12", "--steps", "30")
 
@@ -27,7 +27,7 @@ def test_a_card_takes_what_is_there_and_says_what_is_missing(command, run, cache
     page = tmp_path / "card.md"
     _what_was_stopped_goes_on(command, run, cache)
     found = command.json("claims", run, "--parts", "surrogates,networks", "--markdown", str(page))
-    assert list(found) == ["C1", "C2", "C3", "C4", "C5", "C6"]
+    assert list(found) == [*CLAIMS]
     for one in found.values():
         assert {"verdict", "effect", "interval", "n"} <= set(one)
     assert found["C1"]["effect"] is not None
@@ -46,7 +46,7 @@ def test_a_card_takes_what_is_there_and_says_what_is_missing(command, run, cache
     assert before == after
     assert "C1  middle layers are synergistic" in again.stdout
     opened = Cache.open(cache)
-    assert len(load.rows(opened, "SELECT * FROM claims WHERE card = $1", cards.newest_card(opened, run))) == 6
+    assert len(load.rows(opened, "SELECT * FROM claims WHERE card = $1", cards.newest_card(opened, run))) == len(CLAIMS)
     _explorer_shows_the_card(cache, run)
     # Asked for anew, a part is made once more.
     command("claims", run, "--parts", "networks", "--fresh")
@@ -96,8 +96,8 @@ def test_the_explorer_makes_the_picked_part_and_judges_anew(command, run, cache)
     async def look(app, pilot):
         await pilot.press("c")
         await until_in(app, pilot, lambda: "needs networks" in app.plain_screen(), "the parts")
-        # From below: C5 needs controls and C1's surrogates, C3 the ablation, C2 the ladder.
-        await pilot.press("up", "space", "up", "space", "up", "up", "space", "up", "space")
+        # From below: C9 the geometry, C6 the networks, C5 controls and C1's surrogates, C3 the ablation, C2 the ladder.
+        await pilot.press("up", "space", "up", *("up", "space") * 2, "up", "up", "space", "up", "space")
         await until_in(app, pilot, lambda: app.view.picked == [], "the pick")
         await pilot.press("f5")
         await until_in(app, pilot, lambda: "Judge the claims with what is there?" in app.plain_screen(), "the question")
@@ -106,7 +106,7 @@ def test_the_explorer_makes_the_picked_part_and_judges_anew(command, run, cache)
         first = app.view._card
         assert first["claims"]["C6"]["effect"] is None
         await settle(app, pilot)
-        await pilot.press("up", "up", "space")
+        await pilot.press(*("up",) * 4, "space")
         await until_in(app, pilot, lambda: app.view.picked == ["networks"], "the pick")
         await pilot.press("f5")
         await until_in(app, pilot, lambda: "Make networks and judge" in app.plain_screen(), "the question")
