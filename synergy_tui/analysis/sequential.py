@@ -207,8 +207,8 @@ def tested(
         low = min(low, lead - bound.lead * one.sets[:count].std(ddof=1), distance - bound.beyond * error)
     sign, ratio = (1.0, np.log(found.ratio)) if upward else (-1.0, -np.log(found.ratio))
     ends = sorted(float(np.exp(sign * end)) for end in (min(low, ratio), max(high, ratio)))
-    sides = {"p": p, "below": found.below} if upward else {"p": found.p, "below": p}
-    return replace(found, low=ends[0], high=ends[1], **sides, stopped=stopped)
+    above, below = (p, found.below) if upward else (found.p, p)
+    return replace(found, low=ends[0], high=ends[1], p=above, below=below, stopped=stopped)
 
 
 def accuracy_p(target: float, controls: Float[np.ndarray, " sets"], why: str) -> float:

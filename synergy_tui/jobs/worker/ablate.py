@@ -265,10 +265,10 @@ def _examined(bench: Bench, conditions: list[Condition]) -> dict[str, Any]:
         bench.made([Wanted(name, given=given | {"units": one.units}) for name, one in names.items()], "grade")
         found.update({one: bench.column(name, "grade") for name, one in names.items()})
 
-    def wanted(made: list[Condition]) -> set[Group]:
+    def undecided(made: list[Condition]) -> set[Group]:
         return ablate_rows.wanted(spec, ablate_rows.accuracy_courses(spec, list(found.items())))
 
-    chosen = drawn(spec, conditions, measure, wanted) if some else []
+    chosen = drawn(spec, conditions, measure, undecided) if some else []
     examined = [(one, found[one]) for one in chosen]
     return {"tasks": tasks, "intact": intact, "able": some, "before": before, "examined": examined}
 

@@ -442,7 +442,13 @@ def _verdict(
         value = float(own[0]) if len(own) else float("nan")
         tests = {
             one["control"]: areas.AreaTest(
-                *(one[key] for key in ("ratio", "low", "high", "p_above", "p_below", "seeds")), one["stopped"] or ""
+                ratio=one["ratio"],
+                low=one["low"],
+                high=one["high"],
+                p=one["p_above"],
+                below=one["p_below"],
+                seeds=one["seeds"],
+                stopped=one["stopped"] or "",
             )
             for one in ratios
             if one["removal_order"] == name and one["category"] is None
