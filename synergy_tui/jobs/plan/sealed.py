@@ -185,7 +185,7 @@ def model_of(source: Source, data: Path) -> Model:
         adapter=source.adapter,
         weights_seed=source.weights_seed,
         model_type=source.geometry.get("model_type"),
-        weights=known.member_sha256 if known is not None else weights_of(source),
+        weights=known.sha256 if known is not None else weights_of(source),
         config=_files_hash(folder, ("config.json",)),
         tokenizer=_files_hash(folder, TOKENIZER),
         chat_template=_template_hash(folder),
