@@ -16,14 +16,16 @@ from typing import Any
 
 import numpy as np
 
-PROMPTS, STEPS, BATCH = 60, 100, 20
+PROMPTS, STEPS, BATCH = 60, 100, 60
+SMALLER = 20
+"""Prompts at a time that a decode step of BATCH is held against."""
 TAPPED_STEPS, TAPPED_PROMPTS = 360, 16
 DTYPES = ("float32", "bfloat16")
 
 
 def measure() -> dict[str, Any]:
     """Seconds, bytes, shares and correlations, by what they are of."""
-    found: dict[str, Any] = taps()
+    found: dict[str, Any] = taps() | together()
     with tempfile.TemporaryDirectory() as scratch:
         files = {}
         for how in (*DTYPES, "bfloat16 replayed"):
@@ -99,6 +101,40 @@ def taps(steps: int = TAPPED_STEPS) -> dict[str, float]:
         found[f"{name}, µs a layer, lower quartiles"] = (quartile[name] - base) / units.layers * 1e6
         found[f"{name}, µs a layer, neighbouring steps"] = apart / units.layers * 1e6
     return found | _alone(subject)
+
+
+def together(steps: int = 8) -> dict[str, float]:
+    """What a prompt costs in a decode step and in a replaying pass, in small batches and large ones and in both number
+    types: CPU milliseconds, the least of some turns."""
+    import torch
+    from transformers import DynamicCache
+
+    found: dict[str, float] = {}
+    draw = torch.Generator().manual_seed(0)
+    for dtype in DTYPES:
+        model = _subject(dtype).model
+        took: dict[str, list[float]] = {}
+        caches = {}
+        ids = torch.randint(0, 1000, (BATCH, 66), generator=draw)
+        with torch.inference_mode():
+            for size in (SMALLER, BATCH):
+                caches[size] = DynamicCache(config=model.config)
+                model(input_ids=ids[:size], past_key_values=caches[size], logits_to_keep=1)
+            for step in range(steps):
+                for size, cache in caches.items():
+                    places = torch.full((size, 1), ids.shape[1] + step)
+                    begun = time.process_time()
+                    model(input_ids=ids[:size, :1], position_ids=places, past_key_values=cache, logits_to_keep=1)
+                    spent = (time.process_time() - begun) / size * 1e3
+                    took.setdefault(f"decode step of {size} prompts, {dtype}, CPU ms a prompt", []).append(spent)
+            whole = torch.randint(0, 1000, (SMALLER, 166), generator=draw)
+            for size in (SMALLER // 4, SMALLER) * 2:
+                begun = time.process_time()
+                model(input_ids=whole[:size], use_cache=False, logits_to_keep=1)
+                spent = (time.process_time() - begun) / size * 1e3
+                took.setdefault(f"replay of {size} prompts, {dtype}, CPU ms a prompt", []).append(spent)
+        found |= {name: min(times) for name, times in took.items()}
+    return found
 
 
 def _alone(subject: Any) -> dict[str, float]:

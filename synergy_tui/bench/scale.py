@@ -20,7 +20,7 @@ from synergy_tui import terms
 from synergy_tui.ablation.condition import answered
 from synergy_tui.ablation.conditions import conditions
 from synergy_tui.bench.cluster import EXECUTORS, Job, Machines, Outcome, Part, Speeds, clock, simulate
-from synergy_tui.jobs.plan.captures import _MOST_ON_GPU
+from synergy_tui.jobs.plan.captures import _MOST
 from synergy_tui.jobs.plan.claims import CONTROLS, SURROGATES
 from synergy_tui.jobs.plan.claims import PROMPTS as REPLAYED
 from synergy_tui.jobs.plan.controls import SURROGATES as OF_A_CONTROL
@@ -156,7 +156,7 @@ class Work:
         """A capture. drawn: whether its weights are random, and so drawn on the worker and not read."""
         of, units = self.constants, self.model.units
         parts = []
-        for batch in np.array_split(np.arange(prompts), -(-prompts // _MOST_ON_GPU)):
+        for batch in np.array_split(np.arange(prompts), -(-prompts // _MOST)):
             seconds = self.replay(len(batch) * (of.prompt_tokens + steps))
             if how == "free-running":
                 seconds = self.replay(len(batch) * of.prompt_tokens) + steps * self.step()

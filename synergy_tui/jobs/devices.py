@@ -75,6 +75,19 @@ def free_memory() -> int:
         return free
 
 
+def has_bfloat16(told: Path = Path("/proc/cpuinfo")) -> bool | None:
+    """Whether this machine's CPU multiplies in bfloat16 (AVX512_BF16, AMX, or Arm's BF16); None where the kernel does
+    not tell."""
+    try:
+        lines = told.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), None)
+    if flags is None:
+        return None
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags.lower().partition(":")[2].split())
+
+
 def cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

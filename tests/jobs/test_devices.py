@@ -37,3 +37,15 @@ def test_who_has_a_device_or_waits_for_it_is_told_in_order(
         waiting._leave()
     assert devices.queue("cuda:3", cache) == []
     assert devices.queue("cpu", cache) == []
+
+
+def test_bfloat16_is_read_from_what_the_kernel_says_of_the_processor(tmp_path):
+    told = tmp_path / "cpuinfo"
+    assert devices.has_bfloat16(told) is None
+    told.write_text("processor : 0\nmodel name : One\n")
+    assert devices.has_bfloat16(told) is None
+    told.write_text("processor : 0\nflags\t\t: fpu avx512f avx512_vnni not_avx512_bf16_at_all\n")
+    assert devices.has_bfloat16(told) is False
+    for flags in ("flags : fpu avx512f avx512_bf16", "flags : amx_bf16 amx_tile", "Features : fp asimd bf16 i8mm"):
+        told.write_text(f"processor : 0\n{flags}\n")
+        assert devices.has_bfloat16(told) is True

@@ -28,7 +28,12 @@ Batch = Annotated[Count | None, Option("Prompts at a time.", told="what memory h
 Chat = Annotated[bool, Option("In the model's chat template.", off="--no-chat")]
 Dtype = Annotated[
     str | None,
-    Option("Number type of the model.", choices=DTYPES, what="number type", told="float32, on a GPU bfloat16"),
+    Option(
+        "Number type of the model; in bfloat16 answers part from float32's.",
+        choices=DTYPES,
+        what="number type",
+        told="float32, on a GPU bfloat16",
+    ),
 ]
 MinSteps = Annotated[Count, Option("Shorter responses are left out.", name="min-steps")]
 RandomWeights = Annotated[bool, Option("Its architecture alone, weights drawn by the seed.")]

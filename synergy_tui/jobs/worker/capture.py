@@ -65,7 +65,12 @@ def gather(cache: Cache, spec: CaptureSpec) -> Given:
 
 
 FACTS = "subject"
-"""The part that says what the subject is, and what it is asked in its tokens: nothing else has to load it."""
+"""The part that says what the subject is, and what it is asked in its tokens, and which prompts are a batch: nothing
+else has to load it, and a job that is resumed with a smaller batch has the same parts."""
+
+PASS = 4_096
+"""Tokens of a replaying pass, padding included. On a CPU a pass is bound by its arithmetic from 1,000 on; between two
+passes a worker hears whether it is to stop."""
 
 
 class Maker:
@@ -90,7 +95,7 @@ class Maker:
     def make(self, wanted: Wanted, hearing: Hearing) -> Content:
         """The facts, or a batch: its activity is held no longer than it takes to write it."""
         if wanted.name == FACTS:
-            return parts.of_json(self._facts())
+            return parts.of_json(self._facts(int(wanted.given.get("workers", 1))))
         batch: list[int] = wanted.given["prompts"]
         made = self._responses(batch, hearing)
         answers = [
@@ -100,8 +105,10 @@ class Maker:
         answers = [_spelled(one, self.subject.tokenizer) for one in answers]
         return parts.of_answers(answers, [one.activity for one in made], (self.units.layers, self.units.per_layer))
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self, workers: int) -> dict[str, Any]:
+        """workers: those who are to have a batch each, where there are as many prompts."""
         units, tokenizer = self.units, self.subject.tokenizer
+        lengths = self.asked.lengths()
         return {
             "name": self.subject.source.name,
             "record": self.subject.record,
@@ -113,14 +120,15 @@ class Maker:
             "tokenizer": f"{type(tokenizer).__name__}, {len(tokenizer)} tokens",
             "prompts": self.asked.prompts,
             "steps": self.asked.steps(self.spec.steps),
-            "lengths": self.asked.lengths(),
+            "lengths": lengths,
+            "batches": batches(lengths, self._most, workers),
         }
 
     def _responses(self, batch: list[int], hearing: Hearing) -> list[Response]:
         """To a batch's prompts, fewer of them at a time from where memory ends."""
         made: list[Response] = []
         while len(made) < len(batch):
-            some = batch[len(made) : len(made) + self._most]
+            some = self._together(batch[len(made) : len(made) + self._most])
             try:
                 made += _measured(self.subject, self.units, self.asked, some, self.spec, hearing)
             except (MemoryError, RuntimeError) as error:
@@ -138,13 +146,23 @@ class Maker:
                 _let_go()
         return made
 
+    def _together(self, some: list[int]) -> list[int]:
+        """Those of the next prompts that share a pass: all that grow, and of those that are replayed, longest last, as
+        many as still gain by it. One of them there is always."""
+        if self.asked.answers is None:
+            return some
+        lengths = self.asked.lengths()
+        fit = [one for place, one in enumerate(some, 1) if place * lengths[one] <= PASS]
+        return fit or some[:1]
+
 
 def work(job: JobFolder, spec: CaptureSpec, progress: Progress, crew: Crew | None = None) -> None:
     """Has the subject generate or replay what is missing, publishes."""
     crew = crew or Crew(job, progress)
     cache = Cache.open(job.cache, on_wait=progress.waits)
     crew.begin(sys.modules[__name__], spec, gather(cache, spec))
-    crew.make([Wanted(FACTS, 0)], lambda name: parts.read_json(job, name) is not None)
+    first = Wanted(FACTS, 0, {"workers": crew.size})
+    crew.make([first], lambda name: parts.read_json(job, name) is not None)
     facts = parts.read_json(job, FACTS)
     if facts is None:
         raise OSError(f"part {FACTS} was there and is gone")
@@ -152,7 +170,7 @@ def work(job: JobFolder, spec: CaptureSpec, progress: Progress, crew: Crew | Non
     layers, per_layer = kind_of.shape
     wanted = [
         Wanted(f"batch-{number:04d}", sum(facts["steps"][one] for one in batch), {"prompts": batch})
-        for number, batch in enumerate(batches(facts["lengths"], spec.batch or 1))
+        for number, batch in enumerate(facts.get("batches") or batches(facts["lengths"], spec.batch or 1))
     ]
     told = f"{len(spec.items)} prompts × {max(facts['steps'])} steps{', replayed' if spec.replayed is not None else ''}"
     crew.make(
@@ -177,10 +195,11 @@ def work(job: JobFolder, spec: CaptureSpec, progress: Progress, crew: Crew | Non
     _publish(cache, job, spec, facts, rows, valid)
 
 
-def batches(lengths: Sequence[int], size: int) -> list[list[int]]:
-    """Prompts of like length share a batch: less padding. lengths: by prompt."""
+def batches(lengths: Sequence[int], size: int, workers: int = 1) -> list[list[int]]:
+    """Prompts of like length share a batch: less padding. lengths: by prompt. size: most prompts of a batch. workers:
+    those who are to have one each."""
     order = sorted(range(len(lengths)), key=lambda number: (lengths[number], number))
-    return [part.tolist() for part in np.array_split(order, -(-len(order) // size))]
+    return [part.tolist() for part in np.array_split(order, max(-(-len(order) // size), min(workers, len(order))))]
 
 
 def _kept(job: JobFolder, name: str, crew: Crew) -> list[Answer]:
@@ -241,7 +260,7 @@ def _measured(
     if asked.answers is not None and asked.ended is not None:
         answers = [asked.answers[one] for one in some]
         activity = replay(subject, prompts, answers, units)
-        hearing.check()
+        hearing.advance(sum(map(len, answers)))
         ended = [asked.ended[one] for one in some]
         return [Response(*one) for one in zip(answers, ended, activity, strict=True)]
     sampling = Sampling(spec.temperature, spec.top_p, spec.seed) if spec.temperature else None
