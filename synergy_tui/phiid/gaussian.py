@@ -72,21 +72,22 @@ def informations(r: Correlations, clear: float) -> tuple[Informations, Array]:
 
 
 def ratios(r: Correlations, clear: float) -> tuple[Informations, Array]:
-    """The same before the logarithm: e^(−2I), ratios of determinants."""
+    """The same before the logarithm: e^(−2I), ratios of determinants.
+
+    Every variance that is left is a difference over what it is conditioned on: as quotients they are computed once
+    (tiles.py says why), and only six of them are needed."""
     past, futures = _left(r.xy), _left(r.futures)
-    given = _condition(r, past, futures)
+    left_xx, left_xy, left_yx, left_yy = _left(r.xx), _left(r.x_y), _left(r.y_x), _left(r.yy)
+    step_x, step_y = r.y_x - r.xy * r.xx, r.yy - r.xy * r.x_y
+    back_x, back_y = r.x_y - r.futures * r.xx, r.yy - r.futures * r.y_x
+    future_x, future_y = (left_xx * past - step_x**2) / past, (left_xy * past - step_y**2) / past
+    past_x, past_y = (left_xx * futures - back_x**2) / futures, (left_yx * futures - back_y**2) / futures
+    shared = ((r.futures - r.xx * r.x_y) * past - step_x * step_y) / past
+    both = future_x * future_y - shared**2
     found = Informations(
-        _left(r.xx),
-        _left(r.x_y),
-        _left(r.y_x),
-        _left(r.yy),
-        given.past_x.left,
-        given.past_y.left,
-        given.future_x.left,
-        given.future_y.left,
-        given.future_x.left * given.both / futures,
+        left_xx, left_xy, left_yx, left_yy, past_x, past_y, future_x, future_y, both / futures
     )
-    return found, _trusted(past, futures, given, clear)
+    return found, _trusted(past, futures, found, both, clear)
 
 
 def bias(steps: Array) -> Informations:
@@ -121,18 +122,19 @@ def corrected_ratios(found: Informations, steps: Array) -> Informations:
     return Informations(*(value * jnp.exp(2 * error) for value, error in zip(found, bias(steps), strict=True)))
 
 
-def _trusted(past: Array, futures: Array, given: _Conditioned, clear: float) -> Array:
+def _trusted(past: Array, futures: Array, found: Informations, both: Array, clear: float) -> Array:
     """Whether no variance has lost more digits than a rounding error over `clear` takes, relative to itself.
 
-    A variance left after conditioning has the error of what it was subtracted from, magnified by the squared slopes:
+    `both`: the determinant of both futures given both pasts. A variance left after conditioning has the error of what it was subtracted from, magnified by the squared slopes:
     1/past for a future given both pasts, 1/futures for a past given both futures, and once more by the ratio of the
     futures' variances for the second of them. So a pair of slow units, whose own pasts all but tell their futures,
     keeps its digits though its det R is tiny. Of trusted pairs det R is at least clear², and the ratio of the extreme
     eigenvalues of R at least clear/56: trace(R⁻¹) is at most 14/clear. False where anything is NaN."""
-    second, smaller = given.future_y.left, jnp.minimum(given.future_x.left, given.future_y.left)
+    first, second = found.p_x, found.p_y
+    smaller = jnp.minimum(first, second)
     positive = (jnp.minimum(past, smaller) > 0) & (futures > 0)
-    forward = past * given.both * smaller >= clear * second
-    return positive & forward & (futures * jnp.minimum(given.past_x.left, given.past_y.left) >= clear)
+    forward = past * both * smaller >= clear * (first * second)
+    return positive & forward & (futures * jnp.minimum(found.x_f, found.y_f) >= clear)
 
 
 def ccs_sums(r: Correlations, average: Informations, x: Windows, y: Windows, steps: Array, scale: Array) -> list[Array]:

@@ -148,20 +148,16 @@ def _by_products(
     keep_prompts: bool,
 ) -> Tile:
     """The Gaussian MMI tile. A sum of logarithms is the logarithm of a product, over prompts as over a unit's pairs, so
-    a pair takes three logarithms of its own a prompt instead of seven; products longer than a number holds keep their
-    power of two apart. `one`: see `_held`."""
+    a pair takes three logarithms of its own a prompt instead of seven. A product is taken over a chunk of prompts that
+    a number holds, and its logarithm added up. `one`: see `_held`."""
     side, dtype = wanted.shape[0], windows.past.dtype
     prompts, group = len(windows.past), longest_product(method.clear, dtype)
-    pieces = -(-side // group)
+    chunk, pieces = min(group, prompts), -(-side // group)
     zeros, ones = jnp.zeros_like(wanted, dtype), jnp.ones_like(wanted, dtype)
     held = partial(_held, one=one)
 
-    def shortened(both: tuple[list[Array], list[Array]]) -> tuple[list[Array], list[Array]]:
-        each = [logarithm.parted(product) for product in both[0]]
-        return [m for m, _ in each], [old + k for old, (_, k) in zip(both[1], each, strict=True)]
-
-    def one_prompt(carry: tuple[Any, ...], number: Array) -> Any:
-        products, exponents, counted, squares = carry
+    def one_prompt(number: Array, carry: tuple[Any, ...]) -> Any:
+        products, counted, squares, ill, by = carry
         x, y = (Windows(*(_part(array, number, at, side) for array in windows)) for at in (row, column))
         found, clear = gaussian.ratios(gaussian.correlations(x, y), method.clear)
         usable = wanted & (x.code == 0)[:, None] & (y.code == 0)[None, :]
@@ -173,33 +169,41 @@ def _by_products(
         ratios = mmi(found, jnp.maximum)
         kept = [*ratios, jnp.maximum(found.x_x, found.y_y)]
         products = [old * new for old, new in zip(products, kept, strict=True)]
-        if prompts > group:
-            full = number % group == group - 1
-            products, exponents = lax.cond(full, shortened, lambda both: both, (products, exponents))
         sts, rtr = (held(logarithm.information(ratio)) for ratio in (_sts_ratio(ratios), ratios[RTR]))
         both = sts + rtr
         positive = both > 0
         balance = jnp.where(positive, sts, 0.0) / jnp.where(positive, both, 1.0)
         beside = (balance, positive.astype(dtype), counts)
         counted = [old + new for old, new in zip(counted, beside, strict=True)]
-        ill = usable & ~clear
-        if not keep_prompts:
-            return (products, exponents, counted, squares), (ill,)
-        spread = (sts, rtr, held(logarithm.information(ratios[STS])))
-        squares = [old + new * new for old, new in zip(squares, spread, strict=True)]
-        by_row = jnp.stack([value.reshape(side, pieces, -1).prod(axis=2) for value in kept])
-        by_column = jnp.stack([value.reshape(pieces, -1, side).prod(axis=1) for value in kept])
-        beside_row, beside_column = (jnp.stack([value.sum(axis=axis) for value in beside]) for axis in (1, 0))
-        return (products, exponents, counted, squares), (ill, by_row, beside_row, by_column, beside_column)
+        ill = ill.at[number].set(usable & ~clear)
+        if keep_prompts:
+            spread = (sts, rtr, logarithm.information(ratios[STS]))
+            squares = [old + new * new for old, new in zip(squares, spread, strict=True)]
+            of_prompt = (
+                jnp.stack([value.reshape(side, pieces, -1).prod(axis=2) for value in kept]),
+                jnp.stack([value.sum(axis=1) for value in beside]),
+                jnp.stack([value.reshape(pieces, -1, side).prod(axis=1) for value in kept]),
+                jnp.stack([value.sum(axis=0) for value in beside]),
+            )
+            by = tuple(whole.at[number].set(new) for whole, new in zip(by, of_prompt, strict=True))
+        return products, counted, squares, ill, by
 
-    start = ([ones] * INFORMATIONS, [zeros] * INFORMATIONS, [zeros] * 3, [zeros] * len(SPREAD))
-    last, (ill, *by) = lax.scan(one_prompt, start, jnp.arange(prompts, dtype=jnp.int32))
-    products, exponents, counted, squares = last
-    sums = [logarithm.information(*both) for both in zip(products, exponents, strict=True)]
+    def one_chunk(number: Array, carry: tuple[Any, ...]) -> Any:
+        sums, *rest = carry
+        first = number * chunk
+        last = jnp.minimum(first + chunk, prompts)
+        products, *rest = lax.fori_loop(first, last, one_prompt, ([ones] * INFORMATIONS, *rest))
+        return [old + logarithm.information(new) for old, new in zip(sums, products, strict=True)], *rest
 
-    def unit_sums(products: Array, piece: int, beside: Array) -> Array:
-        m, k = logarithm.parted(products)
-        informations = logarithm.information(m.prod(axis=piece), k.sum(axis=piece))
+    shapes = ((INFORMATIONS, side, pieces), (3, side), (INFORMATIONS, pieces, side), (3, side)) if keep_prompts else ()
+    by = tuple(jnp.zeros((prompts, *shape), dtype) for shape in shapes)
+    ill = jnp.zeros((prompts, side, side), bool)
+    start = ([zeros] * INFORMATIONS, [zeros] * 3, [zeros] * len(SPREAD), ill, by)
+    sums, counted, squares, ill, by = lax.fori_loop(jnp.int32(0), jnp.int32(-(-prompts // chunk)), one_chunk, start)
+
+    def unit_sums(products: Array, axis: int, beside: Array) -> Array:
+        each = held(logarithm.information(products))
+        informations = sum(lax.index_in_dim(each, piece, axis, keepdims=False) for piece in range(pieces))
         return jnp.stack(_atoms([*_doubled(list(jnp.moveaxis(informations, 1, 0))), *jnp.moveaxis(beside, 1, 0)]), 1)
 
     by_row = by_column = jnp.zeros((0, SUMS, side), dtype)
