@@ -16,16 +16,17 @@ import numpy as np
 
 from synergy_tui.bench.series import with_common_driver
 from synergy_tui.phiid import NullEngine, decompose
+from synergy_tui.phiid.nulls import KEPT_DRAWS
 from synergy_tui.terms import RTR, STS
 
 PROMPTS, UNITS, STEPS, ROUNDS = 60, 270, 100, 9
 
-SIZES = (128, 512, 2048)
+SIZES = (128, 270, 512, 1024, 2048)
 """Units, for the cost of a pair."""
 
-FLOOR_LOGARITHMS = 3
-"""Logarithms that a pair takes in a prompt, beside three matrix products: of sts, rtr and TDMI, for balance and spread.
-Sums of all others are logarithms of products."""
+FLOOR_LOGARITHMS = {"floor": 3, "plain floor": 8}
+"""Logarithms that a pair takes in a prompt, beside three matrix products. Three: of sts, rtr and TDMI, for balance and
+spread, where sums of all others are logarithms of products. Eight: of determinants, for whom takes one of each."""
 
 
 def measure() -> dict[str, Any]:
@@ -34,14 +35,15 @@ def measure() -> dict[str, Any]:
     found: dict[str, Any] = {"series": [PROMPTS, UNITS, STEPS]}
     _, found["engine, first call with compilation"] = _timed(lambda: decompose(series))
     found["engine, peak memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    seconds: dict[str, list[float]] = {"engine": [], "numpy": [], "floor": []}
+    seconds: dict[str, list[float]] = {name: [] for name in ("engine", "numpy", *FLOOR_LOGARITHMS)}
     for _ in range(ROUNDS):
         result, took = _timed(lambda: decompose(series))
         seconds["engine"].append(took)
         (sts, rtr), took = _timed(lambda: _closed_form(series))
         seconds["numpy"].append(took)
-        _, took = _timed(lambda: _floor(series))
-        seconds["floor"].append(took)
+        for name, logarithms in FLOOR_LOGARITHMS.items():
+            _, took = _timed(partial(_floor, series, logarithms))
+            seconds[name].append(took)
     i, j = result.pairs.T
     difference = max(np.abs(sts[i, j] - result.mean[:, STS]).max(), np.abs(rtr[i, j] - result.mean[:, RTR]).max())
     found |= {
@@ -50,8 +52,9 @@ def measure() -> dict[str, Any]:
         "numpy, sts and rtr, all ordered pairs": median(seconds["numpy"]),
         "numpy, lower quartile": _quartile(seconds["numpy"]),
         "engine / numpy": median(seconds["engine"]) / median(seconds["numpy"]),
-        "floor: 3 products, 3 logarithms, NumPy": median(seconds["floor"]),
-        "engine / floor": median(seconds["engine"]) / median(seconds["floor"]),
+        "floor: 3 products, 3 logarithms, NumPy": _quartile(seconds["floor"]),
+        "engine / floor": _quartile(seconds["engine"]) / _quartile(seconds["floor"]),
+        "engine / floor of 8 logarithms": _quartile(seconds["engine"]) / _quartile(seconds["plain floor"]),
         "largest difference": float(difference),
     }
     variants: dict[str, dict[str, Any]] = {
@@ -65,7 +68,10 @@ def measure() -> dict[str, Any]:
         found[name] = _warm(partial(decompose, series, **options), rounds=3)
     for null in ("prompt-shuffle", "window-roll"):
         engine = NullEngine(series, null)
-        found[f"{null}, a draw"] = _warm(partial(engine.block, 0, 9), rounds=3) / 10
+        # The first draws keep what every prompt gives, and are few of many: a draw is one of those that come after.
+        few, more = (_warm(partial(engine.block, 0, draws), rounds=3) for draws in (KEPT_DRAWS, 2 * KEPT_DRAWS))
+        found[f"{null}, a draw"] = (more - few) / KEPT_DRAWS
+        found[f"{null}, a draw / engine"] = found[f"{null}, a draw"] / median(seconds["engine"])
     found |= {f"ns a pair and prompt, {units} units": _per_pair(units) for units in SIZES}
     return found | _others(series, median(seconds["engine"]))
 
@@ -125,14 +131,14 @@ def _hundred_pairs(calculate: Callable[..., Any], series: np.ndarray) -> tuple[f
     return 100, took
 
 
-def _floor(series: np.ndarray) -> None:
+def _floor(series: np.ndarray, logarithms: int) -> None:
     """What no exact method can do without, by NumPy on its threads: the products of past and future of every prompt,
     and a pair's logarithms."""
     for prompt in series:
         past, future = prompt[:, :-1], prompt[:, 1:]
         products = past @ past.T, future @ future.T, past @ future.T
         some = np.abs(products[0][np.triu_indices(UNITS, 1)]) + 1
-        for _ in range(FLOOR_LOGARITHMS):
+        for _ in range(logarithms):
             np.log(some)
 
 

@@ -173,9 +173,8 @@ class PairEngine:
         first, last = self._stripes[k]
         places = [(i, j) for i in range(first, last) for j in range(i, self._rows)]
         here = self._everywhere(self.windows if windows is None else windows)
-        sums = UnitSums.zeros(
-            0 if not keep_prompts else 1 if self.method.pool == "pooled" else self.prompts, self.units
-        )
+        prompts = 0 if not keep_prompts else 1 if self.method.pool == "pooled" else self.prompts
+        by_prompt = np.zeros((prompts, tiles.SUMS, self.units))
         totals = UnitTotals.zeros(self.units)
         found: list[tuple[np.ndarray, ...]] = []
         reasons = np.zeros(len(INVALID_REASONS) + 1, np.int64)
@@ -185,13 +184,14 @@ class PairEngine:
             return self._one_tile(here[number % len(here)], *place, keep_prompts)
 
         for tile in self._threads().map(one, enumerate(places)):
-            tile.add_to(sums, totals)
+            tile.add_to(by_prompt, totals)
             reasons += tile.reasons
             found.append((tile.pairs, tile.mean, tile.spread, tile.offset, tile.valid_prompts, tile.reason))
         pairs, *columns = (np.concatenate(parts) for parts in zip(*found, strict=True))
         order = np.lexsort((pairs[:, 1], pairs[:, 0]))
         counted = dict(zip(INVALID_REASONS, reasons[1:].tolist(), strict=True))
         mean, spread, offset, valid_prompts, reason = (column[order] for column in columns)
+        sums = _unit_sums(by_prompt)
         return PairBlock(pairs[order], mean, spread, offset, valid_prompts, reason, counted, sums, totals)
 
     def _everywhere(self, windows: Windows) -> list[Windows]:
@@ -314,9 +314,9 @@ class _TilePairs:
         squares = raw.squares[:, i, j] - count * values**2
         self.spread = np.sqrt(np.maximum(mean_of(squares, np.where(count > 1, count - 1, 0)[None]), 0.0)).T
 
-    def add_to(self, sums: UnitSums, totals: UnitTotals) -> None:
+    def add_to(self, sums: Float[np.ndarray, "prompts 20 units"], totals: UnitTotals) -> None:
         """Each unit's sums over its pairs; where it is the pair's y, x and y change sides."""
-        raw, units = self.raw, sums.pairs.shape[1]
+        raw, units = self.raw, sums.shape[2]
         side = raw.sums.shape[1]
         valid = np.isfinite(self.means[0])
         means = np.where(valid, self.means, 0.0)
@@ -332,14 +332,18 @@ class _TilePairs:
             totals.pairs[where] += valid.sum(axis=axis - 1)[inside]
             totals.balance[where] += raw.sums[BALANCE].sum(axis=axis - 1)[inside]
             totals.balance_prompts[where] += raw.sums[BALANCE_COUNT].sum(axis=axis - 1)[inside]
-            if not len(sums.pairs):
-                continue
-            by = by_prompt[:, :, inside]
-            sums.atoms[:, where] += by[:, :OFFSET][:, swap].transpose(0, 2, 1)
-            sums.offset[:, where] += by[:, OFFSET]
-            sums.balance[:, where] += by[:, BALANCE]
-            sums.balance_pairs[:, where] += np.rint(by[:, BALANCE_COUNT]).astype(np.int64)
-            sums.pairs[:, where] += np.rint(by[:, COUNT]).astype(np.int64)
+            if len(sums):
+                swapped = np.arange(tiles.SUMS)
+                swapped[:OFFSET] = swapped[:OFFSET][swap]
+                for place, of in enumerate(swapped):
+                    sums[:, place, where] += by_prompt[:, of, inside]
+
+
+def _unit_sums(by_prompt: Float[np.ndarray, "prompts 20 units"]) -> UnitSums:
+    """The same by name; counts are whole numbers."""
+    pairs, balance_pairs = (np.rint(by_prompt[:, which]).astype(np.int64) for which in (COUNT, BALANCE_COUNT))
+    atoms = np.ascontiguousarray(by_prompt[:, :OFFSET].transpose(0, 2, 1))
+    return UnitSums(atoms, by_prompt[:, OFFSET].copy(), by_prompt[:, BALANCE].copy(), pairs, balance_pairs)
 
 
 def _well_conditioned(factor: Float[np.ndarray, "m 4 4"], smallest: float) -> np.ndarray:

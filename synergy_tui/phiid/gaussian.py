@@ -84,9 +84,7 @@ def ratios(r: Correlations, clear: float) -> tuple[Informations, Array]:
     past_x, past_y = (left_xx * futures - back_x**2) / futures, (left_yx * futures - back_y**2) / futures
     shared = ((r.futures - r.xx * r.x_y) * past - step_x * step_y) / past
     both = future_x * future_y - shared**2
-    found = Informations(
-        left_xx, left_xy, left_yx, left_yy, past_x, past_y, future_x, future_y, both / futures
-    )
+    found = Informations(left_xx, left_xy, left_yx, left_yy, past_x, past_y, future_x, future_y, both / futures)
     return found, _trusted(past, futures, found, both, clear)
 
 
@@ -125,11 +123,12 @@ def corrected_ratios(found: Informations, steps: Array) -> Informations:
 def _trusted(past: Array, futures: Array, found: Informations, both: Array, clear: float) -> Array:
     """Whether no variance has lost more digits than a rounding error over `clear` takes, relative to itself.
 
-    `both`: the determinant of both futures given both pasts. A variance left after conditioning has the error of what it was subtracted from, magnified by the squared slopes:
-    1/past for a future given both pasts, 1/futures for a past given both futures, and once more by the ratio of the
-    futures' variances for the second of them. So a pair of slow units, whose own pasts all but tell their futures,
-    keeps its digits though its det R is tiny. Of trusted pairs det R is at least clear², and the ratio of the extreme
-    eigenvalues of R at least clear/56: trace(R⁻¹) is at most 14/clear. False where anything is NaN."""
+    `both`: the determinant of both futures given both pasts. A variance left after conditioning has the error of what
+    it was subtracted from, magnified by the squared slopes: 1/past for a future given both pasts, 1/futures for a past
+    given both futures, and once more by the ratio of the futures' variances for the second of them. So a pair of slow
+    units, whose own pasts all but tell their futures, keeps its digits though its det R is tiny. Of trusted pairs det R
+    is at least clear², and the ratio of the extreme eigenvalues of R at least clear/56: trace(R⁻¹) is at most 14/clear.
+    False where anything is NaN."""
     first, second = found.p_x, found.p_y
     smaller = jnp.minimum(first, second)
     positive = (jnp.minimum(past, smaller) > 0) & (futures > 0)

@@ -20,8 +20,6 @@ _SMALLEST = {name: int(np.array(0.5**0.5, name).view(bits)) for name, (bits, _) 
 
 _LN2_HIGH, _LN2_REST = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 
-_LN2 = float(np.log(2.0))
-
 _SERIES = (
     6.666666666666735130e-01,
     3.999999999940941908e-01,
@@ -33,14 +31,14 @@ _SERIES = (
 )
 
 
-def information(ratio: Array, exponent: Array | float = 0.0) -> Array:
-    """I from e^(−2I) = ratio·2^exponent where the ratio is positive and no smaller than the smallest normal number;
-    elsewhere undefined."""
-    return -0.5 * ((log(ratio) if ratio.dtype == jnp.float64 else jnp.log(ratio)) + exponent * _LN2)
+def information(ratio: Array) -> Array:
+    """I from e^(−2I) = ratio where it is positive and no smaller than the smallest normal number; elsewhere
+    undefined."""
+    return -0.5 * (log(ratio) if ratio.dtype == jnp.float64 else jnp.log(ratio))
 
 
 def parted(value: Array) -> tuple[Array, Array]:
-    """(m, k) of positive normal numbers m·2ᵏ, so that longer products than a number holds can be taken."""
+    """(m, k) of positive normal numbers m·2ᵏ."""
     bits, fraction = _BITS[str(value.dtype)]
     read = lax.bitcast_convert_type(value, bits)
     exponent = (read - _SMALLEST[str(value.dtype)]) >> fraction
