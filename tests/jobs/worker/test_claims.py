@@ -9,7 +9,7 @@ from driving import drive, settle, until_in
 from synergy_tui.errors import UsageError
 from synergy_tui.store import cards, load, runs
 from synergy_tui.store.cache import Cache
-from synergy_tui.terms import RANKINGS
+from synergy_tui.terms import CLAIMS, RANKINGS
 
 SMALL = ("--prompts", "12", "--steps", "30")
 
@@ -27,7 +27,7 @@ def test_a_card_takes_what_is_there_and_says_what_is_missing(command, run, cache
     page = tmp_path / "card.md"
     _what_was_stopped_goes_on(command, run, cache)
     found = command.json("claims", run, "--parts", "surrogates,networks", "--markdown", str(page))
-    assert list(found) == ["C1", "C2", "C3", "C4", "C5", "C6"]
+    assert list(found) == list(CLAIMS)
     for one in found.values():
         assert {"verdict", "effect", "interval", "n"} <= set(one)
     assert found["C1"]["effect"] is not None
@@ -46,7 +46,7 @@ def test_a_card_takes_what_is_there_and_says_what_is_missing(command, run, cache
     assert before == after
     assert "C1  middle layers are synergistic" in again.stdout
     opened = Cache.open(cache)
-    assert len(load.rows(opened, "SELECT * FROM claims WHERE card = $1", cards.newest_card(opened, run))) == 6
+    assert len(load.rows(opened, "SELECT * FROM claims WHERE card = $1", cards.newest_card(opened, run))) == len(CLAIMS)
     _explorer_shows_the_card(cache, run)
     # Asked for anew, a part is made once more.
     command("claims", run, "--parts", "networks", "--fresh")
