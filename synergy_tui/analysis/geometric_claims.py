@@ -20,7 +20,8 @@ from synergy_tui.analysis.geometry import SIDES
 from synergy_tui.terms import ENOUGH_PROMPTS, NOT_SUPPORTED, SUPPORTED
 
 SMALLEST_TURN = 0.05
-"""Of C8: a contrast of the dimension that lies within this share of the mean dimension is none."""
+"""Of C8: a contrast of the dimension within this share of the mean dimension is no turn. An interval that lies within
+it is evidence of absence."""
 
 COINCIDES = 0.02
 """p below which two profiles coincide. Not 0.05: the kinds of random profile that `coincidence` knows are not all there
@@ -28,6 +29,9 @@ are, and with some others a p below 0.05 comes up in 9 of 100 independent pairs 
 
 SMALLEST_ALIGNMENT = 0.1
 """Of C9: an alignment whose interval lies below this is none."""
+
+SMALLEST_RISE = 0.05
+"""Of C9: middle layers whose alignment is less than this above an end's are not above it."""
 
 ENOUGH_PAIRS = 24
 """Pairs of prompts below which alignment decides nothing."""
@@ -93,6 +97,8 @@ def c8(found: Geometry | None, profiles: Mapping[str, Float[np.ndarray, " layers
     side = 1 if contrast.value > 0 else -1
     if not all(_beyond(one, side) for one in (contrast, early, late)):
         return _no_turn(contrast, early, late, mean, known)
+    if abs(contrast.value) < SMALLEST_TURN * mean:
+        return lacks(f"a contrast of {SMALLEST_TURN:.0%} of the mean dimension: more prompts", **known)
     if found.prompts < ENOUGH_PROMPTS:
         return lacks(f"{ENOUGH_PROMPTS} prompts; there are {found.prompts}", **known)
     each = {
@@ -145,14 +151,16 @@ def c9(found: Geometry | None) -> Claim:
     known["told"] = "; ".join(f"{name} {found.aligned[name]}" for name in SIDES[1:3])
     if not all(one.known for one in (early, late, within)) or found.pairs < ENOUGH_PAIRS:
         return lacks(f"{ENOUGH_PAIRS} pairs of prompts; there are {found.pairs}", **known)
-    if within.high < SMALLEST_ALIGNMENT or early.high <= 0 or late.high <= 0:
+    if within.high < SMALLEST_ALIGNMENT or min(early.high, late.high) < SMALLEST_RISE:
         return Claim(NOT_SUPPORTED, **known)
     if within.p > UNCLEAR:
         return Claim(NOT_SUPPORTED, **known)
-    if within.low > 0 and within.p < ALPHA and early.low > 0 and late.low > 0:
+    rises = min(early.low, late.low) > 0 and min(early.value, late.value) >= SMALLEST_RISE
+    if within.low > 0 and within.p < ALPHA and rises:
         return Claim(SUPPORTED, **known)
     low = [name for name in SIDES[1:] if found.aligned[name].low <= 0]
-    return lacks(f"intervals above 0 of {' and '.join(low) or 'the middle'}: more pairs", **known)
+    what = f"intervals above 0 of {' and '.join(low)}" if low else f"a rise of {SMALLEST_RISE:g} to the middle"
+    return lacks(f"{what}: more pairs", **known)
 
 
 def _beyond(one: Measured, side: int) -> bool:

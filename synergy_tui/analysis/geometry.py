@@ -11,9 +11,9 @@ Alignment is linear CKA (Kornblith et al. 2019) with the unbiased HSIC of Song e
 independent representations, however wide they are. Over all pairings its numerator is exactly 0 on average.
 
 dadapy 0.3.4 (`Data.return_id_scaling_gride`, which knows no prompts) gives the same where every point is a prompt of
-its own: over 1,500 points of cubes of 2, 5 and 10 dimensions and of a roll, n from 2 to 64, it is smaller by a share
-of 1 / (2·1500) at n = 2 down to 1e-5, as it counts one point less; at n = 1 in two dimensions it also leaves out two
-points that lie very near each other, 1 % of the estimate (tests/analysis/test_geometry.py).
+its own: over 1,500 points of cubes of 2, 5 and 10 dimensions and of a roll its values are smaller by 3e-4 of themselves
+at n = 2 and by 1e-5 at n = 64, as it counts one point less. At n = 1 it is smaller by 7e-4, but larger by 1e-2 in two
+dimensions (tests/analysis/test_geometry.py).
 """
 
 from __future__ import annotations
