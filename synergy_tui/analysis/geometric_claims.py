@@ -17,24 +17,14 @@ from synergy_tui.analysis.areas import ALPHA
 from synergy_tui.analysis.claims import UNCLEAR, Claim, lacks
 from synergy_tui.analysis.coincidence import ENOUGH_LAYERS, STRONG, Coincidence, coincidence
 from synergy_tui.analysis.geometry import SIDES
+from synergy_tui.analysis.thresholds import (
+    COINCIDES,
+    ENOUGH_PAIRS,
+    SMALLEST_ALIGNMENT,
+    SMALLEST_RISE,
+    SMALLEST_TURN,
+)
 from synergy_tui.terms import ENOUGH_PROMPTS, NOT_SUPPORTED, SUPPORTED
-
-SMALLEST_TURN = 0.05
-"""Of C8: a contrast of the dimension within this share of the mean dimension is no turn. An interval that lies within
-it is evidence of absence."""
-
-COINCIDES = 0.02
-"""p below which two profiles coincide. Not 0.05: the kinds of random profile that `coincidence` knows are not all there
-are, and with some others a p below 0.05 comes up in 9 of 100 independent pairs (CLAIMS.md)."""
-
-SMALLEST_ALIGNMENT = 0.1
-"""Of C9: an alignment whose interval lies below this is none."""
-
-SMALLEST_RISE = 0.05
-"""Of C9: middle layers whose alignment is less than this above an end's are not above it."""
-
-ENOUGH_PAIRS = 24
-"""Pairs of prompts below which alignment decides nothing."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,23 @@ there (sequential.Bound). The first look can only refuse."""
 DENSITIES = (0.05, 0.1, 0.2)
 """Of C6: shares of all pairs that are edges."""
 
+SMALLEST_TURN = 0.05
+"""Of C8: a contrast of the dimension within this share of the mean dimension is no turn. An interval that lies within
+it is evidence of absence."""
+
+COINCIDES = 0.02
+"""p below which two profiles coincide. Not 0.05: the kinds of random profile that `coincidence` knows are not all there
+are, and with some others a p below 0.05 comes up in 9 of 100 independent pairs (CLAIMS.md)."""
+
+SMALLEST_ALIGNMENT = 0.1
+"""Of C9: an alignment whose interval lies below this is none."""
+
+SMALLEST_RISE = 0.05
+"""Of C9: middle layers whose alignment is less than this above an end's are not above it."""
+
+ENOUGH_PAIRS = 24
+"""Pairs of prompts below which alignment decides nothing."""
+
 
 def every() -> dict[str, Any]:
     """Name → value, of all that decide a verdict."""
@@ -47,8 +64,10 @@ def every() -> dict[str, Any]:
         "AS_MANY": AS_MANY,
         "BOUNDS": {str(count): list(one) for count, one in BOUNDS.items()},
         "BUDGET": BUDGET,
+        "COINCIDES": COINCIDES,
         "DENSITIES": list(DENSITIES),
         "ENOUGH_CONTROLS": ENOUGH_CONTROLS,
+        "ENOUGH_PAIRS": ENOUGH_PAIRS,
         "ENOUGH_PROMPTS": terms.ENOUGH_PROMPTS,
         "ENOUGH_SEEDS": ENOUGH_SEEDS,
         "ENOUGH_TASKS": ENOUGH_TASKS,
@@ -57,7 +76,10 @@ def every() -> dict[str, Any]:
         "LOOK": LOOK,
         "PRIMARY": PRIMARY,
         "SAME": SAME,
+        "SMALLEST_ALIGNMENT": SMALLEST_ALIGNMENT,
         "SMALLEST_CONTRAST": SMALLEST_CONTRAST,
+        "SMALLEST_RISE": SMALLEST_RISE,
+        "SMALLEST_TURN": SMALLEST_TURN,
         "UNCLEAR": UNCLEAR,
         "UPPERS": list(UPPERS),
     }

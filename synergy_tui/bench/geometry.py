@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ import numpy as np
 from synergy_tui.analysis import geometry
 from synergy_tui.analysis.claims import Claim
 from synergy_tui.analysis.coincidence import coincidence
-from synergy_tui.analysis.geometric_claims import COINCIDES, Geometry, Measured, c8, c9
+from synergy_tui.analysis.geometric_claims import Geometry, Measured, c8, c9
+from synergy_tui.analysis.thresholds import COINCIDES
 
 LAYERS, PROMPTS, TOKENS, WIDTH, PAIRS = 18, 24, 16, 30, 48
 
@@ -29,8 +31,8 @@ def measure(sets: int = 60, pairs_of_profiles: int = 200) -> dict[str, Any]:
             COINCIDES: int((p < COINCIDES).sum()),
             "of": len(p),
         }
-    found["c8"] = {name: _counted(lambda one=one: dimension_case(chance, *one), sets) for name, one in C8.items()}
-    found["c9"] = {name: _counted(lambda one=one: alignment_case(chance, one), sets) for name, one in C9.items()}
+    found["c8"] = {name: _counted(partial(dimension_case, chance, *one), sets) for name, one in C8.items()}
+    found["c9"] = {name: _counted(partial(alignment_case, chance, one), sets) for name, one in C9.items()}
     return found
 
 
@@ -113,7 +115,8 @@ def dimension_case(chance: np.random.Generator, dimension: np.ndarray, synergy: 
 def alignment_case(chance: np.random.Generator, shared: np.ndarray) -> Claim:
     """C9 on one data set."""
     common = chance.standard_normal((PAIRS, 8))
-    one, other = [], []
+    one: list[np.ndarray] = []
+    other: list[np.ndarray] = []
     for weight in shared:
         axes = chance.standard_normal((8, WIDTH)) / 8**0.5
         for side in (one, other):
