@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,8 @@ def measure(sets: int = 60, pairs_of_profiles: int = 200) -> dict[str, Any]:
             COINCIDES: int((p < COINCIDES).sum()),
             "of": len(p),
         }
-    found["c8"] = {name: _counted(lambda one=one: dimension_case(chance, *one), sets) for name, one in C8.items()}
-    found["c9"] = {name: _counted(lambda one=one: alignment_case(chance, one), sets) for name, one in C9.items()}
+    found["c8"] = {name: _counted(partial(dimension_case, chance, *one), sets) for name, one in C8.items()}
+    found["c9"] = {name: _counted(partial(alignment_case, chance, one), sets) for name, one in C9.items()}
     return found
 
 
@@ -113,7 +114,8 @@ def dimension_case(chance: np.random.Generator, dimension: np.ndarray, synergy: 
 def alignment_case(chance: np.random.Generator, shared: np.ndarray) -> Claim:
     """C9 on one data set."""
     common = chance.standard_normal((PAIRS, 8))
-    one, other = [], []
+    one: list[np.ndarray] = []
+    other: list[np.ndarray] = []
     for weight in shared:
         axes = chance.standard_normal((8, WIDTH)) / 8**0.5
         for side in (one, other):
@@ -132,4 +134,4 @@ def alignment_case(chance: np.random.Generator, shared: np.ndarray) -> Claim:
 def _sides(values: np.ndarray, without: np.ndarray) -> dict[str, Measured]:
     own = geometry.sides(values)
     low, high = geometry.interval(own, geometry.sides(without))
-    return {name: Measured(own[k], low[k], high[k]) for k, name in enumerate(geometry.SIDES)}
+    return {name: Measured(float(own[k]), float(low[k]), float(high[k])) for k, name in enumerate(geometry.SIDES)}

@@ -54,6 +54,8 @@ def claims(
     C4 redundant units are dispensable
     C5 it is learned
     C6 synergy is efficient, redundancy modular
+    C8 the dimension of states turns in the middle layers
+    C9 sentences of one structure are most alike there
 
     \b
     Example:  synergy-tui claims --latest --parts surrogates,networks
