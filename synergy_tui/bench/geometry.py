@@ -135,4 +135,4 @@ def alignment_case(chance: np.random.Generator, shared: np.ndarray) -> Claim:
 def _sides(values: np.ndarray, without: np.ndarray) -> dict[str, Measured]:
     own = geometry.sides(values)
     low, high = geometry.interval(own, geometry.sides(without))
-    return {name: Measured(own[k], low[k], high[k]) for k, name in enumerate(geometry.SIDES)}
+    return {name: Measured(float(own[k]), float(low[k]), float(high[k])) for k, name in enumerate(geometry.SIDES)}

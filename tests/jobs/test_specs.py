@@ -28,6 +28,7 @@ from synergy_tui.jobs.specs import (
     ClaimsSpec,
     DecomposeRequest,
     DecomposeSpec,
+    GeometrySpec,
     LadderSpec,
     Method,
     NetworksSpec,
@@ -97,6 +98,7 @@ EACH: dict[str, Spec] = {
         decomposition="d1", capture="c1", results=Results(ablation="a1", controls={"replayed": ("d2", "d3")})
     ),
     "scores": ScoresSpec(capture="c1", source=SOURCE, data="/data", kinds=terms.HEADS, replayed=(0, 2), prompts=2),
+    "geometry": GeometrySpec(capture="c1", source=SOURCE, data="/data", replayed=(0, 2), tokens=300),
     "sweep": SweepSpec(plan="/plan.toml", at_once=2, captures=(CAPTURE,), cells=(CELL,)),
     "pull": PullSpec(subject="smollm2", source=Source("SmolLM2", "built-in", "smollm2"), data="/data"),
 }
