@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable, Sequence
@@ -100,11 +101,13 @@ def ordered(cards: Sequence[AtlasCard], by: str, backwards: bool) -> tuple[Atlas
     """By a column, what is not known last in both directions. Effects and the newest come with the largest first."""
     from synergy_tui.drawing import models
 
-    def known(one: AtlasCard) -> bool:
+    def value(one: AtlasCard) -> Any:
         if by in CLAIMS:
-            return by in one.claims and one.claims[by].effect == one.claims[by].effect
-        return {"family": one.family, "size": one.parameters, "layers": one.layers}.get(by, "") is not None
+            return one.claims[by].effect if by in one.claims and math.isfinite(one.claims[by].effect) else None
+        return one.subject if by == "subject" else (NUMBERS | WORDS)[by](one)
 
-    every = models.sort(cards, by)
-    first = [one for one in every if known(one)]
-    return (*(reversed(first) if backwards else first), *(one for one in every if not known(one)))
+    every = models.sort(cards, by if by in models.ORDERS else "subject")
+    first = [one for one in every if value(one) is not None]
+    if by not in models.ORDERS:
+        first.sort(key=value)
+    return (*(reversed(first) if backwards else first), *(one for one in every if value(one) is None))

@@ -15,6 +15,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input
 
+from synergy_tui.drawing.lines import CURSOR_COLOUR, Line
 from synergy_tui.drawing.tables import cut, printable
 from synergy_tui.explorer import telling
 from synergy_tui.explorer.cards import FIELDS, fitting, ordered
@@ -29,20 +30,23 @@ if TYPE_CHECKING:
     from synergy_tui.analysis.meta import Group, Moderator, Universal
     from synergy_tui.store.atlas import Atlas, AtlasCard, AtlasClaim
 
-COLUMNS = ("subject", *CLAIMS)
-"""Columns that the cursor goes to."""
-
 EFFECT, INTERVAL = 7, 23
 """Columns of a cell with its effect, and with its interval too."""
 
-FACTS = (("size", 6), ("family", 10), ("tuned", 8), ("layers", 6), ("weights", 7), ("kind", 6))
+FACTS = {"size": 6, "family": 10, "tuned": 8, "layers": 6, "weights": 7, "kind": 6, "step": 6, "method": 6, "plan": 20}
 """Columns that say what a subject is, with their widths; the first that have room are shown."""
+
+ALWAYS = ("size", "family")
+"""Those that are shown even where all cards are alike in them."""
 
 NAME, WIDEST = 12, 40
 """Fewest and most columns of a subject's name."""
 
 BESIDE = 120
 """Columns of the view from which what is said of a claim stands beside its forest."""
+
+MANY = 24
+"""Profiles up to which each is a line of its own."""
 
 SHOWN = {"forest": "forest", "said": "what is said", "profiles": "profiles"}
 """What the panel below shows, and what `o` calls it."""
@@ -128,7 +132,9 @@ class ModelsView(View):
         self._cards: tuple[AtlasCard, ...] = ()
         self._wrong = ""
         self._here = ""
-        self._row, self._column, self._first = 0, 1, 0
+        self._row, self._first = 0, 0
+        self._column = self._claim = next(iter(CLAIMS))
+        self._facts: tuple[str, ...] = ()
         self._sort: tuple[str, bool] | None = None
         self._below = "forest"
         self._judged: dict[str, Judged] = {}
@@ -160,7 +166,7 @@ class ModelsView(View):
 
     def _there(self, found: Atlas) -> None:
         if self._atlas is None or repr(found) != repr(self._atlas):  # NaN is not itself
-            self._atlas = found
+            self._atlas, self._facts = found, telling_apart(found.cards)
             self._choose()
 
     @property
@@ -197,8 +203,13 @@ class ModelsView(View):
 
     @property
     def claim(self) -> str:
-        """The claim of the column; over the subjects the first."""
-        return COLUMNS[max(self._column, 1)]
+        """The claim of the column; over what a subject is, the claim that was before."""
+        return self._claim
+
+    @property
+    def _plan(self) -> _Plan:
+        """The columns that there are."""
+        return _Plan.of(self._cards, self._width, self._facts)
 
     @property
     def card(self) -> AtlasCard | None:
@@ -244,11 +255,11 @@ class ModelsView(View):
         self.query_one("#models-table", Lines).show(lines, self.ink)
 
     def _place_panes(self) -> None:
-        """The table takes what its rows need, up to two fifths; the cell a few lines; the rest is for all together."""
+        """The table takes what its rows need, up to a half; the cell a few lines, and the rest is for all together."""
         height, frame = self.size.height, self._frame
         field = 1 if self.query_one(Input).display else 0
         told = 3 if height < 28 else 5 if height < 40 else 7
-        most = max((height - told - frame) * 2 // 5, frame + 3)
+        most = max((height - told - frame) // 2 if height < 28 else (height - told - frame) * 2 // 5, frame + 3)
         self.query_one("#models-pane").styles.height = min(frame + 1 + field + max(len(self._cards), 1), most)
         self.query_one("#models-cell-pane").styles.height = told + frame
         self._rows = min(frame + 1 + field + max(len(self._cards), 1), most) - frame - 1 - field
@@ -263,7 +274,9 @@ class ModelsView(View):
             direction = self.ink.plain("▲" if self._sort[1] else "▼")
             shown += f" · by {self._sort[0]} {direction}"
         asked = f" · {self.words}" if self.words and not self.query_one(Input).has_focus else ""
-        plan = _Plan.of(self._cards, self._width)
+        plan = self._plan
+        if self._column not in plan.names:
+            self._column = self._claim
         self.head("#models-pane", cut(f"Atlas of models: {shown}{asked}", self._width - 4), self._legend())
         lines = [plan.heading(self._column, self._sort, self.ink.dim, self.ink.ascii)]
         if not count:
@@ -286,12 +299,14 @@ class ModelsView(View):
         before, after = self.ink.edges
         line = Text(("▸" if here else " "), "bold" if here else "")
         name = set_cell_size(cut(printable(card.subject), plan.name), plan.name)
-        line.append(name, self.ink.cursor if here and self._column == 0 else "bold" if here else "")
+        line.append(name, self.ink.cursor if here and self._column == "subject" else "bold" if here else "")
         for fact, room in plan.facts:
-            line.append(" " + set_cell_size(cut(_fact(card, fact), room), room), self.ink.dim)
+            at = here and fact == self._column
+            text = set_cell_size(cut(_fact(card, fact), room), room)
+            line.append(" ").append(text, self.ink.cursor if at else self.ink.dim)
         edge = ""
-        for number, claim in enumerate(CLAIMS, 1):
-            at = here and number == self._column
+        for claim in CLAIMS:
+            at = here and claim == self._column
             line.append(before if at else edge or " ")
             found = card.claims.get(claim)
             text = set_cell_size(cell(found, plan.cell), plan.cell)
@@ -450,13 +465,13 @@ class ModelsView(View):
         return lines
 
     def _draw_profiles(self, plot: Plot, following: str) -> None:
-        from synergy_tui.drawing import models
-
-        shown = [one for one in self._cards if one.profile]
+        """All profiles, and before them that of the card under the cursor."""
+        shown = [one for one in self._cards if len(one.profile) > 1]
         rankings = ", ".join(sorted({one.ranking for one in shown}))
         title = f"Profiles of {len(shown)} models: {rankings}, scaled" if shown else "No card has a profile over depth"
         self.head("#models-forest-pane", title, following)
-        plot.draw(models.lines(shown), self.ink, "", "normalised depth: 0 the first layer, 1 the last")
+        lines = profile_lines(shown, self.card)
+        plot.draw(lines, self.ink, "", "normalised depth: 0 the first layer, 1 the last")
 
     # Keys
 
@@ -465,7 +480,11 @@ class ModelsView(View):
         if not self._cards:
             return
         self._row = min(max(self._row + rows, 0), len(self._cards) - 1)
-        self._column = min(max(self._column + columns, 0), len(COLUMNS) - 1)
+        names = self._plan.names
+        self._go(names[min(max(names.index(self._column) + columns, 0), len(names) - 1)])
+
+    def _go(self, column: str) -> None:
+        self._column, self._claim = column, column if column in CLAIMS else self._claim
         self._here = self._cards[self._row].entry
         self._draw()
 
@@ -479,11 +498,10 @@ class ModelsView(View):
     def _pointed_at(self, event: events.Click) -> None:
         table = self.query_one("#models-table")
         row, x = self._first + event.screen_y - table.region.y - 1, event.screen_x - table.region.x
-        plan = _Plan.of(self._cards, self._width)
+        plan = self._plan
         if 0 <= row < len(self._cards):
-            self._row, self._column = row, plan.column(x)
-            self._here = self._cards[row].entry
-            self._draw()
+            self._row = row
+            self._go(plan.column(x))
 
     def _following(self) -> str:
         names = list(SHOWN)
@@ -496,7 +514,7 @@ class ModelsView(View):
 
     def action_sort(self) -> None:
         """By the column under the cursor, then backwards, then by subject again."""
-        by = COLUMNS[self._column]
+        by = self._column
         self._sort = (by, False) if self._sort is None or self._sort[0] != by else None if self._sort[1] else (by, True)
         self._choose()
 
@@ -583,6 +601,40 @@ def judge(cards: Sequence[AtlasCard], claim: str) -> Judged:
     return Judged(claim, groups, moderators, meta.universality(groups[0]))
 
 
+def profile_lines(cards: Sequence[AtlasCard], at: AtlasCard | None) -> list[Line]:
+    """The profiles as lines; of many models the means of families, in a band that holds all of them. at: the card whose
+    profile stands before the others."""
+    from synergy_tui.drawing import models
+
+    lines = models.lines(cards) if len(cards) <= MANY else _of_families(cards)
+    if at is not None and at.profile and len(cards) > models.FEW:
+        depth, value = ([getattr(point, key) for point in at.profile] for key in ("depth", "value"))
+        lines.append(Line(depth, value, CURSOR_COLOUR, "@", f"@ {printable(at.subject)[:24]}"))
+    return lines
+
+
+def _of_families(cards: Sequence[AtlasCard]) -> list[Line]:
+    import numpy as np
+
+    from synergy_tui.drawing import models
+
+    by: dict[str, list[AtlasCard]] = {}
+    for one in cards:
+        by.setdefault(one.family or "unknown", []).append(one)
+    families = sorted(by, key=lambda name: -len(by[name]))
+    out = []
+    for place, name in enumerate(families[: len(models.COLOURS)]):
+        grid, mean = models.mean_profile(by[name])
+        letter = chr(ord("A") + place)
+        told = f"{letter} {printable(name)[:24]} ({len(by[name])})"
+        out.append(Line(grid, mean, models.COLOURS[place], letter, told, thin=True))
+    grid, mean = models.mean_profile(cards)
+    every = np.array([models.mean_profile([one])[1] for one in cards])
+    low, high = every.min(axis=0), every.max(axis=0)
+    out.append(Line(grid, mean, 252, "Z", f"Z mean of {len(cards)}, and all of them", low, high, band=True))
+    return out
+
+
 class _Plan(NamedTuple):
     """Columns of the table: of the subject's name, of what is said of it, of a cell."""
 
@@ -591,43 +643,57 @@ class _Plan(NamedTuple):
     cell: int
 
     @classmethod
-    def of(cls, cards: Sequence[AtlasCard], width: int) -> _Plan:
-        """Intervals stand in cells where everything else has room beside them."""
+    def of(cls, cards: Sequence[AtlasCard], width: int, every: Sequence[str]) -> _Plan:
+        """Of so many columns. every: what there is to say of subjects. Intervals stand in cells where everything else
+        has room beside them."""
         longest = max((cell_len(printable(one.subject)) for one in cards), default=NAME)
         wanted = min(max(longest, NAME), WIDEST)
-        every = sum(room + 1 for _, room in FACTS)
         count = len(CLAIMS)
-        if width >= 2 + wanted + every + count * (INTERVAL + 1):
-            return cls(wanted, FACTS, INTERVAL)
+        if width >= 2 + wanted + sum(FACTS[one] + 1 for one in every) + count * (INTERVAL + 1):
+            return cls(wanted, tuple((one, FACTS[one]) for one in every), INTERVAL)
         size = EFFECT if width >= 2 + NAME + count * (EFFECT + 1) else 2
         left = width - 2 - count * (size + 1)
         name = min(wanted, max(left, NAME))
         left -= name
         facts = []
-        for fact, room in FACTS:
-            if room + 1 > left:
+        for one in every:
+            if FACTS[one] + 1 > left:
                 break
-            facts.append((fact, room))
-            left -= room + 1
+            facts.append((one, FACTS[one]))
+            left -= FACTS[one] + 1
         # What is left over goes to the cells.
         size += max(min(left // count, 3), 0)
         return cls(name, tuple(facts), size)
 
-    def heading(self, column: int, sort: tuple[str, bool] | None, dim: Style, ascii: bool) -> Text:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns that the cursor goes to."""
+        return ("subject", *(name for name, _ in self.facts), *CLAIMS)
+
+    def heading(self, column: str, sort: tuple[str, bool] | None, dim: Style, ascii: bool) -> Text:
         """Names of columns, that of the cursor bold, that of the order with its direction."""
         down, up = ("v", "^") if ascii else ("▼", "▲")
         names = [("subject", self.name), *self.facts]
         line = Text(" ")
         for place, (name, room) in enumerate([*names, *((one, self.cell) for one in CLAIMS)]):
             mark = "" if sort is None or sort[0] != name else f" {up if sort[1] else down}"
-            at = name == COLUMNS[column]
+            at = name == column
             line.append(" " * bool(place)).append(set_cell_size(f"{name}{mark}", room), "bold reverse" if at else dim)
         return line
 
-    def column(self, x: int) -> int:
-        """The column of COLUMNS at a place of a line."""
-        begin = 1 + self.name + sum(room + 1 for _, room in self.facts)
-        return 0 if x < begin else min(1 + (x - begin) // (self.cell + 1), len(CLAIMS))
+    def column(self, x: int) -> str:
+        """The column at a place of a line."""
+        end = 1
+        for name, room in (("subject", self.name), *self.facts, *((one, self.cell) for one in CLAIMS)):
+            end += room + 1
+            if x < end:
+                return name
+        return self.names[-1]
+
+
+def telling_apart(cards: Sequence[AtlasCard]) -> tuple[str, ...]:
+    """What there is to say of subjects: columns in which not all are alike."""
+    return tuple(one for one in FACTS if one in ALWAYS or len({_fact(card, one) for card in cards}) > 1)
 
 
 def cell(claim: AtlasClaim | None, room: int) -> str:
@@ -649,7 +715,9 @@ def _fact(card: AtlasCard, name: str) -> str:
 
     if name == "size":
         return models.sized(card.parameters)
-    value = getattr(card, name)
+    if name == "plan":
+        return models.plan(card)
+    value = getattr(card, "training_step" if name == "step" else name)
     return "" if value is None else printable(str(value))
 
 
