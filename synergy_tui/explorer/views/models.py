@@ -128,6 +128,8 @@ class ModelsView(View):
     def on_mount(self) -> None:
         self.can_focus = True
         self._atlas: Atlas | None = None
+        self._read = ""
+        self._profiles: list[Line] | None = None
         self._asked: tuple[object, ...] = ()
         self._cards: tuple[AtlasCard, ...] = ()
         self._wrong = ""
@@ -157,16 +159,18 @@ class ModelsView(View):
             return
         self._asked = asked
 
-        def ask() -> Atlas:
+        def ask() -> tuple[Atlas, str]:
             from synergy_tui.store import atlas
 
-            return atlas.read(cache)
+            found = atlas.read(cache)
+            return found, repr(found)
 
         self.explorer.in_thread("models", ask, self._there)
 
-    def _there(self, found: Atlas) -> None:
-        if self._atlas is None or repr(found) != repr(self._atlas):  # NaN is not itself
-            self._atlas, self._facts = found, telling_apart(found.cards)
+    def _there(self, answer: tuple[Atlas, str]) -> None:
+        found, told = answer
+        if told != self._read:  # by its text: NaN is not itself
+            self._atlas, self._read, self._facts = found, told, telling_apart(found.cards)
             self._choose()
 
     @property
@@ -181,7 +185,7 @@ class ModelsView(View):
         before, self._wrong = {one.entry for one in self._cards}, found.wrong
         self._cards = ordered(found.cards, *self._sort) if self._sort else found.cards
         if before != {one.entry for one in self._cards} or not self._judged:
-            self._judged, self._forests = {}, {}
+            self._judged, self._forests, self._profiles = {}, {}, None
         entries = [one.entry for one in self._cards]
         self._row = entries.index(self._here) if self._here in entries else min(self._row, max(len(entries) - 1, 0))
         self._draw()
@@ -330,16 +334,16 @@ class ModelsView(View):
             return
         found = card.claims.get(claim)
         where = "enter opens it" if card.origin is None else f"from file {printable(card.origin)[:8]}"
-        self.head("#models-cell-pane", cut(f"{claim}  {CLAIMS[claim]}", self._width - 4), where)
+        self.head("#models-cell-pane", telling.whole_words(f"{claim}  {CLAIMS[claim]}", self._width - 4), where)
         lines = [Text(" ").append(line, self._colour(found)) for line in _wrapped(_says(found), self._width - 2)]
         rows = self.query_one("#models-cell-pane").styles.height
         room = int(rows.value if rows is not None else 4) - self._frame
-        what = _wrapped(_about(card), self._width - 2)
+        what = _wrapped(telling.fitting(_about(card), (room - len(lines)) * (self._width - 8), " · "), self._width - 2)
         told = _wrapped(f"Missing: {found.missing}." if found and found.missing else "", self._width - 2)
         told += _wrapped(printable(found.told) if found else "", self._width - 2)
         # The subject is told whole; of what the claim was measured by as much as has room.
         free = max(room - len(lines) - len(what), 0)
-        lines += [Text(f" {line}") for line in told[:free]]
+        lines += [Text(f" {line}") for line in _most(told, free, self._width - 2)]
         lines += [Text(f" {line}", self.ink.dim) for line in what]
         self.query_one("#models-cell", Lines).show(lines[:room], self.ink)
 
@@ -470,8 +474,14 @@ class ModelsView(View):
         rankings = ", ".join(sorted({one.ranking for one in shown}))
         title = f"Profiles of {len(shown)} models: {rankings}, scaled" if shown else "No card has a profile over depth"
         self.head("#models-forest-pane", title, following)
-        lines = profile_lines(shown, self.card)
-        plot.draw(lines, self.ink, "", "normalised depth: 0 the first layer, 1 the last")
+        if self._profiles is None:
+            self._profiles = profile_lines(shown)
+        plot.draw(
+            [*self._profiles, *cursor_line(shown, self.card)],
+            self.ink,
+            "",
+            "normalised depth: 0 the first layer, 1 the last",
+        )
 
     # Keys
 
@@ -601,16 +611,21 @@ def judge(cards: Sequence[AtlasCard], claim: str) -> Judged:
     return Judged(claim, groups, moderators, meta.universality(groups[0]))
 
 
-def profile_lines(cards: Sequence[AtlasCard], at: AtlasCard | None) -> list[Line]:
-    """The profiles as lines; of many models the means of families, in a band that holds all of them. at: the card whose
-    profile stands before the others."""
+def profile_lines(cards: Sequence[AtlasCard]) -> list[Line]:
+    """The profiles as lines; of many models the means of families, in a band that holds all of them."""
     from synergy_tui.drawing import models
 
-    lines = models.lines(cards) if len(cards) <= MANY else _of_families(cards)
-    if at is not None and at.profile and len(cards) > models.FEW:
-        depth, value = ([getattr(point, key) for point in at.profile] for key in ("depth", "value"))
-        lines.append(Line(depth, value, CURSOR_COLOUR, "@", f"@ {printable(at.subject)[:24]}"))
-    return lines
+    return models.lines(cards) if len(cards) <= MANY else _of_families(cards)
+
+
+def cursor_line(cards: Sequence[AtlasCard], at: AtlasCard | None) -> list[Line]:
+    """The profile of a card among so many that its own line is not found in the legend."""
+    from synergy_tui.drawing import models
+
+    if at is None or len(at.profile) < 2 or len(cards) <= models.FEW:
+        return []
+    depth, value = ([getattr(point, key) for point in at.profile] for key in ("depth", "value"))
+    return [Line(depth, value, CURSOR_COLOUR, "@", f"@ {printable(at.subject)[:24]}")]
 
 
 def _of_families(cards: Sequence[AtlasCard]) -> list[Line]:
@@ -736,7 +751,7 @@ def _says(claim: AtlasClaim | None) -> str:
     return told + (f" · n {claim.n}" if claim.n is not None else "")
 
 
-def _about(card: AtlasCard) -> str:
+def _about(card: AtlasCard) -> list[str]:
     """What a card is of, in words."""
     from synergy_tui.drawing import models
 
@@ -744,13 +759,20 @@ def _about(card: AtlasCard) -> str:
     of = (printable(card.subject), printable(card.family or ""), models.sized(card.parameters), card.tuned or "")
     shape = (f"{card.layers} layers" if card.layers else "", f"{card.units} {card.kind} units" if card.units else "")
     how = (f"{card.prompts} prompts" if card.prompts else "", card.ranking, card.definition, f"method {card.method}")
-    return " · ".join(printable(one) for one in (*of, card.weights, step, *shape, *how, models.plan(card)) if one)
+    return [printable(one) for one in (*of, card.weights, step, *shape, *how, models.plan(card)) if one]
 
 
 def _wrapped(text: str, width: int) -> list[str]:
     import textwrap
 
     return textwrap.wrap(text, max(width, 20))
+
+
+def _most(lines: Sequence[str], rows: int, width: int) -> list[str]:
+    """So many lines; the last one says where there are others."""
+    if len(lines) <= rows or not rows:
+        return list(lines[:rows])
+    return [*lines[: rows - 1], telling.whole_words(f"{lines[rows - 1]} {lines[rows]}", width)]
 
 
 def _brief(group: Group) -> list[str]:
