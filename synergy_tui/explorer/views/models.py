@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
+from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 from textual import events, on
@@ -27,7 +28,7 @@ from synergy_tui.explorer.widgets.plot import Plot, look_of
 from synergy_tui.terms import CLAIMS, EXPLAINED, HETEROGENEOUS, NOT_SUPPORTED, SUPPORTED
 
 if TYPE_CHECKING:
-    from synergy_tui.analysis.meta import Group, Moderator, Universal
+    from synergy_tui.analysis.meta import Group, Model, Moderator, Universal
     from synergy_tui.store.atlas import Atlas, AtlasCard, AtlasClaim
 
 EFFECT, INTERVAL = 7, 23
@@ -338,7 +339,9 @@ class ModelsView(View):
         lines = [Text(" ").append(line, self._colour(found)) for line in _wrapped(_says(found), self._width - 2)]
         rows = self.query_one("#models-cell-pane").styles.height
         room = int(rows.value if rows is not None else 4) - self._frame
-        what = _wrapped(telling.fitting(_about(card), (room - len(lines)) * (self._width - 8), " · "), self._width - 2)
+        what = _wrapped(
+            telling.fitting(_about(card), (room - len(lines)) * (self._width - 8), " · ").strip(), self._width - 2
+        )
         told = _wrapped(f"Missing: {found.missing}." if found and found.missing else "", self._width - 2)
         told += _wrapped(printable(found.told) if found else "", self._width - 2)
         # The subject is told whole; of what the claim was measured by as much as has room.
@@ -406,7 +409,8 @@ class ModelsView(View):
         first, room = found.groups[0], self._room()
         known, lines = self._forest(found, width - 1)
         title = f"{found.claim} over {len(first.known)} models" if first.result else f"{found.claim}: a list"
-        parts = [*_brief(first), *([] if found.universal is None else [f"C7 {found.universal.verdict}"])]
+        parts = [] if self._is_in(first) else ["not the card under the cursor"]
+        parts += [*_brief(first), *([] if found.universal is None else [f"C7 {found.universal.verdict}"])]
         here = self._of_cursor(first)
         rest = lines[known:]
         if len(lines) > room:
@@ -426,21 +430,24 @@ class ModelsView(View):
         return Text("▸" if here else " ", "bold" if here else "").append_text(line)
 
     def _of_cursor(self, group: Group) -> int | None:
-        """The place of the cursor's card among the models of a forest."""
-        card = self.card
-        if card is None:
-            return None
-        return next((place for place, one in enumerate(group.known) if one.entry == card.entry), None)
+        """The place of the cursor's card among the rows of a forest."""
+        entries = [one.entry for one in _rows(group)]
+        return entries.index(self.card.entry) if self.card is not None and self.card.entry in entries else None
+
+    def _is_in(self, group: Group) -> bool:
+        """Whether the cursor's card is one of a group."""
+        every = {one.entry for one in (*group.models, *group.random)}
+        return self.card is None or self.card.entry in every
 
     def _forest(self, found: Judged, width: int) -> tuple[int, list[Text]]:
-        """How many models have a line with an interval, and all lines."""
+        """How many models have a line before the means, and all lines."""
         from synergy_tui.drawing import forest
 
         look = look_of(self.ink)
         key = (found.claim, width, look.ascii, look.system)
         if key not in self._forests:
             first = found.groups[0]
-            self._forests[key] = (len(first.known), forest.draw(first, width, look))
+            self._forests[key] = (len(_rows(first)), forest.draw(first, width, look))
         return self._forests[key]
 
     def _said(self, found: Judged, width: int, room: int | None = None) -> list[Text]:
@@ -457,8 +464,8 @@ class ModelsView(View):
         told += [f"{one.name}: {one.said}{_corrected(one)}." for one in found.moderators]
         if others:
             count = sum(len(one.models) + len(one.random) for one in others)
-            what = "card of another" if count == 1 else "cards of other"
-            told.append(f"Kept apart: {count} {what} methods, rankings, definitions, unit kinds or measures.")
+            what = "card" if count == 1 else "cards"
+            told.append(f"Kept apart: {count} {what} of other methods, rankings, definitions, unit kinds or measures.")
         told.append(f"Taken together: {first.told}.")
         lines: list[Text] = []
         for one in told:
@@ -762,10 +769,16 @@ def _about(card: AtlasCard) -> list[str]:
     return [printable(one) for one in (*of, card.weights, step, *shape, *how, models.plan(card)) if one]
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    import textwrap
+def _rows(group: Group) -> list[Model]:
+    """The models of a group in the rows at the top of its forest: those with an interval, or where there is none those
+    with an effect."""
+    return list(group.known) or [one for one in group.models if math.isfinite(one.effect)]
 
-    return textwrap.wrap(text, max(width, 20))
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Words in lines of so many columns; signs of two columns count as two."""
+    lines = [line for line in Text(text).wrap(Console(width=width), max(width, 20))] if text else []
+    return [line.plain.rstrip() for line in lines]
 
 
 def _most(lines: Sequence[str], rows: int, width: int) -> list[str]:
