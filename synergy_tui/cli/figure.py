@@ -11,7 +11,7 @@ import click
 from synergy_tui import terms
 from synergy_tui.cli.common import open_cache, options, print_json, saved, warn
 from synergy_tui.errors import UsageError
-from synergy_tui.figures import KINDS
+from synergy_tui.figures import KINDS, OVER_MODELS
 
 if TYPE_CHECKING:
     from synergy_tui.store.cache import Cache
@@ -38,6 +38,7 @@ MAKES = {"ablation": "ablate --latest", "ladder": "difficulty SUBJECT", "card": 
 @click.option("--unit", metavar="UNIT", help="Of tokens: the unit, as 3.1 or by name. Of map: the one that is ringed.")
 @click.option("--pair", metavar="UNITS", help="Of tokens: the pair, as 3.1,4.2. Of pairs: the one that is ringed.")
 @click.option("--category", metavar="NAME", help="Of profile, tokens and compare: prompts of this; all: each of them.")
+@click.option("--claim", metavar="CLAIM", help="Of forest: one of C1 to C9; C1 where it is left out.")
 @click.option("--width", default="column", show_default=True, help="column (3.5 in), page (7.2 in), or inches.")
 @click.option("--dark", is_flag=True, help="On a dark ground.")
 @click.option("--dpi", type=click.IntRange(50, 1200), default=300, show_default=True, help="Of a PNG.")
@@ -63,7 +64,8 @@ def figure(
     as_json: bool = False,
     **shown: Any,
 ) -> None:
-    """Draw RUN for a paper: KIND is map, profile, pairs, network, tokens, ablation, difficulty, compare, or claims.
+    """Draw RUN for a paper: KIND is map, profile, pairs, network, tokens, ablation, difficulty, compare, or
+    claims. Without a RUN, over all cards of the cache: KIND is forest, of a claim, or profiles.
 
     The same command writes the same bytes, and the file's metadata has the command. Fonts are embedded: text is text in
     PDF, and outlines in SVG.
@@ -71,6 +73,7 @@ def figure(
     \b
     Example:  synergy-tui figure map --sample -o map.pdf
               synergy-tui figure ablation d3f9a1b2 --width page -o removal.svg
+              synergy-tui figure forest --claim C1 -o forest.svg
               synergy-tui figure tokens --latest --unit 3.1 --prompt 4 -o tokens.png
     """
     import logging
@@ -107,6 +110,10 @@ def _found(cache: Cache, kind: str, run: str | None, latest: bool) -> str:
     from synergy_tui.store import load
     from synergy_tui.store.tables import KEYS
 
+    if kind in OVER_MODELS:
+        if run or latest:
+            raise UsageError(f"figure {kind} is about all cards of a cache, not about a run", "leave the run out")
+        return ""
     about = ABOUT.get(kind)
     if about is None:
         return load.find(cache, "decomposition", run, latest)
@@ -125,7 +132,7 @@ _USUAL = {"width": "column", "dpi": 300, "dark": False, "note": False, "sample":
 
 def _command(kind: str, found: str, given: dict[str, Any], name: str) -> str:
     """The command that remakes it: of a run by its whole id, every option that is not as usual."""
-    parts = ["synergy-tui", "figure", kind, found]
+    parts = ["synergy-tui", "figure", kind, *([found] if found else [])]
     for option, value in given.items():
         if value is not None and value != _USUAL.get(option):
             parts += [f"--{option}"] if value is True else [f"--{option}", str(value)]

@@ -49,7 +49,7 @@ def _places() -> type[Provider]:
 
 
 class Explorer(Session):
-    """One cache, one selection, ten views."""
+    """One cache, one selection, eleven views."""
 
     TITLE = "synergy-tui"
     CSS_PATH = "style.tcss"

@@ -11,6 +11,7 @@ network.py   the strongest pairs as arcs
 tokens.py    a response token by token
 response.py  a response with its local atoms; the explorer reads it here too
 claims.py    a claims card with effects and intervals
+forest.py    cards of many models: the forest of a claim, and all profiles
 
 Nothing here uses pyplot, a screen or a matplotlibrc: the same call draws the same figure everywhere.
 """
@@ -29,14 +30,18 @@ if TYPE_CHECKING:
 
 KINDS: tuple[str, ...] = (
     *("map", "profile", "pairs", "network", "tokens", "ablation", "difficulty", "compare", "claims"),
+    *("forest", "profiles"),
 )
 """What can be drawn."""
+
+OVER_MODELS = KINDS[-2:]
+"""Kinds about all cards of a cache instead of a run."""
 
 
 def figure(
     cache: Cache,
     kind: str,
-    run: str,
+    run: str = "",
     *,
     other: str | None = None,
     ranking: str | None = None,
@@ -45,6 +50,7 @@ def figure(
     unit: str | None = None,
     pair: str | None = None,
     category: str | None = None,
+    claim: str | None = None,
     width: str | float = "column",
     dark: bool = False,
     font: str | None = None,
@@ -54,7 +60,8 @@ def figure(
     run: a decomposition; of `ablation`, `difficulty` and `claims` also an ablation, a ladder or a card. other: the run
     that `compare` holds against it. ranking, score: what is shown; of `difficulty` the score is an order parameter.
     prompt, unit, pair: of `tokens`, units as people name them, a pair with a comma between its units; `map` rings a
-    unit, `pairs` a pair. category: of `profile`, `tokens` and `compare`. width: "column" (3.5 in), "page" (7.2 in), or
+    unit, `pairs` a pair. category: of `profile`, `tokens` and `compare`. claim: of `forest`, which like
+    `profiles` is about all cards and takes no run. width: "column" (3.5 in), "page" (7.2 in), or
     inches. font: a family that is installed here.
 
     Raises UsageError for what the run does not have, and where matplotlib is not installed.
@@ -64,7 +71,7 @@ def figure(
     from synergy_tui.figures.asked import Asked
     from synergy_tui.figures.paper import Paper
 
-    asked = Asked(cache, kind, run, other, ranking, score, prompt, unit, pair, category)
+    asked = Asked(cache, kind, run, other, ranking, score, prompt, unit, pair, category, claim)
     return kinds.figure(asked, Paper.of(width, dark, font))
 
 
@@ -72,7 +79,7 @@ def draw(
     axes: Axes,
     cache: Cache,
     kind: str,
-    run: str,
+    run: str = "",
     *,
     other: str | None = None,
     ranking: str | None = None,
@@ -81,6 +88,7 @@ def draw(
     unit: str | None = None,
     pair: str | None = None,
     category: str | None = None,
+    claim: str | None = None,
     dark: bool = False,
 ) -> None:
     """The main panel of `figure` on axes of the caller's, whose size, font and colours stay what they are.
@@ -92,7 +100,7 @@ def draw(
     from synergy_tui.figures.asked import Asked
     from synergy_tui.figures.paper import Paper
 
-    asked = Asked(cache, kind, run, other, ranking, score, prompt, unit, pair, category)
+    asked = Asked(cache, kind, run, other, ranking, score, prompt, unit, pair, category, claim)
     inches = axes.get_window_extent().width / axes.figure.dpi
     kinds.draw(axes, asked, Paper(float(inches), dark))
 

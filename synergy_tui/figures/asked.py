@@ -22,6 +22,8 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "difficulty": ("score",),
     "compare": ("other", "ranking", "category"),
     "claims": (),
+    "forest": ("claim",),
+    "profiles": (),
 }
 """Kind → the options that it takes."""
 
@@ -40,6 +42,7 @@ class Asked:
     unit: str | None = None
     pair: str | None = None
     category: str | None = None
+    claim: str | None = None
 
     def __post_init__(self) -> None:
         """Raises UsageError for an unknown kind, and for options that the kind does not take."""

@@ -39,6 +39,8 @@ KINDS = {
     "difficulty": _Kind("lines", "ladder_of", "make_difficulty", "draw_difficulty"),
     "compare": _Kind("lines", "sides_of", "make_compare", "draw_compare"),
     "claims": _Kind("claims"),
+    "forest": _Kind("forest"),
+    "profiles": _Kind("forest", "profiles_of", "make_profiles", "draw_profiles"),
 }
 
 

@@ -185,6 +185,18 @@ COMPARE: list[tuple[str, tuple[str, ...], Check]] = [
     ("compare.shown", (), lambda app: "has 0 categories" in app.plain_screen()),
 ]
 
+# With cards these are tried in test_models.py.
+MODELS: list[tuple[str, tuple[str, ...], Check]] = [
+    ("view.models", (), lambda app: "no card yet" in app.plain_screen()),
+    *((f"models.{one.id.split('.')[1]}", (), _on("models")) for one in moves("models")),
+    ("models.sort", (), lambda app: "No claims card is in this cache yet" in app.plain_screen()),
+    ("models.shown", (), lambda app: "No claims card is in this cache yet" in app.plain_screen()),
+    ("models.open", (), lambda app: "There is no card to open" in app.plain_screen()),
+    ("models.filter", (), lambda app: isinstance(app.focused, Input)),
+    ("models.leave", (), lambda app: app.focused is app.view),
+    ("models.leave", (), _on("atlas")),
+]
+
 JOBS: list[tuple[str, tuple[str, ...], Check]] = [
     ("jobs.pause", ("J",), lambda app: app.seen.jobs[0]["state"] in ("paused", "failed")),
     ("jobs.cancel", (), lambda app: isinstance(app.screen, Ask) or "is failed already" in app.plain_screen()),
@@ -224,7 +236,7 @@ SQL: list[tuple[str, tuple[str, ...], Check]] = [
 ]
 
 SCRIPTS = {"app": APP, "unit": UNIT, "tokens": TOKENS, "pairs": PAIRS, "ablation": [*ABLATION, *JOBS], "sql": SQL}
-SCRIPTS |= {"difficulty": DIFFICULTY, "claims": CLAIMS, "compare": COMPARE, "jobs": LIST}
+SCRIPTS |= {"difficulty": DIFFICULTY, "claims": CLAIMS, "compare": COMPARE, "jobs": LIST, "models": MODELS}
 
 
 @pytest.mark.worker

@@ -16,6 +16,7 @@ from rich.cells import cell_len
 from textual.geometry import Region
 from textual.widget import Widget
 
+from synergy_tui.bench.atlas import make_atlas
 from synergy_tui.bench.made import make_run
 from synergy_tui.explorer.views import VIEWS
 from synergy_tui.store.cache import Cache
@@ -104,5 +105,25 @@ def test_no_view_cuts_a_word_or_a_number_at_any_size(tmp_path: Path, name: str) 
                 seen[size] = list(words(app))
             wrong += [f"{view} {one}" for one in cut(seen)]
         assert not wrong, "\n".join(wrong)
+
+    drive(look, cache.folder)
+
+
+@pytest.mark.slow
+def test_an_atlas_of_many_models_is_cut_nowhere(tmp_path: Path) -> None:
+    cache = Cache.open(tmp_path / "cache")
+    make_atlas(cache, 12, layers=4, per_layer=2)
+
+    async def look(app, pilot):
+        seen: dict[tuple[int, int], list[tuple[str, bool, str]]] = {}
+        for below in range(3):
+            await pilot.press("o" if below else "A")
+            seen = {}
+            for size in (*FEW, SIZES[1]):
+                await pilot.resize_terminal(*size)
+                await settle(app, pilot, rest=0.3)
+                seen[size] = list(words(app))
+            assert app.view.id == "models"
+            assert not cut(seen), "\n".join(cut(seen))
 
     drive(look, cache.folder)

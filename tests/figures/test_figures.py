@@ -23,10 +23,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from synergy_tui import figures
+from synergy_tui.analysis import meta
+from synergy_tui.bench.atlas import make_atlas
 from synergy_tui.bench.made import make_run
 from synergy_tui.drawing import curves, pooling, scale
+from synergy_tui.errors import UsageError
 from synergy_tui.settings import shipped
-from synergy_tui.store import load, walk
+from synergy_tui.store import atlas, load, walk
 from synergy_tui.store.archive import Archive
 from synergy_tui.store.cache import Cache
 from synergy_tui.store.run import read
@@ -389,3 +392,52 @@ def _odd(folder: Path) -> Path:
     """A user's own settings of matplotlib, which no figure has."""
     (folder / "matplotlibrc").write_text("font.size: 30\naxes.facecolor: red\nsvg.fonttype: none\nfigure.dpi: 30\n")
     return folder
+
+
+# Over all cards
+
+
+@pytest.fixture(scope="module")
+def atlas_of_many(tmp_path_factory: pytest.TempPathFactory) -> Cache:
+    cache = Cache.open(tmp_path_factory.mktemp("atlas"))
+    make_atlas(cache, 5, layers=4, per_layer=2)
+    with cache.write() as con:
+        con.execute("UPDATE subjects SET name = '$\\evil$ <b>' WHERE name = 'made 003'")
+    return cache
+
+
+def test_a_forest_has_the_effects_of_cards_and_their_mean(atlas_of_many: Cache) -> None:
+    made = figures.figure(atlas_of_many, "forest", claim="C4")
+    cards = atlas.read(atlas_of_many).cards
+    (axes,) = made.axes
+    drawn = sorted(float(line.get_xdata()[0]) for line in axes.lines if line.get_marker() == "s")
+    assert drawn == sorted(one.claims["C4"].effect for one in cards)
+    mean = meta.groups(cards, "C4")[0].result
+    diamond = axes.patches[0].get_xy()[:, 0]
+    assert mean is not None
+    assert (diamond.min(), diamond.max()) == pytest.approx((mean.low, mean.high))
+    names = [one.get_text() for one in axes.get_yticklabels()]
+    assert names[-2:] == ["mean of 5", "another model"]
+    assert "$\\evil$ <b>" in names
+    (told,) = (one.get_text() for one in made.texts if "Random effects" in one.get_text())
+    assert "5 models of 5 families" in " ".join(told.split())
+
+
+def test_profiles_of_all_models_are_their_cards(atlas_of_many: Cache) -> None:
+    (axes,) = figures.figure(atlas_of_many, "profiles").axes
+    cards = atlas.read(atlas_of_many).cards
+    for line, one in zip(axes.lines, cards, strict=False):
+        assert list(line.get_ydata()) == [point.value for point in one.profile]
+    assert len(axes.lines) == len(cards) + 1
+
+
+def test_a_figure_over_all_cards_takes_no_run_and_is_remade_by_its_command(
+    atlas_of_many: Cache, tmp_path: Path
+) -> None:
+    command, line = Command(atlas_of_many.folder), ("figure", "forest", "-o", str(tmp_path / "a.svg"))
+    done = json.loads(command(*line, "--claim", "C1", "--json").stdout)
+    assert done["command"] == "synergy-tui figure forest --claim C1 -o a.svg"
+    assert "not about a run" in command(*line, "--latest", "--force", code=2).stderr
+    for claim, told in {"C7": "no claim 'C7'", "C2": "an effect of C2"}.items():
+        with pytest.raises(UsageError, match=told):
+            figures.figure(atlas_of_many, "forest", claim=claim)

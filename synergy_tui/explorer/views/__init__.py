@@ -30,6 +30,7 @@ VIEWS = {
     "difficulty": Opening("d", "difficulty", "Change with difficulty?"),
     "claims": Opening("c", "claims", "What this run says about the claims"),
     "compare": Opening("b", "beside", "This run beside another, or its categories", footer=False),
+    "models": Opening("A", "models", "All models and claims: the atlas of cards", footer=False),
     "jobs": Opening("J", "jobs", "What runs and what has run"),
     "sql": Opening("s", "SQL", "Ask the cache"),
 }

@@ -1,0 +1,798 @@
+"""The atlas of models: a row a claims card, a column a claim. Below it stand the cell under the cursor, and what all
+models say together of its claim: the forest with the mean, what effects go with, or all profiles in one plot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Input
+
+from synergy_tui.drawing.lines import CURSOR_COLOUR, Line
+from synergy_tui.drawing.tables import cut, printable
+from synergy_tui.explorer import telling
+from synergy_tui.explorer.cards import FIELDS, fitting, ordered
+from synergy_tui.explorer.keys import Action, bindings, moves
+from synergy_tui.explorer.run import Place
+from synergy_tui.explorer.views.base import Table, View
+from synergy_tui.explorer.widgets.lines import Lines
+from synergy_tui.explorer.widgets.plot import Plot, look_of
+from synergy_tui.terms import CLAIMS, EXPLAINED, HETEROGENEOUS, NOT_SUPPORTED, SUPPORTED
+
+if TYPE_CHECKING:
+    from synergy_tui.analysis.meta import Group, Model, Moderator, Universal
+    from synergy_tui.store.atlas import Atlas, AtlasCard, AtlasClaim
+
+EFFECT, INTERVAL = 7, 23
+"""Columns of a cell with its effect, and with its interval too."""
+
+FACTS = {"size": 6, "family": 10, "tuned": 8, "layers": 6, "weights": 7, "kind": 6, "step": 6, "method": 6, "plan": 20}
+"""Columns that say what a subject is, with their widths; the first that have room are shown."""
+
+ALWAYS = ("size", "family")
+"""Those that are shown even where all cards are alike in them."""
+
+NAME, WIDEST = 12, 40
+"""Fewest and most columns of a subject's name."""
+
+BESIDE = 120
+"""Columns of the view from which what is said of a claim stands beside its forest."""
+
+MANY = 24
+"""Profiles up to which each is a line of its own."""
+
+SHOWN = {"forest": "forest", "said": "what is said", "profiles": "profiles"}
+"""What the panel below shows, and what `o` calls it."""
+
+EMPTY = (
+    "No claims card is in this cache yet. Here each card is a row and each claim a column, and below them stands what "
+    "all models say together of the claim under the cursor: a random-effects mean, how much models differ, what that "
+    "goes with, and whether the organisation is universal (C7).",
+    "A card comes from the claims view: c shows what the run in front lacks, and F5 there makes it. On the command "
+    "line synergy-tui claims --latest does it.",
+    "Cards that were made elsewhere come in with synergy-tui atlas import FILE; synergy-tui atlas export FILE writes "
+    "such a file. Three models make a meta-analysis, eight of three families a verdict on C7.",
+)
+"""What stands in the view before there is a card."""
+
+
+class Judged(NamedTuple):
+    """What the cards shown say of a claim. groups: the largest first; the others are of its first one."""
+
+    claim: str
+    groups: tuple[Group, ...]
+    moderators: tuple[Moderator, ...]
+    universal: Universal | None
+
+
+class ModelsView(View):
+    """The table above, the cell under the cursor, and all models together."""
+
+    ACTIONS = (
+        *moves("models"),
+        Action(
+            "models.open", "enter", "open", "open card", "The claims view of the run that the card is of", footer=True
+        ),
+        Action(
+            "models.shown",
+            "o",
+            "shown",
+            "below",
+            "Below: the forest, what effects go with, or all profiles",
+            footer=True,
+        ),
+        Action(
+            "models.sort",
+            "O",
+            "sort",
+            "sort",
+            "Sort by this column, again for the other direction, again for none",
+            footer=True,
+        ),
+        Action("models.filter", "slash", "filter", "filter", "Only cards that are as asked: family:llama", footer=True),
+        Action("models.leave", "escape", "leave", "all/map", "All cards again; then to the map"),
+    )
+    BINDINGS = bindings(ACTIONS)
+    HELP = (
+        "Rows are the newest claims cards of every subject, of this cache and of files that were imported; columns are "
+        "claims. A cell has the verdict's sign and the effect. Below: each model's effect with its interval, the "
+        "random-effects mean as a diamond, and where another model's effect is expected. Cards of other methods, "
+        "rankings, definitions, unit kinds or measures are not taken together: the largest group is, and the others "
+        "are told. Fewer than three models are a list. / filters by " + ", ".join(FIELDS) + " or words of the "
+        "subject's name: family:llama tuned:base size:<1B C1:supported; what is left is what is taken together. "
+        "O sorts by the column under the cursor, o changes what stands below."
+    )
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="pane", id="models-pane"):
+            field = Input(placeholder="family:llama tuned:base size:<1B C1:supported", id="models-filter", compact=True)
+            field.display = False
+            yield field
+            yield Lines(id="models-table")
+        with Vertical(classes="pane", id="models-cell-pane"):
+            yield Lines(id="models-cell")
+        with Horizontal(id="models-below"):
+            with Vertical(classes="pane", id="models-forest-pane"):
+                yield Lines(id="models-forest")
+                yield Plot(id="models-profiles")
+            with VerticalScroll(classes="pane", id="models-said-pane"):
+                yield Lines(id="models-said")
+
+    def on_mount(self) -> None:
+        self.can_focus = True
+        self._atlas: Atlas | None = None
+        self._read = ""
+        self._profiles: list[Line] | None = None
+        self._asked: tuple[object, ...] = ()
+        self._cards: tuple[AtlasCard, ...] = ()
+        self._wrong = ""
+        self._here = ""
+        self._row, self._first = 0, 0
+        self._column = self._claim = next(iter(CLAIMS))
+        self._facts: tuple[str, ...] = ()
+        self._sort: tuple[str, bool] | None = None
+        self._below = "forest"
+        self._judged: dict[str, Judged] = {}
+        self._forests: dict[tuple[str, int, bool, str | None], tuple[int, list[Text]]] = {}
+
+    def focus_main(self) -> None:
+        self.focus()
+
+    # Reading
+
+    def show(self) -> None:
+        self.noticed()
+        self._draw()
+
+    def noticed(self) -> None:
+        """Reads the atlas where the cache has more or less in it than before."""
+        cache, seen = self.explorer.cache, self.explorer.seen
+        asked = (id(cache), seen.catalogue if seen else 0)
+        if cache is None or asked == self._asked:
+            return
+        self._asked = asked
+
+        def ask() -> tuple[Atlas, str]:
+            from synergy_tui.store import atlas
+
+            found = atlas.read(cache)
+            return found, repr(found)
+
+        self.explorer.in_thread("models", ask, self._there)
+
+    def _there(self, answer: tuple[Atlas, str]) -> None:
+        found, told = answer
+        if told != self._read:  # by its text: NaN is not itself
+            self._atlas, self._read, self._facts = found, told, telling_apart(found.cards)
+            self._choose()
+
+    @property
+    def words(self) -> str:
+        """What cards must have."""
+        return self.query_one(Input).value
+
+    def _choose(self) -> None:
+        """The cards that are shown, in their order; the cursor stays on its card."""
+        every = self._atlas.cards if self._atlas is not None else ()
+        found = fitting(every, self.words)
+        before, self._wrong = {one.entry for one in self._cards}, found.wrong
+        self._cards = ordered(found.cards, *self._sort) if self._sort else found.cards
+        if before != {one.entry for one in self._cards} or not self._judged:
+            self._judged, self._forests, self._profiles = {}, {}, None
+        entries = [one.entry for one in self._cards]
+        self._row = entries.index(self._here) if self._here in entries else min(self._row, max(len(entries) - 1, 0))
+        self._draw()
+
+    def _judge(self) -> None:
+        """Asks what all cards that are shown say of the claim."""
+        claim, cards = self.claim, self._cards
+        if claim in self._judged or not cards:
+            return
+
+        def there(found: Judged) -> None:
+            if cards is self._cards:
+                self._judged[found.claim] = found
+                self._draw_below()
+
+        self.explorer.in_thread("models-judge", lambda: judge(cards, claim), there)
+
+    # What is under the cursor
+
+    @property
+    def claim(self) -> str:
+        """The claim of the column; over what a subject is, the claim that was before."""
+        return self._claim
+
+    @property
+    def _plan(self) -> _Plan:
+        """The columns that there are."""
+        return _Plan.of(self._cards, self._width, self._facts)
+
+    @property
+    def card(self) -> AtlasCard | None:
+        """The card of the row."""
+        return self._cards[self._row] if self._row < len(self._cards) else None
+
+    # Drawing
+
+    @property
+    def _boxed(self) -> bool:
+        """Whether panes have borders on all sides."""
+        return self.screen.has_class("-high") and not self.screen.has_class("-narrow")
+
+    @property
+    def _frame(self) -> int:
+        """Rows that a pane's border takes."""
+        return 2 if self._boxed else 1
+
+    @property
+    def _width(self) -> int:
+        """Columns in a pane over the whole width."""
+        return max((self.size.width or self.app.size.width) - 2 * self._boxed, 20)
+
+    def _draw(self) -> None:
+        there = bool(self._atlas and self._atlas.cards)
+        self.query_one("#models-cell-pane").display = self.query_one("#models-below").display = there
+        if not there:
+            return self._draw_empty()
+        self._place_panes()
+        self._draw_table()
+        self._draw_cell()
+        self._draw_below()
+        self._judge()
+        return None
+
+    def _draw_empty(self) -> None:
+        pane, height = self.query_one("#models-pane"), self.size.height
+        pane.styles.height = "1fr"
+        self.head("#models-pane", "Atlas of models" if self._atlas is None else "Atlas of models: no card yet")
+        lines = telling.paragraphs(EMPTY, self._width - 1, height - self._frame)
+        if self._atlas is None:
+            lines = telling.wrapped(self.explorer.error or "Reading the cards …", self._width)
+        self.query_one("#models-table", Lines).show(lines, self.ink)
+
+    def _place_panes(self) -> None:
+        """The table takes what its rows need, up to a half; the cell a few lines, and the rest is for all together."""
+        height, frame = self.size.height, self._frame
+        field = 1 if self.query_one(Input).display else 0
+        told = 3 if height < 28 else 5 if height < 40 else 7
+        most = max((height - told - frame) // 2 if height < 28 else (height - told - frame) * 2 // 5, frame + 3)
+        self.query_one("#models-pane").styles.height = min(frame + 1 + field + max(len(self._cards), 1), most)
+        self.query_one("#models-cell-pane").styles.height = told + frame
+        self._rows = min(frame + 1 + field + max(len(self._cards), 1), most) - frame - 1 - field
+
+    _rows = 1
+
+    def _draw_table(self) -> None:
+        assert self._atlas is not None
+        count, every = len(self._cards), len(self._atlas.cards)
+        shown = f"{every} cards" if count == every else f"{count} of {every} cards"
+        if self._sort:
+            direction = self.ink.plain("▲" if self._sort[1] else "▼")
+            shown += f" · by {self._sort[0]} {direction}"
+        asked = f" · {self.words}" if self.words and not self.query_one(Input).has_focus else ""
+        plan = self._plan
+        if self._column not in plan.names:
+            self._column = self._claim
+        self.head("#models-pane", cut(f"Atlas of models: {shown}{asked}", self._width - 4), self._legend())
+        lines = [plan.heading(self._column, self._sort, self.ink.dim, self.ink.ascii)]
+        if not count:
+            words = self._wrong or f"No card has {self.words}. Escape shows all."
+            lines += telling.wrapped(printable(words), self._width)[: self._rows]
+        self._first = min(max(self._first, self._row - self._rows + 1), self._row, max(count - self._rows, 0))
+        for place in range(self._first, min(self._first + self._rows, count)):
+            lines.append(self._line(plan, place))
+        self.query_one("#models-table", Lines).show(lines, self.ink)
+
+    def _legend(self) -> str:
+        from synergy_tui.drawing.card import SIGNS
+
+        told = " ".join(f"{sign} {verdict}" for verdict, sign in SIGNS.items())
+        return told if len(told) < self._width - 6 else ""
+
+    def _line(self, plan: _Plan, place: int) -> Text:
+        """A card in one line; the cell under the cursor between edges."""
+        card, here = self._cards[place], place == self._row
+        before, after = self.ink.edges
+        line = Text(("▸" if here else " "), "bold" if here else "")
+        name = set_cell_size(cut(printable(card.subject), plan.name), plan.name)
+        line.append(name, self.ink.cursor if here and self._column == "subject" else "bold" if here else "")
+        for fact, room in plan.facts:
+            at = here and fact == self._column
+            text = set_cell_size(cut(_fact(card, fact), room), room)
+            line.append(" ").append(text, self.ink.cursor if at else self.ink.dim)
+        edge = ""
+        for claim in CLAIMS:
+            at = here and claim == self._column
+            line.append(before if at else edge or " ")
+            found = card.claims.get(claim)
+            text = set_cell_size(cell(found, plan.cell), plan.cell)
+            style = self.ink.cursor if at and self.ink.system is not None else self._colour(found)
+            line.append(text, style)
+            edge = after if at else ""
+        return line.append(edge)
+
+    def _colour(self, claim: AtlasClaim | None) -> Style:
+        verdict = claim.verdict if claim is not None else ""
+        grave, notable = self.ink.levels[:2]
+        known = {SUPPORTED: self.ink.good, NOT_SUPPORTED: grave, EXPLAINED: notable, HETEROGENEOUS: notable}
+        return known.get(verdict, self.ink.dim)
+
+    def _draw_cell(self) -> None:
+        """What the card says of the claim, and what the card is of."""
+        card, claim = self.card, self.claim
+        if card is None:
+            self.head("#models-cell-pane", "")
+            self.query_one("#models-cell", Lines).show([], self.ink)
+            return
+        found = card.claims.get(claim)
+        where = "enter opens it" if card.origin is None else f"from file {printable(card.origin)[:8]}"
+        self.head("#models-cell-pane", telling.whole_words(f"{claim}  {CLAIMS[claim]}", self._width - 4), where)
+        lines = [Text(" ").append(line, self._colour(found)) for line in _wrapped(_says(found), self._width - 2)]
+        rows = self.query_one("#models-cell-pane").styles.height
+        room = int(rows.value if rows is not None else 4) - self._frame
+        what = _wrapped(
+            telling.fitting(_about(card), (room - len(lines)) * (self._width - 8), " · ").strip(), self._width - 2
+        )
+        told = _wrapped(f"Missing: {found.missing}." if found and found.missing else "", self._width - 2)
+        told += _wrapped(printable(found.told) if found else "", self._width - 2)
+        # The subject is told whole; of what the claim was measured by as much as has room.
+        free = max(room - len(lines) - len(what), 0)
+        lines += [Text(f" {line}") for line in _most(told, free, self._width - 2)]
+        lines += [Text(f" {line}", self.ink.dim) for line in what]
+        self.query_one("#models-cell", Lines).show(lines[:room], self.ink)
+
+    @property
+    def _beside(self) -> bool:
+        """Whether what is said stands beside the forest."""
+        return self._width >= BESIDE
+
+    def _draw_below(self) -> None:
+        if not (self._atlas and self._atlas.cards):
+            return
+        forest, plot = self.query_one("#models-forest", Lines), self.query_one("#models-profiles", Plot)
+        plot.display, forest.display = self._below == "profiles", self._below == "forest"
+        self.query_one("#models-forest-pane").display = self._below != "said"
+        found, claim = self._judged.get(self.claim), self.claim
+        following = f"{SHOWN[self._following()]}: o"
+        self._draw_said(found, following)
+        if self._below == "profiles":
+            self._draw_profiles(plot, following)
+        elif self._below == "forest" and found is None:
+            self.head("#models-forest-pane", f"{claim} over all models", following)
+            forest.show(telling.wrapped("Judging …" if self._cards else "No card is shown.", self._width), self.ink)
+        elif self._below == "forest" and found is not None:
+            self._draw_forest(forest, found, following)
+
+    def _draw_said(self, found: Judged | None, following: str) -> None:
+        """What is said of the claim: beside the forest where there is room, else in its place. It scrolls."""
+        side, alone = self.query_one("#models-said-pane"), self._below == "said"
+        side.display = alone or self._beside
+        if not side.display:
+            return
+        width = self._width if alone else self._side
+        side.styles.width = "1fr" if alone else width + 2 * self._boxed
+        lines = self._said(found, width - 2) if found else []
+        more = "tab and ↓ for the rest" if len(lines) > self._room() else ""
+        title = " · ".join(part for part in (f"{self.claim} over all models", more) if part)
+        self.head("#models-said-pane", title, following if alone else "")
+        self.query_one("#models-said", Lines).show(lines, self.ink)
+
+    @property
+    def _side(self) -> int:
+        """Columns in the pane at the side."""
+        return max(self._width * 2 // 5, 40)
+
+    def _room(self) -> int:
+        """Rows in the panes below."""
+        table, told = (self.query_one(f"#models-{name}").styles.height for name in ("pane", "cell-pane"))
+        taken = sum(int(one.value) for one in (table, told) if one is not None)
+        return max(self.size.height - taken - self._frame, 1)
+
+    def _draw_forest(self, forest: Lines, found: Judged, following: str) -> None:
+        """The forest, its rows those around the cursor where all have no room, and below it what is said."""
+        width = self._width
+        if self._beside:
+            width -= self._side + 2 * self._boxed
+        if not found.groups:
+            self.head("#models-forest-pane", f"{found.claim} over all models", following)
+            forest.show(telling.wrapped(f"No card that is shown says anything of {found.claim}.", width), self.ink)
+            return
+        first, room = found.groups[0], self._room()
+        known, lines = self._forest(found, width - 1)
+        title = f"{found.claim} over {len(first.known)} models" if first.result else f"{found.claim}: a list"
+        parts = [] if self._is_in(first) else ["not the card under the cursor"]
+        parts += [*_brief(first), *([] if found.universal is None else [f"C7 {found.universal.verdict}"])]
+        here = self._of_cursor(first)
+        rest = lines[known:]
+        if len(lines) > room:
+            some = max(room - len(rest), 1)
+            begin = min(max((here or 0) - some // 2, 0), max(known - some, 0))
+            parts += [f"{begin + 1} to {begin + some} shown"] if some < known else []
+            rows = list(range(begin, min(begin + some, known)))
+        else:
+            rows = list(range(known))
+        self.head("#models-forest-pane", telling.fitting([title, *parts], width - 4, " · ").strip(), following)
+        out = [self._pointed(lines[row], row == here) for row in rows] + [Text(" ").append_text(one) for one in rest]
+        if not self._beside and len(out) + 1 < room:
+            out += [Text(), *self._said(found, width, room - len(out) - 1)]
+        forest.show(out[:room], self.ink)
+
+    def _pointed(self, line: Text, here: bool) -> Text:
+        return Text("▸" if here else " ", "bold" if here else "").append_text(line)
+
+    def _of_cursor(self, group: Group) -> int | None:
+        """The place of the cursor's card among the rows of a forest."""
+        entries = [one.entry for one in _rows(group)]
+        return entries.index(self.card.entry) if self.card is not None and self.card.entry in entries else None
+
+    def _is_in(self, group: Group) -> bool:
+        """Whether the cursor's card is one of a group."""
+        every = {one.entry for one in (*group.models, *group.random)}
+        return self.card is None or self.card.entry in every
+
+    def _forest(self, found: Judged, width: int) -> tuple[int, list[Text]]:
+        """How many models have a line before the means, and all lines."""
+        from synergy_tui.drawing import forest
+
+        look = look_of(self.ink)
+        key = (found.claim, width, look.ascii, look.system)
+        if key not in self._forests:
+            first = found.groups[0]
+            self._forests[key] = (len(_rows(first)), forest.draw(first, width, look))
+        return self._forests[key]
+
+    def _said(self, found: Judged, width: int, room: int | None = None) -> list[Text]:
+        """Heterogeneity, C7, moderators, and what is left out or kept apart: the first whole sentences that have
+        room."""
+        from synergy_tui.drawing import models
+
+        if not found.groups:
+            return []
+        first, *others = found.groups
+        told = models.heterogeneity(first)
+        told += models.universal(found.universal) if found.universal is not None else []
+        told += [f"Left out: {one}." for one in first.left_out]
+        told += [f"{one.name}: {one.said}{_corrected(one)}." for one in found.moderators]
+        if others:
+            count = sum(len(one.models) + len(one.random) for one in others)
+            what = "card" if count == 1 else "cards"
+            told.append(f"Kept apart: {count} {what} of other methods, rankings, definitions, unit kinds or measures.")
+        told.append(f"Taken together: {first.told}.")
+        lines: list[Text] = []
+        for one in told:
+            more = telling.wrapped(printable(one), width)
+            if room is not None and len(lines) + len(more) > room:
+                break
+            lines += more
+        return lines
+
+    def _draw_profiles(self, plot: Plot, following: str) -> None:
+        """All profiles, and before them that of the card under the cursor."""
+        shown = [one for one in self._cards if len(one.profile) > 1]
+        rankings = ", ".join(sorted({one.ranking for one in shown}))
+        title = f"Profiles of {len(shown)} models: {rankings}, scaled" if shown else "No card has a profile over depth"
+        self.head("#models-forest-pane", title, following)
+        if self._profiles is None:
+            self._profiles = profile_lines(shown)
+        plot.draw(
+            [*self._profiles, *cursor_line(shown, self.card)],
+            self.ink,
+            "",
+            "normalised depth: 0 the first layer, 1 the last",
+        )
+
+    # Keys
+
+    def action_move(self, rows: int, columns: int) -> None:
+        """Another cell; it stops at the edges."""
+        if not self._cards:
+            return
+        self._row = min(max(self._row + rows, 0), len(self._cards) - 1)
+        names = self._plan.names
+        self._go(names[min(max(names.index(self._column) + columns, 0), len(names) - 1)])
+
+    def _go(self, column: str) -> None:
+        self._column, self._claim = column, column if column in CLAIMS else self._claim
+        self._here = self._cards[self._row].entry
+        self._draw()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        self.action_move(1, 0)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        self.action_move(-1, 0)
+
+    @on(events.Click, "#models-table")
+    def _pointed_at(self, event: events.Click) -> None:
+        table = self.query_one("#models-table")
+        row, x = self._first + event.screen_y - table.region.y - 1, event.screen_x - table.region.x
+        plan = self._plan
+        if 0 <= row < len(self._cards):
+            self._row = row
+            self._go(plan.column(x))
+
+    def _following(self) -> str:
+        names = list(SHOWN)
+        return names[(names.index(self._below) + 1) % len(names)]
+
+    def action_shown(self) -> None:
+        """What stands below: the forest, what is said, or all profiles."""
+        self._below = self._following()
+        self._draw_below()
+
+    def action_sort(self) -> None:
+        """By the column under the cursor, then backwards, then by subject again."""
+        by = self._column
+        self._sort = (by, False) if self._sort is None or self._sort[0] != by else None if self._sort[1] else (by, True)
+        self._choose()
+
+    def action_filter(self) -> None:
+        """Into what cards must have."""
+        field = self.query_one(Input)
+        field.display = True
+        field.focus()
+        self._draw()
+
+    @on(Input.Changed)
+    def _narrow(self) -> None:
+        self._choose()
+
+    @on(Input.Submitted)
+    def _to_table(self) -> None:
+        if self._wrong:
+            self.explorer.say(f"{self._wrong[0].upper()}{self._wrong[1:]}.", "error")
+        if not self.words:
+            self.query_one(Input).display = False
+        self.focus_main()
+        self._draw()
+
+    def action_leave(self) -> None:
+        """Shows all cards again; where all are shown, brings the map to the front."""
+        field = self.query_one(Input)
+        if not field.display:
+            self.explorer.to_view("atlas")
+            return
+        field.value = ""
+        field.display = False
+        self.focus_main()
+        self._draw()
+
+    def action_open(self) -> None:
+        """Brings the run of the card to the front, in the claims view; of one that came from elsewhere says so."""
+        card, cache = self.card, self.explorer.cache
+        if card is None or cache is None:
+            self.explorer.say("There is no card to open: c shows what the run in front lacks for one.")
+        elif card.decomposition is None:
+            origin = printable(card.origin or "")[:8]
+            told = f"This card came from a file ({origin}): its run is in the cache in which it was made."
+            self.explorer.say(f"{told} synergy-tui atlas forget {origin} takes such cards out.")
+        else:
+            self.explorer.to_view("claims")
+            self.explorer.open_run(Place(cache, card.decomposition))
+
+    # What can be copied
+
+    def sql(self) -> str:
+        one = "SELECT {0} AS entry, claim, verdict, effect, low, high, level, n, missing FROM {1} WHERE claim = '{2}'"
+        both = (one.format("card", "claims", self.claim), one.format("entry", "atlas_claims", self.claim))
+        return f"{' UNION ALL '.join(both)} ORDER BY effect DESC"
+
+    def command(self) -> str:
+        return (
+            "synergy-tui atlas --profiles" if self._below == "profiles" else f"synergy-tui atlas --claim {self.claim}"
+        )
+
+    def value(self) -> str:
+        card = self.card
+        return f"{self.claim} of {printable(card.subject)}: {_says(card.claims.get(self.claim))}" if card else ""
+
+    def table(self) -> Table:
+        from synergy_tui.drawing import models
+
+        rows = models.rows(self._cards)
+        return (list(rows[0]), [tuple(one.values()) for one in rows]) if rows else ([], [])
+
+    def about(self) -> list[str]:
+        found = self._judged.get(self.claim)
+        told = [line.plain.strip() for line in self._said(found, 10_000)] if found else []
+        return [f"{self.claim}: {CLAIMS[self.claim]}.", *([f"{self.value()}."] if self.card else []), *told]
+
+
+def judge(cards: Sequence[AtlasCard], claim: str) -> Judged:
+    """What cards say together of a claim."""
+    from synergy_tui.analysis import meta
+
+    groups = meta.groups(cards, claim)
+    if not groups:
+        return Judged(claim, (), (), None)
+    moderators = meta.moderators(groups[0]) if groups[0].result is not None else ()
+    return Judged(claim, groups, moderators, meta.universality(groups[0]))
+
+
+def profile_lines(cards: Sequence[AtlasCard]) -> list[Line]:
+    """The profiles as lines; of many models the means of families, in a band that holds all of them."""
+    from synergy_tui.drawing import models
+
+    return models.lines(cards) if len(cards) <= MANY else _of_families(cards)
+
+
+def cursor_line(cards: Sequence[AtlasCard], at: AtlasCard | None) -> list[Line]:
+    """The profile of a card among so many that its own line is not found in the legend."""
+    from synergy_tui.drawing import models
+
+    if at is None or len(at.profile) < 2 or len(cards) <= models.FEW:
+        return []
+    depth, value = ([getattr(point, key) for point in at.profile] for key in ("depth", "value"))
+    return [Line(depth, value, CURSOR_COLOUR, "@", f"@ {printable(at.subject)[:24]}")]
+
+
+def _of_families(cards: Sequence[AtlasCard]) -> list[Line]:
+    import numpy as np
+
+    from synergy_tui.drawing import models
+
+    by: dict[str, list[AtlasCard]] = {}
+    for one in cards:
+        by.setdefault(one.family or "unknown", []).append(one)
+    families = sorted(by, key=lambda name: -len(by[name]))
+    out = []
+    for place, name in enumerate(families[: len(models.COLOURS)]):
+        grid, mean = models.mean_profile(by[name])
+        letter = chr(ord("A") + place)
+        told = f"{letter} {printable(name)[:24]} ({len(by[name])})"
+        out.append(Line(grid, mean, models.COLOURS[place], letter, told, thin=True))
+    grid, mean = models.mean_profile(cards)
+    every = np.array([models.mean_profile([one])[1] for one in cards])
+    low, high = every.min(axis=0), every.max(axis=0)
+    out.append(Line(grid, mean, 252, "Z", f"Z mean of {len(cards)}, and all of them", low, high, band=True))
+    return out
+
+
+class _Plan(NamedTuple):
+    """Columns of the table: of the subject's name, of what is said of it, of a cell."""
+
+    name: int
+    facts: tuple[tuple[str, int], ...]
+    cell: int
+
+    @classmethod
+    def of(cls, cards: Sequence[AtlasCard], width: int, every: Sequence[str]) -> _Plan:
+        """Of so many columns. every: what there is to say of subjects. Intervals stand in cells where everything else
+        has room beside them."""
+        longest = max((cell_len(printable(one.subject)) for one in cards), default=NAME)
+        wanted = min(max(longest, NAME), WIDEST)
+        count = len(CLAIMS)
+        if width >= 2 + wanted + sum(FACTS[one] + 1 for one in every) + count * (INTERVAL + 1):
+            return cls(wanted, tuple((one, FACTS[one]) for one in every), INTERVAL)
+        size = EFFECT if width >= 2 + NAME + count * (EFFECT + 1) else 2
+        left = width - 2 - count * (size + 1)
+        name = min(wanted, max(left, NAME))
+        left -= name
+        facts = []
+        for one in every:
+            if FACTS[one] + 1 > left:
+                break
+            facts.append((one, FACTS[one]))
+            left -= FACTS[one] + 1
+        # What is left over goes to the cells.
+        size += max(min(left // count, 3), 0)
+        return cls(name, tuple(facts), size)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns that the cursor goes to."""
+        return ("subject", *(name for name, _ in self.facts), *CLAIMS)
+
+    def heading(self, column: str, sort: tuple[str, bool] | None, dim: Style, ascii: bool) -> Text:
+        """Names of columns, that of the cursor bold, that of the order with its direction."""
+        down, up = ("v", "^") if ascii else ("▼", "▲")
+        names = [("subject", self.name), *self.facts]
+        line = Text(" ")
+        for place, (name, room) in enumerate([*names, *((one, self.cell) for one in CLAIMS)]):
+            mark = "" if sort is None or sort[0] != name else f" {up if sort[1] else down}"
+            at = name == column
+            line.append(" " * bool(place)).append(set_cell_size(f"{name}{mark}", room), "bold reverse" if at else dim)
+        return line
+
+    def column(self, x: int) -> str:
+        """The column at a place of a line."""
+        end = 1
+        for name, room in (("subject", self.name), *self.facts, *((one, self.cell) for one in CLAIMS)):
+            end += room + 1
+            if x < end:
+                return name
+        return self.names[-1]
+
+
+def telling_apart(cards: Sequence[AtlasCard]) -> tuple[str, ...]:
+    """What there is to say of subjects: columns in which not all are alike."""
+    return tuple(one for one in FACTS if one in ALWAYS or len({_fact(card, one) for card in cards}) > 1)
+
+
+def cell(claim: AtlasClaim | None, room: int) -> str:
+    """The verdict's sign with as much of effect and interval as has room whole."""
+    from synergy_tui.drawing import models
+
+    for how in (models.FULL, models.BRIEF):
+        if cell_len(text := models.cell(claim, how)) <= room:
+            return text
+    short = models.cell(claim, models.ALONE)
+    if claim is None or not math.isfinite(claim.effect):
+        return short
+    rough = f"{short} {claim.effect:.3g}"
+    return rough if "e" not in rough and cell_len(rough) <= room else short
+
+
+def _fact(card: AtlasCard, name: str) -> str:
+    from synergy_tui.drawing import models
+
+    if name == "size":
+        return models.sized(card.parameters)
+    if name == "plan":
+        return models.plan(card)
+    value = getattr(card, "training_step" if name == "step" else name)
+    return "" if value is None else printable(str(value))
+
+
+def _says(claim: AtlasClaim | None) -> str:
+    """A claim's verdict and numbers in words."""
+    from synergy_tui.drawing.card import SIGNS
+
+    if claim is None:
+        return "The card does not have this claim: it was made by an earlier version."
+    told = f"{SIGNS.get(claim.verdict, '○')} {claim.verdict}"
+    if math.isfinite(claim.effect):
+        sign = "" if "×" in claim.measure or "BIC" in claim.measure else "+"
+        told += f" · {printable(claim.measure)} {claim.effect:{sign}.3g}"
+        if math.isfinite(claim.low):
+            told += f" [{claim.low:{sign}.3g}, {claim.high:{sign}.3g}] ({100 * claim.level:.0f} %)"
+    return told + (f" · n {claim.n}" if claim.n is not None else "")
+
+
+def _about(card: AtlasCard) -> list[str]:
+    """What a card is of, in words."""
+    from synergy_tui.drawing import models
+
+    step = f"step {card.training_step}" if card.training_step is not None else ""
+    of = (printable(card.subject), printable(card.family or ""), models.sized(card.parameters), card.tuned or "")
+    shape = (f"{card.layers} layers" if card.layers else "", f"{card.units} {card.kind} units" if card.units else "")
+    how = (f"{card.prompts} prompts" if card.prompts else "", card.ranking, card.definition, f"method {card.method}")
+    return [printable(one) for one in (*of, card.weights, step, *shape, *how, models.plan(card)) if one]
+
+
+def _rows(group: Group) -> list[Model]:
+    """The models of a group in the rows at the top of its forest: those with an interval, or where there is none those
+    with an effect."""
+    return list(group.known) or [one for one in group.models if math.isfinite(one.effect)]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Words in lines of so many columns; signs of two columns count as two."""
+    lines = [line for line in Text(text).wrap(Console(width=width), max(width, 20))] if text else []
+    return [line.plain.rstrip() for line in lines]
+
+
+def _most(lines: Sequence[str], rows: int, width: int) -> list[str]:
+    """So many lines; the last one says where there are others."""
+    if len(lines) <= rows or not rows:
+        return list(lines[:rows])
+    return [*lines[: rows - 1], telling.whole_words(f"{lines[rows - 1]} {lines[rows]}", width)]
+
+
+def _brief(group: Group) -> list[str]:
+    """Heterogeneity in a few signs, or why there is none."""
+    found = group.result
+    return [group.why] if found is None else [f"I² {100 * found.i2:.0f} %", f"τ {found.tau:.2g}"]
+
+
+def _corrected(one: Moderator) -> str:
+    return f"; Holm {one.p_holm:.3f}" if math.isfinite(one.p) else ""
