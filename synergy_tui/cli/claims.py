@@ -93,7 +93,6 @@ def claims(
     C4 redundant units are dispensable
     C5 it is learned
     C6 synergy is efficient, redundancy modular
-<<<<<<< HEAD
     C8 dimension turns in the middle layers
     C9 one structure is alike across words there
 
@@ -102,10 +101,6 @@ def claims(
 
     With --seal, RUN is a subject, and all that will be done with it is written down before there are data. With --plan
     it is done: of a subject, or of the plan's own where none is named, the capture and the card; of a RUN the card.
-=======
-    C8 the dimension of states turns in the middle layers
-    C9 sentences of one structure are most alike there
->>>>>>> part-geo
 
     \b
     Example:  synergy-tui claims --latest --parts surrogates,networks

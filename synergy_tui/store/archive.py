@@ -130,6 +130,8 @@ def _condition(name: str, capture: str, decompositions: tuple[str, ...]) -> str:
     """Which rows of a table belong to a run."""
     listed = ", ".join(f"'{one}'" for one in decompositions)
     keys = {column for column, _, _ in schema.TABLES[name][1]}
+    if "entry" in keys:
+        return "false"  # cards of other caches belong to no run of this one
     if "decomposition" in keys:
         return f"decomposition IN ({listed})"
     if "capture" in keys:

@@ -777,7 +777,7 @@ def _rows(group: Group) -> list[Model]:
 
 def _wrapped(text: str, width: int) -> list[str]:
     """Words in lines of so many columns; signs of two columns count as two."""
-    lines = [line for line in Text(text).wrap(Console(width=width), max(width, 20))] if text else []
+    lines = list(Text(text).wrap(Console(width=width), max(width, 20))) if text else []
     return [line.plain.rstrip() for line in lines]
 
 
