@@ -339,15 +339,14 @@ class ModelsView(View):
         lines = [Text(" ").append(line, self._colour(found)) for line in _wrapped(_says(found), self._width - 2)]
         rows = self.query_one("#models-cell-pane").styles.height
         room = int(rows.value if rows is not None else 4) - self._frame
-        what = _wrapped(
-            telling.fitting(_about(card), (room - len(lines)) * (self._width - 8), " · ").strip(), self._width - 2
-        )
+        what = telling.fitting(_about(card), (room - len(lines)) * (self._width - 8), " · ").strip()
+        facts = _wrapped(what, self._width - 2)
         told = _wrapped(f"Missing: {found.missing}." if found and found.missing else "", self._width - 2)
         told += _wrapped(printable(found.told) if found else "", self._width - 2)
         # The subject is told whole; of what the claim was measured by as much as has room.
-        free = max(room - len(lines) - len(what), 0)
+        free = max(room - len(lines) - len(facts), 0)
         lines += [Text(f" {line}") for line in _most(told, free, self._width - 2)]
-        lines += [Text(f" {line}", self.ink.dim) for line in what]
+        lines += [Text(f" {line}", self.ink.dim) for line in facts]
         self.query_one("#models-cell", Lines).show(lines[:room], self.ink)
 
     @property
@@ -409,7 +408,7 @@ class ModelsView(View):
         first, room = found.groups[0], self._room()
         known, lines = self._forest(found, width - 1)
         title = f"{found.claim} over {len(first.known)} models" if first.result else f"{found.claim}: a list"
-        parts = [] if self._is_in(first) else ["not the card under the cursor"]
+        parts = [] if self._is_in(first) else ["without the card under the cursor"]
         parts += [*_brief(first), *([] if found.universal is None else [f"C7 {found.universal.verdict}"])]
         here = self._of_cursor(first)
         rest = lines[known:]
@@ -777,8 +776,9 @@ def _rows(group: Group) -> list[Model]:
 
 def _wrapped(text: str, width: int) -> list[str]:
     """Words in lines of so many columns; signs of two columns count as two."""
-    lines = list(Text(text).wrap(Console(width=width), max(width, 20))) if text else []
-    return [line.plain.rstrip() for line in lines]
+    if not text:
+        return []
+    return [line.plain.rstrip() for line in Text(text).wrap(Console(width=width), max(width, 20))]
 
 
 def _most(lines: Sequence[str], rows: int, width: int) -> list[str]:
