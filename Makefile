@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TUI := $(BIN)/synergy-tui
 
-.PHONY: demo check test coverage fuzz faults cluster pictures lint lock clean
+.PHONY: demo check test test-long coverage fuzz faults cluster pictures lint lock clean
 
 # Most tests wait for something most of the time: more of them than there are cores.
 SIDE_BY_SIDE := -n 5 --dist worksteal
@@ -20,10 +20,14 @@ demo: $(VENV)/installed
 
 # After every step: lint, types, contracts, and every test that starts no process.
 check: lint
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not worker and not real and not slow"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not worker and not real and not slow and not long"
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not long"
+
+# What takes minutes and is the thorough form of something that other tests try.
+test-long: $(VENV)/installed
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m long
 
 # By room. What runs in workers is counted too.
 coverage: $(VENV)/installed

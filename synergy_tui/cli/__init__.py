@@ -60,7 +60,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "difficulty": ("difficulty", "Follow the organisation of SUBJECT from easy to hard tasks."),
     },
     "Judge": {
-        "claims": ("claims", "Judge what RUN says about claims of the literature, or seal a plan."),
+        "claims": ("claims", "Judge claims of the literature on RUN, or seal a plan."),
         "networks": ("claims", "Measure the networks of synergy and of redundancy in RUN."),
         "geometry": ("geometry", "Measure the dimension and the alignment of each layer's states."),
         "oinfo": ("oinfo", "Measure the O-information of marked heads, or of each layer."),

@@ -66,6 +66,7 @@ class AblateFields(TypedDict, total=False):
     units: Sequence[str]
     seeds: int
     fractions: Sequence[float]
+    stop: str
     ranking: str
     intervention: str
     alpha: float

@@ -96,12 +96,12 @@ def test_f5_asks_and_starts_the_picked_parts_one_after_the_other(made: Path, nob
     async def press(app, pilot):
         await pilot.press("c")
         wanted = plan.claims(Cache.open(made), app.settings.data, ClaimsRequest(decomposition="d6x4")).costs()
-        assert set(wanted) == {"surrogates", "ablation", "networks", "card"}
+        assert set(wanted) == {"surrogates", "ablation", "networks", "geometry", "card"}
         title = lambda: str(app.view.query_one("#claims-pane").border_title)  # noqa: E731
         price = total(wanted.values()).time
         await until_in(app, pilot, lambda: f"F5 makes the picked, {price}" in title(), "the cost")
         await settle(app, pilot)
-        assert "3 of 6 parts missing, 2 cannot be had" in app.plain_screen()
+        assert "4 of 6 parts missing, 2 cannot be had" in app.plain_screen()
         rows = _rows(app)
         assert [row.rstrip()[-3:] == "[x]" for row in rows[:6]] == [True, False, True, True, True, True]
         assert f"needs ablation {wanted['ablation'].brief} " in rows[2]
@@ -110,6 +110,8 @@ def test_f5_asks_and_starts_the_picked_parts_one_after_the_other(made: Path, nob
         await pilot.press("down", "down", "down", "space")
         await settle(app, pilot)
         assert [row.rstrip()[-3:] for row in _rows(app)[2:4]] == ["[ ]", "[ ]"]
+        await pilot.press("down", "down", "down", "space")  # the geometry, from C8
+        await settle(app, pilot)
         price = total([wanted["surrogates"], wanted["networks"], card()]).time
         assert title().endswith(f"F5 makes the picked, {price}")
         await pilot.press("f5")
@@ -144,10 +146,10 @@ def test_a_part_that_is_under_way_is_not_made_twice(made: Path, nobody_works: No
 
     async def press(app, pilot):
         await pilot.press("c")
-        await until_in(app, pilot, lambda: "2 of 6 parts missing, 1 being made" in app.plain_screen(), "the parts")
+        await until_in(app, pilot, lambda: "3 of 6 parts missing, 1 being made" in app.plain_screen(), "the parts")
         assert "networks was started" in app.plain_screen()
         await settle(app, pilot)
-        await pilot.press("space", "down", "down", "space")
+        await pilot.press("space", "down", "down", "space", "down", "down", "down", "down", "space")
         await settle(app, pilot)
         assert app.view.picked == []
         await pilot.press("f5")

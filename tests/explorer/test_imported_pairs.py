@@ -41,6 +41,7 @@ def two_atoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cache.folder
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_every_view_opens_and_every_key_of_it_can_be_pressed(two_atoms: Path) -> None:
     async def look(app, pilot):

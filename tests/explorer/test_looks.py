@@ -21,7 +21,7 @@ QUESTION = "SELECT layer, unit, sts FROM heads WHERE decomposition = 'RUN' ORDER
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("theme", ["dark", pytest.param("light", marks=pytest.mark.long)])
 def test_every_view_looks_as_it_did(cache: Path, size: tuple[int, int], theme: str) -> None:
     seen: dict[str, tuple[str, list[str]]] = {}
 

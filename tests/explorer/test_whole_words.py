@@ -86,7 +86,7 @@ def test_a_cut_word_is_found_and_a_whole_one_is_not() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["long", pytest.param("wide and right-to-left", marks=pytest.mark.long)])
 def test_no_view_cuts_a_word_or_a_number_at_any_size(tmp_path: Path, name: str) -> None:
     cache = Cache.open(tmp_path / "cache")
     text = ("unbelievable ", "12345678901234567890 ", "a ", "\n", "naïve ")

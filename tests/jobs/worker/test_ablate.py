@@ -615,7 +615,8 @@ def test_an_area_is_taken_of_each_prompt_once_and_a_single_fraction_is_the_diver
     by_prompt = [area(fractions, column, 0.25) for column in target.T]
     others = [[area(fractions, column, 0.25) for column in one.T] for one in controls]
     expected = area_test(np.array(by_prompt), np.array(others), 7)
-    np.testing.assert_allclose([*vars(found).values()], [*vars(expected).values()])
+    numbers = [[value for value in vars(one).values() if not isinstance(value, str)] for one in (found, expected)]
+    np.testing.assert_allclose(*numbers)
     whole = importance.area_ratio(np.array([0.3]), target[:1], controls[:, :1], 0.3)
     assert whole.ratio == pytest.approx(target[0].mean() / np.exp(np.median(np.log(controls[:, 0].mean(axis=1)))))
 

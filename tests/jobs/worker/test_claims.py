@@ -114,7 +114,7 @@ def test_the_explorer_makes_the_picked_part_and_judges_anew(command, run, cache)
         await until_in(app, pilot, lambda: app.view._card["card"] != first["card"], "the second card", 180)
         await until_in(app, pilot, lambda: "networks" not in app.view._parts.costs, "the parts")
         assert app.view._card["claims"]["C6"]["effect"] is not None
-        assert set(app.view._parts.costs) == {"surrogates", "controls", "ablation", "ladder"}
+        assert set(app.view._parts.costs) == {"surrogates", "controls", "ablation", "ladder", "geometry"}
 
     drive(look, cache, (120, 36), run)
     kinds = [row["kind"] for row in command.json("jobs", "list")]

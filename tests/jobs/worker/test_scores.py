@@ -227,7 +227,8 @@ def test_an_exported_run_has_them_and_a_deleted_capture_leaves_none(whole: tuple
     assert len(load.ablation(exported, "a1")["comparisons"]) == len(BASELINES)
     assert [one["result"] for one in load.recipe(exported, "s1")] == ["c1", "s1"]
     assert delete(cache, "c1") == {
-        **{"capture": 1, "decomposition": 1, "ladder": 0, "scoring": 2, "ablation": 1, "network": 0, "card": 0}
+        **{"capture": 1, "decomposition": 1, "ladder": 0, "scoring": 2, "ablation": 1, "network": 0, "card": 0},
+        **{"geometry": 0},
     }
     for name in ("capture_scores", "capture_score_prompts", "ablation_comparisons", "ablation_units", "recipes"):
         assert load.rows(cache, f"SELECT * FROM {name}") == []

@@ -64,6 +64,7 @@ def test_two_workers_find_what_one_finds(command: Command, tiny: Path) -> None:
     assert len(set(_made(_job(command, ablations[1])))) == len(_made(_job(command, ablations[1])))
 
 
+@pytest.mark.long
 @pytest.mark.worker
 def test_whoever_works_on_a_job_makes_it_and_takes_the_place_of_a_worker_that_is_gone(
     command: Command, tiny: Path
@@ -126,6 +127,7 @@ def test_the_blocks_of_a_ladders_levels_are_made_by_all(command: Command, tmp_pa
     wide = {"num_attention_heads": 48, "num_key_value_heads": 48, "head_dim": 2, "hidden_size": 96}
     folder = make_tiny(tmp_path / "wide", **wide)
     asked = ("difficulty", str(folder), "--ladder", "word-sorting", "--prompts", "8", "--levels", "2", "--fresh")
+    asked = (*asked, "--batch", "4")  # what shares a batch is rounded with it
     alone, together = (
         command.json(*asked, "--surrogates", "20", "--steps", "24", *more) for more in ((), ("--workers", "2"))
     )

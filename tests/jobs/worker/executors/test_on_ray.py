@@ -20,6 +20,7 @@ pytestmark = pytest.mark.worker
 ASKED = ("--prompts", "6", "--steps", "20", "--batch", "1", "--device", "cpu")
 
 
+@pytest.mark.long
 def test_a_capture_is_the_local_one_though_a_node_is_lost(command: Command, tiny, tmp_path):
     here = command.json("capture", str(tiny), *ASKED)["capture"]
     witness = Witness(tmp_path / "witness")
