@@ -351,7 +351,7 @@ def test_curves_grow_from_the_first_condition_on_also_for_who_comes_back(made: P
     async def watch(app, pilot):
         await pilot.press("a")
         await until_in(app, pilot, lambda: f"{growing.job.id} waits for its turn" in app.plain_screen(), "the queue")
-        assert "conditions on" in _words(app)
+        await until_in(app, pilot, lambda: "conditions on" in _words(app), "what is going to be measured")
         growing.state("running")
         await until_in(app, pilot, lambda: "is loading its subject" in app.plain_screen(), "the start")
         growing.go_on(1)
