@@ -94,7 +94,7 @@ def beside(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     names: tuple[str, ...]
     if rows_ := [one for one in found["ratios"] if one["category"] is None]:
         names = ("removal_order", "control", "ratio", "low", "high")
-        tables["ratio to controls, prompts paired, 95 % interval"] = [
+        tables["ratio to controls, prompts paired, 90 % interval"] = [
             {name: one[name] for name in names} for one in rows_
         ]
     if found["accuracy"]:

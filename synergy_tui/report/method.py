@@ -269,6 +269,8 @@ def _ablated(row: Row) -> list[str]:
     }[row["intervention"]]
     held = "prompts that were not replayed" if row["held_out"] else "all prompts"
     seeds = f" with {counted(row['seeds'], 'set')} of each random control" if row["seeds"] else ""
+    if seeds and row.get("drawn") is not None and row["drawn"] < row["drawn_of"]:
+        seeds = f" with at most{seeds[5:]}, drawn until the verdict was decided ({row['drawn']} of {row['drawn_of']})"
     return [
         f"Units were removed ({how}) in the orders {listed(list(row['orders']))}{seeds}, while the model was given its "
         f"intact responses to {counted(row['prompts'], 'prompt')}; the divergence is KL(intact ‖ ablated) in nats per "

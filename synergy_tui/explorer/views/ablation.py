@@ -149,9 +149,9 @@ class AblationView(View):
         "its result is a second map beside the ranking's, and the score `divergence` on the map (m). `pairs` removes "
         "the strongest pairs together: what that costs beyond each unit alone is held against pairs of the same layers "
         "and costs. A targeted order means nothing alone: random sets and layer-matched sets, which take as many units "
-        "from each layer, are its controls. p is of a one-sided t-test of the log area against the control seeds "
-        "(Student, seeds − 1): synergy-first and marked sets upwards, redundancy-first downwards. Fewer than 20 seeds "
-        "give no verdict."
+        "from each layer, are its controls. p is one-sided and by rank, the place of the order's area among its "
+        "control sets: synergy-first and marked sets upwards, redundancy-first downwards. Fewer than 20 sets give no "
+        "verdict, unless they are drawn until it is decided (stop: decided)."
     )
 
     def compose(self) -> ComposeResult:

@@ -95,7 +95,7 @@ def test_what_is_no_plan_gets_one_line(tmp_path: Path, data: bytes) -> None:
 
 
 def test_a_plan_cannot_permit_or_write_anything() -> None:
-    hostile = {"ablation": {"save": "/tmp/x", "allow_remote_code": True, "decomposition": "other", "seeds": 7}}
+    hostile = {"ablation": {"save": "elsewhere", "allow_remote_code": True, "decomposition": "other", "seeds": 7}}
     found = as_planned(AblateRequest(decomposition="d1"), hostile, "ablation")
     assert (found.save, found.allow_remote_code, found.decomposition, found.seeds) == (None, False, "d1", 7)
     assert {"save", "allow_pickle", "allow_remote_code"} <= NOT_OF_A_PART
