@@ -78,10 +78,14 @@ def test_a_closed_terminal_ends_it_and_its_jobs_go_on(cache: Path, tiny: Path, t
 
 @pytest.mark.worker
 def test_idle_sends_nothing_and_a_move_little(opened: Terminal) -> None:
+    def silent() -> bool:
+        before = opened.sent()
+        time.sleep(3)
+        return opened.sent() == before
+
+    # On a busy machine the last of what is shown at the start comes late; what repaints on a clock is never silent.
+    assert any(silent() for _ in range(10))
     opened.settle(1.5)
-    before = opened.sent()
-    time.sleep(3)
-    assert opened.sent() == before
     for key in "jjllkkhhjl":
         _, count = opened.press(key)
         assert 0 < count < 2048, key
