@@ -21,7 +21,9 @@ thresholds.py what verdicts are decided by, as numbers
 family.py     several tests at once: Holm's correction, and which analysis is the primary one
 claims.py     what was measured → the verdict on each claim; how often it errs: CLAIMS.md
 definitions.py under how many definitions of synergy C1 holds
-meta.py      cards of many models → random effects, moderators, universality; NumPy alone
+meta.py      cards of many models → random effects; NumPy alone
+moderators.py what the effects of many models go with; NumPy alone
+universality.py the effects of many models → the verdict on C7; NumPy alone
 pairing.py   two models on the same prompts → the difference of their contrasts; NumPy alone
 comparison.py runs side by side: differences with intervals, agreement of units; NumPy alone
 """

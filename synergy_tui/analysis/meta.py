@@ -6,8 +6,8 @@ definition, kind of unit and measure are kept apart from others. Of each Group:
 
     models: what each model says, with its weight in the mean; left_out: which cards are not in it, and why
     result: the random-effects Meta, or None and `why`: fewer than three models, or no effect with an interval
-    moderators(group) → depth, size, family, base or instruct, trained or random: one Moderator each
-    universality(group) → C7, as a Universal
+
+What the effects go with is in moderators.py, and the verdict on C7 in universality.py.
 
 `cards` are store.atlas.AtlasCards, or anything with the same fields. Effects are shown as the cards have them; those
 that are ratios (`Group.ratio`) are taken together by their logarithms, and tau is that of logarithms.
@@ -16,16 +16,14 @@ that are ratios (`Group.ratio`) are taken together by their logarithms, and tau 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from synergy_tui.analysis.student import beyond, reach
-from synergy_tui.terms import EXPLAINED, HETEROGENEOUS, INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED
 
 NOTHING = float("nan")
 
@@ -33,11 +31,6 @@ LEVEL, ALPHA = 0.95, 0.05
 
 FEWEST = 3
 """Models without which there is no meta-analysis."""
-
-ENOUGH_FOR_A_MODERATOR = 10
-"""Models that are known in a moderator without which it is described and not tested (Cochrane Handbook, 10.11.5.1)."""
-
-PERMUTATIONS = 999
 
 Card = Any
 """store.atlas.AtlasCard; this room does not know the store."""
@@ -154,7 +147,7 @@ def _group(claim: str, key: tuple[int, str, str, str], measure: str, cards: Sequ
     elif len(known) < FEWEST:
         why = f"{FEWEST} models are needed for a meta-analysis; there are {len(known)}"
     else:
-        result = _meta(known, ratio)
+        result = pooled(known, ratio)
         share = _weights(known, result.tau)
         weights = {one.entry: float(part) for one, part in zip(known, share / share.sum(), strict=True)}
         trained = [replace(one, weight=weights.get(one.entry, NOTHING)) for one in trained]
@@ -171,7 +164,7 @@ def _one_a_subject(cards: Sequence[Card]) -> tuple[list[Card], list[str]]:
     for one in order:
         newest.setdefault((one.subject, one.parameters, one.layers, one.weights, one.training_step), one)
     if len(newest) < len(cards):
-        told.append(f"{_count(len(cards) - len(newest), 'card')} of a subject that has another one")
+        told.append(f"{counted(len(cards) - len(newest), 'card')} of a subject that has another one")
     last: dict[tuple[Any, ...], Card] = {}
     for one in newest.values():
         shape = (one.model_type, one.family, one.parameters, one.layers, one.weights)
@@ -179,11 +172,11 @@ def _one_a_subject(cards: Sequence[Card]) -> tuple[list[Card], list[str]]:
         if key not in last or (one.training_step or 0) > (last[key].training_step or 0):
             last[key] = one
     if len(last) < len(newest):
-        told.append(f"{_count(len(newest) - len(last), 'checkpoint')} before the last of a training")
+        told.append(f"{counted(len(newest) - len(last), 'checkpoint')} before the last of a training")
     return list(last.values()), told
 
 
-def _count(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
     return f"{count} {what}" + ("" if count == 1 else "s")
 
 
@@ -206,16 +199,16 @@ def _model(card: Card, claim: str, ratio: bool) -> Model:
 # Random effects.
 
 
-def _arrays(models: Sequence[Model]) -> tuple[np.ndarray, np.ndarray]:
+def arrays(models: Sequence[Model]) -> tuple[np.ndarray, np.ndarray]:
     return np.array([one.value for one in models]), np.array([one.error for one in models]) ** 2
 
 
 def _weights(models: Sequence[Model], tau: float) -> np.ndarray:
-    return 1 / (_arrays(models)[1] + tau**2)
+    return 1 / (arrays(models)[1] + tau**2)
 
 
-def _meta(models: Sequence[Model], ratio: bool) -> Meta:
-    values, variances = _arrays(models)
+def pooled(models: Sequence[Model], ratio: bool) -> Meta:
+    values, variances = arrays(models)
     shown: Callable[[float], float] = math.exp if ratio else float
     tau2 = paule_mandel(values, variances)
     mean, error, freedom = _mean(values, variances, tau2)
@@ -249,7 +242,7 @@ def paule_mandel(values: np.ndarray, variances: np.ndarray, design: np.ndarray |
         return 0.0
     tau2 = 0.0
     for _ in range(_STEPS):  # Q is convex in τ² and falls: Newton's steps from 0 never go too far
-        weights, left = _residuals(values, variances + tau2, design)
+        weights, left = residuals(values, variances + tau2, design)
         step = (float((weights * left**2).sum()) - expected) / float((weights**2 * left**2).sum())
         tau2 += step
         if step < 1e-12 * tau2:
@@ -263,7 +256,7 @@ Residuals = tuple[np.ndarray, np.ndarray]
 """Weights [k], and what a weighted fit leaves of values [k]."""
 
 
-def _residuals(values: np.ndarray, variances: np.ndarray, design: np.ndarray) -> Residuals:
+def residuals(values: np.ndarray, variances: np.ndarray, design: np.ndarray) -> Residuals:
     weights = 1 / variances
     if design.shape[1] == 1:
         return weights, values - (weights * values).sum() / weights.sum()
@@ -273,7 +266,7 @@ def _residuals(values: np.ndarray, variances: np.ndarray, design: np.ndarray) ->
 
 
 def _q(values: np.ndarray, variances: np.ndarray, design: np.ndarray) -> float:
-    weights, left = _residuals(values, variances, design)
+    weights, left = residuals(values, variances, design)
     return float((weights * left**2).sum())
 
 
@@ -296,12 +289,12 @@ def _without_a_family(models: Sequence[Model], shown: Callable[[float], float]) 
     families = sorted({one.family or one.subject for one in models})
     means = []
     for name in families if len(families) > 1 else ():
-        values, variances = _arrays([one for one in models if (one.family or one.subject) != name])
-        means.append(shown(_mean_alone(values, variances)))
+        values, variances = arrays([one for one in models if (one.family or one.subject) != name])
+        means.append(shown(mean_alone(values, variances)))
     return (min(means), max(means)) if means else (NOTHING, NOTHING)
 
 
-def _mean_alone(values: np.ndarray, variances: np.ndarray) -> float:
+def mean_alone(values: np.ndarray, variances: np.ndarray) -> float:
     weights = 1 / (variances + paule_mandel(values, variances))
     return float((weights * values).sum() / weights.sum())
 
@@ -320,320 +313,3 @@ def chi2_beyond(value: float, freedom: int) -> float:
         total += term
         term *= half / (step + (0.5 if odd else 1.0))
     return min(total, 1.0)
-
-
-# Moderators.
-
-
-@dataclass(frozen=True)
-class Moderator:
-    """What effects go with. name: depth, size, family, tuned or weights. slope: of depth per layer, of size per tenfold
-    number of parameters, with its 95 % interval, of ratios on the log scale; NaN for the others. parts: by value, the
-    number of models and their mean effect with its interval (as effects are shown), NaN for fewer than three. p: by
-    permutation, NaN where it is only described; p_holm: corrected over the moderators of the group. said: what can and
-    what cannot be said."""
-
-    name: str
-    models: int
-    slope: float
-    low: float
-    high: float
-    parts: Mapping[str, tuple[int, float, float, float]]
-    p: float
-    p_holm: float
-    said: str
-
-
-CONTINUOUS: dict[str, tuple[str, Callable[[Model], float]]] = {
-    "depth": ("layer", lambda one: float(one.layers) if one.layers else NOTHING),
-    "size": ("tenfold parameters", lambda one: math.log10(one.parameters) if one.parameters else NOTHING),
-}
-
-CATEGORIES: dict[str, Callable[[Model], str | None]] = {
-    "family": lambda one: one.family,
-    "tuned": lambda one: one.tuned,
-    "weights": lambda one: one.weights,
-}
-
-
-def moderators(group: Group, seed: int = 0) -> tuple[Moderator, ...]:
-    """Each moderator of a group; `weights` alone sees subjects with random weights too. Empty where no model has an
-    effect with an interval."""
-    known = list(group.known)
-    if not known:
-        return ()
-    found = [_continuous(group, name, known, seed) for name in CONTINUOUS]
-    for name in CATEGORIES:
-        more = [one for one in group.random if math.isfinite(one.error)] if name == "weights" else []
-        found.append(_category(group, name, [*known, *more], seed))
-    corrected = holm([one.p for one in found])
-    return tuple(replace(one, p_holm=p) for one, p in zip(found, corrected, strict=True))
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Holm's correction over the p that there are; NaN stays."""
-    there = sorted((one, place) for place, one in enumerate(p) if math.isfinite(one))
-    out, largest = [NOTHING] * len(p), 0.0
-    for rank, (one, place) in enumerate(there):
-        largest = max(largest, min(1.0, one * (len(there) - rank)))
-        out[place] = largest
-    return out
-
-
-def _continuous(group: Group, name: str, models: Sequence[Model], seed: int) -> Moderator:
-    unit, of = CONTINUOUS[name]
-    pairs = [(one, of(one)) for one in models if math.isfinite(of(one))]
-    values, variances = _arrays([one for one, _ in pairs])
-    moderator = np.array([value for _, value in pairs])
-    slope = low = high = p = NOTHING
-    if len(pairs) > 3 and np.ptp(moderator) > 0:
-        slope, low, high = _slope(values, variances, moderator)
-        if len(pairs) >= ENOUGH_FOR_A_MODERATOR:
-            p = _permuted(values, variances, moderator - moderator.mean(), 0, seed)
-    said = _said(len(pairs), p, not len(pairs) or bool(np.ptp(moderator) == 0))
-    if math.isfinite(slope):
-        on = " of the logarithm" if group.ratio else ""
-        said = f"{slope:+.3g}{on} per {unit} [{low:+.3g}, {high:+.3g}]; {said}"
-    return Moderator(name, len(pairs), slope, low, high, {}, p, NOTHING, said)
-
-
-def _slope(values: np.ndarray, variances: np.ndarray, moderator: np.ndarray) -> tuple[float, float, float]:
-    """Meta-regression on one moderator, with the interval by Knapp and Hartung."""
-    design = np.column_stack([np.ones(len(values)), moderator - moderator.mean()])
-    weights = 1 / (variances + paule_mandel(values, variances, design))
-    inverse = np.linalg.inv((design * weights[:, None]).T @ design)
-    fitted = inverse @ (design * weights[:, None]).T @ values
-    freedom = len(values) - 2
-    factor = max(float((weights * (values - design @ fitted) ** 2).sum()) / freedom, 1.0)
-    half = reach(LEVEL, freedom) * math.sqrt(factor * inverse[1, 1])
-    return float(fitted[1]), float(fitted[1] - half), float(fitted[1] + half)
-
-
-def _category(group: Group, name: str, models: Sequence[Model], seed: int) -> Moderator:
-    of = CATEGORIES[name]
-    by: dict[str, list[Model]] = {}
-    for one in models:
-        if (value := of(one)) is not None:
-            by.setdefault(value, []).append(one)
-    known = [one for some in by.values() for one in some]
-    p = NOTHING
-    if len(known) >= ENOUGH_FOR_A_MODERATOR and sum(len(some) > 1 for some in by.values()) > 1:
-        values, variances = _arrays(known)
-        codes = np.array([place for place, some in enumerate(by.values()) for _ in some])
-        p = _permuted(values, variances, codes, len(by), seed)
-    parts = {value: _part(some, group.ratio) for value, some in sorted(by.items())}
-    shown = [f"{value} {_ends(*part[1:])} ({part[0]})" for value, part in parts.items()]
-    said = "" if not parts else f"{', '.join(shown)}; " if len(parts) <= 4 else f"{len(parts)} of them; "
-    return Moderator(name, len(known), *(NOTHING,) * 3, parts, p, NOTHING, said + _said(len(known), p, len(by) < 2))
-
-
-def _part(models: Sequence[Model], ratio: bool) -> tuple[int, float, float, float]:
-    if len(models) >= FEWEST:
-        found = _meta(models, ratio)
-        return len(models), found.effect, found.low, found.high
-    values, variances = _arrays(models)
-    mean = _mean_alone(values, variances)
-    return len(models), math.exp(mean) if ratio else mean, NOTHING, NOTHING
-
-
-def _ends(value: float, low: float, high: float) -> str:
-    return f"{value:.3g}" + (f" [{low:.3g}, {high:.3g}]" if math.isfinite(low) else "")
-
-
-@lru_cache(maxsize=16)
-def _orders(count: int, seed: int) -> np.ndarray:
-    """[1 + PERMUTATIONS, count]: orders of so many models, the one they have first."""
-    same = np.tile(np.arange(count), (PERMUTATIONS, 1))
-    drawn = np.random.default_rng([seed, 22]).permuted(same, axis=1)
-    return np.concatenate([np.arange(count)[None], drawn])
-
-
-def _permuted(values: np.ndarray, variances: np.ndarray, moderator: np.ndarray, categories: int, seed: int) -> float:
-    """p that a moderator [models] explains as much of the weighted scatter as it does, over permutations of it among
-    the models (Higgins and Thompson 2004). It is a number, or the number of one of so many categories. Values keep
-    their weights, with the τ² of no moderator: each permutation is of models that differ by chance."""
-    design = np.ones((len(values), 1))
-    weights, left = _residuals(values, variances + paule_mandel(values, variances), design)
-    permuted, pull = moderator[_orders(len(values), seed)], weights * left
-    if categories:
-        explained = np.zeros(len(permuted))
-        for one in range(categories):
-            inside = (permuted == one).astype(float)
-            explained += (inside @ pull) ** 2 / (inside @ weights)
-    else:
-        centre = permuted @ weights / weights.sum()
-        explained = (permuted @ pull) ** 2 / (permuted**2 @ weights - weights.sum() * centre**2)
-    return float((explained >= explained[0] * (1 - 1e-9)).mean())
-
-
-def _said(models: int, p: float, alike: bool) -> str:
-    if alike:
-        told = "of no model is it known" if not models else f"{_count(models, 'model')}, alike in it"
-        return f"{told}: nothing can be said"
-    if not math.isfinite(p):
-        few = models < ENOUGH_FOR_A_MODERATOR
-        need = f"a test asks for {ENOUGH_FOR_A_MODERATOR}" if few else "a test asks for two of each at least"
-        return f"{_count(models, 'model')}: described, not tested; {need}"
-    missed = math.tanh((NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)) / math.sqrt(models - 3))
-    return (
-        f"{_count(models, 'model')}, permutation p {p:.3f}; models that differ in it differ in other ways too; "
-        f"a correlation below {missed:.2f} would mostly be missed"
-    )
-
-
-# C7: the organisation is universal.
-
-BOUNDS = {"C1": 0.05, "C3": 1.25, "C4": 0.8, "C5": 0.05}
-"""The effect above which, of C4 below which, a model has what the claim says; 0, of ratios 1, for the others. C1 and
-C5: half of the smallest contrast that claims.py takes for one; areas: a quarter more than controls, or its inverse."""
-
-DOWNWARD = ("C4",)
-"""Claims whose effect is below the bound where they hold."""
-
-UNSIDED = ("C8",)
-"""Claims that an effect of either sign may hold for: of them there is no bound, and no verdict."""
-
-MOST, SOME = 0.8, 0.2
-"""The share of models that must have it for *supported*, and that must have it and lack it for *heterogeneous*."""
-
-ENOUGH_MODELS, ENOUGH_FAMILIES = 8, 3
-"""Without which there is no verdict on universality."""
-
-
-@dataclass(frozen=True)
-class Universal:
-    """The verdict on C7 for one claim. bound: the effect that counts as having it. models, families: with an effect and
-    an interval. have, lack: how many of them have it, and lack it, at least, with 95 % confidence each. beyond: the
-    estimated share that has it; share: of a population from which they were drawn at random, at least. by_card: cards
-    by their own verdict. missing: what an inconclusive one lacks. told: the numbers, in words."""
-
-    claim: str
-    verdict: str
-    bound: float
-    models: int
-    families: int
-    have: int
-    lack: int
-    beyond: float
-    share: float
-    by_card: Mapping[str, int]
-    missing: str
-    told: str
-
-
-def universality(group: Group) -> Universal:
-    """C7 over the models of a group.
-
-    *Supported*: with 95 % confidence at least MOST of the models have an effect beyond the bound, the cards' own
-    verdicts contradict in no more than SOME, and at least half of them are supported. *Heterogeneous*: with 95 %
-    confidence each some model has it and some model lacks it, and so do more than SOME by estimate; or the effect is
-    there, and the cards' own verdicts are divided in this way. *Not supported*: some model lacks it, and no more than
-    SOME have it by estimate. *Explained*: at least MOST have the effect, which the cards explain by self-prediction."""
-    models = group.known
-    n, families = len(models), len({one.family or one.subject for one in models})
-    bound = BOUNDS.get(group.claim, 1.0 if group.ratio else 0.0)
-    above = [_p_beyond(one, bound, group.claim, group.ratio) for one in models]
-    # Models that clearly have it would hide those that lack it: they are left out of that test.
-    have, lack = at_least(above), at_least([1 - p for p in above], below=0.5)
-    beyond_ = _calibrated(models, _scaled(bound, group.ratio), group.claim in DOWNWARD)
-    share = drawn_at_least(at_least(above, ALPHA / 2), n)
-    verdicts = [one.verdict for one in models]
-    known: dict[str, Any] = {"claim": group.claim, "bound": bound, "models": n, "families": families}
-    known |= {"have": have, "lack": lack, "beyond": beyond_, "share": share}
-    known |= {"by_card": {name: verdicts.count(name) for name in dict.fromkeys(verdicts)}}
-    verdict, missing = _universal(known)
-    return Universal(verdict=verdict, missing=missing, told=_told(known, group), **known)
-
-
-def _told(known: Mapping[str, Any], group: Group) -> str:
-    n, side = known["models"], "below" if group.claim in DOWNWARD else "above"
-    if not n:
-        return ""
-    told = (
-        f"{known['have']} of {n} models or more are {side} {'×' if group.ratio else ''}{known['bound']:g} and "
-        f"{known['lack']} or more are not, with 95 % confidence each; by estimate {known['beyond']:.0%} are"
-    )
-    if known["have"]:
-        told += f"; were they drawn at random, {known['share']:.0%} of such models or more would be"
-    cards = ", ".join(f"{count} {verdict}" for verdict, count in sorted(known["by_card"].items()))
-    return f"{told}; cards by themselves: {cards}"
-
-
-def _universal(known: Mapping[str, Any]) -> tuple[str, str]:
-    """Verdict, and what is missing."""
-    n, families, have, lack, by_card = (known[name] for name in ("models", "families", "have", "lack", "by_card"))
-    if known["claim"] in UNSIDED:
-        return INCONCLUSIVE, "a claimed side of the effect: a dip and a hump both hold for the claim"
-    lacks = [] if n >= ENOUGH_MODELS else [f"{ENOUGH_MODELS} models with an effect and an interval; there are {n}"]
-    if families < ENOUGH_FAMILIES:
-        lacks.append(f"{ENOUGH_FAMILIES} families; there {'is' if families == 1 else 'are'} {families}")
-    if lacks:
-        return INCONCLUSIVE, ", and ".join(lacks)
-    supported, explained, refuted = (by_card.get(name, 0) for name in (SUPPORTED, EXPLAINED, NOT_SUPPORTED))
-    if have >= MOST * n:
-        if explained + refuted > SOME * n:
-            divided = supported > SOME * n
-            return (HETEROGENEOUS if divided else EXPLAINED if explained > refuted else NOT_SUPPORTED), ""
-        if supported < n / 2:
-            return INCONCLUSIVE, f"cards that support it by themselves: {supported} of {n} do"
-        return SUPPORTED, ""
-    if lack and known["beyond"] <= SOME:
-        return NOT_SUPPORTED, ""
-    if lack and have and known["beyond"] < 1 - SOME:
-        return HETEROGENEOUS, ""
-    return INCONCLUSIVE, (
-        f"more models, or more prompts of each: {have} of {n} are shown to have it and {lack} to lack it; "
-        f"supported asks for {math.ceil(MOST * n)}"
-    )
-
-
-def _calibrated(models: Sequence[Model], bound: float, downward: bool) -> float:
-    """The share of models whose true effect is beyond the bound, by estimates that are drawn to the mean so far that
-    they scatter as true effects do (Mathur and VanderWeele 2020)."""
-    if not models:
-        return NOTHING
-    values, variances = _arrays(models)
-    tau2 = paule_mandel(values, variances)
-    weights = 1 / (variances + tau2)
-    mean = (weights * values).sum() / weights.sum()
-    drawn = mean + np.sqrt(tau2 / (variances + tau2)) * (values - mean)
-    return float(((drawn < bound) if downward else (drawn > bound)).mean())
-
-
-def _scaled(bound: float, ratio: bool) -> float:
-    return math.log(bound) if ratio else bound
-
-
-def _p_beyond(model: Model, bound: float, claim: str, ratio: bool) -> float:
-    """One-sided p that a model's effect is beyond the bound on the claimed side."""
-    distance = (model.value - _scaled(bound, ratio)) / model.error * (-1 if claim in DOWNWARD else 1)
-    two = beyond(abs(distance), model.freedom) / 2 if model.freedom else math.erfc(abs(distance) / math.sqrt(2)) / 2
-    return two if distance > 0 else 1 - two
-
-
-def at_least(p: Sequence[float], alpha: float = ALPHA, below: float = 1.0) -> int:
-    """How many of these hypotheses are false at least, with confidence 1 − α: the largest r so that, for it and for
-    every smaller one, Fisher's combination of all p but the r − 1 smallest rejects (partial conjunction, Benjamini and
-    Heller 2008). They are taken for independent of each other.
-
-    below: p above it are left out and the others divided by it, which keeps the error where p of true hypotheses are
-    uniform or conservative as those of one-sided tests are (conditional p-values, Jaffe et al. 2019)."""
-    ordered = sorted(one / below for one in p if one <= below)
-    logs = [-2 * math.log(max(one, 1e-300)) for one in ordered]
-    for r in range(1, len(ordered) + 1):
-        if chi2_beyond(sum(logs[r - 1 :]), 2 * (len(ordered) - r + 1)) >= alpha:
-            return r - 1
-    return len(ordered)
-
-
-def drawn_at_least(count: int, n: int) -> float:
-    """The least share of a population with which `count` or more of n drawn at random are no rarer than α/2 (Clopper
-    and Pearson); 0 for none."""
-    if not count:
-        return 0.0 if n else NOTHING
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        tail = sum(math.comb(n, k) * middle**k * (1 - middle) ** (n - k) for k in range(count, n + 1))
-        low, high = (middle, high) if tail < ALPHA / 2 else (low, middle)
-    return low

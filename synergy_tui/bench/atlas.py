@@ -18,7 +18,9 @@ import numpy as np
 import pyarrow as pa
 
 from synergy_tui.analysis import meta
+from synergy_tui.analysis.moderators import moderators
 from synergy_tui.analysis.student import reach
+from synergy_tui.analysis.universality import BOUNDS, MOST, universality
 from synergy_tui.store import atlas
 from synergy_tui.store.atlas import AtlasCard, AtlasClaim
 from synergy_tui.store.cache import Cache
@@ -29,7 +31,7 @@ ATLASES = int(os.environ.get("SYNERGY_TUI_BENCH_ATLASES", "1000"))
 
 PROMPTS = 40
 
-BOUND = meta.BOUNDS["C1"]
+BOUND = BOUNDS["C1"]
 
 SIZES, ERRORS = (8, 12, 20), (0.025, 0.05, 0.075)
 """Models of an atlas, and the standard error of each model's contrast."""
@@ -50,7 +52,7 @@ def truths(case: str, models: int, families: np.ndarray, chance: np.random.Gener
         return np.full(models, BOUND)
     if case.startswith("most but one"):
         # One model fewer has it than *supported* asks for, and the others are as near to having it as can be.
-        return np.where(np.arange(models) < np.ceil(meta.MOST * models) - 1, 3.0, BOUND)
+        return np.where(np.arange(models) < np.ceil(MOST * models) - 1, 3.0, BOUND)
     has = chance.permutation(models) < round((1.0 if share is None else share) * models)
     drawn = np.where(has, chance.normal(*TRUE, models), chance.normal(*FALSE, models))
     drawn = drawn + BETWEEN * chance.normal(size=families.max() + 1)[families]
@@ -126,7 +128,7 @@ def card(place: int, family: str, claims: dict[str, AtlasClaim]) -> AtlasCard:
 def of_c7(case: str, models: int, error: float, seed: int) -> str:
     """The verdict on one simulated atlas."""
     cards = simulated(case, models, error, np.random.default_rng([seed, models, round(2000 * error)]))
-    return meta.universality(meta.groups(cards, "C1")[0]).verdict
+    return universality(meta.groups(cards, "C1")[0]).verdict
 
 
 def of_mean(models: int, between: float, seed: int) -> tuple[bool, bool, bool]:
@@ -153,7 +155,7 @@ def of_moderators(models: int, slope: float, seed: int) -> dict[str, bool]:
         ends = _measured(0.3 + slope * np.log10(size) + 0.1 * chance.normal(), 0.07, chance)
         claim = AtlasClaim(SUPPORTED, ends[0], "contrast", *ends[1:], 0.95, PROMPTS, "", "")
         cards.append(card(place, f"family {place // 4}", {"C1": claim}))
-    return {one.name: one.p < meta.ALPHA for one in meta.moderators(meta.groups(cards, "C1")[0], seed)}
+    return {one.name: one.p < meta.ALPHA for one in moderators(meta.groups(cards, "C1")[0], seed)}
 
 
 def make_atlas(cache: Cache, cards: int, layers: int = 24, per_layer: int = 12) -> None:
@@ -216,8 +218,8 @@ def seconds(cards: int = 200) -> dict[str, float]:
         opened = time.perf_counter()
         for claim in CLAIMS:
             for group in meta.groups(found.cards, claim):
-                meta.moderators(group)
-                meta.universality(group)
+                moderators(group)
+                universality(group)
         return {"cards": len(found.cards), "open": opened - began, "judge": time.perf_counter() - opened}
 
 

@@ -133,7 +133,8 @@ def _table(cards: Sequence[AtlasCard]) -> None:
 
 
 def _claim(cards: Sequence[AtlasCard], claim: str) -> None:
-    from synergy_tui.analysis import meta
+    from synergy_tui.analysis import meta, moderators
+    from synergy_tui.analysis.universality import universality
     from synergy_tui.drawing import forest, models
 
     groups = meta.groups(cards, claim)
@@ -147,13 +148,13 @@ def _claim(cards: Sequence[AtlasCard], claim: str) -> None:
     for line in forest.draw(first, width, look_of(screen)):
         screen.print(line, soft_wrap=True)
     click.echo()
-    told = [*models.heterogeneity(first), *models.universal(meta.universality(first))]
+    told = [*models.heterogeneity(first), *models.universal(universality(first))]
     for sentence in [*told, *(f"Left out: {one}." for one in first.left_out)]:
         _wrapped(sentence, width)
-    if moderators := meta.moderators(first):
+    if found := moderators.moderators(first):
         click.echo("\nwhat effects go with, between models")
-        for one in moderators:
-            corrected = f"; corrected for {_tested(moderators)} (Holm) {one.p_holm:.3f}" if one.p == one.p else ""
+        for one in found:
+            corrected = f"; corrected for {_tested(found)} (Holm) {one.p_holm:.3f}" if one.p == one.p else ""
             _wrapped(f"{one.name}: {one.said}{corrected}", width, 2)
     if others:
         click.echo("\nkept apart: cards of another method, ranking, definition, kind of unit or measure")

@@ -16,7 +16,8 @@ from synergy_tui.drawing.tables import printable
 from synergy_tui.terms import CLAIMS, RANKINGS
 
 if TYPE_CHECKING:
-    from synergy_tui.analysis.meta import Group, Meta, Universal
+    from synergy_tui.analysis.meta import Group, Meta
+    from synergy_tui.analysis.universality import Universal
     from synergy_tui.store.atlas import AtlasCard, AtlasClaim
     from synergy_tui.store.atlas_pairs import Pair
 
@@ -100,13 +101,14 @@ def together(cards: Sequence[AtlasCard]) -> list[dict[str, Any]]:
     """A row a claim that some card has: the mean over models, heterogeneity, what another model would show, and C7; of
     the largest group of cards that can be taken together, with how many others there are."""
     from synergy_tui.analysis import meta
+    from synergy_tui.analysis.universality import universality
 
     out = []
     for claim in CLAIMS:
         if not (groups := meta.groups(cards, claim)):
             continue
         first = groups[0]
-        found = meta.universality(first)
+        found = universality(first)
         row: dict[str, Any] = {"claim": claim, "models": len(first.known), "mean": "", "I²": "", "another model": ""}
         row |= {"C7": f"{SIGNS.get(found.verdict, '○')} {found.verdict}", "kept apart": len(groups) - 1 or None}
         if first.result is not None:
@@ -244,15 +246,18 @@ def as_dict(cards: Sequence[AtlasCard], claims: Sequence[str] = tuple(CLAIMS)) -
     found: dict[str, Any] = {}
     for claim in claims:
         if groups := meta.groups(cards, claim):
-            found[claim] = [_group(one, meta) for one in groups]
+            found[claim] = [_group(one) for one in groups]
     return {"cards": [asdict(one) for one in cards], "claims": found}
 
 
-def _group(group: Group, meta: Any) -> dict[str, Any]:
+def _group(group: Group) -> dict[str, Any]:
+    from synergy_tui.analysis.moderators import moderators
+    from synergy_tui.analysis.universality import universality
+
     return asdict(replace(group, result=None)) | {
         "result": None if group.result is None else _result(group.result),
-        "moderators": [asdict(one) for one in meta.moderators(group)],
-        "universality": asdict(meta.universality(group)),
+        "moderators": [asdict(one) for one in moderators(group)],
+        "universality": asdict(universality(group)),
     }
 
 

@@ -15,6 +15,8 @@ selection.py  what all views share: run, score, unit, partner, prompt, marks
 run.py        a run where it is: in a cache, or growing in a job
 ablations.py  an ablation, finished or growing, as the view shows it
 chains.py     jobs that wait for each other, as one row
+cards.py      claims cards, filtered and sorted as the user asked
+model_rows.py those cards as rows, and what they say together
 parts.py      the parts of a claims card that are missing, and their cost
 state.py      last view, selection, unsaved SQL and pinned sets between two starts
 watch.py      the jobs folder and the catalogue → what changed, from a thread

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from synergy_tui.analysis.meta import Group, Universal
+    from synergy_tui.analysis.meta import Group
+    from synergy_tui.analysis.universality import Universal
     from synergy_tui.store.atlas import AtlasCard
 
 ROW = 0.145
@@ -71,6 +72,7 @@ def cards_of(asked: Asked) -> Sequence[AtlasCard]:
 def look_up(asked: Asked) -> Forest:
     """The forest of the claim, by default of C1. Raises UsageError for a claim that no card has with an interval."""
     from synergy_tui.analysis import meta
+    from synergy_tui.analysis.universality import universality
 
     claim = asked.claim or next(iter(CLAIMS))
     if claim not in CLAIMS:
@@ -78,7 +80,7 @@ def look_up(asked: Asked) -> Forest:
     groups = meta.groups(cards_of(asked), claim)
     if not groups or not groups[0].known:
         raise UsageError(f"no card has an effect of {claim} with an interval", "synergy-tui atlas shows what there is")
-    return Forest(claim, groups[0], meta.universality(groups[0]), len(groups) - 1)
+    return Forest(claim, groups[0], universality(groups[0]), len(groups) - 1)
 
 
 def make(asked: Asked, paper: Paper) -> Figure:

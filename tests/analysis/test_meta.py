@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from synergy_tui.analysis import claims, meta, student
+from synergy_tui.analysis import claims, family, meta, student, universality
+from synergy_tui.analysis.moderators import moderators
 from synergy_tui.bench import atlas as made
 from synergy_tui.store.atlas import AtlasCard, AtlasClaim
 from synergy_tui.terms import EXPLAINED, HETEROGENEOUS, INCONCLUSIVE, METHOD, NOT_SUPPORTED, SUPPORTED
@@ -122,21 +123,21 @@ def test_cards_without_an_effect_are_there_and_weigh_nothing():
     assert sum(one.weight for one in found.known) == pytest.approx(1.0)
     assert found.result.models == 3
     (alone,) = meta.groups(more, "C1")
-    assert (alone.result, meta.moderators(alone)) == (None, ())
-    assert meta.universality(alone).verdict == INCONCLUSIVE
+    assert (alone.result, moderators(alone)) == (None, ())
+    assert universality.universality(alone).verdict == INCONCLUSIVE
 
 
 # Moderators.
 
 
 def test_a_moderator_is_described_below_ten_models_and_tested_from_then_on():
-    few = meta.moderators(meta.groups(cards([0.1 * k for k in range(9)]), "C1")[0])
+    few = moderators(meta.groups(cards([0.1 * k for k in range(9)]), "C1")[0])
     assert all(math.isnan(one.p) for one in few)
     assert "described, not tested" in few[0].said
     rising = [
         replace(one, parameters=10 ** (8 + place)) for place, one in enumerate(cards([0.1 * k for k in range(12)]))
     ]
-    found = {one.name: one for one in meta.moderators(meta.groups(rising, "C1")[0])}
+    found = {one.name: one for one in moderators(meta.groups(rising, "C1")[0])}
     assert found["size"].slope == pytest.approx(0.1)
     assert found["size"].low < 0.1 < found["size"].high
     assert found["size"].p == pytest.approx(1 / 1000)
@@ -149,7 +150,7 @@ def test_random_weights_are_a_moderator():
     random = [replace(one, entry=f"r{one.entry}", subject=f"r{one.entry}", weights="random")
               for one in cards([0.0, 0.1, -0.1, 0.0, 0.05, -0.05])]  # fmt: skip
     (group,) = meta.groups([*own, *random], "C1")
-    found = {one.name: one for one in meta.moderators(group)}
+    found = {one.name: one for one in moderators(group)}
     assert found["weights"].parts["random"][1] == pytest.approx(0.0)
     assert found["weights"].p < 0.01
     assert found["depth"].models == 6
@@ -162,34 +163,34 @@ def test_moderators_that_are_none_are_seldom_found():
 
 
 def test_holm_is_as_by_hand():
-    assert meta.holm([0.01, math.nan, 0.04, 0.03])[::2] == pytest.approx([0.03, 0.06])
-    assert meta.holm([0.01, math.nan, 0.04, 0.03])[3] == pytest.approx(0.06)
+    assert family.holm([0.01, math.nan, 0.04, 0.03])[::2] == pytest.approx([0.03, 0.06])
+    assert family.holm([0.01, math.nan, 0.04, 0.03])[3] == pytest.approx(0.06)
 
 
 # C7.
 
 
 def test_the_bound_of_c1_is_half_of_what_a_card_takes_for_a_contrast():
-    assert meta.BOUNDS["C1"] == claims.SMALLEST_CONTRAST / 2
+    assert universality.BOUNDS["C1"] == claims.SMALLEST_CONTRAST / 2
 
 
 def test_at_least_counts_what_is_shown():
-    assert meta.at_least([1e-9] * 8) == 8
-    assert meta.at_least([0.5] * 8) == 0
-    assert meta.at_least([1e-9] * 3 + [0.9] * 5) == 3
+    assert universality.at_least([1e-9] * 8) == 8
+    assert universality.at_least([0.5] * 8) == 0
+    assert universality.at_least([1e-9] * 3 + [0.9] * 5) == 3
     # The last of two: Fisher's combination of one p is that p.
-    assert meta.at_least([1e-9, 0.049]) == 2
-    assert meta.at_least([1e-9, 0.051]) == 1
+    assert universality.at_least([1e-9, 0.049]) == 2
+    assert universality.at_least([1e-9, 0.051]) == 1
     chance = np.random.default_rng(0)
     for below in (1.0, 0.5):
-        wrong = sum(meta.at_least([1e-12, 1e-12, *chance.random(6)], below=below) > 2 for _ in range(1000))
+        wrong = sum(universality.at_least([1e-12, 1e-12, *chance.random(6)], below=below) > 2 for _ in range(1000))
         assert wrong <= 75  # 5 % are allowed; 3.6 standard deviations
 
 
 def test_a_share_of_those_drawn_is_that_of_clopper_and_pearson():
     for count, n in ((3, 8), (8, 8), (19, 20)):
-        assert meta.drawn_at_least(count, n) == pytest.approx(stats.beta.ppf(0.025, count, n - count + 1))
-    assert meta.drawn_at_least(0, 8) == 0
+        assert universality.drawn_at_least(count, n) == pytest.approx(stats.beta.ppf(0.025, count, n - count + 1))
+    assert universality.drawn_at_least(0, 8) == 0
 
 
 @pytest.mark.parametrize("models", [8, 12])
@@ -207,8 +208,8 @@ def test_c7_says_what_is_true_of_an_atlas(models: int):
 
 
 def test_c7_asks_for_models_families_and_the_cards_themselves():
-    def judged(some: list[AtlasCard], claim: str = "C1") -> meta.Universal:
-        return meta.universality(meta.groups(some, claim)[0])
+    def judged(some: list[AtlasCard], claim: str = "C1") -> universality.Universal:
+        return universality.universality(meta.groups(some, claim)[0])
 
     ten = cards([0.6] * 10, 0.05)
     assert judged(ten).verdict == SUPPORTED

@@ -12,7 +12,7 @@ from driving import drive, settle, type_in, until_in
 from synergy_tui.analysis import meta
 from synergy_tui.bench.atlas import card, make_atlas
 from synergy_tui.explorer.cards import fitting, ordered
-from synergy_tui.explorer.views.models import cell, cursor_line, profile_lines
+from synergy_tui.explorer.model_rows import cell, cursor_line, profile_lines
 from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.store import atlas, atlas_files
 from synergy_tui.store.atlas import AtlasClaim, ProfilePoint

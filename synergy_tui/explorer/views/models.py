@@ -3,12 +3,9 @@ models say together of its claim: the forest with the mean, what effects go with
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from rich.cells import cell_len, set_cell_size
-from rich.console import Console
+from rich.cells import set_cell_size
 from rich.style import Style
 from rich.text import Text
 from textual import events, on
@@ -16,11 +13,28 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input
 
-from synergy_tui.drawing.lines import CURSOR_COLOUR, Line
+from synergy_tui.drawing.lines import Line
 from synergy_tui.drawing.tables import cut, printable
 from synergy_tui.explorer import telling
 from synergy_tui.explorer.cards import FIELDS, fitting, ordered
 from synergy_tui.explorer.keys import Action, bindings, moves
+from synergy_tui.explorer.model_rows import (
+    Columns,
+    Judged,
+    about,
+    brief,
+    cell,
+    corrected,
+    cursor_line,
+    fact_of,
+    forest_rows,
+    judge,
+    most,
+    profile_lines,
+    says,
+    telling_apart,
+    wrapped,
+)
 from synergy_tui.explorer.run import Place
 from synergy_tui.explorer.views.base import Table, View
 from synergy_tui.explorer.widgets.lines import Lines
@@ -28,26 +42,11 @@ from synergy_tui.explorer.widgets.plot import Plot, look_of
 from synergy_tui.terms import CLAIMS, EXPLAINED, HETEROGENEOUS, NOT_SUPPORTED, SUPPORTED
 
 if TYPE_CHECKING:
-    from synergy_tui.analysis.meta import Group, Model, Moderator, Universal
+    from synergy_tui.analysis.meta import Group
     from synergy_tui.store.atlas import Atlas, AtlasCard, AtlasClaim
-
-EFFECT, INTERVAL = 7, 23
-"""Columns of a cell with its effect, and with its interval too."""
-
-FACTS = {"size": 6, "family": 10, "tuned": 8, "layers": 6, "weights": 7, "kind": 6, "step": 6, "method": 6, "plan": 20}
-"""Columns that say what a subject is, with their widths; the first that have room are shown."""
-
-ALWAYS = ("size", "family")
-"""Those that are shown even where all cards are alike in them."""
-
-NAME, WIDEST = 12, 40
-"""Fewest and most columns of a subject's name."""
 
 BESIDE = 120
 """Columns of the view from which what is said of a claim stands beside its forest."""
-
-MANY = 24
-"""Profiles up to which each is a line of its own."""
 
 SHOWN = {"forest": "forest", "said": "what is said", "profiles": "profiles"}
 """What the panel below shows, and what `o` calls it."""
@@ -62,15 +61,6 @@ EMPTY = (
     "such a file. Three models make a meta-analysis, eight of three families a verdict on C7.",
 )
 """What stands in the view before there is a card."""
-
-
-class Judged(NamedTuple):
-    """What the cards shown say of a claim. groups: the largest first; the others are of its first one."""
-
-    claim: str
-    groups: tuple[Group, ...]
-    moderators: tuple[Moderator, ...]
-    universal: Universal | None
 
 
 class ModelsView(View):
@@ -212,9 +202,9 @@ class ModelsView(View):
         return self._claim
 
     @property
-    def _plan(self) -> _Plan:
+    def _plan(self) -> Columns:
         """The columns that there are."""
-        return _Plan.of(self._cards, self._width, self._facts)
+        return Columns.of(self._cards, self._width, self._facts)
 
     @property
     def card(self) -> AtlasCard | None:
@@ -298,7 +288,7 @@ class ModelsView(View):
         told = " ".join(f"{sign} {verdict}" for verdict, sign in SIGNS.items())
         return told if len(told) < self._width - 6 else ""
 
-    def _line(self, plan: _Plan, place: int) -> Text:
+    def _line(self, plan: Columns, place: int) -> Text:
         """A card in one line; the cell under the cursor between edges."""
         card, here = self._cards[place], place == self._row
         before, after = self.ink.edges
@@ -307,7 +297,7 @@ class ModelsView(View):
         line.append(name, self.ink.cursor if here and self._column == "subject" else "bold" if here else "")
         for fact, room in plan.facts:
             at = here and fact == self._column
-            text = set_cell_size(cut(_fact(card, fact), room), room)
+            text = set_cell_size(cut(fact_of(card, fact), room), room)
             line.append(" ").append(text, self.ink.cursor if at else self.ink.dim)
         edge = ""
         for claim in CLAIMS:
@@ -336,16 +326,16 @@ class ModelsView(View):
         found = card.claims.get(claim)
         where = "enter opens it" if card.origin is None else f"from file {printable(card.origin)[:8]}"
         self.head("#models-cell-pane", telling.whole_words(f"{claim}  {CLAIMS[claim]}", self._width - 4), where)
-        lines = [Text(" ").append(line, self._colour(found)) for line in _wrapped(_says(found), self._width - 2)]
+        lines = [Text(" ").append(line, self._colour(found)) for line in wrapped(says(found), self._width - 2)]
         rows = self.query_one("#models-cell-pane").styles.height
         room = int(rows.value if rows is not None else 4) - self._frame
-        what = telling.fitting(_about(card), (room - len(lines)) * (self._width - 8), " · ").strip()
-        facts = _wrapped(what, self._width - 2)
-        told = _wrapped(f"Missing: {found.missing}." if found and found.missing else "", self._width - 2)
-        told += _wrapped(printable(found.told) if found else "", self._width - 2)
+        what = telling.fitting(about(card), (room - len(lines)) * (self._width - 8), " · ").strip()
+        facts = wrapped(what, self._width - 2)
+        told = wrapped(f"Missing: {found.missing}." if found and found.missing else "", self._width - 2)
+        told += wrapped(printable(found.told) if found else "", self._width - 2)
         # The subject is told whole; of what the claim was measured by as much as has room.
         free = max(room - len(lines) - len(facts), 0)
-        lines += [Text(f" {line}") for line in _most(told, free, self._width - 2)]
+        lines += [Text(f" {line}") for line in most(told, free, self._width - 2)]
         lines += [Text(f" {line}", self.ink.dim) for line in facts]
         self.query_one("#models-cell", Lines).show(lines[:room], self.ink)
 
@@ -409,7 +399,7 @@ class ModelsView(View):
         known, lines = self._forest(found, width - 1)
         title = f"{found.claim} over {len(first.known)} models" if first.result else f"{found.claim}: a list"
         parts = [] if self._is_in(first) else ["without the card under the cursor"]
-        parts += [*_brief(first), *([] if found.universal is None else [f"C7 {found.universal.verdict}"])]
+        parts += [*brief(first), *([] if found.universal is None else [f"C7 {found.universal.verdict}"])]
         here = self._of_cursor(first)
         rest = lines[known:]
         if len(lines) > room:
@@ -430,7 +420,7 @@ class ModelsView(View):
 
     def _of_cursor(self, group: Group) -> int | None:
         """The place of the cursor's card among the rows of a forest."""
-        entries = [one.entry for one in _rows(group)]
+        entries = [one.entry for one in forest_rows(group)]
         return entries.index(self.card.entry) if self.card is not None and self.card.entry in entries else None
 
     def _is_in(self, group: Group) -> bool:
@@ -446,7 +436,7 @@ class ModelsView(View):
         key = (found.claim, width, look.ascii, look.system)
         if key not in self._forests:
             first = found.groups[0]
-            self._forests[key] = (len(_rows(first)), forest.draw(first, width, look))
+            self._forests[key] = (len(forest_rows(first)), forest.draw(first, width, look))
         return self._forests[key]
 
     def _said(self, found: Judged, width: int, room: int | None = None) -> list[Text]:
@@ -460,7 +450,7 @@ class ModelsView(View):
         told = models.heterogeneity(first)
         told += models.universal(found.universal) if found.universal is not None else []
         told += [f"Left out: {one}." for one in first.left_out]
-        told += [f"{one.name}: {one.said}{_corrected(one)}." for one in found.moderators]
+        told += [f"{one.name}: {one.said}{corrected(one)}." for one in found.moderators]
         if others:
             count = sum(len(one.models) + len(one.random) for one in others)
             what = "card" if count == 1 else "cards"
@@ -592,7 +582,7 @@ class ModelsView(View):
 
     def value(self) -> str:
         card = self.card
-        return f"{self.claim} of {printable(card.subject)}: {_says(card.claims.get(self.claim))}" if card else ""
+        return f"{self.claim} of {printable(card.subject)}: {says(card.claims.get(self.claim))}" if card else ""
 
     def table(self) -> Table:
         from synergy_tui.drawing import models
@@ -604,195 +594,3 @@ class ModelsView(View):
         found = self._judged.get(self.claim)
         told = [line.plain.strip() for line in self._said(found, 10_000)] if found else []
         return [f"{self.claim}: {CLAIMS[self.claim]}.", *([f"{self.value()}."] if self.card else []), *told]
-
-
-def judge(cards: Sequence[AtlasCard], claim: str) -> Judged:
-    """What cards say together of a claim."""
-    from synergy_tui.analysis import meta
-
-    groups = meta.groups(cards, claim)
-    if not groups:
-        return Judged(claim, (), (), None)
-    moderators = meta.moderators(groups[0]) if groups[0].result is not None else ()
-    return Judged(claim, groups, moderators, meta.universality(groups[0]))
-
-
-def profile_lines(cards: Sequence[AtlasCard]) -> list[Line]:
-    """The profiles as lines; of many models the means of families, in a band that holds all of them."""
-    from synergy_tui.drawing import models
-
-    return models.lines(cards) if len(cards) <= MANY else _of_families(cards)
-
-
-def cursor_line(cards: Sequence[AtlasCard], at: AtlasCard | None) -> list[Line]:
-    """The profile of a card among so many that its own line is not found in the legend."""
-    from synergy_tui.drawing import models
-
-    if at is None or len(at.profile) < 2 or len(cards) <= models.FEW:
-        return []
-    depth, value = ([getattr(point, key) for point in at.profile] for key in ("depth", "value"))
-    return [Line(depth, value, CURSOR_COLOUR, "@", f"@ {printable(at.subject)[:24]}")]
-
-
-def _of_families(cards: Sequence[AtlasCard]) -> list[Line]:
-    import numpy as np
-
-    from synergy_tui.drawing import models
-
-    by: dict[str, list[AtlasCard]] = {}
-    for one in cards:
-        by.setdefault(one.family or "unknown", []).append(one)
-    families = sorted(by, key=lambda name: -len(by[name]))
-    out = []
-    for place, name in enumerate(families[: len(models.COLOURS)]):
-        grid, mean = models.mean_profile(by[name])
-        letter = chr(ord("A") + place)
-        told = f"{letter} {printable(name)[:24]} ({len(by[name])})"
-        out.append(Line(grid, mean, models.COLOURS[place], letter, told, thin=True))
-    grid, mean = models.mean_profile(cards)
-    every = np.array([models.mean_profile([one])[1] for one in cards])
-    low, high = every.min(axis=0), every.max(axis=0)
-    out.append(Line(grid, mean, 252, "Z", f"Z mean of {len(cards)}, and all of them", low, high, band=True))
-    return out
-
-
-class _Plan(NamedTuple):
-    """Columns of the table: of the subject's name, of what is said of it, of a cell."""
-
-    name: int
-    facts: tuple[tuple[str, int], ...]
-    cell: int
-
-    @classmethod
-    def of(cls, cards: Sequence[AtlasCard], width: int, every: Sequence[str]) -> _Plan:
-        """Of so many columns. every: what there is to say of subjects. Intervals stand in cells where everything else
-        has room beside them."""
-        longest = max((cell_len(printable(one.subject)) for one in cards), default=NAME)
-        wanted = min(max(longest, NAME), WIDEST)
-        count = len(CLAIMS)
-        if width >= 2 + wanted + sum(FACTS[one] + 1 for one in every) + count * (INTERVAL + 1):
-            return cls(wanted, tuple((one, FACTS[one]) for one in every), INTERVAL)
-        size = EFFECT if width >= 2 + NAME + count * (EFFECT + 1) else 2
-        left = width - 2 - count * (size + 1)
-        name = min(wanted, max(left, NAME))
-        left -= name
-        facts = []
-        for one in every:
-            if FACTS[one] + 1 > left:
-                break
-            facts.append((one, FACTS[one]))
-            left -= FACTS[one] + 1
-        # What is left over goes to the cells.
-        size += max(min(left // count, 3), 0)
-        return cls(name, tuple(facts), size)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Columns that the cursor goes to."""
-        return ("subject", *(name for name, _ in self.facts), *CLAIMS)
-
-    def heading(self, column: str, sort: tuple[str, bool] | None, dim: Style, ascii: bool) -> Text:
-        """Names of columns, that of the cursor bold, that of the order with its direction."""
-        down, up = ("v", "^") if ascii else ("▼", "▲")
-        names = [("subject", self.name), *self.facts]
-        line = Text(" ")
-        for place, (name, room) in enumerate([*names, *((one, self.cell) for one in CLAIMS)]):
-            mark = "" if sort is None or sort[0] != name else f" {up if sort[1] else down}"
-            at = name == column
-            line.append(" " * bool(place)).append(set_cell_size(f"{name}{mark}", room), "bold reverse" if at else dim)
-        return line
-
-    def column(self, x: int) -> str:
-        """The column at a place of a line."""
-        end = 1
-        for name, room in (("subject", self.name), *self.facts, *((one, self.cell) for one in CLAIMS)):
-            end += room + 1
-            if x < end:
-                return name
-        return self.names[-1]
-
-
-def telling_apart(cards: Sequence[AtlasCard]) -> tuple[str, ...]:
-    """What there is to say of subjects: columns in which not all are alike."""
-    return tuple(one for one in FACTS if one in ALWAYS or len({_fact(card, one) for card in cards}) > 1)
-
-
-def cell(claim: AtlasClaim | None, room: int) -> str:
-    """The verdict's sign with as much of effect and interval as has room whole."""
-    from synergy_tui.drawing import models
-
-    for how in (models.FULL, models.BRIEF):
-        if cell_len(text := models.cell(claim, how)) <= room:
-            return text
-    short = models.cell(claim, models.ALONE)
-    if claim is None or not math.isfinite(claim.effect):
-        return short
-    rough = f"{short} {claim.effect:.3g}"
-    return rough if "e" not in rough and cell_len(rough) <= room else short
-
-
-def _fact(card: AtlasCard, name: str) -> str:
-    from synergy_tui.drawing import models
-
-    if name == "size":
-        return models.sized(card.parameters)
-    if name == "plan":
-        return models.plan(card)
-    value = getattr(card, "training_step" if name == "step" else name)
-    return "" if value is None else printable(str(value))
-
-
-def _says(claim: AtlasClaim | None) -> str:
-    """A claim's verdict and numbers in words."""
-    from synergy_tui.drawing.card import SIGNS
-
-    if claim is None:
-        return "The card does not have this claim: it was made by an earlier version."
-    told = f"{SIGNS.get(claim.verdict, '○')} {claim.verdict}"
-    if math.isfinite(claim.effect):
-        sign = "" if "×" in claim.measure or "BIC" in claim.measure else "+"
-        told += f" · {printable(claim.measure)} {claim.effect:{sign}.3g}"
-        if math.isfinite(claim.low):
-            told += f" [{claim.low:{sign}.3g}, {claim.high:{sign}.3g}] ({100 * claim.level:.0f} %)"
-    return told + (f" · n {claim.n}" if claim.n is not None else "")
-
-
-def _about(card: AtlasCard) -> list[str]:
-    """What a card is of, in words."""
-    from synergy_tui.drawing import models
-
-    step = f"step {card.training_step}" if card.training_step is not None else ""
-    of = (printable(card.subject), printable(card.family or ""), models.sized(card.parameters), card.tuned or "")
-    shape = (f"{card.layers} layers" if card.layers else "", f"{card.units} {card.kind} units" if card.units else "")
-    how = (f"{card.prompts} prompts" if card.prompts else "", card.ranking, card.definition, f"method {card.method}")
-    return [printable(one) for one in (*of, card.weights, step, *shape, *how, models.plan(card)) if one]
-
-
-def _rows(group: Group) -> list[Model]:
-    """The models of a group in the rows at the top of its forest: those with an interval, or where there is none those
-    with an effect."""
-    return list(group.known) or [one for one in group.models if math.isfinite(one.effect)]
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    """Words in lines of so many columns; signs of two columns count as two."""
-    if not text:
-        return []
-    return [line.plain.rstrip() for line in Text(text).wrap(Console(width=width), max(width, 20))]
-
-
-def _most(lines: Sequence[str], rows: int, width: int) -> list[str]:
-    """So many lines; the last one says where there are others."""
-    if len(lines) <= rows or not rows:
-        return list(lines[:rows])
-    return [*lines[: rows - 1], telling.whole_words(f"{lines[rows - 1]} {lines[rows]}", width)]
-
-
-def _brief(group: Group) -> list[str]:
-    """Heterogeneity in a few signs, or why there is none."""
-    found = group.result
-    return [group.why] if found is None else [f"I² {100 * found.i2:.0f} %", f"τ {found.tau:.2g}"]
-
-
-def _corrected(one: Moderator) -> str:
-    return f"; Holm {one.p_holm:.3f}" if math.isfinite(one.p) else ""
