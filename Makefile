@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TUI := $(BIN)/synergy-tui
 
-.PHONY: demo check test test-long coverage fuzz faults cluster pictures lint lock clean
+.PHONY: demo check test test-long docs docs-test wheel coverage fuzz faults cluster pictures lint lock clean
 
 # Most tests wait for something most of the time: more of them than there are cores.
 SIDE_BY_SIDE := -n 5 --dist worksteal
@@ -28,6 +28,19 @@ test: $(VENV)/installed
 # What takes minutes and is the thorough form of something that other tests try.
 test-long: $(VENV)/installed
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m long
+
+# The documentation, which `synergy-tui docs` opens and wheels ship. A warning is an error.
+docs: $(VENV)/installed
+	@$(BIN)/python -c "import material" 2>/dev/null || { echo 'make docs needs the docs extra: $(BIN)/python -m pip install ".[docs]"'; exit 1; }
+	DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+
+# The blocks of code in README and docs that take long. The others run in `make test`.
+docs-test: $(VENV)/installed
+	DOCS=long $(BIN)/python -m pytest $(SIDE_BY_SIDE) -o timeout=3600 tests/docs
+
+# A wheel and a source distribution that hold the documentation.
+wheel: docs
+	$(BIN)/python -m build --outdir dist .
 
 # By room. What runs in workers is counted too.
 coverage: $(VENV)/installed

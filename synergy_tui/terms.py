@@ -20,7 +20,8 @@ BASELINE_MEANINGS = {
     "grad-activation": "size of the unit's output times the gradient of the response's log-probability; nats.",
     "attribution": "change of the response's log-probability per token with the output at its mean, first order; nats.",
 }
-"""What else a unit may be judged by, from its attention and from gradients, and what it means: METHOD section 10."""
+"""What else a unit may be judged by, from its attention and from gradients, and what it means: docs/method.md, section
+10."""
 
 BASELINES = tuple(BASELINE_MEANINGS)
 

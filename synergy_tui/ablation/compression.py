@@ -1,5 +1,5 @@
-"""Which units can go together under a budget: greedy, every set measured (METHOD section 5; no sum of single effects
-is believed), and a copy of the model without them."""
+"""Which units can go together under a budget: greedy, every set measured (docs/method.md, section 5; no sum of single
+effects is believed), and a copy of the model without them."""
 
 from __future__ import annotations
 

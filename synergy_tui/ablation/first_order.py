@@ -5,9 +5,8 @@ grad-activation  mean over steps of |z·∂L/∂z|: the effect of setting z to 0
 attribution      mean over steps of (z̄ − z)·∂L/∂z: the change of L per token where z is its mean z̄ at all steps
                  instead; below 0 the unit makes the response likelier
 
-z̄ is the mean over the steps of all prompts; of an expert over those at which it is chosen, as METHOD section 5 has it.
-Attribution is linear in z̄, so that sums over a prompt's steps are enough and no prompt is passed twice.
-"""
+z̄ is the mean over the steps of all prompts; of an expert over those at which it is chosen, as docs/method.md, section
+5 has it. Attribution is linear in z̄, so that sums over a prompt's steps are enough and no prompt is passed twice."""
 
 from __future__ import annotations
 

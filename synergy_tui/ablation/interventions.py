@@ -1,5 +1,5 @@
-"""What is done to a unit that is "removed" (METHOD section 5), as contexts around a forward pass. However a pass ends,
-the subject is what it was.
+"""What is done to a unit that is "removed" (docs/method.md, section 5), as contexts around a forward pass. However a
+pass ends, the subject is what it was.
 
 zero      the unit puts out 0: a head's slice of the output projection's input, a block's output, an expert's share
 mean      it puts out its mean over the response steps of a reference set (an expert: over the steps it was chosen at)

@@ -1,5 +1,5 @@
 """Gaussian noise on the weights by which a unit reads and writes, σ = α times the standard deviation of each slice
-(METHOD section 5). A unit's noise depends on the seed and on the unit alone.
+(docs/method.md, section 5). A unit's noise depends on the seed and on the unit alone.
 
 head       its query rows and its columns of the output projection
 ssm-head   the rows of the mixer's input projection that make its input, and its columns of the output projection

@@ -1,4 +1,5 @@
-"""A ranking → removal orders: targeted ones and the controls that tell a core from its depth (METHOD section 5)."""
+"""A ranking → removal orders: targeted ones and the controls that tell a core from its depth (docs/method.md, section
+5)."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ coincidence.py whether two profiles over layers go together more than profiles s
 geometric_claims.py what was measured of the geometry → the verdicts on C8 and C9
 thresholds.py what verdicts are decided by, as numbers
 family.py     several tests at once: Holm's correction, and which analysis is the primary one
-claims.py     what was measured → the verdict on each claim; how often it errs: CLAIMS.md
+claims.py     what was measured → the verdict on each claim; how often it errs: docs/errors-claims.md
 definitions.py under how many definitions of synergy C1 holds
 meta.py      cards of many models → random effects; NumPy alone
 moderators.py what the effects of many models go with; NumPy alone

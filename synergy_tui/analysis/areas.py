@@ -1,5 +1,5 @@
-"""Divergence curves → areas, the test of a targeted order against controls, and the verdict in one sentence (METHOD
-section 5)."""
+"""Divergence curves → areas, the test of a targeted order against controls, and the verdict in one sentence
+(docs/method.md, section 5)."""
 
 from __future__ import annotations
 

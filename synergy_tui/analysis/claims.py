@@ -1,5 +1,5 @@
-"""What was measured of a run → the verdict on each claim of the literature. One function per claim, beside METHOD
-section 8; how often they are wrong on data whose truth is known is in CLAIMS.md.
+"""What was measured of a run → the verdict on each claim of the literature. One function per claim, beside
+docs/method.md, section 8; how often they are wrong on data whose truth is known is in docs/errors-claims.md.
 
 *Supported* requires that the same test fails on surrogate data put through the same path. *Not supported*: the interval
 excludes the claimed side, or the test fails with enough data. Otherwise *inconclusive*, with what is missing.

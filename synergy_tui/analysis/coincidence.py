@@ -6,7 +6,7 @@ too few to test with. So the null is made of random profiles: Gaussian processes
 estimated from the profile itself, its mean taken out (restricted likelihood). Their kind (exponential: rough; Matérn of
 3/2; squared exponential: smooth), their length and their share of noise cannot be known from one profile: p is the
 largest over all of them that are not much less likely than the likeliest, with either profile held fixed and the other
-drawn. How often it errs is in CLAIMS.md.
+drawn. How often it errs is in docs/errors-claims.md.
 """
 
 from __future__ import annotations

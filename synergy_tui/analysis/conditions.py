@@ -1,5 +1,5 @@
-"""A series → the conditions under which surrogate data are known to mislead, looked for in the data themselves (METHOD
-section 4). NumPy only."""
+"""A series → the conditions under which surrogate data are known to mislead, looked for in the data themselves
+(docs/method.md, section 4). NumPy only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What speaks against reading the map as a finding (METHOD section 4)."""
+"""What speaks against reading the map as a finding (docs/method.md, section 4)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Unit values per prompt of the data and of surrogates → the contrast of every ranking as observed minus surrogate,
-paired by prompt (METHOD sections 4 and 8)."""
+paired by prompt (docs/method.md, sections 4 and 8)."""
 
 from __future__ import annotations
 

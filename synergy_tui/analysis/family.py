@@ -1,5 +1,5 @@
-"""Several analyses of one run as a family (METHOD section 8): the primary one was named before the data were seen and
-stands by itself, the others are exploratory and corrected together. NumPy."""
+"""Several analyses of one run as a family (docs/method.md, section 8): the primary one was named before the data were
+seen and stands by itself, the others are exploratory and corrected together. NumPy."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""What was measured of a residual stream's geometry → the verdicts on C8 and C9, beside METHOD sections 8 and 14.
-Version 2 of arXiv:2603.29735 makes them in place of the transition of version 1. How often they are wrong is in
-CLAIMS.md.
-"""
+"""What was measured of a residual stream's geometry → the verdicts on C8 and C9, beside docs/method.md, sections 8 and
+14. Version 2 of arXiv:2603.29735 makes them in place of the transition of version 1. How often they are wrong is in
+docs/errors-claims.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""States of a residual stream → intrinsic dimension and alignment, layer by layer (METHOD section 14).
+"""States of a residual stream → intrinsic dimension and alignment, layer by layer (docs/method.md, section 14).
 
 The dimension is that of GRIDE (Denti et al. 2022): the ratio μ of the distances to the neighbours 2n and n of a point
 has the density d·(μᵈ − 1)ⁿ⁻¹ / (B(n, n)·μ^(d·(2n − 1) + 1)) where points are locally uniform in d dimensions. At n = 1

@@ -1,5 +1,5 @@
 """Pairs removed together against each unit alone: whether a score of pairs goes with what their joint removal costs
-beyond its parts (METHOD section 5).
+beyond its parts (docs/method.md, section 5).
 
 Known fault: pairs that share a unit are drawn as if they did not. Where a few units are in most pairs, intervals over
 pairs are too narrow.

@@ -1,5 +1,5 @@
 """Order parameters and grades of a ladder → curves with intervals, susceptibility, the trend of accuracy, differences
-between levels, and the verdict in one sentence (METHOD section 6)."""
+between levels, and the verdict in one sentence (docs/method.md, section 6)."""
 
 from __future__ import annotations
 

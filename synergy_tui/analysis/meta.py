@@ -1,5 +1,5 @@
-"""Cards of many models → what they say together about a claim. NumPy alone, so that the faces may use it; METHOD
-section 15, and how often the verdicts err is in CLAIMS.md.
+"""Cards of many models → what they say together about a claim. NumPy alone, so that the faces may use it;
+docs/method.md, section 15, and how often the verdicts err is in docs/errors-claims.md.
 
 groups(cards, claim) → the cards that can be taken together, the largest group first: those of the same method, ranking,
 definition, kind of unit and measure are kept apart from others. Of each Group:

@@ -1,5 +1,5 @@
-"""What the effects of a meta-analysis go with: depth, size, family, base or instruct, trained or random weights; METHOD
-section 15. NumPy alone.
+"""What the effects of a meta-analysis go with: depth, size, family, base or instruct, trained or random weights;
+docs/method.md, section 15. NumPy alone.
 
 moderators(group) → one Moderator each, which says what can and what cannot be said of so many models
 """

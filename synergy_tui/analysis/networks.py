@@ -1,5 +1,5 @@
 """Pair values → weighted graphs at equal densities → efficiency, modularity and clustering, and how synergy differs
-from redundancy in them once surrogate data are taken off (METHOD section 7).
+from redundancy in them once surrogate data are taken off (docs/method.md, section 7).
 
 Distances are SciPy's (three times as fast here as igraph's), communities and clustering igraph's.
 """

@@ -1,5 +1,5 @@
-"""Surrogate moments → z, p and q of pairs and units, and what surrogate data themselves look like (METHOD section 4).
-Tails are counted among all pairs, or all units (tails.py)."""
+"""Surrogate moments → z, p and q of pairs and units, and what surrogate data themselves look like (docs/method.md,
+section 4). Tails are counted among all pairs, or all units (tails.py)."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def null_systems(
 def atoms(
     coefficients: Float[np.ndarray, "count 2 2"], covariance: Float[np.ndarray, "count 2 2"]
 ) -> tuple[Float[np.ndarray, " count"], Float[np.ndarray, " count"], Float[np.ndarray, " count"]]:
-    """(sts, rtr, TDMI) of stationary VAR(1) systems under MMI, by METHOD section 2's closed form, nats."""
+    """(sts, rtr, TDMI) of stationary VAR(1) systems under MMI, by docs/method.md, section 2's closed form, nats."""
     size = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     both = size[:, :, None] * size[:, None, :]
     among = covariance[:, 0, 1] / both[:, 0, 1]

@@ -99,7 +99,7 @@ def of_matrices(matrices: Float[np.ndarray, "sets k k"]) -> Float[np.ndarray, " 
 
 def error(steps: int, k: int) -> float:
     """Mean error of Ω of k units from so many independent Gaussian samples, nats: of the entropies of all, of each and
-    of all but each (Goodman, 1963; METHOD section 2). What is not below cancels."""
+    of all but each (Goodman, 1963; docs/method.md, section 2). What is not below cancels."""
     psi = np.cumsum([0.0, *(_digamma_of_half(steps - one) for one in range(1, k + 1))])
     return float(0.5 * ((k - 2) * psi[k] + k * psi[1] - k * psi[k - 1]))
 

@@ -1,6 +1,6 @@
-"""Unit atoms per prompt of every level of a ladder → order parameters, one value a prompt (METHOD section 6). Where a
-parameter is not a mean over prompts, a prompt's value is a jackknife pseudo-value: their mean is the level's value
-and their spread its sampling variance."""
+"""Unit atoms per prompt of every level of a ladder → order parameters, one value a prompt (docs/method.md, section 6).
+Where a parameter is not a mean over prompts, a prompt's value is a jackknife pseudo-value: their mean is the level's
+value and their spread its sampling variance."""
 
 from __future__ import annotations
 

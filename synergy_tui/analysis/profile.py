@@ -1,4 +1,5 @@
-"""A ranking → layer profile, contrast and curvature (METHOD section 3). Units are in the order of their layers."""
+"""A ranking → layer profile, contrast and curvature (docs/method.md, section 3). Units are in the order of their
+layers."""
 
 from __future__ import annotations
 

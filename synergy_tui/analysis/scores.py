@@ -1,5 +1,5 @@
 """Pair and unit atoms → one value per unit for every score and ranking. A ranking is one function here and one word in
-terms.RANKINGS. Definitions: METHOD section 3, in nats; synergistic units are high."""
+terms.RANKINGS. Definitions: docs/method.md, section 3, in nats; synergistic units are high."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """Control sets drawn in looks until the verdict on an order is decided: when to stop, and what the test says then
-(METHOD section 5). How often it is wrong, and what it saves, is in CLAIMS.md; `bench/sequential.py` counts it.
+(docs/method.md, section 5). How often it is wrong, and what it saves, is in docs/errors-claims.md;
+`bench/sequential.py` counts it.
 
 *Not above its sets* costs no error (curtailment; Besag & Clifford, Biometrika 78, 1991: sequential Monte Carlo
 p-values): once so many sets reach the target that p of the full budget is above UNCLEAR whatever comes, no more are

@@ -44,7 +44,7 @@ it is evidence of absence."""
 
 COINCIDES = 0.02
 """p below which two profiles coincide. Not 0.05: the kinds of random profile that `coincidence` knows are not all there
-are, and with some others a p below 0.05 comes up in 9 of 100 independent pairs (CLAIMS.md)."""
+are, and with some others a p below 0.05 comes up in 9 of 100 independent pairs (docs/errors-claims.md)."""
 
 SMALLEST_ALIGNMENT = 0.1
 """Of C9: an alignment whose interval lies below this is none."""

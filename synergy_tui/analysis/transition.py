@@ -1,5 +1,5 @@
-"""An order parameter's level means → five models, the verdict, d* and its interval (METHOD section 6). All functions
-take many ladders at once, because they are also what the calibration runs."""
+"""An order parameter's level means → five models, the verdict, d* and its interval (docs/method.md, section 6). All
+functions take many ladders at once, because they are also what the calibration runs."""
 
 from __future__ import annotations
 

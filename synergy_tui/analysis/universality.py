@@ -1,4 +1,5 @@
-"""C7, that the organisation is universal, judged over the models of a meta-analysis; METHOD section 15. NumPy alone.
+"""C7, that the organisation is universal, judged over the models of a meta-analysis; docs/method.md, section 15. NumPy
+alone.
 
 universality(group) → a Universal: the verdict for one claim, with how many models have it and lack it
 """
@@ -150,7 +151,7 @@ def at_least(p: Sequence[float], alpha: float = ALPHA, below: float = 1.0) -> in
     Heller 2008). They are taken for independent of each other.
 
     below: p above it are left out and the others divided by it, which keeps the error where p of true hypotheses are
-    uniform or conservative as those of one-sided tests are (conditional p-values, Jaffe et al. 2019)."""
+    uniform or conservative as those of one-sided tests are (conditional p-values; Zhao, Small and Su 2019)."""
     ordered = sorted(one / below for one in p if one <= below)
     logs = [-2 * math.log(max(one, 1e-300)) for one in ordered]
     for r in range(1, len(ordered) + 1):

@@ -1,5 +1,6 @@
 """Atlases whose truth is known: how often C7 errs, whether intervals over models hold what they say, and how long an
-atlas of 200 cards takes. `python -m synergy_tui.bench atlas` prints the counts that analysis/CLAIMS.md shows."""
+atlas of 200 cards takes. `python -m synergy_tui.bench atlas` prints the counts that analysis/docs/errors-claims.md
+shows."""
 
 from __future__ import annotations
 

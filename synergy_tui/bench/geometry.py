@@ -1,5 +1,5 @@
 """How often C8 and C9 are wrong: profiles, states and pairs whose truth is known, through the path a run takes. The
-numbers are in analysis/CLAIMS.md."""
+numbers are in analysis/docs/errors-claims.md."""
 
 from __future__ import annotations
 

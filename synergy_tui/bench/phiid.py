@@ -159,7 +159,8 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def _closed_form(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """[units, units] mean sts and rtr, by METHOD's closed form on whole matrices, prompt by prompt."""
+    """[units, units] mean sts and rtr, by the closed form of docs/method.md, section 2 on whole matrices, prompt by
+    prompt."""
     total = np.zeros((2, series.shape[1], series.shape[1]))
     # A unit with itself is no pair: what comes out on the diagonal is looked at by nobody.
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,5 +1,5 @@
-"""Attention weights and tokens → what the attention pattern of a head does (METHOD section 10). The weights are reduced
-layer by layer as a pass goes on; no more than one layer's are held.
+"""Attention weights and tokens → what the attention pattern of a head does (docs/method.md, section 10). The weights
+are reduced layer by layer as a pass goes on; no more than one layer's are held.
 
 previous-token     mass on the position before
 induction          mass on earlier positions that come right after an earlier occurrence of the current token

@@ -17,6 +17,7 @@ look.py     explore, show, sql, export, doctor, bench
 report.py   report: a run as one page
 serve.py    serve: the explorer in a browser
 completion.py  completion
+docs.py     docs: the documentation that ships with an installation
 man.py      man: the manual page, made of what --help says
 subjects.py subjects list, show, check, pull
 jobs.py     jobs list, show, watch, logs, cancel, pause, resume, clean
@@ -86,6 +87,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("look", "Check this machine, and say what would be better."),
         "bench": ("look", "Measure how fast this machine is."),
         "completion": ("completion", "Print what completes commands in bash, zsh or fish."),
+        "docs": ("docs", "Open the documentation, offline."),
         "man": ("man", "Print the manual page."),
     },
 }

@@ -89,7 +89,7 @@ def ratios(r: Correlations, clear: float) -> tuple[Informations, Array]:
 
 
 def bias(steps: Array) -> Informations:
-    """Mean error of the nine informations of `steps` independent Gaussian samples, nats (METHOD section 2).
+    """Mean error of the nine informations of `steps` independent Gaussian samples, nats (docs/method.md, section 2).
 
     The logarithm of the determinant of a sample covariance of d variables is too small by
     d·ln((n − 1)/2) − Σ ψ((n − k)/2), k = 1 … d, whatever the covariance is (Goodman, 1963). In an information the

@@ -1,5 +1,5 @@
 """A run's settings → the paragraph that a paper needs, with its sources. It says what was done in this run and nothing
-else; METHOD.md defines the words."""
+else; docs/method.md defines the words."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SOURCES = {
     "bias": "Goodman, 1963 (the entropy bias of Gaussian samples).",
     "phyid": "phyid, the reference implementation of Integrated Information Decomposition.",
 }
-"""Those that METHOD.md names."""
+"""Those that docs/method.md names."""
 
 
 @dataclass(frozen=True)

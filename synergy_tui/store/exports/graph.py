@@ -1,5 +1,5 @@
 """The network of synergy or of redundancy as GraphML: the strongest positive pairs, so many that they are a share of
-all pairs, as the measures of `networks` take them (METHOD section 7)."""
+all pairs, as the measures of `networks` take them (docs/method.md, section 7)."""
 
 from __future__ import annotations
 
