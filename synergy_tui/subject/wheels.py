@@ -12,8 +12,8 @@ from synergy_tui.errors import SubjectError
 
 
 def fetch(requirement: str, folder: Path) -> Path:
-    """The wheel of NAME==VERSION in a folder, which is made. Raises SubjectError when it cannot be had. The caller checks
-    whether it is the right one."""
+    """The wheel of NAME==VERSION in a folder, which is made. Raises SubjectError when it cannot be had. Whether it is the
+    right one is for the caller to check."""
     folder.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check"]
     got = subprocess.run(
