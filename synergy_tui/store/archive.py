@@ -89,7 +89,7 @@ def appearing(folder: Path) -> Iterator[Path]:
     Raises UsageError when the folder exists already, CacheError when it cannot be written."""
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UsageError(f"{folder} is there already", "give a folder that is not")
+            raise UsageError(f"{folder} is there already", "give a new folder")
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
             unfinished = Path(scratch) / "run"

@@ -137,7 +137,7 @@ class Run:
         if ranking != NORMALISED:
             return f"{has_none}: no surrogates were drawn", f"synergy-tui decompose {capture} --surrogates 200"
         if (self.row["estimator"], self.row["redundancy"]) == ("gaussian", "mmi"):
-            return f"{has_none}: it was made before there was this ranking", f"synergy-tui renew {run}"
+            return f"{has_none}: it was made before this ranking existed", f"synergy-tui renew {run}"
         return f"{has_none}: its null is of Gaussian atoms under MMI", f"synergy-tui decompose {capture}"
 
 

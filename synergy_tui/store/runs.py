@@ -133,7 +133,7 @@ def by_category(cache: Cache, decomposition: str) -> list[Compared]:
         capture = load.one(cache, "decomposition", decomposition)["capture"]
         raise UsageError(
             f"{decomposition} has {len(contrasts)} categories with two prompts long enough",
-            f"decompose it anew where it is older: synergy-tui decompose {capture}",
+            f"if it is older, decompose it anew: synergy-tui decompose {capture}",
         )
     whole = _one(cache, decomposition, contrasts[0]["ranking"])
     out = []

@@ -69,8 +69,8 @@ def pair_matrix(
     cache: Cache, decomposition: str, atom: str, units: int, numbers: np.ndarray | None = None
 ) -> np.ndarray:
     """[units, units] float32 of an atom in nats, or `excess` or `tdmi`; the row is x, the column y, NaN on the diagonal
-    and for invalid pairs. numbers: the units to include, out of `units`; by default all. Read in pieces, so that the
-    caller never waits long."""
+    and for invalid pairs. numbers: the units to include, out of `units`; by default all. Read in pieces, so that it
+    blocks nothing."""
     count = units if numbers is None else len(numbers)
     out = np.full((count, count), np.nan, np.float32)
     place = None
