@@ -56,7 +56,7 @@ class Selection:
         return True
 
     def enter(self, there: np.ndarray) -> None:
-        """Enters a run that has a unit in these places [places] of its map: selected units that it lacks are
+        """Enters a run that has a unit in these places [places] of its map: a partner and marks that it lacks are
         dropped."""
         known = there.nonzero()[0]
         self.unit = int(known[abs(known - self.unit).argmin()]) if len(known) else 0
