@@ -98,7 +98,7 @@ def _end(score: Score, value: float) -> str:
 
 
 def readout(run: Run, unit: int, name: str, brief: bool = False, width: int | None = None) -> Text:
-    """What is under the cursor, as numbers: never a colour alone. brief: without the content of the unit's panel.
+    """What is under the cursor, as numbers: never only a colour. brief: without the content of the unit's panel.
     width: available columns; parts that do not fit are left out whole."""
     score = run.scores[name]
     value, ends, raw = number(float(score.shown[unit])), "", ""

@@ -168,7 +168,7 @@ def _card(row: dict[str, Any], claims: list[dict[str, Any]], profile: list[dict[
 def _claim(row: dict[str, Any]) -> AtlasClaim:
     measure = row["measure"] or ""
     level = row["level"]
-    if level is None:  # older cards kept no levels and name only one that is not 95 %
+    if level is None:  # older cards kept no level; they name it only if it is not 95 %
         level = 0.9 if "90 %" in measure else 0.95
     effect, low, high = (_number(row[name]) for name in ("effect", "low", "high"))
     return AtlasClaim(
