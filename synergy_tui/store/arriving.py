@@ -342,7 +342,7 @@ def _check_rows(place: Path, con: duckdb.DuckDBPyConnection, found: Mapping[str,
             kind = f" OR json_type({column}) <> 'OBJECT'" if _JSON[column] is dict else ""
             refuse(
                 f"SELECT {column} FROM {name} WHERE {column} IS NOT NULL AND (NOT json_valid({column}){kind})",
-                f"has invalid JSON in {name}.{column}: {{}}",
+                f"has no JSON in {name}.{column}: {{}}",
             )
     every = " UNION ALL ".join(f"SELECT {key} FROM {table}" for key, table in KEYS.items())
     refuse(f"SELECT result FROM recipes WHERE result NOT IN ({every})", "has a recipe of a result that it lacks: {}")
