@@ -1,4 +1,4 @@
-"""The cache: a catalogue in DuckDB, bulk results in Parquet, and views that make one database of both. Speaks Arrow.
+"""The cache: a catalogue in DuckDB, bulk results in Parquet, and views that make one database of both. It speaks Arrow.
 
 tables.py   tables, columns and their comments
 schema.py   the schema's version, views and migrations
