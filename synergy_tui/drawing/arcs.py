@@ -1,5 +1,5 @@
-"""The strongest pairs of a run → arcs between its layers, in characters: layers from left to right, an arc for each two
-of them that strong pairs join, as thick as there are many."""
+"""The strongest pairs of a run → arcs between its layers, in characters: layers from left to right, an arc for every
+two layers joined by strong pairs, thicker for more pairs."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from synergy_tui.drawing.naming import shortened
 from synergy_tui.drawing.tables import printable
 
 THICK = ("┈", "─", "━", "█")
-"""Rows of arcs by how many of the pairs they stand for, the fewest first."""
+"""Signs of arcs by how many pairs they stand for, the fewest first."""
 
 MOST_ROWS = 14
 
 LEAST_NAME = 4
-"""Columns of an arc's foot from which on the name of its layer stands there."""
+"""Fewest columns of an arc's foot that hold the name of its layer."""
 
 FRAME = 4
-"""Rows beside the arcs: the title, pairs inside a layer, the axis, and what was left out."""
+"""Rows beside the arcs: the title, pairs inside a layer, the axis, and the note on omitted arcs."""
 
 Counted = tuple[tuple[int, int], int]
 """The two layers of an arc, and how many pairs it stands for."""
@@ -41,8 +41,8 @@ def draw(
     names: Sequence[str] = (),
 ) -> Text:
     """Arcs above the layers' axis, the widest on top; below it, pairs inside a layer. `pairs`: rows with x_layer,
-    y_layer and value, the strongest first. rows: most of arcs. names: of the layers, where they are groups: they
-    stand at the arcs' feet, or below the axis where there is no room. Without pairs it says so."""
+    y_layer and value, the strongest first. rows: most rows of arcs. names: of the layers, if they are groups; they
+    stand at the arcs' feet, or below the axis if there is no room. Without pairs the text says so."""
     what = "group" if names else "layer"
     if not pairs:
         return Text(f"no pair of {layers} {what}s has {atom} above 0\n")
@@ -99,7 +99,7 @@ def draw(
 
 
 def _fitting(arcs: list[Counted], rows: int) -> list[Counted]:
-    """Of arcs, the most frequent first, those for which there are rows: some share one."""
+    """The arcs that fit into the rows, the most frequent first: some share a row."""
     out: list[Counted] = []
     for one in arcs:
         wider = sorted((arc for arc, _ in [*out, one]), key=lambda arc: (arc[0] - arc[1], arc))
@@ -109,7 +109,7 @@ def _fitting(arcs: list[Counted], rows: int) -> list[Counted]:
 
 
 def _rows(arcs: list[tuple[int, int]]) -> dict[tuple[int, int], int]:
-    """A row for each arc so that no two overlap in one, wide ones first."""
+    """A row for each arc, so that no two arcs overlap in a row, wide ones first."""
     taken: list[list[tuple[int, int]]] = []
     out: dict[tuple[int, int], int] = {}
     for first, last in arcs:
@@ -129,7 +129,7 @@ def _within(count: int, step: int) -> str:
 
 
 def _axis(layers: int, step: int, names: Sequence[str] = ()) -> str:
-    """Numbers of the layers, or as much of their names as keeps them apart."""
+    """Numbers of the layers, or their names, cut so that they stay distinct."""
     if names:
         return "".join(one + " " * (step - cell_len(one)) for one in shortened(names, step - 1)).rstrip()
     every = 1 if step > 2 else 5

@@ -1,4 +1,4 @@
-"""One decomposition as text: the layer × unit map with the layer profile on its rows, what it says, what to doubt."""
+"""One decomposition as text: the layer × unit map with the layer profile on its rows, the reading, the doubts."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _doubts(run: Run) -> list[Doubt]:
 
 
 def title(run: dict[str, Any], sample: bool) -> Text:
-    """Subject, prompts, method and how many prompts count."""
+    """Subject, prompts, method and number of valid prompts."""
     return Text.assemble(
         "sample result · " if sample else "",
         (printable(str(run["name"])), "bold"),
@@ -81,13 +81,13 @@ def earlier(run: dict[str, Any]) -> str:
 
 
 def mark(run: dict[str, Any]) -> str:
-    """The same at the beginning of a pane's title, where it is never cut."""
+    """The same mark for the beginning of a pane's title, where it is never cut."""
     return "earlier method · " if earlier(run) else ""
 
 
 def map_lines(atlas: Atlas, width: int, colours: tuple[str, ...]) -> list[Text]:
-    """The legend, the unit numbers, and a row per layer with its profile; shades where there are no `colours`."""
-    import numpy as np  # 0.1 s that the explorer's first paint does not have
+    """The legend, the unit numbers, and a row per layer with its profile; shades without `colours`."""
+    import numpy as np  # imported late: its 0.1 s would delay the explorer's first paint
 
     layers, units = atlas.values.shape
     named = labels(atlas.run.naming, label_room(width))
@@ -114,12 +114,12 @@ def map_lines(atlas: Atlas, width: int, colours: tuple[str, ...]) -> list[Text]:
 
 
 def label_room(width: int) -> int:
-    """Columns that a name before a row of a map may always take of so many; more where cells and profile leave them."""
+    """Columns out of `width` that a name before a map's row may always take; more if cells and profile leave room."""
     return max(width // 5, 8)
 
 
 def reading(atlas: Atlas) -> list[Text]:
-    """What the profile shows, what it follows, what independent heads would show, what has not been asked yet."""
+    """What the profile shows, what it follows, what independent heads would show, what has not been tested yet."""
     main = atlas.run.contrasts[atlas.ranking]
     compared = _compared(atlas.run)
     if atlas.run.no_contrast:
@@ -153,7 +153,7 @@ def reading(atlas: Atlas) -> list[Text]:
 
 
 def _compared(run: Run) -> tuple[str, str] | None:
-    """The two sides of the contrast, where it is not that of the middle third of layers."""
+    """The two sides of the contrast, if it does not compare the middle third of layers."""
     if not run.row.get("compared"):
         return None
     above, below = run.naming.compared(run.row["compared"])
@@ -161,13 +161,13 @@ def _compared(run: Run) -> tuple[str, str] | None:
 
 
 def what(run: dict[str, Any]) -> str:
-    """What a run's units are called."""
+    """The word for a run's units."""
     kinds = set((run.get("kind") or HEADS[0]).split(","))
     return "heads" if kinds <= set(HEADS) else "units"
 
 
 def _against_surrogates(atlas: Atlas) -> list[str]:
-    """What the nulls say, which of them could not be run, and what the contrast is once surrogates are taken off."""
+    """What the nulls say, which nulls could not be run, and the contrast after the surrogates are subtracted."""
     nulls, run = atlas.run.row.get("nulls") or [], atlas.run.row
     failed = [f"{one['null_name']} could not be run: {one['note']}." for one in atlas.run.null_runs if not one["ran"]]
     if run["estimator"] == IMPORTED:
@@ -198,7 +198,7 @@ def _against_surrogates(atlas: Atlas) -> list[str]:
 
 
 def _over_length(atlas: Atlas) -> str:
-    """The contrast over the length of responses, the surrogates' in brackets."""
+    """The contrast over the length of responses, with the surrogates' contrast in brackets."""
     points = []
     for one in atlas.run.lengths:
         if one["contrast"] is not None:
@@ -241,7 +241,7 @@ def _numbers(units: int, cell: int, margin: int, with_profile: bool) -> Text:
 
 
 def reach_of(profile: Sequence[dict[str, Any]], centre: float) -> float:
-    """How far the farthest mean or end of an interval is from the centre."""
+    """The largest distance of a mean or an interval's end from the centre."""
     ends = [row[name] for row in profile for name in ("value", "low", "high") if row.get(name) is not None]
     return max((abs(one - centre) for one in ends), default=0.0)
 
@@ -272,9 +272,9 @@ def whisker(
     sides: tuple[str, str],
     width: int = PROFILE_WIDTH,
 ) -> Text:
-    """A point on a scale from centre − reach to centre + reach, its interval as a whisker, or a line from the centre
-    where there is none. sides: the styles below and above the centre; where the interval has the centre in it, there is
-    neither. width: of the scale, less the centre's column."""
+    """A point on a scale from centre − reach to centre + reach with its interval as a whisker, or with a line from the
+    centre if it has no interval. sides: the styles below and above the centre; neither is used if the interval contains
+    the centre. width: of the scale, without the centre's column."""
     half = width // 2
 
     def column(one: float) -> int:
@@ -297,11 +297,11 @@ def whisker(
     signs[at] = "●"
     line = Text("".join(signs))
     apart = not low <= centre <= high if low is not None and high is not None else value != centre
-    if apart:  # a colour says on which side it is: none where that is not known
+    if apart:  # a colour shows the side, so there is none if the side is not known
         line.stylize(sides[1] if value >= centre else sides[0], first, last + 1)
     return line
 
 
 def _number(value: float) -> str:
-    """Four columns where they say enough."""
+    """A number in four columns if they suffice."""
     return f"{value:4.2f}" if 0.005 <= abs(value) < 100 or value == 0 else f"{value:.1e}"

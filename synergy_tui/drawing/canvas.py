@@ -1,4 +1,4 @@
-"""What is drawn inside the axes of a plot: cells of two pixels with bands behind and signs over them."""
+"""The drawing inside the axes of a plot: cells of two pixels with bands behind and signs over them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from synergy_tui.drawing.lines import Line, Look, style
 from synergy_tui.drawing.raster import Scale, filled, line, over_columns
 
 NONE, OWN, QUIET, CURSOR = -1, 256, 257, 258
-"""No colour, the terminal's own, and two that depend on it."""
+"""No colour, the terminal's own, and two that depend on the terminal."""
 
 SPACED = 12
 """Columns between the letters of a line whose points are close together."""
@@ -21,11 +21,11 @@ SPACED = 12
 Array = np.ndarray[Any, Any]
 
 BOTH = {True: 241, False: 248}
-"""Where several bands are, by whether the ground is dark."""
+"""Colour of overlapping bands, by whether the background is dark."""
 
 
 class Canvas:
-    """width × height cells. inset: columns left free at either side."""
+    """width × height cells. inset: columns left free at each side."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Canvas:
         return int(self._columns([x])[0])
 
     def row(self, y: float) -> int:
-        """The row of a value, from the top; outside where it is beyond the limits."""
+        """The row of a value, from the top; outside the canvas if the value is beyond the limits."""
         return int(self._pixels([y])[0]) // 2
 
     def _columns(self, xs: Any) -> Array:
@@ -68,7 +68,7 @@ class Canvas:
         return OWN if colour is None else colour
 
     def _points(self, one: Line, *values: Any) -> tuple[Array, list[Array]]:
-        """Columns in order, and values in the same order; what has no place is left out."""
+        """Columns in order, and values in the same order; points without a place are left out."""
         xs = np.asarray(one.xs, float)
         placed = np.flatnonzero(np.isfinite(xs))
         order = placed[np.argsort(xs[placed], kind="stable")]
@@ -77,7 +77,7 @@ class Canvas:
     # Layers, from behind to the front
 
     def band(self, one: Line) -> None:
-        """Fills what lies between the ends of the intervals; where bands overlap there is a colour of neither."""
+        """Fills the area between the ends of the intervals; overlapping bands get a colour of their own."""
         if not one.band or not len(one.low):
             return
         columns, (low, high) = self._points(one, one.low, one.high)
@@ -99,19 +99,19 @@ class Canvas:
         self._bands += covered
 
     def zero(self) -> None:
-        """A quiet rule where 0 is inside."""
+        """A quiet rule at 0, if 0 is inside the limits."""
         if self._reach[0] < 0 < self._reach[1] and self.height > 2:
             self._put((self.row(0.0), slice(None)), "-" if self._look.ascii else "╌", QUIET)
 
     def cursor(self, x: float) -> None:
-        """A rule from top to bottom, seen wherever no line is."""
+        """A rule from top to bottom, visible wherever there is no line."""
         if not self._across.low <= x <= self._across.high:
             return
         self.cursor_at = self.column(x)
         self._put((slice(None), self.cursor_at), "'" if self._look.ascii else "┊", CURSOR)
 
     def line(self, one: Line) -> None:
-        """What joins the points."""
+        """The line that joins the points."""
         if not one.joined or not len(one.ys):
             return
         columns, (ys,) = self._points(one, one.ys)
@@ -127,7 +127,7 @@ class Canvas:
             self._ink[covered] = self._colour(one)
 
     def _rule(self, columns: Array, ys: Array, known: Array, colour: int) -> None:
-        """A thin line: in each column it turns from the row of the column before to its own."""
+        """A thin line: in each column it turns from the previous column's row to its own."""
         cells = self._middle(columns, ys, known)
         before = -2
         for column, cell in enumerate(cells.tolist()):
@@ -145,7 +145,7 @@ class Canvas:
             before = cell
 
     def _middle(self, columns: Array, ys: Array, known: Array) -> Array:
-        """The row of a line in every column: −1 above and `height` below what is shown, less where it has no value."""
+        """The row of a line in every column: −1 above and `height` below the canvas, −2 without a value."""
         places = self._up.places(np.where(known, ys, 0.0))
         least, greatest = over_columns(columns, places, known, self.width)
         middle = (least + greatest) / 2
@@ -154,7 +154,7 @@ class Canvas:
         return np.where(there, np.clip(pixels // 2, -1, self.height), -2)
 
     def bars(self, one: Line) -> None:
-        """Each interval as an upright bar on its point, across at its ends."""
+        """Each interval as a vertical bar on its point, with a crossbar at each end."""
         if one.band or not len(one.low):
             return
         columns, (low, high) = self._points(one, one.low, one.high)
@@ -173,7 +173,7 @@ class Canvas:
                 self._over((ends[seen], there[seen]), sign, colour)
 
     def points(self, one: Line, place: int, lettered: bool) -> None:
-        """A sign where something was measured; on a line that colours do not tell apart, its letter here and there."""
+        """A sign at each measured point; lines that colours do not distinguish get their letter here and there."""
         columns, (ys,) = self._points(one, one.ys)
         known = np.isfinite(ys)
         lettered = lettered and not self._look.ascii
@@ -223,7 +223,7 @@ class Canvas:
         return out
 
     def _style(self, front: int, back: int) -> Style | None:
-        """Of a colour and a ground, each one more than it is."""
+        """The style of a colour and a ground, each stored one higher."""
         front, back = front - 1, back - 1
         fore: int | str | None = {NONE: None, OWN: None, QUIET: "quiet", CURSOR: "cursor"}.get(front, front)
         return style(fore, None if back == NONE else back, self._look) if (fore, back) != (None, NONE) else None

@@ -15,13 +15,13 @@ from synergy_tui.drawing.tables import printable
 from synergy_tui.terms import EXPLAINED, HETEROGENEOUS, INCONCLUSIVE, NOT_JUDGED, NOT_SUPPORTED, SUPPORTED
 
 SURE = 0.05
-"""The p_holm up to which an exploratory claim of a sealed card is called supported without a reserve."""
+"""The largest p_holm at which an exploratory claim of a sealed card counts as supported without reservation."""
 
 Card = dict[str, Any]
 
 
 def title(card: Card) -> str:
-    """What the card is about."""
+    """The title of the card."""
     run = card["run"]
     units = {"head": "heads"}.get(run["kind"], "units")
     parts = [
@@ -34,7 +34,7 @@ def title(card: Card) -> str:
 
 
 def _geometry(run: dict[str, Any], units: str) -> str:
-    """How many units there are in how many layers."""
+    """The numbers of layers and units."""
     layers, per_layer = run["layers"], run["units_per_layer"]
     if (count := run.get("units") or layers * per_layer) == layers * per_layer:
         return f"{layers} × {per_layer} {units}"
@@ -43,7 +43,7 @@ def _geometry(run: dict[str, Any], units: str) -> str:
 
 
 def too_old(card: Card) -> str:
-    """What to think of a card that an earlier version of the method made; empty for others."""
+    """A warning on a card made by an earlier version of the method; empty for others."""
     if not earlier({"method": card["method"] or 1}):
         return ""
     run = card["decomposition"]
@@ -86,7 +86,7 @@ def remake(card: Card) -> str:
 
 
 def sealed(card: Card) -> list[str]:
-    """Whether there was a plan before there were data, and how what was done differs from it."""
+    """Whether a plan existed before the data, and how the analysis differs from it."""
     if not card.get("plan_hash"):
         return ["no plan was sealed: every claim is judged at its own level, and nothing is corrected for their number"]
     own = [name for name, claim in card["claims"].items() if claim.get("role") == "primary"]
@@ -100,7 +100,7 @@ def sealed(card: Card) -> list[str]:
 
 
 def _sealed_at(card: Card) -> str:
-    """When the plan was sealed, as it says."""
+    """When the plan was sealed, as the plan states."""
     plan = card.get("plan")
     if isinstance(plan, str):
         try:
@@ -111,12 +111,12 @@ def _sealed_at(card: Card) -> str:
 
 
 def sources(claim: Card) -> str:
-    """Where a claim is made, with its version; empty on cards of earlier versions."""
+    """The sources of a claim, with their versions; empty on cards of earlier versions."""
     return ", ".join(claim.get("source") or ())
 
 
 def group(name: str) -> str:
-    """What stands above a claim that begins the claims of another version of the source; empty for others."""
+    """The heading above the first claim of another version of the source; empty for others."""
     return GROUPS.get(name, "")
 
 
@@ -125,7 +125,7 @@ GROUPS = {"C8": "arXiv:2603.29735v2 has these in place of C2"}
 
 
 def reserve(claim: Card) -> str:
-    """What is said behind a verdict of an exploratory analysis; empty for others."""
+    """The note behind the verdict of an exploratory analysis; empty for others."""
     if claim.get("role") != "exploratory":
         return ""
     if claim["verdict"] != SUPPORTED:
@@ -135,14 +135,14 @@ def reserve(claim: Card) -> str:
 
 
 def sure(claim: Card) -> bool:
-    """Whether a supported claim may be called so without a reserve: it is primary, no plan was sealed, or it stands
-    after its correction."""
+    """Whether a supported claim needs no reservation: it is primary, no plan was sealed, or it remains after
+    correction."""
     corrected = claim.get("p_holm")
     return claim.get("role") != "exploratory" or (corrected is not None and corrected <= SURE)
 
 
 SIGNS = {SUPPORTED: "●", EXPLAINED: "◐", HETEROGENEOUS: "◑", NOT_SUPPORTED: "✖", INCONCLUSIVE: "○"}
-"""Signs of the verdicts: they are told without colour too."""
+"""Signs of the verdicts, which work without colour too."""
 
 
 def verdict(claim: Card, short: bool = False) -> str:
@@ -158,7 +158,7 @@ def verdict(claim: Card, short: bool = False) -> str:
 
 
 def colour(claim: Card) -> str:
-    """Of a verdict."""
+    """The colour of a verdict."""
     if claim["verdict"] == SUPPORTED and not sure(claim):
         return "yellow"
     return {SUPPORTED: "green", EXPLAINED: "yellow", INCONCLUSIVE: "dim"}.get(claim["verdict"], "red")
@@ -195,7 +195,7 @@ def missing(claim: Card) -> str:
 
 
 def effect(claim: Card, brief: bool = False) -> str:
-    """The effect with its interval and what it is over; empty where it was not measured. brief: without these."""
+    """The effect with its interval and its sample; empty if it was not measured. brief: only the effect."""
     if claim["effect"] is None:
         return ""
     sign = _sign(claim)
@@ -208,13 +208,13 @@ def effect(claim: Card, brief: bool = False) -> str:
 
 
 def _sign(claim: Card) -> str:
-    """How a number's format says whether it is above 0: of a ratio and of a ΔBIC that says nothing."""
+    """The sign option of a number's format; for a ratio and a ΔBIC the sign says nothing."""
     return "" if "×" in claim["measure"] or "BIC" in claim["measure"] else "+"
 
 
 def definitions(claim: Card) -> str:
-    """Under how many definitions of synergy it is supported, which these are, and what was not measured; empty where
-    nothing was, and on cards of earlier versions."""
+    """Under how many and which definitions of synergy the claim is supported, and what was not measured; empty if
+    nothing was measured, and on cards of earlier versions."""
     of = claim.get("definitions") or ()
     if not of:
         return ""
@@ -235,7 +235,7 @@ def _by_atoms(names: list[str]) -> list[str]:
 
 
 def holds(claim: Card) -> str:
-    """Under how many rankings it is supported."""
+    """Under how many rankings the claim is supported."""
     return f"holds under {len(claim['holds_under'])} of {len(claim['of'])}" if claim["of"] else ""
 
 
@@ -274,13 +274,13 @@ def as_markdown(card: Card) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A text that came from a file, for a page of Markdown."""
+    """A text from a file, escaped for a page of Markdown."""
     return re.sub(r"([\\`*_\[\]|~$#])", r"\\\1", printable(text)).replace("&", "&amp;").replace("<", "&lt;")
 
 
 def as_dict(card: Card) -> dict[str, Any]:
-    """For JSON: an object of claims, each with its verdict, effect, interval and n; where a plan was sealed, `plan`
-    beside them: its hash, when it was sealed, and the deviations from it."""
+    """For JSON: an object of claims, each with its verdict, effect, interval and n; if a plan was sealed, also `plan`:
+    its hash, when it was sealed, and the deviations from it."""
     found: dict[str, Any] = {
         name: {
             "verdict": claim["verdict"],

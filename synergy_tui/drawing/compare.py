@@ -25,12 +25,12 @@ COLOURS = (208, 32, 213, 109, 178, 246)
 
 
 def letter(place: int) -> str:
-    """What a run is called in a comparison."""
+    """The letter of a run in a comparison."""
     return ascii_uppercase[place % 26]
 
 
 def named(sides: Sequence[Compared]) -> list[str]:
-    """What each is called: its subject or category, and where several have the same, what else differs."""
+    """The name of each run: its subject or category and, if several share it, what else differs."""
     names = [printable(one.name) for one in sides]
     if len(set(names)) == len(names):
         return names
@@ -42,8 +42,8 @@ def named(sides: Sequence[Compared]) -> list[str]:
 
 
 def rows(sides: Sequence[Compared]) -> list[dict[str, Any]]:
-    """A row per run: its contrast with interval, and against the first the difference of contrasts with its interval,
-    and the rank correlation of units, where both have the same geometry."""
+    """A row per run: its contrast with interval, the difference of its contrast from the first run's with its interval,
+    and the rank correlation of units if both have the same geometry."""
     from synergy_tui.analysis.comparison import difference, spearman
 
     first, names = sides[0], named(sides)
@@ -65,19 +65,19 @@ def rows(sides: Sequence[Compared]) -> list[dict[str, Any]]:
 
 
 def _geometry(side: Compared) -> str:
-    """Layers × units, or how many units in how many layers where these have unequal numbers of them."""
+    """Layers × units, or the numbers of units and layers if layers have unequal numbers of units."""
     layers, per_layer = side.row["layers"], side.row["units_per_layer"]
     count = side.row.get("units") or layers * per_layer
     return f"{layers} × {per_layer}" if count == layers * per_layer else f"{count} in {layers}"
 
 
 def over_depth(sides: Sequence[Compared]) -> bool:
-    """Whether all of them have layers that follow one another in depth."""
+    """Whether the layers of all runs follow one another in depth."""
     return all(one.naming.deep for one in sides)
 
 
 def groups(sides: Sequence[Compared]) -> list[str]:
-    """What the layers of all of them are called, those of the first in front."""
+    """The names of the layers of all runs, the first run's in front."""
     return list(dict.fromkeys(name for one in sides for name in _layers(one)))
 
 
@@ -86,7 +86,7 @@ def _layers(side: Compared) -> list[str]:
 
 
 def by_group(sides: Sequence[Compared]) -> list[dict[str, Any]]:
-    """A row per group that any of them has: its mean in each with the interval, NULL where a run has no such group."""
+    """A row per group of any run: its mean in each run with the interval, NULL if a run has no such group."""
     out = []
     for name in groups(sides):
         row: dict[str, Any] = {"group": name}
@@ -101,7 +101,7 @@ def by_group(sides: Sequence[Compared]) -> list[dict[str, Any]]:
 
 
 def unlike(sides: Sequence[Compared]) -> str:
-    """What must be said where the method of some runs is not known; empty where it is."""
+    """The note if the method of some runs is unknown; empty if all are known."""
     unknown = " and ".join(letter(place) for place, one in enumerate(sides) if one.row["estimator"] == IMPORTED)
     if not unknown:
         return ""
@@ -111,22 +111,22 @@ def unlike(sides: Sequence[Compared]) -> str:
 
 
 MOST_OF_A_NAME = 16
-"""Columns that a group's name has beside a map."""
+"""Most columns of a group's name beside a map."""
 
 BANDS = 3
-"""Profiles that can be told apart with their intervals as bands."""
+"""Most profiles that stay distinct with their intervals as bands."""
 
 
 def lines(sides: Sequence[Compared]) -> list[Line]:
-    """Profiles over normalised depth, the intervals of a few as bands; where groups have no order, points over their
-    numbers in `groups`, with their intervals as bars."""
+    """Profiles over normalised depth, with intervals as bands if there are few; if groups have no order, points over
+    their numbers in `groups`, with intervals as bars."""
     out = []
     names, deep, every = named(sides), over_depth(sides), groups(sides)
     for place, one in enumerate(sides):
         hue, called = COLOURS[place % len(COLOURS)], letter(place)
         line = Line(one.depth, one.profile, hue, called, f"{called} {names[place]}")
         if not deep:
-            # Beside each other, so that bars can be told apart.
+            # Side by side, so that the bars stay distinct.
             beside = BESIDE * (place - (len(sides) - 1) / 2) / max(len(sides) - 1, 1)
             at = [every.index(name) + beside for name in _layers(one)]
             out.append(line._replace(xs=at, low=one.low, high=one.high, joined=False, marked=True))
@@ -136,12 +136,11 @@ def lines(sides: Sequence[Compared]) -> list[Line]:
 
 
 BESIDE = 0.4
-"""How far apart the first and the last of several points over one category are."""
+"""Distance between the first and the last of several points over one category."""
 
 
 def categories(sides: Sequence[Compared], width: int) -> dict[float, str]:
-    """The groups that profiles are over, by their places, for an axis of so many columns; empty where they are over
-    depth."""
+    """The groups under the profiles, by their places, for an axis of `width` columns; empty if the axis is depth."""
     found = [] if over_depth(sides) else [printable(one) for one in groups(sides)]
     room = max((width - 8) // max(len(found), 1) - 2, 4)
     return dict(enumerate(shortened(found, room)))
@@ -156,7 +155,7 @@ def profiles(sides: Sequence[Compared], ranking: str, width: int, height: int = 
 
 
 def over_training(sides: Sequence[Compared]) -> list[Line]:
-    """The contrast over training steps; its intervals as bars."""
+    """The contrast over training steps, with intervals as bars."""
     value, low, high = ([one.contrast[k] for one in sides] for k in range(3))
     steps = [float(one.step or 0) for one in sides]
     return [Line(steps, value, COLOURS[0], "C", low=low, high=high, marked=True)]
@@ -180,7 +179,7 @@ def difference_by_unit(first: Compared, other: Compared) -> np.ndarray | None:
 def map_of_difference(
     first: Compared, other: Compared, colours: tuple[str, ...], shades: str = scale.SHADES
 ) -> list[Text]:
-    """The same as a row per layer. Empty for other geometries, and where units have other names."""
+    """The same difference as a row per layer. Empty for other geometries, and if units have other names."""
     gap = difference_by_unit(first, other)
     if gap is None:
         return []

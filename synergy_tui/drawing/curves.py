@@ -1,4 +1,4 @@
-"""Ablation curves → a plot and a table: targeted orders by themselves, controls as what their seeds do."""
+"""Ablation curves → a plot and a table: targeted orders as single lines, controls as their seeds."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Curve = dict[str, Any]
 
 COLOURS = {"synergy-first": 208, "redundancy-first": 32, "marked": 213, "random": 246, "layer-matched": 109}
 COLOURS |= {"layer-matched (synergy-first)": 179, "layer-matched (marked)": 176}
-"""Of orders; a control that belongs to an order may have one like that order's."""
+"""Colours of orders; a control of an order may have a similar colour."""
 
 BAND = (0.05, 0.95)
-"""The seeds of a control that its band holds."""
+"""Quantiles of a control's seeds between which its band lies."""
 
 
 def draw(orders: dict[str, dict[str, Any]], width: int, height: int = 16, look: Look | None = None) -> Text:
-    """Behaviour divergence over the fraction removed, each line by itself, controls with the band of their seeds; a
+    """Behaviour divergence over the fraction removed, one line per order, controls with the band of their seeds; a
     legend below. `orders` as `ablate --json` prints them."""
     drawn = []
     for place, (name, curves) in enumerate(by_line(orders).items()):
@@ -50,7 +50,7 @@ def line(
     low: Sequence[float],
     high: Sequence[float],
 ) -> Line:
-    """One order's curve, the place-th: a control is a thin line, with a band where there are several seeds."""
+    """One order's curve, the place-th: a control is a thin line, with a band if there are several seeds."""
     order, letter = name.split(" ")[0], ascii_uppercase[place % 26]
     thin = order in CONTROL_ORDERS
     return Line(
@@ -69,7 +69,7 @@ def line(
 
 
 def band(seeds: Sequence[float]) -> tuple[float, float]:
-    """Between which values most seeds are; NaN where none has one."""
+    """The two values between which most seeds lie; NaN if no seed has a value."""
     import numpy as np
 
     known = [one for one in seeds if isfinite(one)]
@@ -87,9 +87,8 @@ def rows(orders: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def beside(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Tables of what was measured beside the curves, by title: ratios to controls with their intervals, accuracy of the
-    able categories, units alone, whole layers, correlations with rankings, pairs, the plan. `found` as `ablate
-    --json`."""
+    """Tables of the other measurements, by title: ratios to controls with their intervals, accuracy of the able
+    categories, units alone, whole layers, correlations with rankings, pairs, the plan. `found` as `ablate --json`."""
     tables: dict[str, list[dict[str, Any]]] = {}
     names: tuple[str, ...]
     if rows_ := [one for one in found["ratios"] if one["category"] is None]:
@@ -140,8 +139,8 @@ PAIR_TESTS = (
 
 
 def pair_rows(pairs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row per chosen pair and score, with its interaction and its control's, those first that interact most,
-    whatever the sign. `pairs` as `ablate --json`."""
+    """One row per chosen pair and score, with its interaction and its control's, the strongest interaction first,
+    whatever its sign. `pairs` as `ablate --json`."""
     controls = {(one["score"], one["control_of_x"], one["control_of_y"]): one for one in pairs}
     rows_ = []
     for one in pairs:
@@ -155,7 +154,7 @@ def pair_rows(pairs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def pair_name(pair: dict[str, Any]) -> str:
-    """A pair as people name it."""
+    """The name of a pair for people."""
     return f"{pair['x_layer']}.{pair['x_unit']} {pair['y_layer']}.{pair['y_unit']}"
 
 
@@ -191,7 +190,7 @@ def by_line(orders: dict[str, dict[str, Any]]) -> dict[str, list[Curve]]:
 
 
 def mean(curves: list[Curve]) -> dict[float, dict[str, float]]:
-    """fraction → divergence, top1 and perplexity_ratio, mean over the curves of one line; NaN where one overflowed."""
+    """fraction → divergence, top1 and perplexity_ratio, mean over the curves of one line; NaN if one overflowed."""
     what = ("divergence", "top1", "perplexity_ratio")
     return {
         fraction: {name: fmean(_known(curve[name][place]) for curve in curves) for name in what}

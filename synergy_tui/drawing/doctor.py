@@ -1,4 +1,4 @@
-"""What `doctor` found → lines for people, with a word on what would be better."""
+"""The findings of `doctor` → lines for people, with advice."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from rich.console import Console
 GOOD, BAD, FAIR = "✓", "✖", "·"
 
 LEAST_MEMORY, LEAST_DISK = 2e9, 1e9
-"""Bytes below which there is too little."""
+"""Bytes below which memory or disk space is too little."""
 
 _COLOURS = {"truecolor": 16_777_216, "256": 256, "standard": 16, "windows": 16}
 
 
 def terminal(console: Console, unwanted: bool = False) -> dict[str, Any]:
-    """Colours, and whether none are wanted, size, the locale's encoding, whether tmux is between, and whether standard
-    output is a terminal."""
+    """Colours, whether the user wants none, size, the locale's encoding, whether tmux is in between, and whether
+    standard output is a terminal."""
     system = console.color_system
     return {
         "terminal": console.is_terminal,
@@ -31,7 +31,7 @@ def terminal(console: Console, unwanted: bool = False) -> dict[str, Any]:
 
 
 def as_text(found: dict[str, Any]) -> str:
-    """One line per thing, ✓ where it is as it should be, ✖ with a remedy where it is not, and · where it may be so."""
+    """One line per finding: ✓ if it is right, ✖ with a remedy if it is wrong, and · if it is acceptable."""
     rows = [(GOOD, "synergy-tui", f"{found['synergy-tui']} on Python {found['python']}", "")]
     memory = found["memory"]
     low = memory["free"] < LEAST_MEMORY

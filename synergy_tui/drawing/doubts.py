@@ -1,4 +1,4 @@
-"""What speaks against a map, worst first: each doubt with a sign that says how grave it is, by stated thresholds."""
+"""What speaks against a map, worst first: each doubt has a sign for its gravity, by stated thresholds."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from synergy_tui.terms import VARYING_MEMORY
 GRAVE, NOTABLE, MISSING, SLIGHT = range(4)
 
 SIGNS = ("✖", "▲", "○", "·")
-"""Of grave and notable doubts, of what has not been measured, and of what says little."""
+"""Signs of grave doubts, of notable doubts, of what has not been measured, and of what says little."""
 
 STYLES = ("bold bright_red", "bold yellow", "bold", "dim")
-"""Of the four levels in a terminal whose theme is not known."""
+"""Styles of the four levels in a terminal whose theme is unknown."""
 
 FEW_PROMPTS = 10
-"""Below this many prompts halves of a run hardly agree."""
+"""Below this number of prompts, halves of a run hardly agree."""
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """level: index of SIGNS. text: its words; short: the same where there is little room."""
+    """level: index of SIGNS. text: its words; short: fewer words for little room."""
 
     name: str
     level: int
@@ -34,7 +34,7 @@ class Doubt:
 
 @dataclass(frozen=True)
 class _Kind:
-    """A confound and from which value on it is notable and grave. falling: where small values are the bad ones."""
+    """A confound and the values from which it is notable and grave. falling: whether small values are the bad ones."""
 
     name: str
     form: str
@@ -56,7 +56,7 @@ KINDS = (
     _Kind("split-half Spearman", "+.2f", "halves ρ {}", "halves {}", 0.6, 0.3, falling=True),
     _Kind("rankings: mean core overlap", ".0%", "rankings share {}", "rankings {}", 0.6, 0.3, falling=True),
 )
-"""An r of 0.7 is half of the variance, one of 0.5 a quarter."""
+"""An r of 0.7 explains half of the variance, an r of 0.5 a quarter."""
 
 _COUNTED = (
     ("memory varies over prompts", VARYING_MEMORY, "memory varies ×{:.0f}", "varies ×{:.0f}", GRAVE),
@@ -68,13 +68,14 @@ _COUNTED = (
     ("values missing", 0, "{:.0f} values missing", "{:.0f} missing", NOTABLE),
     ("values empty", 0, "{:.0f} values empty", "{:.0f} empty", NOTABLE),
 )
-"""Name, the value above which it is told, wordings and level."""
+"""Name, the value above which it is reported, wordings and level."""
 
 
 def doubts(confounds: Mapping[str, float | None], nulls: Sequence[str], prompts: int | None = None) -> list[Doubt]:
-    """The doubts about a run, worst first. nulls: those run, the one behind excess first. prompts: the valid ones."""
+    """The doubts about a run, worst first. nulls: the nulls that ran, the one behind excess first. prompts: the number
+    of valid prompts."""
     found = []
-    # A table of pairs came without series, and its map without what is measured on them.
+    # A table of pairs has no series, so its map lacks the measures that need them.
     alone = bool(confounds) and KINDS[0].name not in confounds
     for kind in KINDS:
         value = confounds.get(kind.name)
@@ -103,8 +104,8 @@ def line(
     meta: Callable[[Doubt], Mapping[str, str]] = lambda _: {},
     styles: Sequence[str | Style] = STYLES,
 ) -> Text:
-    """The doubts in one line, whole words in so many columns: shorter ones where they do not fit, then the slightest
-    are left out and counted. meta: of the text of each; styles: of the levels."""
+    """The doubts in one line of whole words that fits the columns: long wordings become short, then the slightest
+    doubts are left out and counted. meta: of the text of each; styles: of the levels."""
     for short in (False, True):
         parts = [f"{SIGNS[one.level]} {one.short if short else one.text}" for one in found]
         if width is None or len("   ".join(parts)) <= width:

@@ -1,5 +1,5 @@
-"""What many models say of one claim → a forest plot as text: a line each with its interval, a square where the effect
-is, and the mean of all as a diamond with what another model would show."""
+"""What many models say about one claim → a forest plot as text: a line per model with its interval and a square at the
+effect, and the mean of all as a diamond with the prediction for another model."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ NAME = 26
 """Most columns of a subject's name."""
 
 FEW = 6
-"""Models without an effect that are named."""
+"""Most models without an effect that are named."""
 
 LEAST = 12
-"""Columns of the plot below which it is left out, and numbers stand alone."""
+"""Columns of the plot below which it is left out and only numbers remain."""
 
 COLOURS = {SUPPORTED: 71, EXPLAINED: 178, NOT_SUPPORTED: 167}
-"""Of verdicts; another has the colour of text."""
+"""Colours of verdicts; other verdicts have the colour of text."""
 
 
 class Signs(NamedTuple):
-    """What a forest is drawn with."""
+    """The signs of a forest plot."""
 
     line: str
     low: str
@@ -54,8 +54,8 @@ ASCII_VERDICTS = {"●": "+", "◐": "/", "◑": "%", "✖": "x", "○": "o"}
 
 
 def draw(group: Group, width: int, look: Look | None = None) -> list[Text]:
-    """Lines of the plot, at most so many columns each. Models without an interval stand below the others, with their
-    effect alone, and those without an effect are counted."""
+    """Lines of the plot, at most `width` columns each. Models without an interval stand below the others, with only
+    their effect; models without an effect are counted."""
     look = look or Look()
     signs = PLAIN if look.ascii else DRAWN
     known = [one for one in group.models if math.isfinite(one.error)]
@@ -112,7 +112,7 @@ def _numbers(value: float, low: float, high: float, ratio: bool) -> str:
 
 
 def _means(group: Group) -> list[tuple[str, str, float, float, float]]:
-    """The mean, and what another model would show: name, numbers, low, value, high."""
+    """The mean and the prediction for another model: name, numbers, low, value, high."""
     found = group.result
     if found is None:
         return []
@@ -125,7 +125,7 @@ def _means(group: Group) -> list[tuple[str, str, float, float, float]]:
 
 
 class _Scale(NamedTuple):
-    """Effects → columns. of_: what is done to an effect before. low, high: ends of the axis after that."""
+    """Effects → columns. of_: the transformation of an effect. low, high: ends of the axis after it."""
 
     of_: Callable[[float], float]
     low: float
@@ -135,7 +135,7 @@ class _Scale(NamedTuple):
 
     @classmethod
     def of(cls, group: Group, room: int) -> _Scale:
-        """An axis that holds nothing, every effect and most of every interval: a wide one must not squeeze the
+        """An axis that holds the null effect, every effect and most of every interval: a wide one must not squeeze the
         others."""
         of: Callable[[float], float] = math.log if group.ratio else float
         nothing = 0.0
@@ -145,7 +145,7 @@ class _Scale(NamedTuple):
         return cls(of, min(values) - reach, max(values) + reach, room, nothing)
 
     def column(self, value: float) -> int:
-        """Of a value, after `of_`."""
+        """The column of a value, after `of_`."""
         return round((value - self.low) / (self.high - self.low) * (self.room - 1))
 
     def interval(self, model: Model, signs: Signs) -> str:
@@ -156,7 +156,7 @@ class _Scale(NamedTuple):
         return self._bar(ends[0], model.value, ends[1], signs.line, signs.square, signs)
 
     def mean(self, low: float, middle: float, high: float, signs: Signs) -> str:
-        """The bar of a mean, or without a middle that of another model."""
+        """The bar of a mean, or without a middle the bar of the prediction."""
         ends = [self.of_(one) if one > 0 or self.of_ is not math.log else self.low - 1 for one in (low, high)]
         if math.isnan(middle):
             return self._bar(ends[0], math.nan, ends[1], signs.another, "", signs)
@@ -180,7 +180,7 @@ class _Scale(NamedTuple):
         return "".join(cells)
 
     def axis(self, ratio: bool, one: str) -> str:
-        """Numbers under the plot: its ends, and where there is room what is no effect, of ratios `one`."""
+        """Numbers under the plot: its ends and, if there is room, the null effect, which for ratios is `one`."""
         back: Callable[[float], float] = math.exp if ratio else float
         low, high = f"{back(self.low):.2g}", f"{back(self.high):.2g}"
         cells = list(low.ljust(self.room - len(high)) + high)

@@ -1,4 +1,4 @@
-"""A ladder as load.ladder gives it → its curve with accuracy under it, and tables: text for both faces."""
+"""A ladder from load.ladder → its curve with accuracy under it, and tables: text for both faces."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def draw(found: Found, parameter: str, width: int, height: int = 15, look: Look 
 
 
 def curve_lines(found: Found, parameter: str, fits: bool = False) -> list[Line]:
-    """The fitted models as thin lines, all of them or the best alone, and last the curve with its interval."""
+    """The fitted models as thin lines, all of them or only the best, and last the curve with its interval."""
     points = found["curves"].get(parameter, [])
     places = [one["level"] for one in points]
     lines = []
@@ -55,12 +55,12 @@ def curve_lines(found: Found, parameter: str, fits: bool = False) -> list[Line]:
 
 
 def fit_letter(name: str) -> str:
-    """What a fitted model is called where colours do not tell it."""
+    """The letter of a fitted model, for terminals without enough colours."""
     return chr(ord("b") + list(FIT_COLOURS).index(name))
 
 
 def level_names(found: Found) -> dict[float, str]:
-    """What the levels of the axis are called: they need not be 1, 2, 3."""
+    """The names of the levels on the axis: they need not be 1, 2, 3."""
     names = {float(one["level"]): printable(str(one["name"])) for one in found["levels_of"]}
     return {place: name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for place, name in names.items()}
 
@@ -71,8 +71,8 @@ def has_unfinished(found: Found) -> bool:
 
 
 def accuracy_lines(found: Found) -> list[Line]:
-    """Along the same axis the share of unfinished answers, where there are some, and last accuracy with its interval;
-    empty where nothing was graded."""
+    """On the same axis, the share of unfinished answers, if there are any, and last accuracy with its interval; empty
+    if nothing was graded."""
     points = found["levels_of"]
     values = [known(one["accuracy"]) for one in points]
     shares = [(one["unfinished"] or 0) / one["prompts"] if one["prompts"] else nan for one in points]
@@ -110,7 +110,7 @@ def rows(found: Found, parameter: str) -> list[dict[str, Any]]:
 def verdicts(found: Found) -> list[dict[str, Any]]:
     """One row per order parameter."""
     names = ("verdict", "best", "delta_bic", "change_bic", "width", "d_star", "d_low", "d_high", "peak_p")
-    # A transition that is denied has no place.
+    # A rejected transition has no place.
     return [
         {"order_parameter": name}
         | {
@@ -122,7 +122,7 @@ def verdicts(found: Found) -> list[dict[str, Any]]:
 
 
 def differences(found: Found) -> list[dict[str, Any]]:
-    """Levels against each other, of every order parameter."""
+    """Comparisons of levels, for every order parameter."""
     names = {one["level"]: one["name"] for one in found["levels_of"]}
     return [
         {
@@ -138,5 +138,5 @@ def differences(found: Found) -> list[dict[str, Any]]:
 
 
 def known(value: float | None) -> float:
-    """NaN for what has no value."""
+    """The value, or NaN for None."""
     return nan if value is None else value

@@ -1,4 +1,4 @@
-"""What a plot draws, and how a terminal shows it: lines in their colours, or with letters where colours are too few."""
+"""What a plot draws, and how a terminal shows it: lines in their colours, or with letters if colours are too few."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CURSOR_COLOUR = 201
 
 
 class Line(NamedTuple):
-    """Values along an axis, broken where one is not finite. low, high: an interval around each; where one is NaN there
-    is none, and an infinite one reaches the edge.
+    """Values along an axis; the line breaks where a value is not finite. low, high: an interval around each value; NaN
+    means no interval, and an infinite end reaches the edge.
 
-    colour: of the 256, as it looks on a dark ground. letter: tells the line where colours cannot. name: for the legend
-    in the plot. joined: points are connected. marked: points were measured and get a sign. thin: beside a line that is
-    not. band: intervals fill an area instead of standing as bars."""
+    colour: one of the 256, for a dark ground. letter: identifies the line if colours cannot. name: for the legend in
+    the plot. joined: points are connected. marked: points were measured and get a sign. thin: a secondary line. band:
+    intervals fill an area instead of standing as bars."""
 
     xs: Values
     ys: Values
@@ -40,8 +40,8 @@ class Line(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What a terminal shows. system: what rich calls its colours, "ansi" for its own palette, None without. ascii: no
-    sign beyond ASCII. dark: the ground."""
+    """What a terminal can show. system: rich's name of its colour system, "ansi" for its own palette, None without
+    colours. ascii: only ASCII signs. dark: whether the ground is dark."""
 
     system: str | None = None
     ascii: bool = False
@@ -49,7 +49,7 @@ class Look(NamedTuple):
 
     @property
     def letters(self) -> bool:
-        """Whether lines are told apart by letters: sixteen colours are too few."""
+        """Whether letters distinguish the lines: sixteen colours are too few."""
         return self.ascii or self.system not in ("truecolor", "256")
 
     @property
@@ -66,13 +66,13 @@ class Look(NamedTuple):
         return scale.of_sixteen(colour) if self.system == "ansi" else colour
 
     def sign(self, letter: str, thin: bool = False) -> str:
-        """What stands for a line in a legend."""
+        """The sign of a line in a legend."""
         return letter if self.letters else "─" if thin else "━"
 
 
 @lru_cache(1024)
 def style(fore: int | str | None, behind: int | None, look: Look) -> Style:
-    """Of a cell. fore: one of the 256 colours, `quiet` or `cursor`."""
+    """The style of a cell. fore: one of the 256 colours, `quiet` or `cursor`."""
     if fore == "cursor":
         cursor = None if look.system is None else 13 if look.system == "ansi" else CURSOR_COLOUR
         return Style(color=_named(cursor), bold=True, bgcolor=_named(behind))

@@ -1,4 +1,4 @@
-"""Many cards → the table of an atlas, what they say together, their profiles in one plot, pairs of models, and the
+"""Many cards → the table of an atlas, their joint analysis, their profiles in one plot, pairs of models, and the
 objects of the command line's JSON. The forest is in forest.py."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from synergy_tui.store.atlas_pairs import Pair
 
 FULL, BRIEF, ALONE = "interval", "effect", "verdict"
-"""How much a cell of the table says: everything, the verdict with the effect, or the verdict's sign."""
+"""How much a cell of the table shows: everything, the verdict with the effect, or the verdict's sign."""
 
 
 def sized(parameters: int | None) -> str:
@@ -36,8 +36,8 @@ def sized(parameters: int | None) -> str:
 
 
 def rows(cards: Sequence[AtlasCard], how: str = FULL) -> list[dict[str, Any]]:
-    """A row a card: what it is of, and a cell a claim. Columns in which all are alike and known are left out but for
-    the subject, its family and its size."""
+    """A row per card: what it is about, and a cell per claim. Columns in which all cards have the same known value are
+    left out, except for the subject, its family and its size."""
     out = []
     for one in cards:
         row: dict[str, Any] = {"subject": printable(one.subject), "family": printable(one.family or "")}
@@ -76,14 +76,14 @@ def cell(claim: AtlasClaim | None, how: str = FULL) -> str:
 
 
 LEGEND = " · ".join(f"{sign} {verdict}" for verdict, sign in SIGNS.items())
-"""What the signs mean."""
+"""The meaning of the signs."""
 
 ORDERS = ("subject", "family", "size", "layers", "made", *CLAIMS)
-"""What cards can be sorted by; a claim: by its effect."""
+"""Keys to sort cards by; a claim sorts by its effect."""
 
 
 def sort(cards: Sequence[AtlasCard], by: str) -> list[AtlasCard]:
-    """In this order, what is not known last; effects and dates the largest first."""
+    """Cards in this order, unknown values last; effects and dates the largest first."""
 
     def value(one: AtlasCard) -> Any:
         if by in CLAIMS:
@@ -98,8 +98,8 @@ def sort(cards: Sequence[AtlasCard], by: str) -> list[AtlasCard]:
 
 
 def together(cards: Sequence[AtlasCard]) -> list[dict[str, Any]]:
-    """A row a claim that some card has: the mean over models, heterogeneity, what another model would show, and C7; of
-    the largest group of cards that can be taken together, with how many others there are."""
+    """A row per claim that some card has: the mean over models, heterogeneity, the prediction for another model, and
+    C7; for the largest group of cards that can be pooled, with the number of other cards."""
     from synergy_tui.analysis import meta
     from synergy_tui.analysis.universality import universality
 
@@ -128,7 +128,7 @@ def together(cards: Sequence[AtlasCard]) -> list[dict[str, Any]]:
 
 
 def heterogeneity(group: Group) -> list[str]:
-    """What a meta-analysis says beside its mean, or why there is none: sentences."""
+    """Sentences on a meta-analysis beyond its mean, or on why there is none."""
     found = group.result
     if found is None:
         return [f"No meta-analysis: {group.why}."]
@@ -144,7 +144,7 @@ def heterogeneity(group: Group) -> list[str]:
 
 
 def universal(found: Universal) -> list[str]:
-    """C7 over one claim: sentences."""
+    """Sentences on C7 over one claim."""
     first = f"C7 over {found.claim}: {SIGNS.get(found.verdict, '○')} {found.verdict}"
     first += f". Missing: {found.missing}." if found.missing else "."
     told = found.told
@@ -154,11 +154,11 @@ def universal(found: Universal) -> list[str]:
 COLOURS = (208, 32, 213, 109, 178, 71, 246, 141)
 
 FEW = 8
-"""Profiles that are told apart by their subjects; more, by their families."""
+"""Most profiles that are coloured by subject; more are coloured by family."""
 
 
 def lines(cards: Sequence[AtlasCard]) -> list[Line]:
-    """Profiles over normalised depth; those of many models thin, in their family's colour, and their mean."""
+    """Profiles over normalised depth; for many models thin, in their family's colour, with their mean."""
     shown = [one for one in cards if one.profile]
     few = len(shown) <= FEW
     families = list(dict.fromkeys(one.family or "unknown" for one in shown))
@@ -179,7 +179,7 @@ def lines(cards: Sequence[AtlasCard]) -> list[Line]:
 
 
 def mean_profile(cards: Sequence[AtlasCard], places: int = 41) -> tuple[list[float], list[float]]:
-    """The mean of profiles, each drawn out over the same depths."""
+    """The mean of profiles, each interpolated to the same depths."""
     import numpy as np
 
     grid = np.linspace(0, 1, places)
@@ -200,8 +200,8 @@ def profiles(cards: Sequence[AtlasCard], width: int, height: int = 20, look: Loo
 
 
 def pair_rows(pairs: Sequence[Pair], ranking: str = RANKINGS[0]) -> list[dict[str, Any]]:
-    """A row a pair: the difference of contrasts with its 95 % interval, and what it is over. Random initialisations on
-    the same tokens are one row, with an interval over initialisations."""
+    """A row per pair: the difference of contrasts with its 95 % interval, and the sample of the interval. Random
+    initialisations on the same tokens share one row, with an interval over initialisations."""
     from synergy_tui.analysis import pairing
 
     out = []
@@ -232,7 +232,7 @@ def _mean(values: Any) -> Any:
 
 
 def _on_the_same(first: Any, other: Any) -> tuple[Any, Any, int]:
-    """Values of both on the prompts that both have."""
+    """Values of both on the prompts that they share."""
     place = {name: number for number, name in enumerate(other.prompts)}
     shared = [(number, place[name]) for number, name in enumerate(first.prompts) if name in place]
     mine, theirs = ([pair[side] for pair in shared] for side in (0, 1))

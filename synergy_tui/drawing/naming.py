@@ -1,5 +1,5 @@
-"""Runs → the words that tell them apart: what differs among those beside each other, before any id. Names of groups and
-units in few columns."""
+"""Runs → the words that distinguish them: what differs among the runs shown together, before any id. Names of groups
+and units in few columns."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Words = Callable[[dict[str, Any]], str]
 
 
 def method(row: dict[str, Any]) -> str:
-    """Estimator, redundancy function and lag, and whether informations are corrected for their bias; of a table of
-    pairs nothing of that is known."""
+    """Estimator, redundancy function and lag, and whether informations are corrected for their bias; for a table of
+    pairs none of that is known."""
     if row["estimator"] == IMPORTED:
         return "imported sts and rtr"
     corrected = " bias-corrected" if row.get("bias") else ""
@@ -34,7 +34,7 @@ def size(row: dict[str, Any]) -> str:
 
 
 def surrogates(row: dict[str, Any]) -> str:
-    """What a decomposition's units were tested against."""
+    """The number of surrogates, in words."""
     return f"+{row['surrogates']} surrogates" if row.get("nulls") else "no surrogates"
 
 
@@ -66,7 +66,7 @@ OF_DECOMPOSITION: tuple[Words, ...] = (
     lambda row: f"contrast {row['compared']}" if row.get("compared") else "",
     _when,
 )
-"""What a decomposition of a capture may be told by, the most telling first."""
+"""Words that may distinguish decompositions of a capture, the most telling first."""
 
 OF_CAPTURE: tuple[Words, ...] = (
     lambda row: f"{row['tasks']} {size(row | {'prompts': row['valid_prompts'] or 0})}",
@@ -80,12 +80,12 @@ OF_CAPTURE: tuple[Words, ...] = (
     lambda row: "" if row.get("device") is None else str(row["device"]),
     _when,
 )
-"""The same of a capture of a subject."""
+"""Words that may distinguish captures of a subject."""
 
 
 def told_apart(rows: Sequence[dict[str, Any]], words: Sequence[Words], always: int = 1) -> list[str]:
-    """A name for each row: the words in which rows differ, as few as tell all of them apart. always: how many of the
-    first words that say something are there in any case."""
+    """A name for each row: the fewest words that distinguish all rows. always: how many of the first non-empty words
+    appear in any case."""
     said = [[word(row) for word in words] for row in rows]
     chosen: list[int] = []
     for place in range(len(words)):
@@ -102,12 +102,12 @@ def told_apart(rows: Sequence[dict[str, Any]], words: Sequence[Words], always: i
 
 
 DOTS = "…"
-"""What stands for the middle of a name that is cut."""
+"""The sign for the middle of a shortened name."""
 
 
 def shortened(names: Sequence[str], width: int) -> list[str]:
-    """Names in at most so many columns each. Long ones lose their middle, at a place that keeps different names
-    different; where there is none, they end in their number."""
+    """Names in at most `width` columns each. Long names lose their middle, at a place that keeps different names
+    different; if there is no such place, they end in their number."""
     if all(cell_len(one) <= width for one in names):
         return list(names)
     different = len(set(names))
@@ -120,7 +120,7 @@ def shortened(names: Sequence[str], width: int) -> list[str]:
 
 
 def in_middle(text: str, width: int, tail: int | None = None) -> str:
-    """A text in at most so many columns, without its middle. tail: columns of its end that stay."""
+    """A text in at most `width` columns, without its middle. tail: columns of its end that stay."""
     if cell_len(text) <= width:
         return text
     if width < 2:
@@ -142,12 +142,12 @@ def _numbered(name: str, place: int, width: int) -> str:
 
 
 def groups(one: Naming) -> tuple[str, ...]:
-    """The names of layers as they may be printed; empty where layers have numbers alone."""
+    """The printable names of layers; empty if layers have only numbers."""
     return tuple(printable(name) for name in one.groups)
 
 
 def labels(one: Naming, width: int) -> list[str]:
-    """What stands before the rows of a map, in at most so many columns where layers have names: these, or numbers."""
+    """The labels before the rows of a map: names in at most `width` columns, or numbers."""
     found = groups(one)
     return shortened(found, width) if found else [str(layer) for layer in range(one.layers)]
 

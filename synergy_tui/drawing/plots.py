@@ -1,4 +1,4 @@
-"""Lines, bands and intervals over an axis → text of exactly the size asked for: what stands around the canvas."""
+"""Lines, bands and intervals over an axis → text of exactly the requested size: everything around the canvas."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 NOTHING = "nothing measured"
 
 ROOMY, LEVELS_MARGIN = 40, 5
-"""Plots over the same levels stand above each other: from so many columns on, the labels of their y axes take the same
-room."""
+"""Plots over the same levels stand above each other: from this many columns on, the labels of their y axes take the
+same room."""
 
 
 NO_COLOUR = Look()
@@ -39,8 +39,9 @@ def plot(
     cursor: float | None = None,
     look: Look = NO_COLOUR,
 ) -> Text:
-    """The lines in so many columns and rows. below: what the x axis counts. limits: of the y axis. names: of places on
-    the x axis, instead of round numbers. cursor: a place on the x axis. Lines with names have a legend below."""
+    """The lines in `width` columns and `height` rows. below: the label of the x axis. limits: of the y axis. names: of
+    places on the x axis, instead of round numbers. cursor: a place on the x axis. Lines with names have a legend
+    below."""
     return Text("\n").join(rows(lines, width, height, title, below, limits, names, cursor, look))
 
 
@@ -92,8 +93,8 @@ class _Room(NamedTuple):
 
     @classmethod
     def of(cls, height: int, legend: int, title: bool, below: bool) -> _Room:
-        """The canvas gets what is left, three rows at least where there are so many; the axis comes before the legend
-        and the legend before the words."""
+        """The canvas gets the remaining rows, at least three if there are as many; the axis takes precedence over the
+        legend and the legend over the words."""
         axis = height >= 4
         left = height - 2 * axis
         legend = min(legend, max(left - 3, 0))
@@ -105,20 +106,20 @@ class _Room(NamedTuple):
 
 
 def _letters(lines: Sequence[Line]) -> Iterator[str]:
-    """The letter of each line: its own, or the next that no other has."""
+    """The letter of each line: its own, or the next unused one."""
     free = [one for one in ascii_lowercase if one not in {line.letter for line in lines}] or list(ascii_lowercase)
     for place, line in enumerate(lines):
         yield line.letter or free[place % len(free)]
 
 
 def _lettered(lines: Sequence[Line], look: Look) -> bool:
-    """Whether letters tell the lines: there are too few colours, or several have the same."""
+    """Whether letters identify the lines: there are too few colours, or several lines share one."""
     joined = [line.colour for line in lines if line.joined]
     return look.letters or len(set(joined)) < len(joined)
 
 
 def _reach(lines: Sequence[Line], limits: tuple[float, float] | None) -> tuple[float, float] | None:
-    """The ends of the y axis: those given, or the least and the greatest that is drawn. None when nothing is."""
+    """The ends of the y axis: `limits`, or the least and the greatest drawn value. None when nothing is drawn."""
     drawn = [part for line in lines for part in (line.ys, line.low, line.high) if len(part)]
     found = [one for one in map(_span, drawn) if one is not None]
     if not any(_span(line.ys) or _span(line.low) for line in lines):
@@ -128,7 +129,7 @@ def _reach(lines: Sequence[Line], limits: tuple[float, float] | None) -> tuple[f
 
 
 def _wide(low: float, high: float) -> tuple[float, float]:
-    """Ends that differ: what is constant lies in the middle."""
+    """Ends that differ: a constant value lies in the middle."""
     largest = max(abs(low), abs(high))
     if largest < 1e-290:
         return -1.0, 1.0
@@ -139,7 +140,7 @@ def _wide(low: float, high: float) -> tuple[float, float]:
 
 
 def _ends(lines: Sequence[Line], names: Mapping[float, str]) -> tuple[float, float] | None:
-    """The ends of the x axis. A place without a value keeps its place, so that plots above each other agree."""
+    """The ends of the x axis. A place without a value is kept, so that plots above each other align."""
     found = [one for one in (*(_span(line.xs) for line in lines), _span(list(names))) if one is not None]
     return (min(low for low, _ in found), max(high for _, high in found)) if found else None
 
@@ -163,7 +164,7 @@ def _drawn(
     cursor: float | None,
     look: Look,
 ) -> Canvas:
-    from synergy_tui.drawing.canvas import Canvas  # NumPy: only who draws a curve pays
+    from synergy_tui.drawing.canvas import Canvas  # NumPy: loaded only to draw a curve
 
     canvas = Canvas(width, height, reach, ends, 1 if inset and width >= 12 else 0, look)
     for line in lines:
@@ -231,13 +232,13 @@ def _under(
 
 
 def _legend(lines: Sequence[Line], width: int, look: Look) -> list[Text]:
-    """The names of the lines with what tells them, as many in a row as have room."""
+    """The names of the lines with their signs, as many per row as fit."""
     out: list[Text] = []
     for line in lines:
         if not line.name:
             continue
         sign = line.letter if _lettered(lines, look) else look.sign(line.letter, line.thin)
-        # The sign is spared where the name begins with it.
+        # The sign is omitted if the name begins with it.
         before = "" if line.name.startswith(f"{sign} ") else f"{sign} "
         entry = Text(before, style(look.colour(line.colour), None, look)).append(line.name, Style.null())
         if cell_len(entry.plain) > width:
@@ -252,7 +253,7 @@ def _legend(lines: Sequence[Line], width: int, look: Look) -> list[Text]:
 
 
 def _centred(words: str, width: int, left: int, how: Style | None = None) -> Text:
-    """Words over the canvas, or over the whole width where they need it."""
+    """Words over the canvas, or over the whole width if they need it."""
     told = _fitting(" ".join(words.split()), width)
     size = cell_len(told)
     start = left + (width - left - size) // 2 if size <= width - left else (width - size) // 2
@@ -260,7 +261,7 @@ def _centred(words: str, width: int, left: int, how: Style | None = None) -> Tex
 
 
 def _fitting(words: str, width: int) -> str:
-    """The words that fit whole, and `…` where some do not."""
+    """The words that fit whole, and `…` if some do not."""
     if cell_len(words) <= width:
         return words
     kept = ""
@@ -282,7 +283,7 @@ def _quiet(look: Look) -> Style:
 
 
 def spark(values: Sequence[float], width: int, signs: str = "▁▂▃▄▅▆▇█") -> str:
-    """Values in one row of blocks, averaged down to the width; blank where there is none."""
+    """Values in one row of blocks, averaged down to the width; blank where missing."""
     known = [value for value in values if math.isfinite(value)]
     if not known or width < 1:
         return ""

@@ -6,10 +6,10 @@ import numpy as np
 
 
 def pooled(matrix: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Mean of the known values in every cell; NaN where there is none. edges: first unit of every cell, and the end."""
+    """Mean of the known values in every cell; NaN without one. edges: first unit of every cell, and the end."""
     cells = len(edges) - 1
     out = np.full((cells, cells), np.nan, np.float32)
-    for row in range(cells):  # by stripes: the sums of a 5,120² matrix at once would double the memory
+    for row in range(cells):  # in stripes: summing a 5,120² matrix at once would double the memory
         stripe = matrix[edges[row] : edges[row + 1]]
         known = np.isfinite(stripe)
         total = np.add.reduceat(np.where(known, stripe, 0).sum(axis=0, dtype=np.float64), edges[:-1])
@@ -19,7 +19,8 @@ def pooled(matrix: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def ends(values: np.ndarray) -> tuple[float, float]:
-    """The ends of the colours: a few extremes must not drain the colours from all others. (0, 0) without a value."""
+    """The ends of the colour scale: a few extremes must not take the colours from all other values. (0, 0) without a
+    value."""
     known = values[np.isfinite(values)]
     if not len(known):
         return 0.0, 0.0

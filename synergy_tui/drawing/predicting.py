@@ -1,4 +1,4 @@
-"""Comparisons of a ranking with other scores → sentences: does synergy predict better what a unit alone is worth?"""
+"""Comparisons of a ranking with other scores → sentences: does synergy better predict the cost of removing a unit?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Row = dict[str, Any]
 
 
 def sentences(rows: Sequence[Row]) -> list[str]:
-    """One for each other score. rows: of ablation_comparisons of one ablation."""
+    """One sentence for each other score. rows: of ablation_comparisons for one ablation."""
     return [_sentence(one) for one in rows]
 
 
@@ -30,7 +30,7 @@ _WORDS = {
     "worse": "worse than",
     "undecided": "no better and no worse, as far as is known, than",
 }
-"""Verdict → how the two are put to each other."""
+"""Verdict → the words that relate the two scores."""
 
 
 def _sentence(one: Row) -> str:
@@ -42,7 +42,7 @@ def _sentence(one: Row) -> str:
 
 
 def _interval(one: Row, name: str) -> str:
-    """A difference of correlations with its interval; empty where there is none."""
+    """A difference of correlations with its interval; empty if there is none."""
     low, high = ("low", "high") if name == "difference" else (f"{name}_low", f"{name}_high")
     if one[name] is None:
         return ""

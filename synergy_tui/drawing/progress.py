@@ -13,14 +13,14 @@ from rich.text import Text
 from synergy_tui.drawing.tables import cut, printable
 
 NAME, DETAIL, FIGURES = 9, 34, 26
-"""Columns of a stage's name, of what it works on where there is room, and of its figures."""
+"""Columns of a stage's name, of what it works on (if there is room), and of its figures."""
 
 SHORTEST = 8
-"""Columns of what a stage works on below which bar and rate give way first."""
+"""Fewest columns of what a stage works on; below it bar and rate give way first."""
 
 
 class StagePrinter:
-    """Draws the statuses it is shown, in the order of their jobs."""
+    """Draws statuses in the order of their jobs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -42,7 +42,7 @@ class StagePrinter:
         yield from (running(stage, options.max_width) for stage in self._stages.values())
 
     def show(self, job: str, status: dict[str, Any]) -> None:
-        """Brings the drawing up to a job's status. What has ended stands above what is under way and stays as it is."""
+        """Updates the drawing to a job's status. Ended stages stand above running ones and no longer change."""
         stages = status["stages"]
         for place, stage in enumerate(stages):
             key, ended = (job, place), bool(stage.get("ended")) or place < len(stages) - 1
@@ -60,7 +60,7 @@ class StagePrinter:
 
 
 def running(stage: dict[str, Any], width: int) -> Text:
-    """A stage under way in one line of at most so many columns. Its name, its share and the time left are whole; what
+    """A stage under way in one line of at most `width` columns. Its name, its share and the time left stay whole; what
     it works on is shortened first, then bar and rate go."""
     share = stage["done"] / stage["total"] if stage["total"] else None
     left = [f"{_time(stage['seconds'] / share - stage['seconds'])} left"] if share and share > 0.02 else []
@@ -80,7 +80,7 @@ def running(stage: dict[str, Any], width: int) -> Text:
 
 
 def done(stage: dict[str, Any], width: int | None) -> Text:
-    """A stage that has ended in one line, of at most so many columns."""
+    """A stage that has ended, in one line of at most `width` columns."""
     kept = [f"({_whole(stage['kept'])} {stage['unit']} kept from before)"] if stage.get("kept") else []
     rate = _rate(stage) if stage["seconds"] >= 1 else []
     if width is None:
@@ -89,7 +89,7 @@ def done(stage: dict[str, Any], width: int | None) -> Text:
     for more in ([*rate, *kept], kept, []):
         figures = "  ".join(["done", _time(stage["seconds"]), *more])
         room = width - _margin(stage) - 2
-        # Figures stand below those of the stages before, where they have the room.
+        # Figures align with the previous stages' figures if they have room.
         column = min(DETAIL, room - FIGURES - SHORTEST - 1) + (24 if width >= 100 else SHORTEST) + 1
         column = max(column, cell_len(printable(stage["detail"])))
         detail = _detail(stage, min(column, room - len(figures)), room - len(figures))
@@ -104,7 +104,7 @@ def _margin(stage: dict[str, Any]) -> int:
 
 
 def _detail(stage: dict[str, Any], wanted: int, room: int) -> str | None:
-    """What a stage works on, in the columns wanted, or in the room there is; None where that is too little."""
+    """What a stage works on, in the wanted columns or in the available room; None if that is too little."""
     text = printable(stage["detail"])
     size = max(wanted, min(room, SHORTEST, cell_len(text)), 0)
     if size < min(SHORTEST, cell_len(text)) or size > room:

@@ -8,36 +8,36 @@ from typing import Any, NamedTuple
 import numpy as np
 
 FAR = 1e9
-"""Pixels beyond which a place is not told apart any more."""
+"""Pixels beyond which places are no longer distinguished."""
 
 Array = np.ndarray[Any, Any]
 
 
 class Scale(NamedTuple):
-    """An axis of so many pixels; low and high lie in the middle of the first and of the last."""
+    """An axis of some pixels; low and high lie in the middle of the first and of the last pixel."""
 
     low: float
     high: float
     pixels: int
 
     def places(self, values: Sequence[float] | Array) -> Array:
-        """Where values lie, in pixels and parts of one; NaN where a value is not known."""
+        """Where values lie, in fractional pixels; NaN for an unknown value."""
         given = np.asarray(values, float)
-        unit = max(abs(self.low), abs(self.high)) or 1.0  # the span of huge numbers has no float
+        unit = max(abs(self.low), abs(self.high)) or 1.0  # the span of huge numbers exceeds a float
         span = self.high / unit - self.low / unit
         with np.errstate(over="ignore", invalid="ignore"):
             share = (given / unit - self.low / unit) / span if span > 0 else np.where(np.isnan(given), np.nan, 0.5)
             return np.clip(share * (self.pixels - 1), -FAR, FAR)
 
     def nearest(self, values: Sequence[float] | Array) -> Array:
-        """The pixels nearest to values; −FAR where one is not known."""
+        """The pixels nearest to values; −FAR for an unknown value."""
         places = self.places(values)
         return np.where(np.isnan(places), -FAR, np.floor(places + 0.5)).astype(np.int64)
 
 
 def line(columns: Array, rows: Array, known: Array, width: int, height: int) -> Array:
     """[height, width] the pixels of a line through its points: each segment as Bresenham draws it, so that pixels of
-    neighbouring columns touch. Columns do not fall; a segment between two points needs both to be known."""
+    neighbouring columns touch. Columns must not decrease; a segment needs both of its points to be known."""
     start, end, step = _walk(columns, known)
     across, up = columns[end] - columns[start], rows[end] - rows[start]
     tall, sign = np.abs(up), np.sign(up)
@@ -52,7 +52,7 @@ def line(columns: Array, rows: Array, known: Array, width: int, height: int) -> 
 
 
 def over_columns(columns: Array, places: Array, known: Array, width: int) -> tuple[Array, Array]:
-    """The least and the greatest place of a line in every column, NaN where it has none."""
+    """The least and the greatest place of a line in every column, NaN without a place."""
     start, end, step = _walk(columns, known)
     run = np.maximum(columns[end] - columns[start], 1)
     values = places[start] + (places[end] - places[start]) * step / run
@@ -63,7 +63,7 @@ def over_columns(columns: Array, places: Array, known: Array, width: int) -> tup
 
 
 def filled(columns: Array, top: Array, bottom: Array, width: int, height: int) -> Array:
-    """[height, width] the pixels from top to bottom in these columns, as far as they are inside."""
+    """[height, width] the pixels from top to bottom in these columns, clipped to the canvas."""
     inside = (bottom >= 0) & (top < height) & (top <= bottom)
     columns, top, bottom = columns[inside], np.maximum(top[inside], 0), np.minimum(bottom[inside], height - 1)
     size = (height + 1) * width
@@ -74,7 +74,7 @@ def filled(columns: Array, top: Array, bottom: Array, width: int, height: int) -
 
 
 def _walk(columns: Array, known: Array) -> tuple[Array, Array, Array]:
-    """(first point, last point, columns from the first) for every column that a segment passes; a point by itself is a
+    """(first point, last point, columns from the first) for every column that a segment passes; an isolated point is a
     segment of one column."""
     alone, segments = np.flatnonzero(known), np.flatnonzero(known[:-1] & known[1:])
     start, end = np.concatenate([alone, segments]), np.concatenate([alone, segments + 1])

@@ -1,5 +1,5 @@
-"""Values in [0, 1] → colours and shades. Redundancy cool, synergy warm; blue against orange, which every common kind of
-colour blindness tells apart."""
+"""Values in [0, 1] → colours and shades. Redundancy is cool, synergy warm: blue against orange, which people with every
+common colour blindness can distinguish."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from rich.style import Style
 from rich.text import Text
 
 SIDE = 48
-"""Steps of a side of a diverging scale where a terminal shows any colour."""
+"""Steps on each side of a diverging scale in a terminal that shows any colour."""
 
 _HUES = {"cool": (245.0, 245.0), "warm": (65.0, 75.0), "more": (200.0, 110.0)}
 """Hue beside the neutral grey and at the extreme, in degrees."""
 
 _LIGHTNESS = {True: (0.28, 0.9), False: (0.92, 0.36)}
-"""Of the neutral grey, which is that of a dark or a light ground, and of the extremes."""
+"""Lightness of the neutral grey, which is the grey of a dark or a light ground, and of the extremes."""
 
 _CHROMA = 0.15
 
@@ -33,35 +33,35 @@ _CUBE: dict[bool, dict[str, tuple[int, ...]]] = {
         "more": (254, 152, 151, 115, 79, 73, 36, 30, 29, 23, 22),
     },
 }
-"""The same from the 256-colour palette, picked by hand by the theme: terminals round other scales to fewer and uneven
-steps."""
+"""The same scales from the 256-colour palette, picked by hand to match the theme: terminals round other scales to fewer
+and uneven steps."""
 
 _SIXTEEN = {
     "diverging": ("#55ffff", "#0000aa", "#555555", "#aa5500", "#ffff55"),
     "more": ("#555555", "#0000aa", "#00aaaa", "#55ffff", "#ffffff"),
 }
-"""Where there are sixteen colours: few steps, but no colour stands for two values. They are told by what rich takes the
-sixteen for; a name would be turned into a colour between them on its way through the explorer."""
+"""For sixteen colours: few steps, but no colour stands for two values. They are given as the RGB values that rich
+assigns to the sixteen; the explorer would turn a name into a colour between them."""
 
 _TERMINAL = {
     "diverging": ("bright_cyan", "blue", "default", "yellow", "bright_yellow"),
     "more": ("default", "blue", "cyan", "bright_cyan", "bright_white"),
 }
-"""The same by name: whatever the terminal's palette takes them for."""
+"""The same by name: the terminal's palette decides the colours."""
 
 SHADES = " ░▒▓█"
-"""Without colour ink alone is left, and it grows with the value."""
+"""Without colour only ink is left, and it grows with the value."""
 
 ASCII_SHADES = " .:+#"
 
 NOTHING = "·"
-"""Where there is no value."""
+"""The sign for no value."""
 
 
 @lru_cache
 def palette(system: str | None, diverging: bool = True, dark: bool = True) -> tuple[str, ...]:
-    """The scale for a terminal, by what rich calls its colour system, or "ansi" for its own palette, on a dark or a
-    light ground; empty where there is no colour. Neutral is the ground's grey, and both extremes stand out from it."""
+    """The scale for a terminal, by rich's name of its colour system, or "ansi" for its own palette, on a dark or a
+    light ground; empty without colour. Neutral is the ground's grey, and both extremes stand out from it."""
     if system is None:
         return ()
     if system == "ansi":
@@ -76,14 +76,14 @@ def palette(system: str | None, diverging: bool = True, dark: bool = True) -> tu
 
 
 def _between(name: str, place: float, dark: bool) -> str:
-    """A colour from neutral, 0, to the extreme, 1: its lightness goes in even steps."""
+    """A colour between neutral, 0, and the extreme, 1: its lightness changes in even steps."""
     (first, last), (near, far) = _LIGHTNESS[dark], _HUES[name]
-    chroma = _CHROMA * math.sin(math.pi * 0.62 * place)  # grey at first, and less again where it is nearly white
+    chroma = _CHROMA * math.sin(math.pi * 0.62 * place)  # grey at first, and less colourful again near white
     return _colour(first + (last - first) * place, chroma, near + (far - near) * place)
 
 
 def _colour(lightness: float, chroma: float, hue: float) -> str:
-    """A colour of OKLCH (Ottosson 2020) in sRGB, with the most chroma up to this that there is."""
+    """A colour of OKLCH (Ottosson 2020) in sRGB, with the largest possible chroma up to `chroma`."""
     while True:
         green_red, blue_yellow = chroma * math.cos(math.radians(hue)), chroma * math.sin(math.radians(hue))
         cones = [
@@ -109,7 +109,8 @@ def _gamma(one: float) -> float:
 
 
 def on_light(colour: int) -> int:
-    """One of the 256 colours, chosen for a dark ground, for a light one: darker in the same hue, greys reversed."""
+    """Adapts one of the 256 colours, chosen for a dark ground, to a light ground: darker in the same hue, greys
+    reversed."""
     if colour >= 232:
         return 487 - colour
     if colour < 16:
@@ -119,7 +120,7 @@ def on_light(colour: int) -> int:
 
 
 def faint(colour: int, dark: bool) -> int:
-    """One of the 256 colours in its hue, near the ground: what is filled behind a line of this colour."""
+    """One of the 256 colours in the same hue, near the ground: the fill behind a line of this colour."""
     if colour >= 232 or colour < 16:
         return 238 if dark else 251
     parts = _parts(colour)
@@ -152,7 +153,7 @@ def contrast(one: float, other: float) -> float:
 
 
 def ink_on(ground: Color) -> str:
-    """Black or white, whichever is read better on a colour; as the terminal has them where the colour is one of its
+    """Black or white, whichever is more legible on a colour; the terminal's own black or white if the colour is its
     own."""
     behind = luminance(*ground.get_truecolor())
     black = contrast(behind, 0.0) > contrast(behind, 1.0)
@@ -178,7 +179,7 @@ def of_sixteen(colour: int) -> int:
 
 @lru_cache(512)
 def ground(colour: str) -> Style:
-    """A colour as the ground of text that is read on it."""
+    """A colour as the ground of legible text."""
     behind = Color.parse(colour)
     if behind.is_default:
         return Style()
@@ -186,7 +187,7 @@ def ground(colour: str) -> Style:
 
 
 def strip(width: int, colours: tuple[str, ...], shades: str = SHADES) -> Text:
-    """The whole scale from left to right in so many columns."""
+    """The whole scale from left to right in `width` columns."""
     line = Text()
     for place in range(width):
         line.append(*paint((place + 0.5) / width, 1, colours, shades))

@@ -1,4 +1,4 @@
-"""A job's status → the few words that tell how far it is, for both faces."""
+"""A job's status → a few words on its progress, for both faces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from synergy_tui.drawing.tables import printable
 
 
 def brief(status: Mapping[str, Any]) -> str:
-    """One job in one breath: kind, bar, share, time left."""
+    """One job briefly: kind, bar, share, time left."""
     if status["state"] == "queued":
         return f"{status['kind']} queued"
     left = time_left(status)
@@ -24,7 +24,7 @@ def bar(share: float, width: int) -> str:
 
 
 def rate(status: Mapping[str, Any]) -> str:
-    """Parts a second of the stage under way."""
+    """Parts per second of the stage under way."""
     stage = _stage(status)
     if not stage or not stage.get("rate"):
         return ""
@@ -32,8 +32,8 @@ def rate(status: Mapping[str, Any]) -> str:
 
 
 def time_left(status: Mapping[str, Any]) -> str:
-    """Of the stage under way, as minutes and seconds; of a job that is done, how long it took. Nothing where nobody
-    knows."""
+    """Time left in the stage under way, as minutes and seconds; for a job that is done, how long it took. Empty if
+    unknown."""
     if status["state"] == "done":
         return f"took {span(sum(stage.get('seconds') or 0.0 for stage in status.get('stages') or []))}"
     stage = _stage(status)
@@ -44,19 +44,19 @@ def time_left(status: Mapping[str, Any]) -> str:
 
 
 def silence(status: Mapping[str, Any]) -> str:
-    """What to know of a worker that lives and says nothing; empty for all others."""
+    """The note on a worker that lives but is silent; empty for all others."""
     silent = status.get("silent")
     return f"its worker has said nothing for {span(silent)}: stopped, or waiting for the disk" if silent else ""
 
 
 def unstarted(status: Mapping[str, Any]) -> str:
-    """The command that a job waits for which nobody was started for; empty for all others."""
+    """The command that a job without a worker waits for; empty for all others."""
     return f"synergy-tui jobs work {status['id']}" if status.get("unstarted") and status["state"] == "queued" else ""
 
 
 def waits(status: Mapping[str, Any], jobs: Mapping[str, Mapping[str, Any]], device: str = "", first: str = "") -> str:
-    """What a queued job waits for: another job, its device and who has that, or somebody to work on it. jobs: all of
-    the cache, by id. device: the one it wants. first: the job that has the device or is next. Empty where it waits for
+    """What a queued job waits for: another job, its device and the job that holds it, or a worker. jobs: all jobs of
+    the cache, by id. device: the device it wants. first: the job that has the device or is next. Empty if it waits for
     nothing known."""
     if status["state"] != "queued":
         return ""
@@ -79,8 +79,8 @@ _GOING = ("running", "queued", "paused")
 
 
 def at_work(parts: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Who makes which parts, a line for each host and device: a name as wide as the widest, then the parts and for how
-    long the oldest. parts: part, host, device and seconds of each."""
+    """Who makes which parts, a line for each host and device: a name padded to the widest, then the parts and the age
+    of the oldest. parts: part, host, device and seconds of each."""
     by_place: dict[str, list[Mapping[str, Any]]] = {}
     for one in parts:
         if one["host"]:
@@ -93,7 +93,7 @@ def at_work(parts: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def as_text(status: dict[str, Any], spec: dict[str, Any], folder: str, parts: Sequence[Mapping[str, Any]] = ()) -> str:
-    """One job as lines of a name and a value. parts: that are being made, as `at_work` takes them."""
+    """One job as lines of a name and a value. parts: the parts in progress, as for `at_work`."""
     working = {("at work" if place == 0 else " " * place): line for place, line in enumerate(at_work(parts))}
     lines = {
         "job": f"{status['kind']} {status['id']}",
@@ -112,7 +112,8 @@ def as_text(status: dict[str, Any], spec: dict[str, Any], folder: str, parts: Se
 
 
 def _value(value: Any) -> str:
-    """Of a list that is no list of words its length: a spec has all prompts in it."""
+    """The text of a value; a list that is not a short list of words shows its length, because a spec has all prompts in
+    it."""
     if isinstance(value, list | tuple):
         many = len(value) > 12 or any(isinstance(one, dict) for one in value)
         return f"{len(value)}" if many else ", ".join(map(str, value))
@@ -122,7 +123,7 @@ def _value(value: Any) -> str:
 
 
 def span(seconds: float) -> str:
-    """A time as people read it."""
+    """A time span for people."""
     whole = round(seconds)
     if whole < 3600:
         return f"{whole // 60}:{whole % 60:02d}"

@@ -16,22 +16,22 @@ from typing import Any
 from rich.cells import cell_len
 
 WIDEST = 80
-"""Columns that text has in a table that is for no terminal; CSV and JSON have everything."""
+"""Most columns of text in a table for no terminal; CSV and JSON have everything."""
 
 LEAST = 12
-"""Columns that a column of text keeps beside others, or all it has."""
+"""Columns that a column of text keeps beside others, or its full width if that is less."""
 
 SHORT = 16
-"""Text up to here is never cut: times, sizes, methods."""
+"""Text of up to this many columns is never cut: times, sizes, methods."""
 
 HEAD = 8
-"""Columns of a name that is shortened."""
+"""Columns of a shortened name."""
 
 LONGEST = 3
-"""Lines of a text in a record."""
+"""Most lines of a text in a record."""
 
 IDS = frozenset(("id", "job", "after", "run", "capture", "decomposition", "ablation", "ladder", "network", "card"))
-"""Columns of what is pasted into commands."""
+"""Columns with ids that users paste into commands."""
 
 
 def as_json(content: Any, indent: int | None = 2) -> str:
@@ -40,7 +40,7 @@ def as_json(content: Any, indent: int | None = 2) -> str:
 
 
 def as_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """CSV with a line of column names; no value is an empty field."""
+    """CSV with a line of column names; a missing value is an empty field."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
@@ -50,7 +50,7 @@ def as_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 @dataclass(frozen=True)
 class _Column:
-    """head: its name. right: whether it is of numbers. whole: whether its cells are never cut."""
+    """head: its name. right: whether it holds numbers. whole: whether its cells are never cut."""
 
     head: str
     cells: list[str]
@@ -59,7 +59,7 @@ class _Column:
 
     @property
     def content(self) -> int:
-        """Columns of its widest cell."""
+        """The width of its widest cell."""
         return max(map(cell_len, self.cells), default=0)
 
 
@@ -72,9 +72,9 @@ def as_text(
     """Aligned columns, numbers to the right. Control characters of the content are shown, not sent: a prompt must not
     drive the terminal.
 
-    width: of the terminal. Text gives way to it; ids and numbers do not: where they have no room beside each other,
-    every row is a record, a line for each of its values. Without a width, text is cut at WIDEST. whole: columns of text
-    that is never cut."""
+    width: of the terminal. Text is shortened to fit; ids and numbers are not: if they do not fit side by side, every
+    row is a record, with a line for each of its values. Without a width, text is cut at WIDEST. whole: columns whose
+    text is never cut."""
     made = _columns(rows, columns, whole)
     sizes = _natural(made) if width is None else _fitting(made, width)
     if sizes is None:
@@ -89,7 +89,7 @@ def as_text(
 
 
 def fits(rows: Sequence[dict[str, Any]], columns: Sequence[str], width: int, whole: Collection[str] = IDS) -> bool:
-    """Whether these columns have room side by side in a terminal of so many columns."""
+    """Whether these columns fit side by side in a terminal of `width` columns."""
     return _fitting(_columns(rows, columns, whole), width) is not None
 
 
@@ -110,14 +110,14 @@ _HEX = re.compile(r"[a-z]?[0-9a-f-]{4,64}")
 
 
 def _natural(columns: Sequence[_Column]) -> list[int]:
-    """Widths of columns that are for no terminal."""
+    """Widths of columns when there is no terminal."""
     wide = [max(cell_len(one.head), one.content) for one in columns]
     return [size if one.whole else min(size, WIDEST) for one, size in zip(columns, wide, strict=True)]
 
 
 def _fitting(columns: Sequence[_Column], width: int) -> list[int] | None:
-    """Widths of columns that fit side by side: the widest text gives way first, then the longest names. None where
-    that is not enough, or where names would become the same."""
+    """Widths of columns that fit side by side: the widest text gives way first, then the longest names. None if that is
+    not enough, or if names would become the same."""
     content = [min(one.content, width) if not one.whole else one.content for one in columns]
     sizes = [max(cell_len(one.head), size) for one, size in zip(columns, content, strict=True)]
     texts = [
@@ -138,7 +138,7 @@ def _fitting(columns: Sequence[_Column], width: int) -> list[int] | None:
 
 
 def _first(column: _Column, width: int) -> int:
-    """Columns that the first words of a column need where these are ids or numbers: an ellipsis alone tells nothing."""
+    """Width that the first words of a column need if they are ids or numbers: a lone ellipsis says nothing."""
     longest = 0
     for text in column.cells:
         end = next((place for place in range(1, min(len(text), width)) if not _joined(text, place)), len(text))
@@ -154,7 +154,7 @@ def _aligned(text: str, size: int, right: bool) -> str:
 
 
 def _record(columns: Sequence[_Column], place: int, width: int) -> str:
-    """One row: each value on lines of its own, after its name."""
+    """One row: each value on its own lines, after its name."""
     margin = max(cell_len(one.head) for one in columns) + 2
     margin = margin if margin <= width // 2 else 2
     lines = []
@@ -171,7 +171,7 @@ def _record(columns: Sequence[_Column], place: int, width: int) -> str:
 
 
 def _wrapped(text: str, width: int, whole: bool) -> list[str]:
-    """Lines of a text, cut after LONGEST of them unless all of it is to be there."""
+    """Lines of a text, cut after LONGEST of them unless the text must be whole."""
     lines: list[str] = []
     while text:
         if not whole and len(lines) == LONGEST - 1:
@@ -186,14 +186,14 @@ def _wrapped(text: str, width: int, whole: bool) -> list[str]:
 
 
 def cut(text: str, size: int) -> str:
-    """The text in at most so many columns, with an ellipsis where it goes on. No id and no number in it is broken."""
+    """The text in at most `size` columns, with an ellipsis if it goes on. No id and no number in it is broken."""
     if cell_len(text) <= size:
         return text
     return text[: _before(text, _end(text, size - 1))].rstrip() + "…"
 
 
 def _end(text: str, size: int) -> int:
-    """How many characters have room in so many columns. Marks on a letter stay with it."""
+    """How many characters fit into `size` columns. Marks on a letter stay with it."""
     room = size
     for place, char in enumerate(text):
         room -= cell_len(char)
@@ -203,7 +203,7 @@ def _end(text: str, size: int) -> int:
 
 
 def _before(text: str, place: int) -> int:
-    """Where the id or number begins that a cut at `place` would break, or else `place`."""
+    """The beginning of the id or number that a cut at `place` would break, or else `place`."""
     start = end = place
     if not 0 < place < len(text) or not _joined(text, place):
         return place
@@ -215,7 +215,7 @@ def _before(text: str, place: int) -> int:
 
 
 def _joined(text: str, place: int) -> bool:
-    """Whether the characters before and after `place` are of one word or number."""
+    """Whether the characters before and after `place` belong to one word or number."""
     before, after = text[place - 1], text[place]
     beyond, next_one = text[place - 2 : place - 1], text[place + 1 : place + 2]
     if after in ".,:":
@@ -230,7 +230,7 @@ def _joined(text: str, place: int) -> bool:
 
 
 def _of_word(char: str) -> bool:
-    """Letters that are wide stand for words and are no parts of one."""
+    """Whether a character is part of a word; wide letters stand for whole words."""
     return char.isdigit() or (char.isalnum() and cell_len(char) == 1)
 
 
@@ -243,7 +243,7 @@ def _cell(value: Any) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with its control characters shown, not sent: nobody's data may drive the terminal."""
+    """The text with its control characters shown, not sent: no data may drive the terminal."""
     return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 

@@ -1,4 +1,4 @@
-"""Where an axis has its ticks and what is written there: round numbers, whole labels, none upon another."""
+"""The ticks of an axis and their labels: round numbers, whole labels, no overlaps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 PLAIN = (1e-4, 1e6)
-"""Between these the largest number of an axis is written without an exponent."""
+"""Bounds of an axis's largest number between which it is written without an exponent."""
 
 GAP = 2
 """Columns between two labels."""
@@ -24,7 +24,7 @@ class Tick(NamedTuple):
 
 
 class Label(NamedTuple):
-    """A label from this column on, and the column it is of."""
+    """A label, the column where it starts, and the column it belongs to."""
 
     start: int
     text: str
@@ -32,8 +32,8 @@ class Label(NamedTuple):
 
 
 def round_numbers(low: float, high: float, most: int) -> list[Tick]:
-    """Round numbers from low to high in steps of 1, 2 or 5 times a power of ten: at most so many, two at least where
-    two are allowed. All labels have the same decimals and, where the numbers are huge or tiny, the same exponent."""
+    """Round numbers from low to high in steps of 1, 2 or 5 times a power of ten: at most `most`, at least two if two
+    are allowed. All labels have the same decimals and, if the numbers are huge or tiny, the same exponent."""
     largest = max(abs(low), abs(high))
     exponent = 0 if largest == 0 or PLAIN[0] <= largest < PLAIN[1] else math.floor(math.log10(largest))
     first, last = (_shifted(one, -exponent) for one in (low, high))
@@ -44,7 +44,7 @@ def round_numbers(low: float, high: float, most: int) -> list[Tick]:
     steps = [times * 10.0 ** (smallest + size) for size in range(-1, 3) for times in (1, 2, 5)]
     place = next(one for one in range(3, len(steps)) if len(_multiples(first, last, steps[one])) <= most)
     if most > 1 and len(_multiples(first, last, steps[place])) < 2:
-        place -= 1  # rather one too many than one alone
+        place -= 1  # one tick too many is better than a single tick
     step = steps[place]
     decimals = min(max(0, -math.floor(math.log10(step) + 1e-9)), 15)
     out = []
@@ -60,21 +60,21 @@ def _multiples(first: float, last: float, step: float) -> range:
 
 
 def _shifted(value: float, exponent: int) -> float:
-    """value × 10^exponent, where the power alone may be beyond what a float holds."""
+    """value × 10^exponent, even if the power itself exceeds a float."""
     half = exponent // 2
     return value * 10.0**half * 10.0 ** (exponent - half)
 
 
 def even(values: Iterable[float]) -> dict[float, str]:
-    """Labels of values as they are, with as many decimals each as three figures of them need."""
+    """Labels of values as they are, each with as many decimals as three significant figures need."""
     every = sorted(values)
     decimals = max((len(f"{one:.3g}".partition(".")[2]) for one in every), default=0)
     return {one: f"{one:.{decimals}f}" for one in every}
 
 
 def of_names(names: Mapping[float, str], columns: Sequence[int], width: int, left: int) -> list[Label]:
-    """As many names as stand beside each other whole: every one, every second and so on where the places are evenly
-    apart, otherwise every one that has room beside the one before. columns: of the names, from `left` on."""
+    """As many whole names as fit side by side: every one, every second and so on if the places are evenly spaced,
+    otherwise every one that fits beside the previous one. columns: of the names, from `left` on."""
     texts = list(names.values())
     places = sorted(names)
     gaps = [b - a for a, b in pairwise(places)]
@@ -88,7 +88,7 @@ def of_names(names: Mapping[float, str], columns: Sequence[int], width: int, lef
 
 
 def of_numbers(low: float, high: float, width: int, left: int, column: Callable[[float], int]) -> list[Label]:
-    """Round numbers with whole labels along a horizontal axis: as many as have room. column: of a value."""
+    """Round numbers with whole labels along a horizontal axis: as many as fit. column: gives a value's column."""
     for most in range(max((width - left) // 7, 1), 0, -1):
         ticks = round_numbers(low, high, most)
         found = placed([(column(one.value), one.label) for one in ticks], width, left)
@@ -98,7 +98,7 @@ def of_numbers(low: float, high: float, width: int, left: int, column: Callable[
 
 
 def placed(labels: Sequence[tuple[int, str]], width: int, left: int = 0) -> list[Label]:
-    """Labels centred on their columns, moved inwards at the edges; one that has no room whole is left out."""
+    """Labels centred on their columns, moved inwards at the edges; a label that does not fit whole is left out."""
     out: list[Label] = []
     free = 0
     for column, text in labels:

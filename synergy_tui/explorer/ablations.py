@@ -1,4 +1,4 @@
-"""An ablation of a run, finished, under way or stopped → what the ablation view shows of it."""
+"""An ablation of a run, finished, under way or stopped → what the ablation view shows."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Curve:
 
 @dataclass(frozen=True)
 class Result:
-    """What is shown of one ablation: finished, under way, or stopped early. mine: ids of all jobs of this run. ranking:
-    behind its orders. alone [units]: divergence of every unit by itself as far as it is known, None without a sweep.
-    pairs: those removed together, as drawing.curves.pair_rows has them."""
+    """The shown parts of one ablation: finished, under way, or stopped early. mine: ids of all jobs of this run.
+    ranking: the ranking behind its orders. alone [units]: divergence of every unit by itself as far as it is known,
+    None without a sweep. pairs: the pairs removed together, as in drawing.curves.pair_rows."""
 
     run: Run
     shown: str
@@ -52,8 +52,8 @@ class Result:
 
 
 def result(run: Run, jobs: list[tuple[str, str]], place: int) -> Result:
-    """The one at `place`: the one under way first, from its first condition on, then the finished ones, then those that
-    were stopped. One that waits or is loading hides none of them: it is told beside."""
+    """The ablation at `place`: the one under way comes first, from its first condition on, then the finished ones, then
+    the stopped ones. One that waits or is loading hides none of them: it is reported beside them."""
     from synergy_tui.drawing.predicting import in_one
     from synergy_tui.store import load, walk
 
@@ -104,7 +104,7 @@ def _conditions(count: int) -> str:
 
 
 def _coming(job: str, state: str) -> str:
-    """Of one without a condition yet."""
+    """The state of an ablation without a condition yet."""
     doing = {"queued": "waits for its turn", "paused": "is paused"}.get(state, "is loading its subject")
     return f"{job} {doing}: its curves come here from the first condition on."
 
@@ -119,7 +119,7 @@ def _spec(run: Run, job: str) -> AblateSpec | None:
 
 @lru_cache(256)
 def _read_spec(path: Path, changed: int) -> Spec:
-    """What a job is to do; it has all units of all conditions, and is asked for at every look."""
+    """A job's spec, cached: it lists all units of all conditions and is read at every look."""
     return JobFolder(path).order().spec
 
 

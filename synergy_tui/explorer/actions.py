@@ -1,5 +1,5 @@
 """The app's own actions. Bindings, the footer, the palette, the help and the keys in config.toml all come from actions;
-those of a view are in its own module."""
+a view's actions are in its own module."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ APP = (
 
 
 def check_keys(keys: Iterable[str]) -> None:
-    """Raises UsageError for an id that config.toml gives a key to and no action has."""
+    """Raises UsageError if config.toml gives a key to an id that no action has."""
     keys = list(keys)
     if not keys:
-        return  # what views there are need not be loaded
+        return  # without keys to check, no view is loaded
     known = {one.id for one in (*APP, *TABLE, *DIALOG, *QUESTION, *views.every_action())}
     for one in keys:
         if one not in known:

@@ -23,8 +23,8 @@ def differing(intact: Sequence[str], ablated: Sequence[str]) -> tuple[list[bool]
 
 
 def side_by_side(answer: dict[str, Any], width: int, ink: Ink) -> list[Text]:
-    """Lines of at most `width` columns. answer: a row of walk.answers. A differing token is coloured, and underlined
-    where there are no colours."""
+    """Lines of at most `width` columns. answer: a row of walk.answers. A differing token is coloured, or underlined
+    without colours."""
     column = max((width - 5) // 2, 10)
     left, right = differing(answer["intact"], answer["pieces"])
     changed = sum(right)

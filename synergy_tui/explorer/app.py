@@ -1,4 +1,4 @@
-"""The app: header, runs, views, doubts, footer, and what every view's keys do."""
+"""The app: header, runs, views, doubts, footer, and the actions of every view's keys."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Explorer(Session):
         self._history = History()
         theme = self._theme(settings.theme)
         if settings.colour == "none" and not self.no_color:
-            # What Textual does when it meets NO_COLOR; it has no other switch.
+            # Textual does this for NO_COLOR; it has no other switch.
             self._filters.append(Monochrome())
         colourless = self.no_color or settings.colour == "none"
         self._system = None if colourless else self.console.color_system
@@ -89,7 +89,7 @@ class Explorer(Session):
         self.view.focus_main()
         self.begin()
 
-    # What the session tells
+    # Notices from the session
 
     def redraw(self) -> None:
         if self.shown is not None and self.shown.place.id:
@@ -120,7 +120,7 @@ class Explorer(Session):
             told = "This terminal says it has 16 colours: TERM=xterm-256color or --color 256 shows the full scale."
             self.say(told, "warning")
 
-    # What is on the screen
+    # The screen
 
     @property
     def view(self) -> View:
@@ -174,12 +174,12 @@ class Explorer(Session):
         more = [one for one in actions.APP if one.footer and one.id not in always]
         taken = {key for one in self.view.ACTIONS for key in one.key.split(",")}
         more = [one for one in more if one.key not in taken and one.id != f"view.{self.view.id}"]
-        typing = hasattr(self.focused, "cursor_blink")  # of fields and editors, whose classes need not be loaded
+        typing = hasattr(self.focused, "cursor_blink")  # fields and editors; their classes need not be loaded
         for bar in self.query(KeyBar):
             bar.tell([*own, *more], self.settings.keys, self.ink, typing)
 
     def on_descendant_focus(self) -> None:
-        """Letters are keys, or are typed."""
+        """Letters are keys or typed text, depending on the focus."""
         self._keys()
 
     def on_descendant_blur(self) -> None:
@@ -194,7 +194,7 @@ class Explorer(Session):
     # Actions of every view
 
     async def action_view(self, name: str) -> None:
-        """Brings a view to the front; it is made when it is wanted first."""
+        """Brings a view to the front; it is made at its first use."""
         switcher = self.query_one("#views", ContentSwitcher)
         if name == switcher.current == "atlas" and self.leave_made():
             return
@@ -213,7 +213,7 @@ class Explorer(Session):
         self._keys()
 
     def to_view(self, name: str) -> None:
-        """The same, for who cannot wait for it."""
+        """The same, for callers that cannot await it."""
         self.call_next(self.action_view, name)
 
     # Back, and to places by name
@@ -227,16 +227,16 @@ class Explorer(Session):
             self._history.leave(self._here())
 
     def places(self) -> list[tuple[str, Place]]:
-        """Every run there is: its name, and where it is."""
+        """Every run: its name and its place."""
         return self.runs_panel.places()
 
     def visit(self, place: Place) -> None:
-        """Opens a run by the user's wish: the way back is kept."""
+        """Opens a run at the user's request and keeps the way back."""
         self._leave()
         self.open_run(place)
 
     def go_to(self, unit: int) -> None:
-        """Puts the cursor on a unit; the way back is kept."""
+        """Puts the cursor on a unit and keeps the way back."""
         if self.shown is not None and self.shown.present([unit]):
             self._leave()
             self.selection.unit = unit
@@ -257,7 +257,7 @@ class Explorer(Session):
             self.open_run(stop.place)
         switcher = self.query_one("#views", ContentSwitcher)
         if switcher.current != stop.view:
-            switcher.current = None  # so that the way back is not kept as a way
+            switcher.current = None  # so that going back is not itself recorded
             await self._front(stop.view)
         self.changed()
 
@@ -273,11 +273,11 @@ class Explorer(Session):
             inner.focus()
 
     def action_zoom(self) -> None:
-        """Gives the panel with the keys all the room of the view, or gives all of them theirs."""
+        """Gives the focused panel all the room of the view, or gives all panels their own room again."""
         panels.zoom(self.view, self.focused)
 
     def action_width(self, columns: int) -> None:
-        """Makes the panel at the side of the view wider or narrower."""
+        """Makes the side panel of the view wider or narrower."""
         if not panels.widen(self.view, columns):
             self.say("This view has no panel at its side.")
 
@@ -333,13 +333,13 @@ class Explorer(Session):
             self.changed()
 
     def action_undo(self) -> None:
-        """Brings the marks back that were there before."""
+        """Restores the previous marks."""
         if not self.selection.undo():
             self.say("There is nothing to undo.")
         self.changed()
 
     def action_clear_marks(self) -> None:
-        """No marks."""
+        """Clears the marks."""
         self.selection.mark(frozenset())
         self.changed()
 
@@ -358,7 +358,7 @@ class Explorer(Session):
             self.changed()
 
     def action_pins(self) -> None:
-        """Keeps the marks under a name or applies others."""
+        """Saves the marks under a name or applies saved ones."""
         if self.shown is None:
             return
         from synergy_tui.explorer.dialogs.pins import Pins
@@ -392,14 +392,14 @@ class Explorer(Session):
         self.runs_panel.search()
 
     def action_copy(self) -> None:
-        """What can be copied or saved."""
+        """Opens the dialog to copy or save."""
         from synergy_tui.explorer.dialogs.copy import Copy
 
-        # Now, while the view is as the user sees it: the dialog must not be on its own picture.
+        # Taken now, while the view is as the user sees it: the dialog must not be in its own picture.
         self.push_screen(Copy(self, self.view, self.export_screenshot(title="synergy-tui"), self.plain_screen()))
 
     def action_panel(self, name: str) -> None:
-        """Shows or hides a panel: a drawer where there is little room."""
+        """Shows or hides a panel, which is a drawer if there is little room."""
         if name == "profile":
             self.query_one(AtlasView).toggle_profile()
             return
@@ -416,7 +416,7 @@ class Explorer(Session):
         self.simulate_key(key)
 
     def _theme(self, asked: str | None) -> Theme:
-        """The theme asked for, which must be there, or the one of last time, which may be gone."""
+        """The requested theme, which must exist, or the last one, which may be gone."""
         self.theme_word = asked or self.state.theme or "dark"
         try:
             theme = themes.find(self.theme_word, self.settings.themes)
@@ -429,7 +429,7 @@ class Explorer(Session):
         return theme
 
     def action_theme(self) -> None:
-        """The next of dark, light, the terminal's colours, and the theme that was asked for."""
+        """The next of dark, light, the terminal's colours, and the requested theme."""
         words = list(dict.fromkeys(["dark", "light", "ansi", self.settings.theme or "dark", self.theme_word]))
         self.state.theme = words[(words.index(self.theme_word) + 1) % len(words)]
         self.ink = Ink.of(self._system, self.ink.ascii, self._theme(self.state.theme))
@@ -454,10 +454,10 @@ class Explorer(Session):
         from synergy_tui.explorer.dialogs.palette import Palette
 
         if not isinstance(self.screen, Palette):
-            self.push_screen(Palette())  # without the usual id: one that is closed may not be gone yet
+            self.push_screen(Palette())  # without the usual id: a closed one may not be gone yet
 
     def get_system_commands(self, screen: Screen[Any]) -> Any:
-        """Every action by name: the app's and those of the view in front."""
+        """Every action by name: the app's and the front view's."""
         front = self.view
         every = [*((self, one) for one in actions.APP), *((front, one) for one in front.ACTIONS)]
         for target, one in every:
@@ -470,11 +470,11 @@ class Explorer(Session):
                 )
 
     def _call(self, target: Any, call: str) -> Callable[[], Any]:
-        """An action as the palette starts it: where keys start theirs, one after the other."""
+        """An action as the palette starts it: in the queue where keys start theirs."""
         return lambda: self.run_action(call, target)
 
     async def action_quit(self) -> None:
-        """Leaves. Jobs are processes of their own and go on."""
+        """Leaves. Jobs are separate processes and go on."""
         self.leave(0)
 
     def plain_screen(self) -> str:

@@ -1,4 +1,4 @@
-"""Cards of the atlas that a text asks for, and their order: family:llama tuned:base size:<1B C1:supported smol."""
+"""Cards of the atlas that match a text, and their order: family:llama tuned:base size:<1B C1:supported smol."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WORDS: dict[str, Callable[[AtlasCard], Any]] = {
     "plan": lambda one: "sealed" if one.plan_hash else None,
     "from": lambda one: "here" if one.origin is None else one.origin,
 }
-"""Fields whose value begins with what is asked for."""
+"""Fields that match if their value begins with the given word."""
 
 NUMBERS: dict[str, Callable[[AtlasCard], int | None]] = {
     "size": lambda one: one.parameters,
@@ -31,7 +31,7 @@ NUMBERS: dict[str, Callable[[AtlasCard], int | None]] = {
     "step": lambda one: one.training_step,
     "method": lambda one: one.method,
 }
-"""Fields that are a number, or are compared with one: size:<1B, step:>1000, step:none."""
+"""Numeric fields, also compared with a number: size:<1B, step:>1000, step:none."""
 
 FIELDS = (*WORDS, *NUMBERS, *CLAIMS)
 
@@ -41,14 +41,14 @@ ORDERS = {"<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.
 
 
 class Found(NamedTuple):
-    """Cards that are as asked, and what could not be understood of it."""
+    """The matching cards, and the parts of the text that could not be understood."""
 
     cards: tuple[AtlasCard, ...]
     wrong: str
 
 
 def fitting(cards: Sequence[AtlasCard], text: str) -> Found:
-    """The cards that have every part of a text: field:value, or a word of the subject's name."""
+    """The cards that match every part of a text: field:value, or a word of the subject's name."""
     kept, wrong = list(cards), []
     for part in text.split():
         name, colon, value = part.partition(":")
@@ -67,7 +67,7 @@ def fitting(cards: Sequence[AtlasCard], text: str) -> Found:
 
 
 def _test(field: str, value: str) -> Callable[[AtlasCard], bool] | None:
-    """Whether a card has a value; None where the value is no number and should be one."""
+    """A test whether a card has a value; None if the value should be a number and is not."""
     if field in CLAIMS:
         return lambda one: _begins(one.claims[field].verdict if field in one.claims else None, value)
     if field in WORDS:
@@ -84,21 +84,21 @@ def _test(field: str, value: str) -> Callable[[AtlasCard], bool] | None:
         own = number(one)
         if own is None:
             return False
-        # A size is told with three figures, and is asked for as it is told.
+        # Sizes are shown with three figures, and users type them as shown.
         return bool(compare(float(f"{own:.3g}") if field == "size" else own, asked))
 
     return test
 
 
 def _begins(own: str | None, value: str) -> bool:
-    """Whether a word begins as asked; `none` asks for what is not known, and dashes stand for spaces."""
+    """Whether a word begins with the value; `none` matches unknown values, and dashes stand for spaces."""
     if own is None:
         return value in ("none", "unknown")
     return own.lower().replace(" ", "-").startswith(value)
 
 
 def ordered(cards: Sequence[AtlasCard], by: str, backwards: bool) -> tuple[AtlasCard, ...]:
-    """By a column, what is not known last in both directions. Effects and the newest come with the largest first."""
+    """Cards by a column, unknown values last in both directions. Effects and dates come with the largest first."""
     from synergy_tui.drawing import models
 
     def value(one: AtlasCard) -> Any:

@@ -1,4 +1,4 @@
-"""Jobs → rows of a list: chains that fold, in an order that is chosen, narrowed by words; and what is told of each."""
+"""Jobs → rows of a list: chains that fold, in a chosen order, filtered by words; and the text on each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from synergy_tui.jobs.submit import chains
 Job = Mapping[str, Any]
 
 SORTS = ("state", "newest", "kind", "progress")
-"""What rows are sorted by; what is under way comes first by state, and the newest among equals."""
+"""Sort keys of rows; by state, running jobs come first, and the newest among equals."""
 
 _WORST = ("running", "failed", "paused", "queued", "cancelled", "done")
 """The state of a chain is the first of these that one of its jobs has."""
@@ -23,8 +23,8 @@ _UNDER_WAY = ("running", "queued", "paused")
 
 @dataclass(frozen=True)
 class Row:
-    """A job, or a chain of several as one row. jobs: those that wait come last, and after the jobs of a sweep's cells
-    the sweep. inside: whether it stands below its open chain."""
+    """A job, or a chain of several as one row. jobs: waiting ones come last, and a sweep after the jobs of its cells.
+    inside: whether the row stands below its open chain."""
 
     jobs: tuple[Job, ...]
     inside: bool = False
@@ -36,17 +36,17 @@ class Row:
 
     @property
     def sweep(self) -> bool:
-        """Whether it is a sweep, which tells its own state and stops its jobs itself."""
+        """Whether it is a sweep, which reports its own state and stops its jobs itself."""
         return self.last["kind"] == "sweep"
 
     @property
     def name(self) -> str:
-        """What it is, before its id."""
+        """Its kind, which stands before its id."""
         return str(self.last["kind"]) if self.sweep or not self.chain else f"{self.last['kind']} chain"
 
     @property
     def key(self) -> str:
-        """Its name, whatever becomes of its jobs: that of the chain's last, which is what it is for."""
+        """A stable name, whatever becomes of its jobs: the id of the chain's last job, its goal."""
         return f"{'chain ' if self.chain else ''}{self.last['id']}"
 
     @property
@@ -61,19 +61,19 @@ class Row:
 
     @property
     def job(self) -> Job:
-        """The job that this state is of: what pauses, resumes or shows its log."""
+        """The job with this state: the one to pause, resume or show the log of."""
         if self.sweep:
             return self.last
         return min(self.jobs, key=lambda one: _WORST.index(one["state"]))
 
     @property
     def going(self) -> list[str]:
-        """Ids of the jobs that have not ended, those that wait last."""
+        """Ids of the jobs that have not ended, waiting ones last."""
         return [str(one["id"]) for one in self.jobs if one["state"] not in ENDED]
 
     @property
     def progress(self) -> float:
-        """Of all jobs together; of a sweep, the share of its cells that are done."""
+        """Progress of all jobs together; for a sweep, the share of its cells that are done."""
         if self.sweep:
             return float(self.last.get("progress") or 0.0)
         return sum(one.get("progress") or 0.0 for one in self.jobs) / len(self.jobs)
@@ -98,8 +98,8 @@ def rows(
     opened: Collection[str] = (),
     subjects: Mapping[str, str] | None = None,
 ) -> list[Row]:
-    """The rows of jobs, which are given oldest first. words: only what matches them. opened: keys of chains whose jobs
-    stand below them. subjects: by job."""
+    """The rows of jobs; the input has the oldest first. words: keep only rows that match them. opened: keys of chains
+    whose jobs stand below them. subjects: by job."""
     age = {str(one["id"]): place for place, one in enumerate(jobs)}
     by_id = {str(one["id"]): one for one in jobs}
     asked = words.lower().split()
@@ -124,7 +124,7 @@ def rows(
 
 
 def matches(words: Sequence[str], job: Job, subject: str) -> bool:
-    """Whether every word, in whatever order, is in the job's kind, id, subject or state, or may be meant (see
+    """Whether every word, in any order, is in the job's kind, id, subject or state, or may mean a word there (see
     `finding`)."""
     fields = [str(job["kind"]).lower(), subject.lower(), str(job["state"]).lower()]
     return all(word in str(job["id"]) or any(has(one, word) for one in fields) for word in words)

@@ -1,19 +1,19 @@
-"""Words that were typed → whether a text has them, or words that may be meant."""
+"""Typed words → whether a text has them, or words that they may mean."""
 
 from __future__ import annotations
 
 import re
 
 LEAST, LEAST_LIKE = 3, 4
-"""Letters from which a word may lack some or have two exchanged, and from which any one may be wrong."""
+"""Shortest words that may lack letters or have two exchanged, and that may have one wrong letter."""
 
 LIKE = 0.75
-"""How like a part of the text a word is that may be meant (difflib's ratio)."""
+"""Least similarity of a word to a part of the text that it may mean (difflib's ratio)."""
 
 
 def has(text: str, word: str) -> bool:
-    """Whether a text has a word, or one that may be meant: with letters missing, two exchanged, or one wrong. Both in
-    small letters."""
+    """Whether a text has a word, or one that it may mean: with letters missing, two exchanged, or one wrong. Both are
+    in lower case."""
     if word in text:
         return True
     if len(word) < LEAST:

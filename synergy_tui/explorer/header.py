@@ -1,4 +1,4 @@
-"""The first line: what is in front, and what is under way."""
+"""The header line: the run in front, and the jobs under way."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from synergy_tui.explorer.widgets.ink import Ink
 
 LEAST = 8
-"""Columns that a query keeps of its words."""
+"""Fewest columns of a query's words."""
 
 
 def crumbs(shown: Run | None, behind: Run | None, error: str, home: str, room: int, ink: Ink) -> Text:
-    """Subject, tasks and method of the run in front, in exactly `room` columns; a click on each leads to what it names.
-    behind: the run to which `home`, a key, goes back from the result of a query. error: shown while there is no run."""
+    """Subject, tasks and method of the run in front, in exactly `room` columns; a click on each opens what it names.
+    behind: the run to which `home`, a key, returns from the result of a query. error: shown while there is no run."""
     left = Text.assemble((" synergy-tui  ", "bold"))
     if shown is not None:
         left.append("sample result ▸ " if shown.place.sample else "", ink.warm)
@@ -52,7 +52,7 @@ def _of_run(left: Text, shown: Run) -> None:
 
 
 def _of_query(left: Text, shown: Run, behind: Run | None, home: str, room: int, ink: Ink) -> None:
-    """A query is shortened until the way back has room too."""
+    """Shortens a query until the way back fits too."""
     from synergy_tui.explorer.telling import whole_words
 
     back = Text()

@@ -1,4 +1,4 @@
-"""Where the user has been: views, runs and units, the newest last."""
+"""Places that the user visited: views, runs and units, the newest last."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST = 100
 
 @dataclass(frozen=True)
 class Stop:
-    """A view on a unit of a run, in a score. place: None for what is in no cache."""
+    """A view on a unit of a run, in a score. place: None for a run in no cache."""
 
     view: str
     place: Place | None
@@ -23,17 +23,17 @@ class Stop:
 
 @dataclass
 class History:
-    """`leave` keeps a stop before it is left, `back` gives the last one."""
+    """`leave` records a stop before the user leaves it, `back` returns the last one."""
 
     _stops: list[Stop] = field(default_factory=list)
 
     def leave(self, stop: Stop) -> None:
-        """Keeps it, unless it is the one that was kept last."""
+        """Records a stop, unless it was the last one recorded."""
         if not self._stops or self._stops[-1] != stop:
             self._stops = [*self._stops[-MOST + 1 :], stop]
 
     def back(self, here: Stop) -> Stop | None:
-        """The last stop that is another than here; None when there is none."""
+        """The last stop that differs from here; None when there is none."""
         while self._stops:
             found = self._stops.pop()
             if found != here:

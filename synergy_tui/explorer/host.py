@@ -1,4 +1,4 @@
-"""What views, dialogs and widgets may ask of the app."""
+"""The app's interface for views, dialogs and widgets."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ class Front(Protocol):
     HELP: ClassVar[str]
 
     def sql(self) -> str:
-        """The query that gives the numbers behind it."""
+        """The query for the numbers behind it."""
 
     def command(self) -> str:
         """The command that prints what it shows."""
 
     def table(self) -> tuple[Sequence[str], Sequence[Sequence[object]]]:
-        """What it shows, as columns and rows."""
+        """Its content as columns and rows."""
 
     def value(self) -> str:
         """What is under the cursor."""
 
     def about(self) -> list[str]:
-        """The same in sentences."""
+        """What is under the cursor, in sentences."""
 
     def focus_main(self) -> None:
-        """Gives the keys to it."""
+        """Gives it the focus."""
 
 
 class Host(Protocol):
-    """The app. shown: the run in front. behind: the run that comes back when a query's map in front is left; else None.
-    selection: units, prompt, step, score and marks. cache: None until it is open; error: why it is not. seen: jobs and
-    devices as last looked at. state: what is kept between sessions. ink: colours and signs."""
+    """The app. shown: the run in front. behind: the run that returns when the user leaves a query's map; else None.
+    selection: units, prompt, step, score and marks. cache: None until it is open; error: why it is not open. seen: jobs
+    and devices at the last look. state: what is kept between sessions. ink: colours and signs."""
 
     settings: Settings
     shown: Run | None
@@ -71,13 +71,13 @@ class Host(Protocol):
         """The view in front."""
 
     def show_made(self, made: Run) -> None:
-        """Shows something that is in no cache: the result of a query as a map."""
+        """Shows a run that is in no cache: the result of a query as a map."""
 
     def say(self, text: str, kind: Any = "information") -> None:
         """A message that goes away by itself."""
 
     def in_thread(self, group: str, ask: Callable[[], T], then: Callable[[T], None]) -> None:
-        """Asks beside the screen and hands over the answer; what fails is said."""
+        """Asks in a thread and hands over the answer; failures are reported."""
 
     def to_view(self, name: str) -> None:
         """Brings a view to the front."""
@@ -92,13 +92,13 @@ class Host(Protocol):
         """Brings a run to the front."""
 
     def places(self) -> list[tuple[str, Place]]:
-        """Every run there is: its name, and where it is."""
+        """Every run: its name and its place."""
 
     def visit(self, place: Place) -> None:
-        """The same by the user's wish: the way back is kept."""
+        """The same at the user's request, keeping the way back."""
 
     def go_to(self, unit: int) -> None:
-        """Puts the cursor on a unit; the way back is kept."""
+        """Puts the cursor on a unit and keeps the way back."""
 
     def look_soon(self) -> None:
         """Looks at jobs and catalogue now."""

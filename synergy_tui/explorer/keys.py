@@ -1,4 +1,4 @@
-"""What an action of the explorer is, and those of every table and dialog."""
+"""The type of the explorer's actions, and the actions of every table and dialog."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 
 
 class Action(NamedTuple):
-    """key: comma-separated. call: the method it calls, action_… left out. footer: whether the footer has room for it.
-    palette: whether it makes sense without the key's immediacy."""
+    """key: comma-separated. call: the method it calls, without action_. footer: whether the footer shows it. palette:
+    whether it makes sense when not started by a key."""
 
     id: str
     key: str
@@ -66,7 +66,7 @@ MEANINGS = {
     "f5": "starts what the view is about, or starts it again",
     "delete": "stops it",
 }
-"""Keys that several views have, and what they mean in all of them."""
+"""Keys that several views share, and their meaning in all of them."""
 
 DIALOG = (Action("dialog.close", "escape", "close", "close", "Close without doing anything", palette=False),)
 
@@ -82,7 +82,7 @@ def bindings(actions: Iterable[Action]) -> list[BindingType]:
 
 
 def shown_key(key: str) -> str:
-    """A key as people know it."""
+    """A key's common name."""
     names = {
         "left_square_bracket": "[",
         "right_square_bracket": "]",

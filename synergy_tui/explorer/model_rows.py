@@ -1,5 +1,4 @@
-"""What the view of models shows of claims cards: columns, what they say together of a claim, and
-each in words."""
+"""What the view of models shows of claims cards: columns, their joint analysis of a claim, and each card in words."""
 
 from __future__ import annotations
 
@@ -27,20 +26,21 @@ EFFECT, INTERVAL = 7, 23
 """Columns of a cell with its effect, and with its interval too."""
 
 FACTS = {"size": 6, "family": 10, "tuned": 8, "layers": 6, "weights": 7, "kind": 6, "step": 6, "method": 6, "plan": 20}
-"""Columns that say what a subject is, with their widths; the first that have room are shown."""
+"""Columns that describe a subject, with their widths; the first that fit are shown."""
 
 ALWAYS = ("size", "family")
-"""Those that are shown even where all cards are alike in them."""
+"""Columns that are shown even if all cards agree in them."""
 
 NAME, WIDEST = 12, 40
 """Fewest and most columns of a subject's name."""
 
 MANY = 24
-"""Profiles up to which each is a line of its own."""
+"""Most profiles that are drawn as one line each."""
 
 
 class Judged(NamedTuple):
-    """What the cards shown say of a claim. groups: the largest first; the others are of its first one."""
+    """The joint analysis of a claim over the shown cards. groups: the largest first; the other fields are about the
+    first group."""
 
     claim: str
     groups: tuple[Group, ...]
@@ -49,7 +49,7 @@ class Judged(NamedTuple):
 
 
 def judge(cards: Sequence[AtlasCard], claim: str) -> Judged:
-    """What cards say together of a claim."""
+    """The joint analysis of a claim over cards."""
     from synergy_tui.analysis import meta, moderators
     from synergy_tui.analysis.universality import universality
 
@@ -61,14 +61,14 @@ def judge(cards: Sequence[AtlasCard], claim: str) -> Judged:
 
 
 def profile_lines(cards: Sequence[AtlasCard]) -> list[Line]:
-    """The profiles as lines; of many models the means of families, in a band that holds all of them."""
+    """The profiles as lines; for many models the means of families, in a band that holds all profiles."""
     from synergy_tui.drawing import models
 
     return models.lines(cards) if len(cards) <= MANY else _of_families(cards)
 
 
 def cursor_line(cards: Sequence[AtlasCard], at: AtlasCard | None) -> list[Line]:
-    """The profile of a card among so many that its own line is not found in the legend."""
+    """The profile of the cursor's card, if there are too many profiles for it to have its own line in the legend."""
     from synergy_tui.drawing import models
 
     if at is None or len(at.profile) < 2 or len(cards) <= models.FEW:
@@ -100,7 +100,7 @@ def _of_families(cards: Sequence[AtlasCard]) -> list[Line]:
 
 
 class Columns(NamedTuple):
-    """Columns of the table: of the subject's name, of what is said of it, of a cell."""
+    """Columns of the table: for the subject's name, for its facts, for a cell."""
 
     name: int
     facts: tuple[tuple[str, int], ...]
@@ -108,8 +108,8 @@ class Columns(NamedTuple):
 
     @classmethod
     def of(cls, cards: Sequence[AtlasCard], width: int, every: Sequence[str]) -> Columns:
-        """Of so many columns. every: what there is to say of subjects. Intervals stand in cells where everything else
-        has room beside them."""
+        """The plan for `width` columns. every: the possible facts about subjects. Intervals stand in cells if
+        everything else still fits."""
         longest = max((cell_len(printable(one.subject)) for one in cards), default=NAME)
         wanted = min(max(longest, NAME), WIDEST)
         count = len(CLAIMS)
@@ -125,7 +125,7 @@ class Columns(NamedTuple):
                 break
             facts.append((one, FACTS[one]))
             left -= FACTS[one] + 1
-        # What is left over goes to the cells.
+        # The remaining columns go to the cells.
         size += max(min(left // count, 3), 0)
         return cls(name, tuple(facts), size)
 
@@ -135,7 +135,7 @@ class Columns(NamedTuple):
         return ("subject", *(name for name, _ in self.facts), *CLAIMS)
 
     def heading(self, column: str, sort: tuple[str, bool] | None, dim: Style, ascii: bool) -> Text:
-        """Names of columns, that of the cursor bold, that of the order with its direction."""
+        """Names of columns: the cursor's in bold, the sort column's with its direction."""
         down, up = ("v", "^") if ascii else ("▼", "▲")
         names = [("subject", self.name), *self.facts]
         line = Text(" ")
@@ -156,12 +156,12 @@ class Columns(NamedTuple):
 
 
 def telling_apart(cards: Sequence[AtlasCard]) -> tuple[str, ...]:
-    """What there is to say of subjects: columns in which not all are alike."""
+    """Facts that distinguish subjects: columns in which the cards differ."""
     return tuple(one for one in FACTS if one in ALWAYS or len({fact_of(card, one) for card in cards}) > 1)
 
 
 def cell(claim: AtlasClaim | None, room: int) -> str:
-    """The verdict's sign with as much of effect and interval as has room whole."""
+    """The verdict's sign with the effect and the interval, if they fit whole."""
     from synergy_tui.drawing import models
 
     for how in (models.FULL, models.BRIEF):
@@ -201,7 +201,7 @@ def says(claim: AtlasClaim | None) -> str:
 
 
 def about(card: AtlasCard) -> list[str]:
-    """What a card is of, in words."""
+    """What a card is about, in words."""
     from synergy_tui.drawing import models
 
     step = f"step {card.training_step}" if card.training_step is not None else ""
@@ -212,27 +212,27 @@ def about(card: AtlasCard) -> list[str]:
 
 
 def forest_rows(group: Group) -> list[Model]:
-    """The models that stand in the rows at the top of a forest: those with an interval, or where there is none
-    those with an effect."""
+    """The models in the rows at the top of a forest: those with an interval or, if there are none, those with an
+    effect."""
     return list(group.known) or [one for one in group.models if math.isfinite(one.effect)]
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Words in lines of so many columns; signs of two columns count as two."""
+    """Words in lines of `width` columns; signs of two columns count as two."""
     if not text:
         return []
     return [line.plain.rstrip() for line in Text(text).wrap(Console(width=width), max(width, 20))]
 
 
 def most(lines: Sequence[str], rows: int, width: int) -> list[str]:
-    """So many lines; the last one says where there are others."""
+    """At most `rows` lines; the last one says if there are more."""
     if len(lines) <= rows or not rows:
         return list(lines[:rows])
     return [*lines[: rows - 1], telling.whole_words(f"{lines[rows - 1]} {lines[rows]}", width)]
 
 
 def brief(group: Group) -> list[str]:
-    """Heterogeneity in a few signs, or why there is none."""
+    """Heterogeneity in a few characters, or why there is none."""
     found = group.result
     return [group.why] if found is None else [f"I² {100 * found.i2:.0f} %", f"τ {found.tau:.2g}"]
 

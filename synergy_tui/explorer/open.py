@@ -1,4 +1,4 @@
-"""The cache → what there is to walk through: the tree of runs, and the run to begin with. May block."""
+"""The cache → the tree of runs, and the run to begin with. May block."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Branch:
-    """A line of the tree: what it says, where it leads (None: nowhere), what is under it, and the id it can be found
-    by."""
+    """A line of the tree: its text, where it leads (None: nowhere), the branches under it, and the id to find it by."""
 
     text: str
     place: Place | None
@@ -31,15 +30,16 @@ class Branch:
 
 @dataclass(frozen=True)
 class RunTree:
-    """Subjects with their captures and decompositions, the newest first, and the sample. ids: of all decompositions."""
+    """Subjects with their captures and decompositions, the newest first, and the sample. ids: the ids of all
+    decompositions."""
 
     branches: tuple[Branch, ...]
     ids: frozenset[str]
 
 
 def first(settings: Settings, asked: str | None, last: str | None) -> tuple[Cache, Place | None]:
-    """The cache, and the run to show: the one asked for, the one shown last, the newest, or the sample. Raises
-    CacheError when the cache cannot be used, UsageError when the run asked for is not there."""
+    """The cache, and the run to show: the requested one, the one shown last, the newest, or the sample. Raises
+    CacheError when the cache cannot be used, UsageError when the requested run does not exist."""
     cache = open_any(settings.cache)
     if asked:
         return cache, Place(cache, load.find(cache, "decomposition", asked))
@@ -60,7 +60,7 @@ def sample() -> Place | None:
 
 
 def tree(cache: Cache) -> RunTree:
-    """What is in the cache, with the jobs that are making more."""
+    """The runs in the cache, with the jobs that are making more."""
     captures, decompositions = load.described(cache)
     branches = _subjects(cache, captures, decompositions, _growing(cache), False)
     ids = {row["decomposition"] for row in decompositions}
@@ -98,7 +98,7 @@ def _subjects(
 
 
 def _runs(cache: Cache, rows: list[dict[str, Any]], sample: bool) -> list[Branch]:
-    # The levels of a ladder are maps of its capture too: each group is told apart by itself.
+    # The levels of a ladder are maps of its capture too, so each group gets its own distinguishing names.
     levels, others = ([one for one in rows if (one["level"] is not None) is is_level] for is_level in (True, False))
     out = []
     for some in (others, levels):

@@ -1,4 +1,4 @@
-"""The panels of a view: which take keys, which has all the room, and how wide the one at the side is."""
+"""The panels of a view: which take keys, which has all the room, and how wide the side panel is."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
     from synergy_tui.explorer.views.base import View
 
 LEAST_SIDE, LEAST_MAIN = 16, 30
-"""Fewest columns of the panel at a view's side, and of what is beside it."""
+"""Fewest columns of a view's side panel, and of the rest of the view."""
 
 
 def inner(panel: Widget) -> Widget | None:
-    """What takes the keys of a panel; None where nothing does."""
+    """The widget that takes a panel's keys, or None."""
     return next((one for one in (panel, *panel.query("*")) if one.focusable and one.display), None)
 
 
 def that_take_keys(some: Sequence[Widget]) -> list[Widget]:
-    """Those panels that are seen and take keys."""
+    """The visible panels that take keys."""
     return [one for one in some if one.display and one.region and inner(one) is not None]
 
 
 def zoom(view: View, focused: Widget | None) -> None:
-    """Gives the panel that has the keys all the room of the view; a second time, gives all panels theirs."""
+    """Gives the focused panel all the room of the view; a second call gives all panels their own room again."""
     hidden = view.query(".-behind")
     if hidden:
         hidden.remove_class("-behind")
@@ -41,7 +41,7 @@ def zoom(view: View, focused: Widget | None) -> None:
 
 
 def widen(view: View, columns: int) -> bool:
-    """Makes the panel at the side of a view wider or, below zero, narrower; False where there is none."""
+    """Makes a view's side panel wider or, below zero, narrower; False if the view has none."""
     panel = next(iter(view.query(view.SIDE)), None) if view.SIDE else None
     if panel is None or not panel.display:
         return False

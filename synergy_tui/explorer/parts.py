@@ -1,4 +1,4 @@
-"""The parts that a claims card is made of: which of them are there, what the others cost, and how that is told."""
+"""The parts of a claims card: which of them exist, what the others cost, and the words for it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parts:
-    """Of one run. costs: by part that can be made, what it costs. started: those whose jobs run or wait. cannot: by
-    part, why it cannot be had. foreseen: what the run's size alone decides. refused: why there is no card at all."""
+    """The parts of one run's card. costs: the cost of each part that can be made. started: parts whose jobs run or
+    wait. cannot: by part, why it cannot be made. foreseen: what the run's size alone decides. refused: why there is no
+    card at all."""
 
     costs: dict[str, Cost] = field(default_factory=dict)
     started: frozenset[str] = frozenset()
@@ -33,7 +34,7 @@ class Parts:
         return tuple(self.costs)
 
     def of(self, claim: str) -> tuple[str, ...]:
-        """Parts that a claim lacks and that can be picked or are being made."""
+        """Parts that a claim lacks and that the user can pick or a job is making."""
         return tuple(part for part in _needed(claim) if part in self.costs or part in self.started)
 
     def price(self, picked: Collection[str]) -> Cost:
@@ -42,7 +43,7 @@ class Parts:
 
 
 def read(run: Run, data: Path) -> Parts:
-    """What the card of a run lacks. May block: it plans every part."""
+    """The parts that a run's card lacks. May block: it plans every part."""
     from synergy_tui.jobs import chain, plan
 
     try:
@@ -56,8 +57,8 @@ def read(run: Run, data: Path) -> Parts:
 
 
 def start(run: Run, data: Path, picked: Collection[str]) -> int:
-    """Starts the jobs of the picked parts, each after the one before, and the card's after all of them; those under way
-    are taken up. Returns how many jobs it is. Raises SynergyError."""
+    """Starts the jobs of the picked parts, each after the previous one, and the card's job after all of them; jobs
+    under way are reused. Returns the number of jobs. Raises SynergyError."""
     from synergy_tui.jobs import chain, plan
     from synergy_tui.store.archive import Archive
 
@@ -73,7 +74,7 @@ def start(run: Run, data: Path, picked: Collection[str]) -> int:
 
 
 def need(parts: Parts, claim: str) -> str:
-    """What a claim lacks, with its cost; of a part that a claim above lacks too, that it is the same one."""
+    """What a claim lacks, with its cost; for a part that a claim above also lacks, a note that it is the same one."""
     own, shared = _own(parts, claim)
     if own:
         return " + ".join(f"{part} was started" if part in parts.started else _priced(parts, part) for part in own)
@@ -81,7 +82,7 @@ def need(parts: Parts, claim: str) -> str:
 
 
 def title(parts: Parts, picked: Collection[str]) -> tuple[str, str]:
-    """How much is missing, and what F5 would do; nothing of a run that can have no card."""
+    """How much is missing, and what F5 would do; empty for a run that can have no card."""
     if parts.refused:
         return "", ""
     counted = [f"{len(parts.costs)} of {len(PARTS)} parts missing"] if parts.costs else []
@@ -111,7 +112,7 @@ def details(parts: Parts, claim: str, picked: Collection[str]) -> list[str]:
 
 
 def overview(parts: Parts) -> list[str]:
-    """Every part in a line."""
+    """Every part in one line each."""
     lines = []
     for part, claims in PARTS.items():
         started = "was started" if part in parts.started else "is there"
@@ -121,7 +122,7 @@ def overview(parts: Parts) -> list[str]:
 
 
 def asked(parts: Parts, picked: Collection[str]) -> tuple[str, list[str]]:
-    """The question before the start: what will be made, and how long it takes."""
+    """The question before the start: what the jobs will make, and how long they take."""
     chosen = [part for part in PARTS if part in picked and part in parts.costs]
     lines = [f"{part} for {PARTS[part]}: {parts.costs[part]}" for part in chosen]
     lines += [f"{part} for {PARTS[part]}: under way" for part in PARTS if part in parts.started]
@@ -137,7 +138,7 @@ def _needed(claim: str) -> tuple[str, ...]:
 
 
 def _own(parts: Parts, claim: str) -> tuple[list[str], list[str]]:
-    """What a claim lacks: parts that none above it lacks, and others."""
+    """What a claim lacks: parts that no claim above it lacks, and others."""
     above = {part for one in CLAIMS if one < claim for part in _needed(one)}
     lacking = parts.of(claim)
     return [part for part in lacking if part not in above], [part for part in lacking if part in above]

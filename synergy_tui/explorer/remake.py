@@ -1,4 +1,4 @@
-"""What is on the screen → the command, the Python and the SQL that remake it; a table → CSV; all ready to paste."""
+"""The screen's content → the command, the Python and the SQL that remake it; a table → CSV; all ready to paste."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def command(host: Host, view: Front) -> str:
 
 
 def python(host: Host, query: str) -> str:
-    """A query in Python; '' for none."""
+    """A query in Python; '' without a query."""
     if not query:
         return ""
     run = host.shown
@@ -32,14 +32,14 @@ def python(host: Host, query: str) -> str:
 
 
 def score_query(run: Run, score: str) -> str:
-    """The query of a score of all units of a run."""
-    # What the map shows of the default ranking is its scaled value, which heads calls rank.
+    """The query for a score of all units of a run."""
+    # The map shows the default ranking's scaled value, which the view heads calls rank.
     name = "rank" if score == RANKINGS[0] else _quoted(column(score))
     return f"SELECT layer, unit, {name} FROM heads WHERE decomposition = '{run.place.id}' ORDER BY layer, unit"
 
 
 def pairs_query(run: Run, names: Sequence[str], unit: int | None = None) -> str:
-    """The query of the strongest pairs of a run by the first of some values, or of those of a unit."""
+    """The query for a run's strongest pairs by the first of some values, or for a unit's pairs."""
     of = "" if unit is None else f"AND {unit} IN (x, y) "
     return (
         f"SELECT x_layer, x_unit, y_layer, y_unit, {', '.join(names)} FROM pairs WHERE decomposition = "
@@ -55,7 +55,7 @@ def csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def parquet(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
-    """A table as a Parquet file; what Arrow has no type for becomes text. Empty without columns."""
+    """A table as a Parquet file; values without an Arrow type become text. Empty without columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -74,7 +74,7 @@ def parquet(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
 
 
 def file_name(host: Host, view: Front, ending: str) -> Path:
-    """A name for a file that is not there yet, in the folder the explorer was started from."""
+    """A name for a new file, in the folder where the explorer was started."""
     run = host.shown
     stem = f"{view.id}-{run.place.id if run else 'none'}"
     for number in range(1, 1000):
@@ -85,7 +85,7 @@ def file_name(host: Host, view: Front, ending: str) -> Path:
 
 
 def _quoted(name: str) -> str:
-    """A column as SQL takes it; `offset` is a word of its own there."""
+    """A column name for SQL; `offset` is a keyword there."""
     return name if re.fullmatch("[a-z_]+", name) and name != "offset" else '"' + name.replace('"', '""') + '"'
 
 

@@ -1,5 +1,5 @@
-"""The cache → one run as arrays. A run is loaded whole but for its pairs, series and responses, which are read when
-somebody looks at them. Everything here may block and is called in threads."""
+"""The cache → one run as arrays. A run is loaded whole except for its pairs, series and responses, which are read when
+needed. Everything here may block and is called in threads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Place:
     """Where a run is: the cache and the id of its decomposition. sample: whether it is the shipped one. job: the job
-    that is making it, while it is not there yet."""
+    that is still making it."""
 
     cache: Cache
     id: str
@@ -39,8 +39,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Run(stored.Run):
-    """A decomposition where it is, with its scores, rankings first. partial: share of the units known so far, None when
-    the run is whole."""
+    """A decomposition with its place and its scores, rankings first. partial: share of the units known so far, None
+    when the run is whole."""
 
     place: Place
     partial: float | None = None
@@ -52,12 +52,12 @@ class Run(stored.Run):
 
     @property
     def per_layer(self) -> int:
-        """Places of a layer."""
+        """Places in a layer."""
         return self.shape[1]
 
     @property
     def unready(self) -> str:
-        """Why only its map can be looked at; empty when all of it is there."""
+        """Why only its map can be viewed; empty when all of it exists."""
         if self.partial is not None:
             return "This run is still growing: the map (escape) fills in, the rest comes when it is done."
         if not self.place.id:
@@ -75,49 +75,49 @@ class Run(stored.Run):
         return self.layers * self.per_layer
 
     def name(self, unit: int) -> str:
-        """A unit as people call it: by its name, or as layer.unit."""
+        """A unit's name, or layer.unit."""
         return printable(self.naming.called(unit))
 
     def place_of(self, unit: int) -> str:
-        """Where a unit is: group.unit, or layer.unit."""
+        """A unit's place: group.unit, or layer.unit."""
         return printable(self.naming.place(unit))
 
     def told(self, unit: int) -> str:
-        """A unit by its name with its place behind it, or by its place alone."""
+        """A unit's name followed by its place, or only its place."""
         return printable(self.naming.told(unit))
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
-        """The names of the layers; empty where they have numbers alone."""
+        """The names of the layers; empty if they have only numbers."""
         return groups(self.naming)
 
     def layer_name(self, layer: int) -> str:
-        """A layer as people call it: by its group, or as layer 3."""
+        """A layer's name: its group, or layer 3."""
         return self.groups[layer] if self.groups else f"layer {layer}"
 
     @property
     def layers_called(self) -> str:
-        """What its layers are called."""
+        """The word for its layers."""
         return "groups" if self.groups else "layers"
 
     @property
     def unit_called(self) -> str:
-        """What one of its units is called: head or unit."""
+        """The word for one of its units: head or unit."""
         return what(self.row)[:-1]
 
     def present(self, units: Iterable[int]) -> frozenset[int]:
-        """Those of some places that have a unit."""
+        """The places among these that have a unit."""
         there = self.there
         return frozenset(one for one in units if 0 <= one < len(there) and there[one])
 
     @property
     def rows(self) -> dict[str, Any]:
-        """What a map's Picture is told of its rows: their names, and which places have a unit."""
+        """Arguments of a map's Picture about its rows: their names, and which places have a unit."""
         return {"groups": self.groups, "there": self.there.reshape(self.shape) if self.naming.holes else None}
 
     @cached_property
     def numbers(self) -> Int[np.ndarray, " count"]:
-        """Numbers of the units that are there."""
+        """Numbers of the existing units."""
         return np.flatnonzero(self.there)
 
     def next_to(self, unit: int) -> int:
@@ -126,8 +126,8 @@ class Run(stored.Run):
         return int(known[np.searchsorted(known, unit, "right") % len(known)]) if len(known) else unit
 
     def step(self, unit: int, layers: int, units: int, column: int) -> int:
-        """The unit so many layers and units from another; it stops at the edges and passes over places without one.
-        column: the place in the layer to be nearest to while the layer changes."""
+        """The unit some layers and units away from another; it stops at the edges and skips places without a unit.
+        column: the place in the layer to stay near to when the layer changes."""
         rows = self.there.reshape(self.shape)
         layer, place = divmod(unit, self.per_layer)
         if layers:
@@ -136,7 +136,7 @@ class Run(stored.Run):
             layer = int(beyond[0] if len(beyond) else filled[-1 if layers > 0 else 0])
             place = column
         known = np.flatnonzero(rows[layer])
-        at = int(np.argmin(np.abs(known - place)))  # where the unit itself is, if it is there
+        at = int(np.argmin(np.abs(known - place)))  # the unit itself, if it exists
         return layer * self.per_layer + int(known[min(max(at + units, 0), len(known) - 1)])
 
     def values(self) -> dict[str, np.ndarray]:
@@ -145,12 +145,12 @@ class Run(stored.Run):
 
     @property
     def tested(self) -> bool:
-        """Whether units were tested against surrogates: without, nothing says which of them are coupled."""
+        """Whether units were tested against surrogates; without them, nothing says which units are coupled."""
         return "q" in self.scores and "excess" in self.scores and bool(self.row.get("nulls"))
 
     def above_null(self) -> np.ndarray:
-        """[units] bool: whether a unit is coupled (q below COUPLED) with more synergy than its null; all of them where
-        no surrogates were drawn."""
+        """[units] bool: whether a unit is coupled (q below COUPLED) with more synergy than its null; all units if no
+        surrogates were drawn."""
         if not self.tested:
             return self.there
         with np.errstate(invalid="ignore"):
@@ -158,14 +158,14 @@ class Run(stored.Run):
 
     @property
     def null(self) -> str:
-        """What excess is against, in words."""
+        """The null of excess, in words."""
         nulls = self.row.get("nulls") or []
         if not self.tested:
             return "the independence offset, no surrogates"
         return f"{' + '.join(nulls)}, {self.row['surrogates']} draws"
 
     def profile(self, score: str) -> list[dict[str, Any]]:
-        """Mean per layer of what the map shows, with the stored interval where there is one."""
+        """Mean per layer of what the map shows, with the stored interval if there is one."""
         if score in self.profiles:
             return self.profiles[score]
         shown = self.scores[score].shown.reshape(self.layers, self.per_layer)
@@ -177,13 +177,14 @@ class Run(stored.Run):
         ]
 
     def extremes(self, score: str) -> list[int]:
-        """Units by how far their colour is from the middle of the scale, the farthest first; those with a value."""
+        """Units with a value, by the distance of their colour from the middle of the scale, the farthest first."""
         found = self.scores[score]
         far = np.abs(found.colour() - (0.5 if found.centre is not None else 0.0))
         return [int(one) for one in np.argsort(-far, kind="stable") if np.isfinite(far[one])]
 
     def place_in(self, score: str, unit: int) -> tuple[int, int] | None:
-        """(place, of how many) of a unit in a score, the highest first; None when it has no value, or is a p or q."""
+        """(place, number of units) of a unit in a score, the highest first; None when it has no value, or the score is
+        a p or q."""
         values = self.scores[score].values
         if score in TESTS or not np.isfinite(values[unit]):
             return None
@@ -191,7 +192,7 @@ class Run(stored.Run):
 
 
 def open_run(place: Place) -> Run:
-    """Raises UsageError when it is no longer there, CacheError when the cache cannot be read."""
+    """Reads a run. Raises UsageError when it no longer exists, CacheError when the cache cannot be read."""
     if place.job is not None:
         return _growing(place, place.job)
     found = stored.read(place.cache, place.id)
@@ -200,7 +201,7 @@ def open_run(place: Place) -> Run:
 
 
 def made_score(name: str, values: np.ndarray) -> Score:
-    """A score of values that come from elsewhere, as a query."""
+    """A score of values from elsewhere, such as a query."""
     nothing = np.full(len(values), np.nan)
     return stored.score(name, {"value": values, "scaled": nothing, "low": nothing, "high": nothing})
 
@@ -212,7 +213,7 @@ def _ordered(names: Any) -> list[str]:
 
 
 def _growing(place: Place, job: JobFolder) -> Run:
-    """A map of what a running job has finished."""
+    """A map of the finished parts of a running job."""
     # Not at the top: pyarrow and msgspec take 0.1 s that a finished run does not need.
     from synergy_tui.jobs import parts
     from synergy_tui.jobs.specs import CaptureSpec, DecomposeSpec
@@ -257,7 +258,7 @@ def unfinished(
     partial: float | None = None,
     naming: Naming | None = None,
 ) -> Run:
-    """A map with nothing behind it yet: of a running job, or of a query. row: with layers and units_per_layer."""
+    """A map without a stored run behind it: of a running job, or of a query. row: has layers and units_per_layer."""
     nothing: dict[str, Any] = {"profiles": {}, "contrasts": {}, "surrogate_contrasts": {}, "tests": {}}
     nothing |= {"null_runs": [], "lengths": [], "confounds": {}, "geometry": []}
     naming = naming or Naming(row["layers"], row["units_per_layer"])

@@ -47,14 +47,14 @@ class RunsPanel(Vertical):
         return self.query_one(Tree)
 
     def show(self, runs: RunTree) -> None:
-        """Draws the tree anew; the line of the open run stays under the cursor."""
+        """Redraws the tree; the line of the open run stays under the cursor."""
         if runs == self._runs:
             return
         self._runs = runs
         self._draw()
 
     def places(self) -> list[tuple[str, Place]]:
-        """Every run there is, in the order of the tree: its name with what it is under, and where it is."""
+        """Every run, in the order of the tree: its name with the names above it, and its place."""
         from synergy_tui.drawing.tables import printable
 
         def of(branch: Branch, above: str) -> list[tuple[str, Place]]:
@@ -77,13 +77,13 @@ class RunsPanel(Vertical):
             self._draw()
 
     def search(self) -> None:
-        """Into the search field."""
+        """Moves into the search field."""
         field = self.query_one(Input)
         field.add_class("-shown")
         field.focus()
 
     def focus_tree(self) -> None:
-        """Into the tree."""
+        """Moves into the tree."""
         self.listing.focus()
 
     def _draw(self) -> None:
@@ -142,7 +142,7 @@ class RunsPanel(Vertical):
             self.explorer.view.focus_main()
 
     def key_escape(self) -> None:
-        """Out of the search, out of the drawer."""
+        """Leaves the search, then the drawer."""
         field = self.query_one(Input)
         field.value = ""
         field.remove_class("-shown")
@@ -151,6 +151,6 @@ class RunsPanel(Vertical):
 
 
 def _reaches(branch: Branch, wanted: list[str], above: str) -> bool:
-    """Whether a branch, with what is above it, or one under it has all the words."""
+    """Whether a branch, together with the names above it, or a branch under it has all the words."""
     path = f"{above} {branch.text} {branch.id}".lower()
     return all(has(path, word) for word in wanted) or any(_reaches(one, wanted, path) for one in branch.branches)

@@ -1,4 +1,4 @@
-"""What all views share: the run, what the map shows, the unit under the cursor, its partner, the prompt, the marks."""
+"""The state that all views share: run, shown score, unit under the cursor, its partner, prompt, marks."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ MOST_UNDO = 100
 
 @dataclass
 class Selection:
-    """One for the whole app. unit, partner: numbers over all layers. prompt, step: as in the capture. marks: unit
-    numbers. score: what the map shows. atom: of the pairs and tokens."""
+    """One selection for the whole app. unit, partner: numbers over all layers. prompt, step: as in the capture. marks:
+    unit numbers. score: what the map shows. atom: for the pairs and tokens."""
 
     score: str = RANKINGS[0]
     unit: int = 0
@@ -35,11 +35,11 @@ class Selection:
     _before: list[frozenset[int]] = field(default_factory=list)
 
     def copy(self) -> Selection:
-        """As it is now, whatever becomes of this one."""
+        """A copy that does not change with this one."""
         return replace(self, _before=list(self._before))
 
     def mark(self, marks: frozenset[int]) -> None:
-        """Replaces the marks; `undo` brings the old ones back."""
+        """Replaces the marks; `undo` restores the old ones."""
         if marks != self.marks:
             self._before = [*self._before[-MOST_UNDO:], self.marks]
             self.marks = marks
@@ -49,14 +49,15 @@ class Selection:
         self.mark(self.marks - units if units <= self.marks else self.marks | units)
 
     def undo(self) -> bool:
-        """Takes the last change of the marks back; False when there is none."""
+        """Undoes the last change of the marks; False when there is none."""
         if not self._before:
             return False
         self.marks = self._before.pop()
         return True
 
     def enter(self, there: np.ndarray) -> None:
-        """A run with a unit in these places [places] of its map: what does not exist there is let go."""
+        """Enters a run that has a unit in these places [places] of its map: a partner and marks that it lacks are
+        dropped."""
         known = there.nonzero()[0]
         self.unit = int(known[abs(known - self.unit).argmin()]) if len(known) else 0
         self.partner = self.partner if self.partner is not None and self.partner in known else None
@@ -66,8 +67,8 @@ class Selection:
 
 def by_rule(rule: str, scores: dict[str, np.ndarray], per_layer: int, naming: Naming | None = None) -> frozenset[int]:
     """The units that a rule names: `top 25 % of rank`, `bottom 10 of sts in layers 10-20`, `excess > 0`, `all`; with
-    naming also groups, as `all in frontal`, and units with commas between them. scores: [units] by name; `rank` is the
-    default ranking. Units without a value are never marked. Raises UsageError for anything else."""
+    naming also groups, as `all in frontal`, and comma-separated units. scores: [units] by name; `rank` is the default
+    ranking. Units without a value are never marked. Raises UsageError for anything else."""
     import numpy as np
 
     text = _plain(rule)
@@ -103,7 +104,7 @@ def _plain(text: str) -> str:
 
 
 def _layers(text: str, naming: Naming | None) -> tuple[str, Sequence[int] | None]:
-    """A rule without its last part, and the layers which that part names; None where there is no such part."""
+    """A rule without its last part, and the layers that this part names; None without such a part."""
     if where := re.fullmatch(r"(.+?) in layers? (\d+)(?: ?(?:-|to) ?(\d+))?", text):
         return where[1], range(int(where[2]), int(where[3] or where[2]) + 1)
     named = {_plain(name): layer for layer, name in enumerate(naming.groups)} if naming is not None else {}
@@ -119,7 +120,7 @@ def _layers(text: str, naming: Naming | None) -> tuple[str, Sequence[int] | None
 
 
 def _units(rule: str, naming: Naming) -> frozenset[int]:
-    """The units that are listed; none where one of the words names no unit."""
+    """The listed units; empty if one of the words names no unit."""
     try:
         return frozenset(naming.number(one) for one in ([rule] if "," not in rule else rule.split(",")))
     except UsageError:

@@ -1,10 +1,10 @@
-"""The explorer in a browser: a server on this machine's loopback that gives every page an explorer of its own, and
-answers nobody who does not know its token. Loads textual-serve, which few have; explorers are processes of their own.
+"""The explorer in a browser: a server on this machine's loopback that gives every page its own explorer and answers
+only requests with its token. It loads textual-serve, which few users have installed; explorers are separate processes.
 
-Who may do what: the page and its websocket need the token in their address. The files that a page loads, and downloads,
-need the cookie that the page sets, which is another secret: cookies of 127.0.0.1 are sent to every port of it, and who
-listens at another one must not be able to open an explorer. A name other than loopback's in Host, or a foreign Origin,
-is refused whatever it brings, so that no website can reach the server through the visitor's browser.
+Access: the page and its websocket need the token in their address. The files that a page loads, and downloads, need the
+cookie that the page sets, which is another secret: browsers send cookies of 127.0.0.1 to every port there, and whoever
+listens at another port must not be able to open an explorer. A request with a Host other than loopback, or a foreign
+Origin, is refused whatever it brings, so that no website can reach the server through the visitor's browser.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from synergy_tui.errors import UsageError
 HERE = "127.0.0.1"
 
 NAMES = (HERE, "localhost")
-"""What a browser on this machine, or at the other end of a tunnel, calls the server."""
+"""The server's names for a browser on this machine, or at the other end of a tunnel."""
 
 MOST = 8
-"""Explorers at a time: each takes some 150 MB."""
+"""Most explorers at a time: each takes some 150 MB."""
 
 GRACE = 4.0
-"""Seconds that an explorer has to leave before it is ended."""
+"""Seconds that an explorer has to leave before the server ends it."""
 
 WIDEST = 1000
 """Most columns and rows of a page."""
 
 
 class Visitor(AppService):
-    """One explorer, in a process that nobody else uses and that ends with its page."""
+    """One explorer, in its own process, which ends with its page."""
 
     _process: asyncio.subprocess.Process | None
     _task: asyncio.Task[None] | None
@@ -57,7 +57,7 @@ class Visitor(AppService):
 
     async def _open_app_process(self, width: int = 80, height: int = 24) -> asyncio.subprocess.Process:
         pipe = asyncio.subprocess.PIPE
-        # A session of its own: Ctrl-C is for the server, which then ends its explorers.
+        # The explorer gets its own session: Ctrl-C reaches only the server, which then ends its explorers.
         self._process = await asyncio.create_subprocess_exec(
             *self._arguments,
             stdin=pipe,
@@ -71,7 +71,7 @@ class Visitor(AppService):
         return self._process
 
     async def stop(self) -> None:
-        """Asks it to leave, and ends it where it does not."""
+        """Asks the explorer to leave, and ends it if it does not."""
         process, task = self._process, self._task
         if process is None or task is None:
             return
@@ -88,7 +88,7 @@ class Visitor(AppService):
                 return
 
     async def _gone(self, drained: asyncio.Future[Any]) -> None:
-        """Waits for the end; what it still writes is read, so that it does not wait for a reader."""
+        """Waits for its end and reads what it still writes, so that it does not wait for a reader."""
         process = self._process
         assert process is not None
         await drained
@@ -120,8 +120,8 @@ class Explorers(Server):
         return f"http://{HERE}:{self.port}/?token={self.token}"
 
     async def run(self, ready: Callable[[], None]) -> str:
-        """Serves until a signal, or until nobody has looked for long; returns which. `ready` is called when it can be
-        reached."""
+        """Serves until a signal, or until no page has been open for long; returns the reason. Calls `ready` when the
+        server can be reached."""
         runner = web.AppRunner(await self._make_app(), access_log=None, shutdown_timeout=1.0, handle_signals=False)
         await runner.setup()
         await web.SockSite(runner, self._socket).start()
@@ -141,7 +141,7 @@ class Explorers(Server):
             watching.cancel()
             for page in list(self._pages):
                 await page.close()
-            while self._pages:  # an explorer leaves when its page is closed, or is ended
+            while self._pages:  # an explorer leaves or is ended when its page closes
                 await asyncio.sleep(0.02)
             await runner.cleanup()
         return why[0]
@@ -164,7 +164,7 @@ class Explorers(Server):
         app.on_response_prepare.append(self._close_tight)
         return app
 
-    # Who may
+    # Access
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
@@ -174,7 +174,7 @@ class Explorers(Server):
         return answer
 
     def _may(self, request: web.Request) -> bool:
-        """Whether a request comes from a page of ours and brings the secret that it needs."""
+        """Whether a request comes from our page and brings the secret that it needs."""
         host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
         if urlsplit(f"//{host}").hostname not in NAMES or (origin is not None and origin != f"http://{host}"):
             return False
@@ -186,7 +186,7 @@ class Explorers(Server):
         return files_alone and _same(request.cookies.get(self._cookie, ""), self._files)
 
     async def _close_tight(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Headers of every answer: nothing foreign is loaded, nothing is framed, kept or told to others."""
+        """Sets headers of every answer: nothing foreign is loaded, and nothing is framed, cached or sent to others."""
         own = f" 'nonce-{request['nonce']}'" if "nonce" in request else ""
         policy = (
             f"default-src 'none'; script-src 'self'{own}; style-src 'self' 'unsafe-inline'; font-src 'self'; "
@@ -205,7 +205,7 @@ class Explorers(Server):
             }
         )
 
-    # What there is
+    # Routes
 
     async def _page(self, request: web.Request) -> web.Response:
         source = files("synergy_tui.explorer").joinpath("served.html").read_text("utf-8")
@@ -239,7 +239,7 @@ class Explorers(Server):
                 *(_size(request.query.get(name, ""), most) for name, most in (("width", 80), ("height", 24)))
             )
             with contextlib.suppress(AssertionError, KeyError, IndexError, TypeError, ValueError, AttributeError):
-                await self._process_messages(page, visitor)  # what is no message of ours ends the page
+                await self._process_messages(page, visitor)  # any other message ends the page
         finally:
             await asyncio.shield(self._left(page, visitor))
         return page
@@ -254,7 +254,7 @@ class Explorers(Server):
 
 
 def _listening(port: int) -> socket.socket:
-    """A socket on loopback. Raises UsageError where the port is taken or not allowed."""
+    """A socket on loopback. Raises UsageError if the port is taken or not allowed."""
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -267,7 +267,7 @@ def _listening(port: int) -> socket.socket:
 
 
 def _same(one: str, other: str) -> bool:
-    """Whether two secrets are the same, in a time that does not tell how much of them is."""
+    """Whether two secrets are equal, in a time that does not reveal how much of them matches."""
     return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode())
 
 

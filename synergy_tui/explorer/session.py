@@ -1,5 +1,5 @@
-"""What is open and what is running, behind the screen: loads runs in threads, hears what changes, remembers. Knows that
-there is a screen by five methods that the app fills in."""
+"""What is open and what is running, behind the screen: loads runs in threads, hears of changes, remembers. It reaches
+the screen only through five methods that the app implements."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AGAIN = 3.0
-"""Seconds until a cache that could not be opened or read is tried again."""
+"""Seconds before another try at a cache that could not be opened or read."""
 
 PATIENCE = 3
-"""Times that a question is asked again where the cache cannot be read."""
+"""How often a question is asked again when the cache cannot be read."""
 
 
 class Session(App[None]):
-    """One cache, one run in front, one selection. What blocks is done in threads, which answer with messages."""
+    """One cache, one run in front, one selection. Blocking work runs in threads, which answer with messages."""
 
     class Loaded(Message):
-        """A run is there, or why it is not."""
+        """A run was loaded, or the reason why not."""
 
         def __init__(self, place: Place, run: Run | None, error: str = "", whole: bool = True) -> None:
             super().__init__()
@@ -80,16 +80,16 @@ class Session(App[None]):
         self._nowhere = "unit" not in self.state.here  # the cursor has been nowhere yet
         self._recall()
 
-    # What the app fills in
+    # Implemented by the app
 
     def redraw(self) -> None:
         """The run, the jobs or an error changed."""
 
     def heard(self) -> None:
-        """Jobs changed, the run in front did not."""
+        """Jobs changed, but not the run in front."""
 
     def show_tree(self, runs: RunTree) -> None:
-        """Other runs are there."""
+        """The set of runs changed."""
 
     def say(self, text: str, kind: Any = "information") -> None:
         """A message that goes away by itself."""
@@ -100,7 +100,7 @@ class Session(App[None]):
     # Beginning and end
 
     def begin(self) -> None:
-        """Hears signals from now on, and opens the cache."""
+        """Listens to signals from now on, and opens the cache."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGHUP, signal.SIGTERM):
             # Unhandled, they would leave the terminal in its alternate screen.
@@ -119,10 +119,11 @@ class Session(App[None]):
         self.set_interval(2.0, self._terminal_there)
 
     def _terminal_there(self) -> None:
-        """A terminal that is not the controlling one goes without a signal; reading from it would spin for ever."""
+        """Leaves when the terminal is gone. One that is not the controlling terminal goes without a signal, and reading
+        from it would spin forever."""
         if self.is_headless:
             return
-        if self.is_web:  # there is none: whoever is at the other end of the pipes must live
+        if self.is_web:  # there is no terminal: the server at the other end of the pipes must be alive
             if os.getppid() != self._server:
                 self.leave(129)
             return
@@ -131,11 +132,11 @@ class Session(App[None]):
         except (termios.error, OSError, ValueError):
             self.leave(129)
 
-    # What is open
+    # The open cache and run
 
     @work(thread=True, exclusive=True, group="cache")
     def _open_cache(self) -> None:
-        """The cache, what is in it, and the run to begin with."""
+        """Opens the cache, and the run to begin with."""
         from synergy_tui.explorer import open as opening
         from synergy_tui.explorer.run import open_run
 
@@ -150,7 +151,7 @@ class Session(App[None]):
                 self.post_message(self.Loaded(place, open_run(place)))
             except Exception as error:
                 self.post_message(self.Loaded(place, None, told(error)))
-        # The map first: nobody waits for the tree and the jobs.
+        # The map comes first; the tree and the jobs can wait.
         self.call_from_thread(self.call_after_refresh, self._look_around)
 
     def _no_cache(self, error: str) -> None:
@@ -158,32 +159,32 @@ class Session(App[None]):
             return
         self.error, self._asked = error, None
         self.redraw()
-        self.set_timer(AGAIN, self._open_cache)  # a lock goes, a disk comes back
+        self.set_timer(AGAIN, self._open_cache)  # a lock may go, a disk may come back
 
     def _cache_open(self, cache: Cache, place: Place | None) -> None:
         if not self.is_running:
             return
         self.cache, self._opening, self.error = cache, place, ""
-        # Nothing is there and the sample stands in: the first result takes its place.
+        # If the cache is empty, the sample is shown until the first result replaces it.
         self._first = self._asked is None and (place is None or place.sample)
         if place is None:
             self.redraw()
         self.ready()
 
     def _look_around(self) -> None:
-        """The jobs from now on, and the tree of runs."""
+        """Watches the jobs from now on, and reads the tree of runs."""
         from synergy_tui.explorer.watch import Watch
 
-        # What is loaded by now stays: the collector need not look at it again in the midst of a repaint.
+        # Objects loaded by now stay: the collector need not visit them again during a repaint.
         gc.freeze()
         if not self.is_running or self.cache is None or self._watcher is not None:
-            return  # when the app is being taken down, a watcher begun now would never be stopped
+            return  # a watcher begun while the app shuts down would never be stopped
         self._watcher = Watch(self.cache.folder, self._notice)
         self._watcher.start()
         self.refresh_tree()
 
     def open_run(self, place: Place, quietly: bool = False) -> None:
-        """Loads a run and shows it when it is there; what is shown stays until then."""
+        """Loads a run and shows it when it is ready; the current run stays until then."""
         self._opening = place
         self._load(place, quietly)
 
@@ -204,7 +205,7 @@ class Session(App[None]):
                 self.error = message.error
                 self.say(message.error, "error")
             if self.shown is not None and self.shown.place == message.place:
-                self.shown = None  # it was deleted while it was looked at
+                self.shown = None  # it was deleted while it was shown
         else:
             same = self.shown is not None and self.shown.place == message.place
             self.error, self.shown = "", message.loaded
@@ -216,7 +217,7 @@ class Session(App[None]):
                 self.selection.score = next(iter(message.loaded.scores), RANKINGS[0])
             if nowhere and message.loaded.scores:
                 self.selection.unit = next(iter(message.loaded.extremes(self.selection.score)), 0)
-                self._nowhere = message.loaded.partial is not None  # what grows has other extremes every time
+                self._nowhere = message.loaded.partial is not None  # a growing run has other extremes every time
         self.redraw()
 
     def _notice(self, seen: Seen) -> None:
@@ -224,7 +225,7 @@ class Session(App[None]):
 
     def on_session_noticed(self, message: Noticed) -> None:
         if not self.is_running:
-            return  # the app is being taken down: what would show it is gone
+            return  # the app is shutting down: its widgets are gone
         before, self.seen = self.seen, message.seen
         if before is not None:
             if before.catalogue != message.seen.catalogue or _states(before) != _states(message.seen):
@@ -236,7 +237,7 @@ class Session(App[None]):
             self.open_run(self._finished(shown.place), quietly=True)
 
     def _finished(self, place: Place) -> Place:
-        """A job's place, or that of its result once it is done: of a capture, the decomposition that follows it."""
+        """A job's place, or its result's place once it is done: for a capture, the decomposition that follows it."""
         from synergy_tui.explorer.run import Place
         from synergy_tui.jobs.folder import JobFolder
 
@@ -255,7 +256,7 @@ class Session(App[None]):
             if one["state"] in ("done", "failed") and was.get(one["id"]) not in (None, one["state"]):
                 failed = one["state"] == "failed"
                 text = f"{one['kind']} {one['id']} {one['state']}" + (f": {one['error']}" if failed else "")
-                if failed or not one.get("sweep"):  # a sweep tells its own end, and not that of every cell
+                if failed or not one.get("sweep"):  # a sweep reports its own end, but not every cell's
                     self.say(text, "error" if failed else "information")
                 if one["kind"] in _ADDING and not failed:
                     self._read_anew()
@@ -263,13 +264,13 @@ class Session(App[None]):
                     self._show_first(one["id"])
 
     def _read_anew(self) -> None:
-        """Reads the run that is shown once more: there may be scores that it had not."""
+        """Reads the shown run once more: it may have new scores."""
         shown = self.shown
         if shown is not None and shown.place.job is None and shown.place.id and not shown.place.sample:
             self.open_run(shown.place, quietly=True)
 
     def _show_first(self, decomposition: str) -> None:
-        """The first result of an empty cache, unless something else is looked at by now."""
+        """Shows the first result of an empty cache, unless something else is shown by now."""
         from synergy_tui.explorer.run import Place
 
         self._first = False
@@ -278,12 +279,12 @@ class Session(App[None]):
 
     @work(thread=True, exclusive=True, group="tree")
     def refresh_tree(self) -> None:
-        """Reads what there is anew."""
+        """Reads the tree anew."""
         from synergy_tui.explorer import open as opening
 
         if self.cache is None:
             return
-        # What is looked at now: a run that is opened while the tree is read may be newer than the tree.
+        # Taken before reading: a run that is opened while the tree is read may be newer than the tree.
         shown = self.shown
         with contextlib.suppress(Exception):  # a locked catalogue is read at the next change
             tree = opening.tree(self.cache)
@@ -299,8 +300,8 @@ class Session(App[None]):
         self.redraw()
 
     def show_made(self, made: Run) -> None:
-        """Shows something that is in no cache: the result of a query as a map. What it stands before is kept, with
-        what is selected there."""
+        """Shows a run that is in no cache: the result of a query as a map. The run behind it is kept, with its
+        selection."""
         if self.shown is not None and self.shown.place.id:
             self.behind, self._kept = self.shown, self.selection.copy()
         self._opening = None
@@ -321,8 +322,8 @@ class Session(App[None]):
 
     def in_thread(self, group: str, ask: Callable[[], T], then: Callable[[T], None], patience: int = PATIENCE) -> None:
         """Asks something that may block, in a thread; a newer question of the same group wins. A cache that cannot be
-        read is asked again, up to `patience` times: somebody writes for long, or the disk is slow. Other errors are
-        said, and so is that one in the end."""
+        read is asked again, up to `patience` times: a writer may take long, or the disk is slow. Other errors are
+        reported, and so is this one in the end."""
         mine = self._questions[group] = self._questions.get(group, 0) + 1
 
         def once_more() -> None:
@@ -341,18 +342,18 @@ class Session(App[None]):
             self.call_from_thread(there, found)
 
         def there(found: T) -> None:
-            # An answer may come when what would show it is being taken down.
+            # An answer may come while its widgets are shutting down.
             with contextlib.suppress(NoMatches):
                 then(found)
 
         self.run_worker(work_, thread=True, exclusive=True, group=group)
 
     def look_soon(self) -> None:
-        """Something was started or stopped: looks at the jobs at once."""
+        """Looks at the jobs at once, because one was started or stopped."""
         if self._watcher is not None:
             self._watcher.soon()
 
-    # What is kept
+    # The remembered state
 
     def _recall(self) -> None:
         here, selection = self.state, self.selection
@@ -361,7 +362,7 @@ class Session(App[None]):
         selection.atom = here.text("atom") or selection.atom
 
     def _remember(self) -> None:
-        # Of the result of a query nothing is kept: the run behind it comes back.
+        # Nothing of a query's result is kept: the run behind it returns.
         shown, selection = self.behind or self.shown, self._kept or self.selection
         self.state.here |= {
             "unit": selection.unit,
@@ -379,7 +380,7 @@ class Session(App[None]):
         self.run_worker(self._remember, thread=True, exclusive=True, group="state")
 
     def on_unmount(self) -> None:
-        gc.unfreeze()  # at the end all of it goes, or what holds the database says that it leaks
+        gc.unfreeze()  # everything is freed at the end, else the database wrapper reports a leak
         if self._watcher is not None:
             self._watcher.stop()
 
@@ -403,12 +404,13 @@ class Session(App[None]):
 
 
 def told(error: Exception) -> str:
-    """A failure in words. One that nobody foresaw is told too, instead of ending the app with what is open in it."""
+    """A failure in words. An unexpected failure is reported too, instead of ending the app with everything open in
+    it."""
     return str(error) if isinstance(error, SynergyError) else f"unexpected {type(error).__name__}: {error}"
 
 
 _ADDING = ("ablate", "scores")
-"""Jobs that give the units of runs which are there already more scores."""
+"""Jobs that add scores to the units of existing runs."""
 
 
 def _states(seen: Seen) -> dict[str, str]:

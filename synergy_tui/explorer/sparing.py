@@ -1,5 +1,5 @@
-"""Sends less: Textual (8.2) repaints a changed cell from the left edge of its widget on, which over SSH is most of what
-a move of the cursor costs. Here a repaint begins at the cell."""
+"""Fewer bytes to send: Textual (8.2) repaints a changed cell from the left edge of its widget, which over SSH is most
+of the cost of a cursor move. Here a repaint begins at the cell."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from textual._compositor import ChopsUpdate
 
 
 def install() -> None:
-    """Replaces how a partial update becomes bytes, for this process. The method is private and has no hook, which is
-    why it is replaced: look here when Textual is updated."""
+    """Replaces the method that turns a partial update into bytes, for this process. The method is private and has no
+    hook: look here when Textual is updated."""
     ChopsUpdate.render_segments = _render  # type: ignore[method-assign]
 
 

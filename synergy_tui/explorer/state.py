@@ -1,5 +1,5 @@
-"""Last view, selection, unsaved SQL and pinned sets between two starts: one small JSON file of the user's. What cannot
-be read or written is let go: nothing measured is in it."""
+"""Last view, selection, unsaved SQL and pinned sets between two starts: one small JSON file of the user. Errors in
+reading or writing it are ignored: it holds nothing measured."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ MOST_HISTORY, MOST_CACHES = 200, 50
 
 
 class State:
-    """What the explorer remembers. `here`: of this cache alone; all else of every cache. toured, hinted: whether the
-    tour and the hint about tmux were shown."""
+    """What the explorer remembers. `here`: for this cache only; everything else for all caches. toured, hinted: whether
+    the tour and the hint about tmux were shown."""
 
     def __init__(self, folder: Path, cache: Path) -> None:
         self._path = folder / FILE
@@ -57,7 +57,7 @@ class State:
         self.history = [*[one for one in self.history if one != sql][-MOST_HISTORY + 1 :], sql]
 
     def save(self) -> None:
-        """Writes it when it has changed. May block."""
+        """Writes the file when the state has changed. May block."""
         caches = {name: one for name, one in self._caches.items() if name != self._cache}
         caches = dict(list(caches.items())[-MOST_CACHES + 1 :]) | {self._cache: self.here}
         content: dict[str, Any] = {"caches": caches, "pins": self.pins, "history": self.history, "theme": self.theme}

@@ -27,7 +27,7 @@ SIDE = 20
 
 
 def number(value: float | None, signed: bool = False) -> str:
-    """A number in few columns; n/a where there is none."""
+    """A number in few columns; n/a without a value."""
     if value is None or not math.isfinite(value):
         return "n/a"
     sign = "+" if signed else ""
@@ -38,7 +38,7 @@ def number(value: float | None, signed: bool = False) -> str:
 
 def aligned(values: Sequence[float], signed: bool = False) -> list[str]:
     """Numbers of one kind with the same decimals, so that they can be compared down a column: four figures of the
-    largest, so that smaller ones have some. n/a where there is none."""
+    largest, so that smaller ones keep some. n/a without a value."""
     reach = max((abs(one) for one in values if math.isfinite(one)), default=0.0)
     decimals = min(max(3 - math.floor(math.log10(reach)), 0), 9) if reach > 0 else 2
     if reach and not 1e-6 <= reach < 1e7:
@@ -53,7 +53,7 @@ def wrapped(text: str, width: int) -> list[Text]:
 
 
 def whole_words(text: str, width: int) -> str:
-    """As many words of a text as have room; `…` stands for others."""
+    """As many words of a text as fit; `…` stands for the rest."""
     if len(text) <= width:
         return text
     cut = text[: max(width - 1, 1)].rpartition(" ")[0] or text[: max(width - 2, 0)]
@@ -61,7 +61,7 @@ def whole_words(text: str, width: int) -> str:
 
 
 def paragraphs(texts: Sequence[str], width: int, rows: int) -> list[Text]:
-    """Texts in lines with a blank one between them: the first, and as many more as fit whole in so many rows."""
+    """Texts in lines with a blank line between them: the first, and as many more as fit whole into `rows`."""
     lines: list[Text] = []
     for text in texts:
         more = [*([Text()] if lines else []), *wrapped(text, width)]
@@ -72,7 +72,7 @@ def paragraphs(texts: Sequence[str], width: int, rows: int) -> list[Text]:
 
 
 def flowing(parts: Sequence[Text], width: int) -> list[Text]:
-    """Parts beside each other in as many lines as they take, each part whole."""
+    """Parts side by side in as many lines as needed, each part whole."""
     lines: list[Text] = []
     for part in parts:
         if lines and lines[-1].cell_len + 2 + part.cell_len <= width:
@@ -83,7 +83,7 @@ def flowing(parts: Sequence[Text], width: int) -> list[Text]:
 
 
 def fitting(parts: Sequence[str], width: int, gap: str = "   ") -> str:
-    """The first parts that fit beside each other, each whole."""
+    """The first parts that fit side by side, each whole."""
     line = f" {parts[0]}" if parts else ""
     for part in parts[1:]:
         if cell_len(line) + len(gap) + cell_len(part) > width:
@@ -93,13 +93,13 @@ def fitting(parts: Sequence[str], width: int, gap: str = "   ") -> str:
 
 
 def _end(score: Score, value: float) -> str:
-    """The end of an interval: of a ranking on its scale from 0 to 1, otherwise as any number."""
+    """The end of an interval: for a ranking on its scale from 0 to 1, otherwise as any number."""
     return f"{value:.2f}" if score.kind == "ranking" else number(value)
 
 
 def readout(run: Run, unit: int, name: str, brief: bool = False, width: int | None = None) -> Text:
-    """What is under the cursor, as numbers: never a colour alone. brief: without what the panel of the unit says.
-    width: columns there are; what has no room is left out whole."""
+    """What is under the cursor, as numbers: never only a colour. brief: without the content of the unit's panel.
+    width: available columns; parts that do not fit are left out whole."""
     score = run.scores[name]
     value, ends, raw = number(float(score.shown[unit])), "", ""
     if math.isfinite(score.low[unit]):
@@ -122,14 +122,13 @@ def readout(run: Run, unit: int, name: str, brief: bool = False, width: int | No
 
 
 def fitting_name(naming: Naming, unit: int, width: int) -> str:
-    """A unit by its name and its place, by its name alone, or by what of that has room."""
+    """A unit's name and place, or only its name, or as much of the name as fits."""
     told = printable(naming.told(unit))
     return told if cell_len(told) <= width else in_middle(printable(naming.called(unit)), max(width, 8))
 
 
 def contrast(run: Run, name: str) -> list[str]:
-    """The middle layers, or the groups that were chosen, against the others, and how many units are above what explains
-    them."""
+    """The middle layers, or the chosen groups, against the others, and how many units are above their null."""
     found = run.contrasts.get(name)
     out = []
     if found is not None and found["contrast"] is not None:
@@ -145,7 +144,7 @@ def contrast(run: Run, name: str) -> list[str]:
 
 
 def below(run: Run, unit: int, name: str, activity: list[float], prompt: int, width: int, ink: Ink) -> list[Text]:
-    """A unit's place among all of them, and its activity over one response, each over the whole width."""
+    """A unit's place among all units, and its activity over one response, each over the whole width."""
     import numpy as np  # not at the top: the first paint does without it
 
     score, signs = run.scores[name], "._-=+*#%" if ink.ascii else "▁▂▃▄▅▆▇█"
@@ -175,7 +174,7 @@ def below(run: Run, unit: int, name: str, activity: list[float], prompt: int, wi
 
 
 def panel(run: Run, unit: int, ink: Ink, width: int = 30) -> list[Text]:
-    """A unit's numbers in a column. width: columns there are for its name, which may take several lines."""
+    """A unit's numbers in a column. width: columns for its name, which may take several lines."""
     lines = [*_heading(run, unit, max(width, 20)), Text()]
     for name, score in run.scores.items():
         if name in RANKINGS or run.unready:
@@ -193,7 +192,7 @@ def panel(run: Run, unit: int, ink: Ink, width: int = 30) -> list[Text]:
 
 
 def _heading(run: Run, unit: int, width: int) -> list[Text]:
-    """A unit's whole name, and where it is on the map."""
+    """A unit's whole name, and its place on the map."""
     kind, shape = run.unit_called.capitalize(), f"{run.layers} × {run.per_layer}"
     if not run.groups and not run.naming.names:
         of = shape if run.count == run.units else f"{run.count} in {run.layers} layers"
@@ -206,8 +205,8 @@ def _heading(run: Run, unit: int, width: int) -> list[Text]:
 def company(
     run: Run, unit: int, partners: list[tuple[int, float]], activity: list[float], prompt: int, ink: Ink
 ) -> list[Text]:
-    """What is read once the cursor rests: a unit's strongest partners by synergy, and its activity in one row. It names
-    the unit, so that it stays true while the cursor moves on."""
+    """The lines that are read once the cursor rests: a unit's strongest partners by synergy, and its activity in one
+    row. They name the unit, so that they stay true while the cursor moves on."""
     lines = [Text(), *(Text(one, ink.dim) for one in _lines(f"strongest partners of {run.name(unit)}, sts"))]
     names = dict(zip((one for one, _ in partners), shortened([run.name(one) for one, _ in partners], 15), strict=True))
     wide = max([7, *map(cell_len, names.values())])
@@ -228,8 +227,8 @@ def _lines(words: str) -> list[str]:
 
 
 def reading(run: Run, name: str, width: int, rows: int, ink: Ink) -> list[Text]:
-    """What the map of a ranking says, and whether to believe it, as the command line tells it: whole sentences in at
-    most so many rows."""
+    """What the map of a ranking says, and whether to believe it, in the command line's words: whole sentences in at
+    most `rows` rows."""
     if name not in run.contrasts or run.unready or run.partial is not None:
         return []
     from synergy_tui.drawing.atlas import Atlas
@@ -244,7 +243,7 @@ def reading(run: Run, name: str, width: int, rows: int, ink: Ink) -> list[Text]:
     return lines if len(lines) > 2 else []
 
 
-# One style a line: over SSH every change of style costs more than the number.
+# One style per line: over SSH every change of style costs more than the number.
 
 
 def _ranked(run: Run, unit: int, name: str, score: Score) -> Text:

@@ -1,5 +1,5 @@
-"""The themes: two of our own, whose colours are from the 256 of a terminal so that they are the same over SSH; the
-terminal's own colours; Textual's; and those that a user has in a file."""
+"""The themes: two of our own, with colours from a terminal's 256 so that they look the same over SSH; the terminal's
+own colours; Textual's themes; and themes in a user's files."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ COLOURS = tuple(
     for one in fields(Theme)
     if one.name not in ("name", "dark", "ansi", "variables", "luminosity_spread", "text_alpha")
 )
-"""What a theme in a file may set beside `dark`, each as "#rrggbb" or a name of CSS."""
+"""Colours that a theme in a file may set besides `dark`, each as "#rrggbb" or a CSS name."""
 
 
 def find(word: str, folder: Path | None) -> Theme:
     """The theme of this name: ours, the terminal's, NAME.toml in `folder`, or one of Textual's. Raises UsageError when
-    there is none, or its file cannot be used."""
+    there is no such theme, or its file cannot be used."""
     if word in OWN:
         return OWN[word]
     if word not in TERMINAL and word in (mine := _mine(folder)):
@@ -76,7 +76,7 @@ def find(word: str, folder: Path | None) -> Theme:
 
 
 def names(folder: Path | None) -> list[str]:
-    """Every theme there is: ours first, then the user's, then Textual's."""
+    """The names of all themes: ours first, then the user's, then Textual's."""
     from textual.theme import BUILTIN_THEMES
 
     return list(dict.fromkeys([*OWN, *TERMINAL, *_mine(folder), *BUILTIN_THEMES]))

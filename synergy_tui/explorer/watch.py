@@ -1,5 +1,5 @@
-"""The jobs folder, the catalogue and the GPU → what changed, told from a thread of its own: nobody on the UI thread
-waits for a disk or a device, and where nothing changes nothing is sent."""
+"""The jobs folder, the catalogue and the GPU → changes, reported from a separate thread: the UI thread never waits for
+a disk or a device, and nothing is sent when nothing changes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from synergy_tui.jobs import folder
 from synergy_tui.jobs.folder import RESTING, JobFolder
 
 BUSY, IDLE = 0.4, 1.5
-"""Seconds between two looks: while a job is under way, and while none is."""
+"""Seconds between two looks: while a job is under way, and otherwise."""
 
 
 @dataclass(frozen=True)
 class Seen:
     """jobs: statuses, oldest first. catalogue: changes when results came or went. devices: a line on the GPUs, empty
-    without one."""
+    without a GPU."""
 
     jobs: tuple[dict[str, Any], ...]
     catalogue: int
@@ -29,7 +29,7 @@ class Seen:
 
 
 class Watch(threading.Thread):
-    """Calls `tell` with what it sees whenever that is something else than before."""
+    """Calls `tell` with what it sees whenever that has changed."""
 
     def __init__(self, cache: Path, tell: Callable[[Seen], None]) -> None:
         super().__init__(daemon=True, name="watch")
@@ -71,14 +71,14 @@ class Watch(threading.Thread):
         return Seen(tuple(jobs), catalogue, self._gpus())
 
     def _status(self, job: JobFolder) -> dict[str, Any]:
-        """The status; one that has ended is read again only when its file changes."""
+        """The status; an ended job's is read again only when its file changes."""
         changed = (job.path / "status.json").stat().st_mtime_ns
         known = self._ended.get(job.id)
         if known and known[0] == changed:
             return known[1]
         try:
             status = job.status()
-            # A heartbeat alone is no news.
+            # A new heartbeat is not a change.
             status = {key: value for key, value in status.items() if key != "heartbeat"}
         except SynergyError as error:
             status = {"id": job.id, "kind": "?", "state": "failed", "error": str(error), "stages": [], "progress": 0.0}
@@ -88,7 +88,7 @@ class Watch(threading.Thread):
 
 
 def _gpus() -> Callable[[], str]:
-    """A function that tells what the GPUs do; nothing is loaded where there is none."""
+    """A function that reports what the GPUs do; nothing is loaded without a GPU."""
     if not any(Path("/proc/driver/nvidia/gpus").glob("*")):
         return str
     try:
@@ -96,7 +96,7 @@ def _gpus() -> Callable[[], str]:
 
         pynvml.nvmlInit()
         handles = [pynvml.nvmlDeviceGetHandleByIndex(place) for place in range(pynvml.nvmlDeviceGetCount())]
-    except Exception:  # no library, no driver, no permission: then there is nothing to say
+    except Exception:  # without library, driver or permission there is nothing to report
         return str
 
     def tell() -> str:

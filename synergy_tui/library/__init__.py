@@ -1,13 +1,13 @@
-"""synergy-tui in Python: a face like the command line and the explorer, for scripts and notebooks. `import synergy_tui
-as st` has all of its names. What is read comes as NumPy arrays and tables, and loads neither torch nor JAX.
+"""synergy-tui in Python: an interface like the command line and the explorer, for scripts and notebooks. `import
+synergy_tui as st` has all of its names. Reading returns NumPy arrays and tables, and loads neither torch nor JAX.
 
 caches.py    open_cache, sample: what a cache holds
 captured.py  Capture: prompts, responses, units, series
 results.py   Run: a decomposition with its map, profile, pairs and doubts; Ablation; Card
 table.py     Table: rows as Arrow, pandas, polars, NumPy or dicts
-starting.py  run, capture, decompose, ablate, claims: jobs that are started and waited for
-fields.py    what these take, as types
-waiting.py   how a job's stages are shown in a terminal and in notebooks
+starting.py  run, capture, decompose, ablate, claims: start jobs and wait for them
+fields.py    types of their arguments
+waiting.py   a job's stages in a terminal and in notebooks
 shown.py     values → HTML for notebooks
 """
 

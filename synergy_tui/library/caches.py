@@ -1,4 +1,4 @@
-"""A cache of results as its user has it."""
+"""A cache of results, for its user."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ LATEST = "latest"
 
 @dataclass(frozen=True)
 class Cache:
-    """What a folder holds. Every call is one short read: other programs may work in it meanwhile. Made by `open_cache`
-    and `sample`."""
+    """The content of a folder. Every call is one short read, so other programs may work in it meanwhile. Made by
+    `open_cache` and `sample`."""
 
     store: Store = field(repr=False)
 
     @property
     def folder(self) -> Path:
-        """Where it is."""
+        """Its path."""
         return self.store.folder
 
     def __repr__(self) -> str:
@@ -55,12 +55,12 @@ class Cache:
         return Table(tabled.of(self.store, query, ids))
 
     def run(self, run: str = LATEST) -> Run:
-        """One decomposition: by its id, the beginning of its id, or `latest`; a capture stands for its newest. Raises
-        UsageError where there is none, or several."""
+        """One decomposition: by its id, the beginning of its id, or `latest`; a capture stands for its newest
+        decomposition. Raises UsageError when none or several match."""
         return Run(self.store, self._find("decomposition", run))
 
     def capture(self, capture: str = LATEST) -> Capture:
-        """One capture, likewise; a decomposition stands for its own."""
+        """One capture, likewise; a decomposition stands for its own capture."""
         return Capture(self.store, self._find("capture", capture))
 
     def ablation(self, ablation: str = LATEST) -> Ablation:
@@ -75,9 +75,9 @@ class Cache:
         return load.find(self.store, kind, None if one == LATEST else one, latest=one == LATEST)
 
     def sql(self, query: str, *, max_rows: int | None = None, max_seconds: float = 60.0) -> Table:
-        """The answer to one SELECT or EXPLAIN in DuckDB's dialect: SHOW TABLES and DESCRIBE heads tell what there is.
-        Raises QueryError when it does not parse, is something else, reaches for files outside of the cache, fails, or
-        takes too long.
+        """The answer to one SELECT or EXPLAIN in DuckDB's dialect; SHOW TABLES and DESCRIBE heads list the tables and
+        columns. Raises QueryError when it does not parse, is another statement, reaches for files outside the cache,
+        fails, or takes too long.
 
         >>> import synergy_tui as st
         >>> st.sample().sql("SELECT count(*) AS n FROM latest_heads").rows()
@@ -86,7 +86,7 @@ class Cache:
         return Table(tabled.ask(self.store, query, max_rows, max_seconds))
 
     def read(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A read-only connection to the catalogue, for one question: nobody can write while it is open."""
+        """A read-only connection to the catalogue, for one question: no process can write while it is open."""
         return self.store.read()
 
     def _repr_html_(self) -> str:
@@ -94,7 +94,7 @@ class Cache:
 
 
 def open_cache(folder: str | Path | None = None) -> Cache:
-    """The cache in `folder` (default: where the settings say), made if it is not there yet; or the exported run there.
+    """The cache in `folder` (default: the settings' folder), made if it does not exist; or the exported run there.
 
     Raises errors.CacheError when it cannot be used: locked, read-only, or from a newer version.
     """

@@ -1,4 +1,4 @@
-"""A capture: what a subject was asked, what it answered, and the activity of its units meanwhile."""
+"""A capture: a subject's prompts, its answers, and the activity of its units meanwhile."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Capture:
 
     @cached_property
     def naming(self) -> Naming:
-        """What its units and layers are called."""
+        """The names of its units and layers."""
         return load.naming(self.store, self.id)
 
     def units(self) -> Table:
@@ -54,7 +54,7 @@ class Capture:
         return Table(tabled.of(self.store, _UNITS, self.id))
 
     def tokens(self) -> Table:
-        """A row per prompt: what was asked, what was answered, token ids, pieces of text, steps, and whether it ended
+        """A row per prompt: the text asked, the answer, token ids, pieces of text, steps, and whether the answer ended
         and is long enough.
 
         >>> import synergy_tui as st
@@ -65,7 +65,7 @@ class Capture:
 
     def series(self, prompts: Sequence[int] | None = None) -> np.ndarray:
         """[prompts, units, steps] activity: the L2 norm of each unit's output at each step; NaN past a response's end
-        and where there is no unit. Of all prompts, or of some by their numbers, in their order.
+        and where there is no unit. For all prompts, or for the prompts with these numbers, in their order.
 
         >>> import synergy_tui as st
         >>> st.sample().capture("latest").series([0, 3]).shape[:2]

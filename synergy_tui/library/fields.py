@@ -1,5 +1,5 @@
-"""What the functions that start jobs take, as types: the fields of requests (jobs/specs), which read, check and explain
-them. A test holds the two together."""
+"""Argument types of the functions that start jobs: the fields of requests (jobs/specs), which read, check and explain
+them. A test keeps the two in agreement."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CaptureFields(TypedDict, total=False):
 
 
 class MethodFields(TypedDict, total=False):
-    """Fields of DecomposeRequest, but those that every request has."""
+    """Fields of DecomposeRequest, except those that every request has."""
 
     estimator: str
     redundancy: str

@@ -1,4 +1,4 @@
-"""What was made of captures: runs with their maps, ablations with their curves, cards with their claims."""
+"""Results made from captures: runs with their maps, ablations with their curves, cards with their claims."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Run:
 
     @cached_property
     def read(self) -> Read:
-        """All that is kept of it but pairs and series, as one value."""
+        """All its stored data except pairs and series, as one value."""
         return read(self.store, self.id)
 
     @property
@@ -69,7 +69,7 @@ class Run:
 
     @property
     def capture(self) -> Capture:
-        """The capture it is of."""
+        """The capture that it decomposes."""
         return Capture(self.store, str(self.read.row["capture"]))
 
     @property
@@ -89,8 +89,9 @@ class Run:
 
     def map(self, ranking: str = RANKINGS[0], what: str = "scaled") -> np.ndarray:
         """[layers, units] of a ranking, an atom or another score; NaN where there is no unit, or no value. what:
-        `scaled` has rankings in [0, 1], synergistic high, and all else as it is; `value` is raw, nats for atoms; `low`
-        and `high` are the 95 % interval of what is scaled. Raises UsageError for a score that the run does not have.
+        `scaled` has rankings in [0, 1], synergistic high, and all other scores as they are; `value` is raw, nats for
+        atoms; `low` and `high` are the 95 % interval of `scaled`. Raises UsageError for a score that the run does not
+        have.
 
         >>> import synergy_tui as st
         >>> synergy = st.sample().run().map("sts")
@@ -126,11 +127,11 @@ class Run:
 
     @property
     def confounds(self) -> dict[str, float | None]:
-        """What speaks against reading the map as a finding, by name."""
+        """The values that speak against reading the map as a finding, by name."""
         return dict(self.read.confounds)
 
     def doubts(self) -> list[Doubt]:
-        """The same in words, the worst first: `level` is 0 for grave ones, `text` says what it is.
+        """The same in words, the worst first: `level` is 0 for grave doubts, `text` is the doubt in words.
 
         >>> import synergy_tui as st
         >>> st.sample().run().doubts()[0].level
@@ -145,8 +146,8 @@ class Run:
         return Table(tabled.of(self.store, _UNITS, self.capture.id, self.id))
 
     def pairs(self, limit: int | None = None, by: str = "sts") -> Table:
-        """A row per pair x < y with its sixteen atoms in nats, and z, p and q where surrogates were drawn. limit: so
-        many, the highest in `by` first; all of them in order without.
+        """A row per pair x < y with its sixteen atoms in nats, and z, p and q if surrogates were drawn. limit: at most
+        so many rows, the highest in `by` first; without it, all rows in order.
 
         >>> import synergy_tui as st
         >>> len(st.sample().run().pairs(5))
@@ -182,7 +183,7 @@ class Run:
         return self.capture.tokens()
 
     def ablations(self) -> list[Ablation]:
-        """What was made of removing its units, the newest first."""
+        """Its ablations, the newest first."""
         return [Ablation(self.store, one["ablation"]) for one in walk.ablations(self.store, self.id)]
 
     def curves(self) -> Table:
@@ -192,14 +193,14 @@ class Run:
         return Table(tabled.of(self.store, query, self.id))
 
     def card(self) -> Card:
-        """The newest claims card about its capture, by the same method. Raises UsageError where there is none."""
+        """The newest claims card about its capture, by the same method. Raises UsageError when there is no card."""
         found = cards.newest_card(self.store, self.id)
         if found is None:
             raise UsageError(f"{self.id} has no claims card", f"synergy_tui.claims({self.id!r}) makes one")
         return Card(self.store, found)
 
     def sql(self, query: str, *, max_rows: int | None = None, max_seconds: float = 60.0) -> Table:
-        """As Cache.sql: of the whole cache."""
+        """As Cache.sql: it queries the whole cache."""
         return Table(tabled.ask(self.store, query, max_rows, max_seconds))
 
     def recipe(self) -> list[str]:
@@ -247,7 +248,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Shown:
-    """A run in one of its scores, drawn."""
+    """A drawing of a run in one of its scores."""
 
     run: Run
     ranking: str
@@ -279,7 +280,7 @@ class Ablation:
 
     @property
     def verdict(self) -> str:
-        """What it says, in a sentence."""
+        """Its verdict, in a sentence."""
         return str(self.facts["verdict"] or "")
 
     def curves(self) -> Table:
@@ -301,8 +302,8 @@ class Ablation:
         return Table(tabled.of(self.store, query, self.id))
 
     def map(self) -> np.ndarray:
-        """[layers, units] divergence without each unit alone, nats per token; NaN where there is none. Raises
-        UsageError where units were not removed one by one."""
+        """[layers, units] divergence without each unit alone, nats per token; NaN where missing. Raises UsageError if
+        units were not removed one by one."""
         shape = self.run.shape
         found = walk.sweep(self.store, self.id, shape[0] * shape[1])
         if found is None:
@@ -349,7 +350,7 @@ class Card:
         return {name: claim["verdict"] for name, claim in self.facts["claims"].items()}
 
     def claims(self) -> Table:
-        """A row per claim: verdict, effect with its 95 % interval, what it is over, what is missing."""
+        """A row per claim: verdict, effect with its 95 % interval, the sample, and what is missing."""
         query = "SELECT * EXCLUDE (card) FROM claims WHERE card = $1 ORDER BY claim"
         return Table(tabled.of(self.store, query, self.id))
 

@@ -1,5 +1,5 @@
-"""Values → HTML for notebooks: whole by itself, without scripts, every text escaped, and readable on light and on dark
-ground. Colours are attributes too, for notebooks that are not trusted drop styles."""
+"""Values → HTML for notebooks: self-contained, without scripts, every text escaped, and readable on light and on dark
+backgrounds. Colours are attributes too, because untrusted notebooks drop styles."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     from synergy_tui.units import Naming
 
 MOST_TITLED = 1500
-"""Units of a map up to which each says its name and value under the mouse: they take 100 bytes each."""
+"""Most units in a map whose cells show name and value under the mouse: each takes 100 bytes."""
 
 LONGEST = 300
-"""Characters of a text in a table."""
+"""Most characters of a text in a table."""
 
 _NAME, _PROFILE, _LINE = 16, 150, 13
 """Characters of a layer's name; width of the profile and height of a line of text, in pixels."""
 
 
 def text(value: Any) -> str:
-    """A text as HTML shows it: no sign of it is markup, and none drives a terminal or turns the direction of text."""
+    """A text as HTML shows it: none of its characters is markup, drives a terminal or reverses the direction of
+    text."""
     return html.escape(printable(str(value)), quote=True)
 
 
@@ -50,8 +51,8 @@ def line(said: str) -> str:
 
 @cache
 def _style() -> str:
-    """Grounds of both kinds. A page that says which it is, as Jupyter, VS Code and marimo do, is believed before the
-    system's own preference."""
+    """Light and dark backgrounds. A page that states its kind, as Jupyter, VS Code and marimo do, overrides the
+    system's preference."""
     light, dark = (scale.palette("truecolor", True, ground) for ground in (False, True))
     fills = "".join(
         f".synergy-tui .d{place}{{fill:light-dark({one},{other})}}"
@@ -80,7 +81,7 @@ def _style() -> str:
 
 
 def table(rows: Sequence[dict[str, Any]], columns: Sequence[str], count: int) -> str:
-    """Rows as a table; `count` says of how many they are the first."""
+    """Rows as a table; they are the first of `count`."""
     numbers = {name for name in columns if rows and all(isinstance(row[name], int | float | None) for row in rows)}
     if not columns:
         return line("no columns")
@@ -112,7 +113,7 @@ def doubts(found: Sequence[Doubt]) -> str:
 
 
 def run(found: Run, ranking: str, naming: Naming, against: Sequence[Doubt]) -> str:
-    """A run in one of its scores: the map, the profile of a ranking beside it, what they say, the doubts."""
+    """A run in one of its scores: the map, the profile of a ranking beside it, their reading, the doubts."""
     after = []
     if ranking in found.contrasts:
         after = [one.plain for one in atlas.reading(atlas.Atlas(found, ranking))]
@@ -172,7 +173,7 @@ def _text(x: float, y: float, said: str, anchor: str = "start") -> str:
 
 
 def _legend(told: str, known: np.ndarray, kind: str, prefix: str, colours: Sequence[str]) -> str:
-    """The scale from left to right between what its ends are."""
+    """The scale from left to right, between its end values."""
     ends = ("redundant", "synergistic") if kind == "ranking" else ("no value", "")
     if kind != "ranking" and len(known):
         ends = (f"{known.min():.3g}", f"{known.max():.3g}")
@@ -187,7 +188,7 @@ def _legend(told: str, known: np.ndarray, kind: str, prefix: str, colours: Seque
 def _profile(
     rows: dict[int, dict[str, Any]], x: float, top: float, side: int, layers: int, colours: Sequence[str]
 ) -> str:
-    """The layers' means as points with their intervals, a line for each layer, on the scale that all of them need."""
+    """The layers' means as points with their intervals, a line for each layer, on a common scale."""
     ends = [one[name] for one in rows.values() for name in ("value", "low", "high") if one[name] is not None]
     if not ends:
         return ""

@@ -1,5 +1,6 @@
-"""Jobs that a script or a notebook starts and waits for. They are those of the command line, in folders of their own:
-closing the notebook ends the waiting alone, and interrupting the cell cancels them; what they have finished is kept."""
+"""Jobs that a script or a notebook starts and waits for. They are the command line's jobs, in their own folders:
+closing the notebook only ends the waiting, and interrupting the cell cancels the jobs; their finished parts are
+kept."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Request)
 
 Where = Cache | str | Path | None
-"""A cache, its folder, or None for that of the settings."""
+"""A cache, its folder, or None for the settings' cache."""
 
 
 def run(
@@ -44,14 +45,14 @@ def run(
     progress: bool = True,
     **chosen: Unpack[RunFields],
 ) -> Run:
-    """Captures a subject and decomposes it, as `synergy-tui run`: fields of both. subject: smollm2, zoo:NAME, a model
-    folder, a .gguf file or a hub id. executor: who makes parts, None for what the settings say. progress: whether the
-    stages are shown. Raises SynergyError, with `what` was wrong and the `next_step`; Cancelled after an interrupt,
-    which cancels the jobs and keeps what they have finished."""
+    """Captures a subject and decomposes it, as `synergy-tui run`; takes the fields of both. subject: smollm2, zoo:NAME,
+    a model folder, a .gguf file or a hub id. executor: what makes parts; None means the settings' executor. progress:
+    whether to show the stages. Raises SynergyError, with `what` was wrong and the `next_step`; Cancelled after an
+    interrupt, which cancels the jobs and keeps their finished parts."""
     from synergy_tui.jobs import plan
 
     opened = _writable(cache)
-    # What is not of the one is of the other, which says so where it is of neither.
+    # A field that the one lacks goes to the other, which reports it if it is unknown to both.
     own = {one.name for one in fields(DecomposeRequest)} - {"device", "seed"}
     captured = _capture(opened, subject, {name: value for name, value in chosen.items() if name not in own})
     asked = _made(DecomposeRequest, {name: value for name, value in chosen.items() if name in own | {"device", "seed"}})
@@ -120,8 +121,8 @@ def claims(
     progress: bool = True,
     **chosen: Unpack[ClaimsFields],
 ) -> Card:
-    """Judges what a run says about the claims of the literature, as `synergy-tui claims`: finds or makes what each of
-    them needs. A part that fails leaves its claims inconclusive, with a warning. Otherwise as `run`."""
+    """Judges what a run says about the claims of the literature, as `synergy-tui claims`: finds or makes what each
+    claim needs. A part that fails leaves its claims inconclusive, with a warning. Otherwise as `run`."""
     import warnings
 
     from synergy_tui.jobs import plan
@@ -145,17 +146,17 @@ def _writable(where: Where) -> Cache:
 
 
 def _found(of: Capture | Run | str, kind: str, cache: Where) -> tuple[Cache, str]:
-    """The cache and the id of what is meant. Raises UsageError."""
+    """The cache and the id of the result that `of` means. Raises UsageError."""
     if isinstance(of, str):
         opened = _writable(cache)
         return opened, load.find(opened.store, kind, None if of == "latest" else of, latest=of == "latest")
     if cache is not None:
-        raise UsageError(f"{of.id} is of a cache already", "leave out cache, or give the id")
+        raise UsageError(f"{of.id} belongs to a cache already", "leave out cache, or give the id")
     return _writable(Cache(of.store)), load.find(of.store, kind, of.id)
 
 
 def _made(request: type[R], given: Mapping[str, Any]) -> R:
-    """A request of values; lists are as good as tuples."""
+    """A request from values; lists work like tuples."""
     return request.make({name: tuple(one) if isinstance(one, list) else one for name, one in given.items()})
 
 
@@ -184,13 +185,13 @@ def _done(
     one_by_one: bool = False,
     join: bool = False,
 ) -> list[JobFolder]:
-    """The jobs of a chain, started and followed to their end."""
+    """Starts the jobs of a chain and follows them to their end."""
     from synergy_tui.jobs import chain
     from synergy_tui.jobs.follow import follow
 
     executor = executor or Executor.of_settings(settings(cache.folder).executor)
     if executor.executor == "none":
-        raise UsageError("executor none starts nobody who could be waited for", "use synergy-tui run --executor none")
+        raise UsageError("executor none starts no process to wait for", "use synergy-tui run --executor none")
     ids = chain.start(cache.store, links, one_by_one=one_by_one, join=join, executor=executor)
     jobs = chain.started(cache.store, links, ids)
     with waiting.stages(progress) as show:

@@ -1,4 +1,4 @@
-"""Rows of a cache, in whichever form is wanted."""
+"""Rows of a cache, in several forms."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import polars
 
 SHOWN = 20
-"""Rows of a table that is looked at."""
+"""Rows that a table's repr shows."""
 
 WIDE = 118
-"""Columns of text it has then."""
+"""Width of a table's repr in characters."""
 
 
 class Table:
-    """Named columns of equal length. Arrow holds them; the other forms are made when they are asked for.
+    """Named columns of equal length. Arrow holds them; the other forms are made on request.
 
     >>> import synergy_tui as st
     >>> table = st.sample().run("latest").profile()
@@ -49,7 +49,7 @@ class Table:
         return iter(self.rows())
 
     def __getitem__(self, column: str) -> np.ndarray:
-        """One column [rows], as `numpy` has it. Raises UsageError for one that is not there."""
+        """One column [rows], as `numpy` has it. Raises UsageError for an unknown column."""
         if column not in self.columns:
             raise UsageError(f"no column {column!r}", f"it has {', '.join(self.columns)}")
         return _array(self._table[column])
@@ -59,21 +59,20 @@ class Table:
         return self._table
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """Whatever reads Arrow reads it without a copy: polars.DataFrame(table), DuckDB, pandas."""
+        """Programs that read Arrow read it without a copy: polars.DataFrame(table), DuckDB, pandas."""
         return self._table.__arrow_c_stream__(requested_schema)
 
     def pandas(self) -> pandas.DataFrame:
-        """As a pandas.DataFrame. Raises UsageError where there is no pandas."""
+        """As a pandas.DataFrame. Raises UsageError if pandas is not installed."""
         _need("pandas")
         return self._table.to_pandas()
 
     def polars(self) -> polars.DataFrame:
-        """As a polars.DataFrame. Raises UsageError where there is no polars."""
+        """As a polars.DataFrame. Raises UsageError if polars is not installed."""
         return _need("polars").from_arrow(self._table)
 
     def numpy(self) -> dict[str, np.ndarray]:
-        """As arrays [rows] by column. A number that is missing is NaN; texts and lists are objects, None where there is
-        none.
+        """As arrays [rows] by column. A missing number is NaN; texts and lists are objects, None where missing.
 
         >>> import synergy_tui as st
         >>> st.sample().run("latest").contrasts.numpy()["contrast"].dtype
@@ -94,7 +93,7 @@ class Table:
         rows = self._table.slice(0, SHOWN).to_pylist()
         if not rows:
             return f"no rows of {', '.join(self.columns)}"
-        # As many columns as there is room for beside each other.
+        # As many columns as fit side by side.
         kept = next((k for k in range(len(self.columns), 1, -1) if fits(rows, self.columns[:k], WIDE)), 1)
         more = f"… {len(self):,} rows" if len(self) > SHOWN else ""
         if left := self.columns[kept:]:

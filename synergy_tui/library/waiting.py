@@ -1,4 +1,4 @@
-"""A job's stages while somebody waits: bars in a terminal, lines in a pipe, one output that changes in notebooks."""
+"""A job's stages during the wait: bars in a terminal, lines in a pipe, one changing output in notebooks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from synergy_tui.library import shown
 Show = Callable[[str, dict[str, Any]], None]
 
 AT_MOST = 0.25
-"""Seconds between two changes of an output: a notebook keeps all that is sent to it for a while."""
+"""Seconds between two changes of an output: a notebook keeps everything it receives for a while."""
 
 WIDTH = 96
 
 
 @contextmanager
 def stages(progress: bool) -> Iterator[Show]:
-    """What is called with each job's status."""
+    """A function to call with each job's status."""
     if not progress:
         yield lambda job, status: None
     elif (send := _notebook()) is not None:
@@ -36,14 +36,14 @@ def stages(progress: bool) -> Iterator[Show]:
 
 
 class Board:
-    """The stages of jobs as a list that grows; send: shows HTML in place of what was shown before."""
+    """The stages of jobs as a growing list; send: shows HTML in place of the previous HTML."""
 
     def __init__(self, send: Callable[[str], None]) -> None:
         self._send, self._sent, self._at = send, "", 0.0
         self._lines: dict[tuple[str, int], str] = {}
 
     def show(self, job: str, status: dict[str, Any]) -> None:
-        """Brings the list up to a job's status."""
+        """Updates the list to a job's status."""
         stages = status["stages"]
         for place, stage in enumerate(stages):
             ended = bool(stage.get("ended")) or place < len(stages) - 1
@@ -53,7 +53,7 @@ class Board:
             self.send()
 
     def send(self) -> None:
-        """Shows the list, where it has changed."""
+        """Shows the list if it has changed."""
         page = f"<pre>{shown.text_lines(self._lines.values())}</pre>"
         if page != self._sent:
             self._send(page)
@@ -61,8 +61,8 @@ class Board:
 
 
 def _notebook() -> Callable[[str], None] | None:
-    """What changes this cell's output; None where this is no notebook. Neither is imported for it: who runs in one has
-    it loaded."""
+    """A function that changes this cell's output; None outside a notebook. It imports no notebook library: code in a
+    notebook has it loaded."""
     marimo, ipython = sys.modules.get("marimo"), sys.modules.get("IPython")
     if marimo is not None and marimo.running_in_notebook():
         return lambda page: marimo.output.replace(marimo.Html(page))

@@ -1,5 +1,5 @@
-"""A run as a folder of Parquet that travels: tables/*.parquet and the bulk files. Read like a cache, never written; the
-sample result that ships with the package is one."""
+"""A run as a portable folder of Parquet: tables/*.parquet and the bulk files. It is read like a cache and never
+written. The sample result that ships with the package is an archive."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Archive(Cache):
     def open(
         cls, folder: Path, patience: float = READ_PATIENCE, on_wait: Callable[[str], None] | None = None
     ) -> Archive:
-        """The archive in `folder`. Raises CacheError when it is none, or from a newer version."""
+        """The archive in `folder`. Raises CacheError when the folder holds no archive, or one from a newer version."""
         archive = cls(folder.resolve())
         if not is_archive(archive.folder):
             raise CacheError(f"{folder} holds no exported run", "give a folder that synergy-tui export made")
@@ -54,7 +54,7 @@ class Archive(Cache):
             con.close()
 
     def _table(self, here: str, name: str) -> str:
-        """A table of the run; what its version did not know is empty."""
+        """A table of the run; empty if its version did not have this table."""
         if not (self.folder / "tables" / f"{name}.parquet").exists():
             return schema.empty(name)
         return f"SELECT * FROM read_parquet('{here}/tables/{name}.parquet') UNION ALL BY NAME {schema.empty(name)}"
@@ -77,19 +77,19 @@ def open_any(folder: Path) -> Cache:
 
 
 def export(cache: Cache, decomposition: str, folder: Path) -> None:
-    """Writes a decomposition with its capture, and its ablations, to a new folder that appears whole. Raises UsageError
-    when the folder is there already, CacheError when it cannot be written."""
+    """Writes a decomposition with its capture and its ablations to a new folder, which appears whole. Raises UsageError
+    when the folder exists already, CacheError when it cannot be written."""
     with appearing(folder) as unfinished:
         write_folder(cache, decomposition, unfinished)
 
 
 @contextmanager
 def appearing(folder: Path) -> Iterator[Path]:
-    """A place beside `folder` for a new folder; what is made there takes its name when the block ends well. Raises
-    UsageError when the folder is there already, CacheError when it cannot be written."""
+    """A place beside `folder` for a new folder, which is renamed to `folder` when the block ends without an error.
+    Raises UsageError when the folder exists already, CacheError when it cannot be written."""
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UsageError(f"{folder} is there already", "give a folder that is not")
+            raise UsageError(f"{folder} is there already", "give a new folder")
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
             unfinished = Path(scratch) / "run"
@@ -102,7 +102,7 @@ def appearing(folder: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Extent:
-    """What belongs to a run. decompositions: the run, and where it is a level of a ladder the maps of the others.
+    """What belongs to a run. decompositions: the run and, if it is a level of a ladder, the maps of the other levels.
     where: table → the condition that its rows meet."""
 
     capture: str
@@ -154,12 +154,12 @@ def _condition(name: str, capture: str, decompositions: tuple[str, ...]) -> str:
 
 
 def write_folder(cache: Cache, decomposition: str, folder: Path) -> None:
-    """The tables and bulk files of a run, into a folder that is not there yet. Raises OSError."""
+    """Writes the tables and bulk files of a run into a folder that does not exist yet. Raises OSError."""
     (folder / "tables").mkdir(parents=True)
     with cache.read() as con:
         found = extent(con, decomposition)
         for name, which in found.where.items():
-            # Where the run was kept is nobody's business, and no longer true.
+            # The folder of the original cache is private, and no longer true.
             content = "* REPLACE ('' AS folder, '' AS views)" if name == "meta" else "*"
             target = str(folder / "tables" / f"{name}.parquet").replace("'", "''")
             con.execute(

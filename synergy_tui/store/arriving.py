@@ -1,6 +1,6 @@
-"""An exported run, as a file or a folder → results of a cache, as they were: ids, times and numbers. Nothing in it is
-trusted: what climbs out, lies about its size, is damaged, or belongs together with nothing is refused with one line,
-and then nothing of it is in the cache."""
+"""An exported run, as a file or a folder → results of a cache with the same ids, times and numbers. Nothing in it is
+trusted: a file that writes outside its folder, lies about its size, is damaged, or has rows without a parent is refused
+with one line, and nothing of it enters the cache."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from synergy_tui.units import MOST_PLACES
 ENDING = ".synergy"
 
 MOST_ROWS, MOST_BYTES = 50_000_000, 4 << 30
-"""Of a table of the catalogue: rows, and bytes of values or of texts."""
+"""Limits of a table of the catalogue: rows, and bytes of values or of texts."""
 
 MOST_OF_A_GROUP = 1 << 21
-"""Rows of a group of a bulk file; ours have half of it at most."""
+"""Most rows in a row group of a bulk file; our own groups have at most half of it."""
 
 DENSE = 1000
-"""Rows of a bulk file for each byte of it, and values of a series for each row, beyond which it is a bomb."""
+"""Rows per byte of a bulk file, and values of a series per row, above which the file is a decompression bomb."""
 
 _AGAIN = "export it again"
 
@@ -51,16 +51,16 @@ _MEMBER = re.compile(
 )
 
 _JSON = {"versions": dict, "reasons": dict, "parts": dict, "more": dict, "spot_check": object, "request": object}
-"""Columns that hold JSON, and what it must be."""
+"""Columns that hold JSON, and the type it must have."""
 
 _LINKS = ("recipes", "controls", "ablation_comparisons")
-"""Tables whose rows come and go while what they are about stays as it is."""
+"""Tables whose rows may change while the results they describe stay the same."""
 
 
 @dataclass(frozen=True)
 class Arrived:
-    """What an import did. run: the decomposition it is of. new: ids that are in the cache now; there: ids that were,
-    with equal content."""
+    """What an import did. run: the decomposition that was imported. new: ids that were added to the cache; there: ids
+    that it already had, with equal content."""
 
     run: str
     new: tuple[str, ...]
@@ -68,16 +68,16 @@ class Arrived:
 
 
 def is_run(place: Path) -> bool:
-    """Whether a path is an exported run: a folder of one, or a file that ends like one."""
+    """Whether a path is an exported run: its folder, or a file with its ending."""
     return is_archive(place) if place.is_dir() else place.suffix.lower() == ENDING
 
 
 def import_archive(cache: Cache, place: Path) -> Arrived:
-    """Takes in an exported run, a file or a folder. Ids stay; their places among the newest are given anew. What is
-    there already with equal content is left as it is.
+    """Takes in an exported run, a file or a folder. Ids stay; serial numbers are assigned anew. Results that the cache
+    already has with equal content stay as they are.
 
-    Raises UsageError where it is no whole exported run, is from a newer version, or has an id that is there with other
-    content; CacheError when the cache cannot be written.
+    Raises UsageError when `place` is not a whole exported run, is from a newer version, or has an id that the cache has
+    with other content; CacheError when the cache cannot be written.
     """
     try:
         cache.unfinished.mkdir(parents=True, exist_ok=True)
@@ -98,8 +98,8 @@ def _damaged(place: Path, what: str, step: str = _AGAIN) -> UsageError:
 
 
 def _unpacked(place: Path, folder: Path) -> str:
-    """The members of a file in `folder`, each as long and of the content that the manifest says; returns the run that
-    it is of."""
+    """Unpacks the members of a file into `folder`, each with the length and the content that the manifest states;
+    returns the run that the file holds."""
     try:
         with zipfile.ZipFile(place) as file:
             entries = file.infolist()
@@ -121,7 +121,7 @@ def _unpacked(place: Path, folder: Path) -> str:
 
 
 def _check_entries(place: Path, entries: list[zipfile.ZipInfo]) -> None:
-    """Names, kinds and sizes, before anything is read."""
+    """Checks names, kinds and sizes before anything is read."""
     seen: set[str] = set()
     for one in entries:
         name = one.filename
@@ -134,20 +134,20 @@ def _check_entries(place: Path, entries: list[zipfile.ZipInfo]) -> None:
             raise _damaged(place, f"holds {name[:60]!r} twice", "do not trust it")
         seen.add(name)
         if one.flag_bits & 1 or one.compress_type != zipfile.ZIP_STORED or one.file_size != one.compress_size:
-            raise _damaged(place, f"has {name[:60]!r} compressed or encrypted, which no export of ours is")
+            raise _damaged(place, f"has {name[:60]!r} compressed or encrypted, which our exports never are")
     declared = sum(one.file_size for one in entries)
     if declared > place.stat().st_size:
         raise _damaged(place, f"declares {declared:,} bytes and has {place.stat().st_size:,}", "do not trust it")
 
 
 def _manifest(place: Path, file: zipfile.ZipFile) -> dict[str, Any]:
-    """The manifest, checked as far as its own form goes."""
+    """The manifest, with its form checked."""
     if MANIFEST not in file.namelist() or file.getinfo(MANIFEST).file_size > 1 << 20:
-        raise _damaged(place, "has no manifest: it is no exported run", "give a file that synergy-tui export made")
+        raise _damaged(place, "has no manifest: it is not an exported run", "give a file that synergy-tui export made")
     try:
         found = json.loads(file.read(MANIFEST))
         if found["format"] != FORMAT:
-            raise _damaged(place, "is no exported run", "give a file that synergy-tui export made")
+            raise _damaged(place, "is not an exported run", "give a file that synergy-tui export made")
         for name, known in (("layout", LAYOUT), ("schema", schema.VERSION)):
             if int(found[name]) > known:
                 raise _newer(place, int(found[name]), known)
@@ -169,7 +169,7 @@ def _newer(place: Path, found: int, known: int) -> UsageError:
 
 
 def _check_members(place: Path, said: Mapping[str, Any], names: list[str]) -> None:
-    """That the members are those of the manifest, and all of them known."""
+    """Checks that the members are those of the manifest, and that all of them are known."""
     there = set(names) - {MANIFEST}
     if missing := sorted(set(said) - there):
         raise _damaged(place, f"lacks {missing[0][:60]!r}")
@@ -183,7 +183,7 @@ def _check_members(place: Path, said: Mapping[str, Any], names: list[str]) -> No
 def _known(place: Path, name: str) -> None:
     found = _MEMBER.fullmatch(name)
     if found is None:
-        raise _damaged(place, f"holds {name[:60]!r}, which is no part of a run")
+        raise _damaged(place, f"holds {name[:60]!r}, which is not part of a run")
     if (table := found["table"]) is not None and table not in TABLES:
         raise _damaged(place, f"has a table {table[:60]!r} that this version does not know", "update synergy-tui")
     _check_id(place, found["decomposition"] or found["capture"] or "a")
@@ -191,13 +191,13 @@ def _known(place: Path, name: str) -> None:
 
 def _check_id(place: Path, one: Any) -> str:
     if not isinstance(one, str) or _ID.fullmatch(one) is None:
-        raise _damaged(place, f"has an id that is none: {str(one)[:60]!r}", "do not trust it")
+        raise _damaged(place, f"has an invalid id: {str(one)[:60]!r}", "do not trust it")
     return one
 
 
 def _copied(place: Path, folder: Path) -> str:
-    """The same of a folder, which has no manifest: what is no part of a run is passed over. Returns no run: the tables
-    say of which it is."""
+    """The same for a folder, which has no manifest: files that are not part of a run are passed over. Returns an empty
+    name: the tables say which run it is."""
     for path in sorted(place.glob("*/**/*.parquet")):
         name = path.relative_to(place).as_posix()
         if name.partition("/")[0] not in ("tables", "pairs", "series"):
@@ -213,7 +213,7 @@ def _copied(place: Path, folder: Path) -> str:
 
 
 def _copy(source: IO[bytes], target: Path, size: int) -> None:
-    """At most so many bytes, and one more that tells that there are others."""
+    """Copies at most `size` bytes, and one more that shows that there are others."""
     with target.open("wb") as sink:
         left = size + 1
         while left and (block := source.read(min(left, 1 << 20))):
@@ -226,13 +226,13 @@ def _copy(source: IO[bytes], target: Path, size: int) -> None:
 
 @dataclass(frozen=True)
 class _Read:
-    """tables: rows by table, as this version has them; of results, and where there are any. ids: by key."""
+    """tables: rows by table, in this version's form; tables of results, and others that have rows. ids: by key."""
 
     tables: dict[str, pa.Table]
     ids: dict[str, list[str]]
 
     def rows(self, name: str) -> list[dict[str, Any]]:
-        """Those of a table."""
+        """The rows of a table."""
         return list(self.tables[name].to_pylist()) if name in self.tables else []
 
 
@@ -273,7 +273,7 @@ def _read(place: Path, folder: Path) -> _Read:
 
 
 def _has_rows(place: Path, con: duckdb.DuckDBPyConnection, name: str, path: Path) -> bool:
-    """Whether a table has rows; if so, its size as it is declared, and its columns, are right."""
+    """Whether a table has rows; if so, checks its declared size and its columns."""
     with pq.ParquetFile(path) as file:
         metadata = file.metadata
         size = sum(metadata.row_group(k).total_byte_size for k in range(metadata.num_row_groups))
@@ -289,7 +289,7 @@ def _has_rows(place: Path, con: duckdb.DuckDBPyConnection, name: str, path: Path
             raise _damaged(place, what, "update synergy-tui")
         if kind != kinds[column]:
             raise _damaged(place, f"has {name}.{column} as {kind[:60]} and not as {kinds[column]}")
-        # A text that is kept once for many rows is small in the file alone.
+        # A text that is kept once for many rows is small only in the file.
         if (measure := {"VARCHAR": "strlen"}.get(kind, "len" if kind.endswith("[]") else "")) != "":
             ((total,),) = con.execute(f'SELECT coalesce(sum({measure}("{column}")), 0) FROM {read}').fetchall()
             if total > MOST_BYTES // 4:
@@ -298,7 +298,7 @@ def _has_rows(place: Path, con: duckdb.DuckDBPyConnection, name: str, path: Path
 
 
 def _check_rows(place: Path, con: duckdb.DuckDBPyConnection, found: Mapping[str, pa.Table]) -> None:
-    """That all rows belong to a result that is there, and all numbers of units to a unit that can be."""
+    """Checks that all rows belong to a result in the file, and that all unit numbers are possible."""
 
     def refuse(query: str, what: str) -> None:
         if (found := con.execute(f"{query} LIMIT 1").fetchone()) is not None:
@@ -336,7 +336,7 @@ def _check_rows(place: Path, con: duckdb.DuckDBPyConnection, found: Mapping[str,
             refuse(
                 f"""SELECT {column} FROM {name} WHERE {column} < 0
                 OR {column} >= (SELECT min(layers::BIGINT * units_per_layer) FROM captures)""",
-                f"has a unit in {name} that there is not: {{}}",
+                f"has a unit in {name} that does not exist: {{}}",
             )
         for column in set(names) & set(_JSON):
             kind = f" OR json_type({column}) <> 'OBJECT'" if _JSON[column] is dict else ""
@@ -357,7 +357,7 @@ def _check_rows(place: Path, con: duckdb.DuckDBPyConnection, found: Mapping[str,
 def _taken_in(cache: Cache, place: Path, folder: Path, arriving: _Read, said: str) -> Arrived:
     run = said or _main(arriving)
     if run not in arriving.ids["decomposition"]:
-        raise _damaged(place, f"is said to be of {run[:60]!r}, which it lacks")
+        raise _damaged(place, f"claims to hold {run[:60]!r}, which it lacks")
     bulk = _bulk(cache, place, folder, arriving)
     with cache.read() as con:
         there = _there(con, arriving)
@@ -381,7 +381,7 @@ def _taken_in(cache: Cache, place: Path, folder: Path, arriving: _Read, said: st
 
 @contextmanager
 def _moving() -> Iterator[list[Path]]:
-    """Bulk files that were moved to their places; they are taken back when the block does not end well."""
+    """Bulk files that were moved to their places; they are removed when the block raises."""
     moved: list[Path] = []
     try:
         yield moved
@@ -393,7 +393,7 @@ def _moving() -> Iterator[list[Path]]:
 
 
 def _main(arriving: _Read) -> str:
-    """The decomposition that a folder is of: the newest that is no level of a ladder, else the newest."""
+    """The main decomposition of a folder: the newest that is not a level of a ladder, else the newest."""
     levels = {one["map"] for one in arriving.rows("ladder_levels")}
     order = [
         (one["decomposition"] not in levels, one["serial"] or 0, one["decomposition"])
@@ -403,7 +403,7 @@ def _main(arriving: _Read) -> str:
 
 
 def _there(con: duckdb.DuckDBPyConnection, arriving: _Read) -> set[str]:
-    """The ids that the cache has already."""
+    """The ids that the cache already has."""
     found: set[str] = set()
     for key, ids in arriving.ids.items():
         rows = con.execute(f"SELECT {key} FROM {KEYS[key]} WHERE list_contains(?, {key})", [ids]).fetchall()
@@ -423,7 +423,7 @@ def _other(one: str) -> UsageError:
 
 
 def _refuse_others(con: duckdb.DuckDBPyConnection, arriving: _Read, there: set[str]) -> None:
-    """Raises UsageError for an id that is there with other rows."""
+    """Raises UsageError for an id that the cache has with other rows."""
     for name, content in arriving.tables.items():
         owner = TABLES[name][1][0][0]
         if owner not in KEYS or name in _LINKS:
@@ -444,7 +444,7 @@ def _refuse_others(con: duckdb.DuckDBPyConnection, arriving: _Read, there: set[s
 
 
 def _insert(con: duckdb.DuckDBPyConnection, name: str, content: pa.Table, new: list[str]) -> None:
-    """The rows of what is new. Results count on from the newest that are there, in the order they had."""
+    """Inserts the rows of new results. Their serial numbers follow the newest in the cache, in the order they had."""
     columns = [column for column, _, _ in TABLES[name][1]]
     owner = columns[0]
     con.register("arriving", content)
@@ -452,9 +452,9 @@ def _insert(con: duckdb.DuckDBPyConnection, name: str, content: pa.Table, new: l
     if name == "subjects":
         con.execute(f"INSERT OR IGNORE INTO {name} BY NAME SELECT {select} FROM arriving a")
     elif name in _LINKS:
-        # What is new to a result that was there, as a control that was made later, comes too.
+        # New rows of a result that was there are inserted too, such as a control that was made later.
         same = " AND ".join(f'b."{column}" IS NOT DISTINCT FROM a."{column}"' for column in _SAME_LINK[name])
-        # No stranger's file says of a capture of one's own that it is a control.
+        # A file from elsewhere must not declare a capture of this cache a control.
         own = " AND a.control NOT IN (SELECT capture FROM captures)" if name == "controls" else ""
         con.execute(
             f"""INSERT INTO main.{name} BY NAME SELECT {select} FROM arriving a
@@ -476,14 +476,14 @@ _SAME_LINK = {
     "controls": ("control",),
     "ablation_comparisons": ("ablation", "scoring", "ranking", "other"),
 }
-"""Columns in which rows of these tables agree that say the same."""
+"""Columns that decide whether two rows of these tables say the same."""
 
 
-# Bulk files are written anew: what they say of themselves is then true.
+# Bulk files are written anew, so that their metadata is true.
 
 
 def _bulk(cache: Cache, place: Path, folder: Path, arriving: _Read) -> dict[str, tuple[Path, Path]]:
-    """By id the file of each decomposition and capture, written anew, and its place in the cache."""
+    """Writes the file of each decomposition and capture anew; returns it by id, with its place in the cache."""
     out = {}
     shapes = {one["capture"]: one for one in arriving.rows("captures")}
     expected = [("series", "capture", one, one) for one in arriving.ids["capture"]]
@@ -510,21 +510,21 @@ def _bulk(cache: Cache, place: Path, folder: Path, arriving: _Read) -> dict[str,
 
 
 def _form(place: Path, kind: str, one: str, file: pq.ParquetFile) -> pa.Schema:
-    """The form that a bulk file has, as this version writes it."""
+    """The schema of a bulk file, as this version writes it."""
     found = file.schema_arrow.remove_metadata()
     wide = kind == "series" and found.names == SERIES_FILE.names and found.field("value").type == pa.float64()
     form = PAIR_FILE if kind == "pairs" else series_file(wide)
     needed = set(form.names) if kind == "series" else set(form.names[: form.get_field_index("offset") + 1])
     known = {field.name: field.type for field in form}
     if not needed <= set(found.names) or any(known.get(field.name) != field.type for field in found):
-        raise _damaged(place, f"has other columns in the {kind} of {one} than there are")
+        raise _damaged(place, f"has wrong columns in the {kind} of {one}")
     return form
 
 
 def _groups(
     place: Path, kind: str, one: str, file: pq.ParquetFile, form: pa.Schema, shape: dict[str, Any], size: int
 ) -> Iterator[pa.Table]:
-    """The groups of a bulk file, checked: numbers of units, prompts and steps that there are, in order."""
+    """The row groups of a bulk file, checked: its units, prompts and steps exist and are in order."""
     metadata = file.metadata
     units = shape["layers"] * shape["units_per_layer"]
     dense = 10_000_000 + DENSE * size
@@ -542,10 +542,10 @@ def _groups(
         for name in set(most) & set(table.column_names):
             values = table[name].to_numpy()
             if table[name].null_count or (len(values) and not 0 <= values.min() <= values.max() < most[name]):
-                raise _damaged(place, f"has a {name} in the {kind} of {one} that there is not")
+                raise _damaged(place, f"has a {name} in the {kind} of {one} that does not exist")
         order = table["x" if kind == "pairs" else "prompt"].to_numpy()
         if len(order) and (order[0] < last or (np.diff(order) < 0).any()):
-            raise _damaged(place, f"has the {kind} of {one} in no order")
+            raise _damaged(place, f"has the {kind} of {one} out of order")
         last = int(order[-1]) if len(order) else last
         for field in form:
             if field.name not in table.column_names:
@@ -554,7 +554,7 @@ def _groups(
 
 
 def _same_rows(first: Path, second: Path) -> bool:
-    """Whether two bulk files have equal columns and rows, NaN being equal to NaN."""
+    """Whether two bulk files have equal columns and rows; NaN equals NaN."""
     try:
         with pq.ParquetFile(first) as one, pq.ParquetFile(second) as other:
             alike = one.schema_arrow.equals(other.schema_arrow) and one.metadata.num_rows == other.metadata.num_rows

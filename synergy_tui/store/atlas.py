@@ -1,14 +1,13 @@
-"""The atlas: the newest claims card of every subject, beside cards that came from other caches, as one value.
+"""The atlas: the newest claims card of every subject, and cards from other caches, as one value.
 
 read(cache) → Atlas. A few queries read all of it, whatever the number of cards.
 
-    Atlas.cards: tuple[AtlasCard, ...], by subject
-    AtlasCard.claims: {"C1": AtlasClaim, …}; AtlasCard.profile: (ProfilePoint, …), empty where layers have no depth
-    AtlasCard.card and .decomposition: the ids with which an own card is opened; None of one that came from elsewhere
-    AtlasCard.origin: None of an own card, else where it came from
+    Atlas.cards: tuple[AtlasCard, ...], by subject AtlasCard.claims: {"C1": AtlasClaim, …}; AtlasCard.profile:
+    (ProfilePoint, …), empty where layers have no depth AtlasCard.card and .decomposition: the ids that open a card of
+    this cache; None for an imported card AtlasCard.origin: None for a card of this cache, else where it came from
 
-Numbers that are missing are NaN, words that are missing None. analysis/meta.py takes AtlasCards as they are; files of
-cards are written and read by atlas_files.py; runs that can be held against each other are found by pairs(cache).
+Missing numbers are NaN, missing words None. analysis/meta.py takes AtlasCards as they are; atlas_files.py writes and
+reads files of cards; pairs(cache) finds runs that can be compared.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AtlasClaim:
-    """What a card says of one claim. effect, low, high: NaN where not measured. level: coverage of the interval. n:
+    """What a card says about one claim. effect, low, high: NaN if not measured. level: coverage of the interval. n:
     prompts, levels or initialisations."""
 
     verdict: str
@@ -56,9 +55,9 @@ class ProfilePoint:
 
 @dataclass(frozen=True)
 class AtlasCard:
-    """One row of the atlas. entry: id of the card in the cache it was made in. kind: unit kinds. tuned: base or
-    instruct, None where it is not known. weights: trained or random. ranking, definition, method: what verdicts are by.
-    plan_hash: of the sealed plan, None without one; deviations: how many there were. origin: None of an own card."""
+    """One row of the atlas. entry: id of the card in the cache that made it. kind: unit kinds. tuned: base or instruct,
+    None if unknown. weights: trained or random. ranking, definition, method: what the verdicts are based on. plan_hash:
+    hash of the sealed plan, None without a plan; deviations: their number. origin: None for a card of this cache."""
 
     entry: str
     subject: str
@@ -93,8 +92,8 @@ class Atlas:
 
 
 def read(cache: Cache) -> Atlas:
-    """The newest card of every subject, kind of unit, ranking and definition, and the cards that were imported. Raises
-    CacheError when the cache cannot be read."""
+    """The newest card of every subject, kind of unit, ranking and definition, and all imported cards. Raises CacheError
+    when the cache cannot be read."""
     with cache.read() as con:
         own = load.as_rows(con.sql(_OWN))
         imported = load.as_rows(con.sql(_IMPORTED))
@@ -128,8 +127,7 @@ _OWN = f"""SELECT * EXCLUDE (place_) FROM (SELECT cards.card AS entry, cards.car
     JOIN subjects s USING (subject) LEFT JOIN (SELECT capture, count(*)::INTEGER AS units FROM units
         WHERE capture IN (SELECT capture FROM cards) GROUP BY capture) n ON n.capture = c.capture)
     WHERE place_ = 1"""
-"""One row a card. Where a subject answered by itself and was also made to replay another's answers, the former
-counts."""
+"""One row per card. If a subject answered by itself and also replayed another subject's answers, the former counts."""
 
 _IMPORTED = "SELECT *, NULL AS card, NULL AS decomposition FROM atlas_cards"
 
@@ -170,7 +168,7 @@ def _card(row: dict[str, Any], claims: list[dict[str, Any]], profile: list[dict[
 def _claim(row: dict[str, Any]) -> AtlasClaim:
     measure = row["measure"] or ""
     level = row["level"]
-    if level is None:  # cards of before levels were kept name the one that is not 95 %
+    if level is None:  # older cards kept no level; they name it only if it is not 95 %
         level = 0.9 if "90 %" in measure else 0.95
     effect, low, high = (_number(row[name]) for name in ("effect", "low", "high"))
     return AtlasClaim(
@@ -183,14 +181,14 @@ def _number(value: float | None) -> float:
 
 
 def family_of(row: Mapping[str, Any]) -> str | None:
-    """The family of models that a subject is of: what its name says, else what its architecture is called; None where
-    neither is known."""
+    """The model family of a subject: from its name, else from the name of its architecture; None if neither is
+    known."""
     return lineage.family_of(row["model_type"], row["subject"]) or row["model_type"] or None
 
 
 def tuned_of(row: Mapping[str, Any]) -> str | None:
-    """base or instruct, by what the subject is called; instruct also where a chat template was applied. None otherwise:
-    a model that answers without a template may be of either kind."""
+    """base or instruct, from the subject's name; instruct also if a chat template was applied. None otherwise: a model
+    that answers without a template may be of either kind."""
     name = str(row["subject"])
     if row["weights"] == "random":
         return None

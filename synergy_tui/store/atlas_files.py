@@ -1,6 +1,6 @@
-"""Rows of an atlas as a file that another cache takes in: JSON, without series, units, prompts or pairs. Nothing in
-such a file is trusted: it is read by its form alone, sizes and numbers are checked before anything is kept, and its
-texts are shown with their control characters spelled out, as all texts are."""
+"""Rows of an atlas as a file that another cache can import: JSON, without series, units, prompts or pairs. Nothing in
+such a file is trusted: it must match a fixed form, sizes and numbers are checked before anything is kept, and its texts
+are shown with their control characters spelled out, as all texts are."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class CardRow(Struct, forbid_unknown_fields=True):
 
 
 class File(Struct, forbid_unknown_fields=True):
-    """All of a file."""
+    """A whole file."""
 
     format: str
     version: int
@@ -94,7 +94,7 @@ class File(Struct, forbid_unknown_fields=True):
 
 
 class _Head(Struct):
-    """What a file says of itself, whatever its version."""
+    """The format and version that any file states, whatever its version."""
 
     format: str = ""
     version: int = 0
@@ -102,7 +102,8 @@ class _Head(Struct):
 
 @dataclass(frozen=True)
 class Taken:
-    """What an import did. new: cards that are in the atlas now. there: cards that were, here or earlier in the file."""
+    """What an import did. new: cards added to the atlas. there: cards that were already in the atlas, or earlier in the
+    file."""
 
     new: int
     there: int
@@ -110,7 +111,7 @@ class Taken:
 
 
 def as_bytes(cards: Sequence[AtlasCard]) -> bytes:
-    """The file of these cards, the same for the same cards."""
+    """The file of these cards: equal cards give equal bytes."""
     rows = [CardRow(**_fields(one)) for one in cards]
     return msgspec.json.format(msgspec.json.encode(File(FORMAT, VERSION, __version__, rows)), indent=1) + b"\n"
 
@@ -133,7 +134,7 @@ def _none(value: float) -> float | None:
 
 
 def write(cards: Sequence[AtlasCard], path: Path) -> None:
-    """Writes the file. Raises UsageError where it is there already, or cannot be written."""
+    """Writes the file. Raises UsageError when it exists already or cannot be written."""
     try:
         with path.open("xb") as file:
             file.write(as_bytes(cards))
@@ -144,8 +145,8 @@ def write(cards: Sequence[AtlasCard], path: Path) -> None:
 
 
 def take_in(cache: Cache, path: Path) -> Taken:
-    """Takes the cards of a file into the atlas. One that is there already, by its id, stays as it is and is counted.
-    Raises UsageError for a file that is none, is too large, is from a newer version or has values that cannot be, and
+    """Takes the cards of a file into the atlas. A card whose id is there already stays as it is and is counted. Raises
+    UsageError for a file that is not an atlas file, is too large, is from a newer version or has impossible values, and
     CacheError when the cache cannot be written; then nothing of it is kept."""
     content = _content(path)
     found = _checked(path, content)
@@ -179,8 +180,8 @@ def take_in(cache: Cache, path: Path) -> Taken:
 
 
 def forget(cache: Cache, origin: str) -> int:
-    """Takes out the cards that came from a file, by the beginning of its SHA-256 or all of it; returns how many they
-    were. Raises UsageError where none came from such a file."""
+    """Removes the cards that came from a file, given its SHA-256 or the beginning of it; returns their number. Raises
+    UsageError when no card came from such a file."""
     with cache.write(WORK_PATIENCE) as con:
         inside = "SELECT entry FROM atlas_cards WHERE starts_with(origin, ?)"
         entries = [one for (one,) in con.execute(inside, [origin]).fetchall()] if len(origin) >= 4 else []
@@ -204,12 +205,12 @@ def _content(path: Path) -> bytes:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}", "check it") from None
     if len(content) > MOST_BYTES:
-        raise UsageError(f"{path} has more than {MOST_BYTES >> 20} MiB: it is no atlas of cards", "check it")
+        raise UsageError(f"{path} has more than {MOST_BYTES >> 20} MiB: it is not an atlas of cards", "check it")
     return content
 
 
 def _checked(path: Path, content: bytes) -> File:
-    """The file's content, of this version and with values that can be."""
+    """The file's content, checked: it has this version and possible values."""
     made = "give a file that synergy-tui atlas export made"
     try:
         head = msgspec.json.decode(content, type=_Head)
@@ -233,18 +234,18 @@ def _checked(path: Path, content: bytes) -> File:
 
 
 def _wrong(card: CardRow) -> str:
-    """What cannot be in a card; empty where nothing is."""
+    """What is impossible in a card; empty if nothing is."""
     for name, claim in card.claims.items():
         if claim.verdict not in VERDICTS:
-            return f"a verdict on {name} that is none"
+            return f"an unknown verdict on {name}"
         ends = [one for one in (claim.low, claim.effect, claim.high) if one is not None]
         if not all(map(math.isfinite, ends)):
-            return f"a number of {name} that is none"
+            return f"a number of {name} that is not finite"
         if claim.low is not None and claim.high is not None and claim.low > claim.high:
             return f"an interval of {name} whose ends are the wrong way round"
     if len({one.layer for one in card.profile}) < len(card.profile):
         return "a profile that has a layer twice"
     numbers = [one for point in card.profile for one in (point.value, point.low, point.high) if one is not None]
     if not all(map(math.isfinite, numbers)):
-        return "a profile with a number that is none"
+        return "a profile with a number that is not finite"
     return "" if re.search(r"\S", card.subject) else "no subject"

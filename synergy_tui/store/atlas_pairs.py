@@ -1,5 +1,5 @@
-"""Runs that were made to be held against each other: a model on another's tokens, a trained model and the same
-architecture with random weights."""
+"""Runs that were made to be compared: a model on another model's tokens, a trained model and the same architecture with
+random weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from synergy_tui.terms import METHOD_FIELDS
 @dataclass(frozen=True)
 class Side:
     """A decomposition. values [prompts, units, 5]: sts, rtr, tdmi, balance and independence of every prompt, in nats;
-    NaN where there is none. prompts: their names and numbers, in this order."""
+    NaN where missing. prompts: their names and numbers, in this order."""
 
     subject: str
     decomposition: str
@@ -28,8 +28,8 @@ class Side:
 
 @dataclass(frozen=True)
 class Pair:
-    """first is held against `others`: one model, or random initialisations. kind: instruct − base, trained − random, or
-    model − model where nothing else tells them apart. tokens: whether all were on the same tokens."""
+    """`first` is compared with `others`: one model, or random initialisations. kind: instruct − base, trained − random,
+    or model − model if nothing else distinguishes them. tokens: whether all had the same tokens."""
 
     kind: str
     tokens: bool
@@ -42,8 +42,9 @@ INSTRUCT, RANDOM, OTHER = "instruct − base", "trained − random", "model − 
 
 
 def pairs(cache: Cache) -> tuple[Pair, ...]:
-    """All pairs whose runs are decomposed by one method, by its newest decomposition: captures that replay another
-    subject's, and controls, replayed and free-running ones apart. Raises CacheError when the cache cannot be read."""
+    """All pairs whose runs are decomposed by one method, each with its newest decomposition: captures that replay
+    another subject's, and controls, with replayed and free-running ones apart. Raises CacheError when the cache cannot
+    be read."""
     alike = " AND ".join(f"a.{name} IS NOT DISTINCT FROM b.{name}" for name in METHOD_FIELDS)
     newest = """SELECT d.*, c.layers * c.units_per_layer AS places, c.layers AS deep, c.kind, s.name AS subject,
         s.subject AS weights_of, c.chat_template,
@@ -69,7 +70,7 @@ def pairs(cache: Cache) -> tuple[Pair, ...]:
     by: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for row in found:
         if not (values[row["a"]][0] and values[row["b"]][0]):
-            continue  # made by a version that did not keep what each prompt says
+            continue  # made by a version that did not keep values per prompt
         random = row["how"] != "replay" and row["a_weights"] == "trained"
         key = (row["how"], row["a"], "" if random else row["second"])
         by.setdefault(key, []).append(row)
@@ -89,7 +90,7 @@ def _kind(row: dict[str, Any]) -> str:
 
 
 def _tuned(row: dict[str, Any], side: str) -> str | None:
-    """A model that is given another's tokens has no template of its own: then its name tells."""
+    """A model that replays another's tokens has no template of its own; then its name decides."""
     mine = {"subject": row[f"{side}_subject"], "weights": row[f"{side}_weights"], "chat_template": None}
     named = tuned_of(mine)
     if named is None and row[f"{side}_template"]:
@@ -108,7 +109,7 @@ _SELECTED = ", ".join(f"u.{name}" for name in _COLUMNS)
 
 
 def _values(cache: Cache, ids: list[str], places: dict[str, int]) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
-    """By decomposition, the prompts that it has values of, and the values."""
+    """By decomposition: the prompts that have values, and the values."""
     query = f"""SELECT u.decomposition, concat(p.id, ' ', p.prompt) AS id, u.unit_index, {_SELECTED}
         FROM unit_prompts u JOIN decompositions d USING (decomposition)
         JOIN prompts p ON p.capture = d.capture AND p.prompt = u.prompt WHERE list_contains($1, u.decomposition)

@@ -1,4 +1,4 @@
-"""Pair and series files: what is in them, and how they are written: under a temporary name, renamed when whole."""
+"""Pair and series files: their columns, and how they are written: under a temporary name, renamed when whole."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ PAIR_FILE = pa.schema(
         ("reason", pa.int8()),
     ]
 )
-"""Bulk file of a decomposition: one row per pair, ordered by x, y. Layers are kept in it because runs of equal values
-cost nothing there and a join over millions of pairs does."""
+"""Bulk file of a decomposition: one row per pair, ordered by x, y. It holds the layers because runs of equal values
+cost nothing in it, while a join over millions of pairs is slow."""
 
 
 def series_file(wide: bool) -> pa.Schema:
-    """Columns of a file of series; wide: values in float64, for those that vary too finely for float32."""
+    """Columns of a file of series; wide: values in float64, for series that vary too finely for float32."""
     place = SERIES_FILE.get_field_index("value")
     return SERIES_FILE.set(place, pa.field("value", pa.float64())) if wide else SERIES_FILE
 
@@ -58,7 +58,7 @@ def write_empty(folder: Path) -> None:
 
 
 def complete(path: Path) -> None:
-    """Gives a pair file of an older version the columns it lacks, as NULL. Raises OSError or ArrowException."""
+    """Adds the columns that a pair file of an older version lacks, as NULL. Raises OSError or ArrowException."""
     with pq.ParquetFile(path) as file:
         missing = [field for field in PAIR_FILE if field.name not in file.schema_arrow.names]
         if not missing:
@@ -90,7 +90,8 @@ def parquet_bytes(tables: Iterable[pa.Table], schema: pa.Schema) -> memoryview:
 
 
 def _write(where: Path | pa.NativeFile, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
-    # Measured floats do not repeat: dictionaries on them cost time and space; on indices they are all there is.
+    # Measured floats do not repeat, so dictionaries on them cost time and space; on indices they save nearly
+    # everything.
     indices = [field.name for field in schema if not pa.types.is_floating(field.type)]
     with pq.ParquetWriter(where, schema, compression=COMPRESSION, use_dictionary=indices) as writer:
         for table in tables:
@@ -99,7 +100,8 @@ def _write(where: Path | pa.NativeFile, tables: Iterable[pa.Table], schema: pa.S
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`; what is written there takes its place, on the disk, when the block ends well."""
+    """A temporary name beside `path`; the file written there replaces `path` on disk when the block ends without an
+    error."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield unfinished

@@ -1,7 +1,7 @@
-"""A cache folder: who may read or write its catalogue when, and what a locked, read-only or foreign one says.
+"""A cache folder: who may read or write its catalogue and when, and the errors of a locked, read-only or foreign one.
 
-DuckDB lets one process write and then no other even read, so nobody keeps the catalogue open: a connection lives for
-one question or one transaction.
+While one process writes, DuckDB lets no other process even read, so no process keeps the catalogue open: a connection
+lives for one question or one transaction.
 """
 
 from __future__ import annotations
@@ -21,36 +21,37 @@ from synergy_tui.errors import CacheError
 from synergy_tui.store import schema
 
 READ_PATIENCE, WRITE_PATIENCE = 3.0, 30.0
-"""Seconds to wait for the catalogue before saying who holds it. A writer of ours holds it for about 0.1."""
+"""Seconds to wait for the catalogue before an error names its holder. Our own writers hold it for about 0.1."""
 
 WORK_PATIENCE = 900.0
-"""Seconds that work in the background waits for somebody's shell or long query to let go."""
+"""Seconds that background work waits for a user's shell or long query to release the catalogue."""
 
 WORTH_TELLING = 1.0
-"""Seconds after which who waits is told for whom."""
+"""Seconds after which a waiting process reports the holder."""
 
 BREATH = 0.03
-"""Seconds between two writers of ours, so that readers get in however many results are published in a row."""
+"""Seconds between two of our writers, so that readers get in even when many results are published in a row."""
 
 
 @dataclass(frozen=True)
 class Cache:
-    """A usable cache folder. Made by `open`, which checks it. on_wait: of work in the background, which waits longer
-    than a person would; hears again and again who holds the catalogue, and what it raises ends the waiting."""
+    """A usable cache folder. Made by `open`, which checks it. on_wait: for background work, which waits longer than a
+    person would; it is called repeatedly with the holder of the catalogue, and an exception from it ends the
+    waiting."""
 
     folder: Path
     on_wait: Callable[[str], None] | None = None
 
     @classmethod
     def open(cls, folder: Path, patience: float = READ_PATIENCE, on_wait: Callable[[str], None] | None = None) -> Cache:
-        """The cache in `folder`: made when missing, its tables brought to this version after an update, its views
-        renewed after that or a move.
+        """The cache in `folder`: made when missing; its tables are brought to this version after an update, and its
+        views are renewed after an update or a move.
 
-        Raises CacheError when the folder cannot be written at first use, is from a newer version, or is no cache.
+        Raises CacheError when the folder cannot be written at first use, is from a newer version, or is not a cache.
         """
         cache = cls(folder.resolve(), on_wait)
         if any(char in str(cache.folder) for char in "*?[]"):
-            # DuckDB finds the bulk files by a pattern, in which these mean something else.
+            # DuckDB finds the bulk files by a glob pattern, in which these characters are special.
             raise CacheError(f"a cache cannot be in {cache.folder}", "use a path without * ? [ ]")
         if not cache.catalogue.exists():
             cache._create()
@@ -75,7 +76,7 @@ class Cache:
 
     @property
     def unfinished(self) -> Path:
-        """Bulk files on their way into the cache."""
+        """Bulk files that are not yet in the cache."""
         return self.folder / "unfinished"
 
     def pairs_folder(self, decomposition: str) -> Path:
@@ -98,7 +99,8 @@ class Cache:
 
     @contextmanager
     def write(self, patience: float = WRITE_PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection inside one transaction: committed when the block ends well, rolled back when it raises."""
+        """A connection inside one transaction: committed when the block ends without an error, rolled back when it
+        raises."""
         try:
             with FileLock(self.folder / "cache.lock").acquire(timeout=patience):
                 con = self._connect(read_only=False, patience=patience)
@@ -118,11 +120,11 @@ class Cache:
             raise self._unwritable(error) from None
 
     def compact(self) -> tuple[int, int]:
-        """Writes the catalogue anew without the room that deleted rows left; returns its bytes before and after. Raises
-        CacheError when it is held or cannot be written; then it stays as it is."""
+        """Writes the catalogue anew without the space of deleted rows; returns its bytes before and after. Raises
+        CacheError when the catalogue is held or cannot be written; then it stays as it is."""
         fresh = self.folder / "cache.duckdb.new"
         with self.write() as con:
-            # Held until the new one is in its place, so that nobody writes to the old one meanwhile.
+            # Held until the new one is in its place, so that no process writes to the old one meanwhile.
             con.execute("COMMIT")
             con.execute("CHECKPOINT")
             before = self.catalogue.stat().st_size
@@ -152,13 +154,13 @@ class Cache:
             schema.create_views(con, self.folder)
 
     def _follow_a_move(self, con: duckdb.DuckDBPyConnection) -> None:
-        """A cache that was moved and cannot be written has its views for this connection alone."""
+        """A cache that was moved and cannot be written gets its views for this connection only."""
         try:
-            # To the end: an unread result would own the connection.
+            # Read to the end: an unread result would block the connection.
             rows = con.execute("SELECT folder, version FROM meta").fetchall()
         except duckdb.Error:
-            return  # no cache of ours, as `open` will say
-        # An older one has not the tables of today's views: `open` brings it up to date, or says that it cannot.
+            return  # not our cache, as `open` will say
+        # An older one lacks tables of today's views: `open` brings it up to date, or says that it cannot.
         if rows and rows[0][0] != str(self.folder) and rows[0][1] == schema.VERSION:
             for name, (_, select, _) in schema.views(self.folder).items():
                 con.execute(f"CREATE TEMP VIEW {name} AS {select}")
@@ -169,13 +171,13 @@ class Cache:
             with FileLock(self.folder / "create.lock").acquire(timeout=WRITE_PATIENCE):
                 if self.catalogue.exists():
                     return
-                from synergy_tui.store.bulk import write_empty  # pyarrow costs a reader 0.1 s
+                from synergy_tui.store.bulk import write_empty  # importing pyarrow would cost readers 0.1 s
 
                 write_empty(self.folder)
                 nothing = self.jobs / schema.NOTHING
                 nothing.mkdir(parents=True, exist_ok=True)
                 (nothing / "status.json").write_text("{}\n")
-                # Made under another name, so that a catalogue that is there is always whole.
+                # Made under another name, so that an existing catalogue is always whole.
                 unfinished = self.folder / "cache.duckdb.new"
                 for leftover in self.folder.glob("cache.duckdb.new*"):
                     leftover.unlink()
@@ -208,15 +210,15 @@ class Cache:
                     self.on_wait(f"the cache is {held}")
                 time.sleep(BREATH / 6 if waited < WORTH_TELLING else 0.1)
             except duckdb.Error as error:
-                # Another thread of this process has it open the other way, which never lasts.
+                # Another thread of this process has it open in the other mode, which never lasts.
                 if "different configuration" not in str(error) or time.monotonic() - began > patience:
                     raise self._unreadable(str(error)) from None
                 time.sleep(BREATH / 6)
 
     def _migrate(self) -> None:
-        """Brings an older cache to this version: first its pair files, which the older one can still read, then tables
-        and views at once. Another process may have been quicker."""
-        import pyarrow as pa  # a reader without an older cache is spared its 0.1 s
+        """Brings an older cache to this version: first its pair files, which the older version can still read, then
+        tables and views at once. Another process may have done it first."""
+        import pyarrow as pa  # its 0.1 s are spent only on an older cache
 
         from synergy_tui.store.bulk import complete
 
@@ -236,7 +238,7 @@ class Cache:
                 schema.create_views(con, self.folder)
 
     def _check_version(self, con: duckdb.DuckDBPyConnection) -> int:
-        """The catalogue's version, this one or an older."""
+        """The catalogue's version: this one or an older one."""
         try:
             row = con.execute("SELECT version FROM meta").fetchone()
         except duckdb.CatalogException:

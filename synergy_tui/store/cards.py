@@ -25,7 +25,7 @@ def card(cache: Cache, card_id: str) -> dict[str, Any]:
 
 
 def newest_card(cache: Cache, decomposition: str) -> str | None:
-    """The newest card about the capture that a decomposition is of, by the same method."""
+    """The newest card about a decomposition's capture, by the same method."""
     alike = " AND ".join(f"d.{name} IS NOT DISTINCT FROM o.{name}" for name in ("capture", *METHOD_FIELDS))
     query = f"""SELECT card FROM cards JOIN decompositions d USING (decomposition), (SELECT * FROM decompositions
         WHERE decomposition = $1) o WHERE {alike}
@@ -57,7 +57,7 @@ def geometry(cache: Cache, geometry_id: str) -> dict[str, Any]:
 
 
 def newest_geometry(cache: Cache, capture: str) -> str | None:
-    """The newest geometry of a capture; None where there is none."""
+    """The newest geometry of a capture, or None."""
     query = "SELECT geometry FROM geometries WHERE capture = $1 ORDER BY serial DESC, geometry LIMIT 1"
     return next((str(row["geometry"]) for row in load.rows(cache, query, capture)), None)
 

@@ -44,10 +44,10 @@ def sizes_of_runs(cache: Cache) -> dict[str, int]:
 
 
 def check(cache: Cache) -> list[str]:
-    """What is wrong, a line each. What belongs to no run, files or rows, is removed; of a run that misses something is
-    told what to do. Every value is read, so damage is found."""
+    """What is wrong, one line each. Files and rows that belong to no run are removed; for a run that lacks something,
+    the line says what to do. Every value is read, so damage is found."""
     cache.renew_views()
-    # Held for writing: nobody is between the moving of a file and the commit of its rows.
+    # Held for writing, so that no process is between moving a file and committing its rows.
     with cache.write() as con:
         problems = _orphan_rows(con)
         known = {}
@@ -64,7 +64,7 @@ def check(cache: Cache) -> list[str]:
             try:
                 with pq.ParquetFile(path) as file:
                     if not any(file.schema_arrow.equals(columns) for columns in forms):
-                        problems.append(f"{kind} of {name} have other columns than they should: {path} · {mend}")
+                        problems.append(f"{kind} of {name} have the wrong columns: {path} · {mend}")
                     for group in range(file.num_row_groups):
                         file.read_row_group(group)
             except FileNotFoundError:
@@ -75,7 +75,8 @@ def check(cache: Cache) -> list[str]:
 
 
 def _orphan_rows(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Removes rows that no capture, decomposition or ablation stands for: results first, then what hangs on them."""
+    """Removes rows without their capture, decomposition or ablation: results first, then the rows that depend on
+    them."""
     problems = []
     for key, parent in PARENTS.items():
         lost = f"{parent} NOT IN (SELECT {parent} FROM {KEYS[parent]})"
@@ -83,7 +84,7 @@ def _orphan_rows(con: duckdb.DuckDBPyConnection) -> list[str]:
         problems += [f"{key} {name} was made from a {parent} that is not there; removed" for (name,) in gone]
     for key, table in KEYS.items():
         for name, (_, columns) in TABLES.items():
-            # What a table is about stands first in it.
+            # The first column of a table names the result that it describes.
             if name not in KEYS.values() and columns[0][0] == key:
                 lost = f"{key} NOT IN (SELECT {key} FROM {table})"
                 (count,) = con.execute(f"SELECT count(*) FROM {name} WHERE {lost}").fetchone() or (0,)

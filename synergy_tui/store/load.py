@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
-    """The id of the `kind` (a key of tables.KEYS) that `run` means: an id or unique prefix of that kind, or of its
-    relative: a capture stands for its newest decomposition, a decomposition for its capture. `latest`: the newest of
-    the kind, controls and maps of a ladder's levels last. Raises UsageError when there is none or several."""
+    """The id of the `kind` (a key of tables.KEYS) that `run` means: an id or unique prefix of that kind, or of a
+    related kind: a capture stands for its newest decomposition, a decomposition for its capture. `latest`: the newest
+    of the kind, with controls and maps of a ladder's levels last. Raises UsageError when none or several match."""
     with cache.read() as con:
         if latest:
             order = NEWEST_FIRST.get(kind, f"serial DESC NULLS LAST, created DESC, {kind}")
@@ -46,7 +46,7 @@ def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
         key, one = found[0]
         if key == kind:
             return one
-        # The tables of a decomposition and an ablation name what they were made from.
+        # The tables of decompositions and ablations name their parents.
         related = {
             ("capture", "decomposition"): "SELECT decomposition FROM decompositions WHERE capture = ? "
             f"ORDER BY {NEWEST_FIRST['decomposition']} LIMIT 1",
@@ -70,13 +70,13 @@ def find(cache: Cache, kind: str, run: str | None, latest: bool = False) -> str:
 
 
 def _above(key: str) -> tuple[str, ...]:
-    """What a result was made from: every table of results names all of it."""
+    """The results that a result was made from: every table of results names all of them."""
     parent = PARENTS.get(key)
     return (parent, *_above(parent)) if parent else ()
 
 
 def rows(cache: Cache, query: str, *parameters: Any) -> list[dict[str, Any]]:
-    """Rows of a query of our own as dicts."""
+    """Rows of one of our own queries as dicts."""
     with cache.read() as con:
         return as_rows(con.sql(query, params=list(parameters)))
 
@@ -96,7 +96,7 @@ def one(cache: Cache, kind: str, value: str) -> dict[str, Any]:
 
 
 def series(cache: Cache, capture: str, prompts: list[int] | None = None) -> np.ndarray:
-    """[prompts, units, steps] float32, or float64 where that is too coarse; NaN past a response's end, and where a
+    """[prompts, units, steps] float32, or float64 where float32 is too coarse; NaN past a response's end, and where a
     layer has fewer units than another; all prompts or the given ones, in their order. Raises CacheError when the file
     is damaged."""
     import pyarrow as pa  # not at the top: the explorer's first map does without its 0.1 s
@@ -105,7 +105,7 @@ def series(cache: Cache, capture: str, prompts: list[int] | None = None) -> np.n
     shape = rows(cache, "SELECT layers * units_per_layer AS units FROM captures WHERE capture = $1", capture)
     path = cache.series_folder(capture) / "series.parquet"
     try:
-        # A group of rows at a time: as rows a series takes four times the memory it takes as an array.
+        # One row group at a time: rows of a series take four times the memory of its array.
         with pq.ParquetFile(path) as file:
             units, steps = (_most(file, name) + 1 for name in ("unit_index", "step"))
             units = shape[0]["units"] if shape else units
@@ -130,7 +130,7 @@ def series(cache: Cache, capture: str, prompts: list[int] | None = None) -> np.n
 
 
 def _most(file: pq.ParquetFile, column: str) -> int:
-    """The largest value of a column, from what the file says of itself; −1 in a file without rows."""
+    """The largest value of a column, from the file's metadata; −1 in a file without rows."""
     place = file.schema_arrow.names.index(column)
     groups = (file.metadata.row_group(k).column(place).statistics for k in range(file.num_row_groups))
     return max((group.max for group in groups if group is not None), default=-1)
@@ -151,8 +151,7 @@ def unit_scores(
 def unit_means(
     cache: Cache, decomposition: str, names: Sequence[str], without: Sequence[int], units: int
 ) -> dict[str, np.ndarray]:
-    """[units] by name of unit_prompts' columns: means over the prompts that are not among `without`; NaN where none has
-    a value."""
+    """[units] by column of unit_prompts: means over the prompts that are not in `without`; NaN if none has a value."""
     columns = ", ".join(f"avg({name}) FILTER (isfinite({name})) AS {name}" for name in names)
     query = f"""SELECT unit_index, {columns} FROM unit_prompts WHERE decomposition = $1
         AND NOT list_contains($2, prompt) GROUP BY unit_index"""
@@ -176,8 +175,7 @@ def replayable(cache: Cache, capture: str) -> dict[int, dict[str, Any]]:
 
 
 def scoring(cache: Cache, scoring_id: str, units: int) -> tuple[list[int], dict[str, np.ndarray]]:
-    """Prompts of a scoring, and by score its values [units, prompts] at each place of the map; NaN where there is
-    none."""
+    """Prompts of a scoring, and by score its values [units, prompts] at each place of the map; NaN where missing."""
     found = rows(cache, "SELECT * FROM capture_score_prompts WHERE scoring = $1", scoring_id)
     prompts = sorted({row["prompt"] for row in found})
     place = {prompt: k for k, prompt in enumerate(prompts)}
@@ -207,7 +205,7 @@ def scores_of(cache: Cache, scoring_id: str) -> dict[str, Any]:
 
 
 def needs_series(cache: Cache, capture: str, what: str) -> None:
-    """Raises UsageError where a capture was imported as a table of pairs, and has nothing to do `what` with."""
+    """Raises UsageError if a capture was imported as a table of pairs and has no series for `what`."""
     (row,) = rows(cache, "SELECT kind, steps FROM captures WHERE capture = $1", capture)
     if row["kind"] == IMPORTED and row["steps"] is None:
         raise UsageError(
@@ -217,14 +215,14 @@ def needs_series(cache: Cache, capture: str, what: str) -> None:
 
 
 def newest_scoring(cache: Cache, capture: str) -> str | None:
-    """The newest scoring of a capture; None where there is none."""
+    """The newest scoring of a capture, or None."""
     query = "SELECT scoring FROM scorings WHERE capture = $1 ORDER BY serial DESC, scoring LIMIT 1"
     return next((row["scoring"] for row in rows(cache, query, capture)), None)
 
 
 def removals(cache: Cache, capture: str) -> list[dict[str, Any]]:
-    """The ablations of a capture that keep what every unit alone is worth on every prompt: ablation, decomposition,
-    ranking, held_out."""
+    """The ablations of a capture that keep the cost of removing each unit alone on every prompt: ablation,
+    decomposition, ranking, held_out."""
     return rows(
         cache,
         """SELECT ablation, decomposition, ranking, coalesce(held_out, false) AS held_out FROM ablations
@@ -234,7 +232,7 @@ def removals(cache: Cache, capture: str) -> list[dict[str, Any]]:
 
 
 def removal(cache: Cache, ablation_id: str, units: int) -> tuple[list[int], np.ndarray]:
-    """Prompts, and divergence [units, prompts] of every unit alone at each place of the map."""
+    """Prompts, and divergence [units, prompts] from removing each unit alone, at each place of the map."""
     found = rows(cache, "SELECT * FROM ablation_units WHERE ablation = $1", ablation_id)
     prompts = sorted({row["prompt"] for row in found})
     place = {prompt: k for k, prompt in enumerate(prompts)}
@@ -245,8 +243,8 @@ def removal(cache: Cache, ablation_id: str, units: int) -> tuple[list[int], np.n
 
 
 def layers_of_units(cache: Cache, capture: str) -> dict[int, int]:
-    """Number of each unit of a capture → its layer, in order. Where layers differ in their number of units some numbers
-    have none."""
+    """Number of each unit of a capture → its layer, in order. If layers differ in their number of units, some numbers
+    have no unit."""
     found = rows(cache, "SELECT unit_index, layer FROM units WHERE capture = $1 ORDER BY unit_index", capture)
     return {row["unit_index"]: row["layer"] for row in found}
 
@@ -259,8 +257,8 @@ def naming(cache: Cache, capture: str) -> Naming:
 
 
 def naming_of(con: duckdb.DuckDBPyConnection, capture: str, layers: int, per_layer: int) -> Naming:
-    """The same of a capture whose shape is known, over a connection that is open. Of units without a name only the
-    numbers are read: a model has thousands."""
+    """The same for a capture of known shape, over an open connection. For units without a name only the numbers are
+    read: a model has thousands."""
     query = """SELECT unit_index, layer, name, group_name, depth FROM units WHERE capture = $1
         AND (name IS NOT NULL OR group_name IS NOT NULL OR depth IS NULL) ORDER BY unit_index"""
     found = as_rows(con.sql(query, params=[capture]))
@@ -287,7 +285,7 @@ METHOD_OF = "coalesce((SELECT max(method) FROM recipes WHERE result = d.decompos
 
 
 def method_of(cache: Cache, result: str) -> int:
-    """Version of the method that made a result: 1 where none was kept."""
+    """Version of the method that made a result: 1 if none was recorded."""
     (row,) = rows(cache, "SELECT coalesce(max(method), 1) AS method FROM recipes WHERE result = $1", result)
     return int(row["method"])
 
@@ -295,9 +293,9 @@ def method_of(cache: Cache, result: str) -> int:
 def ablation(cache: Cache, ablation_id: str) -> dict[str, Any]:
     """One ablation: its row, and `orders` by name, each with its curves (one per seed, and per target when it is
     layer-matched) and the areas under them; `ratios` to the controls, `sweeps` by name, `correlations` of rankings with
-    the sweep of single units, `comparisons` of one with the newest other scores, `accuracy`, `accuracy_changes`, `plan`
-    with its `units` (empty without one), and `pairs` removed together with the `pair_tests` of what their interaction
-    goes with."""
+    the sweep of single units, `comparisons` with the newest other scores, `accuracy`, `accuracy_changes`, `plan` with
+    its `units` (empty without one), `pairs` removed together, and `pair_tests` of what their interaction correlates
+    with."""
     row = one(cache, "ablation", ablation_id)
     curves = rows(
         cache,
@@ -341,7 +339,7 @@ def ablation(cache: Cache, ablation_id: str) -> dict[str, Any]:
 
 
 def comparisons(cache: Cache, ablation_id: str) -> list[dict[str, Any]]:
-    """Whether synergy predicts what a unit alone is worth better than the scores of the newest scoring do."""
+    """Whether synergy predicts the cost of removing one unit better than the newest scoring's scores do."""
     return rows(
         cache,
         """SELECT * EXCLUDE (ablation) FROM ablation_comparisons WHERE ablation = $1 AND scoring = (SELECT scoring
@@ -352,7 +350,7 @@ def comparisons(cache: Cache, ablation_id: str) -> list[dict[str, Any]]:
 
 
 def newest_comparisons(cache: Cache, decomposition: str) -> list[dict[str, Any]]:
-    """Those of the newest ablation of a decomposition that has some; one by the default intervention goes first."""
+    """The comparisons of a decomposition's newest ablation that has some; the default intervention goes first."""
     query = f"""SELECT ablation FROM ablations WHERE decomposition = $1 AND ablation IN (SELECT ablation
         FROM ablation_comparisons) ORDER BY intervention = '{INTERVENTIONS[0]}' DESC, serial DESC LIMIT 1"""
     found = rows(cache, query, decomposition)
@@ -360,8 +358,8 @@ def newest_comparisons(cache: Cache, decomposition: str) -> list[dict[str, Any]]
 
 
 def single_costs(cache: Cache, same: Mapping[str, Any], units: int) -> np.ndarray | None:
-    """[units] divergence without each unit alone, NaN where there is none, of the newest ablation that removed all of
-    them one by one and agrees in columns of ablations; None without such a one."""
+    """[units] divergence without each unit alone (NaN where missing) of the newest ablation that removed all units one
+    by one and agrees with `same` in columns of ablations; None if there is none."""
     columns = " AND ".join(f"{name} IS NOT DISTINCT FROM ${number}" for number, name in enumerate(same, 1))
     query = f"""SELECT unit_index, divergence FROM ablation_sweeps WHERE sweep = '{SWEEPS[0]}' AND ablation = (
         SELECT ablation FROM ablations WHERE {columns} AND ablation IN (SELECT ablation FROM ablation_sweeps
@@ -404,7 +402,7 @@ def ladder(cache: Cache, ladder_id: str) -> dict[str, Any]:
 
 
 def ladders(cache: Cache, subject: str | None = None) -> list[dict[str, Any]]:
-    """Rows of ladders with their subject's name, the newest first; of one subject (subjects.subject), or of all."""
+    """Rows of ladders with their subject's name, the newest first; for one subject (subjects.subject), or for all."""
     return rows(
         cache,
         """SELECT l.*, s.name AS subject_name FROM ladders l JOIN subjects s USING (subject)
@@ -414,7 +412,7 @@ def ladders(cache: Cache, subject: str | None = None) -> list[dict[str, Any]]:
 
 
 def newest_ladder(cache: Cache, subject: str) -> dict[str, Any] | None:
-    """The newest ladder of a subject, as a capture's row names it; None where there is none."""
+    """The newest ladder of a subject, as a capture's row names the subject; None if there is none."""
     return next(iter(ladders(cache, subject)), None)
 
 
@@ -435,7 +433,7 @@ def overview(cache: Cache) -> list[dict[str, Any]]:
 
 def described(cache: Cache) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """All captures with their subject's name (subject_name), and all decompositions with their level in the newest
-    ladder that they belong to (level, levels; NULL for none): the newest first."""
+    ladder that they belong to (level, levels; NULL without a ladder); the newest first."""
     captures = """SELECT c.*, s.name AS subject_name FROM captures c JOIN subjects s USING (subject)
         ORDER BY c.created DESC, c.capture"""
     decompositions = """SELECT d.*, v.level, v.levels FROM decompositions d LEFT JOIN (SELECT map,
@@ -446,8 +444,8 @@ def described(cache: Cache) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]
 
 
 def recipe(cache: Cache, result: str) -> list[dict[str, str]]:
-    """The commands, result and command each, that make a result (an id or unique prefix) and before it what it was made
-    from. Raises UsageError when it is unknown, or was made by a version that kept no recipes."""
+    """The commands, as result and command, that make a result (an id or unique prefix), after those of the results it
+    was made from. Raises UsageError when the result is unknown or was made by a version that kept no recipes."""
     kind, found = next(
         ((kind, row["id"]) for kind, table in KEYS.items() for row in _starting(cache, table, kind, result)), ("", "")
     )
@@ -459,7 +457,7 @@ def recipe(cache: Cache, result: str) -> list[dict[str, str]]:
         kind = parent
     known = {row["result"]: row["command"] for row in rows(cache, "SELECT * FROM recipes")}
     if found not in known:
-        raise UsageError(f"{found} was made by a version that kept no recipes", "its row and its capture's tell how")
+        raise UsageError(f"{found} was made by a version that kept no recipes", "its row and its capture's show how")
     if known[found].startswith(("synergy-tui difficulty ", "synergy-tui import ")):
         return [{"result": found, "command": known[found]}]  # it makes the whole chain
     return [{"result": one, "command": known[one]} for one in chain if one in known]

@@ -1,4 +1,5 @@
-"""Finished results → files, then one small transaction: visible at once or not at all. Publishing twice is once."""
+"""Finished results → files, then one small transaction: visible at once or not at all. Publishing twice equals
+publishing once."""
 
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ Rows = Mapping[str, pa.Table | Sequence[Mapping[str, Any]]]
 
 
 def publish_capture(cache: Cache, capture: str, rows: Rows, series: Iterable[pa.Table], wide: bool = False) -> None:
-    """`rows`: subjects, captures, prompts, responses, units, recipes; they may be filled while `series` are taken,
-    which is before they are read. `series`: of bulk.series_file(wide), in order."""
+    """`rows`: subjects, captures, prompts, responses, units, recipes; they may be filled while `series` are consumed,
+    which happens before `rows` are read. `series`: tables of bulk.series_file(wide), in order."""
     unfinished = _write(cache, capture, series, series_file(wide))
     _publish(cache, "capture", capture, rows, (unfinished, cache.series_folder(capture) / "series.parquet"))
 
@@ -39,8 +40,8 @@ def publish_decomposition(cache: Cache, decomposition: str, rows: Rows, pairs: I
 
 
 def publish_ablation(cache: Cache, ablation: str, rows: Rows) -> None:
-    """`rows`: ablations, recipes, and the tables named ablation_…, those without a row left out. Raises CacheError when
-    the decomposition was deleted meanwhile."""
+    """`rows`: ablations, recipes, and the tables named ablation_…, without the empty ones. Raises CacheError when the
+    decomposition was deleted meanwhile."""
     _publish(cache, "ablation", ablation, rows)
 
 
@@ -73,8 +74,8 @@ def publish_ladder(cache: Cache, ladder: str, rows: Rows) -> None:
 
 
 def delete(cache: Cache, run: str) -> dict[str, int]:
-    """Removes a capture or a decomposition with all that was made from it, one result of it, or a ladder with the maps
-    of its levels: rows, then files. Returns the results removed by kind. Raises UsageError for an unknown id."""
+    """Removes a capture or a decomposition with all results made from it, a single result, or a ladder with the maps of
+    its levels: rows, then files. Returns the results removed by kind. Raises UsageError for an unknown id."""
     with cache.write() as con:
         doomed = _descendants(con, run)
         for key, ids in doomed.items():
@@ -100,8 +101,8 @@ def _write(cache: Cache, result: str, tables: Iterable[pa.Table], columns: pa.Sc
 
 
 def _publish(cache: Cache, key: str, value: str, rows: Rows, move: tuple[Path, Path] | None = None) -> None:
-    """Rows in one transaction; the bulk file takes its place while the catalogue is held, so that nobody, a tidying
-    `cache check` included, meets the one without the other."""
+    """Publishes rows in one transaction; the bulk file takes its place while the catalogue is held, so that no process,
+    not even `cache check`, meets the one without the other."""
     with cache.write(WORK_PATIENCE) as con:
         _needs_parent(con, key, rows)
         if move:
@@ -115,7 +116,8 @@ def _publish(cache: Cache, key: str, value: str, rows: Rows, move: tuple[Path, P
 
 
 def _needs_parent(con: duckdb.DuckDBPyConnection, key: str, rows: Rows) -> None:
-    """What a result is made from may have been deleted while it was made; then it would have no beginning."""
+    """The parent of a result may have been deleted while the result was made; publishing would leave it without a
+    parent."""
     if (parent := PARENTS.get(key)) is None:
         return
     row = rows[KEYS[key]][0]
@@ -165,7 +167,7 @@ def _descendants(con: duckdb.DuckDBPyConnection, run: str) -> dict[str, list[str
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Mappings become JSON; everything else is Arrow's to take."""
+    """Mappings become JSON; Arrow takes everything else as it is."""
     return {key: json.dumps(value, sort_keys=True) if isinstance(value, dict) else value for key, value in row.items()}
 
 

@@ -1,5 +1,5 @@
-"""SQL from users: SELECT and EXPLAIN only, on a read-only connection that reaches no file outside the cache, for a
-limited time and number of rows."""
+"""SQL from users: SELECT and EXPLAIN only, on a read-only connection that reaches no file outside the cache, limited in
+time and rows."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ MAX_ROWS, MAX_SECONDS = 10_000, 60.0
 
 @dataclass(frozen=True)
 class Answer:
-    """rows: at most the asked number. columns: their names, numbered where a name comes twice. more: whether the query
-    had other rows."""
+    """rows: at most the requested number. columns: their names, numbered if a name comes twice. more: whether the query
+    had further rows."""
 
     columns: list[str]
     rows: list[tuple[Any, ...]]
@@ -41,12 +41,12 @@ def ask(
     stop: threading.Event | None = None,
     threads: int | None = None,
 ) -> Answer:
-    """The answer to one SELECT or EXPLAIN. `stop` ends it from another thread; `threads`: at most so many. Raises
-    QueryError when the SQL does not parse, is something else, reaches for files outside the cache, fails, takes too
+    """The answer to one SELECT or EXPLAIN. `stop` ends it from another thread; `threads`: the most to use. Raises
+    QueryError when the SQL does not parse, is another statement, reaches for files outside the cache, fails, takes too
     long or is stopped."""
     with asking(cache, sql, max_seconds, stop, threads) as (con, statement):
-        # A result is read as it comes, so a billion rows cost no more than those asked for; one more tells that
-        # there are others. (Plain rows: pyarrow costs this command 0.1 s of its 0.4.)
+        # A result is read as it comes, so a billion rows cost no more than those requested; one more row shows that
+        # there are others. (Plain rows: pyarrow would add 0.1 s to this command's 0.4.)
         result = con.execute(statement)
         columns = distinct([name for name, *_ in result.description or ()])
         rows = result.fetchmany(max_rows + 1)
@@ -61,8 +61,8 @@ def asking(
     stop: threading.Event | None = None,
     threads: int | None = None,
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, duckdb.Statement]]:
-    """A connection that reaches the cache alone, and the one SELECT or EXPLAIN to ask on it; what goes wrong with it in
-    the block comes out as QueryError."""
+    """A connection that reaches only the cache, and the one SELECT or EXPLAIN to ask on it; errors in the block are
+    raised as QueryError."""
     with cache.read() as con:
         if threads:
             con.execute(f"SET threads = {int(threads)}")
@@ -90,7 +90,7 @@ def asking(
 def _interrupt(
     con: duckdb.DuckDBPyConnection, stop: threading.Event, ended: threading.Event, max_seconds: float
 ) -> None:
-    """Interrupts until the query has ended: once may come before it has begun."""
+    """Interrupts until the query has ended: a single interrupt may come before the query has begun."""
     deadline = time.monotonic() + max_seconds
     while not ended.wait(0.02):
         if stop.is_set() or time.monotonic() > deadline:
@@ -98,8 +98,8 @@ def _interrupt(
 
 
 def distinct(names: list[str]) -> list[str]:
-    """Names of columns, the second `a` as `a_2`, or the next number that no column has, in any case: none may hide
-    another."""
+    """Names of columns, with the second `a` as `a_2`, or the next number that no column has in upper or lower case, so
+    that no column hides another."""
     taken = {name.lower() for name in names}
     met: set[str] = set()
     out = []
@@ -114,7 +114,7 @@ def distinct(names: list[str]) -> list[str]:
 
 
 def _lock_in(con: duckdb.DuckDBPyConnection, cache: Cache) -> None:
-    """From here on the connection sees the cache folder alone and its settings stay. The order matters."""
+    """From here on the connection sees only the cache folder, and its settings are fixed. The order matters."""
     folder = str(cache.folder).replace("'", "''")
     con.execute(f"SET allowed_directories = ['{folder}/']")
     con.execute("SET enable_external_access = false")
@@ -131,7 +131,8 @@ def _single(con: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
     if len(statements) != 1:
         raise QueryError(f"one statement at a time, this is {len(statements)}", "ask them one by one")
     explained = statements[0].type is duckdb.StatementType.EXPLAIN
-    # EXPLAIN ANALYZE runs what it explains, and a plain one explains anything: what follows must be a SELECT by itself.
+    # EXPLAIN ANALYZE runs its statement, and a plain EXPLAIN accepts any statement, so the statement itself must be a
+    # SELECT.
     inner = _kinds(con, _after_explain(sql)) if explained else [statements[0].type]
     if inner != [duckdb.StatementType.SELECT]:
         kind = statements[0].type.name + (" of anything but a SELECT" if explained else "")
@@ -140,7 +141,7 @@ def _single(con: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
 
 
 def _after_explain(sql: str) -> str:
-    """What stands behind the keyword EXPLAIN, comments before it passed over."""
+    """The text after the keyword EXPLAIN; comments before it are skipped."""
     words = [start for start, kind in duckdb.tokenize(sql) if kind != duckdb.token_type.comment]
     return sql.encode()[words[1] :].decode("utf-8", "replace") if len(words) > 1 else ""
 
@@ -153,11 +154,11 @@ def _kinds(con: duckdb.DuckDBPyConnection, sql: str) -> list[duckdb.StatementTyp
 
 
 MOST_TOLD = 400
-"""Characters of a message of DuckDB's: it may quote a whole text of the user's."""
+"""Most characters of a DuckDB message: it may quote the user's whole text."""
 
 
 def _failed(error: Exception, sql: str, hint: str) -> QueryError:
-    """What DuckDB says of the text, with the line and the column where it names them."""
+    """DuckDB's message about the text, with the line and the column if DuckDB names them."""
     kind, _, rest = str(error).partition(": ")
     try:
         parts = json.loads(rest)

@@ -1,5 +1,5 @@
-"""A decomposition as one value: what the map, the command line and the card are drawn from. Read at once, over one
-connection; its pairs, series and responses are read when somebody looks at them (store.walk)."""
+"""A decomposition as one value, from which the map, the command line and the card are drawn. It is read at once, over
+one connection; its pairs, series and responses are read when needed (store.walk)."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _IN_NATS = (
     *("tdmi", "offset", "excess", "difference", "divergence"),
     *("attention-entropy", "grad-activation", "attribution"),
 )
-"""What is counted in nats beside the atoms."""
+"""Scores in nats besides the atoms."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One number per unit. values: as stored, nats for atoms. shown: what the map colours, of a ranking the scaled
-    value. low, high: 95 % interval of what is shown, NaN where there is none. centre: the value the colours part at,
+    """One number per unit. values: as stored, nats for atoms. shown: what the map colours, which is the scaled value of
+    a ranking. low, high: 95 % interval of `shown`, NaN where missing. centre: the value at the middle of the colours,
     None for a scale without a middle. kind: ranking, atom or measure."""
 
     name: str
@@ -50,13 +50,13 @@ class Score:
 
     @property
     def unit(self) -> str:
-        """What it is counted in."""
+        """The unit of its values."""
         plain = self.name in ATOMS or self.name in _IN_NATS
         return "nats" if plain and self.kind != "ranking" else ""
 
     @property
     def known(self) -> Float[np.ndarray, " known"]:
-        """What is shown, without what is missing."""
+        """The shown values without the missing ones."""
         return self.shown[np.isfinite(self.shown)]
 
     def colour(self) -> Float[np.ndarray, " units"]:
@@ -75,11 +75,11 @@ class Score:
 
 @dataclass(frozen=True)
 class Run:
-    """row: decomposition, capture and subject in one; `units`: how many there are. scores: by name. profiles: ranking →
-    rows of layer, depth, value, low, high. contrasts: by ranking. surrogate_contrasts: what surrogates show of a
+    """row: decomposition, capture and subject in one; `units`: their number. scores: by name. profiles: ranking → rows
+    of layer, depth, value, low, high. contrasts: by ranking. surrogate_contrasts: the contrasts of surrogates in a
     ranking. tests: the contrast minus theirs. null_runs: which nulls ran, on how many prompts. lengths: the contrast
-    over the length of responses. naming: what units and layers are called. geometry: of the residual stream, a row per
-    layer; empty where it was not measured."""
+    over the length of responses. naming: names of units and layers. geometry: of the residual stream, one row per
+    layer; empty if it was not measured."""
 
     row: Row
     scores: dict[str, Score]
@@ -95,7 +95,7 @@ class Run:
 
     def beside(self, name: str) -> list[Row]:
         """`dimension` of the residual stream behind each layer, or its `alignment` minus the null, as a profile: rows
-        of layer, value, low and high. Empty where no layer has one."""
+        of layer, value, low and high. Empty if no layer has a value."""
         found = [{"layer": one["layer"]} | {key: one[f"{name}_{key}"] for key in _ENDS} for one in self.geometry]
         return found if any(one["value"] is not None for one in found) else []
 
@@ -108,12 +108,12 @@ class Run:
 
     @property
     def count(self) -> int:
-        """Units that are there."""
+        """Number of units that exist."""
         return int(self.there.sum())
 
     @property
     def no_contrast(self) -> str:
-        """Why there is no contrast, whatever the ranking; empty where there may be one."""
+        """Why no ranking has a contrast; empty if one may have it."""
         if self.naming.deep or self.row.get("compared"):
             return ""
         return f"{NO_ORDER}: give --contrast a:b"
@@ -129,7 +129,7 @@ class Run:
             raise UsageError(*self._lacking(ranking))
 
     def _lacking(self, ranking: str) -> tuple[str, str]:
-        """Why a ranking is not there, and what to do about it."""
+        """Why a ranking is missing, and what to do about it."""
         run, capture = self.row["decomposition"], self.row["capture"]
         has_none = f"{run} has no ranking {ranking}"
         if self.row["estimator"] == IMPORTED:
@@ -137,7 +137,7 @@ class Run:
         if ranking != NORMALISED:
             return f"{has_none}: no surrogates were drawn", f"synergy-tui decompose {capture} --surrogates 200"
         if (self.row["estimator"], self.row["redundancy"]) == ("gaussian", "mmi"):
-            return f"{has_none}: it was made before there was this ranking", f"synergy-tui renew {run}"
+            return f"{has_none}: it was made before this ranking existed", f"synergy-tui renew {run}"
         return f"{has_none}: its null is of Gaussian atoms under MMI", f"synergy-tui decompose {capture}"
 
 
@@ -176,8 +176,8 @@ def read(cache: Cache, decomposition: str) -> Run:
 
 
 def row_of(con: duckdb.DuckDBPyConnection, decomposition: str) -> Row:
-    """A decomposition with its capture and subject, as one row; `method` is the version that made it. Raises UsageError
-    when it is not there."""
+    """A decomposition with its capture and subject, as one row; `method` is the method version that made it. Raises
+    UsageError when it is not there."""
     query = f"""SELECT d.*, c.tasks, c.kind, c.layers, c.units_per_layer, c.prompts, c.steps, c.min_steps, c.dtype,
         c.device, s.name, s.model_type, s.parameters, {load.METHOD_OF},
         (SELECT count(*) FROM units u WHERE u.capture = d.capture) AS units,
@@ -192,7 +192,7 @@ def row_of(con: duckdb.DuckDBPyConnection, decomposition: str) -> Row:
 
 
 _VERSION_1: Row = {"nulls": [], "surrogates": 0, "precision": "float64"}
-"""What runs exported by version 1 of the schema do not record, and was so."""
+"""Values that runs exported by version 1 of the schema had but did not record."""
 
 _SURROGATES = """SELECT s.ranking, null_name, avg(s.contrast) AS mean, median(s.contrast) AS median,
     quantile_cont(s.contrast, 0.95) AS percentile_95, avg((s.contrast >= c.contrast)::INTEGER) AS at_or_above
@@ -203,12 +203,12 @@ _SWEPT = f"""SELECT unit_index, divergence, low, high FROM ablation_sweeps WHERE
     SELECT ablation FROM ablations JOIN (SELECT DISTINCT ablation FROM ablation_sweeps WHERE sweep = '{SWEEPS[0]}')
     USING (ablation) WHERE decomposition = $1
     ORDER BY intervention = '{INTERVENTIONS[0]}' DESC, serial DESC NULLS LAST, created DESC, ablation LIMIT 1)"""
-"""Of every unit alone: the newest sweep that removed units by the default intervention, or by any."""
+"""The cost of every unit alone: the newest sweep by the default intervention, else by any."""
 
 
 _SCORED = """SELECT score, unit_index, value, low, high FROM capture_scores WHERE scoring = (SELECT scoring
     FROM scorings JOIN decompositions USING (capture) WHERE decomposition = $1 ORDER BY scorings.serial DESC LIMIT 1)"""
-"""What the units' attention and gradients say, of the newest scoring of the capture."""
+"""Scores from the units' attention and gradients, of the newest scoring of the capture."""
 
 
 _GEOMETRY = """SELECT layer, dimension AS dimension_value, low AS dimension_low, high AS dimension_high,
@@ -276,7 +276,7 @@ def score(name: str, columns: dict[str, np.ndarray]) -> Score:
         return Score(name, "ranking", value, scaled, columns["low"], columns["high"], float(known.mean()))
     nothing = np.full(len(value), np.nan)
     known = value[np.isfinite(value)]
-    # Where both signs occur, zero is what the colours part at.
+    # If both signs occur, the colours change at zero.
     centre = 0.0 if len(known) and known.min() < 0 < known.max() else None
     own = name == "divergence" or name in BASELINES
     low, high = (columns["low"], columns["high"]) if own else (nothing, nothing)

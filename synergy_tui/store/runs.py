@@ -1,4 +1,4 @@
-"""Runs that are held against each other, as rows: one ranking of each, or of each category of one run's prompts."""
+"""Compared runs, as rows: one ranking of each run, or of each category of one run's prompts."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from synergy_tui.terms import IMPORTED, METHOD_FIELDS
 from synergy_tui.units import Naming
 
 METHOD = tuple(one for one in METHOD_FIELDS if one != "precision")
-"""In what runs must agree to be held against each other. Two precisions may be: it tells what the lower one costs."""
+"""Fields in which compared runs must agree. Precisions may differ: comparing them shows what the lower one costs."""
 
 
 @dataclass(frozen=True)
 class Compared:
     """One side of a comparison. id: of its decomposition. layers, per_layer: of the map that `values` lie on. depth,
-    profile, low, high [its own layers]: of the ranking; depth is NaN where groups have no order. contrast: value and
-    interval, NaN where there is none. values [units]: scaled, None where units are not kept, as for a category, and
-    where they have other names than those they are held against. naming: what its own units and layers are called.
-    step: in a training, None outside one."""
+    profile, low, high [its own layers]: of the ranking; depth is NaN if groups have no order. contrast: value and
+    interval, NaN if missing. values [units]: scaled; None if units are not kept, as for a category, or have other names
+    than the units they are compared with. naming: names of its own units and layers. step: in a training, None outside
+    one."""
 
     id: str
     name: str
@@ -49,14 +49,14 @@ class Compared:
 
     @property
     def step(self) -> int | None:
-        """Place in a training."""
+        """Step in a training."""
         return self.row["training_step"]
 
 
 def compared(cache: Cache, decompositions: Sequence[str], ranking: str) -> list[Compared]:
-    """The runs in this order; those of one training by their steps. Where units have names, the values of the others
-    lie at the places that the first has for units of these names. Raises UsageError for one run with itself, for others
-    than the first's unit kinds or method, and for a ranking that one of them lacks."""
+    """The runs in this order; runs of one training are ordered by step. If units have names, the values of the other
+    runs lie at the first run's places for those names. Raises UsageError for one run with itself, for unit kinds or a
+    method other than the first's, and for a ranking that one of them lacks."""
     if len(set(decompositions)) < len(decompositions):
         raise UsageError("a run compared with itself is the same everywhere", "name two runs")
     found = [_one(cache, one, ranking) for one in decompositions]
@@ -68,8 +68,8 @@ def compared(cache: Cache, decompositions: Sequence[str], ranking: str) -> list[
 
 
 def _at_places_of(cache: Cache, first: Compared, other: Compared) -> Compared:
-    """The other with its values at the places that the first has for units of the same names. As it is where neither
-    has names; without values where no name is the same."""
+    """The other run with its values at the first run's places for units of the same names. Unchanged if neither has
+    names; without values if no name is the same."""
     if not any(one.groups or one.names for one in (first.naming, other.naming)) or other.values is None:
         return other
     mine, theirs = (_by_name(cache, one) for one in (first, other))
@@ -82,8 +82,8 @@ def _at_places_of(cache: Cache, first: Compared, other: Compared) -> Compared:
 
 
 def _by_name(cache: Cache, one: Compared) -> dict[Any, int]:
-    """What tells a unit from the others → its number: its name, or where some have none or the same, its group and
-    its name or number in it."""
+    """What identifies a unit → its number: its name or, if names are missing or repeated, its group and its name or
+    number in the group."""
     layer_of = load.layers_of_units(cache, one.row["capture"])
     names = {one.naming.names.get(number): number for number in layer_of}
     if len(names) == len(layer_of) and None not in names:
@@ -95,7 +95,7 @@ def _by_name(cache: Cache, one: Compared) -> dict[Any, int]:
 
 
 def comparable(cache: Cache, decomposition: str) -> list[str]:
-    """Other decompositions of the same unit kinds and method, and imported ones, whose method is not known; controls of
+    """Other decompositions of the same unit kinds and method, and imported ones, whose method is unknown; controls of
     the same capture first, then the newest."""
     query = f"""SELECT o.decomposition FROM decompositions o JOIN captures c ON c.capture = o.capture,
         (SELECT d.*, kind FROM decompositions d JOIN captures USING (capture) WHERE decomposition = $1) m
@@ -109,8 +109,8 @@ def comparable(cache: Cache, decomposition: str) -> list[str]:
 
 
 def of_training(cache: Cache, decomposition: str) -> list[str]:
-    """Decompositions of all checkpoints of the training that a run belongs to, by the same method; itself alone where
-    it belongs to none."""
+    """Decompositions of all checkpoints of the training that a run belongs to, by the same method; only the run itself
+    if it belongs to none."""
     row = load.one(cache, "decomposition", decomposition)
     tie = load.one(cache, "capture", row["capture"])["trajectory"]
     if tie is None:
@@ -125,15 +125,15 @@ def of_training(cache: Cache, decomposition: str) -> list[str]:
 
 
 def by_category(cache: Cache, decomposition: str) -> list[Compared]:
-    """The categories of a run's prompts, each by itself, in the default ranking. Raises UsageError where they were not
-    kept, or there are fewer than two."""
+    """The categories of a run's prompts, each by itself, in the default ranking. Raises UsageError if categories were
+    not kept, or there are fewer than two."""
     query = "SELECT * FROM category_contrasts WHERE decomposition = $1 ORDER BY category"
     contrasts = load.rows(cache, query, decomposition)
     if len(contrasts) < 2:
         capture = load.one(cache, "decomposition", decomposition)["capture"]
         raise UsageError(
             f"{decomposition} has {len(contrasts)} categories with two prompts long enough",
-            f"decompose it anew where it is older: synergy-tui decompose {capture}",
+            f"if it is older, decompose it anew: synergy-tui decompose {capture}",
         )
     whole = _one(cache, decomposition, contrasts[0]["ranking"])
     out = []
@@ -181,7 +181,7 @@ def _one(cache: Cache, decomposition: str, ranking: str) -> Compared:
 
 def _comparable(first: Compared, other: Compared) -> None:
     if IMPORTED in (first.row["estimator"], other.row["estimator"]):
-        return  # its method is not known, which the comparison says
+        return  # its method is unknown, which the comparison says
     for name in ("kind", *METHOD):
         mine, theirs = first.row[name], other.row[name]
         if mine != theirs:

@@ -1,4 +1,4 @@
-"""The schema: its version, its views over tables and files, how it is made and brought up to date."""
+"""The schema: its version, its views over tables and files, its creation and migration."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ NEWEST_FIRST = {
     "decomposition": "decomposition IN (SELECT map FROM ladder_levels WHERE map IS NOT NULL), "
     f"{_ASIDE}, serial DESC NULLS LAST, created DESC, decomposition",
 }
-"""ORDER BY of runs by their age, those last that were only made for another: controls, and a ladder's levels."""
+"""ORDER BY of runs by age, with runs made only for another run last: controls, and a ladder's levels."""
 
 
 def views(folder: Path) -> dict[str, tuple[str, str, dict[str, str]]]:
-    """name → (comment, SELECT, comments of columns no table has), over the bulk files in `folder`."""
+    """name → (comment, SELECT, comments of columns that no table has), over the bulk files in `folder`."""
     here = str(folder).replace("'", "''")
     pivot = ",\n  ".join(
         f"max(value) FILTER (score = '{name}') AS {column(name)}" for name in (*ATOMS, *MEASURES, *RANKINGS, *TESTS)
@@ -63,7 +63,7 @@ FROM (SELECT * FROM read_parquet('{here}/pairs/*/*.parquet', hive_partitioning =
             "Activity of every unit at every step of every response.",
             f"""SELECT capture, prompt, unit_index, layer, unit, step, value
 FROM read_parquet('{here}/series/*/*.parquet', hive_partitioning = true, hive_types = {{'capture': 'VARCHAR'}},
-  union_by_name = true)""",  # the first file alone would say how fine all of them are
+  union_by_name = true)""",  # else the first file would set the precision for all files
             {"step": "Generated token, from 0.", "value": "Activity: L2 norm of the unit's output."},
         ),
         "heads": (
@@ -115,7 +115,7 @@ WHERE id IS NOT NULL ORDER BY created""",
 
 
 def create(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """The tables and views of a new cache, in one transaction: each by itself would wait for the disk."""
+    """Makes the tables and views of a new cache in one transaction: separate ones would each wait for the disk."""
     con.execute("BEGIN")
     for name in TABLES:
         _create_table(con, name)
@@ -129,25 +129,25 @@ _SINCE = {
     2: ("UPDATE decompositions SET precision = 'float64', nulls = [], surrogates = 0",),
     3: ("UPDATE units SET kind = captures.kind FROM captures WHERE captures.capture = units.capture",),
 }
-"""Version → what it says of rows that were there before it. A column about which it says nothing needs no entry."""
+"""Version → statements that fill its columns in older rows. A column that stays NULL in them needs no entry."""
 
 
 def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
-    """Brings the tables of an older version to this one; the views are to be made anew."""
+    """Brings the tables of an older version to this one; the caller must make the views anew."""
     complete(con)
     catch_up(con, version)
     con.execute("UPDATE meta SET version = ?", [VERSION])
 
 
 def catch_up(con: duckdb.DuckDBPyConnection, version: int) -> None:
-    """Says of rows of an older version what this one says of them, in tables that have every column."""
+    """Fills this version's columns in rows of an older version; the tables must have every column."""
     for newer, statements in _SINCE.items():
         for statement in statements if version < newer else ():
             con.execute(statement)
 
 
 def complete(con: duckdb.DuckDBPyConnection) -> None:
-    """Adds the tables and columns that a cache made before them lacks."""
+    """Adds the tables and columns that an older cache lacks."""
     query = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
     there = set(con.execute(query).fetchall())
     tables = {name for name, _ in there}
@@ -161,7 +161,7 @@ def complete(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def empty(name: str) -> str:
-    """A SELECT of no row with a table's columns: what an exported run of an older version is completed with."""
+    """A SELECT of no row with a table's columns, which completes an exported run of an older version."""
     _, columns = TABLES[name]
     kinds = ", ".join(f"NULL::{kind.removesuffix(' PRIMARY KEY')} AS {col}" for col, kind, _ in columns)
     return f"SELECT {kinds} WHERE false"
@@ -174,7 +174,7 @@ def create_views(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
 
 
 def _create_views(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """A column without a comment of its own has its table's."""
+    """Makes the views. A column without its own comment takes the comment of its table's column."""
     known = {name: text for _, columns in TABLES.values() for name, _, text in columns}
     for name, (comment, select, meanings) in views(folder).items():
         con.execute(f"CREATE OR REPLACE VIEW {name} AS {select}")
@@ -198,7 +198,7 @@ def _comment(con: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 def views_hash(folder: Path) -> str:
-    """Changes when the definition of tables or views does, or the folder they point into."""
+    """A hash that changes with the definition of tables or views, or with the folder they point into."""
     return hashlib.sha256(repr((views(folder), TABLES)).encode()).hexdigest()[:16]
 
 

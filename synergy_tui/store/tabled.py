@@ -13,13 +13,13 @@ from synergy_tui.store.written import counted
 
 
 def of(cache: Cache, query: str, *parameters: Any) -> pa.Table:
-    """The answer to a query of our own."""
+    """The answer to one of our own queries."""
     with cache.read() as con:
         return con.sql(query, params=list(parameters)).to_arrow_table()
 
 
 def ask(cache: Cache, sql: str, max_rows: int | None, max_seconds: float) -> pa.Table:
-    """The answer to a user's SELECT, at most so many rows of it. Raises QueryError as store.query.ask."""
+    """The answer to a user's SELECT, with at most `max_rows` rows. Raises QueryError as store.query.ask does."""
     with asking(cache, sql, max_seconds) as (con, statement):
         columns, batches = counted(con.sql(statement), max_rows)
         try:

@@ -1,4 +1,4 @@
-"""The tables of the catalogue with their columns and comments, and the columns of the views that no table has."""
+"""The tables of the catalogue with their columns and comments, and the columns that only views have."""
 
 from __future__ import annotations
 
@@ -1065,7 +1065,7 @@ PAIR_EXTRAS = (
     ("tdmi_p", "Upper-tail p of tdmi, likewise."),
     ("tdmi_q", "Benjamini–Hochberg q of it."),
 )
-"""Columns of pair files that those of version 1 lack: in an exported run the view has NULL for them."""
+"""Columns that pair files of version 1 lack; in an exported run the view has NULL for them."""
 
 KEYS = {
     "capture": "captures",
@@ -1077,7 +1077,7 @@ KEYS = {
     "scoring": "scorings",
     "geometry": "geometries",
 }
-"""A result's key and the table it is the key of. Its rows in all other tables carry the same key."""
+"""A result's key and the table that it is the key of. The result's rows in all other tables carry the same key."""
 
 PARENTS = {
     "decomposition": "capture",
@@ -1086,4 +1086,4 @@ PARENTS = {
     "geometry": "capture",
     **dict.fromkeys(("ablation", "network", "card"), "decomposition"),
 }
-"""What a result is made from."""
+"""The kind of result that a result is made from."""

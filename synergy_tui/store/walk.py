@@ -1,4 +1,4 @@
-"""A run piece by piece, as somebody walks through it: each call is one short read, of no more than is looked at."""
+"""A run piece by piece, as a user walks through it: each call is one short read of only what is viewed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SWAP = str.maketrans("xy", "yx")
 
 def partners(cache: Cache, decomposition: str, unit: int) -> dict[str, np.ndarray]:
     """The pairs of one unit, from its side: `partner` [pairs], every atom with the unit as x, `offset`, `tdmi` and
-    `excess` in nats (against surrogates where there are some, else against the offset)."""
+    `excess` in nats (against surrogates if there are any, else against the offset)."""
     names = ("x", "y", *ATOMS, "offset", "excess")
     found = _read_pairs(cache, decomposition, names, "x = $2 OR y = $2", unit)
     column = {name: found[name].to_numpy() for name in names}
@@ -34,8 +34,8 @@ def partners(cache: Cache, decomposition: str, unit: int) -> dict[str, np.ndarra
 
 
 def pair(cache: Cache, decomposition: str, x: int, y: int) -> dict[str, float]:
-    """Atoms, `tdmi`, `offset` and `excess` of one pair in nats, x the one named first, and `z`, `p`, `q` where
-    surrogates were drawn; empty where there is no pair."""
+    """Atoms, `tdmi`, `offset` and `excess` of one pair in nats, with x named first, and `z`, `p`, `q` if surrogates
+    were drawn; empty if the pair does not exist."""
     names = (*ATOMS, "offset", "excess", "z", "p", "q", "valid_prompts")
     found = _read_pairs(cache, decomposition, names, "x = $2 AND y = $3", min(x, y), max(x, y)).to_pylist()
     if not found:
@@ -50,7 +50,7 @@ def pair(cache: Cache, decomposition: str, x: int, y: int) -> dict[str, float]:
 
 
 def _read_pairs(cache: Cache, decomposition: str, names: tuple[str, ...], which: str, *parameters: int) -> pa.Table:
-    """Columns of some pairs; those that files of an older version lack are NULL."""
+    """Columns of some pairs; columns that files of an older version lack are NULL."""
     path = _pairs(cache, decomposition)
     there = set(pq.ParquetFile(path).schema_arrow.names)
     columns = ", ".join(f'"{name}"' if name in there else f'NULL::FLOAT AS "{name}"' for name in names)
@@ -60,7 +60,7 @@ def _read_pairs(cache: Cache, decomposition: str, names: tuple[str, ...], which:
 
 
 def _excess(stored: np.ndarray, sts: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """sts minus its surrogate mean; minus the offset where no surrogates were drawn."""
+    """sts minus its surrogate mean, or minus the offset if no surrogates were drawn."""
     stored = stored.astype(float)
     return np.where(np.isnan(stored), sts - offset, stored)
 
@@ -68,9 +68,9 @@ def _excess(stored: np.ndarray, sts: np.ndarray, offset: np.ndarray) -> np.ndarr
 def pair_matrix(
     cache: Cache, decomposition: str, atom: str, units: int, numbers: np.ndarray | None = None
 ) -> np.ndarray:
-    """[units, units] float32 of an atom in nats, or `excess` or `tdmi`; the row is x, the column y, NaN on the
-    diagonal and for invalid pairs. numbers: of the units in it, out of so many; without, all. Read in pieces, so that
-    nobody waits for it."""
+    """[units, units] float32 of an atom in nats, or `excess` or `tdmi`; the row is x, the column y, NaN on the diagonal
+    and for invalid pairs. numbers: the units to include, out of `units`; by default all. Read in pieces, so that it
+    blocks nothing."""
     count = units if numbers is None else len(numbers)
     out = np.full((count, count), np.nan, np.float32)
     place = None
@@ -98,7 +98,7 @@ def pair_matrix(
 
 
 def strongest(cache: Cache, decomposition: str, score: str, count: int) -> tuple[list[tuple[int, int]], int]:
-    """The pairs (x, y) highest in sts, rtr or excess, at most `count` of them, and how many have a value of it."""
+    """The pairs (x, y) highest in sts, rtr or excess, at most `count` of them, and how many pairs have a value."""
     assert score in PAIR_SCORES
     path = str(_pairs(cache, decomposition))
     if score not in pq.ParquetFile(path).schema_arrow.names:
@@ -111,7 +111,7 @@ def strongest(cache: Cache, decomposition: str, score: str, count: int) -> tuple
 
 
 def pairs_of_layers(cache: Cache, decomposition: str, layers: Collection[tuple[int, int]]) -> dict[str, np.ndarray]:
-    """All pairs of some pairs of layers (of x, of y): x, y, and sts, rtr and excess, NaN where there is none."""
+    """All pairs of some pairs of layers (of x, of y): x, y, sts, rtr and excess, NaN where missing."""
     which = " OR ".join(f"(x_layer = {int(x)} AND y_layer = {int(y)})" for x, y in layers) or "false"
     found = _read_pairs(cache, decomposition, ("x", "y", *PAIR_SCORES), which)
     out = {name: found[name].to_numpy() for name in ("x", "y")}
@@ -119,8 +119,9 @@ def pairs_of_layers(cache: Cache, decomposition: str, layers: Collection[tuple[i
 
 
 def removed_pair(cache: Cache, decomposition: str, x: int, y: int) -> dict[str, Any]:
-    """What removing a pair of units together costs beyond each alone: interaction, low, high, intervention, role and
-    score of the newest ablation that removed it, by the default intervention or by any; empty where none did."""
+    """What removing a pair of units together costs beyond removing each alone: interaction, low, high, intervention,
+    role and score of the newest ablation that removed it, by the default intervention or by any; empty if no ablation
+    did."""
     query = f"""SELECT interaction, low, high, intervention, role, score FROM ablation_pairs JOIN ablations
         USING (ablation) WHERE decomposition = $1 AND x = $2 AND y = $3
         ORDER BY {_DEFAULT_FIRST}, role, score LIMIT 1"""
@@ -192,7 +193,7 @@ def sweep(cache: Cache, ablation: str, units: int) -> np.ndarray | None:
 
 
 def answers(cache: Cache, ablation: str) -> list[dict[str, Any]]:
-    """What the ablated subject answered by itself, beside the intact answers: removal_order, target, seed, fraction,
+    """What the ablated subject answered by itself, with the intact answers: removal_order, target, seed, fraction,
     prompt, category, asked, pieces, intact (pieces)."""
     return load.rows(
         cache,
@@ -215,7 +216,7 @@ def ablations(cache: Cache, decomposition: str) -> list[dict[str, Any]]:
 
 
 def curves(cache: Cache, ablation: str) -> list[dict[str, Any]]:
-    """The same of a finished one."""
+    """The curves of a finished ablation."""
     return load.rows(
         cache,
         """SELECT removal_order, target, CAST(seed AS VARCHAR) AS seed, fraction, divergence FROM ablation_curves

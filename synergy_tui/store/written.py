@@ -1,4 +1,5 @@
-"""The answer to a SELECT → a Parquet or Arrow file, as it comes: no more than a batch of rows is held at a time."""
+"""The answer to a SELECT → a Parquet or Arrow file, written as it comes: at most one batch of rows is held at a
+time."""
 
 from __future__ import annotations
 
@@ -27,8 +28,8 @@ def write(
     max_seconds: float = MAX_SECONDS,
 ) -> tuple[int, bool]:
     """Asks and writes; returns (rows written, whether there were more than `max_rows`). `form`: parquet, or arrow: an
-    IPC file, into a stream an IPC stream. A file appears whole; one that is there is never replaced. Raises QueryError
-    as store.query.ask, and OSError when the target cannot be written."""
+    IPC file, or an IPC stream if the target is a stream. A file appears whole; an existing file is never replaced.
+    Raises QueryError as store.query.ask does, and OSError when the target cannot be written."""
     if isinstance(target, Path) and target.exists():
         raise QueryError(f"{target} is there already", "give another name")
     with asking(cache, sql, max_seconds) as (con, statement):
@@ -48,7 +49,7 @@ def write(
 
 
 def counted(found: duckdb.DuckDBPyRelation, max_rows: int | None) -> tuple[pa.Schema, Counted]:
-    """The columns of an answer, none of which has another's name, and its batches as they come."""
+    """The columns of an answer, with distinct names, and its batches as they come."""
     reader = found.to_arrow_reader(_BATCH)
     columns = pa.schema(
         [field.with_name(name) for field, name in zip(reader.schema, distinct(reader.schema.names), strict=True)]
@@ -80,7 +81,7 @@ def _batches(reader: pa.RecordBatchReader, columns: pa.Schema) -> Iterator[pa.Re
         except StopIteration:
             return
         except (OSError, pa.ArrowException) as error:
-            # What DuckDB raises while it is read arrives in Arrow's clothes.
+            # Errors that DuckDB raises while it is read arrive as Arrow exceptions.
             interrupted = "INTERRUPT" in str(error)
             raise (duckdb.InterruptException if interrupted else duckdb.Error)(str(error)) from None
         yield pa.RecordBatch.from_arrays(batch.columns, schema=columns)

@@ -183,7 +183,7 @@ def test_sql_is_bounded_as_on_the_command_line(hostile):
 def test_what_cannot_be_started_is_said_in_one_line(hostile):
     with pytest.raises(CacheError, match="is an exported run and stays as it is"):
         st.decompose(st.sample().run())
-    with pytest.raises(UsageError, match="starts nobody"):
+    with pytest.raises(UsageError, match="starts no process"):
         st.decompose(hostile.run(), executor=Executor(executor="none"))
     with pytest.raises(UsageError, match="no removal order 'x'"):
         st.ablate("dmine", cache=hostile, orders=["x"])

@@ -120,7 +120,7 @@ def changed(file: Path, **values: object) -> None:
         ({"cards__0__layers": 2**40}, "damaged"),
         ({"cards__0__tuned": "perhaps"}, "damaged"),
         ({"cards__0__more": 1}, "damaged"),
-        ({"cards__0__claims__C1__verdict": "proven"}, "a verdict on C1 that is none"),
+        ({"cards__0__claims__C1__verdict": "proven"}, "an unknown verdict on C1"),
         ({"cards__0__claims__C1__low": 9.0}, "the wrong way round"),
         ({"cards__0__claims__C1__level": 95}, "damaged"),
         ({"cards__0__claims__<b>": {}}, "damaged"),
@@ -147,7 +147,7 @@ def test_a_number_beyond_all_is_refused(file, empty):
     text = file.read_text()
     first = json.loads(text)["cards"][0]["claims"]["C1"]["high"]
     file.write_text(text.replace(str(first), "1e999", 1))
-    with pytest.raises(UsageError, match=r"damaged|none"):
+    with pytest.raises(UsageError, match=r"damaged|not finite"):
         atlas_files.take_in(empty, file)
 
 

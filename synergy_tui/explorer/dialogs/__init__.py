@@ -1,1 +1,1 @@
-"""What opens above a view, answers one question and closes with escape."""
+"""Dialogs: each opens above a view, answers one question and closes with escape."""

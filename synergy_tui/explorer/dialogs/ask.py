@@ -1,4 +1,4 @@
-"""A question that is answered with yes or no."""
+"""A yes-or-no question."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ WIDTH = 70
 
 
 class Ask(Dialog[bool]):
-    """Answers whether it is to be done; escape is no."""
+    """Answers yes or no; escape is no."""
 
     BINDINGS = keys.bindings(keys.QUESTION)
 
     def __init__(self, question: str, lines: Sequence[str] = ()) -> None:
-        """lines: what is to be known before."""
+        """lines: text to read before the answer."""
         super().__init__()
         self._question, self._told = question, lines
 
@@ -47,10 +47,10 @@ class Ask(Dialog[bool]):
         self.query_one(Lines).show(lines, self.explorer.ink)
 
     def action_answer(self, answer: bool) -> None:
-        """Closes with it."""
+        """Closes with the answer."""
         self.dismiss(answer)
 
 
 def ask(app: Host, question: str, lines: Sequence[str], then: Callable[[], None]) -> None:
-    """Asks, and goes on where the answer is yes."""
+    """Asks, and calls `then` if the answer is yes."""
     app.push_screen(Ask(question, lines), lambda answer: then() if answer else None)

@@ -1,4 +1,4 @@
-"""What every dialog is: a box in the middle that escape closes."""
+"""The base class of dialogs: a box in the middle that escape closes."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ T = TypeVar("T")
 
 
 def is_open(screen: Screen[Any]) -> bool:
-    """Whether a screen is on the stack of an app that goes on: one that stops gives its screens no more widgets."""
+    """Whether a screen is on the stack of a running app: a stopping app gives its screens no more widgets."""
     app = screen.app
     return app.is_running and screen.is_attached and screen in app.screen_stack
 
 
 class Dialog(ModalScreen[T | None]):
-    """Closes with escape and answers None. It may be closed at any moment, also before it is on the screen: what it has
-    to do with its widgets stands in `begin`, and what answers later asks `there` first."""
+    """Closes with escape and answers None. It may be closed at any moment, even before it is on the screen, so work on
+    its widgets belongs in `begin`, and late answers check `there` first."""
 
     BINDINGS = keys.bindings(keys.DIALOG)
 
     @property
     def explorer(self) -> Host:
-        """The app, as far as dialogs may ask it."""
+        """The app, through the interface for dialogs."""
         return cast("Host", self.app)
 
     @property
@@ -38,7 +38,7 @@ class Dialog(ModalScreen[T | None]):
         return bool(self.children) and is_open(self)
 
     def on_mount(self) -> None:
-        """In the signs of the app."""
+        """Uses the app's signs."""
         if self.there:
             self.set_class(self.explorer.settings.ascii, "-ascii")
             for box in self.query(".dialog"):
@@ -46,10 +46,10 @@ class Dialog(ModalScreen[T | None]):
             self.begin()
 
     def begin(self) -> None:
-        """Its widgets are there."""
+        """Called when its widgets exist."""
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
-        """Closes with an answer; what is closed stays so, however many keys were pressed."""
+        """Closes with an answer; a closed dialog stays closed, however many keys were pressed."""
         return super().dismiss(result) if self.there and self.app.screen is self else AwaitComplete()
 
     def action_close(self) -> None:

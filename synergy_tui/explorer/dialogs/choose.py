@@ -1,4 +1,4 @@
-"""A list to choose one thing from, narrowed by typing."""
+"""A list to choose one item from, filtered by typing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from synergy_tui.explorer.dialogs.base import Dialog
 
 
 class Choose(Dialog[str]):
-    """Answers the key of the line chosen."""
+    """Answers the key of the chosen line."""
 
     def __init__(self, title: str, lines: dict[str, str], chosen: str | None = None) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Choose(Dialog[str]):
         self._fill(event.value)
 
     def on_key(self, event: events.Key) -> None:
-        """Arrows move in the list while the field has the keys."""
+        """Arrows move in the list while the field has the focus."""
         listing = self.query_one(OptionList)
         if event.key in ("down", "up") and self.query_one(Input).has_focus:
             event.stop()

@@ -1,4 +1,4 @@
-"""Copy or save what is on the screen: the value, the table, what remakes it, the view itself."""
+"""Copies or saves the screen's content: the value, the table, the commands that remake it, the view itself."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from synergy_tui.explorer.host import Front, Host
 
 MOST_COPIED = 60_000
-"""Characters beyond which terminals drop what they are sent."""
+"""Most characters that terminals accept for the clipboard."""
 
 
 class Copy(Dialog[None]):
-    """Enter copies what can be copied; what is a file asks for its name."""
+    """Enter copies text; for a file it asks for the name."""
 
     def __init__(self, host: Host, view: Front, svg: str, text: str) -> None:
-        """`view`: the one in front, and as the user sees it: `svg`, `text`."""
+        """`view`: the view in front; `svg`, `text`: its picture as the user sees it."""
         super().__init__()
         query = view.sql()
         self._texts = {

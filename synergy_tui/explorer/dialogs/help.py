@@ -1,4 +1,4 @@
-"""What `?` opens: what is under the cursor, what the view shows, what to doubt, and every key."""
+"""The page behind `?`: what is under the cursor, what the view shows, what to doubt, and every key."""
 
 from __future__ import annotations
 

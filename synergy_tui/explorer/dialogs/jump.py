@@ -1,4 +1,4 @@
-"""Jump mode: a letter on every panel, and the letter takes the keys there."""
+"""Jump mode: a letter on every panel; typing it moves the focus there."""
 
 from __future__ import annotations
 

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from synergy_tui.store.cache import Cache
 
 REST = 0.4
-"""Seconds after the last key before the cost is counted anew."""
+"""Seconds after the last key before the cost is computed again."""
 
 Texts = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Asking:
-    """What a form asks for. links: the chain that its texts make; it may block and raises SynergyError. one_by_one,
+    """What a form asks for. links: makes the chain from its texts; it may block and raises SynergyError. one_by_one,
     join: see jobs.chain.start."""
 
     title: str
@@ -48,7 +48,7 @@ class Asking:
 
 
 def choose_form(app: Host) -> None:
-    """Asks what to start, then for what it needs."""
+    """Asks what to start, then opens its form."""
     if app.cache is None:
         app.say("The cache is not open.", "error")
         return
@@ -71,7 +71,7 @@ def choose_form(app: Host) -> None:
 
 
 class Form(Dialog[None]):
-    """Fields, the cost of what they say, and a start."""
+    """Fields, the cost of the request, and a start."""
 
     def __init__(self, asking: Asking) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class Form(Dialog[None]):
         self._count()
 
     def on_form_fields_told(self, message: FormFields.Told) -> None:
-        """What the field is, or why a key did nothing."""
+        """Explains the field, or why a key did nothing."""
         self.query_one("#form-help", Lines).show(helped(message, self.query_one(FormFields), self.explorer.ink))
 
     @on(Input.Changed)
@@ -136,7 +136,7 @@ class Form(Dialog[None]):
 
 
 def helped(message: FormFields.Told, beside: Widget, ink: Ink) -> list[Text]:
-    """What a form says of a field, in as many lines as it takes."""
+    """A form's text on a field, in as many lines as it takes."""
     from synergy_tui.explorer.telling import wrapped
 
     lines = [Text(one.plain, ink.warm if message.wrong else "") for one in wrapped(message.text, beside.size.width)]
@@ -160,7 +160,7 @@ def start(app: Host, links: Sequence[Link], *, one_by_one: bool = False, join: b
 
 
 def told(found: Sequence[Link] | SynergyError, warm: str) -> Text:
-    """What a chain costs, or why there is none."""
+    """The cost of a chain, or why there is no chain."""
     if isinstance(found, SynergyError):
         return Text(str(found), warm)
     from synergy_tui.jobs.cost import Cost
@@ -201,7 +201,7 @@ def _run(app: Host) -> Asking:
 
 
 def _in_one(chains: Sequence[Sequence[Link]]) -> list[Link]:
-    """Several chains as one; a map is still of its own capture."""
+    """Several chains as one; each map still belongs to its own capture."""
     from dataclasses import replace
 
     out: list[Link] = []
@@ -302,4 +302,4 @@ FORMS: dict[str, Callable[[Host], Asking]] = {
     "claims": _claims,
     "difficulty": _ladder,
 }
-"""What can be started → what is asked for it."""
+"""What can be started → its form."""

@@ -1,4 +1,4 @@
-"""Everything by name: actions, and beside them runs, and units as layer.unit, as group.unit, or by their names."""
+"""Everything by name: actions, runs, and units as layer.unit, as group.unit, or by their names."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 class Places(Provider):
-    """Runs by their names and ids, and the unit that was typed; nothing before something is typed."""
+    """Runs by their names and ids, and the typed unit; empty before the user types."""
 
     @property
     def _explorer(self) -> Host:
         return cast("Host", self.app)
 
     async def search(self, query: str) -> Hits:
-        """A unit that is there comes first."""
+        """An existing unit comes first."""
         app, matcher = self._explorer, self.matcher(query)
         run = app.shown
         for score, unit in _units(run, query.strip(), matcher) if run is not None else ():
@@ -46,12 +46,12 @@ class Places(Provider):
 
 
 MOST_UNITS = 20
-"""Units that are listed at once."""
+"""Most units that are listed at once."""
 
 
 def _units(run: Run, typed: str, matcher: Matcher) -> list[tuple[float, int]]:
-    """(how well it fits, unit) of the units that may be meant: the one that is called so, then those whose name or
-    group has the letters."""
+    """(how well it fits, unit) of the matching units: the one with this name, then those whose name or group has the
+    letters."""
     try:
         found = [(1.0, run.naming.number(typed))]
     except UsageError:
@@ -63,7 +63,7 @@ def _units(run: Run, typed: str, matcher: Matcher) -> list[tuple[float, int]]:
     for unit in run.numbers.tolist() if naming.groups else naming.names:
         text = naming.told(unit)
         rest = iter(text.casefold())
-        # The matcher is dear: it is asked about those that have the letters in order.
+        # The matcher is expensive, so it only sees names that have the letters in order.
         if all(letter in rest for letter in letters) and (score := matcher.match(f"unit {text}")) > 0:
             like.append((min(score, 0.99), unit))
     like.sort(key=lambda one: (-one[0], one[1]))
@@ -72,8 +72,8 @@ def _units(run: Run, typed: str, matcher: Matcher) -> list[tuple[float, int]]:
 
 
 class Palette(CommandPalette):
-    """Textual's own, which takes it for granted that it is open and has room. Keys come before it has its widgets, and
-    what they do comes after it was closed."""
+    """Textual's own palette, which assumes that it is open and has room. But keys may come before it has its widgets,
+    and their effects after it was closed."""
 
     @property
     def there(self) -> bool:
@@ -88,7 +88,7 @@ class Palette(CommandPalette):
     @on(Input.Submitted)
     @on(OptionList.OptionSelected)
     def _only_while_open(self, event: Message) -> None:
-        """What was typed or chosen before it was closed searches and starts nothing after."""
+        """Text typed or items chosen before it was closed have no effect after."""
         if not self.there:
             event.stop()
             event.prevent_default()
@@ -98,10 +98,10 @@ class Palette(CommandPalette):
             super()._action_cursor_down()
 
     def _action_command_list(self, action: str) -> None:
-        """A list without room for a line has no lines, and no pages."""
+        """Ignored without room for a line: such a list has no lines and no pages."""
         if self.there and (self.query_one(CommandList).scrollable_content_region or not action.startswith("page")):
             super()._action_command_list(action)
 
     def dismiss(self, result: None = None) -> AwaitComplete:
-        """Closes; what is closed stays so."""
+        """Closes; a closed palette stays closed."""
         return super().dismiss(result) if is_open(self) and self.app.screen is self else AwaitComplete()

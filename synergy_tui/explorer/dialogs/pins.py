@@ -1,4 +1,4 @@
-"""Marked sets kept under a name, and applied to another run."""
+"""Marked sets, saved under a name and applied to another run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from synergy_tui.explorer.state import State
 
 
 class Pins(Dialog[list[str]]):
-    """Answers the units (layer.unit) of a set to apply; keeps a new one by itself. An empty name changes nothing."""
+    """Answers the units (layer.unit) of a set to apply; saves a new set by itself. An empty name changes nothing."""
 
     BINDINGS = keys.bindings(
         (
@@ -58,14 +58,14 @@ class Pins(Dialog[list[str]]):
             listing.highlighted = 0
 
     def action_let_go(self) -> None:
-        """Lets the set under the cursor go; it can be brought back while the dialog is open."""
+        """Deletes the set under the cursor; it can be restored while the dialog is open."""
         place, names = self.query_one(OptionList).highlighted, list(self._state.pins)
         if place is not None and place < len(names):
             self._gone.append((names[place], self._state.pins.pop(names[place])))
             self._list()
 
     def action_bring_back(self) -> None:
-        """Brings the set back that was let go last."""
+        """Restores the set that was deleted last."""
         if self._gone:
             name, units = self._gone.pop()
             self._state.pins[name] = units

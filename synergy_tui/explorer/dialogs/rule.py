@@ -1,4 +1,4 @@
-"""Mark by a rule: the units it names are counted while it is typed."""
+"""Marks units by a rule, and counts the units it names during typing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXAMPLES = (
 
 
 class AskRule(Dialog[tuple[str, frozenset[int]]]):
-    """Answers the rule and the units it names."""
+    """Answers the rule and the units that it names."""
 
     def __init__(self, run: Run, rule: str) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class AskRule(Dialog[tuple[str, frozenset[int]]]):
         self._tell(self._rule)
 
     def _examples(self) -> list[str]:
-        """Where layers or units have names, with some of these."""
+        """Example rules, with some names if layers or units have names."""
         run = self._run
         out = [one.replace("layers 10-20", run.groups[0]) if run.groups else one for one in EXAMPLES]
         if run.groups:

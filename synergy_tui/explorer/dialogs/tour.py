@@ -14,7 +14,7 @@ from synergy_tui.explorer.widgets.lines import Lines
 
 
 class Step(NamedTuple):
-    """A title, what it says, and whether it stands at the top, so that what it is about is seen below."""
+    """A title, its text, and whether it stands at the top, so that its subject is visible below."""
 
     title: str
     text: str
@@ -78,7 +78,7 @@ class Tour(Dialog[None]):
         self._tell()
 
     def on_resize(self) -> None:
-        """Words are wrapped to the width."""
+        """Wraps words to the new width."""
         if self.there:
             self.call_after_refresh(self._tell)
 
@@ -93,7 +93,7 @@ class Tour(Dialog[None]):
         self.query_one(Lines).show([Text(), *lines, Text()], self.explorer.ink)
 
     def action_go(self, step: int) -> None:
-        """Another step; after the last it closes."""
+        """Goes to another step; after the last the tour closes."""
         self._place = max(self._place + step, 0)
         if self._place >= len(STEPS):
             self.dismiss(None)

@@ -1,4 +1,4 @@
-"""A prompt and its response as they are: whole, wrapped, to be scrolled."""
+"""A whole prompt and its response, wrapped and scrollable."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Whole(Dialog[None]):
         self.call_after_refresh(self._fill)
 
     def on_resize(self) -> None:
-        """Words are wrapped to the width."""
+        """Wraps words to the new width."""
         self.call_after_refresh(self._fill)
 
     def _fill(self) -> None:
@@ -48,8 +48,8 @@ class Whole(Dialog[None]):
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """A text in lines of so many columns: broken at its own line ends, at blanks, and in words that are longer. No
-    character of it is lost but the blank at which a line is broken."""
+    """A text in lines of `width` columns, broken at its own line ends, at blanks, and inside longer words. No character
+    is lost except the blank at a line break."""
     out = []
     for line in text.replace("\r\n", "\n").split("\n"):
         rest = printable(line)

@@ -1,5 +1,5 @@
-"""The views there are, and the keys that open them. A view is a module here of the same name; its subclass of View owns
-its keys (ACTIONS), its help, its SQL and what it says while it is empty. It is imported when it is opened."""
+"""The views, and the keys that open them. Each view is a module of the same name here; its subclass of View owns its
+keys (ACTIONS), its help, its SQL and its words while it is empty. It is imported when it is opened."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Opening(NamedTuple):
-    """The key that brings a view to the front, its word and tooltip, and whether the footer has room for it."""
+    """The key that brings a view to the front, its word and tooltip, and whether the footer shows it."""
 
     key: str
     word: str
@@ -34,7 +34,7 @@ VIEWS = {
     "jobs": Opening("J", "jobs", "What runs and what has run"),
     "sql": Opening("s", "SQL", "Ask the cache"),
 }
-"""Name → how it is opened. The first is there from the beginning."""
+"""Name → how it is opened. The first view exists from the start."""
 
 
 def view_class(name: str) -> type[View]:
@@ -49,6 +49,6 @@ def view_class(name: str) -> type[View]:
 
 
 def every_action() -> Iterator[Action]:
-    """The actions of all views, which are loaded for it."""
+    """The actions of all views; this loads the views."""
     for name in VIEWS:
         yield from view_class(name).ACTIONS

@@ -1,4 +1,4 @@
-"""The ablation of a run: the set, the controls and what they will cost; curves that grow; the verdict."""
+"""The ablation of a run: the set, the controls and their cost; growing curves; the verdict."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 
 REST = 0.4
 LOW = 34
-"""Rows below which what matters most comes first."""
+"""Rows below which the most important parts come first."""
 
 ASKED = [one for one in fields(AblateRequest) if not one.option.argument and one.name != "units"]
-"""The units are those that are marked."""
+"""The form has no units field: the units are the marked ones."""
 
 MARKED = ",".join(("marked", *CONTROL_ORDERS))
 
@@ -55,11 +55,11 @@ WOULD_SHOW = (
     "order follows how far its next-token distribution moves from the intact one: divergence, in nats per token, by "
     "the fraction of units removed. A targeted order that does no more harm than its controls shows nothing."
 )
-"""What stands in the view before anything was removed from a run."""
+"""The view's text before anything was removed from a run."""
 
 
 def would_measure(planned: Plan[AblateSpec] | None) -> list[str]:
-    """What the form asks for, in sentences."""
+    """The form's request, in sentences."""
     if planned is None:
         return ["The form at the left says what is removed, and what that costs; F5 starts it."]
     spec = planned.spec
@@ -83,8 +83,8 @@ def would_measure(planned: Plan[AblateSpec] | None) -> list[str]:
 
 
 def pair_lines(pairs: Sequence[dict[str, Any]], width: int, rows: int) -> list[str]:
-    """Rows of drawing.curves.pair_rows in as many lines as there are, each score with its share of them; the interval
-    and the control's name where they have room."""
+    """Rows of drawing.curves.pair_rows in at most `rows` lines, shared by the scores; the interval and the control's
+    name appear if they fit."""
     scores = list(dict.fromkeys(one["by"] for one in pairs))
     each = max((rows - 2) // len(scores), 1)
     some = [one for score in scores for one in [one for one in pairs if one["by"] == score][:each]]
@@ -240,7 +240,7 @@ class AblationView(View):
         self.run_worker(work, thread=True, exclusive=True, group="ablation-plan")
 
     def on_form_fields_told(self, message: FormFields.Told) -> None:
-        """What the field is, or why a key did nothing."""
+        """Explains the field, or why a key did nothing."""
         self.query_one("#form-help", Lines).show(helped(message, self.query_one(FormFields), self.ink))
 
     def _values(self) -> dict[str, str]:
@@ -251,7 +251,7 @@ class AblationView(View):
 
         if run.place.sample:
             raise UsageError("the sample result cannot be ablated: it is read-only", "start a run of your own with n")
-        # By their places: a name may have commas.
+        # Units by place, because a name may have commas.
         units = ",".join(str(UnitName.of(one, run.per_layer)) for one in sorted(marks))
         marked = "marked" in [one.strip() for one in texts["orders"].split(",")]
         (asked,) = AblateRequest.read({**texts, "decomposition": run.place.id, "units": units if marked else ""})
@@ -287,7 +287,7 @@ class AblationView(View):
         return [*lines, Text(f" {full} whole layers: no matched control there", self.ink.warm)] if full else lines
 
     def action_start(self) -> None:
-        """Starts what the form says."""
+        """Starts the form's request."""
         run = self.ready
         if run is None:
             return
@@ -311,7 +311,7 @@ class AblationView(View):
             self._read()
 
     def _job(self) -> str | None:
-        """The ablation under way that is of this run, as far as is known."""
+        """The known ablation of this run that is under way."""
         return next((one for one, state in self._jobs() if state not in ENDED and one in self._mine), None)
 
     def _jobs(self) -> list[tuple[str, str]]:
@@ -325,7 +325,7 @@ class AblationView(View):
         if run is None:
             return
         if self._busy:
-            self._again = True  # one look at a time: on a busy machine they come faster than they are done
+            self._again = True  # one look at a time: on a busy machine they come faster than they finish
             return
         self._busy, self._again = True, False
         jobs, place = self._jobs(), self._place
@@ -333,7 +333,7 @@ class AblationView(View):
         def look() -> Result | Exception:
             try:
                 return result(run, jobs, place)
-            except Exception as error:  # told below; the next look is allowed whatever this one met
+            except Exception as error:  # reported below; the next look is allowed in any case
                 return error
 
         self.explorer.in_thread("ablation", look, self._looked)
@@ -379,7 +379,7 @@ class AblationView(View):
         self._show_answer()
 
     def _show_would(self) -> None:
-        """Where nothing was removed yet: what would be measured."""
+        """Before anything was removed: shows what would be measured."""
         if not self._nothing:
             return
         width = self.query_one("#ablation-curves").content_size.width or self.size.width
@@ -389,7 +389,7 @@ class AblationView(View):
         self.query_one("#ablation-legend", Lines).show(telling.paragraphs(words, width, rows), self.ink)
 
     def _show_pairs(self) -> None:
-        """Where pairs alone were removed: what each costs beyond its units, those first that interact most."""
+        """If only pairs were removed: shows what each costs beyond its units, the strongest interaction first."""
         if not self._pairs or self._curves:
             return
         pane = self.query_one("#ablation-curves").content_size
@@ -398,12 +398,12 @@ class AblationView(View):
         self.query_one("#ablation-legend", Lines).show([Text(one) for one in lines], self.ink)
 
     def _beside_maps(self) -> bool:
-        """Whether maps have room beside what else is shown."""
+        """Whether maps fit beside the other panels."""
         low = self.size.height < LOW
         return self._mapped and not self._reading and not (low and bool(self._curves or self._pairs))
 
     def _show_maps(self, found: Result) -> None:
-        """The ranking beside what each unit alone is worth; in a low terminal curves come first."""
+        """Shows the ranking beside the cost of each unit alone; in a low terminal curves come first."""
         maps, score = self.query_one(TwoMaps), found.run.scores.get(found.ranking)
         self._mapped = found.alone is not None and score is not None
         if found.alone is not None and score is not None:
@@ -423,7 +423,7 @@ class AblationView(View):
         self._show_pairs()
 
     def action_answers(self) -> None:
-        """The curves, or intact and ablated answers side by side."""
+        """Switches between the curves and intact and ablated answers side by side."""
         self._reading = not self._reading
         self.query_one("#ablation-form").display = not self._reading
         self.query_one("#ablation-answers").display = self._reading
@@ -455,7 +455,7 @@ class AblationView(View):
         self._read()
 
     def action_stop(self) -> None:
-        """Stops the one that runs."""
+        """Stops the running ablation."""
         from synergy_tui.jobs import folder
         from synergy_tui.jobs.submit import cancel
 

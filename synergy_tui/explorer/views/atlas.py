@@ -30,7 +30,7 @@ REST = 0.3
 UNDER_MOUSE = " mouse at"
 
 LEAST_BELOW, MOST_BELOW = 5, 9
-"""Rows under the map from which on there is more about the unit, and beyond which there is no more."""
+"""Fewest and most rows under the map for more about the unit."""
 
 
 class AtlasView(View):
@@ -70,9 +70,9 @@ class AtlasView(View):
     def on_mount(self) -> None:
         self._typed, self._refused = "", False
         self._extreme = False
-        self._beside = ""  # what the bars are of, where it is not the map
+        self._beside = ""  # what the bars show, if not the map's means
         self._anchor: tuple[int, int] | None = None
-        self._column = (-1, 0)  # a unit, and the column to go on in from there
+        self._column = (-1, 0)  # a unit, and the column to continue in from there
         self._hovered: int | None = None
         self._read: Run | None = None
         self._drawn: tuple[object, ...] = ()
@@ -113,7 +113,7 @@ class AtlasView(View):
         self._tell(run)
 
     def _same(self, drawn: tuple[object, ...]) -> bool:
-        # The run, which comes first, by identity: comparing runs would compare arrays.
+        # The run comes first and is compared by identity: comparing runs would compare arrays.
         return len(self._drawn) == len(drawn) and all(
             one is other or (place > 0 and one == other)
             for place, (one, other) in enumerate(zip(self._drawn, drawn, strict=True))
@@ -141,7 +141,7 @@ class AtlasView(View):
         return mark(run.row) + " · ".join(parts)
 
     def _arrange(self, run: Run) -> None:
-        """What stands under the map: as much as the layers leave room for."""
+        """Arranges the panels under the map: as much as the layers leave room for."""
         room = self.query_one("#map-pane").content_size.height - 2  # the units' numbers and the readout
         if room <= 0:
             return
@@ -188,7 +188,7 @@ class AtlasView(View):
             lines += telling.reading(run, self.selection.score, size.width or 30, size.height - len(lines), self.ink)
         shown = panel.display or self.query_one("#below", Lines).display
         if shown and run.partial is None and run.place.id and (self._rested or ())[1:3] != who[1:]:
-            # What is opened fills every panel at once; only a cursor on its way waits until it rests.
+            # Opening a run fills every panel at once; only a moving cursor waits until it rests.
             new = self._rested is None or self._rested[0] is not run
             if new and self._read is not run:
                 self._read = run
@@ -229,7 +229,7 @@ class AtlasView(View):
         below.show(lines, self.ink)
 
     def _rest(self, who: tuple[Run, int, int]) -> None:
-        """The cursor has come to rest: reads what takes longer than a key may."""
+        """The cursor has come to rest: reads what takes too long for a key press."""
         run, unit, prompt = who
         if run is self.run and (unit, prompt) == (self.selection.unit, self.selection.prompt):
             self.explorer.in_thread("rest", lambda: (who, _company(*who)), self._rested_there)
@@ -247,7 +247,7 @@ class AtlasView(View):
         self.map.on_resize()
 
     def action_profile(self) -> None:
-        """Turns the bars into the next of what there is: the map's own means, dimension, alignment."""
+        """Switches the bars to the next available quantity: the map's own means, dimension, alignment."""
         run = self.run
         if run is None:
             return
@@ -269,21 +269,22 @@ class AtlasView(View):
             return
         self._typed, self._extreme = "", False
         before = self.selection.unit
-        # Over a layer with few units the cursor goes on in the column that it came from.
+        # Past a layer with few units the cursor continues in the column it came from.
         column = self._column[1] if self._column[0] == before and layers else before % run.per_layer
         self.selection.unit = run.step(before, layers, units, column)
         self._column = (self.selection.unit, column if layers else self.selection.unit % run.per_layer)
         self.show()
 
     def action_extreme(self, step: int) -> None:
-        """To the unit whose colour is next in distance from the middle of the scale; from the last to the first."""
+        """Moves to the unit whose colour is next in distance from the middle of the scale; wraps from the last to the
+        first."""
         run = self.run
         if run is None or self.selection.score not in run.scores:
             return
         order = run.extremes(self.selection.score)
         if order:
             here = order.index(self.selection.unit) if self.selection.unit in order else -1 if step > 0 else 0
-            # From a unit in the midst to the most extreme one; then on from there.
+            # The first step goes to the most extreme unit; later steps go on from there.
             place = 0 if step > 0 and not self._extreme else here + step
             self._extreme = True
             self.selection.unit = order[place % len(order)]
@@ -316,13 +317,13 @@ class AtlasView(View):
         self.action_mark("rectangle")
 
     def on_key(self, event: events.Key) -> None:
-        """Digits and a point go straight to a unit: 14.5"""
+        """Digits and a point jump to a unit: 14.5"""
         run, char = self.run, event.character or ""
         if run is None or not char or char not in "0123456789." or (char == "." and not self._typed):
             return
         event.stop()
         if self._refused or len(self._typed) > 8:
-            return  # the rest of a place that is not there
+            return  # the rest of a place that does not exist
         self._typed += char
         layer, _, unit = self._typed.partition(".")
         found = _typed_unit(run, int(layer or 0), unit, self.selection.unit % run.per_layer)
@@ -341,13 +342,13 @@ class AtlasView(View):
             self.show()
 
     def action_open_unit(self) -> None:
-        """To the view of the unit."""
+        """Opens the view of the unit."""
         self.explorer.to_view("unit")
 
     # Marks
 
     def action_mark(self, what: str) -> None:
-        """Marks the unit, its layer, its column, or a rectangle from where it began."""
+        """Marks the unit, its layer, its column, or a rectangle from its start."""
         run = self.run
         if run is None:
             return
@@ -406,8 +407,8 @@ class AtlasView(View):
 
 
 def _typed_unit(run: Run, layer: int, unit: str, column: int) -> int | None:
-    """The unit that was typed as layer and place, or as far as it has been typed; without a place, the one nearest to a
-    column. None where there is none that begins so."""
+    """The unit typed as layer and place, possibly incomplete; without a place, the unit nearest to a column. None if no
+    unit begins like this."""
     if layer >= run.layers:
         return None
     known = _places(run, layer)

@@ -1,4 +1,4 @@
-"""What every view is."""
+"""The base class of all views."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class View(Container):
     """Its keys."""
 
     SIDE: ClassVar[str] = ""
-    """Its panel at the side, whose width the user may change: a selector."""
+    """A selector of its side panel, whose width the user may change."""
 
     HELP: ClassVar[str] = ""
-    """What `?` says about the view itself."""
+    """The text that `?` shows about the view itself."""
 
     @property
     def explorer(self) -> Host:
-        """The app, as far as views may ask it."""
+        """The app, through the interface for views."""
         return cast("Host", self.app)
 
     @property
@@ -52,39 +52,39 @@ class View(Container):
 
     @property
     def in_front(self) -> bool:
-        """Whether it is the view that is seen."""
+        """Whether it is the visible view."""
         return self.explorer.view is self
 
     @property
     def selection(self) -> Selection:
-        """What is selected."""
+        """The current selection."""
         return self.explorer.selection
 
     @property
     def ink(self) -> Ink:
-        """The colours and signs in force."""
+        """The current colours and signs."""
         return self.explorer.ink
 
     def show(self) -> None:
-        """Brings the view up to the selection."""
+        """Updates the view to the selection."""
 
     def on_resize(self) -> None:
-        """Words are wrapped to the width."""
+        """Wraps words to the new width."""
         self.show()
 
     def noticed(self) -> None:
         """Jobs or the catalogue changed."""
 
     def focus_main(self) -> None:
-        """Gives the keys to the view."""
+        """Gives the view the focus."""
         for widget in self.query("*"):
             if widget.focusable:
                 widget.focus()
                 return
 
     def head(self, pane: str, title: str, below: str = "") -> None:
-        """The words on a pane's border, as they are: brackets in them style nothing. Setting them repaints all of it,
-        so only when they are others."""
+        """Sets the words on a pane's border, literally: brackets in them style nothing. Setting them repaints the whole
+        pane, so only changed words are set."""
         widget = self.query_one(pane)
         above, under = Content(self.ink.plain(title)), Content(self.ink.plain(below))
         if (widget.border_title or "", widget.border_subtitle or "") != (above.markup, under.markup):
@@ -99,7 +99,7 @@ class View(Container):
         return [], []
 
     def sql(self) -> str:
-        """The query that gives the numbers behind the view; '' where there are none. Each view has its own."""
+        """The query for the numbers behind the view; '' without numbers. Each view has its own."""
         raise NotImplementedError
 
     def command(self) -> str:
@@ -107,7 +107,7 @@ class View(Container):
         return f"synergy-tui sql {shlex.quote(query)}" if (query := self.sql()) else "synergy-tui"
 
     def about(self) -> list[str]:
-        """What is under the cursor, in sentences: for `?`."""
+        """What is under the cursor, in sentences, for `?`."""
         return []
 
     def empty(self) -> str:

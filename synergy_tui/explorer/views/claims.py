@@ -1,4 +1,4 @@
-"""The claims card of a run: its verdicts, what is behind the one under the cursor, and the parts still to be made."""
+"""The claims card of a run: its verdicts, the evidence for the one under the cursor, and the missing parts."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from synergy_tui.explorer.widgets.lines import Lines
 from synergy_tui.terms import CLAIMS, EXPLAINED, INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED
 
 WIDE = 110
-"""Columns from which the list has effects and intervals too."""
+"""Columns from which the list shows effects and intervals too."""
 
 EFFECT, WHISKER, HOLDS, VERDICT, MARK = 26, 24, 6, 20, 4
-"""Columns that an effect, the drawing of its interval, a count of rankings, a verdict and a mark take."""
+"""Columns of an effect, the drawing of its interval, a count of rankings, a verdict and a mark."""
 
 NEEDS = 28
-"""Columns of what a claim lacks, before there is a card."""
+"""Columns for what a claim lacks, before there is a card."""
 
 EDGES, NARROWEST, FEWEST_ROWS = 60, 57, 4
-"""Strongest pairs drawn of a network; the fewest columns of one that stands beside another; the rows of arcs below
-which networks stand beside each other rather than one above the other."""
+"""Number of a network's strongest pairs that are drawn; the fewest columns of a network beside another; the rows of
+arcs below which networks stand side by side instead of one above the other."""
 
 TALL = 30
 """Rows from which the claims of another version of their source stand under a line that says so."""
@@ -38,7 +38,7 @@ LOOKING = "Looking what is there already …"
 
 
 class ClaimsView(View):
-    """Verdicts above, what they rest on below."""
+    """Verdicts above, their evidence below."""
 
     ACTIONS = (
         Action("claims.up", "up,k", "move(-1)", "up", "The claim before", palette=False),
@@ -94,7 +94,8 @@ class ClaimsView(View):
         self._draw()
 
     def noticed(self) -> None:
-        """Reads the card and its parts where results or jobs came, went or ended: a job that goes on is no news."""
+        """Reads the card and its parts again when results or jobs came, went or ended; progress of a job changes
+        nothing."""
         run, seen = self.ready, self.explorer.seen
         if run is None:
             return
@@ -105,7 +106,7 @@ class ClaimsView(View):
             self._read(run)
 
     def _read(self, run: Run) -> None:
-        """The card first: finding out what its parts cost takes longer."""
+        """Reads the card first: finding out the cost of its parts takes longer."""
 
         def there(found: Found) -> None:
             if self._of == run.place.id:
@@ -124,7 +125,7 @@ class ClaimsView(View):
 
     @property
     def _open(self) -> bool:
-        """Whether more can be made of the run in front."""
+        """Whether more can be made from the run in front."""
         from synergy_tui.store.archive import Archive
 
         run = self.ready
@@ -137,7 +138,7 @@ class ClaimsView(View):
 
     @property
     def picked(self) -> list[str]:
-        """The missing parts that are to be made."""
+        """The missing parts that the user picked."""
         return [part for part in self._parts.missing if part not in self._left] if self._parts else []
 
     def _draw(self) -> None:
@@ -165,14 +166,14 @@ class ClaimsView(View):
         self.query_one("#claim-told", Lines).show(told, self.ink)
 
     def _row(self, name: str, claim: dict[str, Any] | None, here: bool, width: int) -> Text:
-        """A claim in one line: with its effect and interval where there is room for them. What it lacks stands where
-        its interval will be, or in place of the verdict."""
+        """A claim in one line, with its effect and interval if they fit. What it lacks stands where its interval will
+        be, or in place of the verdict."""
         lacking = parts.need(self._parts, name) if self._parts else ""
         marks = bool(self._parts and self._parts.costs)
         sign = (">" if self.ink.ascii else "▸") if here else " "
         line = Text(f"{sign}{name}  ", "bold" if here else "")
         wide = width >= WIDE
-        # Before there is a card, claims take the room of their effects.
+        # Before there is a card, claims use the room for effects.
         numbers = EFFECT + WHISKER + HOLDS + 4 if self._card else NEEDS
         room = width - 6 - VERDICT - MARK * marks - (numbers if wide else 0)
         line.append(f"{telling.whole_words(CLAIMS[name], max(room - 1, 10)):<{max(room - 1, 10)}} ")
@@ -183,7 +184,7 @@ class ClaimsView(View):
         return line.append(f" {self._mark(name)}" if marks else "")
 
     def _numbers(self, claim: dict[str, Any] | None, lacking: str) -> Text:
-        """Effect, interval and count of rankings, or what is lacking for them."""
+        """Effect, interval and count of rankings, or what they lack."""
         from synergy_tui.drawing import card as drawn
         from synergy_tui.drawing.atlas import whisker
 
@@ -206,7 +207,7 @@ class ClaimsView(View):
         return found.append_text(drawing).append(f"  {under:<{HOLDS - 1}}  ")
 
     def _verdict(self, claim: dict[str, Any] | None, lacking: str) -> Text:
-        """The verdict, or of a claim without one what it lacks."""
+        """The verdict or, without one, what the claim lacks."""
         from synergy_tui.drawing import card as drawn
 
         if claim and not (lacking and claim["verdict"] == INCONCLUSIVE):
@@ -217,7 +218,7 @@ class ClaimsView(View):
         return Text(telling.whole_words(verdict, VERDICT).ljust(VERDICT), style)
 
     def _mark(self, name: str) -> str:
-        """Whether the parts that a claim lacks are picked."""
+        """The mark that shows whether the parts that a claim lacks are picked."""
         own = [part for part in self._parts.of(name) if part in self._parts.costs] if self._parts else []
         picked = [part for part in own if part not in self._left]
         if not own:
@@ -232,7 +233,7 @@ class ClaimsView(View):
         return self.ink.good if verdict == SUPPORTED else found.get(verdict or claim["verdict"], self.ink.dim)
 
     def _lacks(self, width: int) -> list[Text]:
-        """What a run without a card needs for one."""
+        """What a run without a card needs to get one."""
         words = [LOOKING]
         if not self._open:
             words = [STAYS]
@@ -242,7 +243,7 @@ class ClaimsView(View):
         return [line for one in words for line in telling.wrapped(one, width)]
 
     def _told(self, name: str, claim: dict[str, Any], width: int) -> list[Text]:
-        """What a verdict rests on; under C6 the networks too."""
+        """The evidence for a verdict; for C6 the networks too."""
         from synergy_tui.drawing import card as drawn
 
         tall = self.size.height > (45 if name == "C6" else 30)
@@ -272,7 +273,7 @@ class ClaimsView(View):
         return lines
 
     def _networks(self, width: int, height: int) -> list[Text]:
-        """The strongest pairs as arcs between layers, both atoms side by side where there is room."""
+        """The strongest pairs as arcs between layers, both atoms side by side if there is room."""
         from synergy_tui.drawing import arcs
 
         layers, plain = self._card["run"]["layers"] if self._card else 0, self.ink.system is None
@@ -280,7 +281,7 @@ class ClaimsView(View):
         beside = width >= 2 * max(least, NARROWEST)
         each, rows = ((width - 2) // 2, height) if beside else (width, height // 2)
         if not beside and rows <= arcs.FRAME:
-            rows = height  # of synergy alone
+            rows = height  # of synergy only
         if rows <= arcs.FRAME or not self._strongest:
             return []
         drawn = []
@@ -303,7 +304,7 @@ class ClaimsView(View):
         self._draw()
 
     def action_pick(self) -> None:
-        """Picks the parts that the claim under the cursor lacks, or leaves them out where all of them are picked."""
+        """Picks the parts that the claim under the cursor lacks, or unpicks them if all are picked."""
         if self._parts is None:
             return
         name = list(CLAIMS)[self._place % len(CLAIMS)]
@@ -375,7 +376,7 @@ STAYS = "The sample result and exported runs are read-only: start a run of your 
 
 
 def _under(claim: dict[str, Any]) -> str:
-    """Under how many rankings, and which."""
+    """The number of rankings that support the claim, and which."""
     held, of = claim["holds_under"], claim["of"]
     if not of:
         return ""
@@ -398,6 +399,6 @@ def _of(run: Run) -> Found:
 
 
 def _first_that_fits(width: int, *titles: tuple[str, ...]) -> str:
-    """The first of some titles that has room, or the last."""
+    """The first title that fits, or the last."""
     joined = [" · ".join(part for part in one if part) for one in titles]
     return next((one for one in joined if len(one) <= width), joined[-1])

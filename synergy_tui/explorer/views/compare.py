@@ -31,13 +31,13 @@ WOULD_SHOW = (
     "It takes another run of the same unit kinds and method: of other prompts, a control with random weights, a "
     "checkpoint, or another model. n makes one and says what it costs before it starts.",
 )
-"""What stands in the view while there is nothing to compare."""
+"""The view's text while there is nothing to compare."""
 
 NUMBERS = 34
-"""Columns that A, B and their difference take behind a unit's name."""
+"""Columns of A, B and their difference after a unit's name."""
 
 SHOWN = ("runs", "categories", "training")
-"""What is held side by side; `o` goes through them."""
+"""What the view compares; `o` goes through them."""
 
 
 class CompareView(View):
@@ -166,7 +166,7 @@ class CompareView(View):
             told.show([], self.ink)
             return
         run = self.run
-        # A is the run in front, or another checkpoint of its training, of the same model.
+        # A is the run in front, or another checkpoint of the same model's training.
         rows = run.rows if run is not None and run.shape == gap.shape else {}
         self.difference.show(_picture(gap, rows), self._cursor(gap.shape))
         self._tell_unit()
@@ -221,7 +221,7 @@ class CompareView(View):
         self.show()
 
     def action_shown(self) -> None:
-        """The categories of the run's prompts, the checkpoints of its training, or runs again."""
+        """Switches to the categories of the run's prompts, the checkpoints of its training, or back to runs."""
         self._shown = self._next()
         self.show()
 
@@ -261,7 +261,7 @@ class CompareView(View):
 
 
 def _picture(gap: np.ndarray, rows: dict[str, Any]) -> Picture:
-    """The difference by unit [layers, units], B − A, as the map draws it: around zero. rows: as a run has them."""
+    """The difference by unit [layers, units], B − A, as a map's picture around zero. rows: as Run.rows."""
     import numpy as np
 
     known = gap[np.isfinite(gap)]
@@ -275,7 +275,7 @@ def _picture(gap: np.ndarray, rows: dict[str, Any]) -> Picture:
 
 
 def _brief(row: dict[str, Any], by: str) -> dict[str, Any]:
-    """A row in as few columns as a narrow terminal has. by: the column that names it."""
+    """A row in few columns, for a narrow terminal. by: the column that names it."""
 
     def ends(what: str, low: str, high: str) -> str:
         if row[what] is None:
@@ -293,7 +293,7 @@ def _short(value: Any) -> Any:
 
 
 def _read(run: Run, ranking: str, place: int, shown: str) -> tuple[list[Compared], str, int]:
-    """What is shown, or why nothing is; and how many runs there are to choose from."""
+    """The compared sides, or why there are none; and the number of runs to choose from."""
     from synergy_tui.store import runs
 
     cache = run.place.cache

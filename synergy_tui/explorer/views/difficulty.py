@@ -41,8 +41,8 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Shown:
-    """A ladder that was read. maps: [layers, units] of its ranking, scaled, by level. count: ladders there are.
-    naming: of their units."""
+    """A ladder that was read. maps: [layers, units] of its ranking, scaled, by level. count: number of ladders. naming:
+    names of their units."""
 
     place: int
     count: int
@@ -59,7 +59,7 @@ WOULD_SHOW = (
     "about 12 minutes for them on 2 cores. Six ladders ship with the tool, and your own files are taken.",
     "F5 asks for both and says what it will cost before anything starts.",
 )
-"""What stands in the view before there is a ladder."""
+"""The view's text before there is a ladder."""
 
 
 class DifficultyView(View):
@@ -257,7 +257,7 @@ class DifficultyView(View):
     # Actions
 
     def action_level(self, step: int) -> None:
-        """Another level: the map beside the curve becomes its."""
+        """Another level, with its map beside the curve."""
         if self._shown is None:
             return
         count = len(self._shown.found["levels_of"])
@@ -291,7 +291,7 @@ class DifficultyView(View):
         self.explorer.open_run(Place(cache, found["map"]))
 
     def action_start(self) -> None:
-        """The form that starts one."""
+        """Opens the form that starts a ladder."""
         from synergy_tui.explorer.dialogs.new import FORMS, Form
 
         self.explorer.push_screen(Form(FORMS["difficulty"](self.explorer)))
@@ -319,7 +319,7 @@ class DifficultyView(View):
 
 
 def _limits(curve: Line) -> tuple[float, float]:
-    """Of the y axis: the curve and its interval decide, a fitted line may leave it."""
+    """Limits of the y axis, from the curve and its interval; a fitted line may leave them."""
     values = [y for y in (*curve.ys, *curve.low, *curve.high) if np.isfinite(y)]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     margin = 0.05 * (high - low) or 0.5
@@ -327,7 +327,7 @@ def _limits(curve: Line) -> tuple[float, float]:
 
 
 def _ladder(cache: Cache, capture: str, place: int) -> Shown | None:
-    """The ladder at a place: those of the run's subject first, then all others, the newest first."""
+    """The ladder at a place: ladders of the run's subject come first, then all others, the newest first."""
     from synergy_tui.errors import SynergyError
     from synergy_tui.store import load
 

@@ -1,4 +1,4 @@
-"""What runs and what has run: state, progress, rate, time left, what a job waits for, the end of the log."""
+"""Running and past jobs: state, progress, rate, time left, what a job waits for, the end of the log."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ if TYPE_CHECKING:
 COLUMNS = ("job", "kind", "state", "progress", "stage", "rate", "left", "made")
 
 SOME, FEW = COLUMNS[:5] + COLUMNS[6:7], COLUMNS[:5]
-"""Those for which there is room in fewer columns; the lines below the table tell the others."""
+"""Columns for narrower terminals; the lines below the table show the rest."""
 
 WIDE, MIDDLE = 150, 110
-"""Columns from which all of them have room, and from which some."""
+"""Columns of the terminal from which all of them fit, and from which some do."""
 
 SIGNS = {"running": "●", "queued": "○", "paused": "◐", "done": "✓", "failed": "✖", "cancelled": "–"}
 
 BAR, STAGE = 12, 60
-"""Columns of a bar, and the most of what a job does or waits for."""
+"""Columns of a bar, and most columns for what a job does or waits for."""
 
 NAMED = 6
-"""Jobs that a question names; others it counts."""
+"""Most jobs that a question names; it counts the others."""
 
 TAIL = 4_000
 """Bytes of the log's end that are read."""
 
 
 class JobTable(ResultTable):
-    """A table whose rows fold: to the right opens the chain under the cursor, to the left closes it. Where there is
-    nothing to fold, it moves sideways."""
+    """A table whose rows fold: right opens the chain under the cursor, left closes it. If there is nothing to fold, the
+    table scrolls sideways."""
 
     SORTS = False
 
@@ -69,7 +69,7 @@ NOTHING = (
     "their own and go on when you leave. This table shows their progress, what they wait for, and their logs. Press n "
     "to start one."
 )
-"""What stands in the view before there is a job."""
+"""The view's text before there is a job."""
 
 
 class JobsView(View):
@@ -122,7 +122,7 @@ class JobsView(View):
 
     @property
     def words(self) -> str:
-        """What the jobs shown match."""
+        """The words that the shown jobs match."""
         return self.query_one(Input).value.strip()
 
     def focus_main(self) -> None:
@@ -136,7 +136,7 @@ class JobsView(View):
         self._draw()
         self._ask()
 
-    # What is not in a status
+    # Facts that are not in a status
 
     def _ask(self) -> None:
         """Reads in a thread what the jobs are about, and who is first at the devices that some wait for."""
@@ -183,7 +183,7 @@ class JobsView(View):
         styles = [self._style(row) for row in self._rows]
         keys = [(row.key, row.inside) for row in self._rows]
         if (cells, styles, columns) != (list(self.listing.rows), self._styles, tuple(self.listing.names)):
-            if self._here in keys:  # the cursor stays on its job, wherever that stands now
+            if self._here in keys:  # the cursor stays on its job, wherever its row is now
                 self.listing.cursor_row = keys.index(self._here)
             self._styles = styles
             self.listing.show(columns, cells, keep=True, styles=styles)
@@ -212,7 +212,7 @@ class JobsView(View):
         return tuple(found[one] for one in columns)
 
     def _does(self, row: Row, columns: Sequence[str]) -> str:
-        """What a job does, waits for or failed of; of a chain how many are done, too."""
+        """What a job does, waits for or failed of; for a chain also how many jobs are done."""
         job = row.job
         wrong = str(job.get("error") or "") if job["state"] == "failed" else ""
         stages = job.get("stages") or [{}]
@@ -223,7 +223,7 @@ class JobsView(View):
         return does if not row.chain else f"{row.counted} · {does}" if row.going else row.counted
 
     def _fitting(self, cells: list[tuple[str, ...]], columns: Sequence[str]) -> list[tuple[str, ...]]:
-        """Stages in whole words where there is no room for all of them."""
+        """Shortens stages to whole words if they do not fit."""
         place = columns.index("stage")
         widths = [max(len(text) for text in one) + 2 for one in zip(columns, *cells, strict=True)]
         room = max(min(self.listing.size.width - sum(widths) + widths[place] - 3, STAGE), 8)
@@ -242,7 +242,7 @@ class JobsView(View):
 
     @property
     def job(self) -> dict[str, Any] | None:
-        """The job under the cursor; of a chain the one that runs, or the one in the worst state."""
+        """The job under the cursor; for a chain the running job, or the one in the worst state."""
         return dict(self.row.job) if self.row else None
 
     @on(ResultTable.Moved)
@@ -250,7 +250,8 @@ class JobsView(View):
         self._tell()
 
     def _fold(self, open_: bool) -> bool:
-        """Opens or closes the chain under the cursor, or that of the job under it; whether there was one."""
+        """Opens or closes the chain under the cursor, or the chain of the job under it; returns whether there was
+        one."""
         row = self.row
         if row is None:
             return False
@@ -295,7 +296,7 @@ class JobsView(View):
         return max(self.query_one("#job-pane").content_size.width or self.size.width, 20)
 
     def _facts(self, row: Row) -> list[Text]:
-        """What it is about, and what has no column."""
+        """What the row is about, and facts without a column."""
         job = row.job
         about = self._about.get(str(job["id"]))
         facts = [self._subjects.get(str(job["id"]), ""), f"device {about.device}" if about and about.device else ""]
@@ -311,7 +312,7 @@ class JobsView(View):
         return [*lines, *(telling.wrapped(f"It {waits}.", self._width) if waits and not row.chain else [])]
 
     def _members(self, row: Row) -> list[Text]:
-        """A chain's jobs, a line for each; where there is no room, those that are done in one."""
+        """A chain's jobs, a line for each; without room, one line for all that are done."""
         lines, shown = [], row.jobs
         if len(shown) > max(self.query_one("#job-pane").content_size.height - 3, 3):
             shown = tuple(one for one in shown if one["state"] != "done")
@@ -325,7 +326,7 @@ class JobsView(View):
         return lines
 
     def _stages(self, job: Any) -> list[Text]:
-        """The stages of a job, and what is wrong with it."""
+        """The stages of a job, and its failure."""
         told = []
         for stage in job.get("stages", []):
             done = "done" if stage.get("ended") else f"{stage.get('done', 0):,.0f} of {stage.get('total') or 0:,.0f}"
@@ -342,7 +343,7 @@ class JobsView(View):
             return
         self._log = found
         room = max(self.query_one("#job-pane").content_size.height - len(self._head) - 1, 0)
-        most = max(min(room - 2, 8), 0)  # of hosts at work, where the log has room too
+        most = max(min(room - 2, 8), 0)  # of hosts at work, leaving room for the log
         shown = [f"{SIGNS['running']} {line}" for line in working[:most]]
         if len(working) > most > 0:
             shown[-1] = f"{SIGNS['running']} {len(working) - most + 1} more at work"
@@ -357,7 +358,7 @@ class JobsView(View):
         return folder.find(self.explorer.settings.cache, job)
 
     def action_filter(self) -> None:
-        """Into the words that jobs must have."""
+        """Moves into the filter field."""
         field = self.query_one(Input)
         field.add_class("-shown")
         field.focus()
@@ -371,7 +372,7 @@ class JobsView(View):
         self.focus_main()
 
     def action_leave(self) -> None:
-        """Shows all jobs again; where all are shown, brings the map to the front."""
+        """Shows all jobs again; if all are shown, brings the map to the front."""
         field = self.query_one(Input)
         if not field.has_class("-shown"):
             self.explorer.to_view("atlas")
@@ -381,12 +382,12 @@ class JobsView(View):
         self.focus_main()
 
     def action_sort(self) -> None:
-        """By what comes next."""
+        """Sorts by the next key."""
         self._sort = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]
         self._draw()
 
     def action_cancel(self) -> None:
-        """Stops the job; of a chain all of it. It asks one question."""
+        """Stops the job, or the whole chain, after one question."""
         from synergy_tui.explorer.dialogs.ask import ask
         from synergy_tui.explorer.dialogs.choose import Choose
         from synergy_tui.jobs.submit import linked
@@ -431,7 +432,7 @@ class JobsView(View):
             self._do(f"Paused {job['id']}.", lambda: pause(self._folder(job["id"])))
 
     def action_resume(self) -> None:
-        """Goes on with the job."""
+        """Resumes the job."""
         from synergy_tui.jobs.submit import resume
 
         if job := self.job:
@@ -439,7 +440,7 @@ class JobsView(View):
             self._do(f"Resumed {job['id']}.", lambda: resume(cache, self._folder(job["id"])))
 
     def action_remove(self) -> None:
-        """Removes the folder of a done job, or those of a chain, after one question; what they made stays."""
+        """Removes the folder of a done job, or of a chain's done jobs, after one question; their results stay."""
         from synergy_tui.explorer.dialogs.ask import ask
         from synergy_tui.jobs.submit import remove
 
@@ -451,7 +452,7 @@ class JobsView(View):
                 f"{job['id']} is {job['state']} and keeps its parts. To lose them: synergy-tui jobs clean {job['id']}"
             )
             return self.explorer.say(told, "warning")
-        # Jobs of a sweep's cells may have failed all the same: they keep their parts.
+        # Some jobs of a sweep's cells may have failed: they keep their parts.
         doomed = [str(one["id"]) for one in row.jobs if one["state"] == "done"]
         named = f"the folders of {_jobs(len(doomed))}" if row.chain else f"the folder of {job['kind']} {job['id']}"
 
@@ -470,7 +471,7 @@ class JobsView(View):
         self.explorer.in_thread("jobs", what, then)
 
     def action_open_result(self) -> None:
-        """Opens what the job made or is making; of a chain its jobs, or closes them."""
+        """Opens what the job made or is making; for a chain opens or closes the list of its jobs."""
         from synergy_tui.explorer import open as opening
 
         row = self.row
@@ -481,7 +482,7 @@ class JobsView(View):
         if cache is None or job is None:
             return
         if job["kind"] == "ladder":
-            self.explorer.to_view("difficulty")  # which says how far it is
+            self.explorer.to_view("difficulty")  # which shows its progress
             return
         if job["kind"] == "sweep":
             told = f"Sweep {job['id']} has no result of its own: its runs are in the tree, its cells in its lines."
@@ -545,8 +546,8 @@ def _jobs(count: int) -> str:
 
 
 def _subjects(cache: Cache, abouts: dict[str, About]) -> dict[str, str]:
-    """By job, the name of its subject; of one that is made of a capture that of the capture, from its job or from the
-    catalogue."""
+    """By job, the name of its subject; for a job on a capture, the name of the capture's subject, from its job or from
+    the catalogue."""
     from synergy_tui.store import load
 
     captured = {one: about.subject for one, about in abouts.items() if about.subject}
@@ -561,8 +562,8 @@ def _subjects(cache: Cache, abouts: dict[str, About]) -> dict[str, str]:
 def _first(
     jobs: Iterable[dict[str, Any]], abouts: dict[str, About], queue: Callable[[str], list[str]]
 ) -> dict[str, str]:
-    """By device that some job waits for, the job that has it: one of this cache that runs there, else the first in the
-    queue."""
+    """By device that some job waits for, the job that has it: a job of this cache that runs there, else the first in
+    the queue."""
     on = {
         state: [
             (abouts[one["id"]].device, str(one["id"])) for one in jobs if one["state"] == state and one["id"] in abouts

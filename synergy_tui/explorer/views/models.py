@@ -1,5 +1,5 @@
-"""The atlas of models: a row a claims card, a column a claim. Below it stand the cell under the cursor, and what all
-models say together of its claim: the forest with the mean, what effects go with, or all profiles in one plot."""
+"""The atlas of models: a row per claims card, a column per claim. Below it stand the cell under the cursor, and the
+joint analysis of its claim over all models: the forest with the mean, moderators, or all profiles in one plot."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ if TYPE_CHECKING:
     from synergy_tui.store.atlas import Atlas, AtlasCard, AtlasClaim
 
 BESIDE = 120
-"""Columns of the view from which what is said of a claim stands beside its forest."""
+"""Columns of the view from which the text on a claim stands beside its forest."""
 
 SHOWN = {"forest": "forest", "said": "what is said", "profiles": "profiles"}
-"""What the panel below shows, and what `o` calls it."""
+"""The contents of the panel below, and their names on `o`."""
 
 EMPTY = (
     "No claims card is in this cache yet. Here each card is a row and each claim a column, and below them stands what "
@@ -60,7 +60,7 @@ EMPTY = (
     "Cards that were made elsewhere come in with synergy-tui atlas import FILE; synergy-tui atlas export FILE writes "
     "such a file. Three models make a meta-analysis, eight of three families a verdict on C7.",
 )
-"""What stands in the view before there is a card."""
+"""The view's text before there is a card."""
 
 
 class ModelsView(View):
@@ -143,7 +143,7 @@ class ModelsView(View):
         self._draw()
 
     def noticed(self) -> None:
-        """Reads the atlas where the cache has more or less in it than before."""
+        """Reads the atlas again when the content of the cache changed."""
         cache, seen = self.explorer.cache, self.explorer.seen
         asked = (id(cache), seen.catalogue if seen else 0)
         if cache is None or asked == self._asked:
@@ -160,17 +160,17 @@ class ModelsView(View):
 
     def _there(self, answer: tuple[Atlas, str]) -> None:
         found, told = answer
-        if told != self._read:  # by its text: NaN is not itself
+        if told != self._read:  # compared by text, because NaN is not equal to itself
             self._atlas, self._read, self._facts = found, told, telling_apart(found.cards)
             self._choose()
 
     @property
     def words(self) -> str:
-        """What cards must have."""
+        """The words that cards must match."""
         return self.query_one(Input).value
 
     def _choose(self) -> None:
-        """The cards that are shown, in their order; the cursor stays on its card."""
+        """Chooses the shown cards and their order; the cursor stays on its card."""
         every = self._atlas.cards if self._atlas is not None else ()
         found = fitting(every, self.words)
         before, self._wrong = {one.entry for one in self._cards}, found.wrong
@@ -182,7 +182,7 @@ class ModelsView(View):
         self._draw()
 
     def _judge(self) -> None:
-        """Asks what all cards that are shown say of the claim."""
+        """Asks for the joint analysis of the claim over all shown cards."""
         claim, cards = self.claim, self._cards
         if claim in self._judged or not cards:
             return
@@ -198,12 +198,12 @@ class ModelsView(View):
 
     @property
     def claim(self) -> str:
-        """The claim of the column; over what a subject is, the claim that was before."""
+        """The claim of the column; in a column about the subject, the previous claim."""
         return self._claim
 
     @property
     def _plan(self) -> Columns:
-        """The columns that there are."""
+        """The columns of the table."""
         return Columns.of(self._cards, self._width, self._facts)
 
     @property
@@ -220,7 +220,7 @@ class ModelsView(View):
 
     @property
     def _frame(self) -> int:
-        """Rows that a pane's border takes."""
+        """Rows of a pane's border."""
         return 2 if self._boxed else 1
 
     @property
@@ -250,7 +250,8 @@ class ModelsView(View):
         self.query_one("#models-table", Lines).show(lines, self.ink)
 
     def _place_panes(self) -> None:
-        """The table takes what its rows need, up to a half; the cell a few lines, and the rest is for all together."""
+        """The table takes the room its rows need, up to a half; the cell takes a few lines, and the joint analysis the
+        rest."""
         height, frame = self.size.height, self._frame
         field = 1 if self.query_one(Input).display else 0
         told = 3 if height < 28 else 5 if height < 40 else 7
@@ -317,7 +318,7 @@ class ModelsView(View):
         return known.get(verdict, self.ink.dim)
 
     def _draw_cell(self) -> None:
-        """What the card says of the claim, and what the card is of."""
+        """What the card says about the claim, and what the card is about."""
         card, claim = self.card, self.claim
         if card is None:
             self.head("#models-cell-pane", "")
@@ -333,7 +334,7 @@ class ModelsView(View):
         facts = wrapped(what, self._width - 2)
         told = wrapped(f"Missing: {found.missing}." if found and found.missing else "", self._width - 2)
         told += wrapped(printable(found.told) if found else "", self._width - 2)
-        # The subject is told whole; of what the claim was measured by as much as has room.
+        # The subject is shown whole; the claim's measure as far as it fits.
         free = max(room - len(lines) - len(facts), 0)
         lines += [Text(f" {line}") for line in most(told, free, self._width - 2)]
         lines += [Text(f" {line}", self.ink.dim) for line in facts]
@@ -341,7 +342,7 @@ class ModelsView(View):
 
     @property
     def _beside(self) -> bool:
-        """Whether what is said stands beside the forest."""
+        """Whether the text stands beside the forest."""
         return self._width >= BESIDE
 
     def _draw_below(self) -> None:
@@ -362,7 +363,7 @@ class ModelsView(View):
             self._draw_forest(forest, found, following)
 
     def _draw_said(self, found: Judged | None, following: str) -> None:
-        """What is said of the claim: beside the forest where there is room, else in its place. It scrolls."""
+        """Draws the text on the claim: beside the forest if there is room, else in its place. It scrolls."""
         side, alone = self.query_one("#models-said-pane"), self._below == "said"
         side.display = alone or self._beside
         if not side.display:
@@ -377,7 +378,7 @@ class ModelsView(View):
 
     @property
     def _side(self) -> int:
-        """Columns in the pane at the side."""
+        """Columns in the side pane."""
         return max(self._width * 2 // 5, 40)
 
     def _room(self) -> int:
@@ -387,7 +388,7 @@ class ModelsView(View):
         return max(self.size.height - taken - self._frame, 1)
 
     def _draw_forest(self, forest: Lines, found: Judged, following: str) -> None:
-        """The forest, its rows those around the cursor where all have no room, and below it what is said."""
+        """Draws the forest, with only the rows around the cursor if not all fit, and the text below it."""
         width = self._width
         if self._beside:
             width -= self._side + 2 * self._boxed
@@ -429,7 +430,7 @@ class ModelsView(View):
         return self.card is None or self.card.entry in every
 
     def _forest(self, found: Judged, width: int) -> tuple[int, list[Text]]:
-        """How many models have a line before the means, and all lines."""
+        """The number of models with a line before the means, and all lines."""
         from synergy_tui.drawing import forest
 
         look = look_of(self.ink)
@@ -440,8 +441,8 @@ class ModelsView(View):
         return self._forests[key]
 
     def _said(self, found: Judged, width: int, room: int | None = None) -> list[Text]:
-        """Heterogeneity, C7, moderators, and what is left out or kept apart: the first whole sentences that have
-        room."""
+        """Heterogeneity, C7, moderators, and which cards are left out or kept apart: the first whole sentences that
+        fit."""
         from synergy_tui.drawing import models
 
         if not found.groups:
@@ -465,7 +466,7 @@ class ModelsView(View):
         return lines
 
     def _draw_profiles(self, plot: Plot, following: str) -> None:
-        """All profiles, and before them that of the card under the cursor."""
+        """Draws all profiles, and in front the profile of the card under the cursor."""
         shown = [one for one in self._cards if len(one.profile) > 1]
         rankings = ", ".join(sorted({one.ranking for one in shown}))
         title = f"Profiles of {len(shown)} models: {rankings}, scaled" if shown else "No card has a profile over depth"
@@ -514,18 +515,18 @@ class ModelsView(View):
         return names[(names.index(self._below) + 1) % len(names)]
 
     def action_shown(self) -> None:
-        """What stands below: the forest, what is said, or all profiles."""
+        """Switches the panel below: the forest, the text, or all profiles."""
         self._below = self._following()
         self._draw_below()
 
     def action_sort(self) -> None:
-        """By the column under the cursor, then backwards, then by subject again."""
+        """Sorts by the column under the cursor, then backwards, then by subject again."""
         by = self._column
         self._sort = (by, False) if self._sort is None or self._sort[0] != by else None if self._sort[1] else (by, True)
         self._choose()
 
     def action_filter(self) -> None:
-        """Into what cards must have."""
+        """Moves into the filter field."""
         field = self.query_one(Input)
         field.display = True
         field.focus()
@@ -545,7 +546,7 @@ class ModelsView(View):
         self._draw()
 
     def action_leave(self) -> None:
-        """Shows all cards again; where all are shown, brings the map to the front."""
+        """Shows all cards again; if all are shown, brings the map to the front."""
         field = self.query_one(Input)
         if not field.display:
             self.explorer.to_view("atlas")
@@ -556,7 +557,8 @@ class ModelsView(View):
         self._draw()
 
     def action_open(self) -> None:
-        """Brings the run of the card to the front, in the claims view; of one that came from elsewhere says so."""
+        """Brings the run of the card to the front, in the claims view; for an imported card says that there is no
+        run."""
         card, cache = self.card, self.explorer.cache
         if card is None or cache is None:
             self.explorer.say("There is no card to open: c shows what the run in front lacks for one.")
@@ -568,7 +570,7 @@ class ModelsView(View):
             self.explorer.to_view("claims")
             self.explorer.open_run(Place(cache, card.decomposition))
 
-    # What can be copied
+    # Content for copying
 
     def sql(self) -> str:
         one = "SELECT {0} AS entry, claim, verdict, effect, low, high, level, n, missing FROM {1} WHERE claim = '{2}'"

@@ -24,7 +24,7 @@ from synergy_tui.terms import ATOMS, NO_ATOMS
 SHOWN = (*ATOMS, "tdmi", "excess")
 
 OF_TABLES = ("sts", "rtr")
-"""What an imported table of pairs has."""
+"""The atoms of an imported table of pairs."""
 
 REST = 0.1
 """Seconds the cursor rests before the atoms of its pair are read."""
@@ -32,14 +32,14 @@ REST = 0.1
 
 @dataclass(frozen=True)
 class Removed:
-    """What the removal of pairs says: row, of the pair under the cursor, as walk.removed_pair; tests, of all removed
-    pairs, as walk.pair_tests."""
+    """Results of removing pairs. row: of the pair under the cursor, as walk.removed_pair; tests: of all removed pairs,
+    as walk.pair_tests."""
 
     row: dict[str, Any] = field(default_factory=dict)
     tests: list[dict[str, Any]] = field(default_factory=list)
 
     def lines(self, width: int) -> list[str]:
-        """Of the pair, then of all of them: as much as fits in a line each, piece by piece."""
+        """One line on the pair, then one on all pairs, each with as many pieces as fit."""
         out = []
         if self.row and self.row["interaction"] is not None:
             own = [f"removed together {_with_ends(self.row, 'interaction')} nats", "beyond each alone"]
@@ -75,7 +75,7 @@ class Removed:
 
 
 def _with_ends(row: dict[str, Any], name: str, ends: str = "") -> str:
-    """A value of a row with its interval, where it has one."""
+    """A value of a row with its interval, if it has one."""
     value, low, high = (telling.number(row[one], True) for one in (name, f"{ends}low", f"{ends}high"))
     return value if "n/a" in (low, high) else f"{value} [{low}, {high}]"
 
@@ -133,7 +133,7 @@ class PairsView(View):
 
     @property
     def _shown(self) -> tuple[str, ...]:
-        """What there is of pairs in this run."""
+        """The quantities of pairs in this run."""
         run = self.run
         return OF_TABLES if run is not None and run.of_pairs else SHOWN
 
@@ -158,7 +158,7 @@ class PairsView(View):
         asked = (run, self._atom())
         if not self._asked or self._asked[0] is not run or self._asked[1] != asked[1]:
             if not self._asked or self._asked[0] is not run:
-                self._depth, self._levels = 0 if run.count > 200 else 99, []  # those of another run have other units
+                self._depth, self._levels = 0 if run.count > 200 else 99, []  # levels of another run have other units
             self._asked = asked
             readout.show([f" reading {asked[1]} of {run.count * (run.count - 1) // 2:,} pairs …"], self.ink)
             self.explorer.in_thread("matrix", lambda: (asked, _read(*asked)), self._there)
@@ -203,7 +203,7 @@ class PairsView(View):
         line.append_text(scale.strip(22, self.ink.colours(level.diverging), self.ink.shades))
         line.append(f" {telling.number(ends[1])} nats")
         meaning, room = f"   {MEANINGS.get(self._atom(), '')}", self.matrix.content_size.width
-        if line.cell_len + len(meaning) < room:  # whole, or only on `?`
+        if line.cell_len + len(meaning) < room:  # shown whole, or only on `?`
             line.append(meaning)
         self.query_one("#pairs-legend", Lines).show([line], self.ink)
 
@@ -243,12 +243,12 @@ class PairsView(View):
 
     @property
     def _known(self) -> tuple[str, ...]:
-        """What the panel says of a pair, in nats."""
+        """The quantities that the panel shows for a pair, in nats."""
         run = self.run
         return OF_TABLES if run is not None and run.of_pairs else (*ATOMS, "tdmi", "offset", "excess")
 
     def action_move(self, rows: int, columns: int) -> None:
-        """Moves by cells of the present zoom."""
+        """Moves by cells of the current zoom."""
         run = self.run
         if run is None or not self._levels:
             return
@@ -269,7 +269,7 @@ class PairsView(View):
             self._draw(self.run)
 
     def action_zoom(self, step: int) -> None:
-        """Nearer or farther."""
+        """Zooms in or out."""
         if self._levels and self.run is not None:
             self._depth = min(max(self._depth + step, 0), len(self._levels) - 1)
             self._draw(self.run)
@@ -281,13 +281,13 @@ class PairsView(View):
         self.show()
 
     def action_swap(self) -> None:
-        """x becomes y."""
+        """Swaps x and y."""
         if self.selection.partner is not None and self.run is not None:
             self.selection.unit, self.selection.partner = self.selection.partner, self.selection.unit
             self.show()
 
     def action_take(self) -> None:
-        """Looks at the pair token by token."""
+        """Shows the pair token by token."""
         self.explorer.to_view("tokens")
 
     def sql(self) -> str:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS, MOST_SECONDS = 20_000, 600.0
 LARGEST = (1_000, 4_096)
-"""Layers and units beyond which a result is no map."""
+"""Most layers and units of a result that becomes a map."""
 
 READY = {
     "The most synergistic heads of this run": """SELECT layer, unit, rank, sts, rtr, excess
@@ -61,7 +61,7 @@ FROM prompts p JOIN responses r USING (capture, prompt) WHERE capture = '{captur
 
 
 class _Asked(NamedTuple):
-    """A question: its text, what its map is called, and the cache it went to."""
+    """A query: its text, the title of its map, and the cache that it went to."""
 
     sql: str
     title: str
@@ -127,7 +127,7 @@ class SQLView(View):
 
     @property
     def editor(self) -> SQLEditor:
-        """Where SQL is written."""
+        """The editor for SQL."""
         return self.query_one(SQLEditor)
 
     @property
@@ -137,7 +137,7 @@ class SQLView(View):
 
     @property
     def query_text(self) -> str:
-        """What is in the editor."""
+        """The text in the editor."""
         return self.editor.text.strip()
 
     def focus_main(self) -> None:
@@ -193,7 +193,7 @@ class SQLView(View):
     # Asking
 
     def action_run_query(self) -> None:
-        """Asks what is in the editor."""
+        """Runs the query in the editor."""
         cache, sql = self.explorer.cache, self.query_text
         if cache is None or not sql:
             self._say("There is nothing to ask: write a SELECT, or ctrl+l for ready-made questions.")
@@ -201,7 +201,7 @@ class SQLView(View):
         if self._stop is not None:
             self._say("A query is running; F8 stops it.")
             return
-        # What is in front is what is asked: the sample result is a cache of its own.
+        # The query goes to the cache of the run in front: the sample result is a separate cache.
         sample = self.run is not None and self.run.place.sample
         source = self.run.place.cache if self.run is not None and sample else cache
         self._of = " · of the sample result" if sample else ""
@@ -218,7 +218,7 @@ class SQLView(View):
             from synergy_tui.store.query import ask
 
             try:
-                # A core is left to the screen.
+                # One core is left for the screen.
                 found: Answer | SynergyError = ask(source, sql, MOST_ROWS, MOST_SECONDS, stop, max(cores() - 1, 1))
             except SynergyError as error:
                 found = error
@@ -262,7 +262,7 @@ class SQLView(View):
     # Help with writing
 
     def action_complete(self) -> None:
-        """Takes the one word that fits, or lists them. (Right takes what is suggested.)"""
+        """Inserts the only word that fits, or lists all that do. (Right takes the suggestion.)"""
         fits = self.editor.fitting()
         if len(fits) == 1:
             self.editor.complete(fits[0])
@@ -274,7 +274,7 @@ class SQLView(View):
             self.editor.complete(word)
 
     def action_history(self) -> None:
-        """Earlier questions, the newest first."""
+        """Lists earlier queries, the newest first."""
         asked = list(reversed(self.explorer.state.history))
         if asked:
             lines = {one: " ".join(one.split()) for one in asked}
@@ -283,7 +283,7 @@ class SQLView(View):
             self._say("Nothing has been asked yet.")
 
     def action_ready(self) -> None:
-        """Questions ready to be asked."""
+        """Lists ready-made queries."""
         run = self.explorer.behind or self.run
         names = {"run": run.place.id if run else "", "capture": run.row["capture"] if run else ""}
         self._ready = {name: sql.format(**names) for name, sql in READY.items()}
@@ -301,7 +301,7 @@ class SQLView(View):
             self.editor.focus()
 
     def action_leave(self) -> None:
-        """Out of the editor; from the table, to the map."""
+        """Leaves the editor; from the table, goes to the map."""
         if self.editor.has_focus:
             self.result.focus()
         else:
@@ -323,7 +323,7 @@ class SQLView(View):
         self.explorer.to_view("atlas")
 
     def _naming(self, sql: str) -> Naming | None:
-        """What the units of a result are called, where the question was about the run in front."""
+        """The names of a result's units, if the query was about the run in front."""
         run = self.explorer.behind or self.run
         about = run is not None and any(one and one in sql for one in (run.place.id, run.row["capture"]))
         return run.naming if run is not None and about else None
@@ -340,9 +340,9 @@ class SQLView(View):
 
 
 def as_run(answer: Answer, place: Place, title: str, naming: Naming | None = None) -> Run:
-    """A result with the columns layer and unit, and numbers beside them, as something the map can show. place: of the
-    cache that was asked. title: what the map is called. naming: of the units asked about; columns group_name and name
-    say it too. Raises UsageError when it has not, or has two rows for a unit."""
+    """A result with the columns layer and unit, and numbers beside them, as a run that the map can show. place: of the
+    queried cache. title: of the map. naming: of the units; columns group_name and name give it too. Raises UsageError
+    when the result lacks these columns, or has two rows for a unit."""
     from synergy_tui.explorer.run import made_score, unfinished
 
     names = [name.lower() for name in answer.columns]
@@ -388,8 +388,8 @@ def as_run(answer: Answer, place: Place, title: str, naming: Naming | None = Non
 def _named(
     names: list[str], rows: Sequence[Sequence[Any]], places: list[tuple[int, int]], layers: int, per_layer: int
 ) -> Naming | None:
-    """What the columns group_name and name of a result say; None where it has no such words. Behind the last unit of a
-    group there is nothing."""
+    """The names in a result's columns group_name and name; None without them. The places after a group's last unit are
+    empty."""
     words: dict[str, dict[tuple[int, int], str]] = {}
     for column in ("group_name", "name"):
         if column in names:

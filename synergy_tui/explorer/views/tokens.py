@@ -145,7 +145,7 @@ class TokensView(View):
             self.query_one(Plot).draw([line], self.ink, cursor=self.selection.step)
 
     def _legend(self, atom: str, reach: float, known: bool) -> list[Text]:
-        """What the colours of the tokens are, with the ends of the scale in numbers."""
+        """The meaning of the tokens' colours, with the ends of the scale in numbers."""
         if not known:
             return [Text(" no token has a value", self.ink.dim)]
         ends, none = (telling.number(-reach, True), telling.number(reach, True)), Text("no value", self.ink.dim)
@@ -187,7 +187,7 @@ class TokensView(View):
         self.query_one("#tokens-readout", Lines).show(lines, self.ink)
 
     def action_move(self, rows: int, tokens: int) -> None:
-        """Along the tokens, or to the row above or below."""
+        """Moves along the tokens, or to the row above or below."""
         if self._response is None:
             return
         self.selection.step = self.text.move(rows, tokens)
@@ -200,17 +200,17 @@ class TokensView(View):
         self._plot()
 
     def action_swap_atom(self) -> None:
-        """Synergy or redundancy."""
+        """Switches between synergy and redundancy."""
         self.selection.atom = "rtr" if self._atom() == "sts" else "sts"
         self.show()
 
     def action_swap_pair(self) -> None:
-        """The unit with all its partners, or the pair."""
+        """Switches between the unit with all its partners and the pair."""
         self._pair = not self._pair
         self.show()
 
     def action_whole(self) -> None:
-        """The prompt and the response as they are."""
+        """Opens the whole prompt and response."""
         response = self._response
         if response is None:
             return

@@ -19,19 +19,19 @@ from synergy_tui.explorer.widgets.table import WIDEST, ResultTable
 from synergy_tui.terms import ATOMS, BASELINES, NO_ATOMS, NO_SERIES, RANKINGS
 
 ORDERS = ("sts", "rtr", "excess", "tdmi")
-"""What partners can be put in order by."""
+"""Sort keys of partners."""
 
 OTHERS = (0.05, 0.95)
-"""The quantiles over the other prompts between which a band lies behind the curve of the one chosen."""
+"""The quantiles over the other prompts between which the band behind the chosen prompt's curve lies."""
 
 
 FIRST = ("sts", "rtr", "tdmi", "offset", "autocorrelation", "norm", *BASELINES)
-"""What stands behind the rankings."""
+"""The scores that follow the rankings."""
 
 IN_NATS = (*ATOMS, "tdmi", "offset")
 
 WITH_RAW, WITH_INTERVAL, WITH_PLACE = 61, 48, 34
-"""Columns of the scores from which on raw values, intervals and places have room."""
+"""Columns of the scores from which raw values, intervals and places fit."""
 
 
 class UnitView(View):
@@ -145,7 +145,7 @@ class UnitView(View):
 
     @property
     def _columns(self) -> list[str]:
-        """What has room beside the partner, the one they are ordered by first."""
+        """The columns that fit beside the partner, the sort key first."""
         room = self.table_of_partners.content_size.width
         names = [len(self.run.name(int(one))) for one in self._partners["partner"]] if self.run is not None else []
         count = max((room - min(max([7, *names]), WIDEST) - 4) // 8, 1) if room else 4
@@ -153,7 +153,7 @@ class UnitView(View):
 
     @property
     def _orders(self) -> tuple[str, ...]:
-        """What partners can be put in order by in this run."""
+        """Sort keys of partners in this run."""
         run = self.run
         return ORDERS[:2] if run is not None and run.of_pairs else ORDERS
 
@@ -180,19 +180,19 @@ class UnitView(View):
         self.table_of_partners.action_move(rows)
 
     def action_partner_atom(self) -> None:
-        """Puts the partners in another order."""
+        """Sorts the partners by the next key."""
         orders = self._orders
         self._order = orders[(orders.index(self._order) + 1) % len(orders)] if self._order in orders else orders[0]
         self._fill()
 
     def action_open_pair(self) -> None:
-        """Takes the partner under the cursor to the pairs."""
+        """Opens the pair with the partner under the cursor."""
         if self._partners and len(self._ordered):
             self.selection.partner = int(self._ordered[self.table_of_partners.cursor_row])
             self.explorer.to_view("pairs")
 
     def action_back(self) -> None:
-        """To the map."""
+        """Goes to the map."""
         self.explorer.to_view("atlas")
 
     def sql(self) -> str:
@@ -220,7 +220,7 @@ def _read(run: Any, unit: int) -> tuple[Any, int, dict[str, np.ndarray], dict[in
 
 
 def _others(series: list[np.ndarray]) -> Line:
-    """The band in which 90 % of the prompts are at each step. A response that has ended counts no more."""
+    """The band that holds 90 % of the prompts at each step. A response that has ended no longer counts."""
     if not series:
         return Line([], [])
     values = np.full((len(series), max(map(len, series))), np.nan)
@@ -232,7 +232,7 @@ def _others(series: list[np.ndarray]) -> Line:
 
 
 def _scores(run: Any, unit: int, width: int) -> list[Text]:
-    """A line for each score. width: columns there are; where they are few, raw values go first, then intervals and
+    """A line for each score. width: available columns; if they are few, raw values go first, then intervals and
     places."""
     raw, interval, with_place = width >= WITH_RAW, width >= WITH_INTERVAL, width >= WITH_PLACE
     head = f"{'':<16}{'shown':>8}" + (f"  {'95 % interval':<14}" if interval else " ")
@@ -256,7 +256,7 @@ def _scores(run: Any, unit: int, width: int) -> list[Text]:
 
 
 def _told(run: Any, unit: int) -> dict[str, str]:
-    """What is shown of every score; rankings, and what is in nats, with the same decimals each."""
+    """The shown value of every score; rankings share their decimals, and so do values in nats."""
     shown = {name: float(score.shown[unit]) for name, score in run.scores.items()}
     out = {name: telling.number(value) for name, value in shown.items()}
     for alike in ([name for name in shown if name in RANKINGS], [name for name in shown if name in IN_NATS]):

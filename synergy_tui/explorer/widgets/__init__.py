@@ -1,4 +1,4 @@
-"""What views are made of.
+"""The parts of views.
 
 lines.py     lines of text that repaint only where they change
 map.py       the layer × unit map with the layer profile on its rows
@@ -9,6 +9,6 @@ twomaps.py   two maps side by side
 form.py      the fields of a request; inputs.py: a line of a form
 editor.py    SQL
 keybar.py    the keys in the last line
-table.py     a table of any length that draws the rows in sight
-ink.py       the colours, shades and signs in force
+table.py     a table of any length that draws only visible rows
+ink.py       the current colours, shades and signs
 """

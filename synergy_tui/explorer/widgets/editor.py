@@ -1,4 +1,4 @@
-"""An editor for SQL that colours it, suggests the rest of a word and shows where a query went wrong."""
+"""An editor for SQL that colours it, completes words and shows where a query went wrong."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ _ENDS = {
     "'": re.compile("(?:[^']|'')*'(?!')"),
     '"': re.compile('(?:[^"]|"")*"(?!")'),
 }
-"""What goes on over the end of a line, and what ends it."""
+"""Tokens that may go on past the end of a line, and what ends them."""
 
 MOST_COLOURED = 2_000
-"""Characters of a line beyond which it is shown plain: every key draws the line anew."""
+"""Most characters of a coloured line: every key redraws the line."""
 
 
 class Token(NamedTuple):
@@ -58,7 +58,7 @@ class Token(NamedTuple):
 
 @lru_cache(4096)
 def tokens(line: str, inside: str = "") -> tuple[tuple[Token, ...], str]:
-    """The pieces of a line of SQL, and what it leaves open. inside: what the line before left open: `/*`, a quote, or
+    """The pieces of a line of SQL, and what it leaves open. inside: what the previous line left open: `/*`, a quote, or
     nothing."""
     out, start = [], 0
     if inside:
@@ -97,8 +97,8 @@ class Dress(NamedTuple):
 
 
 _COLOURS = {
-    # keyword, string, number, comment, known name, fault. Sixteen colours are told by what rich takes them for, those
-    # of a palette that may be any by their names.
+    # keyword, string, number, comment, known name, fault. Sixteen colours are given as rich's RGB values, colours of an
+    # unknown palette by their names.
     ("ansi", True): ("cyan", "green", "yellow", "bright_black", "blue", "red"),
     ("ansi", False): ("cyan", "green", "yellow", "bright_black", "blue", "red"),
     ("standard", True): ("#55ffff", "#55ff55", "#ffff55", "#aaaaaa", "#00aaaa", "#ff5555"),
@@ -106,11 +106,11 @@ _COLOURS = {
     ("", True): ("color(117)", "color(150)", "color(215)", "color(246)", "color(152)", "color(210)"),
     ("", False): ("color(25)", "color(22)", "color(94)", "color(240)", "color(24)", "color(124)"),
 }
-"""By the terminal's colours and whether the ground is dark."""
+"""Keys: the terminal's colours, and whether the ground is dark."""
 
 
 def dress(ink: Ink) -> Dress:
-    """The styles for a terminal: weight and slant where it has no colour."""
+    """The styles for a terminal: bold and italic if it has no colour."""
     if ink.system is None:
         return Dress()
     kind = "" if ink.system not in FEW else "ansi" if ink.system == "ansi" else "standard"
@@ -138,10 +138,10 @@ class SQLEditor(TextArea):
         self._inside: list[str] = [""]
         self._fault: tuple[int, int, int] | None = None
 
-    # How it looks
+    # Appearance
 
     def wear(self, ink: Ink) -> None:
-        """Colours for a terminal and a theme."""
+        """Sets the colours for a terminal and a theme."""
         made = dress(ink)
         if made != self._dress:
             self._dress = made
@@ -170,7 +170,7 @@ class SQLEditor(TextArea):
         return found
 
     def _before(self, line: int) -> str:
-        """What the lines before this one leave open; known lines are not read again until the text is another."""
+        """What the lines before this one leave open; known lines are not read again until the text changes."""
         text = self.document.lines
         for place in range(len(self._inside) - 1, line):
             self._inside.append(
@@ -179,13 +179,13 @@ class SQLEditor(TextArea):
         return self._inside[line]
 
     def _build_highlight_map(self) -> None:
-        """The text is another one: what was known of its lines and its fault is let go."""
+        """The text has changed: forgets what was known of its lines and its fault."""
         self._inside, self._fault = [""], None
         super()._build_highlight_map()
 
     def point_at(self, at: int) -> None:
-        """Puts the cursor where a query went wrong, `at` characters into the text, and marks the word there until
-        something is typed."""
+        """Puts the cursor where a query went wrong, `at` characters into the text, and marks the word there until the
+        next edit."""
         before = self.text[:at].split("\n")
         row, column = len(before) - 1, len(before[-1])
         line = self.document.get_line(row)
@@ -196,19 +196,20 @@ class SQLEditor(TextArea):
 
     @property
     def faulty(self) -> str:
-        """The word that is marked."""
+        """The marked word."""
         return "" if self._fault is None else self.document.get_line(self._fault[0])[self._fault[1] : self._fault[2]]
 
     # Words
 
     def know(self, tables: list[str], columns: list[str]) -> None:
-        """Names from the catalogue, suggested before words of SQL: tables where one is due, columns elsewhere."""
+        """Takes names from the catalogue, which are suggested before words of SQL: tables where a table is due, columns
+        elsewhere."""
         self._tables, self._columns = tables, columns
         self._known = frozenset(one.lower() for one in (*tables, *columns))
         self._again()
 
     def fitting(self) -> list[str]:
-        """Words that begin as the one before the cursor does; all when there is none."""
+        """Words that begin like the word before the cursor; all words if there is none."""
         typed = self._typed().lower()
         row, column = self.cursor_location
         before = " ".join([*self.text.split("\n")[:row], self.document.get_line(row)[: column - len(typed)]])
@@ -217,12 +218,12 @@ class SQLEditor(TextArea):
         return [word for word in (*names, *WORDS) if word.lower().startswith(typed) and word.lower() != typed]
 
     def complete(self, word: str) -> None:
-        """Puts a word in the place of the one before the cursor."""
+        """Replaces the word before the cursor."""
         row, column = self.cursor_location
         self.replace(word, (row, column - len(self._typed())), (row, column))
 
     def update_suggestion(self) -> None:
-        """What is shown faintly behind the cursor."""
+        """Updates the faint suggestion after the cursor."""
         typed = self._typed()
         fits = self.fitting() if len(typed) > 1 else []
         row, column = self.cursor_location

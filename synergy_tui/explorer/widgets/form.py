@@ -1,4 +1,4 @@
-"""Fields of requests as lines to be filled in: the one widget of all forms."""
+"""Fields of requests as lines to fill in: the one widget of all forms."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from synergy_tui.jobs.specs.fields import Field
 
 
 class FormFields(VerticalScroll, can_focus=False):
-    """A line for each field, what is set most often first. values: texts to begin with, where they are not the
-    defaults."""
+    """A line for each field, the most used ones first. values: initial texts, where they differ from the defaults."""
 
     class Told(Message):
-        """There is something to say of the field that has the keys. wrong: that it does not take what was typed."""
+        """There is a text on the focused field. wrong: whether the field does not accept the input."""
 
         def __init__(self, text: str, wrong: bool = False) -> None:
             super().__init__()
@@ -47,7 +46,7 @@ class FormFields(VerticalScroll, can_focus=False):
         return self._values.get(field.name, field.text(field.default) if known else "")
 
     def texts(self) -> dict[str, str]:
-        """What the lines say, by name."""
+        """The texts of the lines, by name."""
         return {name: self.line(name).value.strip() for name in self._fields}
 
     def line(self, name: str) -> FieldLine:
@@ -55,12 +54,12 @@ class FormFields(VerticalScroll, can_focus=False):
         return self.query_one(f"#field-{name}", FieldLine)
 
     def wear(self, ink: Ink) -> None:
-        """Colours for another theme."""
+        """Sets the colours for another theme."""
         for one in self.query(FieldLine):
             one.ink = ink
 
     def help_of(self, focused: Widget | None) -> str:
-        """What there is to know of the field whose line has the keys."""
+        """The help text of the focused field."""
         if not isinstance(focused, FieldLine):
             return ""
         field = focused.field
@@ -68,11 +67,11 @@ class FormFields(VerticalScroll, can_focus=False):
         return f"{field.option.help}{told}"
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Tells what the field is."""
+        """Reports what the field is."""
         self.post_message(self.Told(self.help_of(event.widget)))
 
     def on_field_line_refused(self, message: FieldLine.Refused) -> None:
-        """Tells what the field takes instead."""
+        """Reports what the field accepts instead."""
         field = message.line.field
         message.stop()
         self._refused = True
@@ -80,7 +79,7 @@ class FormFields(VerticalScroll, can_focus=False):
 
     @on(Input.Changed)
     def _check(self, event: Input.Changed) -> None:
-        """A value that the field may not have shows so, before anything is counted or started."""
+        """Marks an invalid value, before anything is computed or started."""
         if self._refused:
             self._refused = False
             self.post_message(self.Told(self.help_of(self.app.focused)))

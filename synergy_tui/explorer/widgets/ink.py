@@ -1,4 +1,4 @@
-"""The colours, shades and signs in force: one object that widgets ask, made from the terminal and the settings."""
+"""The current colours, shades and signs: one object that widgets ask, made from the terminal and the settings."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from textual.theme import Theme
 
 FEW = ("standard", "windows", "ansi")
-"""Terminals of sixteen colours, which may be any."""
+"""Terminals of sixteen colours, whose palettes are unknown."""
 
 
 @dataclass(frozen=True)
 class Ink:
-    """system: what rich calls the terminal's colours, "ansi" where the terminal's own palette is followed, None without
-    colour. ascii: no sign beyond ASCII. dark: the theme's ground. theme: whose colours texts have, None for ours."""
+    """system: rich's name of the terminal's colour system, "ansi" to follow the terminal's own palette, None without
+    colour. ascii: only ASCII signs. dark: whether the theme's ground is dark. theme: gives texts their colours, None
+    for ours."""
 
     system: str | None
     ascii: bool = False
@@ -31,11 +32,11 @@ class Ink:
 
     @classmethod
     def of(cls, system: str | None, ascii: bool, theme: Theme) -> Ink:
-        """Of a theme, on a terminal with these colours."""
+        """The ink of a theme, on a terminal with these colours."""
         return cls("ansi" if theme.ansi and system is not None else system, ascii, theme.dark, theme)
 
     def colours(self, diverging: bool) -> tuple[str, ...]:
-        """The scale, empty where ink alone is left."""
+        """The scale; empty if only ink is left."""
         return scale.palette(self.system, diverging, self.dark)
 
     @property
@@ -45,7 +46,7 @@ class Ink:
 
     @property
     def upper_half(self) -> str:
-        """Two values in one cell need it; without it or without colour there is one value a cell."""
+        """The sign for two values in one cell; without it or without colour there is one value per cell."""
         return "" if self.ascii or self.system is None else "▀"
 
     @property
@@ -55,22 +56,22 @@ class Ink:
 
     @property
     def box(self) -> str:
-        """The cursor's outline where a cell has one column."""
+        """The cursor's outline if a cell has one column."""
         return "O" if self.ascii else "□"
 
     @property
     def edges(self) -> tuple[str, str]:
-        """The cursor's outline where it has a column on each side."""
+        """The cursor's outline if it has a column on each side."""
         return ("[", "]") if self.ascii else ("▐", "▌")
 
     @property
     def nothing(self) -> str:
-        """Where there is no value."""
+        """The sign for no value."""
         return "?" if self.ascii else scale.NOTHING
 
     @property
     def masked(self) -> str:
-        """Where a value is not above its null."""
+        """The sign for a value that is not above its null."""
         return "-" if self.ascii else "╌"
 
     @property
@@ -89,16 +90,16 @@ class Ink:
 
     @property
     def dim(self) -> Style:
-        """Words that explain."""
+        """The style of explanatory words."""
         if self.system is None:
             return Style()
-        if self.system in FEW:  # bright black can hardly be read on many grounds
+        if self.system in FEW:  # bright black is hardly legible on many grounds
             return Style(dim=True) if self.system == "ansi" else Style.parse("white")
         return Style.parse("color(246)" if self.dark else "color(240)")
 
     @property
     def levels(self) -> tuple[Style, ...]:
-        """Of grave and notable doubts, of what is missing, and of what says little."""
+        """Styles of grave and notable doubts, of what is missing, and of what says little."""
         if self.system is None:
             return (Style(bold=True), Style(bold=True), Style(), Style())
         grave, notable = (Style(bold=True, color=self._of_theme(one)) for one in ("error", "warning"))
@@ -106,12 +107,12 @@ class Ink:
 
     @property
     def good(self) -> Style:
-        """Of what holds."""
+        """The style of what holds."""
         return Style(bold=True, color=None if self.system is None else self._of_theme("success"))
 
     @property
     def accent(self) -> Style:
-        """Of keys, and of what has the focus."""
+        """The style of keys, and of the focus."""
         return Style(bold=True, color=None if self.system is None else self._of_theme("accent"))
 
     def _of_theme(self, name: str) -> RichColor:
@@ -120,12 +121,12 @@ class Ink:
 
     @property
     def warm(self) -> str:
-        """Of the synergistic side."""
+        """The colour of the synergistic side."""
         return self._side(-2) if self.system != "ansi" else "yellow"
 
     @property
     def cool(self) -> str:
-        """Of the redundant side."""
+        """The colour of the redundant side."""
         return self._side(1) if self.system not in FEW else "cyan"
 
     def _side(self, place: int) -> str:
@@ -133,7 +134,7 @@ class Ink:
         return colours[place] if colours else ""
 
     def plain(self, text: str) -> str:
-        """The text with the signs this terminal may lack replaced."""
+        """The text, with signs replaced that this terminal may lack."""
         return text.translate(_PLAIN) if self.ascii else text
 
 

@@ -1,4 +1,4 @@
-"""Lines of a form: texts, numbers that go up and down, words out of a few. Each shows at its right what it may be."""
+"""Lines of a form: texts, numbers that go up and down, words from a few. Each shows its allowed values at its right."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from synergy_tui.jobs.specs.fields import Field
 
 MOST_TYPED = 4_000
-"""Characters of a line; more is cut off a paste."""
+"""Most characters of a line; a longer paste is cut."""
 
 
 class FieldLine(Input):
-    """Any text. `hint` stands at the right where the text leaves room."""
+    """Any text. `hint` stands at the right if the text leaves room."""
 
     class Refused(Message):
-        """A key or a paste that the line does not take."""
+        """The line does not accept a key or a paste."""
 
         def __init__(self, line: FieldLine) -> None:
             super().__init__()
@@ -51,11 +51,11 @@ class FieldLine(Input):
 
     @property
     def hint(self) -> str:
-        """What the line may be, in few columns."""
+        """The allowed values of the line, in few columns."""
         return ""
 
     def _on_paste(self, event: events.Paste) -> None:
-        """The first line of what is pasted, up to a length that no field needs."""
+        """Takes the first line of a paste, up to a length that no field needs."""
         event.stop()
         event.prevent_default()
         line = next(iter(event.text[: 2 * MOST_TYPED].splitlines()), "")
@@ -63,16 +63,16 @@ class FieldLine(Input):
         self.replace(line[: max(MOST_TYPED - len(self.value) + end - start, 0)], start, end)
 
     def restricted(self) -> None:
-        """Tells the form instead of ringing the bell."""
+        """Notifies the form instead of ringing the bell."""
         self.post_message(self.Refused(self))
 
     def put(self, text: str) -> None:
-        """Another text, chosen whole: what is typed next takes its place."""
+        """Sets another text and selects it whole, so that typing replaces it."""
         self.value = text
         self.selection = Selection(0, len(text))
 
     def render_line(self, y: int) -> Strip:
-        """The text, and the hint in dim where both have room. Without the keys the text is seen from its beginning."""
+        """The text, and the dim hint if both fit. Without the focus the text is shown from its beginning."""
         strip, hint = super().render_line(y), self.ink.plain(self.hint)
         width = self.content_size.width
         if y:
@@ -89,13 +89,13 @@ class FieldLine(Input):
 
 
 def _beginning(text: str, width: int) -> str:
-    """What of a long text has room; of a list, whole values."""
+    """The part of a long text that fits; for a list, whole values."""
     start = set_cell_size(text, width - 1)
     return (start[: start.rindex(",") + 1] if "," in start else start) + "…"
 
 
 class NumberLine(FieldLine):
-    """A number, or several with commas; up and down change one. What is no number cannot be typed."""
+    """A number, or several with commas; up and down change one. Only numbers can be typed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "step(1)", show=False),
@@ -113,7 +113,7 @@ class NumberLine(FieldLine):
         return self.field.bounds
 
     def action_step(self, step: int) -> None:
-        """The next number up or down, within the bounds; of a list the one under the cursor."""
+        """Steps to the next number up or down, within the bounds; in a list the number under the cursor."""
         start, end = _part(self.value, self.cursor_position)
         text = stepped(self.field, self.value[start:end].strip(), step)
         if self.field.is_list or self.field.option.several:
@@ -124,8 +124,8 @@ class NumberLine(FieldLine):
 
 
 def stepped(field: Field, text: str, step: int) -> str:
-    """The number `step` steps of its last decimal from this one, as near to that as the bounds let; the default where
-    there is no number yet."""
+    """The number `step` steps of its last decimal away, as far as the bounds allow; the default if there is no number
+    yet."""
     kind, meta = field.single
     try:
         number = Decimal(text)
@@ -135,7 +135,7 @@ def stepped(field: Field, text: str, step: int) -> str:
     size = Decimal(1) if kind is int else Decimal(1).scaleb(min(last, 0))
     wanted = number + step * size
     if meta is not None:
-        # A bound that it may not have itself is kept away from by a step; below one step, the number stays.
+        # The number stays one step away from an exclusive bound; with less than a step of room it stays as it is.
         if meta.gt is not None and wanted <= Decimal(str(meta.gt)):
             wanted = number
         if meta.lt is not None and wanted >= Decimal(str(meta.lt)):
@@ -146,7 +146,7 @@ def stepped(field: Field, text: str, step: int) -> str:
 
 
 def _first(field: Field) -> float:
-    """Where going up and down begins: the default, or the least that is a whole number."""
+    """The start for going up and down: the default, or the least allowed whole number."""
     _, meta = field.single
     if isinstance(field.default, int | float):
         return field.default
@@ -156,7 +156,8 @@ def _first(field: Field) -> float:
 
 
 class ChoiceLine(FieldLine):
-    """One of a few words: arrows and space go round them, what is typed narrows them, leaving the line completes it."""
+    """One of a few words: arrows and space cycle through them, typing filters them, leaving the line completes the
+    word."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,left", "cycle(-1)", show=False),
@@ -169,17 +170,17 @@ class ChoiceLine(FieldLine):
 
     @property
     def hint(self) -> str:
-        """That there are others."""
+        """Shows that there are other words."""
         return "◂ ▸"
 
     def fitting(self) -> list[str]:
-        """The words that have what is typed: at their beginning first."""
+        """The words that contain the typed text; words that begin with it come first."""
         typed = self.value.strip().lower()
         begin = [one for one in self.choices if one and one.startswith(typed)]
         return begin + [one for one in self.choices if typed in one and one not in begin and one]
 
     def action_cycle(self, step: int) -> None:
-        """The next of the words; of those that fit, when a part of one is typed."""
+        """Goes to the next word, or to the next that fits when a part of a word is typed."""
         here = self.value.strip().lower()
         if here in self.choices:
             self.put(self.choices[(self.choices.index(here) + step) % len(self.choices)])
@@ -193,29 +194,29 @@ class ChoiceLine(FieldLine):
             self.action_cycle(1)
 
     def on_click(self, event: events.Click) -> None:
-        """On the arrows."""
+        """Reacts to clicks on the arrows."""
         across = event.get_content_offset(self)
         place = across.x - (self.content_size.width - len(self.hint)) if across is not None else -1
         if place >= 0:
             self.action_cycle(-1 if place == 0 else 1)
 
     def complete(self) -> None:
-        """A part of a word becomes the word, where it is one's."""
+        """Completes a part of a word, if it fits one."""
         if self.value.strip() and self.value.strip().lower() not in self.choices and (fits := self.fitting()):
             self.value = fits[0]
 
     def on_blur(self) -> None:
-        """What is left is whole."""
+        """Completes the word when the line loses the focus."""
         self.complete()
 
     async def action_submit(self) -> None:
-        """What is sent is whole."""
+        """Completes the word before it is submitted."""
         self.complete()
         await super().action_submit()
 
 
 class ChoicesLine(FieldLine):
-    """Several of a few words, with commas; up and down go round them for the word at the cursor."""
+    """Several of a few words, with commas; up and down cycle through them for the word at the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "cycle(-1)", show=False),
@@ -228,11 +229,11 @@ class ChoicesLine(FieldLine):
 
     @property
     def hint(self) -> str:
-        """That there are others."""
+        """Shows that there are other words."""
         return "↑ ↓"
 
     def action_cycle(self, step: int) -> None:
-        """Another word in the place of the one at the cursor, none that is there already."""
+        """Replaces the word at the cursor by another one that is not in the line yet."""
         start, end = _part(self.value, self.cursor_position)
         here = self.value[start:end].strip().lower()
         others = {one.strip() for one in (*self.value[:start].split(","), *self.value[end:].split(","))}
@@ -246,7 +247,7 @@ class ChoicesLine(FieldLine):
 
 
 class _First(Suggester):
-    """The first word that begins so."""
+    """Suggests the first word that begins with the text."""
 
     def __init__(self, words: Sequence[str]) -> None:
         super().__init__(use_cache=False, case_sensitive=False)
@@ -257,7 +258,7 @@ class _First(Suggester):
 
 
 class _Last(_First):
-    """The same for the last of words with commas, without those that are there."""
+    """The same for the last of several words, without those already in the line."""
 
     async def get_suggestion(self, value: str) -> str | None:
         before, comma, last = value.rpartition(",")
@@ -267,20 +268,20 @@ class _Last(_First):
 
 
 def choices(field: Field) -> tuple[str, ...]:
-    """The words that a field may be; empty where they are not a few. An optional one may also be nothing."""
+    """The words that a field allows; empty if it has no short list of them. An optional field may also be empty."""
     words = ("yes", "no") if field.is_switch else field.option.choices
     return ("", *words) if words and field.optional else words
 
 
 def line(field: Field, text: str, ink: Ink) -> FieldLine:
-    """The line that suits a field."""
+    """The line for a field."""
     if choices(field) and not field.option.several:
         return (ChoicesLine if field.is_list else ChoiceLine)(field, text, ink)
     return NumberLine(field, text, ink) if field.single[0] in (int, float) else FieldLine(field, text, ink)
 
 
 def _part(text: str, at: int) -> tuple[int, int]:
-    """Where the part of a text with commas begins and ends that has this place."""
+    """The start and end of the comma-separated part at this place."""
     start = text.rfind(",", 0, at) + 1
     end = text.find(",", at)
     return start, len(text) if end < 0 else end

@@ -1,4 +1,4 @@
-"""The last line: keys of the view in front at the left, the same three always at the right."""
+"""The last line: keys of the view in front at the left, always the same three at the right."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from synergy_tui.explorer.widgets.lines import Lines
 
 ALWAYS = (("question_mark", "?", "help"), ("ctrl+p", "^p", "all"), ("q", "q", "quit"))
 TYPING = (("f1", "f1", "help"), ("ctrl+p", "^p", "all"), ("ctrl+q", "^q", "quit"))
-"""The same three, and where letters are typed."""
+"""The same three, for when letters are typed."""
 
 
 class KeyBar(Lines):
-    """`tell` gives it actions, the most useful first: those that fit are shown whole. A click presses the key."""
+    """`tell` gives it actions, the most useful first; those that fit are shown whole. A click presses the key."""
 
     def tell(self, actions: Iterable[Action], keys: dict[str, str], ink: Ink, typing: bool = False) -> None:
-        """Shows the keys. keys: the user's own, by the id of the action. typing: letters are no keys now."""
+        """Shows the keys. keys: the user's own, by the id of the action. typing: letters are text, not keys."""
         accent = ink.accent
         right = Text()
         for key, shown, word in TYPING if typing else ALWAYS:

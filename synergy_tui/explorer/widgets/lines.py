@@ -1,4 +1,4 @@
-"""Lines of text that repaint only where they change: over SSH every cell sent is felt."""
+"""Lines of text that repaint only where they change: over SSH every cell sent takes noticeable time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from synergy_tui.explorer.widgets.ink import Ink
 
 
 class Lines(Widget):
-    """Shows lines as they are; one that is cut at the edge ends in `…`. `show` repaints those that are new."""
+    """Shows lines as they are; a line cut at the edge ends in `…`. `show` repaints the changed lines."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None, height: int | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -27,7 +27,7 @@ class Lines(Widget):
 
     @property
     def plain(self) -> str:
-        """What it says."""
+        """Its text."""
         return "\n".join(line.plain for line in self._lines)
 
     def show(self, lines: Sequence[Text | str], ink: Ink | None = None) -> None:
@@ -68,7 +68,7 @@ class Lines(Widget):
         strip = self._strips[y]
         if (
             strip.cell_length > width > 1 and cell_len(strip.text.rstrip()) > width
-        ):  # nobody shall take a part of a word or number for the whole
+        ):  # a part of a word or number must not look like the whole
             strip = Strip([*strip.crop(0, width - 1), Segment(self._cut)])
         return strip.apply_style(style).adjust_cell_length(width, style)
 
@@ -79,7 +79,7 @@ class Lines(Widget):
 
 
 def _difference(old: list[Strip], new: list[Strip], place: int, width: int) -> tuple[int, int]:
-    """The columns of a line, from and to, in which two drawings differ."""
+    """The columns of a line, first and end, between which two drawings differ."""
     if place >= len(old) or place >= len(new):
         return 0, width
     before, after = _cells(old[place]), _cells(new[place])
@@ -90,7 +90,7 @@ def _difference(old: list[Strip], new: list[Strip], place: int, width: int) -> t
     if len(before) == len(after):
         while last > first and before[last - 1] == after[last - 1]:
             last -= 1
-    # A cell more on each side: a wide sign may have been cut.
+    # One cell more on each side: a wide sign may have been cut.
     return max(first - 1, 0), min(last + 1, width) if last + 1 > first else width
 
 
@@ -104,7 +104,7 @@ def _cells(strip: Strip) -> list[tuple[str, object]]:
 
 
 def _ascii(line: Text, ink: Ink) -> Text:
-    """A copy with the same styles, signs replaced one for one or not at all."""
+    """A copy with the same styles; signs are replaced one for one or not at all."""
     plain = line.plain
     replaced = "".join(new if len(new := ink.plain(char)) == 1 else "?" if ord(char) > 126 else char for char in plain)
     out = Text(replaced, style=line.style)

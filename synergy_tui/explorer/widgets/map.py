@@ -1,5 +1,5 @@
-"""The layer × unit map, each layer's profile on its rows. Cells grow with the room there is, up to one that holds its
-value; where layers are many, two share a row. Draws the rows in sight; a move of the cursor repaints two cells."""
+"""The layer × unit map, each layer's profile on its rows. Cells grow with the room, until they hold their value; if
+there are many layers, two share a row. It draws only visible rows; a move of the cursor repaints two cells."""
 
 from __future__ import annotations
 
@@ -32,23 +32,22 @@ INTERVAL_WIDTH = 21
 """Columns of a profile's numbers, beside its scale."""
 
 WIDEST, TALLEST = 7, 3
-"""Columns and rows beyond which a cell grows no more."""
+"""Most columns and rows of a cell."""
 
 LEAST_WRITTEN = 5
-"""Columns of a cell from which on it may hold its value."""
+"""Fewest columns of a cell that holds its value."""
 
 WIDEST_PROFILE = 60
-"""Columns beyond which a profile's scale grows no more."""
+"""Most columns of a profile's scale."""
 
 
 @dataclass(frozen=True)
 class Picture:
     """What the map draws. colour [layers, units]: in [0, 1], NaN for no value. masked, marked [layers, units] bool.
-    diverging: which scale. profile: rows with value, low, high; centre, reach: of their scale. values
-    [layers, units]: the numbers, which are written where a cell has room. sides: what low and high are called. groups:
-    names of the layers; empty where they have numbers. beside: what the profile is of, empty where it is the map's own
-    mean. there [layers, units] bool: which places have a unit, None where
-    all have one."""
+    diverging: which scale. profile: rows with value, low, high; centre, reach: of their scale. values [layers, units]:
+    the numbers, written if a cell has room. sides: names of low and high. groups: names of the layers; empty if they
+    have numbers. beside: the profile's quantity, empty for the map's own mean. there [layers, units] bool: which places
+    have a unit, None if all have one."""
 
     colour: np.ndarray
     masked: np.ndarray
@@ -69,7 +68,7 @@ class Picture:
 
 
 class LayerMap(Widget, can_focus=True):
-    """`show` gives it a picture, `point` a cursor; the mouse is told in messages."""
+    """`show` gives it a picture, `point` a cursor; messages report the mouse."""
 
     class Pointed(Message):
         """A unit was clicked."""
@@ -79,21 +78,21 @@ class LayerMap(Widget, can_focus=True):
             self.layer, self.unit = layer, unit
 
     class Dragged(Message):
-        """A rectangle was drawn from one unit, (layer, unit), to another."""
+        """A rectangle was dragged from one unit, (layer, unit), to another."""
 
         def __init__(self, start: tuple[int, int], end: tuple[int, int]) -> None:
             super().__init__()
             self.start, self.end = start, end
 
     class Hovered(Message):
-        """The mouse is over a unit, (layer, unit), or over none."""
+        """The mouse is over a unit, (layer, unit), or over no unit."""
 
         def __init__(self, unit: tuple[int, int] | None) -> None:
             super().__init__()
             self.unit = unit
 
     class Wheeled(Message):
-        """The wheel was turned: by so many layers and units."""
+        """The wheel was turned, by some layers and units."""
 
         def __init__(self, layers: int, units: int) -> None:
             super().__init__()
@@ -114,7 +113,7 @@ class LayerMap(Widget, can_focus=True):
         self._measure()
 
     def say(self, note: str, shape: tuple[int, int] | None = None) -> None:
-        """Words in the place of a map. shape: layers and units of the map that is to come."""
+        """Shows words in place of a map. shape: layers and units of the coming map."""
         self.picture, self.note, self._coming = None, note, shape
         self.refresh()
 
@@ -127,7 +126,7 @@ class LayerMap(Widget, can_focus=True):
         self.refresh()
 
     def point(self, cursor: tuple[int, int]) -> None:
-        """Moves the cursor; repaints the cells it leaves and enters, or all when the view has to follow it."""
+        """Moves the cursor; repaints the cells it leaves and enters, or everything when the view has to follow it."""
         before, self.cursor = self.cursor, cursor
         if self._follow() or self.corner is not None:
             self.refresh()
@@ -137,7 +136,7 @@ class LayerMap(Widget, can_focus=True):
         self.refresh(*cells, *labels)
 
     def _prepare(self, picture: Picture) -> None:
-        """Steps of the scale for all units at once, −1 where there is none: drawing looks them up."""
+        """Computes steps of the scale for all units at once, −1 without a value; drawing looks them up."""
         import numpy as np
 
         colours = self.ink.colours(picture.diverging)
@@ -146,13 +145,13 @@ class LayerMap(Widget, can_focus=True):
         self._steps: list[list[int]] = np.where(known, steps.astype(int), -1).tolist()
         self._marks: list[list[bool]] = picture.marked.tolist()
         parsed = [Color.parse(one) for one in colours]
-        # As a sign's colour the terminal's default would be that of texts.
+        # As a sign's colour, the terminal's default would be the text colour.
         self._palette = [None if one.is_default else one for one in parsed]
         self._plain_cells: dict[tuple[int, int], tuple[str, Style]] = {}
 
     def _measure(self) -> None:
-        """Columns and rows of a unit, whether two layers share a row, columns of the profile and of its scale: for this
-        picture in this size."""
+        """Computes columns and rows of a unit, whether two layers share a row, and columns of the profile and of its
+        scale, for this picture in this size."""
         self.cell, self.tall, self.profile_width, self.scale_width, self.stacked = 1, 1, 0, 0, False
         self._numbers: tuple[int, int] | None = None
         self._labels, self._margin = [""], 3
@@ -161,7 +160,7 @@ class LayerMap(Widget, can_focus=True):
         layers, units = self.picture.colour.shape
         self._label(label_room(self.content_size.width))
         self.stacked = bool(self.ink.upper_half) and layers > self._rows
-        # Of two layers in one row there is a mean and no interval.
+        # Two layers in one row show a mean without an interval.
         whole = PROFILE_WIDTH + (6 if self.stacked else INTERVAL_WIDTH) + 1
         for size in range(WIDEST, 0, -1):
             self.cell, self.profile_width = size, self._profile_fits(size)
@@ -183,7 +182,7 @@ class LayerMap(Widget, can_focus=True):
             self._numbers = self._written()
 
     def _label(self, room: int) -> None:
-        """What stands before the rows: names in at most so many columns, or numbers."""
+        """Sets the labels before the rows: names in at most `room` columns, or numbers."""
         assert self.picture is not None
         layers = self.picture.colour.shape[0]
         named = self.picture.groups
@@ -191,7 +190,7 @@ class LayerMap(Widget, can_focus=True):
         self._margin = max(map(cell_len, self._labels)) + 2
 
     def _written(self) -> tuple[int, int] | None:
-        """Columns and decimals of the numbers in the cells, None where they have no room."""
+        """Columns and decimals of the numbers in the cells, None if they do not fit."""
         assert self.picture is not None
         return None if self.picture.values is None else written(self.picture.values, self.cell)
 
@@ -220,8 +219,8 @@ class LayerMap(Widget, can_focus=True):
         return layers, max(self._room(self.profile_width) // self.cell, 1)
 
     def _follow(self) -> bool:
-        """Brings the cursor into sight; whether the view had to move. It moves by half its size, not by a row at a
-        time: a repaint is dear."""
+        """Brings the cursor into sight; returns whether the view moved. It moves by half its size, not by a row at a
+        time, because a repaint is expensive."""
         if self.picture is None:
             return False
         before, moved = self._first, []
@@ -238,7 +237,7 @@ class LayerMap(Widget, can_focus=True):
         return self._first != before
 
     def region_of(self, layer: int, unit: int) -> Region | None:
-        """The place of a unit in the widget; None out of sight."""
+        """The region of a unit in the widget; None if it is out of sight."""
         row = (layer - self._first[0]) // (2 if self.stacked else 1)
         column = (unit - self._first[1]) * self.cell
         region = Region(self._margin + column, 1 + row * self.tall, self.cell, self.tall)
@@ -256,7 +255,7 @@ class LayerMap(Widget, can_focus=True):
             self.capture_mouse()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """While a button is held, a rectangle; else what is under the mouse is told."""
+        """While a button is held, draws a rectangle; otherwise reports the unit under the mouse."""
         found = self.unit_at(event.x, event.y)
         if self._held is None:
             if found != self._hovered:
@@ -269,7 +268,7 @@ class LayerMap(Widget, can_focus=True):
                 self.refresh()
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
-        """The end of a drag marks its rectangle; without one it was a click."""
+        """The end of a drag marks its rectangle; without a drag it was a click."""
         held, self._held = self._held, None
         if held is None:
             return
@@ -279,7 +278,7 @@ class LayerMap(Widget, can_focus=True):
             return
         found = held
         if found == self.cursor and self.stacked and self.picture is not None:
-            # Of two layers in one row the upper one was meant at first, and now the other.
+            # For two layers in one row, the first click means the upper one, a second click the other.
             other = (min(found[0] + 1, self.picture.colour.shape[0] - 1), found[1])
             found = found if self.picture.empty(*other) else other
         if self.can_focus:
@@ -287,18 +286,18 @@ class LayerMap(Widget, can_focus=True):
         self.post_message(self.Pointed(*found))
 
     def on_leave(self) -> None:
-        """The mouse is elsewhere."""
+        """The mouse has left the map."""
         if self._hovered is not None:
             self._hovered = None
             self.post_message(self.Hovered(None))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """The wheel moves the cursor down a layer, with shift to the right."""
+        """The wheel moves the cursor down one layer, with shift to the right."""
         event.stop()
         self.post_message(self.Wheeled(0, 1) if event.shift else self.Wheeled(1, 0))
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """The same up, or to the left."""
+        """The same, up or to the left."""
         event.stop()
         self.post_message(self.Wheeled(0, -1) if event.shift else self.Wheeled(-1, 0))
 
@@ -326,12 +325,13 @@ class LayerMap(Widget, can_focus=True):
             return Strip([Segment(self.ink.plain(text))]).apply_style(base).adjust_cell_length(width, base)
         segments = self._heading() if y == 0 else self._row(y - 1)
         line = Strip(segments)
-        # Of two layers in a row hardly two neighbours are alike: looking for them costs more than it saves.
+        # With two layers in a row, neighbouring cells are rarely alike: looking for equal ones costs more than it
+        # saves.
         line = line if self.stacked else line.simplify()
         return line.apply_style(base).adjust_cell_length(width, base)
 
     def _skeleton(self, y: int, layers: int, units: int) -> Strip:
-        """A line of a map that is not there yet: its layers and units without values."""
+        """A line of a map that is still coming: its layers and units without values."""
         width, base = self.content_size.width, self.rich_style
         margin = len(str(layers - 1)) + 2
         cell = max(min((width - margin) // units, WIDEST), 1)
@@ -358,7 +358,7 @@ class LayerMap(Widget, can_focus=True):
         elif self.picture.diverging:
             low, high = (word if len(word) >= half else f" {word} " for word in self.picture.sides)
             line = short_number(self.picture.centre, 2) if self.picture.centre else ""
-            if line and half >= len(low) + 3:  # the value that the line in the middle stands for
+            if line and half >= len(low) + 3:  # the value at the middle line
                 low, high, line = f"{low} ", f" {high}", line.rjust(3)
                 left, right = low.rjust(half - 1)[-(half - 1) :], high.ljust(half - 1)[: half - 1]
                 sides = (left, self.ink.cool), (line, ""), (right, self.ink.warm)
@@ -449,7 +449,7 @@ class LayerMap(Widget, can_focus=True):
         return text.center(self.cell), scale.ground(colours[scale.step(value, len(colours))])
 
     def _half_row(self, layer: int, first: int, last: int) -> list[Segment]:
-        """Two layers in one row. Only cells under a cursor, a mark or a rectangle are drawn one by one."""
+        """Two layers in one row. Only cells under the cursor, a mark or a rectangle are drawn one by one."""
         upper = self._steps[layer]
         below = layer + 1 < len(self._steps)
         lower = self._steps[layer + 1] if below else [-1] * len(upper)
@@ -485,7 +485,7 @@ class LayerMap(Widget, can_focus=True):
         sign, style = found
         here = ((layer, unit), (layer + 1, unit))
         if self.corner is not None and (self._in_rectangle(*here[0]) or (below and self._in_rectangle(*here[1]))):
-            sign = "▚"  # both colours, and another pattern than outside
+            sign = "▚"  # both colours, and a pattern that differs from the outside
         if self.cursor in here:
             return self._half_cursor(here.index(self.cursor), steps, sign, style)
         marked = (self._marks[layer][unit], below and self._marks[layer + 1][unit])
@@ -495,7 +495,7 @@ class LayerMap(Widget, can_focus=True):
         return [Segment(sign * cell, style)]
 
     def _half_cursor(self, place: int, steps: tuple[int, int], sign: str, style: Style) -> list[Segment]:
-        """The cursor in the upper or lower half of a row: both of its edges in ink, the other half as it is."""
+        """The cursor in the upper or lower half of a row: both edges in ink, the other half unchanged."""
         own, other = self._half(steps[place]), self._half(steps[1 - place])
         if self.cell < 3:
             return [self._sign("▴▾"[place], own), Segment(sign * (self.cell - 1), style)]
@@ -514,12 +514,12 @@ class LayerMap(Widget, can_focus=True):
         return self.ink.upper_half, two_colours(over, under)
 
     def _sign(self, sign: str, behind: Color | None) -> Segment:
-        """A sign on the colour of the layer that it is about."""
+        """A sign on the colour of its layer."""
         ground = Style(bgcolor=behind)
         return Segment(sign, ground + self._contrast(ground))
 
     def _contrast(self, style: Style) -> Style:
-        """Black or white, whichever is seen on a colour."""
+        """Black or white, whichever is visible on a colour."""
         if style.bgcolor is None or self.ink.system is None:
             return Style(bold=True)
         return Style(bold=True, color=scale.ink_on(style.bgcolor))
@@ -531,7 +531,7 @@ class LayerMap(Widget, can_focus=True):
         return top <= layer <= bottom and left <= unit <= right
 
     def _profile(self, layer: int, layers: int) -> list[Segment]:
-        """The bar of a layer, or of the mean of the two that share the row."""
+        """The bar of a layer, or of the mean of two layers that share the row."""
         assert self.picture is not None
         rows = self.picture.profile[layer : layer + layers]
         known = [row["value"] for row in rows if row["value"] is not None]
@@ -549,12 +549,12 @@ class LayerMap(Widget, can_focus=True):
 
 @lru_cache(1024)
 def two_colours(upper: Color | None, lower: Color | None) -> Style:
-    """A style of two colours; making one costs more than drawing a cell."""
+    """A cached style of two colours; making one costs more than drawing a cell."""
     return Style(color=upper, bgcolor=lower)
 
 
 def written(values: np.ndarray, cell: int) -> tuple[int, int] | None:
-    """Columns and decimals of the numbers in cells of this many columns, None where they have no room."""
+    """Columns and decimals of the numbers in cells of this many columns, None if they do not fit."""
     known = values[values == values]
     if not len(known) or cell < LEAST_WRITTEN:
         return None

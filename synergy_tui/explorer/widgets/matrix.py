@@ -1,5 +1,5 @@
 """The unit × unit matrix, from all layers at once down to single pairs. Cells share the panel evenly: two may share a
-line of text, parted at any eighth of it. Between layers a gap is left where there is room for it."""
+line of text, divided at any eighth of it. Layers are separated by a gap if there is room."""
 
 from __future__ import annotations
 
@@ -29,23 +29,24 @@ MARGIN = 8
 """Columns of the rows' names."""
 
 WIDEST, HIGHEST = 7, 3
-"""Columns and lines of a cell beyond which a small matrix grows no more."""
+"""Most columns and lines of a cell in a small matrix."""
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"
-"""Signs whose lower part is filled."""
+"""Signs with a filled lower part."""
 
 LEAST_NAME = 4
-"""Columns from which on a layer's name is written above its cells."""
+"""Fewest columns of a layer whose name is written above its cells."""
 
 LEAST_SHARED = 6
-"""Eighths of a line from which on cells are parted at eighths; smaller ones have half a line each."""
+"""Fewest eighths of a line at which cells are divided at eighths; smaller cells have half a line each."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """The matrix at one zoom. edges: place of the first unit of every cell among those there are, and the end. values
-    [cells, cells]: nats, mean over the pairs in a cell. gaps: cells before which a line is left. numbers [units]: of
-    the units on the map, which may have places without one. starts: places of the first unit of every layer."""
+    """The matrix at one zoom. edges: place of the first unit of every cell among the existing units, and the end.
+    values [cells, cells]: nats, mean over the pairs in a cell. gaps: cells with an empty line before them. numbers
+    [units]: of the units on the map, which may have places without a unit. starts: places of the first unit of every
+    layer."""
 
     edges: np.ndarray
     values: np.ndarray
@@ -56,7 +57,7 @@ class Level:
     starts: frozenset[int]
 
     def cell_of(self, unit: int) -> int:
-        """The cell that a unit falls into."""
+        """The cell of a unit."""
         return int(np.searchsorted(self.edges, np.searchsorted(self.numbers, unit), "right")) - 1
 
     def first(self, cell: int) -> int:
@@ -85,7 +86,7 @@ class Level:
 
 def levels(matrix: np.ndarray, per_layer: int, finest: int = 1, numbers: np.ndarray | None = None) -> list[Level]:
     """The matrix from layers down to single pairs, each level at most half as coarse as the one before. numbers: of its
-    units on the map, where some places have none. May take a second for thousands of units."""
+    units on the map, if some places have no unit. May take a second for thousands of units."""
     units = len(matrix)
     numbers = np.arange(units) if numbers is None else numbers
     begins = np.flatnonzero(np.diff(numbers // per_layer, prepend=-1))
@@ -99,7 +100,7 @@ def levels(matrix: np.ndarray, per_layer: int, finest: int = 1, numbers: np.ndar
         if size == 1:
             out.append(_level(np.arange(units + 1), matrix, widest, numbers, begins))
             continue
-        # Cells never reach over a layer's edge.
+        # Cells never cross a layer's edge.
         starts = [part for begin, end in zip(begins, ends, strict=True) for part in range(begin, end, size)]
         edges = np.array([*starts, units])
         out.append(_level(edges, pooling.pooled(matrix, edges), widest, numbers, begins))
@@ -137,14 +138,14 @@ class PairMatrix(Widget, can_focus=True):
         self._measure()
 
     def show(self, level: Level | None, cursor: tuple[int, int], per_layer: int, naming: Naming | None = None) -> None:
-        """Draws another level, atom or run. naming: what its units are called, where they have names."""
+        """Draws another level, atom or run. naming: of its units, if they have names."""
         self.level, self.cursor, self.per_layer = level, cursor, per_layer
         self.naming = naming or Naming(1, per_layer)
         self._lay_out(True)
         self.refresh()
 
     def point(self, cursor: tuple[int, int]) -> None:
-        """Moves the cursor; repaints the cells and labels it concerns, or all when the view has to follow."""
+        """Moves the cursor; repaints the affected cells and labels, or everything when the view has to follow."""
         before, self.cursor = self.cursor, cursor
         if self._lay_out(False):
             self.refresh()
@@ -157,7 +158,7 @@ class PairMatrix(Widget, can_focus=True):
         self.refresh(*regions)
 
     def _measure(self) -> None:
-        """Columns of a cell, and its height in eighths of a line."""
+        """Computes columns of a cell, and its height in eighths of a line."""
         self.wide, self.high = 1.0, 4.0 if self.ink.upper_half else 8.0
         self._numbers: tuple[int, int] | None = None
         level, lines = self.level, self.content_size.height - 1
@@ -167,7 +168,7 @@ class PairMatrix(Widget, can_focus=True):
         many = len(level.edges) - 1 + len(level.gaps)
         high = min(8 * lines / many, 8 * HIGHEST)
         wide = min((self.content_size.width - self.margin) / many, WIDEST, high * 6 / 8)
-        self.wide = wide if wide >= 2 else 1.0  # the difference of one column and two would be too much
+        self.wide = wide if wide >= 2 else 1.0  # mixing cells of one and of two columns would look too uneven
         if not self.ink.upper_half:
             self.high = max(high // 8 * 8, 8)
         elif high >= LEAST_SHARED:
@@ -175,11 +176,11 @@ class PairMatrix(Widget, can_focus=True):
         told = high >= 8 and bool(self.ink.colours(level.diverging))
         self._numbers = written(level.values, int(self.wide)) if told else None
         if self._numbers:
-            # Every cell has a line of its own where a half is the smallest part: there its number stands.
+            # If a half line is the smallest part, every cell has a line of its own for its number.
             self.high = high // 4 * 4 if high >= 12 else 8
 
     def _margin(self) -> int:
-        """Columns of the rows' names: as the longest of them needs, up to a part of the width."""
+        """Columns of the rows' names: as many as the longest needs, up to a part of the width."""
         if self.level is None or not (self.naming.groups or self.naming.names):
             return MARGIN
         longest = max(cell_len(self.label(cell)) for cell in range(len(self.level.edges) - 1))
@@ -188,11 +189,11 @@ class PairMatrix(Widget, can_focus=True):
 
     @property
     def _least(self) -> int:
-        """Columns that every cell has."""
+        """Fewest columns of a cell."""
         return int(self.wide)
 
     def _lay_out(self, anew: bool) -> bool:
-        """Which cells are in sight, gaps among them; whether that changed."""
+        """Computes which cells are in sight, with gaps; returns whether that changed."""
         if anew:
             self._measure()
         level = self.level
@@ -226,11 +227,11 @@ class PairMatrix(Widget, can_focus=True):
         return (self._rows, self._columns) != before
 
     def _down(self, place: int) -> int:
-        """Where a row of cells begins, in eighths of a line."""
+        """The start of a row of cells, in eighths of a line."""
         return round(place * self.high)
 
     def _across(self, place: int) -> int:
-        """Where a column of cells begins."""
+        """The start of a column of cells."""
         return round(place * self.wide)
 
     def _region(self, cell: tuple[int, int]) -> Region | None:
@@ -252,7 +253,7 @@ class PairMatrix(Widget, can_focus=True):
             self.post_message(self.Pointed(*found))
 
     def cell_at(self, x: int, y: int) -> tuple[int, int] | None:
-        """The cell at a place of the widget: the one that has most of it."""
+        """The cell at a place of the widget: the one that covers most of it."""
         if self.level is None or y < 1 or x < self.margin:
             return None
         shares = self._shares(y - 1)
@@ -263,7 +264,7 @@ class PairMatrix(Widget, can_focus=True):
         return None if GAP in found else found
 
     def _shares(self, line: int) -> list[tuple[int, int]]:
-        """(place among the rows, eighths) of the rows of cells in a line; of three, the two that have most of it."""
+        """(place among the rows, eighths) of the rows of cells in a line; of three, the two that cover most of it."""
         first = max(int(8 * line / self.high) - 1, 0)
         found = []
         for place in range(first, min(first + int(8 / self.high) + 4, len(self._rows))):
@@ -282,7 +283,7 @@ class PairMatrix(Widget, can_focus=True):
         return Strip(segments).simplify().apply_style(base).adjust_cell_length(width, base)
 
     def label(self, cell: int) -> str:
-        """What a cell stands for: a unit, or several."""
+        """The label of a cell: one unit, or several."""
         level = self.level
         assert level is not None
         first, last = level.first(cell), level.last(cell)
@@ -308,7 +309,7 @@ class PairMatrix(Widget, can_focus=True):
         ]
 
     def _numbered(self, words: list[tuple[int, str, bool]]) -> str:
-        """The heading of layers that have numbers: the cursor's unit, and beside it the layers that have room."""
+        """The heading for layers with numbers: the cursor's unit, and the layers that fit beside it."""
         text = [" "] * (self._across(len(self._columns)) + 12)
         free = 0
         for at, word, here in words:
@@ -318,8 +319,8 @@ class PairMatrix(Widget, can_focus=True):
         return "".join(text)
 
     def _named(self, words: list[tuple[int, str, bool]]) -> str:
-        """The heading of layers that have names, which are long: the cursor's unit whole, other names as far as the
-        next one lets them."""
+        """The heading for layers with names, which are long: the cursor's unit whole, other names up to the next
+        one."""
         width = max(self.content_size.width - self.margin, 1)
         at, word, _ = next((one for one in words if one[2]), (0, "", True))
         word = in_middle(word, width)
@@ -336,7 +337,7 @@ class PairMatrix(Widget, can_focus=True):
         return _written(text, start, word)
 
     def _layer(self, cell: int) -> str:
-        """The layer of a cell by its name or number."""
+        """The name or number of a cell's layer."""
         assert self.level is not None
         return printable(self.naming.layer(self.level.first(cell) // self.per_layer))
 
@@ -361,8 +362,8 @@ class PairMatrix(Widget, can_focus=True):
         return segments
 
     def _main_line(self, place: int) -> int:
-        """The line of a row of cells where its name and its numbers stand: the middle one of those that are its own, or
-        the one that it has most of."""
+        """The line of a row of cells that shows its name and its numbers: the middle one of its own lines, or the one
+        that it covers most of."""
         top, end = self._down(place), self._down(place + 1)
         first, last = (top + 7) // 8, end // 8
         if last > first:
@@ -386,7 +387,7 @@ class PairMatrix(Widget, can_focus=True):
         return Segment(f"{before}{label} ", Style(bold=True) if here else self.ink.dim)
 
     def _whole(self, row: int, column: int, width: int, told: bool) -> list[Segment]:
-        """A line of one cell: its colour, its value where there is room, and the cursor's outline."""
+        """A line of one cell: its colour, its value if there is room, and the cursor's outline."""
         level = self.level
         assert level is not None
         value, here = self._scaled(row, column), (row, column) == self.cursor
@@ -413,7 +414,7 @@ class PairMatrix(Widget, can_focus=True):
         rows = [self._rows[place] for place, _ in shares]
         upper, lower = (self._colour(row, column) for row in rows)
         sign, style = EIGHTHS[shares[1][1]], two_colours(lower, upper)
-        if lower is None:  # a sign without a colour would have that of texts
+        if lower is None:  # a sign without a colour would have the text colour
             sign, style = (self.ink.upper_half, two_colours(upper, None)) if upper is not None else (" ", Style())
         here = [(row, column) == self.cursor for row in rows]
         if any(here) and width >= 3 and upper is not None and lower is not None:
@@ -436,10 +437,10 @@ class PairMatrix(Widget, can_focus=True):
         assert self.level is not None
         colours = self.ink.colours(self.level.diverging)
         colour = Color.parse(colours[scale.step(value, len(colours))])
-        return None if colour.is_default else colour  # as a sign's colour it would be that of texts
+        return None if colour.is_default else colour  # as a sign's colour it would be the text colour
 
     def _scaled(self, row: int, column: int) -> float:
-        """A cell's place on the colour scale: around zero where both signs occur."""
+        """A cell's place on the colour scale: around zero if both signs occur."""
         level = self.level
         assert level is not None
         value = float(level.values[row, column])
@@ -449,5 +450,5 @@ class PairMatrix(Widget, can_focus=True):
 
 
 def _written(text: str, at: int, word: str) -> str:
-    """A line with a word in it from a column on."""
+    """A line with a word written into it at a column."""
     return set_cell_size(text, at) + word + text[at + cell_len(word) :]

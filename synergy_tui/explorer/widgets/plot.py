@@ -1,4 +1,4 @@
-"""All plots behind one widget: drawn in a thread, after the keys have come to rest, shown where it differs."""
+"""One widget for all plots: drawn in a thread once the keys rest, repainted only where it differs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REST = 0.12
 
 
 class Plot(Lines):
-    """`draw` asks for lines in the size the widget has by then."""
+    """`draw` asks for lines in the size that the widget has by then."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -35,8 +35,8 @@ class Plot(Lines):
         names: Mapping[float, str] | Callable[[int], Mapping[float, str]] | None = None,
         cursor: float | None = None,
     ) -> None:
-        """Lines over an axis, and the cursor at a place on it; nothing where there are none. names: of places on the
-        axis, or what they are in so many columns."""
+        """Draws lines over an axis, and the cursor at a place on it; empty without lines. names: of places on the axis,
+        or a function of the columns that gives them."""
         shown, look = list(lines), look_of(ink)
         if not shown:
             self.clear()
@@ -49,7 +49,7 @@ class Plot(Lines):
         self._ask(drawn, ink)
 
     def clear(self) -> None:
-        """Nothing to draw."""
+        """Clears the plot."""
         self._draw = None
         self.show([])
 
@@ -78,12 +78,12 @@ class Plot(Lines):
 
 
 def look_of(ink: Ink) -> Look:
-    """What a plot may use."""
+    """The look that a plot may use."""
     return Look(ink.system, ink.ascii, ink.dark)
 
 
 def line_sign(letter: str, ink: Ink, thin: bool = False) -> str:
-    """What stands for a line in a legend: a piece of it, or the letter on it where colours do not tell lines apart."""
+    """The sign of a line in a legend: a piece of it, or its letter if colours do not distinguish the lines."""
     return look_of(ink).sign(letter, thin)
 
 

@@ -1,4 +1,4 @@
-"""A table of any length that can be sorted: it measures a few rows, draws those in sight, and never more."""
+"""A sortable table of any length: it measures a few rows and draws only those in sight."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ MEASURED, WIDEST, MOST_CHARACTERS = 200, 60, 400
 
 
 class ResultTable(ScrollView, can_focus=True):
-    """Rows of values under a heading; arrows move a cursor, the row under it is told by Moved. Sorting changes where
-    rows stand and nothing else: `cursor_row`, and the row that is told, count in the rows that were given."""
+    """Rows of values under a heading; arrows move a cursor, and Moved reports its row. Sorting only changes the places
+    of rows: `cursor_row` and the reported row count in the original order."""
 
     BINDINGS = keys.bindings(keys.TABLE)
 
     SORTS: ClassVar[bool] = True
-    """Whether columns sort; a table whose rows belong together has its own order."""
+    """Whether columns sort; a table with grouped rows has its own order."""
 
     class Moved(Message):
         """The cursor is on another row."""
@@ -70,8 +70,8 @@ class ResultTable(ScrollView, can_focus=True):
         styles: Sequence[Style] = (),
         decimals: int | None = None,
     ) -> None:
-        """Other rows; `keep` leaves the cursor where it is and the rows sorted. styles: of the rows. decimals: of every
-        number with any."""
+        """Shows other rows; `keep` leaves the cursor where it is and the rows sorted. styles: of the rows. decimals: of
+        every number with decimals."""
         self.names, self.rows, self._styles = [printable(name) for name in names], rows, styles
         self._decimals = decimals
         sample = rows[:MEASURED]
@@ -93,7 +93,7 @@ class ResultTable(ScrollView, can_focus=True):
 
     @property
     def ordered(self) -> list[Sequence[Any]]:
-        """The rows as they stand on the screen."""
+        """The rows in their order on the screen."""
         return [self.rows[one] for one in self._order]
 
     def action_sort(self) -> None:
@@ -110,7 +110,7 @@ class ResultTable(ScrollView, can_focus=True):
         self.refresh()
 
     def _arrange(self) -> None:
-        """Which row stands where. A table that is shown anew without the column is as it was given."""
+        """Computes the order of rows. A table shown again without the sort column keeps the given order."""
         if self._sorted is not None and self._sorted[0] in self.names:
             column = self.names.index(self._sorted[0])
             self._order = in_order([row[column] for row in self.rows], self._sorted[1])
@@ -121,7 +121,7 @@ class ResultTable(ScrollView, can_focus=True):
             self._place[row] = place
 
     def action_column(self, columns: int) -> None:
-        """Another column, and so much of the table that it is in sight."""
+        """Moves to another column and scrolls it into sight."""
         if not self.SORTS:
             self.action_scroll(8 * columns)
             return
@@ -135,7 +135,7 @@ class ResultTable(ScrollView, can_focus=True):
         self.refresh(Region(0, 0, width, 1))
 
     def action_scroll(self, columns: int) -> None:
-        """Moves the view sideways."""
+        """Scrolls sideways."""
         self.scroll_to(x=self.scroll_offset.x + columns, animate=False)
 
     def _starts(self) -> list[int]:
@@ -153,11 +153,11 @@ class ResultTable(ScrollView, can_focus=True):
             self.go(self._order[place])
 
     def _at(self, row: int) -> int:
-        """Where a row stands."""
+        """The place of a row on the screen."""
         return self._place[row] if row < len(self._place) else row
 
     def go(self, row: int) -> None:
-        """Puts the cursor on a row; repaints the two it concerns."""
+        """Puts the cursor on a row; repaints the two affected rows."""
         before = self.cursor_row
         self.cursor_row = min(max(row, 0), max(len(self.rows) - 1, 0))
         if not self._follow():
@@ -168,7 +168,7 @@ class ResultTable(ScrollView, can_focus=True):
             self.post_message(self.Moved(self, self.cursor_row))
 
     def _follow(self) -> bool:
-        """Scrolls to the cursor where it is out of sight."""
+        """Scrolls to the cursor if it is out of sight."""
         height = max(self.scrollable_content_region.height - 1, 1)
         top, place = self.scroll_offset.y, self._at(self.cursor_row)
         if top <= place < top + height:
@@ -203,8 +203,8 @@ class ResultTable(ScrollView, can_focus=True):
         return self._in_sight(strip, left, width).adjust_cell_length(width).apply_style(base)
 
     def _in_sight(self, strip: Strip, left: int, width: int) -> Strip:
-        """The columns in sight. Of one that is there in part, a number is left out and a text ends in `…`: nobody shall
-        take a part for the whole."""
+        """The columns in sight. In a partly visible column, a number is left out and a text ends in `…`: a part must
+        not look like the whole."""
         shown, starts, dots = strip.crop(left, left + width), self._starts(), Strip([Segment(self.ink.plain("…"))])
         for column, size in enumerate(self._widths):
             start, end = starts[column] - left, starts[column] + size - left
@@ -217,7 +217,7 @@ class ResultTable(ScrollView, can_focus=True):
         return shown
 
     def _heading(self) -> Strip:
-        """Names; the sign of the order stands in the gap behind its column, the column under the cursor is reversed."""
+        """Names; the sort sign stands in the gap after its column, the column under the cursor is reversed."""
         segments = []
         for place, part in enumerate(self._parts(self.names)):
             sign = ""
@@ -248,8 +248,8 @@ _HERE = Style(bold=True, reverse=True)
 
 
 def in_order(values: Sequence[Any], down: bool) -> list[int]:
-    """Places of values in their order: numbers before words, words with numbers in them by these, what has no value
-    always last. Equal ones stay as they were."""
+    """Places of values in their order: numbers before words, words with numbers in them by these numbers, missing
+    values always last. The sort is stable."""
     known = [place for place, value in enumerate(values) if not _missing(value)]
     missing = [place for place, value in enumerate(values) if _missing(value)]
     return sorted(known, key=lambda place: _key(values[place]), reverse=down) + missing
@@ -267,7 +267,7 @@ def _key(value: Any) -> tuple[int, Any]:
 
 
 def cell(value: Any, decimals: int | None = None) -> str:
-    """A value as a cell: no control character, nothing endless. decimals: of a number with any."""
+    """A value as a cell: without control characters, limited in length. decimals: of a number with decimals."""
     if value is None:
         return ""
     if isinstance(value, float):

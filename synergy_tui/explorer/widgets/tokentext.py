@@ -1,4 +1,4 @@
-"""Tokens as running text, each on a colour; a cursor walks along them: an outline that leaves colours as they are."""
+"""Tokens as running text, each on a colour; a cursor moves along them: an outline that leaves colours unchanged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Placed(NamedTuple):
 
 
 class TokenText(Widget, can_focus=True):
-    """`show` takes pieces and a colour in [0, 1] for each, NaN for none."""
+    """`show` takes pieces and a colour in [0, 1] for each, NaN for no colour."""
 
     DEFAULT_CSS = "TokenText { height: 1fr; }"
 
@@ -50,7 +50,7 @@ class TokenText(Widget, can_focus=True):
         self._top = 0
 
     def show(self, pieces: list[str], colour: np.ndarray, step: int) -> None:
-        """Other tokens, or other colours on them."""
+        """Shows other tokens, or other colours on them."""
         self._pieces, self._colour, self._step = pieces, colour, step
         self._wrap()
         self._follow()
@@ -76,7 +76,7 @@ class TokenText(Widget, can_focus=True):
             self.refresh()
         else:
             places = [one for one in self._placed if one.step in (before, self._step)]
-            # The outline takes a cell of the token behind it.
+            # The outline takes a cell of the next token.
             self.refresh(*(Region(one.column, one.row - self._top, one.width + 1, 1) for one in places))
 
     def _at(self, step: int) -> _Placed:
@@ -94,7 +94,7 @@ class TokenText(Widget, can_focus=True):
         return self._top != before
 
     def _wrap(self) -> None:
-        """Breaks at the edge and at new lines. A piece that is longer than a row goes on in the next."""
+        """Breaks at the edge and at new lines. A piece longer than a row continues in the next."""
         width = max(self.content_size.width, 10)
         self._placed, row, column = [], 0, 0
         for step, piece in enumerate(self._pieces):
@@ -135,8 +135,8 @@ class TokenText(Widget, can_focus=True):
         return Strip(self._segments(self._rows[row])).apply_style(base).adjust_cell_length(width, base)
 
     def _segments(self, row: list[_Placed]) -> list[Segment]:
-        """The tokens of a row. The one under the cursor has its own colour, bold and underlined, between edges that
-        stand where there is a blank: before its word and before the next one; without any it is reversed."""
+        """The tokens of a row. The token under the cursor keeps its colour, bold and underlined, between edges at the
+        blanks before its word and before the next one; without blanks it is reversed."""
         left, right = self.ink.edges
         segments = []
         for place, one in enumerate(row):
@@ -153,7 +153,7 @@ class TokenText(Widget, can_focus=True):
         return segments
 
     def _reversed(self, row: list[_Placed], place: int) -> bool:
-        """Whether the cursor needs more than weight and edges: without colour these are values too."""
+        """Whether the cursor needs more than weight and edges; without colour, weight shows values too."""
         blank = lambda at: at < len(row) and row[at].text[:1] == " " and len(row[at].text) > 1  # noqa: E731
         return self.ink.system is None or not (blank(place) or blank(place + 1))
 
@@ -161,7 +161,7 @@ class TokenText(Widget, can_focus=True):
         return self.style_of(float(self._colour[step]) if step < len(self._colour) else float("nan"))
 
     def style_of(self, value: float) -> Style:
-        """What a token of a value in [0, 1] looks like; of NaN, one that has none."""
+        """The style of a token with a value in [0, 1]; NaN is a token without a value."""
         if np.isnan(value):
             return self.ink.dim
         colours = self.ink.colours(True)
@@ -171,7 +171,7 @@ class TokenText(Widget, can_focus=True):
 
 
 WEIGHTS = (Style(), Style(underline=True), Style(bold=True, underline=True))
-"""Ink alone, from little to much."""
+"""Styles without colour, from little ink to much."""
 
 
 def _parts(text: str, width: int) -> list[str]:

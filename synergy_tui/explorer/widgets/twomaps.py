@@ -1,4 +1,4 @@
-"""Two scores of the same units as maps side by side, to be compared place by place."""
+"""Two scores of the same units as maps side by side, for comparison place by place."""
 
 from __future__ import annotations
 

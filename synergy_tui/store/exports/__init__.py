@@ -1,11 +1,11 @@
-"""A run → files that other programs read. FORMS names the forms, ENDINGS what a target's ending says.
+"""A run → files that other programs read. FORMS names the forms, ENDINGS the form for a target's ending.
 
 arrays.py   NPZ and safetensors: maps, profiles, matrices of pairs, series
 tables.py   CSV, Arrow and Parquet: one table, or a folder of all of them
 heads.py    JSON of one score of every head
 graph.py    GraphML of the network of synergy or of redundancy
-dataset.py  a folder that Hugging Face's datasets load, with its card
-packed.py   one file that another cache takes in (store.arriving)
+dataset.py  a folder for Hugging Face's datasets, with its card
+packed.py   one file that another cache imports (store.arriving)
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ ENDINGS = {
 }
 
 SHAPES = ("flat", "nested")
-"""Of head scores: {"layer-head": value}, or {"layer": {"head": value}}."""
+"""Shapes of head scores: {"layer-head": value}, or {"layer": {"head": value}}."""
 
 NETWORKS = ("sts", "rtr")
-"""Atoms whose networks there are: synergy and redundancy."""
+"""Atoms that have networks: synergy and redundancy."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be in an export. series: also the activity itself. table: one table alone; None for all of a folder
-    and for `heads` of a file. score, shape: of head scores. atom, density: of a network, the latter as a share of all
-    pairs."""
+    """What an export should hold. series: also the activity itself. table: only this table; None for all tables in a
+    folder and for `heads` in a file. score, shape: of head scores. atom, density: of a network; density is a share of
+    all pairs."""
 
     series: bool = False
     table: str | None = None
@@ -58,7 +58,7 @@ class Wanted:
 
 
 def form_of(target: Path, asked: str | None) -> str:
-    """The form of an export: what was asked for, or what the target's ending says; a folder is Parquet. Raises
+    """The form of an export: the requested one, or the one of the target's ending; a folder is Parquet. Raises
     UsageError for an unknown one."""
     if asked is not None and asked not in FORMS:
         raise UsageError(f"no form {asked!r}", f"known: {', '.join(FORMS)}")
@@ -66,8 +66,8 @@ def form_of(target: Path, asked: str | None) -> str:
 
 
 def write(cache: Cache, decomposition: str, target: Path, form: str, wanted: Wanted | None = None) -> None:
-    """Writes a run. The target appears whole, and nothing that is there is replaced. Raises UsageError for what the
-    form does not have and for a target that is there, CacheError when it cannot be written."""
+    """Writes a run. The target appears whole, and nothing existing is replaced. Raises UsageError for options that the
+    form does not have and for an existing target, CacheError when the target cannot be written."""
     wanted = wanted or Wanted()
     _refuse_misfits(form, wanted)
     is_file = form in ("npz", "safetensors", "json", "graphml", "archive") or _one_table(target, form, wanted)
@@ -85,7 +85,7 @@ def write(cache: Cache, decomposition: str, target: Path, form: str, wanted: Wan
 
 
 def _one_table(target: Path, form: str, wanted: Wanted) -> bool:
-    """Whether a form of tables is written as a file: where one table is asked for, or the target ends like one."""
+    """Whether a form of tables is written as a file: if one table is requested, or the target has a file's ending."""
     tables = form in ("csv", "arrow", "parquet")
     return tables and (wanted.table is not None or ENDINGS.get(target.suffix.lower()) == form)
 
@@ -126,7 +126,7 @@ Writer = Callable[[Cache, str, Path, Wanted], None]
 
 
 def _writer(form: str) -> Writer:
-    """What writes a file of this form."""
+    """The function that writes a file of this form."""
     from synergy_tui.store.exports import arrays, graph, heads, packed, tables
 
     found: dict[str, Writer] = {

@@ -18,7 +18,7 @@ from synergy_tui.store.run import Run, read
 from synergy_tui.terms import ATOMS, METHOD_FIELDS
 
 MATRICES = (*ATOMS, "tdmi", "excess")
-"""What there is of every pair, nats."""
+"""Matrices over all pairs, in nats."""
 
 AXES = {
     "a score, .scaled, .low, .high": "layers, units per layer; NaN where there is no unit or no value",
@@ -26,11 +26,11 @@ AXES = {
     "pairs.ATOM": "unit_index of x, unit_index of y; NaN on the diagonal and for pairs without a value",
     "series": "prompts, unit_index, steps; NaN past a response's end",
 }
-"""What the axes of the arrays are, for who opens the file."""
+"""The axes of the arrays, for whoever opens the file."""
 
 
 def arrays(cache: Cache, decomposition: str, series: bool) -> Iterator[tuple[str, np.ndarray]]:
-    """Names and arrays, one after the other: each is made when it is asked for. Atoms are in nats."""
+    """Names and arrays, one after the other: each is made when it is requested. Atoms are in nats."""
     run = read(cache, decomposition)
     layers, per_layer = run.shape
     query = "SELECT unit_index, layer, unit FROM units WHERE capture = $1 ORDER BY unit_index"
@@ -55,7 +55,7 @@ def arrays(cache: Cache, decomposition: str, series: bool) -> Iterator[tuple[str
 
 
 def profile(rows: list[dict[str, Any]], layers: int) -> np.ndarray:
-    """[layers, 3] value, low and high of rows of layer_profiles; NaN where there is none."""
+    """[layers, 3] value, low and high of rows of layer_profiles; NaN where missing."""
     out = np.full((layers, 3), np.nan)
     for one in rows:
         out[one["layer"]] = [np.nan if one[name] is None else one[name] for name in ("value", "low", "high")]
@@ -63,7 +63,7 @@ def profile(rows: list[dict[str, Any]], layers: int) -> np.ndarray:
 
 
 def about(run: Run) -> dict[str, str]:
-    """What the arrays are of, as texts by name."""
+    """What the arrays describe, as texts by name."""
     row = run.row
     method = {name: str(row[name]) for name in METHOD_FIELDS if row[name] is not None}
     told = {name: str(row[name]) for name in ("decomposition", "capture", "tasks", "kind")}
@@ -87,7 +87,7 @@ def write_npz(cache: Cache, decomposition: str, path: Path, series: bool) -> Non
 
 
 def write_safetensors(cache: Cache, decomposition: str, path: Path, series: bool) -> None:
-    """The same arrays; what they are of is in the file's metadata."""
+    """The same arrays; what they describe is in the file's metadata."""
     from safetensors.numpy import save_file
 
     found = {name: np.ascontiguousarray(array) for name, array in arrays(cache, decomposition, series)}

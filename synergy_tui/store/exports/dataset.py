@@ -1,4 +1,5 @@
-"""A run as a dataset in Hugging Face's layout: a Parquet file for each table, which is a configuration, and a card."""
+"""A run as a dataset in Hugging Face's layout: a Parquet file for each table, each table a configuration, and a
+card."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from synergy_tui.store.tables import TABLES
 from synergy_tui.terms import RANKINGS
 
 FIRST = "heads"
-"""The configuration that is loaded where none is named."""
+"""The configuration that is loaded by default."""
 
 
 def write(cache: Cache, decomposition: str, folder: Path, series: bool) -> None:
@@ -36,7 +37,7 @@ def write(cache: Cache, decomposition: str, folder: Path, series: bool) -> None:
 
 
 def card(run: Run, tables: list[str], recipes: list[str]) -> str:
-    """The dataset's card. Texts of the run are quoted: a name may hold anything."""
+    """The dataset's card. Texts from the run are escaped: a name may hold anything."""
     row = run.row
     configs = "\n".join(
         f"- config_name: {name}\n{'  default: true' + chr(10) if name == FIRST else ''}"
@@ -103,5 +104,5 @@ def _one_line(text: object) -> str:
 
 
 def _plain(text: object) -> str:
-    """A text that Markdown and HTML show as it is."""
+    """A text escaped so that Markdown and HTML show it as it is."""
     return re.sub(r"([\\`*_{}\[\]<>()#!|&~$])", r"\\\1", _one_line(text)).replace("\\<", "&lt;").replace("\\&", "&amp;")

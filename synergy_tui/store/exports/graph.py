@@ -1,5 +1,5 @@
-"""The network of synergy or of redundancy as GraphML: the strongest positive pairs, so many that they are a share of
-all pairs, as the measures of `networks` take them (docs/method.md, section 7)."""
+"""The network of synergy or of redundancy as GraphML: the strongest positive pairs up to a share of all pairs, as the
+measures of `networks` take them (docs/method.md, section 7)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def edges(cache: Cache, decomposition: str, atom: str, density: float) -> list[tuple[int, int, float]]:
-    """x, y and value (nats) of the edges, the strongest first. Raises UsageError where there are too few positive
+    """x, y and value (nats) of the edges, the strongest first. Raises UsageError if there are too few positive
     pairs."""
     capture = load.one(cache, "decomposition", decomposition)["capture"]
     units = len(load.layers_of_units(cache, capture))

@@ -1,7 +1,7 @@
-"""One score of every head as JSON, as tools for retrieval heads and circuits read it.
+"""One score of every head as JSON, in the form that tools for retrieval heads and circuits read.
 
-flat: {"layer-head": value}, the keys that lists of retrieval heads have. nested: {"layer": {"head": value}}. Heads
-without a value are left out, for JSON has no NaN. It is one line, because there are readers that read the first alone.
+flat: {"layer-head": value}, with the keys of lists of retrieval heads. nested: {"layer": {"head": value}}. Heads
+without a value are left out, because JSON has no NaN. It is one line, because some readers read only the first line.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from synergy_tui.store.run import read
 
 
 def scores(cache: Cache, decomposition: str, score: str, shape: str) -> dict[str, float] | dict[str, dict[str, float]]:
-    """The values that the map shows: of a ranking scaled to [0, 1], of an atom in nats. Raises UsageError for a score
-    that the run does not have."""
+    """The values that the map shows: rankings scaled to [0, 1], atoms in nats. Raises UsageError for a score that the
+    run does not have."""
     run = read(cache, decomposition)
     if score not in run.scores:
         raise UsageError(f"{decomposition} has no score {score!r}", f"it has {', '.join(run.scores)}")
@@ -35,5 +35,5 @@ def scores(cache: Cache, decomposition: str, score: str, shape: str) -> dict[str
 
 
 def write(cache: Cache, decomposition: str, path: Path, score: str, shape: str) -> None:
-    """Writes them."""
+    """Writes the scores."""
     path.write_text(json.dumps(scores(cache, decomposition, score, shape)) + "\n", "utf-8")

@@ -1,5 +1,5 @@
-"""A run as one file that another machine takes in (store.arriving): a zip of the Parquet folder, stored as it is, with
-a manifest of what is in it."""
+"""A run as one file that another machine can import (store.arriving): a zip of the Parquet folder, uncompressed, with a
+manifest of its content."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def write(cache: Cache, decomposition: str, path: Path) -> None:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
             file.writestr(zipfile.ZipInfo(MANIFEST), json.dumps(manifest, indent=1))
             for name, one in members.items():
-                # Times and rights of this machine are left out: what is equal has equal bytes.
+                # This machine's times and permissions are left out, so that equal runs have equal bytes.
                 entry = zipfile.ZipInfo(name)
                 entry.external_attr = 0o644 << 16
                 with one.open("rb") as source, file.open(entry, "w", force_zip64=True) as sink:

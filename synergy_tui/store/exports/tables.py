@@ -1,4 +1,4 @@
-"""Tables of a run as CSV, Arrow or Parquet: one of them as a file, or all that have a row as a folder."""
+"""Tables of a run as CSV, Arrow or Parquet: one as a file, or all non-empty ones as a folder."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from synergy_tui.store.bulk import COMPRESSION
 from synergy_tui.store.cache import Cache
 
 VIEWS = ("heads", "pairs", "series")
-"""What can be had beside the tables of the catalogue."""
+"""Views that can be exported besides the tables of the catalogue."""
 
 FORMULA = "^[=+\\-@\\t\\r\\n＝＋－＠]"
-"""How a text begins that a spreadsheet would take for a formula."""
+"""The beginning of a text that a spreadsheet would take for a formula."""
 
 _AT_ONCE = 100_000
 
 
 def names(con: duckdb.DuckDBPyConnection, found: Extent, series: bool) -> list[str]:
-    """The tables and views in which a run has a row; meta, which is about the cache, is left out."""
+    """The tables and views in which a run has a row; meta describes the cache and is left out."""
     some = [*(name for name in found.where if name != "meta"), "heads", "pairs", *(["series"] if series else [])]
     return [name for name in some if con.execute(f"SELECT 1 FROM ({select(name, found)}) LIMIT 1").fetchone()]
 
@@ -46,7 +46,7 @@ def write_one(cache: Cache, decomposition: str, path: Path, form: str, table: st
 
 
 def write_all(cache: Cache, decomposition: str, folder: Path, form: str, series: bool) -> None:
-    """All tables with a row, a file each."""
+    """All tables with a row, one file each."""
     folder.mkdir(parents=True)
     with cache.read() as con:
         found = extent(con, decomposition)
@@ -55,7 +55,7 @@ def write_all(cache: Cache, decomposition: str, folder: Path, form: str, series:
 
 
 def copy(con: duckdb.DuckDBPyConnection, query: str, path: Path, form: str) -> None:
-    """The answer to a query of ours as a file."""
+    """The answer to one of our queries as a file."""
     if form == "arrow":
         reader = con.sql(query).to_arrow_reader(_AT_ONCE)
         with pa.ipc.new_file(str(path), reader.schema) as file:
@@ -72,8 +72,8 @@ def copy(con: duckdb.DuckDBPyConnection, query: str, path: Path, form: str) -> N
 
 
 def _guarded(con: duckdb.DuckDBPyConnection, query: str) -> list[str]:
-    """The columns of a query as CSV has them: numbers as they are, lists as JSON, and texts that a spreadsheet would
-    compute behind an apostrophe."""
+    """The columns of a query as CSV needs them: numbers as they are, lists as JSON, and an apostrophe before texts that
+    a spreadsheet would compute."""
     out = []
     for name, kind, *_ in con.execute(f"DESCRIBE {query}").fetchall():
         column = '"' + name.replace('"', '""') + '"'
