@@ -198,7 +198,8 @@ def within_memory(file: Path, wanted: int, packed: int) -> None:
     have made it so."""
     if wanted > SMALL and wanted > PACKED * max(packed, 1):
         raise UsageError(
-            f"{file} unpacks {packed / 1e6:,.1f} MB to {wanted / 1e9:,.1f} GB: that is not a series", "check where it comes from"
+            f"{file} unpacks {packed / 1e6:,.1f} MB to {wanted / 1e9:,.1f} GB: that is not a series",
+            "check where it comes from",
         )
     free = psutil.virtual_memory().available
     if wanted > free:

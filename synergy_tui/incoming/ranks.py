@@ -68,7 +68,9 @@ def compare_ranks(cache: Cache, file: Path, decomposition: str, ranking: str) ->
     columns = named(columns_of(file), WORDS)
     if not recognised(list(columns.values())):
         needed = "layer and syn_red_rank, or layer, syn and red"
-        raise UsageError(f"{file} is not a table of ranks: it has {', '.join(columns) or 'none of the columns'}", needed)
+        raise UsageError(
+            f"{file} is not a table of ranks: it has {', '.join(columns) or 'none of the columns'}", needed
+        )
     run = stored.read(cache, decomposition)
     run.check_ranking(ranking)
     table, places, told = _placed(read(file, columns), run.shape, file)
@@ -111,9 +113,7 @@ def _placed(flat: Flat, shape: tuple[int, int], file: Path) -> tuple[Flat, np.nd
     found = tuple((places.max(axis=1) + 1).tolist())
     if places.min() < 0 or found != tuple(size.tolist()):
         its = " × ".join(map(str, found)) + (" (layers × heads)" if len(names) > 1 else " layers")
-        raise UsageError(
-            f"{file} has {its}, the run {shape[0]} × {shape[1]}", "compare it with a run of its shape"
-        )
+        raise UsageError(f"{file} has {its}, the run {shape[0]} × {shape[1]}", "compare it with a run of its shape")
     at = places[0] * shape[1] + places[1] if len(names) > 1 else places[0]
     order = np.argsort(at, kind="stable")
     if (again := at[order][1:] == at[order][:-1]).any():

@@ -144,7 +144,7 @@ class _Taking:
     def _judge(self) -> None:
         watch, ids = self.watch, [one.id for one, _ in self.kept]
         if not watch.any_value:
-            raise UsageError("the series has not a single value", "look at what it was saved from")
+            raise UsageError("a series without a single value cannot be imported", "look at what it was saved from")
         if self.same and self.called.repeats == "refuse":
             raise told_of_repeats([f"{second} repeats {first}" for second, first in self.same])
         self.nearly = watch.nearly()

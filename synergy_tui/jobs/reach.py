@@ -29,9 +29,7 @@ def check(executor: Executor, specs: Sequence[Spec], cache: Path) -> None:
     one of the specs."""
     if executor.executor == "ray":
         if any(one.processes > 1 for one in specs):
-            raise JobError(
-                "tasks of Ray cannot hold a model over several processes", "use --executor slurm or local"
-            )
+            raise JobError("tasks of Ray cannot hold a model over several processes", "use --executor slurm or local")
         if any(getattr(one, "save", None) for one in specs):
             raise JobError("weights are saved where a task runs, which in Ray is any host", "leave out --save")
         _ray(executor, specs[0].device if specs else None, cache)

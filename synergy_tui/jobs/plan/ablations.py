@@ -147,7 +147,7 @@ def _pairs(cache: Cache, request: AblateRequest) -> tuple[tuple[str, ...], list[
         if request.pairs > there // _OF_PAIRS:
             most = there // _OF_PAIRS
             raise UsageError(
-                f"{request.pairs} of the {there} pairs with a value for {name} are too many to be the strongest",
+                f"{request.pairs} of the {there} pairs with a value for {name} are not the strongest of them",
                 f"ask for at most {most} (--pairs {most})" if most else "choose a run with more units",
             )
         made += [Condition(terms.PAIRS, name, None, None, one) for one in chosen]

@@ -19,7 +19,9 @@ M = TypeVar("M", bound="Method")
 class Method(Checked, frozen=True, kw_only=True):
     """How pairs are decomposed, and what the contrast compares. Only results of equal methods can be compared."""
 
-    estimator: Annotated[str, Option("Estimator of the informations.", choices=terms.ESTIMATORS, what="estimator")] = "gaussian"
+    estimator: Annotated[str, Option("Estimator of the informations.", choices=terms.ESTIMATORS, what="estimator")] = (
+        "gaussian"
+    )
     redundancy: Annotated[str, Option("Redundancy function.", choices=terms.REDUNDANCIES, what="redundancy")] = "mmi"
     lag: Annotated[Count, Option("Lag τ in steps; 1,2,5 makes a decomposition of each.", several=True)] = 1
     pool: Annotated[str, Option("Mean over prompts, or all prompts as one.", choices=terms.POOLS, what="pool")] = "mean"
