@@ -222,8 +222,8 @@ class AblateSpec(AblateRequest, Spec, frozen=True, kw_only=True):
         }
 
     def identity(self) -> dict[str, Any]:
-        """As of others; but alpha counts only with noise, the length of an answer only with answers, and the options of
-        pairs only with pairs."""
+        """As for other specs, but alpha counts only with noise, the length of an answer only with answers, and the
+        options of pairs only with pairs."""
         found = super().identity()
         if terms.PAIRS not in self.orders:
             found = {name: value for name, value in found.items() if name not in ("pairs", "pairs_by")}

@@ -189,8 +189,8 @@ class CaptureSpec(CaptureRequest, Spec, frozen=True, kw_only=True):
         return self.replayed is not None and all(one.response is None for one in self.items)
 
     def identity(self) -> dict[str, Any]:
-        """As of others; but a subject counts neither by its name nor by its shape, and prompts that are texts keep the
-        form that they had before there were conversations."""
+        """As for other specs, but a subject counts neither by its name nor by its shape, and prompts that are texts
+        keep the form that they had before there were conversations."""
         one = self.source
         found = super().identity() | {"source": [one.kind, one.place, one.revision, one.weights_seed]}
         for item in found["items"]:

@@ -26,7 +26,8 @@ class Method(Checked, frozen=True, kw_only=True):
     lag: Annotated[Count, Option("Lag τ in steps; 1,2,5 makes a decomposition of each.", several=True)] = 1
     pool: Annotated[str, Option("Mean over prompts, or all prompts as one.", choices=terms.POOLS, what="pool")] = "mean"
     preprocess: Annotated[
-        str, Option("Steps before it, in order: log, rank-normal, difference, detrend, drop=K, cut=K.", metavar="STEPS")
+        str,
+        Option("Steps done first, in order: log, rank-normal, difference, detrend, drop=K, cut=K.", metavar="STEPS"),
     ] = "raw"
     precision: Annotated[str, Option("Number type of the arithmetic.", choices=terms.PRECISIONS, what="precision")] = (
         "float64"
