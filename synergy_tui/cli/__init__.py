@@ -1,15 +1,15 @@
-"""The commands: parse, call one function, print. COMMANDS names them; what costs more than a few milliseconds is
-imported in them.
+"""The commands: parse, call one function, print. COMMANDS names them; imports that cost more than a few milliseconds
+are inside them.
 
 measure.py  run, capture, decompose, ablate: start jobs and show what they made
-incoming.py  import: what was measured elsewhere
+incoming.py  import: series measured elsewhere
 difficulty.py  difficulty: the chain over a ladder
 claims.py   claims, networks: verdicts on a run
 geometry.py geometry: dimension and alignment of the residual stream
 oinfo.py    oinfo: sets of heads against random ones
 compare.py  runs side by side
 atlas.py    cards of many models
-scores.py   scores: what else heads are judged by
+scores.py   scores: other scores of heads
 sweep.py    sweep: subjects x tasks x methods x seeds as one job
 controls.py run --control: the same architecture with random weights
 figure.py   figure: a run as a figure for a paper
@@ -18,7 +18,7 @@ report.py   report: a run as one page
 serve.py    serve: the explorer in a browser
 completion.py  completion
 docs.py     docs: the documentation that ships with an installation
-man.py      man: the manual page, made of what --help says
+man.py      man: the manual page, made from --help
 subjects.py subjects list, show, check, pull
 jobs.py     jobs list, show, watch, logs, cancel, pause, resume, clean
 cache.py    cache info, check, compact, gc, delete
@@ -26,9 +26,9 @@ common.py   the options and the printing they share
 fields.py   options made from the fields of requests
 starting.py chains of jobs, announced, started and followed
 looks.py    how the explorer looks
-manner.py   how much is said and in which colours
+manner.py   how much is printed, and in which colours
 told.py     what --help says, at every width
-signs.py    signs of ASCII for those that a terminal cannot show
+signs.py    ASCII signs for those that a terminal cannot show
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "man": ("man", "Print the manual page."),
     },
 }
-"""Commands by what they are for: name → the module that has it, and what the list of commands says of it. A module is
-imported when its command is used, so that nobody waits for the others."""
+"""Commands by purpose: name → its module, and its line in the list of commands. A module is imported when its command
+is used, so that no command waits for the others."""
 
 COMMANDS = {name: one for section in SECTIONS.values() for name, one in section.items()}
 
@@ -111,7 +111,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"synergy_tui.cli.{COMMANDS[cmd_name][0]}")
-        # A module's function may not be called as a command whose name is a word of Python.
+        # A function cannot have the name of a command that is a word of Python, such as import.
         found: click.Command = getattr(module, cmd_name, None) or getattr(module, f"{cmd_name}_")
         return told.whole(found)
 
@@ -148,7 +148,7 @@ def commands(context: click.Context, cache: Path | None, **looks: Any) -> None:
 
 
 def _prepare() -> None:
-    """Streams that may be closed or know no UTF-8, and sizes of the terminal that are none."""
+    """Prepares for streams that are closed or lack UTF-8, and for terminal sizes that make no sense."""
     settings.mend_sizes()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -157,7 +157,7 @@ def _prepare() -> None:
 
 
 def _unread() -> int:
-    """Exit code where what reads standard output has ended: what is still buffered must not complain at shut-down."""
+    """The exit code when the reader of standard output has ended: buffered output must not fail at shut-down."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
     return 0
 
@@ -177,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warn(f"synergy-tui: {error}")
         return error.exit_code
     except SystemExit as error:
-        if "PacifyFlush" in type(sys.stdout).__name__:  # click's way of saying that nobody reads on
+        if "PacifyFlush" in type(sys.stdout).__name__:  # how click says that the reader has gone
             return _unread()
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -197,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warn(f"synergy-tui: {error.strerror or error} · free space, or check where the output goes")
         _unread()
         return 0 if error.errno == errno.EPIPE else 1
-    except Exception as error:  # the last resort: a user never sees a traceback unasked
+    except Exception as error:  # the last resort: users see a traceback only if they ask for it
         if debug:
             raise
         warn(f"synergy-tui: unexpected {type(error).__name__}: {error} · run it again with --debug and report it")

@@ -57,9 +57,9 @@ def atlas(
     as_json: bool,
 ) -> None:
     """Put the newest claims card of every model side by side, and judge the claims over all of them: random-effects
-    means, heterogeneity, what they go with, and whether the organisation is universal (C7).
+    means, heterogeneity, moderators, and whether the organisation is universal (C7).
 
-    Cards of other methods, rankings, definitions and unit kinds stand in the table and are not taken together. Cards
+    Cards of other methods, rankings, definitions or unit kinds are in the table, but are not taken together. Cards
     come from this cache, and from files that `atlas export` made elsewhere.
 
     \b
@@ -92,7 +92,7 @@ def atlas(
 
 
 def _chosen(opened: Any, wanted: dict[str, Any]) -> list[AtlasCard]:
-    """The cards that are as wanted. Raises UsageError where there is none."""
+    """The cards that match. Raises UsageError when no card does."""
     from synergy_tui.store import atlas as stored
 
     every = stored.read(opened).cards
@@ -115,7 +115,7 @@ def _table(cards: Sequence[AtlasCard]) -> None:
     width = terminal_width()
     every = (models.FULL, models.BRIEF, models.ALONE)
     shown = {how: models.rows(cards, how) for how in every}
-    # A cell that is cut would tell half of a number.
+    # A cell that is cut would show half of a number.
     cells = [name.lower() for name in terms.CLAIMS]
     whole = IDS | set(cells)
     how = next(
@@ -139,7 +139,7 @@ def _claim(cards: Sequence[AtlasCard], claim: str) -> None:
 
     groups = meta.groups(cards, claim)
     if not groups:
-        raise UsageError(f"no card says anything of {claim}", "synergy-tui claims --latest makes a card")
+        raise UsageError(f"no card says anything about {claim}", "synergy-tui claims --latest makes a card")
     screen = console()
     width = min(screen.width, 110)
     first, *others = groups
@@ -190,7 +190,7 @@ def _pairs(opened: Any, as_json: bool) -> None:
         return print_json(rows)
     if not rows:
         raise UsageError(
-            "no model here is on another's tokens, and none has controls",
+            "no model here replays another's tokens, and none has controls",
             "synergy-tui capture SUBJECT --replay RUN, or run --control",
         )
     click.echo(f"differences of the contrast of {terms.RANKINGS[0]}, first − other, 95 % intervals")
@@ -222,7 +222,7 @@ def export(file: Path, cache: Path | None, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @options()
 def import_(file: Path, cache: Path | None, as_json: bool) -> None:
-    """Take the cards of FILE, which `atlas export` made, into the atlas. Those that are there already stay as they are.
+    """Add the cards of FILE, which `atlas export` made, to the atlas. Cards that are there already stay as they are.
 
     \b
     Example:  synergy-tui atlas import cards.json
@@ -242,7 +242,7 @@ def import_(file: Path, cache: Path | None, as_json: bool) -> None:
 @click.argument("origin")
 @options()
 def forget(origin: str, cache: Path | None, as_json: bool) -> None:
-    """Take the cards out of the atlas that came from a file, named by the beginning of its SHA-256.
+    """Remove the cards that came from a file from the atlas. Name the file by the beginning of its SHA-256.
 
     \b
     Example:  synergy-tui atlas forget 1f2e3d4c

@@ -44,7 +44,7 @@ def info(cache: Path | None, as_json: bool) -> None:
 @cache.command("check")
 @options()
 def check_(cache: Path | None, as_json: bool) -> None:
-    """Read every file, tell what is damaged, remove what belongs to no run, point the views at the folder as it is now.
+    """Read every file, report damage, remove files that belong to no run, point the views at the folder as it is now.
 
     \b
     Example:  synergy-tui cache check
@@ -64,7 +64,7 @@ def check_(cache: Path | None, as_json: bool) -> None:
 @cache.command()
 @options()
 def compact(cache: Path | None, as_json: bool) -> None:
-    """Write the catalogue anew without the room that deleted runs left.
+    """Write the catalogue anew, without the space that deleted runs left.
 
     \b
     Example:  synergy-tui cache compact

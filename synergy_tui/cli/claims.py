@@ -1,4 +1,4 @@
-"""claims, networks: what a run says about the claims of the literature, with all that is needed to say it."""
+"""claims, networks: what a run says about the claims of the literature, with all parts that this needs."""
 
 from __future__ import annotations
 
@@ -41,9 +41,11 @@ if TYPE_CHECKING:
 
 
 def planned_options(command: Any) -> Any:
-    """What a plan says of its run, beside what every card has."""
+    """Options of a plan about its run, besides those that every card has."""
     for field in reversed(PLANNED):
-        how = {"help": f"Of a plan: {field.option.help[0].lower()}{field.option.help[1:]}"} if field.option.help else {}
+        how = (
+            {"help": f"For a plan: {field.option.help[0].lower()}{field.option.help[1:]}"} if field.option.help else {}
+        )
         command = field_option(field, **how)(command)
     return command
 
@@ -62,10 +64,12 @@ PLANNED = [
 
 @click.command()
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write the card as Markdown to this new file.")
-@click.option("--seal", type=click.Path(path_type=Path), help="Write the plan of all this; start nothing.")
+@click.option("--seal", type=click.Path(path_type=Path), help="Write a plan of all this; start nothing.")
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Do what a sealed plan says.")
-@click.option("--deviate", is_flag=True, help="With --plan: also one that was changed, or of another subject.")
-@click.option("--primary", metavar="CLAIMS", show_default="C1", help="With --seal: claims that are not corrected.")
+@click.option("--deviate", is_flag=True, help="With --plan: accept a plan that was changed, or another subject.")
+@click.option(
+    "--primary", metavar="CLAIMS", show_default="C1", help="With --seal: the primary claims, which are not corrected."
+)
 @request_options(ClaimsRequest)
 @planned_options
 @job_options
@@ -84,7 +88,7 @@ def claims(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Judge what RUN says about claims of the literature; finds or runs what each of them needs.
+    """Judge what RUN says about claims of the literature; find or run what each of them needs.
 
     \b
     C1 middle layers are synergistic
@@ -96,11 +100,11 @@ def claims(
     C8 dimension turns in the middle layers
     C9 one structure is alike across words there
 
-    C7, that it is universal, is judged over many cards by `synergy-tui atlas`. C8 and C9 are of the second version of
-    their source, which has geometry in place of C2.
+    C7, that it is universal, is judged over many cards by `synergy-tui atlas`. C8 and C9 come from the second version
+    of their source, which has geometry in place of C2.
 
-    With --seal, RUN is a subject, and all that will be done with it is written down before there are data. With --plan
-    it is done: of a subject, or of the plan's own where none is named, the capture and the card; of a RUN the card.
+    With --seal, RUN is a subject, and a plan of all that will be done with it is written before there are data. With
+    --plan the plan is carried out: the capture and the card of a subject (by default the plan's), or the card of a RUN.
 
     \b
     Example:  synergy-tui claims --latest --parts surrogates,networks
@@ -118,8 +122,8 @@ def claims(
     if plan_file:
         if detach:
             raise UsageError(
-                "a sealed plan is followed to its end: what its ablation removes is known once its run is there",
-                "leave out --detach; asked again, it goes on where it was",
+                "a sealed plan cannot be detached: what its ablation removes is known only once its run is there",
+                "leave out --detach; a second call goes on where the first one stopped",
             )
         jobs = _by_plan(cache, run, latest, plan_file, deviate, yes, chosen)
     else:
@@ -158,33 +162,33 @@ def _go_together(
 ) -> None:
     """Raises UsageError for options that mean nothing without others."""
     if seal and plan:
-        raise UsageError("--seal writes a plan and --plan does what one says", "give one of them")
+        raise UsageError("--seal writes a plan and --plan carries one out", "give one of them")
     if deviate and not plan:
         raise UsageError("--deviate is about a plan that was changed", "add --plan FILE")
     if primary and not seal:
-        raise UsageError("--primary is what a plan says of its claims", "add --seal FILE")
+        raise UsageError("--primary names claims of a plan", "add --seal FILE")
     if seal and latest:
         raise UsageError("a plan is sealed before there is a run", "name a subject in place of --latest")
     if seal or plan:
         return
     if given := [one.label for one in PLANNED if chosen[one.name] is not None and chosen[one.name] != ()]:
-        raise UsageError(f"--{given[0]} says what a run will be, and this one is there", "give it with --seal")
+        raise UsageError(f"--{given[0]} describes a run to be made, and this one is there", "give it with --seal")
 
 
 def _seal(
     cache: Path | None, subject: str | None, target: Path, primary: str | None, as_json: bool, chosen: dict[str, Any]
 ) -> None:
-    """Writes a plan, and says what it is."""
+    """Writes a plan, and prints its hash."""
     from synergy_tui.jobs.plan import sealed
     from synergy_tui.store.cache import Cache
 
     if not subject:
-        raise UsageError("a plan is of a subject", "name one: synergy-tui claims smollm2 --seal plan.json")
+        raise UsageError("a plan is for a subject", "name one: synergy-tui claims smollm2 --seal plan.json")
     if target.exists():
         raise UsageError(f"{target} is there already", "a sealed plan is not written over: give another name")
     requests = all_made(DecomposeRequest, chosen | {"seed": None, "device": None})
     if len(requests) > 1:
-        raise UsageError(f"{len(requests)} lags make as many runs, and a plan is of one", "seal a plan of each")
+        raise UsageError(f"{len(requests)} lags make as many runs, and a plan is for one", "seal a plan for each")
     claimed = tuple(one.strip() for one in primary.split(",") if one.strip()) if primary else sealed.PRIMARY
     settings = settings_in_force(cache)
     request = made(CaptureRequest, chosen | {"subject": subject})
@@ -197,7 +201,7 @@ def _seal(
     if as_json:
         return print_json({"plan": str(target), "hash": content["hash"], "sealed": content["sealed"]})
     click.echo(f"{content['hash']}  {target}")
-    say("Nothing was started. Keep the file, or send its hash to somebody, before it is done:")
+    say("Nothing was started. Keep the file, or send its hash to somebody, before you carry it out:")
     say(f"  synergy-tui claims {shlex.quote(subject)} --plan {shlex.quote(str(target))}")
 
 
@@ -235,7 +239,7 @@ def _by_plan(
 
 
 def _run_or_subject(opened: Cache, named: str | None, latest: bool, plan: Sealed) -> tuple[str | None, str]:
-    """The run that is meant, or None and the subject that is."""
+    """The run that is meant, or None and the subject that is meant."""
     from synergy_tui.store import load
 
     if latest:
@@ -248,7 +252,7 @@ def _run_or_subject(opened: Cache, named: str | None, latest: bool, plan: Sealed
 
 
 def _start_run(cache: Path | None, links: list[Link], yes: bool) -> str:
-    """Makes the run of a plan as far as it is not there, and waits for it. Returns its id."""
+    """Makes the missing parts of a plan's run, and waits for it. Returns its id."""
     from synergy_tui.jobs import chain
 
     opened, waiting = writable(cache), [one.plan for one in links if one.found is None]
@@ -299,7 +303,7 @@ def networks(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Networks of synergy and of redundancy in RUN: efficiency, modularity, clustering, their surrogates taken off.
+    """Networks of synergy and of redundancy in RUN: efficiency, modularity and clustering, minus their surrogates.
 
     \b
     Example:  synergy-tui networks --latest --replicates 40
@@ -327,6 +331,6 @@ def networks(
     shown = ("null_name", "measure", "density", "atom", "value", "corrected", "low", "high")
     print_table([{name: one[name] for name in shown} for one in found["measures"]])
     between = ("null_name", "contrast", "density", "value", "low", "high")
-    click.echo("\nefficiency: sts − rtr; modularity: rtr − sts; surrogates taken off, 95 % interval over prompts")
+    click.echo("\nefficiency: sts − rtr; modularity: rtr − sts; minus surrogates, 95 % interval over prompts")
     print_table([{name: one[name] for name in between} for one in found["contrasts"]])
     print_next(opened, [f"synergy-tui claims {decomposition}"])

@@ -38,7 +38,7 @@ def options(*, run: bool = False) -> Callable[[Any], Any]:
         command = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
         if not any(one.name == "ascii" for one in getattr(command, "__click_params__", ())):
             command = click.option(
-                "--ascii", is_flag=True, expose_value=False, callback=_ascii, help="Draw in signs of ASCII alone."
+                "--ascii", is_flag=True, expose_value=False, callback=_ascii, help="Draw in ASCII signs only."
             )(command)
         return click.option("--cache", type=click.Path(path_type=Path), help="Cache folder.")(command)
 
@@ -88,19 +88,19 @@ def printer() -> StagePrinter:
 
 
 RICH = {"16": "standard"}
-"""Colours that rich calls otherwise."""
+"""Colours that have another name in rich."""
 
 
 def console(**where: Any) -> Console:
-    """Standard output, or where it is said, with the colours it has: those that the command was given, also into a
-    pipe; or none where NO_COLOR or the settings say so; or those of the settings, or of the terminal."""
+    """Standard output, or the output in `where`, with its colours: those that the command was given, also into a pipe;
+    none if NO_COLOR or the settings say so; otherwise those of the settings, or of the terminal."""
     from rich.console import Console
 
     class Whole(Console):
-        """Nobody reading on is no failure."""
+        """Here a reader that has gone is not a failure."""
 
         def on_broken_pipe(self) -> None:
-            raise BrokenPipeError(errno.EPIPE, "nobody reads on")
+            raise BrokenPipeError(errno.EPIPE, "the reader has gone")
 
     def made(system: Any) -> Console:
         # Without a colour system there is no bold and no link either, and maps are drawn in shades.
@@ -133,8 +133,8 @@ def print_json(content: Any) -> None:
 
 
 def print_table(rows: Sequence[dict[str, Any]], whole: Sequence[str] = (), spare: Sequence[str] = ()) -> None:
-    """Rows as columns that fit the terminal, or whole where standard output is none. whole: columns that are never
-    cut, beside ids. spare: columns that are left out, the first of them first, where there is no room for all."""
+    """Rows as columns that fit the terminal, or uncut if standard output is not a terminal. whole: columns that are
+    never cut, besides ids. spare: columns to leave out, the first one first, when there is no room for all."""
     from synergy_tui.cli.told import wrapped
     from synergy_tui.drawing.tables import IDS, as_text, fits
 
@@ -150,7 +150,7 @@ def print_table(rows: Sequence[dict[str, Any]], whole: Sequence[str] = (), spare
 
 
 def print_place(text: str, place: Path, **where: Any) -> None:
-    """Lines in which a file or folder is named; its name is a link where the terminal has links."""
+    """Prints lines that name a file or folder; the name is a link where the terminal has links."""
     from rich.style import Style
     from rich.text import Text
 
@@ -164,24 +164,24 @@ def print_place(text: str, place: Path, **where: Any) -> None:
 
 
 def saved(place: Path) -> None:
-    """Where something was saved, on stderr; nothing with --quiet."""
+    """Prints where something was saved, on stderr; nothing with --quiet."""
     if not manner.quiet():
         print_place(f"Saved {place.resolve()}", place.resolve(), stderr=True)
 
 
 def terminal_width() -> int | None:
-    """Columns of the terminal that standard output is; None where it is none."""
+    """Columns of the terminal; None if standard output is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def say(text: str) -> None:
-    """A word for people on the way, on stderr; nothing with --quiet."""
+    """Prints a remark for people, on stderr; nothing with --quiet."""
     if not manner.quiet():
         warn(text)
 
 
 def warn(text: str) -> None:
-    """What has failed or is not whole, on stderr."""
+    """Prints what has failed or is incomplete, on stderr."""
     from synergy_tui.drawing.tables import printable
 
     click.echo("\n".join(printable(line) for line in text.split("\n")), err=True)
@@ -190,7 +190,7 @@ def warn(text: str) -> None:
 def run_as_json(
     cache: Cache, decomposition: str, ranking: str = terms.RANKINGS[0], sample: bool = False
 ) -> dict[str, Any]:
-    """One decomposition in the words of the command line's JSON."""
+    """One decomposition in the terms of the command line's JSON."""
     from synergy_tui.store import load
     from synergy_tui.store.run import read
 
@@ -255,7 +255,7 @@ def print_run(
     called = "group_name, name" if naming.groups and naming.names else "layer, unit"
     heads = f"SELECT {called}, rank, sts, rtr FROM heads"
     few = min(4, row["valid_prompts"])
-    # Imported series have no model: what comes next is to test them.
+    # Imported series have no model: the next step is to test them.
     imported = row["kind"] == "imported"
     contrast = _contrast(found)
     next_step = (
@@ -306,7 +306,7 @@ def print_next(cache: Cache, lines: list[str]) -> None:
 
 
 def _program() -> str:
-    """How this program was called, where its plain name would not find it: in an environment that is not active."""
+    """The name that starts this program: its path if the plain name would not, in an environment that is not active."""
     called = Path(sys.argv[0])
     if called.name == "__main__.py":
         return f"{shlex.quote(sys.executable)} -m synergy_tui"
@@ -317,7 +317,7 @@ def _program() -> str:
 
 
 def print_jobs(jobs: Sequence[JobFolder], as_json: bool) -> None:
-    """Jobs that go on by themselves."""
+    """Prints jobs that go on by themselves."""
     if as_json:
         return print_json({"job": jobs[-1].id, **{job.kind: job.id for job in jobs}})
     click.echo("\n".join(job.id for job in jobs))

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True)
-@click.option("--by", type=click.Choice(["category"]), help="Of one run: its prompts by category.")
+@click.option("--by", type=click.Choice(["category"]), help="For one run: compare its categories of prompts.")
 @click.option("--ranking", default=terms.RANKINGS[0], show_default=True, help=f"One of {', '.join(terms.RANKINGS)}.")
 @options()
 def compare(runs: tuple[str, ...], by: str | None, ranking: str, cache: Path | None, as_json: bool) -> None:
-    """Hold RUNS against the first of them: profiles over depth, contrasts, agreement of units, a map of the difference.
+    """Compare RUNS with the first of them: profiles over depth, contrasts, agreement of units, a map of the difference.
 
     One run of a training stands for all its checkpoints. A published table of ranks (.csv, .csv.gz, .parquet with
-    layer, head, syn, red, syn_red_rank) is held against one run.
+    layer, head, syn, red, syn_red_rank) is compared with one run.
 
     \b
     Example:  synergy-tui compare d3f9a1b2 d77c0e15
@@ -45,7 +45,7 @@ def compare(runs: tuple[str, ...], by: str | None, ranking: str, cache: Path | N
     ids = [load.find(opened, "decomposition", one) for one in runs]
     if by:
         if len(ids) > 1 or ranking != terms.RANKINGS[0]:
-            raise UsageError("--by category is of one run, by the default ranking", f"leave out all but {ids[0]}")
+            raise UsageError("--by category takes one run and the default ranking", f"leave out all but {ids[0]}")
         sides = stored.by_category(opened, ids[0])
     else:
         ids = stored.of_training(opened, ids[0]) if len(ids) == 1 else ids
@@ -62,7 +62,7 @@ def _with_table(opened: Cache, tables: list[str], runs: list[str], ranking: str,
     from synergy_tui.store import load
 
     if len(tables) > 1 or len(runs) != 1:
-        raise UsageError("a table is held against one run", f"synergy-tui compare RUN {tables[0]}")
+        raise UsageError("a table is compared with one run", f"synergy-tui compare RUN {tables[0]}")
     run = load.find(opened, "decomposition", runs[0])
     found = ranks.compare_ranks(opened, user_path(Path(tables[0])), run, ranking)
     if as_json:

@@ -35,7 +35,7 @@ def make(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Controls of the run `of`; without one, of the capture that is requested, made first where it is not there. Both
+    """Makes controls of the run `of`; without one, of the requested capture, which is made first if it is missing. Both
     kinds: free-running, and on the run's own tokens. Raises UsageError for another architecture."""
     from synergy_tui.jobs import chain, plan
     from synergy_tui.jobs.specs import Method
@@ -86,20 +86,18 @@ def make(
 
 
 def _own(cache: Path | None, opened: Cache, request: CaptureRequest, detach: bool, yes: bool) -> str:
-    """The capture that is requested, found or made with its decomposition."""
+    """The requested capture, found or made with its decomposition."""
     from synergy_tui.jobs.plan import finished
 
     plans = captures(cache, request)
     if len(plans) > 1:
-        raise UsageError("controls are of one run, and these are several revisions", "name one with --of")
+        raise UsageError("controls belong to one run, and these are several revisions", "name one with --of")
     links = with_maps(plans[0], {})
     (link,) = finished(opened, links[:1])
     if link.found:
         return link.found
     if detach:
-        raise UsageError(
-            "the run that is to be controlled is not there yet", "leave out --detach, or name it with --of"
-        )
+        raise UsageError("the run to be controlled is not there yet", "leave out --detach, or name it with --of")
     jobs = start_chains(cache, [links], yes)
     follow_jobs(jobs)
     open_cache(cache)

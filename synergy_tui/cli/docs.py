@@ -20,8 +20,8 @@ SITE = Path(__file__).parent.parent / "_site"
 @manners
 @click.argument("page", required=False)
 def docs(page: str | None, as_json: bool) -> None:
-    """Open the documentation in a browser, offline: its start, or a PAGE such as claims or reference/keys. Where there
-    is no browser, or no terminal, print the path of the page.
+    """Open the documentation in a browser, offline: its start, or a PAGE such as claims or reference/keys. Without a
+    browser or a terminal, print the path of the page.
 
     \b
     Example:  synergy-tui docs reading-maps
@@ -51,7 +51,7 @@ def _path(page: str | None) -> Path:
 
 
 def _opened(path: Path) -> bool:
-    """Whether a browser could be started."""
+    """Opens a file in a browser; whether one could be started."""
     import webbrowser
 
     try:

@@ -1,5 +1,5 @@
 """Fields of requests as options of commands. They read and check their values as they do in forms and in job folders:
-the same is said of a wrong one everywhere."""
+a wrong value gets the same message everywhere."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class FieldType(click.ParamType):
         self.field = field
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """A value of the field's type; several of them where a list makes several requests."""
+        """A value of the field's type; several values if a list makes several requests."""
         if not isinstance(value, str):
             return value
         return self.field.read_all(value)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        """What stands for the value in the help."""
+        """The placeholder of the value in the help."""
         option = self.field.option
         if option.metavar or option.choices:
             return option.metavar or f"[{'|'.join(option.choices)}]"
@@ -39,7 +39,7 @@ class FieldType(click.ParamType):
 
 
 def request_options(request: type[Request], *left_out: str) -> Callable[[Any], Any]:
-    """An option for every field of a request but its argument and those left out."""
+    """An option for every field of a request, except its argument and those left out."""
 
     def decorate(command: Any) -> Any:
         for field in reversed(fields(request)):
@@ -69,13 +69,13 @@ def made(request: type[R], chosen: dict[str, Any]) -> R:
 
 
 def all_made(request: type[R], chosen: dict[str, Any]) -> list[R]:
-    """The requests that a command's options make, one for each value where a list makes several; options of others are
-    left out. Raises UsageError."""
+    """The requests that a command's options make, one for each value if a list makes several; options of other requests
+    are left out. Raises UsageError."""
     given = {}
     for field in fields(request):
         value = chosen.get(field.name)
-        # What can be given several times comes as a tuple of lists, empty where it was not given; elsewhere an empty
-        # list was asked for.
+        # An option that can be repeated comes as a tuple of lists, which is empty if it was not given; for all others
+        # an empty list was asked for.
         if value is not None and not (field.option.repeat and value == ()):
             given[field.name] = tuple(part for some in value for part in some) if field.option.repeat else value
     return request.make_all(given)

@@ -17,33 +17,33 @@ if TYPE_CHECKING:
     from synergy_tui.store.cache import Cache
 
 ABOUT = {"ablation": "ablation", "difficulty": "ladder", "claims": "card"}
-"""Kinds that are about another result than a decomposition."""
+"""Kinds about a result other than a decomposition."""
 
 MAKES = {"ablation": "ablate --latest", "ladder": "difficulty SUBJECT", "card": "claims --latest"}
-"""What makes the first of them."""
+"""The command that makes the first result of each kind."""
 
 
 @click.command()
 @click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file, ending in .svg, .pdf or .png.")
-@click.option("--ranking", metavar="NAME", help=f"Of map, profile and compare: one of {', '.join(terms.RANKINGS)}.")
+@click.option("--ranking", metavar="NAME", help=f"For map, profile and compare: one of {', '.join(terms.RANKINGS)}.")
 @click.option(
     "--score",
     metavar="NAME",
-    help="Of map and profile: any score of units. Of pairs, network and tokens: an atom. Of ablation: divergence, top1 "
-    "or perplexity-ratio. Of difficulty: an order parameter.",
+    help="For map and profile: any score of units. For pairs, network and tokens: an atom. For ablation: divergence, "
+    "top1 or perplexity-ratio. For difficulty: an order parameter.",
 )
-@click.option("--other", metavar="RUN", help="Of compare: the run beside it.")
-@click.option("--prompt", type=click.IntRange(0), metavar="N", help="Of tokens: the prompt.")
-@click.option("--unit", metavar="UNIT", help="Of tokens: the unit, as 3.1 or by name. Of map: the one that is ringed.")
-@click.option("--pair", metavar="UNITS", help="Of tokens: the pair, as 3.1,4.2. Of pairs: the one that is ringed.")
-@click.option("--category", metavar="NAME", help="Of profile, tokens and compare: prompts of this; all: each of them.")
-@click.option("--claim", metavar="CLAIM", help="Of forest: one of C1 to C9; C1 where it is left out.")
+@click.option("--other", metavar="RUN", help="For compare: the other run.")
+@click.option("--prompt", type=click.IntRange(0), metavar="N", help="For tokens: the prompt.")
+@click.option("--unit", metavar="UNIT", help="For tokens: the unit, as 3.1 or by name. For map: the unit to ring.")
+@click.option("--pair", metavar="UNITS", help="For tokens: the pair, as 3.1,4.2. For pairs: the pair to ring.")
+@click.option("--category", metavar="NAME", help="For profile, tokens and compare: one category of prompts, or all.")
+@click.option("--claim", metavar="CLAIM", help="For forest: one of C1 to C9; C1 if left out.")
 @click.option("--width", default="column", show_default=True, help="column (3.5 in), page (7.2 in), or inches.")
 @click.option("--dark", is_flag=True, help="On a dark ground.")
-@click.option("--dpi", type=click.IntRange(50, 1200), default=300, show_default=True, help="Of a PNG.")
-@click.option("--font", metavar="NAME", show_default="DejaVu Sans", help="A font that is installed.")
-@click.option("--note", is_flag=True, help="The command that remakes it in small print under it.")
+@click.option("--dpi", type=click.IntRange(50, 1200), default=300, show_default=True, help="Resolution of a PNG.")
+@click.option("--font", metavar="NAME", show_default="DejaVu Sans", help="An installed font.")
+@click.option("--note", is_flag=True, help="Add the command that remakes the figure, in small print.")
 @click.option("--sample", is_flag=True, help="The result that ships with synergy-tui.")
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
 @options(run=True)
@@ -86,7 +86,7 @@ def figure(
     if output is None:
         raise UsageError("a figure needs a file", "name it: -o figure.pdf")
     target = user_path(output)
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where it keeps its list of fonts is no news
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # users need not read where it keeps its font list
     figures.check(target, force)
     opened = Archive.open(shipped("sample")) if sample else open_cache(cache)
     found = _found(opened, kind, run, latest or (sample and not run))
@@ -99,14 +99,14 @@ def figure(
         figures.note(made, command)
     figures.save(made, target, command, dpi=dpi, force=force)
     if boxes := figures.lacking(made):
-        warn(f"No font here has {boxes[:20]}: boxes stand for such signs; give one that has them with --font.")
+        warn(f"No font here has {boxes[:20]}: boxes stand for these signs; give a font that has them with --font.")
     if as_json:
         return print_json({"kind": kind, "run": found, "file": str(target), "command": command})
     saved(target)
 
 
 def _found(cache: Cache, kind: str, run: str | None, latest: bool) -> str:
-    """The result that is drawn: of the kinds in ABOUT the one that is named, or what belongs to a decomposition."""
+    """The result to draw: for the kinds in ABOUT the named one, or the one that belongs to a decomposition."""
     from synergy_tui.store import load
     from synergy_tui.store.tables import KEYS
 
@@ -131,7 +131,7 @@ _USUAL = {"width": "column", "dpi": 300, "dark": False, "note": False, "sample":
 
 
 def _command(kind: str, found: str, given: dict[str, Any], name: str) -> str:
-    """The command that remakes it: of a run by its whole id, every option that is not as usual."""
+    """The command that remakes the figure: the whole id of the run, and every option that is not the default."""
     parts = ["synergy-tui", "figure", kind, *([found] if found else [])]
     for option, value in given.items():
         if value is not None and value != _USUAL.get(option):

@@ -49,7 +49,7 @@ def geometry(
     if as_json:
         return print_json(found)
     print_table([{name: one[name] for name in SHOWN} for one in found["layers_found"]])
-    told = f"{found['tokens']:,} states of {found['prompts']} prompts; neighbours of other prompts alone"
+    told = f"{found['tokens']:,} states of {found['prompts']} prompts; neighbours only from other prompts"
     click.echo(f"\ndimension: {told}; alignment: linear CKA of {found['pairs']} pairs of one structure, in other words")
     print_table(
         [{name: one[name] for name in ("of", "side", "value", "low", "high", "p")} for one in found["contrasts"]]

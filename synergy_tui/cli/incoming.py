@@ -1,4 +1,4 @@
-"""import: takes in what was measured elsewhere."""
+"""import: takes in series that were measured elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from synergy_tui.errors import UsageError
 from synergy_tui.store.cache import Cache
 
 WORTH_SHOWING = 50_000_000
-"""Bytes of a table above which it is shown how much of it has been read."""
+"""Bytes of a table above which the command shows how much of it has been read."""
 
 MOST = 1_000_000_000
 
@@ -23,14 +23,16 @@ MOST = 1_000_000_000
 @click.command("import")
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="FILE...")
 @click.option("--units", type=click.Path(path_type=Path), help="Table of units: a row each, with a layer or a group.")
-@click.option("--name", show_default="the file's name", help="What to call it.")
-@click.option("--min-steps", type=click.IntRange(1), default=20, show_default=True, help="Shorter ones are left out.")
+@click.option("--name", show_default="the file's name", help="Name of the import.")
+@click.option(
+    "--min-steps", type=click.IntRange(1), default=20, show_default=True, help="Shorter responses are left out."
+)
 @click.option("--array", "arrays", multiple=True, metavar="NAME", help="Array to take from a file with several.")
 @click.option("--all", "every", is_flag=True, help="Take all arrays of a file, each a recording.")
 @click.option("--transpose", is_flag=True, help="Series are steps x units.")
 @click.option("--segment", type=click.IntRange(2, MOST), metavar="N", help="Cut recordings into prompts of N steps.")
-@click.option("--lengths", type=click.Path(path_type=Path), help="Of a step table: question_id, effective_length.")
-@click.option("--zeros", type=click.Choice(["missing", "values"]), help="What zeros are in which all units end.")
+@click.option("--lengths", type=click.Path(path_type=Path), help="For a step table: question_id, effective_length.")
+@click.option("--zeros", type=click.Choice(["missing", "values"]), help="What zeros at the end of all units mean.")
 @click.option(
     "--repeats",
     type=click.Choice(["refuse", "drop"]),
@@ -39,9 +41,9 @@ MOST = 1_000_000_000
     help="What to do about prompts that repeat others.",
 )
 @click.option(
-    "--unit", type=click.Choice(["nats", "bits"]), default="nats", show_default=True, help="Of a table of pairs."
+    "--unit", type=click.Choice(["nats", "bits"]), default="nats", show_default=True, help="Unit of a table of pairs."
 )
-@click.option("--average", is_flag=True, help="Of pairs: the mean of (a, b) and (b, a) where they differ.")
+@click.option("--average", is_flag=True, help="For pairs: take the mean of (a, b) and (b, a) if they differ.")
 @options()
 def import_(
     files: tuple[Path, ...],
@@ -64,14 +66,14 @@ def import_(
 
     They are [prompts, units, steps], or [units, steps] of one recording, NaN where there is no value. Tables may also
     have a row per value (prompt, unit_index, step, value), or a row per question and head (question_id, layer, head,
-    step_1, step_2 ...), which are read in blocks, however long they are.
+    step_1, step_2 ...); these are read in blocks, however long they are.
 
-    A table of units has a row for each: its layer, its group (the name of its layer), or both; perhaps head and name;
-    what else is in it is kept. Groups without layers have no depth. What is suspicious is said, and kept with the
-    capture. What is imported has everything a capture has but ablation.
+    A table of units has a row for each: its layer, its group (the name of its layer), or both; optionally head and
+    name; other columns are kept. Groups without layers have no depth. The command prints what looks suspicious, and
+    keeps it with the capture. An imported capture allows everything except ablation.
 
     A table of pairs (question_id, layer_1, head_1, layer_2, head_2, syn, red) becomes a map of these two atoms. A
-    FILE.synergy, or a folder, that export made is taken in as the run that it is.
+    FILE.synergy, or a folder, that export made becomes a run again.
 
     \b
     Example:  synergy-tui import activity.npy --units units.csv
@@ -119,7 +121,7 @@ def import_(
 
 
 def _take_in(cache: Cache, place: Path, as_json: bool) -> None:
-    """Takes in an exported run, and says what came."""
+    """Takes in an exported run, and prints what was new."""
     from synergy_tui.store.arriving import import_archive
 
     found = import_archive(cache, place)
@@ -133,7 +135,7 @@ def _take_in(cache: Cache, place: Path, as_json: bool) -> None:
 
 @contextmanager
 def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
-    """Draws how much of a long file has been read."""
+    """Shows how much of a long file has been read."""
     begun = time.monotonic()
     stage: dict[str, Any] = {"name": "import", "detail": name, "unit": "MB", "done": 0.0, "total": 1.0, "rate": None}
     with printer() as shown:

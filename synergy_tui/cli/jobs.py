@@ -42,7 +42,7 @@ def jobs() -> None:
 @click.option("--all", "every", is_flag=True, help="Also the jobs that sweeps have started, a line for each.")
 @options()
 def list_(every: bool, cache: Path | None, as_json: bool) -> None:
-    """All jobs of the cache, oldest first. A sweep is one line; with --json all jobs are told.
+    """All jobs of the cache, oldest first. A sweep is one line; with --json all jobs are listed.
 
     \b
     Example:  synergy-tui jobs list
@@ -79,8 +79,8 @@ def list_(every: bool, cache: Path | None, as_json: bool) -> None:
 @click.option("--recipe", is_flag=True, help="The command that makes its result anew.")
 @options()
 def show(job: str, recipe: bool, cache: Path | None, as_json: bool) -> None:
-    """What a job does and how far it is, of a sweep also its cells and what they made; with --recipe the command that
-    remakes its result, also when the job itself was tidied away.
+    """Show what a job does and how far it is, and for a sweep its cells and their results; with --recipe the command
+    that remakes its result, even after the job itself was removed.
 
     \b
     Example:  synergy-tui jobs show c3f9a1b2 --recipe
@@ -93,7 +93,7 @@ def show(job: str, recipe: bool, cache: Path | None, as_json: bool) -> None:
         *before, this = load.recipe(open_cache(cache), job)
         if as_json:
             return print_json(this | {"before": before})
-        # What stands before the command is for the shell a comment.
+        # The shell takes the lines before the command for comments.
         return click.echo("\n".join([*(f"# {one['result']}: {one['command']}" for one in before), this["command"]]))
     from synergy_tui.jobs import cells
     from synergy_tui.jobs.specs import SweepSpec
@@ -142,7 +142,7 @@ def watch(job: str | None, cache: Path | None, as_json: bool) -> None:
 @click.option("--follow", "-f", is_flag=True, help="Go on until the job has ended.")
 @options()
 def logs(job: str, follow: bool, cache: Path | None, as_json: bool) -> None:
-    """What a job's worker printed.
+    """Print what a job's worker printed.
 
     \b
     Example:  synergy-tui jobs logs c3f9a1b2 --follow
@@ -190,7 +190,7 @@ def cancel(job: str, chain: bool, cache: Path | None, as_json: bool) -> None:
 @click.argument("job")
 @options()
 def pause(job: str, cache: Path | None, as_json: bool) -> None:
-    """End a job's worker until the job is resumed. Memory and device are free meanwhile; what waits for it waits on.
+    """End a job's worker until the job is resumed. Memory and device are free meanwhile; jobs that wait for it wait on.
 
     \b
     Example:  synergy-tui jobs pause c3f9a1b2
@@ -210,8 +210,8 @@ def pause(job: str, cache: Path | None, as_json: bool) -> None:
 @executor_options
 @options()
 def resume(job: str, batch: int | None, cache: Path | None, as_json: bool) -> None:
-    """Go on with a job that stopped or was paused, and with those that waited for it. With options of an executor it
-    is done there from now on; its finished parts stay.
+    """Go on with a job that stopped or was paused, and with those that waited for it. With options of an executor, that
+    executor does the rest of it; its finished parts stay.
 
     \b
     Example:  synergy-tui jobs resume c3f9a1b2 --executor slurm
@@ -219,7 +219,7 @@ def resume(job: str, batch: int | None, cache: Path | None, as_json: bool) -> No
     from synergy_tui.jobs import reach, submit
 
     found = _job(cache, job)
-    found.status()  # a damaged folder is told as such
+    found.status()  # raises the right error for a damaged folder
     order = found.order()
     executor = executor_in_force(order.executor)
     reach.check(executor, [order.spec], found.cache)
@@ -233,8 +233,8 @@ def resume(job: str, batch: int | None, cache: Path | None, as_json: bool) -> No
 @click.argument("job")
 @options()
 def work(job: str, cache: Path | None, as_json: bool) -> None:
-    """Work on a job here until it is done: as its worker where it has none, otherwise making parts for that one. Any
-    number of these may run, on all hosts that share the cache; what one was making when it was killed is made again.
+    """Work on a job here until it is done: as its worker if it has none, otherwise as that worker's helper. Any number
+    of these may run, on all hosts that share the cache; a part that one was making when it was killed is made again.
     JOB is an id or the job's folder.
 
     \b
@@ -257,7 +257,7 @@ def work(job: str, cache: Path | None, as_json: bool) -> None:
 @executor_options
 @options()
 def script(job: str, cache: Path | None, as_json: bool) -> None:
-    """A script for sbatch whose tasks work on a job, for those who have no submitit or another scheduler.
+    """Print a script for sbatch whose tasks work on a job, for users without submitit or with another scheduler.
 
     \b
     Example:  synergy-tui jobs script c3f9a1b2 --workers 8 --slurm-gres gpu:1 > job.sh
@@ -271,11 +271,11 @@ def script(job: str, cache: Path | None, as_json: bool) -> None:
 
 @jobs.command()
 @click.argument("job", required=False)
-@click.option("--older", type=click.FloatRange(0), default=0.0, help="Only of jobs done so many days ago.")
+@click.option("--older", type=click.FloatRange(0), default=0.0, help="Only jobs done at least so many days ago.")
 @options()
 def clean(job: str | None, older: float, cache: Path | None, as_json: bool) -> None:
-    """Remove the folders of done jobs (their results stay), or of one job that has no worker. Those done 30 days ago
-    go by themselves when another job starts.
+    """Remove the folders of done jobs (their results stay), or of one job that has no worker. When a job starts,
+    folders of jobs done 30 days ago are removed without a command.
 
     \b
     Example:  synergy-tui jobs clean --older 7
@@ -300,7 +300,7 @@ def _job(cache: Path | None, job: str) -> JobFolder:
 
 
 def _placed(cache: Path | None, job: str) -> JobFolder:
-    """A job by its id or its folder, which a scheduler on another host is given."""
+    """A job by its id, or by its folder, which a scheduler passes to another host."""
     from synergy_tui.jobs.folder import JobFolder
 
     if os.sep in job and (path := user_path(job)).is_dir():
@@ -309,7 +309,7 @@ def _placed(cache: Path | None, job: str) -> JobFolder:
 
 
 def _of_sweep(cache: Path | None, job: str) -> str | None:
-    """The command of a sweep; None where the id is of something else."""
+    """The command of a sweep; None if the id belongs to something else."""
     from synergy_tui.jobs import folder
     from synergy_tui.jobs.specs import SweepSpec
 
@@ -323,16 +323,16 @@ def _of_sweep(cache: Path | None, job: str) -> str | None:
 
 
 def _folded(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without the jobs of sweeps that are there themselves: those tell how many of their cells are done."""
+    """The list without the jobs of listed sweeps: a sweep says how many of its cells are done."""
     sweeps = {row["id"] for row in found if row.get("kind") == "sweep"}
     return [row for row in found if row.get("sweep") not in sweeps]
 
 
 def _place(cache: Path | None) -> Path:
-    """The cache folder. Jobs are told without the catalogue, which somebody may hold."""
+    """The cache folder. Jobs are read without the catalogue, which another process may hold."""
     place = settings_in_force(cache).cache
     if place.exists() and not place.is_dir():
-        raise UsageError(f"{place} is no folder", "use --cache with a cache folder")
+        raise UsageError(f"{place} is not a folder", "use --cache with a cache folder")
     return place
 
 

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from synergy_tui.store.cache import Cache
 
 EXPORTS = ("parquet", "npz", "safetensors", "csv", "arrow", "json", "graphml", "dataset", "archive")
-"""Forms of an export, as store.exports has them, which costs pyarrow."""
+"""Forms of an export, as in store.exports, which would import pyarrow."""
 
 FORMATS = ("parquet", "arrow")
-"""Formats of an answer that are no text; in store.written, which costs pyarrow."""
+"""Formats of an answer that are not text, as in store.written, which would import pyarrow."""
 
 
 @click.command()
@@ -48,7 +48,7 @@ def show(
     cache: Path | None = None,
     as_json: bool = False,
 ) -> None:
-    """Draw the synergy map of RUN: the newest one, or the sample result while there is none and no cache is named.
+    """Draw the synergy map of RUN: by default the newest, or the sample result if there is none and no cache is named.
 
     \b
     Example:  synergy-tui show --sample --ranking excess
@@ -80,8 +80,8 @@ def explore(
     ascii: bool = False,
     cache: Path | None = None,
 ) -> None:
-    """Walk through the maps by keyboard; `?` in it explains what is under the cursor. The same as no command at all.
-    Opens RUN, or what was open last, or the newest run, or the sample result while there is none.
+    """Walk through the maps by keyboard; `?` explains what is under the cursor. The same as no command at all. Opens
+    RUN, or else what was open last, the newest run, or the sample result.
 
     \b
     Example:  synergy-tui explore --latest --theme light
@@ -112,7 +112,7 @@ def explore(
     show_default="table",
     help="Form of the answer.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="A new file; parquet and arrow without a cap.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A new file; parquet and arrow have all rows.")
 @click.option("--max-rows", type=click.IntRange(1, 1_000_000_000), show_default="10000 in text", help="Most rows.")
 @click.option("--timeout", type=click.FloatRange(0.1, 86_400), default=60.0, show_default="60", help="Most seconds.")
 @options()
@@ -125,7 +125,7 @@ def sql(
     cache: Path | None,
     as_json: bool,
 ) -> None:
-    """Ask the cache in SQL: one SELECT or EXPLAIN, DuckDB's dialect. SHOW TABLES and DESCRIBE heads tell what is there.
+    """Ask the cache in SQL: one SELECT or EXPLAIN, DuckDB's dialect. SHOW TABLES and DESCRIBE heads list what is there.
 
     \b
     Example:  synergy-tui sql "SELECT layer, avg(rank) FROM latest_heads GROUP BY layer ORDER BY layer"
@@ -149,17 +149,17 @@ def sql(
 def _write_answer(
     cache: Cache, query: str, target: Path | None, form: str, max_rows: int | None, timeout: float
 ) -> tuple[int, bool]:
-    """Parquet or Arrow: to a file, Arrow also into a pipe."""
+    """Writes Parquet or Arrow to a file, Arrow also into a pipe."""
     from synergy_tui.store.written import write
 
     stream = sys.stdout.buffer
     if target is None and (form == "parquet" or stream.isatty()):
-        raise UsageError(f"{form} is nothing to print", "name a file with --output")
+        raise UsageError(f"{form} cannot be printed", "name a file with --output")
     return write(cache, query, target or stream, form, max_rows, timeout)
 
 
 def _print_answer(cache: Cache, query: str, target: Path | None, form: str, max_rows: int, timeout: float) -> bool:
-    """Text, to the terminal or a file; whether there are more rows."""
+    """Writes text to the terminal or a file; whether there are more rows."""
     from synergy_tui.drawing import tables
     from synergy_tui.store.query import ask
 
@@ -197,24 +197,26 @@ def _print_answer(cache: Cache, query: str, target: Path | None, form: str, max_
     metavar="FORM",
 )
 @click.option("--series", is_flag=True, help="Also the activity of every unit at every step.")
-@click.option("--table", metavar="NAME", show_default="all, in a file heads", help="Of csv, arrow, parquet: one table.")
-@click.option("--score", default=terms.RANKINGS[0], show_default=True, help="Of json: which score of the heads.")
+@click.option(
+    "--table", metavar="NAME", show_default="all, in a file heads", help="For csv, arrow, parquet: one table."
+)
+@click.option("--score", default=terms.RANKINGS[0], show_default=True, help="For json: the score of the heads.")
 @click.option(
     "--shape",
     type=click.Choice(["flat", "nested"]),
     default="flat",
     show_default=True,
-    help='Of json: {"layer-head": value}, or {"layer": {"head": value}}.',
+    help='For json: {"layer-head": value}, or {"layer": {"head": value}}.',
 )
 @click.option(
-    "--atom", type=click.Choice(["sts", "rtr"]), default="sts", show_default=True, help="Of graphml: whose network."
+    "--atom", type=click.Choice(["sts", "rtr"]), default="sts", show_default=True, help="For graphml: whose network."
 )
 @click.option(
     "--density",
     type=click.FloatRange(0.0001, 1),
     default=0.1,
     show_default=True,
-    help="Of graphml: share of all pairs that are edges, the strongest.",
+    help="For graphml: share of all pairs that become edges, strongest first.",
 )
 @options()
 def export(run: str, target: Path, form: str | None, cache: Path | None, as_json: bool, **chosen: Any) -> None:
@@ -281,7 +283,7 @@ def doctor(cache: Path | None, as_json: bool) -> None:
 )
 @options()
 def bench(name: str, cache: Path | None, as_json: bool) -> None:
-    """Measure on this machine: what is compared is interleaved in one run, so trust the ratios.
+    """Measure this machine. Compared variants are interleaved in one run, so trust the ratios.
 
     NAME is ablation, cache, calibration, capture, difficulty, executors, explorer, ladders, parity, phiid,
     scale, sequential, or truth. Scale measures nothing: it simulates jobs on 1 to 512 GPUs.
@@ -300,7 +302,7 @@ def bench(name: str, cache: Path | None, as_json: bool) -> None:
 
 
 def _tell(found: dict[str, Any], indent: str = "") -> None:
-    """A line for each number, and one for what holds several."""
+    """Prints a line for each number, and one for each group of numbers."""
     for what, value in found.items():
         if isinstance(value, dict) and any(isinstance(one, dict) for one in value.values()):
             click.echo(indent + what)

@@ -10,9 +10,9 @@ from synergy_tui.cli.manner import coloured, manners
 
 
 def looks(command: Any) -> Any:
-    """How the explorer looks, --color, --theme and --ascii, and what every command has."""
+    """--color, --theme and --ascii, which say how the explorer looks, and the options that every command has."""
     command = manners(command)
-    command = click.option("--ascii", is_flag=True, help="The explorer in signs of ASCII alone.")(command)
+    command = click.option("--ascii", is_flag=True, help="Draw the explorer in ASCII signs only.")(command)
     what = "dark, light, ansi (the terminal's own colours), one of Textual's, or one of yours."
     command = click.option("--theme", metavar="NAME", show_default="the last one", help=what)(command)
     return coloured(command)

@@ -1,4 +1,4 @@
-"""man: the manual page, made of what --help says."""
+"""man: the manual page, made from --help."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from synergy_tui.cli.manner import manners
 FILES = {
     "~/.config/synergy-tui/config.toml": "Settings: cache and data are paths in quotes; theme is a name as --theme "
     "takes it, in quotes; colour is none, 16, 256 or truecolor; ascii is true or false; [keys] gives actions of the "
-    "explorer other keys; [families.NAME] describes an architecture that no test holds.",
+    "explorer other keys; [families.NAME] describes an architecture that no test covers.",
     "~/.config/synergy-tui/themes/NAME.toml": "A theme of your own: dark is true or false; background, foreground, "
     "accent and the other colours of a theme are in quotes.",
     "~/.local/share/synergy-tui/cache": "The cache: the catalogue cache.duckdb, the bulk files of runs, and a folder "
     "for each job.",
-    "~/.local/share/synergy-tui": "Models that were fetched, for all caches, and what was compiled.",
+    "~/.local/share/synergy-tui": "Fetched models, for all caches, and compiled code.",
     "~/.local/state/synergy-tui": "What the explorer showed last.",
 }
 """On Linux; elsewhere these are the user's folders for such files."""
 
 ENVIRONMENT = {
-    "SYNERGY_TUI_CACHE": "The cache folder. --cache goes before it, config.toml after it.",
-    "SYNERGY_TUI_DATA": "The folder of fetched models. config.toml goes after it.",
-    "NO_COLOR": "Where it is not empty, nothing has colours, and maps are drawn in shades.",
+    "SYNERGY_TUI_CACHE": "The cache folder. --cache overrides it; it overrides config.toml.",
+    "SYNERGY_TUI_DATA": "The folder of fetched models. It overrides config.toml.",
+    "NO_COLOR": "If it is not empty, nothing has colours, and maps are drawn in shades.",
     "TERM, COLORTERM": "How many colours the terminal has.",
-    "COLUMNS, LINES": "The size that is drawn for; the terminal's own where they are not set.",
-    "LANG, LC_ALL": "Without UTF-8, signs of ASCII stand for all others.",
+    "COLUMNS, LINES": "The size to draw for; if they are not set, the terminal's own.",
+    "LANG, LC_ALL": "Without UTF-8, ASCII signs replace all others.",
     "XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_STATE_HOME": "Where the folders under FILES are.",
-    "HF_HOME, HF_TOKEN, HF_ENDPOINT": "The hub that models are fetched from, as its own library reads them.",
+    "HF_HOME, HF_TOKEN, HF_ENDPOINT": "The hub that models are fetched from; its own library reads them.",
 }
 
 STATUS = {
-    "0": "It is done.",
-    "1": "It has failed. One line on standard error says what was wrong and what to do next.",
-    "2": "It was called wrongly: an unknown option, a value that cannot be, a run that is not there.",
-    "130": "It was interrupted or cancelled. What was finished is kept.",
+    "0": "Done.",
+    "1": "Failed. One line on standard error says what was wrong and what to do next.",
+    "2": "Wrong usage: an unknown option, an invalid value, a run that is not there.",
+    "130": "Interrupted or cancelled. Finished parts are kept.",
 }
 
 EVERYWHERE = ("--cache", "--json", "--ascii", "--quiet", "--no-color", "--help")
-"""Options that most commands have. They are told once."""
+"""Options that most commands have. They are listed once."""
 
 WIDTH = 60
-"""Columns of lines that are kept: they are indented in a terminal of 80."""
+"""Columns of lines that are not wrapped: they are indented in a terminal of 80."""
 
 
 @click.command()
@@ -69,7 +69,7 @@ def page(commands: click.Group) -> Iterator[str]:
 
     context = told.Context(commands, info_name="synergy-tui", **commands.context_settings)
     yield f'.TH SYNERGY\\-TUI 1 "" "synergy\\-tui {__version__}" "User Commands"'
-    yield from (".nh", ".ad l")  # what is pasted has no hyphens of ours and no blanks
+    yield from (".nh", ".ad l")  # pasted text must have no hyphens or blanks of ours
     yield from (".SH NAME", r"synergy\-tui \- explore maps of where a language model integrates information")
     yield from (".SH SYNOPSIS", ".B synergy\\-tui", _escaped(" ".join(commands.collect_usage_pieces(context))))
     yield ".SH DESCRIPTION"
@@ -85,7 +85,7 @@ def page(commands: click.Group) -> Iterator[str]:
     yield ".SH OPTIONS"
     yield from _options(commands, context)
     yield from _item("--debug", "Let errors through with their traceback.")
-    yield from (".PP", "Most commands also have these, and they may stand behind the command:")
+    yield from (".PP", "Most commands also have these options, which may follow the command:")
     shown = commands.get_command(context, "show")
     assert shown is not None
     yield from _options(shown, told.Context(shown, info_name="show", parent=context), alone=True)
@@ -96,7 +96,7 @@ def page(commands: click.Group) -> Iterator[str]:
 
 
 def _command(one: click.Command, parent: click.Context, path: str) -> Iterator[str]:
-    """A command with its help and the options that are its own; of a group, its commands too."""
+    """A command with its help and its own options; for a group, its commands too."""
     context = told.Context(one, info_name=path.split()[-1], parent=parent)
     usage = " ".join(piece for piece in one.collect_usage_pieces(context) if piece != "[OPTIONS]")
     yield from (".TP", rf"\fBsynergy\-tui {_escaped(path)}\fR {_escaped(usage)}".rstrip())
@@ -110,7 +110,7 @@ def _command(one: click.Command, parent: click.Context, path: str) -> Iterator[s
 
 
 def _options(one: click.Command, context: click.Context, alone: bool = False, but: bool = False) -> Iterator[str]:
-    """All options; those of EVERYWHERE alone; or all but those."""
+    """All options. alone: only those of EVERYWHERE. but: all except those."""
     for option in one.get_params(context):
         record = option.get_help_record(context) if isinstance(option, click.Option) else None
         shared = any(name in EVERYWHERE for name in option.opts)

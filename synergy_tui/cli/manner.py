@@ -1,4 +1,4 @@
-"""How much is said and in which colours: --quiet and --no-color of every command, --color of the program and of the
+"""How much is printed, and in which colours: --quiet and --no-color of every command, --color of the program and of the
 explorer."""
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import click
 from synergy_tui.settings import COLOURS
 
 QUIET, COLOUR = "synergy-tui.quiet", "synergy-tui.colour"
-"""Where a context and all contexts in it keep what was asked for."""
+"""Where a context and all contexts in it keep these options."""
 
 
 def manners(command: Any) -> Any:
@@ -22,7 +22,7 @@ def manners(command: Any) -> Any:
         expose_value=False,
         is_eager=True,
         callback=_no_colour,
-        help="No colours; so does NO_COLOR=1.",
+        help="No colours, as with NO_COLOR=1.",
     )(command)
     return click.option(
         "-q",
@@ -31,7 +31,7 @@ def manners(command: Any) -> Any:
         expose_value=False,
         is_eager=True,
         callback=_quiet,
-        help="No progress and no hints: results and errors alone.",
+        help="No progress and no hints: only results and errors.",
     )(command)
 
 
@@ -49,12 +49,12 @@ def coloured(command: Any) -> Any:
 
 
 def quiet() -> bool:
-    """Whether results and errors alone are wanted."""
+    """Whether only results and errors are wanted."""
     return bool(_asked(QUIET))
 
 
 def colour() -> str | None:
-    """One of COLOURS that the command was given; None where the settings and the terminal decide."""
+    """One of COLOURS that the command was given; None if the settings and the terminal decide."""
     return _asked(COLOUR)
 
 
@@ -75,4 +75,4 @@ def _no_colour(context: click.Context, option: click.Parameter, given: bool) -> 
 def _colour(context: click.Context, option: click.Parameter, given: str | None) -> None:
     if given:
         context.meta[COLOUR] = given
-        context.color = given != "none"  # of what click writes itself
+        context.color = given != "none"  # for what click itself writes

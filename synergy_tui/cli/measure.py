@@ -66,7 +66,7 @@ def run(
 
         return make(cache, request, of, seeds, detach, yes, as_json)
     if of:
-        raise UsageError("--of names the run that controls are of", "add --control random-weights")
+        raise UsageError("--of names the run that is controlled", "add --control random-weights")
     chains = [with_maps(one, chosen) for one in captures(cache, request)]
     jobs = start_chains(cache, chains, yes)
     if detach:

@@ -27,9 +27,9 @@ FEWEST = 20
 )
 @click.option("--sets", type=click.IntRange(FEWEST, 10**5), default=200, show_default=True, help="Random sets drawn.")
 @click.option(
-    "--bias", type=click.Choice(terms.BIASES), default=terms.BIASES[0], show_default=True, help="Of short series."
+    "--bias", type=click.Choice(terms.BIASES), default=terms.BIASES[0], show_default=True, help="For short series."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random sets.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random sets.")
 @options(run=True)
 def oinfo(
     run: str | None,
@@ -43,8 +43,8 @@ def oinfo(
 ) -> None:
     """O-information of sets of heads in RUN: above 0 redundancy prevails in the set, below 0 synergy.
 
-    It is of what heads do at the same step, after the run's preprocessing. Each set is held against random sets of its
-    size; marked heads also against sets with as many heads in every layer.
+    It is measured on the heads' activity at the same step, after the run's preprocessing. Each set is compared with
+    random sets of its size; marked heads also with sets that have as many heads in every layer.
 
     \b
     Example:  synergy-tui oinfo --latest
@@ -71,7 +71,7 @@ def oinfo(
     found = []
     for name, one in chosen.items():
         own = measured.o_information(matrices, steps, one[None], bias)[0]
-        if len(one) not in drawn:  # sets of one size are held against the same ones
+        if len(one) not in drawn:  # sets of one size share their random sets
             random = measured.random_sets(known, layer_of, one, sets, chance)
             drawn[len(one)] = measured.o_information(matrices, steps, random, bias)
         told = {"set": name, "heads": len(one)} | _told(measured.held_against(own, drawn[len(one)]))
@@ -90,7 +90,7 @@ def oinfo(
 
 
 def _series(cache: Any, row: dict[str, Any]) -> np.ndarray:
-    """The series that was decomposed: of valid responses, after the preprocessing."""
+    """The series that was decomposed: valid responses after the preprocessing."""
     from synergy_tui.phiid.preparation import parse, preprocess
     from synergy_tui.store import load
 
@@ -100,7 +100,7 @@ def _series(cache: Any, row: dict[str, Any]) -> np.ndarray:
 
 
 def _sets(units: str | None, naming: Naming, known: np.ndarray, layer_of: np.ndarray) -> dict[str, np.ndarray]:
-    """By name: the marked units, or those of each layer. Raises UsageError for too few."""
+    """Sets by name: the marked units, or the units of each layer. Raises UsageError for too few."""
     import numpy as np
 
     from synergy_tui.analysis.oinfo import SMALLEST

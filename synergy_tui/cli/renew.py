@@ -30,10 +30,10 @@ def renew(
     device: str | None,
 ) -> None:
     """Bring RUN up to date with the method of this version: its capture is decomposed anew, by the same estimator and
-    with as many surrogates, and nothing is captured again. The result of before keeps its numbers. A run that lacks a
-    ranking which was added since gets it in the same way.
+    with as many surrogates, and nothing is captured again. The earlier result keeps its numbers. A run that lacks a
+    newer ranking gets it in the same way.
 
-    A claims card is made anew by `synergy-tui claims`, which takes what is up to date and makes the rest.
+    `synergy-tui claims` makes a claims card anew: it takes what is up to date and makes the rest.
 
     \b
     Example:  synergy-tui renew --latest
@@ -80,7 +80,7 @@ def renew(
 
 
 def _whole(cache: Any, decomposition: str) -> bool:
-    """Whether a run has every ranking that this version would give it: one was added without another method."""
+    """Whether a run has every ranking that this version would give it: one was added without a new METHOD."""
     from synergy_tui.store import load
 
     row = load.one(cache, "decomposition", decomposition)
@@ -90,8 +90,8 @@ def _whole(cache: Any, decomposition: str) -> bool:
 
 
 def _earlier(cache: Any) -> list[str]:
-    """Decompositions made by an earlier version, for which there is none by this one of the same capture in the same
-    way. A ladder's levels come with the ladder."""
+    """Decompositions by an earlier version that this version has not made of the same capture in the same way. A
+    ladder's levels come with the ladder."""
     from synergy_tui.jobs.specs import Method
     from synergy_tui.store import load
 

@@ -1,4 +1,4 @@
-"""scores: what else the heads of a capture can be judged by, beside their synergy."""
+"""scores: scores of the heads of a capture other than their synergy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from synergy_tui.store.cache import Cache
 
 SHOWN = 5
-"""Units of each score that are named."""
+"""Units that are named for each score."""
 
 
 @click.command()

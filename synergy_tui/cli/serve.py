@@ -40,8 +40,8 @@ def serve(
     as_json: bool,
     cache: Path | None,
 ) -> None:
-    """Serve the explorer to a browser on this machine, or through a tunnel to one elsewhere. Whoever has the address
-    that is printed may do what you may do in the explorer; nobody else is answered.
+    """Serve the explorer to a browser on this machine, or through a tunnel to one elsewhere. Whoever has the printed
+    address can do all that you can do in the explorer; other requests get no answer.
 
     \b
     Example:  synergy-tui serve --latest --idle 30
@@ -73,7 +73,7 @@ def serve(
 
 
 def _tell(url: str, port: int, as_json: bool) -> None:
-    """Where it is, and how it is reached from another machine."""
+    """Prints the address, and how to reach it from another machine."""
     host = socket.gethostname()
     tunnel = f"ssh -L {port}:127.0.0.1:{port} {shlex.quote(host)}"
     if as_json:

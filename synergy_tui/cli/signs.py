@@ -1,4 +1,4 @@
-"""Signs of ASCII for those that a terminal cannot show: a map stays a map where the locale has no UTF-8."""
+"""ASCII signs for those that a terminal cannot show: a map stays readable if the locale has no UTF-8."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ codecs.register_error("signs", _replace)
 
 
 def prepare(ascii_alone: bool = False) -> None:
-    """What standard output and error cannot encode is replaced by signs of ASCII; or everything beyond ASCII is."""
+    """Replaces by ASCII signs all that standard output and error cannot encode, or all that is beyond ASCII."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             if ascii_alone:

@@ -1,5 +1,5 @@
-"""Starting chains of jobs from a command: what they cost is told, a person is asked before long ones, and they are
-followed to their end."""
+"""Starts chains of jobs from a command: prints their cost, asks a person before long ones, and follows them to their
+end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WORTH_ASKING = 1800.0
 
 
 def job_options(command: Any) -> Any:
-    """What every command that starts jobs takes."""
+    """Options of every command that starts jobs."""
     for option in (
         click.option("--yes", is_flag=True, help="Do not ask before a long job."),
         click.option("--detach", is_flag=True, help="Return at once with the id; the job goes on."),
@@ -51,7 +51,7 @@ def _note_executor(context: click.Context, parameter: click.Parameter, value: An
 
 
 def executor_in_force(before: Executor | None = None) -> Executor:
-    """What the command's options say; what they leave open is as `before`, or as config.toml says. Raises
+    """The executor by the command's options; `before`, or config.toml, says what they leave open. Raises
     UsageError."""
     given = click.get_current_context().meta.get(EXECUTOR, {})
     given = {
@@ -91,7 +91,7 @@ def start_chains(cache: Path | None, chains: Sequence[Sequence[Link]], yes: bool
 
 
 def captures(cache: Path | None, request: CaptureRequest) -> list[Plan[CaptureSpec]]:
-    """What `run` and `capture` are to capture."""
+    """The captures that `run` and `capture` make."""
     from synergy_tui.jobs import plan
 
     opened = open_cache(cache) if request.replay else None
@@ -111,12 +111,12 @@ def follow_jobs(jobs: Sequence[JobFolder], lost: Callable[[SynergyError], None] 
 
     if executor_in_force().executor == "none":
         for job in jobs:
-            say(f"Nobody was started. Work on it: synergy-tui jobs work {job.id}")
+            say(f"No worker was started. Work on it: synergy-tui jobs work {job.id}")
         raise click.exceptions.Exit(0)
     with printer() as shown:
         follow(jobs, shown.show, lost)
 
 
 def tell(error: SynergyError) -> None:
-    """A failure that does not end the command."""
+    """Prints a failure that does not end the command."""
     warn(f"synergy-tui: {error}")

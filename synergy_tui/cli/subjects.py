@@ -19,7 +19,7 @@ from synergy_tui.jobs.specs.pull import CheckRequest, PullRequest
 @options()
 @click.pass_context
 def subjects(context: click.Context, cache: Path | None, as_json: bool) -> None:
-    """Language models to be studied: which are at hand, what they need, fetching them."""
+    """Language models to study: which are at hand, what they need, and how to fetch them."""
     if context.invoked_subcommand is None:
         context.invoke(list_, cache=cache, as_json=as_json)
 
@@ -27,8 +27,8 @@ def subjects(context: click.Context, cache: Path | None, as_json: bool) -> None:
 @subjects.command("list")
 @options()
 def list_(cache: Path | None, as_json: bool) -> None:
-    """Built-in subjects, the zoo, and those captured before: size, architecture and licence of each, told before
-    anything is fetched. size: of its weights on this disk, or of what is to be fetched.
+    """List built-in subjects, the zoo, and those captured before: size, architecture and licence of each, shown before
+    anything is fetched. size: of its weights on this disk, or of the download.
 
     \b
     Example:  synergy-tui subjects list
@@ -109,7 +109,7 @@ def show(subject: str, cache: Path | None, as_json: bool, **chosen: Any) -> None
 
 
 CHECKED = 48
-"""Tokens of an answer that is compared: enough to see a cache, a window or an end go wrong."""
+"""Tokens of a compared answer: enough to see a cache, a window or an end go wrong."""
 
 
 @subjects.command()
@@ -117,7 +117,7 @@ CHECKED = 48
 @request_options(CheckRequest, "seed")
 @options()
 def check(subject: str, cache: Path | None, as_json: bool, **chosen: Any) -> None:
-    """Compare what is measured of SUBJECT with transformers' own generation, in float32: can its numbers be trusted?
+    """Compare the measurements of SUBJECT with transformers' own generation, in float32: can its numbers be trusted?
 
     \b
     Example:  synergy-tui subjects check smollm2
@@ -179,7 +179,7 @@ def zoo_rows(data: Path) -> list[dict[str, Any]]:
 
 
 def _row(subject: str, data: Path) -> dict[str, Any]:
-    """A row of the list by what is known of a subject that is not loaded."""
+    """A row of the list, from what is known of a subject without loading it."""
     from synergy_tui.subject.facts import facts
     from synergy_tui.subject.sources import resolve
 
@@ -191,7 +191,7 @@ def _row(subject: str, data: Path) -> dict[str, Any]:
 
 
 LINEAGE = ("family", "tuned")
-"""What rows of the list have for programs; a person reads the same in the name."""
+"""Columns of the list for programs; a person reads the same in the name."""
 
 
 def _lineage(architecture: str, name: str) -> dict[str, Any]:

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from synergy_tui.jobs.plan import Sweep
 
 SPARE = ("tasks", "seed", "card", "capture")
-"""Columns that give way first where there is no room for all."""
+"""Columns that are left out first when there is no room for all."""
 
 
 @click.command()
 @click.argument("plan")
-@click.option("--dry-run", is_flag=True, help="Tell the cells, what each will take and what is there; start nothing.")
+@click.option("--dry-run", is_flag=True, help="List the cells, what each will take and what is there; start nothing.")
 @request_options(SweepRequest)
 @job_options
 @options()
@@ -40,7 +40,7 @@ def sweep(plan: str, dry_run: bool, detach: bool, yes: bool, cache: Path | None,
     """Measure subjects x task sets x methods x seeds, which the file PLAN lists, as one job that can be resumed.
 
     PLAN is TOML: subjects, tasks, seeds, any option of capture, methods as tables of options of decompose in which
-    lists multiply, claims = true or a table of its options, at_once. What is in the cache already is taken from there.
+    lists multiply, claims = true or a table of its options, at_once. Results that are in the cache are not made again.
 
     \b
     Example:  synergy-tui sweep plan.toml --dry-run
@@ -92,7 +92,7 @@ def sweep(plan: str, dry_run: bool, detach: bool, yes: bool, cache: Path | None,
 
 
 def print_cells(rows: list[dict[str, Any]]) -> None:
-    """The cells of a sweep with what became of them."""
+    """Prints the cells of a sweep with their states."""
     if not any(one["error"] for one in rows):
         rows = [{name: value for name, value in one.items() if name != "error"} for one in rows]
     print_table(rows, spare=SPARE)

@@ -12,10 +12,10 @@ from synergy_tui import settings
 from synergy_tui.cli import manner
 
 NARROWEST = 30
-"""Columns for which help is written where a terminal has fewer."""
+"""Columns that help is written for if a terminal has fewer."""
 
 MARGIN = 30
-"""Most columns of the names of options and commands, beside which they are explained."""
+"""Most columns of the names of options and commands; explanations stand beside them."""
 
 
 class Formatter(click.HelpFormatter):
@@ -40,7 +40,7 @@ class Formatter(click.HelpFormatter):
         self.write(f"{'':>{self.current_indent}}{self._styled(f'{heading}:', bold=True)}\n")
 
     def write_text(self, text: str) -> None:
-        """Paragraphs. A paragraph after a line of \\b keeps its lines; commands that are too long for theirs go on
+        """Paragraphs. A paragraph after a line of \\b keeps its lines; commands that are too long for a line go on
         after a backslash."""
         paragraphs = []
         for paragraph in re.split(r"\n\s*\n", text.strip("\n")):
@@ -76,7 +76,7 @@ class Context(click.Context):
     """A command's context, whose help is written by Formatter."""
 
     def make_formatter(self) -> click.HelpFormatter:
-        """In the colours of the terminal, unless nobody wants them."""
+        """In the colours of the terminal, unless they are switched off."""
         asked = manner.colour()
         plain = asked == "none" if asked else settings.colourless()
         return Formatter(width=self.terminal_width, max_width=self.max_content_width, plain=plain)
@@ -103,7 +103,7 @@ def plainly(name: str) -> str:
 
 
 def tidy(meaning: str) -> str:
-    """What an option means, its default and its range in words."""
+    """The meaning of an option, its default and its range in words."""
     found = re.search(r"\s*\[([^\[\]]*)\]$", meaning)
     if not found:
         return meaning
@@ -115,7 +115,7 @@ def _in_words(part: str) -> str:
     if found := re.fullmatch(r"default: \((.*)\)", part):
         return f"default: {found[1]}"
     if found := re.fullmatch(r"([\d.]+)<=x<=([\d.]+)", part):
-        # A bound from here on is told to those alone who go beyond it.
+        # Bounds beyond this are named only to users who exceed them.
         return f"{found[1]} or more" if float(found[2]) > 1e6 else f"from {found[1]} to {found[2]}"
     if found := re.fullmatch(r"x>=([\d.]+)", part):
         return f"{found[1]} or more"
@@ -123,8 +123,8 @@ def _in_words(part: str) -> str:
 
 
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """Lines of whole words; a list longer than a line goes on after a comma or a bar. What stands in brackets stays in
-    one line where it fits one. indent: of all lines but the first."""
+    """Lines of whole words; a list longer than a line goes on after a comma or a bar. Brackets stay on one line if
+    they fit. indent: of all lines except the first."""
     text = re.sub(r"\[[^\[\]]*\]", lambda found: _kept(found[0], width), text)
     lines: list[str] = [""]
     for word in re.split(r"[ \n]+", text):
@@ -149,7 +149,7 @@ def _parts(word: str, width: int) -> list[str]:
 
 
 def folded(line: str, width: int) -> Iterator[str]:
-    """A line that keeps its indentation, as several where it is too long. A command goes on after a backslash."""
+    """A line, split into several of the same indentation if it is too long. A command goes on after a backslash."""
     if len(line) <= width:
         yield line
         return

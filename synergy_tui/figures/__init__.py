@@ -1,8 +1,8 @@
 """Runs → figures for papers, with matplotlib, which no other room imports.
 
-asked.py     what a figure is asked to show, and which options a kind of figure takes
-kinds.py     kind → what draws it
-paper.py     widths, type, colours, and what all figures have in common
+asked.py     what a figure shows, and which options a kind of figure takes
+kinds.py     kind → the functions that draw it
+paper.py     widths, type, colours, and all else that figures have in common
 files.py     a figure → SVG, PDF or PNG, with the command that remakes it
 maps.py      layers × units, and the layer profile
 lines.py     profiles, ablation curves, ladders and comparisons
@@ -32,7 +32,7 @@ KINDS: tuple[str, ...] = (
     *("map", "profile", "pairs", "network", "tokens", "ablation", "difficulty", "compare", "claims"),
     *("forest", "profiles"),
 )
-"""What can be drawn."""
+"""The kinds of figures."""
 
 OVER_MODELS = KINDS[-2:]
 """Kinds about all cards of a cache instead of a run."""
@@ -57,14 +57,14 @@ def figure(
 ) -> Figure:
     """A figure of a kind (see KINDS) about a run, whole ids of results.
 
-    run: a decomposition; of `ablation`, `difficulty` and `claims` also an ablation, a ladder or a card. other: the run
-    that `compare` holds against it. ranking, score: what is shown; of `difficulty` the score is an order parameter.
-    prompt, unit, pair: of `tokens`, units as people name them, a pair with a comma between its units; `map` rings a
-    unit, `pairs` a pair. category: of `profile`, `tokens` and `compare`. claim: of `forest`, which like
+    run: a decomposition; for `ablation`, `difficulty` and `claims` also an ablation, a ladder or a card. other: the run
+    that `compare` puts beside it. ranking, score: the values shown; for `difficulty` the score is an order parameter.
+    prompt, unit, pair: for `tokens`, units as people name them, a pair with a comma between its units; `map` rings a
+    unit, `pairs` a pair. category: for `profile`, `tokens` and `compare`. claim: for `forest`, which like
     `profiles` is about all cards and takes no run. width: "column" (3.5 in), "page" (7.2 in), or
     inches. font: a family that is installed here.
 
-    Raises UsageError for what the run does not have, and where matplotlib is not installed.
+    Raises UsageError if the run does not have the values, or matplotlib is not installed.
     """
     _needed()
     from synergy_tui.figures import kinds
@@ -91,7 +91,7 @@ def draw(
     claim: str | None = None,
     dark: bool = False,
 ) -> None:
-    """The main panel of `figure` on axes of the caller's, whose size, font and colours stay what they are.
+    """The main panel of `figure` on the caller's axes, whose size, font and colours stay as they are.
 
     Raises UsageError as `figure` does.
     """
@@ -106,8 +106,8 @@ def draw(
 
 
 def save(figure: Figure, path: Path, command: str, *, dpi: int = 300, force: bool = True) -> None:
-    """Writes a figure as its file's ending says: svg, pdf or png. command: remakes it; it is in the file's metadata.
-    dpi: of a PNG, and of matrices in the others. force: a file that is there already is replaced.
+    """Writes a figure in the form of its file's ending: svg, pdf or png. command: remakes it, and is in the file's
+    metadata. dpi: of a PNG, and of matrices in the others. force: replaces a file that is there already.
 
     Raises UsageError for another ending, a folder that is not there, and a file that is there already.
     """
@@ -118,7 +118,7 @@ def save(figure: Figure, path: Path, command: str, *, dpi: int = 300, force: boo
 
 
 def svg(figure: Figure, command: str) -> str:
-    """A figure as SVG to stand in a page of HTML: without a prolog, its ids its own, with a title and a description."""
+    """A figure as SVG for a page of HTML: without a prolog, with unique ids, a title and a description."""
     _needed()
     from synergy_tui.figures import files
 
@@ -126,7 +126,7 @@ def svg(figure: Figure, command: str) -> str:
 
 
 def note(figure: Figure, text: str) -> None:
-    """Small print under a figure, which grows by it."""
+    """Adds small print under a figure, which grows by it."""
     _needed()
     from synergy_tui.figures import files
 
@@ -142,7 +142,7 @@ def lacking(figure: Figure) -> str:
 
 
 def check(path: Path, force: bool = False) -> None:
-    """Raises UsageError where a figure cannot be drawn or written here, before there is one: see save."""
+    """Raises UsageError if a figure cannot be drawn or written here, before drawing it: see save."""
     _needed()
     from synergy_tui.figures import files
 
@@ -150,7 +150,7 @@ def check(path: Path, force: bool = False) -> None:
 
 
 def _needed() -> None:
-    """Raises UsageError where matplotlib is not installed."""
+    """Raises UsageError if matplotlib is not installed."""
     from importlib.util import find_spec
 
     from synergy_tui.errors import UsageError

@@ -1,4 +1,4 @@
-"""What a figure is asked to show, and which options a kind of figure takes."""
+"""What a figure shows, and which options a kind of figure takes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TAKES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Asked:
-    """The arguments of `figures.figure` that say what is shown."""
+    """The arguments of `figures.figure` that say what to show."""
 
     cache: Cache
     kind: str
@@ -54,9 +54,9 @@ class Asked:
                 takes = ", ".join(f"--{one}" for one in TAKES[self.kind]) or "none"
                 raise UsageError(f"figure {self.kind} takes no --{name}", f"of these options it takes {takes}")
         if self.ranking is not None and self.score is not None:
-            raise UsageError("--ranking and --score are two answers to one question", "leave one of them out")
+            raise UsageError("--ranking and --score both say what to show", "leave one of them out")
         if self.unit is not None and self.pair is not None:
-            raise UsageError("--unit and --pair are two answers to one question", "leave one of them out")
+            raise UsageError("--unit and --pair both say whose values to show", "leave one of them out")
         if self.ranking is not None and self.ranking not in RANKINGS:
             raise UsageError(f"no ranking {self.ranking!r}", f"known: {', '.join(RANKINGS)}")
 
@@ -66,14 +66,14 @@ class Asked:
         return self.ranking or RANKINGS[0]
 
     def one_of(self, known: tuple[str, ...], default: str) -> str:
-        """The score. Raises UsageError for one that is not among those known."""
+        """The score. Raises UsageError for an unknown one."""
         chosen = self.score or default
         if chosen not in known:
             raise UsageError(f"figure {self.kind} has no score {chosen[:40]!r}", f"known: {', '.join(known)}")
         return chosen
 
     def pair_of(self, naming: Naming) -> tuple[int, int] | None:
-        """The two units of --pair. Raises UsageError for what is not two units with a comma between them."""
+        """The two units of --pair. Raises UsageError for anything except two units with a comma between them."""
         if self.pair is None:
             return None
         for place in (at for at, sign in enumerate(self.pair) if sign == ","):  # names may have commas too
@@ -84,19 +84,19 @@ class Asked:
                 continue
             if x != y:
                 return x, y
-        raise UsageError(f"{self.pair[:60]!r} is no pair of units", "name two units: --pair 3.1,4.2")
+        raise UsageError(f"{self.pair[:60]!r} is not a pair of units", "name two units: --pair 3.1,4.2")
 
 
 def there(cache: Cache, capture: str, unit: int, naming: Naming) -> int:
-    """The unit. Raises UsageError where it is a hole of the map."""
+    """The unit. Raises UsageError if it is a hole of the map."""
     if unit not in load.layers_of_units(cache, capture):
         raise UsageError(f"there is no unit {naming.unit(unit)} in this run", "name one that its map shows")
     return unit
 
 
 def part_of_card(cache: Cache, decomposition: str, part: str) -> str | None:
-    """What the newest card of a run was judged by: its `ablation` or `networks`, which may be of another decomposition
-    of the same capture; None without one."""
+    """The `ablation` or `networks` that the newest card of a run was judged by, which may belong to another
+    decomposition of the same capture; or None."""
     from synergy_tui.store import cards
 
     newest = cards.newest_card(cache, decomposition)
@@ -105,7 +105,7 @@ def part_of_card(cache: Cache, decomposition: str, part: str) -> str | None:
 
 
 def kind_of(cache: Cache, key: str, value: str) -> bool:
-    """Whether an id is one of these results (a key of tables.KEYS)."""
+    """Whether an id belongs to a result of this kind (a key of tables.KEYS)."""
     from synergy_tui.store.tables import KEYS
 
     found: list[dict[str, Any]] = load.rows(cache, f"SELECT 1 FROM {KEYS[key]} WHERE {key} = $1", value)

@@ -30,14 +30,14 @@ COLOURS = {
     EXPLAINED: ("#874b00", "#ffd787"),
     NOT_SUPPORTED: ("#af0000", "#ff8787"),
 }
-"""Of verdicts, on a light and on a dark ground; signs tell them too."""
+"""Colours of verdicts, on a light and on a dark ground; signs show the verdicts too."""
 
 FOOT = "Each claim is on a scale of its own, ratios (×) on a logarithmic one. Dashed: no effect. Lines: intervals."
 
 
 @dataclass(frozen=True)
 class _Columns:
-    """Where the parts of a claim begin and how wide they are, in points."""
+    """The beginnings and widths of the parts of a claim, in points."""
 
     told: tuple[float, float]
     drawn: tuple[float, float]
@@ -47,7 +47,7 @@ class _Columns:
 
 @dataclass(frozen=True)
 class _Row:
-    """A claim in lines, and the points that it takes."""
+    """A claim in lines, and its height in points."""
 
     name: str
     claim: dict[str, Any]
@@ -58,7 +58,7 @@ class _Row:
 
 
 def look_up(asked: Asked) -> dict[str, Any]:
-    """The newest card of a run, or the one that is named. Raises UsageError without one."""
+    """The newest card of a run, or the named one. Raises UsageError without a card."""
     if asking.kind_of(asked.cache, "card", asked.run):
         return cards.card(asked.cache, asked.run)
     load.one(asked.cache, "decomposition", asked.run)
@@ -69,7 +69,7 @@ def look_up(asked: Asked) -> dict[str, Any]:
 
 
 def make(asked: Asked, paper: Paper) -> Figure:
-    """A row for each claim; in a column its parts stand under each other."""
+    """A row for each claim; in a narrow figure its parts stand under each other."""
     card = look_up(asked)
     points = (paper.width - 2 * EDGE) * 72
     title = on.wrapped(of_card.title(card), points, on.TYPE, "bold")
@@ -83,7 +83,7 @@ def make(asked: Asked, paper: Paper) -> Figure:
 
 
 def draw(axes: Axes, card: dict[str, Any], paper: Paper) -> None:
-    """The same on axes of the caller's, from their top; they should be as high as those of `figure`."""
+    """The same on the caller's axes, from their top; they should be as high as the axes of `figure`."""
     points = axes.get_window_extent().width / axes.figure.dpi * 72
     title = on.wrapped(of_card.title(card), points, on.TYPE, "bold")
     _draw(axes, _rows(card, points), title, len(title) * on.TYPE * LINE + 4, paper)
@@ -155,7 +155,7 @@ def neutral_of(claim: dict[str, Any]) -> float:
 
 
 def whisker(claim: dict[str, Any]) -> tuple[float, float, float] | None:
-    """Effect, low and high on a scale from −1 to 1 with no effect at 0; NaN without an interval; None without an
+    """Effect, low and high on a scale from −1 to 1, where 0 is no effect; NaN without an interval; None without an
     effect."""
     if claim["effect"] is None:
         return None

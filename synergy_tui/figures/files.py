@@ -28,16 +28,16 @@ NOTE = 5.0
 
 
 def ending(path: Path) -> str:
-    """The form that a file's name asks for. Raises UsageError for another than svg, pdf and png."""
+    """The form that a file's name asks for. Raises UsageError for a form other than svg, pdf and png."""
     form = path.suffix[1:].lower()
     if form not in ENDINGS:
         name = on.short(path.name, 60)
-        raise UsageError(f"{name!r} has no ending of a figure", f"end it with .{', .'.join(ENDINGS)}")
+        raise UsageError(f"{name!r} does not end like a figure", f"end it with .{', .'.join(ENDINGS)}")
     return form
 
 
 def check(path: Path, force: bool) -> None:
-    """Raises UsageError where a figure cannot be written."""
+    """Raises UsageError if a figure cannot be written."""
     ending(path)
     name = printable(str(path))
     if path.is_dir():
@@ -49,7 +49,7 @@ def check(path: Path, force: bool) -> None:
 
 
 def save(figure: Figure, path: Path, command: str, dpi: int, force: bool) -> None:
-    """See figures.save. It is drawn before the file is opened: what fails leaves none behind."""
+    """See figures.save. The figure is drawn before the file is opened, so that a failure leaves no file behind."""
     check(path, force)
     content = drawn(figure, ending(path), command, dpi)
     try:
@@ -79,7 +79,7 @@ _BACKEND = {"png": "agg", "pdf": "pdf", "svg": "svg"}
 
 
 def svg(figure: Figure, command: str) -> str:
-    """See figures.svg. Ids begin with a hash of the figure: two figures of a page share none."""
+    """See figures.svg. Ids begin with a hash of the figure, so that two figures on a page share no id."""
     text = drawn(figure, "svg", command).decode()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, count=1, flags=re.DOTALL)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from synergy_tui.store.atlas import AtlasCard
 
 ROW = 0.145
-"""Inches of a model's row; less where a page has no room for all."""
+"""Inches of a model's row; less if a page has no room for all."""
 
 MARKERS = 4.2
 """Points of the square of a model with the mean weight."""
@@ -37,7 +37,7 @@ MARKERS = 4.2
 
 @dataclass(frozen=True)
 class Forest:
-    """The largest group of cards that can be taken together, and what C7 is over it. others: groups kept apart."""
+    """The largest group of cards that can be taken together, and C7 over it. others: groups kept apart."""
 
     claim: str
     group: Group
@@ -46,12 +46,12 @@ class Forest:
 
     @property
     def title(self) -> str:
-        """The claim, and what all models say of it."""
+        """The claim, and what it says."""
         return f"{self.claim}  {CLAIMS[self.claim]}"
 
     @property
     def told(self) -> list[str]:
-        """What stands under the plot."""
+        """The lines under the plot."""
         told = [*models.heterogeneity(self.group), *models.universal(self.universal)[:1]]
         told += [f"Taken together: {self.group.told}."]
         return told + [f"{self.others} other group{'' if self.others == 1 else 's'} of cards kept apart."] * (
@@ -60,7 +60,7 @@ class Forest:
 
 
 def cards_of(asked: Asked) -> Sequence[AtlasCard]:
-    """Raises UsageError where there is no card."""
+    """The cards. Raises UsageError if there are none."""
     from synergy_tui.store import atlas
 
     cards = atlas.read(asked.cache).cards
@@ -70,7 +70,7 @@ def cards_of(asked: Asked) -> Sequence[AtlasCard]:
 
 
 def look_up(asked: Asked) -> Forest:
-    """The forest of the claim, by default of C1. Raises UsageError for a claim that no card has with an interval."""
+    """The forest of the claim, by default C1. Raises UsageError if no card has an interval for the claim."""
     from synergy_tui.analysis import meta
     from synergy_tui.analysis.universality import universality
 
@@ -79,12 +79,12 @@ def look_up(asked: Asked) -> Forest:
         raise UsageError(f"no claim {claim[:20]!r}", f"known: {', '.join(CLAIMS)}")
     groups = meta.groups(cards_of(asked), claim)
     if not groups or not groups[0].known:
-        raise UsageError(f"no card has an effect of {claim} with an interval", "synergy-tui atlas shows what there is")
+        raise UsageError(f"no card has an effect for {claim} with an interval", "synergy-tui atlas shows what there is")
     return Forest(claim, groups[0], universality(groups[0]), len(groups) - 1)
 
 
 def make(asked: Asked, paper: Paper) -> Figure:
-    """A row a model, and the mean below them; what is said of all of them stands under the axes."""
+    """A row for each model, and the mean below them; the summary stands under the axes."""
     found = look_up(asked)
     points = (paper.width - 0.12) * 72
     told = [line for one in found.told for line in on.wrapped(one, points, on.SMALL)]
@@ -105,8 +105,8 @@ def make(asked: Asked, paper: Paper) -> Figure:
 
 
 def draw(axes: Axes, found: Forest, paper: Paper, row: float | None = None) -> None:
-    """Effects with their intervals, squares by weight, and a diamond that is as wide as the mean's interval. Under it a
-    line: where another model's effect is expected. row: points of a row."""
+    """Effects with their intervals, squares by weight, and a diamond as wide as the mean's interval. The line under it
+    shows where another model's effect is expected. row: points of a row."""
     group, known = found.group, found.group.known
     rows = len(known) + 2 * (group.result is not None)
     row = row or axes.get_window_extent().height / axes.figure.dpi * 72 / (rows + 1)
@@ -143,7 +143,7 @@ FACTORS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.25, 1.5, 2.0, 3.
 
 
 def _name(axes: Axes, names: Sequence[str], known: int, row: float) -> None:
-    """The names of models that have room, and always that of the mean."""
+    """Writes the names of models that have room, and always the name of the mean."""
     step = max(math.ceil(on.SMALL * 1.1 / row), 1)
     places = list(range(0, known if step == 1 else known - step, step))
     places += range(known, len(names) if step == 1 else min(known + 1, len(names)))
@@ -154,7 +154,7 @@ def _name(axes: Axes, names: Sequence[str], known: int, row: float) -> None:
 
 
 def profiles_of(asked: Asked) -> Sequence[AtlasCard]:
-    """Raises UsageError where no card has a profile over depth."""
+    """Cards with a profile over depth. Raises UsageError if there are none."""
     shown = [one for one in cards_of(asked) if len(one.profile) > 1]
     if not shown:
         raise UsageError("no card has a profile over depth", "groups without an order have none")
@@ -173,7 +173,7 @@ def make_profiles(asked: Asked, paper: Paper) -> Figure:
 
 
 def draw_profiles(axes: Axes, found: Sequence[AtlasCard], paper: Paper) -> None:
-    """A line a model, of many in their families' colours, and the mean before them."""
+    """A line for each model, for many models in their families' colours, and the mean in front of them."""
     axes.set_title(on.short(f"Profiles of {len(found)} models", 64), parse_math=False)
     axes.axvspan(1 / 3, 2 / 3, color=paper.faint, linewidth=0, zorder=0)
     for one in models.lines(found):

@@ -1,4 +1,4 @@
-"""Kind → what looks it up and draws it."""
+"""Kind → the functions that look it up and draw it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 class _Kind(NamedTuple):
-    """A module of this room, and its functions: what is asked → what is drawn, a whole figure, and on given axes."""
+    """A module of this room, and its functions: the question → the data, which make a whole figure, or one on given
+    axes."""
 
     module: str
     look_up: str = "look_up"
@@ -45,7 +46,7 @@ KINDS = {
 
 
 def figure(asked: Asked, paper: Paper) -> Figure:
-    """A figure of its own."""
+    """A separate figure."""
     kind = KINDS[asked.kind]
     module = importlib.import_module(f"synergy_tui.figures.{kind.module}")
     with on.style(paper), _at_once(asked) as reading:
@@ -55,7 +56,7 @@ def figure(asked: Asked, paper: Paper) -> Figure:
 
 
 def draw(axes: Axes, asked: Asked, paper: Paper) -> None:
-    """The main panel on axes of somebody's."""
+    """The main panel on the caller's axes."""
     kind = KINDS[asked.kind]
     module = importlib.import_module(f"synergy_tui.figures.{kind.module}")
     with on.style(paper), _at_once(asked) as reading:
@@ -65,19 +66,19 @@ def draw(axes: Axes, asked: Asked, paper: Paper) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Open(Archive):
-    """An exported run whose views were made once. A cache is not held open: others wait to write it."""
+    """An exported run whose views are made once. A cache is not held open: other processes wait to write it."""
 
     con: duckdb.DuckDBPyConnection
 
     @contextmanager
     def read(self, patience: float = READ_PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The connection that is there."""
+        """The open connection."""
         yield self.con
 
 
 @contextmanager
 def _at_once(asked: Asked) -> Iterator[Asked]:
-    """The same question, to an exported run over one connection: making its views takes 0.1 s each time."""
+    """The same question, asked of an exported run over one connection: making its views takes 0.1 s each time."""
     if not isinstance(asked.cache, Archive):
         yield asked
         return

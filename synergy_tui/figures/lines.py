@@ -34,7 +34,7 @@ HEIGHT = 2.35
 """Inches of one panel in a column."""
 
 CURVES = ("divergence", "top1", "perplexity-ratio")
-"""What an ablation measures at every fraction."""
+"""Measures of an ablation at every fraction, and their labels."""
 
 CURVE_LABELS = {
     "divergence": "divergence, nats per token",
@@ -43,14 +43,14 @@ CURVE_LABELS = {
 }
 
 FEW = 6
-"""Checkpoints up to which each is named; of more the first and the last are."""
+"""Most checkpoints that are all named; of more, only the first and the last are."""
 
 EVERY = "all"
-"""The category that stands for each of them."""
+"""The word for all categories."""
 
 
 def line(axes: Axes, one: Line, paper: Paper, **how: Any) -> None:
-    """One line as the terminal's plots have it: broken where there is no value, its interval an area or bars."""
+    """One line as in the terminal's plots: broken where there is no value, its interval as an area or bars."""
     colour = paper.colour(one.colour)
     xs, ys = np.asarray(one.xs, float), np.asarray(one.ys, float)
     if len(one.low):
@@ -65,7 +65,7 @@ def line(axes: Axes, one: Line, paper: Paper, **how: Any) -> None:
 
 
 def legend(axes: Axes, above: bool = False) -> None:
-    """Where it hides nothing; or above the axes, in as many columns as have room."""
+    """A legend where it hides nothing; or above the axes, in as many columns as have room."""
     names = axes.get_legend_handles_labels()[1]
     if not above:
         if len(names) > 1:
@@ -82,7 +82,7 @@ def legend(axes: Axes, above: bool = False) -> None:
 
 @dataclass(frozen=True)
 class Profile:
-    """found: the run in its score. category: of which prompts alone, with rows and contrast of its own."""
+    """found: the run in its score. category: the only prompts shown, if any, with rows and contrast of its own."""
 
     found: maps.Map
     rows: list[dict[str, Any]]
@@ -91,19 +91,19 @@ class Profile:
 
     @property
     def centre(self) -> float:
-        """What layers are held against: the mean of all units, of a category of its layers."""
+        """The value that layers are compared with: the mean of all units, or of a category's layers."""
         known = on.numbers(self.rows, "value")
         known = known[np.isfinite(known)]
         return maps.centre_of(self.found) if self.category is None or not len(known) else float(known.mean())
 
 
 def profile_of(asked: Asked) -> Profile:
-    """Raises UsageError for a score or a category that is not there."""
+    """The profile. Raises UsageError for an unknown score or category."""
     found = maps.look_up(asked)
     if asked.category is None:
         return Profile(found, found.rows, found.run.contrasts.get(found.score.name), None)
     if asked.ranking is not None or asked.score is not None:
-        raise UsageError("categories were kept in the default ranking alone", "leave out --ranking and --score")
+        raise UsageError("categories were kept only in the default ranking", "leave out --ranking and --score")
     side = _categories(asked)[0]
     rows = [
         {"layer": layer, "value": value, "low": low, "high": high}
@@ -120,7 +120,7 @@ def _known(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _categories(asked: Asked) -> list[runs.Compared]:
-    """Those that were asked for, with commas, or all of them."""
+    """The requested categories, separated by commas, or all."""
     every = {one.name: one for one in runs.by_category(asked.cache, asked.run)}
     assert asked.category is not None
     if asked.category in every:
@@ -134,7 +134,7 @@ def _categories(asked: Asked) -> list[runs.Compared]:
 
 
 def make_profile(asked: Asked, paper: Paper) -> Figure:
-    """One panel. Groups without an order are rows, as in the map."""
+    """A single panel. Groups without an order are rows, as in the map."""
     found = profile_of(asked)
     layers = found.found.run.shape[0]
     height = HEIGHT if found.found.naming.deep else min(max(0.16 * layers, 0.6) + 0.7, on.TALLEST)
@@ -146,7 +146,7 @@ def make_profile(asked: Asked, paper: Paper) -> Figure:
 
 
 def draw_profile(axes: Axes, found: Profile, paper: Paper) -> None:
-    """Means over layers with their 95 % intervals; the middle third, which the contrast is about, on a ground."""
+    """Means over layers with their 95 % intervals; the middle third, which the contrast is about, has a ground."""
     naming = found.found.naming
     label = f"{maps.named(found.found.score)}, {'layer' if naming.deep else 'group'} mean"
     axes.set_title(on.short(title_of(found), 64 if not paper.wide else 120), parse_math=False)
@@ -182,7 +182,7 @@ def _draw_groups(axes: Axes, found: Profile, paper: Paper, label: str) -> None:
 
 
 def _middle(layers: int) -> tuple[float, float] | None:
-    """Between which places the layers of the middle third lie; None where there are too few layers."""
+    """The places between which the layers of the middle third lie; None if there are too few layers."""
     inside = [one for one in range(layers) if layers > 2 and 1 / 3 <= one / (layers - 1) + 1e-12 <= 2 / 3 + 2e-12]
     return (inside[0] - 0.5, inside[-1] + 0.5) if inside else None
 
@@ -203,7 +203,7 @@ def title_of(found: Profile) -> str:
 
 @dataclass(frozen=True)
 class Ablation:
-    """An ablation as load.ablation has it, and of which subject."""
+    """An ablation as load.ablation has it, and its subject."""
 
     found: dict[str, Any]
     name: str
@@ -218,7 +218,7 @@ class Ablation:
 
 
 def ablation_of(asked: Asked) -> Ablation:
-    """The newest of a decomposition that has curves, or the one that is named. Raises UsageError without any."""
+    """A decomposition's newest ablation that has curves, or the named one. Raises UsageError without one."""
     from synergy_tui.store import walk
 
     chosen = asked.one_of(CURVES, CURVES[0])
@@ -265,7 +265,7 @@ def make_ablation(asked: Asked, paper: Paper) -> Figure:
 
 
 def draw_ablation(axes: Axes, found: Ablation, paper: Paper) -> None:
-    """A line for each order; of a control the mean of its seeds, and where 5 to 95 % of them are."""
+    """A line for each order; for a control the mean of its seeds, and the band that holds 5 to 95 % of them."""
     name = found.what.replace("-", "_")
     banded = False
     for place, (order, some) in enumerate(of_orders.by_line(found.found["orders"]).items()):
@@ -290,7 +290,7 @@ def draw_ablation(axes: Axes, found: Ablation, paper: Paper) -> None:
 
 
 def _draw_ratios(axes: Axes, ratios: Sequence[dict[str, Any]], paper: Paper) -> None:
-    """How much more an order costs than a control, with 90 % intervals, on a scale of factors."""
+    """How much more each order costs than its controls, with 90 % intervals, on a scale of factors."""
     places = np.arange(len(ratios))
     value, low, high = (on.numbers(ratios, name) for name in ("ratio", "low", "high"))
     colours = [paper.colour(of_orders.COLOURS.get(one["removal_order"], 252)) for one in ratios]
@@ -328,8 +328,8 @@ class Climbed:
 
 
 def ladder_of(asked: Asked) -> Climbed:
-    """The ladder that a run is a level of, or the newest of its subject, or the one that is named. Raises UsageError
-    without any."""
+    """The ladder that a run is a level of, or the newest of its subject, or the named one. Raises UsageError without
+    one."""
     if asking.kind_of(asked.cache, "ladder", asked.run):
         chosen = asked.run
     else:
@@ -387,7 +387,7 @@ def draw_difficulty(axes: Axes, found: Climbed, paper: Paper) -> None:
     line(axes, curve, paper, label="mean, 95 % interval")
     ends = np.concatenate([np.asarray(some, float) for some in (curve.ys, curve.low, curve.high)])
     ends = ends[np.isfinite(ends)]
-    if len(ends):  # the curve and its interval decide; a fitted line may leave it
+    if len(ends):  # only the curve and its interval set the range; a fitted line may leave it
         margin = 0.08 * (ends.max() - ends.min()) or 0.5
         axes.set_ylim(ends.min() - margin, ends.max() + margin)
     axes.set_title(on.short(told_of(found), 60 if not paper.wide else 110), parse_math=False)
@@ -405,7 +405,7 @@ def told_of(found: Climbed) -> str:
 
 
 def _leaning(found: Climbed, inches: float) -> bool:
-    """Whether names of levels have no room beside each other."""
+    """Whether names of levels lack room beside each other."""
     names = of_levels.level_names(found.found)
     longest = max((on.width_of(one, on.SMALL) for one in names.values()), default=0.0)
     return longest * 1.15 > (inches - 0.7) * 72 / max(len(names), 1)
@@ -426,7 +426,7 @@ def _levels_on(axes: Axes, found: Climbed, paper: Paper) -> None:
 
 @dataclass(frozen=True)
 class Sides:
-    """Runs, or categories of one, in a ranking. naming: of the first."""
+    """Runs, or categories of one run, in a ranking. naming: of the first."""
 
     sides: list[runs.Compared]
     ranking: str
@@ -440,10 +440,10 @@ class Sides:
 
 def sides_of(asked: Asked) -> Sides:
     """The run beside another, the checkpoints of its training, its categories, or the first run that can be compared.
-    Raises UsageError where there is none."""
+    Raises UsageError without one."""
     if asked.category is not None:
         if asked.other is not None or asked.ranking is not None:
-            raise UsageError("categories are of one run, by the default ranking", "leave out --other and --ranking")
+            raise UsageError("categories belong to one run, in the default ranking", "leave out --other and --ranking")
         sides = _categories(asked)
     else:
         ids = [asked.run, asked.other] if asked.other is not None else runs.of_training(asked.cache, asked.run)
@@ -463,7 +463,7 @@ def sides_of(asked: Asked) -> Sides:
 
 
 def _alike(cache: Cache, run: str, other: str) -> bool:
-    """Whether the layers of two runs can be held against each other: in order of depth, or by the same groups."""
+    """Whether the layers of two runs can be compared: in order of depth, or by the same groups."""
     first, second = (load.naming(cache, load.one(cache, "decomposition", one)["capture"]) for one in (run, other))
     return (first.deep and second.deep) or first.groups == second.groups
 

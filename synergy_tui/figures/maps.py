@@ -1,4 +1,4 @@
-"""Layers × units in a score, with the layer profile beside it where there is room."""
+"""Layers × units in a score, with the layer profile beside it if there is room."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CELL = (0.045, 0.24)
-"""Inches of a row's height, at least and at most."""
+"""Least and greatest height of a row in inches."""
 
 LOWEST, HIGHEST = 1.1, {False: 4.6, True: 6.5}
-"""Inches that all rows take, at least where they may, and at most, in a column and on a page."""
+"""Inches of all rows: the least if rows allow it, and the most, in a column and on a page."""
 
 BEYOND = 0.95
-"""Inches of what is above and under the rows."""
+"""Inches above and under the rows."""
 
 AS_CELLS, NARROWEST = 2_500, 2.0
-"""Cells up to which each is a shape of its own, and the points that the line between them leaves something of; others
-are a picture."""
+"""Most cells drawn as shapes with lines between them, and fewest points of such a cell; otherwise the cells are a
+picture."""
 
 PROFILE = 0.3
-"""Width of the profile, of the map's."""
+"""Width of the profile, as a share of the map's."""
 
 
 @dataclass(frozen=True)
 class Map:
-    """What is drawn. there [layers, units]: whether there is a unit; the others are holes. rows: the profile. ringed:
-    a unit by its number."""
+    """The data of a map. there [layers, units]: whether there is a unit; the others are holes. rows: the profile.
+    ringed: a unit by its number."""
 
     run: Run
     score: Score
@@ -58,7 +58,7 @@ class Map:
 
 
 def look_up(asked: Asked) -> Map:
-    """Raises UsageError for a score or a unit that is not there."""
+    """The map. Raises UsageError for an unknown score or unit."""
     run = read(asked.cache, asked.run)
     name = asked.score or asked.order
     if asked.ranking is not None or name == asked.order:
@@ -77,7 +77,7 @@ def look_up(asked: Asked) -> Map:
 
 
 def profile_of(run: Run, name: str) -> list[dict[str, Any]]:
-    """Rows of layer, value, low and high: of a ranking as they are stored, of another score the means alone."""
+    """Rows of layer, value, low and high: for a ranking as stored, for another score only the means."""
     if name in run.profiles:
         return run.profiles[name]
     shown = run.scores[name].shown.reshape(run.shape)
@@ -86,7 +86,7 @@ def profile_of(run: Run, name: str) -> list[dict[str, Any]]:
 
 
 def make(asked: Asked, paper: Paper) -> Figure:
-    """The map, and its profile on a page."""
+    """The map, with its profile if it is as wide as a page."""
     found = look_up(asked)
     layers, _ = found.run.shape
     most = HIGHEST[paper.wide]
@@ -112,7 +112,7 @@ def make(asked: Asked, paper: Paper) -> Figure:
 
 
 def cells(axes: Axes, values: np.ndarray, norm: Normalize, colours: Colormap, paper: Paper) -> Any:
-    """A rectangle of values, the first row on top; what has none is empty."""
+    """A rectangle of values, the first row on top; cells without a value are empty."""
     rows, columns = values.shape
     known = np.ma.masked_invalid(values)
     box = axes.get_window_extent()
@@ -130,8 +130,8 @@ def cells(axes: Axes, values: np.ndarray, norm: Normalize, colours: Colormap, pa
 
 
 def draw(axes: Axes, found: Map, paper: Paper) -> Any:
-    """The map on axes: a row for each layer, the first on top; holes are empty, what has no value is a point. Returns
-    what the scale is of."""
+    """The map on axes: a row for each layer, the first on top; holes are empty, a unit without a value is a point.
+    Returns the artist that the scale belongs to."""
     layers, units = found.run.shape
     norm, colours = Normalize(*reach_of(found.score)), paper.colours(found.score.centre is not None)
     shown = cells(axes, found.values, norm, colours, paper)
@@ -151,7 +151,7 @@ def draw(axes: Axes, found: Map, paper: Paper) -> Any:
 
 
 def title_of(found: Map) -> str:
-    """The subject, the score, and which unit is ringed."""
+    """The subject, the score, and the ringed unit."""
     name = found.run.row["name"]
     ringed = "" if found.ringed is None else f"; ringed: {found.naming.unit(found.ringed)}"
     return f"{name}: {found.score.name}{ringed}"
@@ -163,7 +163,7 @@ def beside_of(naming: Naming) -> float:
 
 
 def layers_on(axes: Axes, naming: Naming, layers: int) -> None:
-    """What the rows are, by number or by the groups' names."""
+    """Labels the rows, by number or by the groups' names."""
     room = axes.get_window_extent().height / axes.figure.dpi * 72 / max(layers, 1)
     on.names_on(axes.yaxis, range(layers), [naming.layer(one) for one in range(layers)], room)
     axes.set_ylabel("" if naming.groups else "layer")
@@ -184,32 +184,32 @@ def reach_of(score: Score) -> tuple[float, float]:
 
 
 def scale_label(found: Map) -> str:
-    """What the colours are."""
+    """The meaning of the colours."""
     if found.score.kind == "ranking":
         return f"redundant  ←  {found.score.name}, scaled  →  synergistic"
     return named(found.score)
 
 
 def named(score: Score) -> str:
-    """A score with what it is counted in."""
+    """A score with its unit."""
     if score.kind == "ranking":
         return f"{score.name}, scaled"
     return f"{score.name}, {score.unit}" if score.unit else score.name
 
 
 def centre_of(found: Map) -> float:
-    """The mean of what is shown, which layers are held against."""
+    """The mean of the values shown, which layers are compared with."""
     known = found.score.known
     return float(known.mean()) if len(known) else 0.5
 
 
 def has_interval(rows: list[dict[str, Any]]) -> bool:
-    """Whether any layer has one."""
+    """Whether any layer has an interval."""
     return any(one.get("low") is not None for one in rows)
 
 
 def sides(rows: list[dict[str, Any]], centre: float, paper: Paper) -> list[str]:
-    """Of each layer the colour of the side of the centre that it is on; none where that is not known."""
+    """The colour of each layer by its side of the centre; quiet where the side is not known."""
     out = []
     for one in rows:
         value, low, high = one["value"], one.get("low"), one.get("high")

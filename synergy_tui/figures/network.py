@@ -27,13 +27,13 @@ EDGES = 60
 WORDS = {"sts": "synergy (sts)", "rtr": "redundancy (rtr)"}
 
 GAP = 0.055
-"""Of the axes' height from the middle to the arcs: the layers stand there."""
+"""Share of the axes' height from the middle to the arcs: the layers stand there."""
 
 
 @dataclass(frozen=True)
 class Network:
     """strongest: atom → pairs, the strongest first. places: unit → its place along the axis. blocks: layer, first and
-    last place. contrasts: of the newest networks of the run, empty where they were not measured."""
+    last place. contrasts: of the newest networks of the run, empty if they were not measured."""
 
     row: dict[str, Any]
     strongest: dict[str, list[dict[str, Any]]]
@@ -44,7 +44,7 @@ class Network:
 
 
 def look_up(asked: Asked) -> Network:
-    """Raises UsageError where no pair is above 0."""
+    """The network. Raises UsageError if no pair is above 0."""
     atoms = (asked.one_of(tuple(WORDS), "sts"),) if asked.score else tuple(WORDS)
     with asked.cache.read() as con:
         row = row_of(con, asked.run)
@@ -79,7 +79,7 @@ def look_up(asked: Asked) -> Network:
 
 
 def make(asked: Asked, paper: Paper) -> Figure:
-    """Arcs, and where networks were measured how those of synergy and redundancy differ."""
+    """Arcs, and, if networks were measured, how those of synergy and redundancy differ."""
     found = look_up(asked)
     title = f"Strongest pairs of {found.row['name']}"
     tall = (2.6 if paper.wide else 2.2) * (0.62 if len(found.strongest) == 1 else 1)
@@ -156,7 +156,7 @@ def _place(found: Network, pair: dict[str, Any], side: str) -> float:
 
 
 def _layers(axes: Axes, found: Network, paper: Paper) -> None:
-    """What the blocks are called: numbers in them, names of groups under the arcs."""
+    """The names of the blocks: numbers in them, names of groups under the arcs."""
     points = axes.get_window_extent().width / axes.figure.dpi * 72
     span = max(found.places.values(), default=0.0) + 1
     names = [on.short(found.naming.layer(layer), 20) for layer, _, _ in found.blocks]

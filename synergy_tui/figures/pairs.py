@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 SHOWN = (*ATOMS, "tdmi", "excess")
 
 BOTH = ("sts", "rtr")
-"""What stands beside each other on a page."""
+"""The matrices that stand beside each other on a page."""
 
 MOST = 1_500
 """Cells of a side beyond which several units share one: no page shows more."""
 
 NAMED = {False: 32, True: 64}
-"""Units up to which each is named at the sides, in a column and on a page."""
+"""Most units that are all named at the sides, in a column and on a page."""
 
 LINED = 16
-"""Layers up to which lines part them."""
+"""Most layers that lines separate."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """values [cells, cells]: nats; the row is x, the column y; NaN where there is no pair. units: of each cell its
-    first. starts: the cell that each layer begins with, and the end. ringed: a pair, by its cells."""
+    """values [cells, cells]: nats; the row is x, the column y; NaN where there is no pair. units: the first unit of
+    each cell. starts: the first cell of each layer, and the end. ringed: a pair, by its cells."""
 
     row: dict[str, Any]
     atom: str
@@ -55,7 +55,7 @@ class Pairs:
 
 
 def look_up(asked: Asked) -> Pairs:
-    """Raises UsageError for an atom or a pair that is not there, CacheError where the pairs' file is not."""
+    """The matrix. Raises UsageError for an unknown atom or pair, CacheError if the pairs' file is missing."""
     return _read(asked, asked.one_of(SHOWN, BOTH[0]))
 
 
@@ -72,7 +72,7 @@ def _read(asked: Asked, atom: str) -> Pairs:
     units = list(of)
     values = matrix[np.ix_(units, units)]
     step = -(-len(units) // MOST)
-    if step > 1:  # cells never reach over a layer's edge
+    if step > 1:  # cells never cross a layer's edge
         new = (of[one] != of[units[k - 1]] for k, one in enumerate(units))
         cells = [k for k, begins in enumerate(new) if begins or (units[k] % naming.per_layer) % step == 0 or k == 0]
         values = pooling.pooled(values, np.array([*cells, len(units)]))
@@ -87,7 +87,7 @@ def _read(asked: Asked, atom: str) -> Pairs:
 
 
 def make(asked: Asked, paper: Paper) -> Figure:
-    """The matrix; on a page that of synergy beside that of redundancy, where no atom is asked for."""
+    """The matrix; on a page without a given atom, the matrices of synergy and redundancy side by side."""
     atoms = BOTH if paper.wide and asked.score is None else (asked.one_of(SHOWN, BOTH[0]),)
     several = [_read(asked, one) for one in atoms]
     wide = min(paper.width / len(several), 6.0)
@@ -126,7 +126,7 @@ def _cut(found: Pairs) -> bool:
 
 
 def draw(axes: Axes, found: Pairs, paper: Paper) -> None:
-    """The matrix; lines part the layers. What is no pair has the ground."""
+    """The matrix; lines separate the layers. Cells without a pair show the ground."""
     low, high = reach(found)
     axes.imshow(
         np.ma.masked_invalid(found.values),
@@ -153,7 +153,7 @@ def draw(axes: Axes, found: Pairs, paper: Paper) -> None:
 
 
 def _names(axes: Axes, found: Pairs, paper: Paper) -> None:
-    """The units where they have names and are few, otherwise the layers."""
+    """Names the units if they have names and are few, otherwise the layers."""
     if found.naming.names and len(found.units) <= NAMED[paper.wide]:
         places: list[float] = list(range(len(found.units)))
         names = [found.naming.unit(one) for one in found.units]

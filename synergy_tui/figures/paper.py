@@ -33,22 +33,22 @@ WIDTHS = {"column": 3.5, "page": 7.2}
 """Inches of a journal's column and of its page."""
 
 LEAST, MOST = 2.0, 20.0
-"""Inches between which a width must be."""
+"""Least and greatest width in inches."""
 
 WIDE = 5.0
-"""Inches from which on panels stand beside each other instead of one above the other."""
+"""Inches of width from which panels stand side by side instead of one above the other."""
 
 TALLEST = 9.0
 """Inches of a page's height."""
 
 TYPE, SMALL = 7.5, 6.5
-"""Points of labels, and of what is beside them."""
+"""Points of labels, and of smaller words beside them."""
 
 FONT = "DejaVu Sans"
-"""It comes with matplotlib, so that a figure is the same on every machine."""
+"""The default font: it comes with matplotlib, so that a figure is the same on every machine."""
 
 OTHER_SCRIPTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Noto Sans", "Noto Emoji", "Unifont")
-"""Families that have signs which a font may lack, as far as they are installed."""
+"""Families with signs that a font may lack; installed ones are used."""
 
 BAR = 0.075
 """Inches of a scale's height."""
@@ -61,7 +61,7 @@ DIVERGING, MORE = True, False
 
 @dataclass(frozen=True)
 class Paper:
-    """What is drawn on. width: inches. dark: whether its ground is dark."""
+    """The paper of a figure. width: inches. dark: whether its ground is dark."""
 
     width: float = WIDTHS["column"]
     dark: bool = False
@@ -69,7 +69,7 @@ class Paper:
 
     @classmethod
     def of(cls, width: str | float, dark: bool, font: str | None) -> Paper:
-        """Raises UsageError for a width that is none, and for a font that is not installed."""
+        """The paper. Raises UsageError for an invalid width, and for a font that is not installed."""
         if font is not None and font not in fontManager.get_font_names():
             raise UsageError(f"the font {font[:60]!r} is not installed here", f"install it, or leave it out: {FONT}")
         try:
@@ -78,7 +78,7 @@ class Paper:
             inches = math.nan
         if not LEAST <= inches <= MOST:
             raise UsageError(
-                f"{str(width)[:40]!r} is no width of a figure",
+                f"{str(width)[:40]!r} is not a width of a figure",
                 f"use {', '.join(WIDTHS)}, or inches from {LEAST:g} to {MOST:g}",
             )
         return cls(inches, dark, font)
@@ -90,22 +90,22 @@ class Paper:
 
     @property
     def ground(self) -> str:
-        """What is drawn on."""
+        """Colour of the ground."""
         return "#121212" if self.dark else "#ffffff"
 
     @property
     def ink(self) -> str:
-        """Of words and axes."""
+        """Colour of words and axes."""
         return "#d0d0d0" if self.dark else "#262626"
 
     @property
     def quiet(self) -> str:
-        """Of what stands behind."""
+        """Colour of things in the background."""
         return "#8a8a8a" if self.dark else "#6c6c6c"
 
     @property
     def faint(self) -> str:
-        """Of areas under everything else."""
+        """Colour of areas under everything else."""
         return "#262626" if self.dark else "#eeeeee"
 
     @property
@@ -126,7 +126,7 @@ class Paper:
         return Color.from_ansi(colour if self.dark else scale.on_light(colour)).get_truecolor().hex
 
     def colours(self, diverging: bool) -> Colormap:
-        """The terminal's scale in its finest steps; what has no value has the ground."""
+        """The terminal's scale in its finest steps; missing values have the colour of the ground."""
         steps = ListedColormap(list(scale.palette("truecolor", diverging, self.dark)), "synergy")
         return steps.with_extremes(bad=(0, 0, 0, 0))
 
@@ -178,8 +178,8 @@ def settings(paper: Paper) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def style(paper: Paper) -> Iterator[None]:
-    """Drawing with our settings. A sign that no font has is a box, and `lacking` tells which; a font that is not there
-    was refused before. What else matplotlib warns about is heard."""
+    """Draws with our settings. A sign that no font has becomes a box, and `lacking` lists those; a font that is not
+    installed was refused before. All other warnings of matplotlib pass."""
     log = logging.getLogger("matplotlib")
     before = log.level
     with warnings.catch_warnings():
@@ -193,8 +193,8 @@ def style(paper: Paper) -> Iterator[None]:
 
 
 def sheet(paper: Paper, height: float, title: str, laid_out: bool = True, square: bool = False) -> Figure:
-    """An empty figure so many inches high. title: what it shows, for those who do not see it. laid_out: whether
-    matplotlib finds room for what is around the axes. square: what stands around square axes is as wide as they."""
+    """An empty figure so many inches high. title: what it shows, for readers who cannot see it. laid_out: whether
+    matplotlib makes room around the axes. square: things around square axes are as wide as the axes."""
     engine: Any = "none"
     if laid_out:
         engine = ConstrainedLayoutEngine(h_pad=0.03, w_pad=0.03, hspace=0.03, wspace=0.03, compress=square)
@@ -227,7 +227,7 @@ def _width(text: str, size: float, weight: str, family: tuple[str, ...]) -> floa
 
 
 def wrapped(text: str, room: float, size: float, weight: str = "normal") -> list[str]:
-    """Lines of so many points, broken between words, or in a word that has no room by itself."""
+    """Lines of so many points, broken between words, or inside a word that is too long for a line."""
     lines, line = [], ""
     for word in printable(text).split():
         joined = f"{line} {word}" if line else word
@@ -257,7 +257,7 @@ def fitting(text: str, room: float, size: float) -> str:
 
 
 def title_above(figure: Figure, axes: Axes, text: str) -> None:
-    """The title of axes from the figure's edge on, where names beside them leave it little room."""
+    """The title of axes, starting at the figure's edge, because names beside the axes leave it little room."""
     wide = figure.get_size_inches()[0]
     axes.set_title("")
     first, *rest = wrapped(text, (wide - 0.12) * 72, TYPE) or [""]
@@ -266,7 +266,7 @@ def title_above(figure: Figure, axes: Axes, text: str) -> None:
 
 
 def names_on(axis: Any, places: Sequence[float], names: Sequence[str], room: float, **how: Any) -> None:
-    """As many names along an axis as have room: all, or every second, fifth and so on. room: points between two of the
+    """As many names along an axis as have room: all, or every second, fifth and so on. room: points between two
     places."""
     every = next((n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500) if n * room >= SMALL * 1.1), len(places) or 1)
     axis.set_major_locator(FixedLocator(list(places[::every])))
@@ -290,8 +290,8 @@ def factors_on(axes: Axes) -> None:
 def bar_beside(
     figure: Figure, axes: Axes, shown: Any, label: str, high: float, share: float = 1.0, beside: float = 0.0, **how: Any
 ) -> Any:
-    """The scale of what is shown, under the axes and as wide as they are. high: inches of the axes. share: of the
-    figure's width that they and their names have. beside: inches of the names."""
+    """The colour scale under the axes, as wide as they are. high: inches of the axes. share: of the figure's width, for
+    the axes and their names. beside: inches of the names."""
     wide = max(share * figure.get_size_inches()[0] - 0.3 - max(beside, 0.15), 0.5)
     if width_of(label, SMALL) > (wide + 0.3) * 72:
         label = re.sub(r"^(.*?)  ←  (.*)  →  (.*)$", r"\1 ←  → \3\n\2", label)
@@ -305,7 +305,7 @@ def bar_beside(
 
 
 def lacking(figure: Any) -> str:
-    """The signs of a figure that no font has: they are boxes."""
+    """The signs of a figure that no font has, and that become boxes."""
     with style(Paper()):
         used = {char for one in figure.findobj(Text) for char in one.get_text() if not char.isspace()}
         families = {name for one in figure.findobj(Text) for name in one.get_fontfamily()}
@@ -316,7 +316,7 @@ def lacking(figure: Any) -> str:
 
 
 def plain(figure: Any) -> None:
-    """No text of a figure is a formula, whoever draws it: prompts and names have dollars."""
+    """Keeps all text of a figure from becoming a formula: prompts and names may have dollar signs."""
     for one in figure.findobj(Text):
         one.set_parse_math(False)
 
@@ -332,6 +332,6 @@ def signed(value: float | None, decimals: int = 2) -> str:
 
 
 def interval(value: float | None, low: float | None, high: float | None) -> str:
-    """A number with its interval where there is one."""
+    """A number with its interval, if there is one."""
     ends = "" if low is None or high is None or math.isnan(low) else f" [{signed(low)}, {signed(high)}]"
     return f"{signed(value)}{ends}"

@@ -1,4 +1,4 @@
-"""A response with the local atoms of a unit or a pair, step by step: what is drawn of it here and in the explorer."""
+"""A response with the local atoms of a unit or a pair, step by step, as drawn here and in the explorer."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from synergy_tui.store.cache import Cache
 
 
 class Response(NamedTuple):
-    """One response with the local atoms of what is selected. atoms [steps, 16]: nats, NaN where there is none. why: why
-    they are not there. words: whether its pieces are words: imported series have none."""
+    """One response with the local atoms of the selected unit or pair. atoms [steps, 16]: nats, NaN where there is no
+    value. why: why they are missing. words: whether its pieces are words: imported series have no words."""
 
     asked: str
     category: str
@@ -24,8 +24,8 @@ class Response(NamedTuple):
 
 
 def read(cache: Cache, row: Mapping[str, Any], unit: int, partner: int | None, prompt: int) -> Response:
-    """The response to a prompt. row: of the decomposition with its capture, as store.run.row_of has it. partner: None
-    for the unit with all its partners."""
+    """The response to a prompt. row: of the decomposition with its capture, as in store.run.row_of. partner: None for
+    the unit with all its partners."""
     from synergy_tui.errors import SynergyError
     from synergy_tui.phiid.local import local_pair, local_unit
     from synergy_tui.store import walk

@@ -30,14 +30,14 @@ LINE = 1.62
 """Height of a line of text, of its type."""
 
 EDGE, CURVE, BAR = 0.08, 0.85, 0.42
-"""Inches around everything, of the curve, and of the scale with its words."""
+"""Inches of the margin, of the curve, and of the scale with its words."""
 
 WORDS = {"sts": "synergy (sts)", "rtr": "redundancy (rtr)"}
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """A response in an atom. who: the unit or pair, in words."""
+    """A response with the values of an atom. who: the unit or pair, in words."""
 
     response: response.Response
     atom: str
@@ -47,7 +47,7 @@ class Tokens:
 
     @property
     def values(self) -> np.ndarray:
-        """[steps] nats, NaN where there is none."""
+        """[steps] nats, NaN where there is no value."""
         return self.response.atoms[:, ATOMS.index(self.atom)]
 
     @property
@@ -58,7 +58,7 @@ class Tokens:
 
 
 class _Part(NamedTuple):
-    """A token, or a part of one, in a line: where it begins and how wide it is, in points."""
+    """A token, or a part of one, in a line: its beginning and width, in points."""
 
     step: int
     line: int
@@ -68,8 +68,8 @@ class _Part(NamedTuple):
 
 
 def look_up(asked: Asked) -> Tokens:
-    """The unit that is asked for, or the one highest in the default ranking; the prompt, or the first that is long
-    enough. Raises UsageError for what is not there, CacheError where the series are not."""
+    """The requested unit, or the highest in the default ranking; the requested prompt, or the first that is long
+    enough. Raises UsageError for an unknown one, CacheError if the series are missing."""
     run = read(asked.cache, asked.run)
     atom, capture = asked.one_of(ATOMS, "sts"), run.row["capture"]
     naming = load.naming(asked.cache, capture)
@@ -111,7 +111,7 @@ def _prompt(asked: Asked, capture: str) -> int:
 
 
 def make(asked: Asked, paper: Paper) -> Figure:
-    """What was asked in a line, the response, its scale, and the curve over the steps."""
+    """The prompt in a line, the response, its scale, and the curve over the steps."""
     found = look_up(asked)
     width = paper.width - 2 * EDGE
     titles = on.wrapped(found.title, width * 72, on.TYPE)
@@ -160,8 +160,8 @@ def draw(axes: Axes, found: Tokens, paper: Paper) -> None:
 
 
 def _laid_out(found: Tokens, room: float, most: int) -> tuple[list[_Part], int]:
-    """Parts in lines of so many points, and how many tokens have no room in the lines there may be. Lines break at
-    their end and at new lines, as in the explorer."""
+    """Parts in lines of so many points, and how many tokens do not fit into the allowed lines. Lines break at their end
+    and at new lines, as in the explorer."""
     out: list[_Part] = []
     line, left = 0, 0.0
     for step, piece in enumerate(found.response.pieces):
@@ -181,12 +181,12 @@ def _laid_out(found: Tokens, room: float, most: int) -> tuple[list[_Part], int]:
 
 
 def _advance(text: str) -> float:
-    """Points of a text with the blanks around it, which have no ink."""
+    """Points of a text, including the blanks around it, which have no ink."""
     return on.width_of(f"|{text}|", on.TYPE) - on.width_of("||", on.TYPE)
 
 
 def _parts(text: str, room: float) -> list[str]:
-    """A text in pieces that each have room in a line."""
+    """A text in pieces that each fit into a line."""
     if len(text) < 2 or _advance(text) <= room:
         return [text]
     low, high = 1, len(text) - 1

@@ -1,5 +1,5 @@
-"""Files → named arrays: .npy, .npz, .safetensors, and tables of numbers. Nothing is unpickled, and what a file says it
-holds is checked before memory is taken for it."""
+"""Files → named arrays: .npy, .npz, .safetensors, and tables of numbers. Nothing is unpickled, and the size that a file
+declares is checked before memory is taken for it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from synergy_tui.incoming.blocks import Text, parsed, told_of
 from synergy_tui.incoming.source import listed
 
 PACKED = 200
-"""Times its size on the disk to which series unpack: those that were measured do not reach it."""
+"""Most times its size on the disk that a series may unpack to: measured series do not reach it."""
 
 SMALL = 1 << 28
-"""Bytes below which nobody minds to what a file unpacks."""
+"""Bytes below which the unpacked size of a file does not matter."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """An array in a file: its shape and type as the file tells them, and how it is read."""
+    """An array in a file: its shape and type as the file declares them, and how it is read."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -45,7 +45,7 @@ def of_npy(file: Path) -> dict[str, Stored]:
     if isinstance(found, np.ndarray):
         within_memory(file, found.nbytes, file.stat().st_size)
         return {file.stem: Stored(found.shape, str(found.dtype), lambda: np.load(file, allow_pickle=False))}
-    raise UsageError(f"{file} cannot be read: it is no .npy file", "save it with numpy.save, without pickle")
+    raise UsageError(f"{file} cannot be read: it is not a .npy file", "save it with numpy.save, without pickle")
 
 
 def of_npz(file: Path) -> dict[str, Stored]:
@@ -93,7 +93,7 @@ def of_safetensors(file: Path) -> dict[str, Stored]:
         try:
             with safe_open(file, framework="numpy") as tensors:
                 out = {}
-                for name in tensors.keys():  # noqa: SIM118 - it is no mapping
+                for name in tensors.keys():  # noqa: SIM118 - it is not a mapping
                     part = tensors.get_slice(name)
                     shape, dtype = tuple(part.get_shape()), part.get_dtype()
                     told = _NUMPY.get(dtype, dtype)
@@ -109,7 +109,7 @@ _NUMPY = {"BF16": "float32", "F64": "float64", "F32": "float32", "F16": "float16
 
 
 def _bfloat16(file: Path, name: str) -> np.ndarray:
-    """NumPy has no such type: its bits are the upper half of float32's."""
+    """Reads bfloat16, which NumPy lacks: its bits are the upper half of float32's."""
     with open(file, "rb") as stream:
         size = int.from_bytes(stream.read(8), "little")
         about = json.loads(stream.read(size))[name]
@@ -121,7 +121,7 @@ def _bfloat16(file: Path, name: str) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Numbers:
-    """A table of numbers as it stands. rows, columns: what they are called; None where they are not."""
+    """A table of numbers as it stands. rows, columns: their names; None if they have no names."""
 
     values: np.ndarray
     rows: tuple[str, ...] | None
@@ -131,7 +131,8 @@ class Numbers:
 
 def of_text(text: Text) -> Numbers:
     """A table of text that holds numbers, perhaps with a line and a column of names. An unnamed column that only counts
-    the rows is none of the numbers, and neither is a line that only counts the columns. Raises UsageError."""
+    the rows does not belong to the numbers, and neither does a line that only counts the columns. Raises
+    UsageError."""
     header = text.header
     file, said = text.file, []
     has_header = any(cell.strip() and not _is_number(cell) for cell in header)
@@ -147,7 +148,7 @@ def of_text(text: Text) -> Numbers:
                 parts.append(parsed(block, names, text.delimiter, types))
             except pa.ArrowInvalid:
                 try:
-                    # One thread says in which line it meets what is no number.
+                    # Only a single thread says in which line it meets a cell that is not a number.
                     named = types | {"c0": pa.string()}
                     parts.append(parsed(block, names, text.delimiter, named, invalid_row_handler=lambda row: "error"))
                 except pa.ArrowInvalid as error:
@@ -173,13 +174,13 @@ def of_text(text: Text) -> Numbers:
 
 
 def _with_line(told: str, line: int) -> str:
-    """What Arrow says of a cell, with the line of the file and the column counted from 1."""
+    """Arrow's message about a cell, with the line of the file and the column counted from 1."""
     told = re.sub(r"Row #(\d+)", lambda found: f"line {line + int(found[1]) - 1}", told)
     return re.sub(r"column #(\d+)", lambda found: f"column {int(found[1]) + 1}", told).removeprefix("In CSV ")
 
 
 def _counts(cells: list[str]) -> bool:
-    """Whether a line only counts columns, from 0 or 1; an unnamed one before them is that of the rows' names."""
+    """Whether a line only counts columns, from 0 or 1; an unnamed column before them has the rows' names."""
     rest = [cell.strip() for cell in (cells[1:] if not cells[:1] or not cells[0].strip() else cells)]
     return len(rest) > 2 and any(rest == [str(k) for k in range(first, first + len(rest))] for first in (0, 1))
 
@@ -193,11 +194,12 @@ def _is_number(cell: str) -> bool:
 
 
 def within_memory(file: Path, wanted: int, packed: int) -> None:
-    """Raises UsageError where an array has no room in memory, or is so much larger than what stands on the disk that
-    somebody made it so."""
+    """Raises UsageError if an array does not fit into memory, or is so much larger than its file that somebody must
+    have made it so."""
     if wanted > SMALL and wanted > PACKED * max(packed, 1):
         raise UsageError(
-            f"{file} unpacks {packed / 1e6:,.1f} MB to {wanted / 1e9:,.1f} GB: that is no series", "look at who made it"
+            f"{file} unpacks {packed / 1e6:,.1f} MB to {wanted / 1e9:,.1f} GB: that is not a series",
+            "check where it comes from",
         )
     free = psutil.virtual_memory().available
     if wanted > free:
@@ -208,8 +210,8 @@ def within_memory(file: Path, wanted: int, packed: int) -> None:
 
 
 def chosen(file: Path, stored: Mapping[str, Stored], names: tuple[str, ...], every: bool) -> list[tuple[str, Stored]]:
-    """The arrays of a file that are series: those named, all that can be where that is asked for, the one called
-    series, or the only one. Raises UsageError where that is none, or not clear."""
+    """The arrays of a file that are series: the named ones, with `every` all that can be series, the one called series,
+    or the only one. Raises UsageError if there is no such array, or the choice is not clear."""
     missing = [name for name in names if name not in stored]
     told = listed([f"{name} {one}" for name, one in stored.items()], 8)
     if missing:

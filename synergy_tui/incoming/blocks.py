@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from synergy_tui.errors import UsageError
 
 BLOCK = 1 << 24
-"""Bytes of text that are in memory at a time."""
+"""Bytes of text in memory at a time."""
 
 LONGEST = 1 << 28
 """Most bytes of a line."""
@@ -28,7 +28,8 @@ DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
 def kind_of(file: Path) -> str:
-    """What a file is by its name: its suffix in small letters, without a .gz after that of a table of text."""
+    """The kind of a file by its name: its suffix in small letters; a .gz after the suffix of a text table is
+    dropped."""
     suffixes = [one.lower() for one in file.suffixes]
     if suffixes[-1:] == [".gz"] and suffixes[-2:-1] and suffixes[-2] in DELIMITERS:
         return suffixes[-2]
@@ -37,7 +38,7 @@ def kind_of(file: Path) -> str:
 
 @contextmanager
 def told_of(file: Path, next_step: str) -> Iterator[None]:
-    """What goes wrong while a file is read, in one line."""
+    """Turns errors while a file is read into a UsageError of one line."""
     try:
         yield
     except (OSError, ValueError, EOFError, zlib.error, pa.ArrowException, csv.Error) as error:
@@ -48,8 +49,7 @@ def told_of(file: Path, next_step: str) -> Iterator[None]:
 
 
 class Text:
-    """A table of text: its cells' names, and blocks of whole lines. read: bytes of the file that have been read, of
-    `size`."""
+    """A table of text: its cells' names, and blocks of whole lines. read: bytes of the file read so far, of `size`."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -61,7 +61,7 @@ class Text:
         try:
             self.header = next(csv.reader([self.first.decode("utf-8-sig")], delimiter=self.delimiter), [])
         except UnicodeDecodeError:
-            raise UsageError(f"{file} is no UTF-8 text", "save it as UTF-8") from None
+            raise UsageError(f"{file} is not UTF-8 text", "save it as UTF-8") from None
 
     def blocks(self, header: bool = True) -> Iterator[tuple[int, bytes]]:
         """Blocks, each with the number of its first line, counted from 1. header: leaves the first line out."""
@@ -97,7 +97,7 @@ class Text:
 
 
 def _whole_lines(text: bytes) -> int:
-    """Bytes up to the end of the last line that is whole: a line's end in quotes is none."""
+    """Bytes up to the end of the last whole line: a line break in quotes does not end a line."""
     end = text.rfind(b"\n") + 1
     if b'"' not in text:
         return end
@@ -109,7 +109,7 @@ def _whole_lines(text: bytes) -> int:
 def parsed(
     text: bytes | memoryview, names: Sequence[str], delimiter: str, types: dict[str, pa.DataType], **more: Any
 ) -> pa.Table:
-    """Lines of text without a header as a table. more: of pyarrow's ParseOptions. Raises ArrowInvalid."""
+    """Lines of text without a header as a table. more: options of pyarrow's ParseOptions. Raises ArrowInvalid."""
     return pa.csv.read_csv(
         pa.py_buffer(text),
         read_options=pa.csv.ReadOptions(column_names=list(names), use_threads="invalid_row_handler" not in more),
@@ -119,11 +119,11 @@ def parsed(
 
 
 def read_table(file: Path, text: Sequence[str] = ()) -> pa.Table:
-    """A .csv, .tsv or .parquet table as a whole; text: columns that are texts also where they look like numbers.
-    Raises UsageError."""
+    """A whole .csv, .tsv or .parquet table; text: columns that are texts even if they look like numbers. Raises
+    UsageError."""
     kind = kind_of(file)
     if kind not in (*DELIMITERS, ".parquet"):
-        raise UsageError(f"{file} is no .csv, .tsv or .parquet table", "save it as one of them")
+        raise UsageError(f"{file} is not a .csv, .tsv or .parquet table", "save it as one of them")
     with told_of(file, "give a .csv, .tsv or .parquet table"):
         if kind == ".parquet":
             return pq.ParquetFile(file).read()

@@ -1,4 +1,4 @@
-"""Files of series, and what was chosen about them → a capture."""
+"""Files of series, and the user's choices about them → a capture."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ KINDS = (".npy", ".npz", ".parquet", ".csv", ".tsv", ".mat", ".safetensors")
 """Files that hold series."""
 
 LIKELY = 3
-"""Times as many units as steps that are taken for steps × units."""
+"""With so many times as many units as steps, an array may be steps × units."""
 
 
 Recording = tuple[str, np.ndarray, list[str], tuple[str, ...] | None]
-"""A series: what it is called, its values, what is to be said of it, and names of its units."""
+"""A series: its name, its values, remarks about it, and names of its units."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What is chosen about files of series. arrays: names of those to take from files with several; every: all of them.
-    transpose: they are [steps, units]. segment: cuts responses into ones of so many steps. lengths: a table of the
-    steps of every question of a step table. zeros, repeats: see taking.py."""
+    """The user's choices about files of series. arrays: names of the arrays to take from files with several; every: all
+    of them. transpose: they are [steps, units]. segment: cuts responses into pieces of so many steps. lengths: a table
+    of the steps of every question of a step table. zeros, repeats: see taking.py."""
 
     arrays: tuple[str, ...] = ()
     every: bool = False
@@ -65,8 +65,8 @@ def import_file(
     choices: Choices | None = None,
     passed: Passed | None = None,
 ) -> str:
-    """Imports one file or several as one capture and returns its id; what was suspicious stands in captures.notes.
-    units: a table of what units are called. passed: hears how much of a long table has been read. Raises UsageError."""
+    """Imports one file or several as one capture and returns its id; captures.notes has what looked suspicious. units:
+    a table with the names of units. passed: hears how much of a long table has been read. Raises UsageError."""
     files, choices = [files] if isinstance(files, Path) else list(files), choices or Choices()
     source = _source(cache, files, choices, passed)
     called = name or (files[0].name.removesuffix(".gz").rpartition(".")[0] or files[0].name)
@@ -91,7 +91,7 @@ def _source(cache: Cache, files: Sequence[Path], choices: Choices, passed: Passe
     for file in files:
         if kind_of(file) not in KINDS:
             raise UsageError(
-                f"{file} is no {', '.join(KINDS[:-1])} or {KINDS[-1]} file", "save the series as one of them"
+                f"{file} is not a {', '.join(KINDS[:-1])} or {KINDS[-1]} file", "save the series as one of them"
             )
     tables = [file for file in files if kind_of(file) in (*DELIMITERS, ".parquet")]
     if tables and steps.is_steps(steps.columns_of(tables[0]), tables[0]):
@@ -115,7 +115,7 @@ def _source(cache: Cache, files: Sequence[Path], choices: Choices, passed: Passe
 
 
 def _refuse(choices: Choices, *names: str) -> None:
-    """Raises UsageError for an option that says nothing about such files."""
+    """Raises UsageError for an option that does not apply to such files."""
     given = {"array": choices.arrays, "all": choices.every, "transpose": choices.transpose, "segment": choices.segment}
     for name in names:
         if given.get(name, choices.lengths if name == "lengths" else None):
@@ -166,7 +166,7 @@ def _refuse_choice(file: Path, choices: Choices) -> None:
 
 
 def _turned(file: Path, name: str, array: np.ndarray, choices: Choices) -> tuple[np.ndarray, list[str]]:
-    """The array as [units, steps] or [prompts, units, steps], and what is said where it may be the other way round."""
+    """The array as [units, steps] or [prompts, units, steps], and a remark if it may be the other way round."""
     if choices.transpose:
         return np.swapaxes(array, -1, -2), []
     rows, columns = array.shape[-2:]

@@ -1,5 +1,5 @@
-"""A flat table that somebody has published, .csv (also .csv.gz and .tsv) or .parquet → columns by the words they are
-known by. What is no row is counted and shown, and nothing is guessed in its place."""
+"""A published flat table, .csv (also .csv.gz and .tsv) or .parquet → columns by their usual names. Unreadable rows are
+counted and shown, and nothing is guessed in their place."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ import pyarrow.parquet as pq
 from synergy_tui.errors import UsageError
 
 SHOWN = 5
-"""Rows that are shown of those that something is wrong with."""
+"""Most bad rows that are shown."""
 
 _LONGEST = 1_000_000
-"""Bytes of a first line beyond which a file is no table."""
+"""Bytes of a first line beyond which a file is not a table."""
 
 _NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
 
 Words = Mapping[str, Sequence[str]]
-"""What a column is → what it may be called, in lower case with underscores."""
+"""Meaning of a column → its possible names, in lower case with underscores."""
 
 
 @dataclass(frozen=True)
 class Flat:
-    """columns: by what they are: float64, NaN where a cell is empty, or text. rows: the number of each row in its file,
-    from 1. bad: what is no row, as text, the first SHOWN; bad_rows: how many there are."""
+    """columns: by their meaning: float64, NaN where a cell is empty, or text. rows: the number of each row in its file,
+    from 1. bad: unreadable rows as text, the first SHOWN; bad_rows: how many there are."""
 
     columns: dict[str, np.ndarray | pa.ChunkedArray]
     rows: np.ndarray
@@ -52,7 +52,7 @@ class Flat:
         return column
 
     def without(self, bad: np.ndarray) -> Flat:
-        """The rows but those that are bad too: they are shown and counted."""
+        """The table without some more bad rows, which are shown and counted."""
         if not bad.any():
             return self
         keep = np.flatnonzero(~bad)
@@ -64,7 +64,7 @@ class Flat:
         return Flat(kept, self.rows[keep], self.bad + shown, self.bad_rows + int(bad.sum()))
 
     def told(self) -> list[str]:
-        """What was no row, in a line."""
+        """The unreadable rows, in a line."""
         if not self.bad_rows:
             return []
         more = f" and {self.bad_rows - len(self.bad):,} more" if self.bad_rows > len(self.bad) else ""
@@ -82,14 +82,15 @@ def is_table(file: Path) -> bool:
 
 
 def columns_of(file: Path) -> list[str]:
-    """The names of a table's columns as they are written. Raises UsageError for what is no table."""
+    """The names of a table's columns as they are written. Raises UsageError for a file that is not a table."""
     if _is_parquet(file):
         return list(_read_parquet(file, None).column_names)
     return next(csv.reader([_first_line(file)], delimiter=_delimiter(file)), [])
 
 
 def named(columns: Sequence[str], words: Words) -> dict[str, str]:
-    """What a column is → its name in the table, of those that are there. Raises UsageError where two may be one."""
+    """Meaning of a column → its name in the table, for columns that are there. Raises UsageError if two columns may
+    have one meaning."""
     out: dict[str, str] = {}
     for name in columns:
         plain = "_".join(name.strip().strip("\ufeff").lower().replace("-", " ").replace(".", " ").split())
@@ -102,8 +103,8 @@ def named(columns: Sequence[str], words: Words) -> dict[str, str]:
 
 
 def read(file: Path, columns: Mapping[str, str], texts: Sequence[str] = ()) -> Flat:
-    """The columns of a table, given as what they are → their name; `texts`: those that are text, the others are
-    numbers. Raises UsageError where it cannot be read."""
+    """The columns of a table, given as meaning → name; `texts`: columns of text, all others are numbers. Raises
+    UsageError if the table cannot be read."""
     bad: list[str] = []
     bad_numbers: list[int] = []
     if _is_parquet(file):
@@ -128,7 +129,7 @@ def read(file: Path, columns: Mapping[str, str], texts: Sequence[str] = ()) -> F
     found = Flat(out, rows, bad[:SHOWN], len(bad))
     if not wrong.any():
         return found
-    # Cells that are no numbers are shown as they are written.
+    # Cells that are not numbers are shown as they are written.
     return replace(found.without(wrong), bad=replace(found, columns=out | as_text).without(wrong).bad)
 
 
@@ -147,8 +148,8 @@ def _read_parquet(file: Path, columns: list[str] | None) -> pa.Table:
 
 
 def _read_csv(file: Path, columns: Mapping[str, str], texts: Sequence[str]) -> tuple[pa.Table, list[str], list[int]]:
-    """The table, and the rows with too few or too many cells: as text, and their numbers. Numbers are read as such;
-    where one of them is none, all come as text."""
+    """The table, and the rows with too few or too many cells: as text, and their numbers. Columns of numbers are read
+    as numbers; if one cell is not a number, all come as text."""
     bad: list[str] = []
     numbers: list[int] = []
 
@@ -183,7 +184,7 @@ def _read_csv(file: Path, columns: Mapping[str, str], texts: Sequence[str]) -> t
 
 
 def _as_numbers(column: pa.ChunkedArray, name: str, file: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """float64 with NaN for what is empty, and which cells are neither empty nor a number (None: it is a column of
+    """float64 with NaN for empty cells, and which cells are neither empty nor a number (None: it is a column of
     numbers)."""
     lacking = None
     if pa.types.is_dictionary(column.type):
@@ -193,7 +194,7 @@ def _as_numbers(column: pa.ChunkedArray, name: str, file: Path) -> tuple[np.ndar
         lacking = pc.fill_null(pc.invert(known), False).to_numpy()
         column = pc.utf8_trim_whitespace(pc.if_else(known, column, None))
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_string(column.type)):
-        raise UsageError(f"{file}: {name} is {column.type}, no number", "save it as a number")
+        raise UsageError(f"{file}: {name} is {column.type}, not a number", "save it as a number")
     numbers = column.cast(pa.float64()).to_numpy()
     return np.array(numbers, float), lacking
 
@@ -202,7 +203,7 @@ def _as_text(column: pa.ChunkedArray, name: str, file: Path) -> pa.ChunkedArray:
     try:
         return column.cast(pa.string())
     except pa.ArrowException:
-        raise UsageError(f"{file}: {name} is {column.type}, no text or number", "save it as text") from None
+        raise UsageError(f"{file}: {name} is {column.type}, not text or a number", "save it as text") from None
 
 
 def _first_line(file: Path) -> str:
@@ -211,7 +212,7 @@ def _first_line(file: Path) -> str:
             line: bytes = found.readline(_LONGEST)
         return line.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
-        raise UsageError(f"{file} is no text in UTF-8", "save it as UTF-8, or as .parquet") from None
+        raise UsageError(f"{file} is not text in UTF-8", "save it as UTF-8, or as .parquet") from None
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(file, error) from None
 

@@ -15,7 +15,7 @@ COLUMNS = ("prompt", "unit_index", "step", "value")
 
 def of_table(table: pa.Table, file: Path) -> np.ndarray:
     """[prompts, units, steps] of a table with the columns prompt, unit_index, step and value, NaN where there is no
-    row. Raises UsageError when it is no such table."""
+    row. Raises UsageError for another table."""
     missing = [name for name in COLUMNS if name not in table.column_names]
     if missing:
         raise UsageError(f"{file} has no column {', '.join(missing)}", f"give it {', '.join(COLUMNS)}")
@@ -23,9 +23,9 @@ def of_table(table: pa.Table, file: Path) -> np.ndarray:
     counted = (("prompt", prompt), ("unit_index", unit), ("step", step))
     for name, column in counted:
         if column.dtype.kind not in "iu" or (len(column) and column.min() < 0):
-            raise UsageError(f"{file}: {name} holds no whole numbers from 0", "number them from 0")
+            raise UsageError(f"{file}: {name} does not hold whole numbers from 0", "number them from 0")
     if value.dtype.kind not in "fiu":
-        raise UsageError(f"{file}: value is {value.dtype}, no number", "give numbers")
+        raise UsageError(f"{file}: value is {value.dtype}, not a number", "give numbers")
     if not len(value):
         raise UsageError(f"{file} has no rows", "give it some")
     for name, column in counted:

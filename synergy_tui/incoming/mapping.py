@@ -1,4 +1,4 @@
-"""A table of units → what layers, groups and units are called."""
+"""A table of units → the names of layers, groups and units."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from synergy_tui.incoming.source import listed
 from synergy_tui.units import MOST_PLACES
 
 MOST = 32_767
-"""Layers, and places in one: bulk files have 16 bits for them."""
+"""Most layers, and most places in a layer: bulk files have 16 bits for them."""
 
 RESERVED = ("layer", "head", "unit_index", "group", "name")
-"""Columns of a table of units that mean something; all others are kept as they are."""
+"""Columns of a table of units with a meaning; all others are kept as they are."""
 
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """Where the units of a series are on the map, and what they are called. All are in the order of the series but
-    `places`. layer, unit: numbers from 0. groups: name of each unit's layer; empty where layers have numbers alone.
-    names, more: of each unit; empty where none has any. deep: whether layers follow one another in depth."""
+    """The places of a series' units on the map, and their names. All are in the order of the series, except `places`.
+    layer, unit: numbers from 0. groups: name of each unit's layer; empty if layers have only numbers. names, more: of
+    each unit; empty if no unit has any. deep: whether layers follow one another in depth."""
 
     layer: np.ndarray
     unit: np.ndarray
@@ -51,10 +51,10 @@ class Units:
         deep: bool = True,
         sequence: np.ndarray | None = None,
     ) -> Units:
-        """The units of a series of `count`. Without layers their groups, in order of first appearance, are the layers,
-        which have no depth then; without either all are in one layer. Without heads units are numbered within their
-        layer as they stand in the series. sequence: place of each unit in the table in which groups first appear; the
-        series' own order without it. Raises UsageError."""
+        """The units of a series of `count`. Without layers, the groups, in order of first appearance, become layers
+        without depth; without either, all units are in one layer. Without heads, units are numbered within their layer
+        in the order of the series. sequence: place of each unit in the table in which groups first appear; by default
+        the series' own order. Raises UsageError."""
         for what, some in (("layers", layers), ("heads", heads), ("names", names), ("groups", groups), ("more", more)):
             if some is not None and len(some) != count:
                 raise UsageError(
@@ -88,7 +88,7 @@ class Units:
 
     @cached_property
     def layers(self) -> int:
-        """Number of layers, those without a unit too."""
+        """Number of layers, including layers without a unit."""
         return int(self.layer.max()) + 1
 
     @cached_property
@@ -107,12 +107,12 @@ class Units:
         return (self.layer * self.per_layer + self.unit)[self.order]
 
     def called(self, number: int) -> str:
-        """What the unit with this number in the series is called."""
+        """The name of the unit with this number in the series."""
         own = self.names[number] if self.names else None
         return own or f"{self.layer[number]}.{self.unit[number]}"
 
     def rows(self, capture: str) -> list[dict[str, Any]]:
-        """Of the table units."""
+        """Rows of the table units."""
         deepest = max(self.layers - 1, 1)
         return [
             {
@@ -149,7 +149,7 @@ class Units:
                 )
 
     def _told(self) -> list[str]:
-        """What is said about the groups."""
+        """Remarks about the groups."""
         if not self.groups:
             return []
         alone = [name for name, times in Counter(self.groups).items() if times == 1]
@@ -187,7 +187,7 @@ def _check_groups(layer: np.ndarray, groups: tuple[str, ...]) -> None:
         if any(sign in name for sign in ":,") or name != name.strip():
             raise UsageError(
                 f"group {name[:40]!r} has a colon, a comma or a blank at its end",
-                "call it otherwise: --contrast names groups with commas between them",
+                "give it another name: --contrast names groups with commas between them",
             )
         if name.isascii() and name.isdigit() and name != str(number):
             raise UsageError(
@@ -197,10 +197,9 @@ def _check_groups(layer: np.ndarray, groups: tuple[str, ...]) -> None:
 
 
 def read_units(file: Path, count: int, places: tuple[np.ndarray, np.ndarray] | None = None) -> Units:
-    """The units of a series of `count` from a .csv, .tsv or .parquet table: columns layer or group or both, perhaps
+    """The units of a series of `count` from a .csv, .tsv or .parquet table: columns layer or group or both, optionally
     head, name and others, and a row for each unit, in the order of the series, or by a column unit_index. places: layer
-    and head of each unit where the series names them: rows are theirs by these. Raises UsageError when it is no such
-    table."""
+    and head of each unit, if the series names them: these assign the rows. Raises UsageError for another table."""
     table = read_table(file, text=("group", "name"))
     columns = table.column_names
     twice = [name for name, times in Counter(columns).items() if times > 1]
@@ -266,12 +265,12 @@ def _whole_numbers(table: pa.Table, name: str, file: Path) -> np.ndarray | None:
         raise UsageError(f"{file}: {len(lines)} units have no {name}, in lines {listed(lines)}", f"give each a {name}")
     found = column.to_numpy(zero_copy_only=False)
     if found.dtype.kind not in "iu":
-        raise UsageError(f"{file}: {name} is {found.dtype}, no whole number", "number them from 0")
+        raise UsageError(f"{file}: {name} is {found.dtype}, not a whole number", "number them from 0")
     return np.asarray(found)
 
 
 def _texts(table: pa.Table, name: str) -> list[str | None] | None:
-    """A column as texts; None for what is empty."""
+    """A column as texts; None for empty cells."""
     if name not in table.column_names:
         return None
     return [None if value is None or not str(value).strip() else str(value) for value in table[name].to_pylist()]

@@ -1,4 +1,4 @@
-"""Arrays of .mat files: those up to version 7 by SciPy, those of version 7.3, which are HDF5, by h5py."""
+"""Arrays of .mat files: SciPy reads files up to version 7, h5py those of version 7.3, which are HDF5."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def of_mat(file: Path) -> dict[str, Stored]:
                     out[name] = Stored(tuple(shape), _TYPES.get(kind, kind), _reading(file, name))
             return out
         except (matlab.MatReadError, NotImplementedError, TypeError, KeyError, IndexError, MemoryError) as error:
-            raise ValueError(str(error) or "it is no .mat file") from None
+            raise ValueError(str(error) or "it is not a .mat file") from None
 
 
 _TYPES = {"double": "float64", "single": "float32"}
@@ -76,7 +76,7 @@ def _of_hdf5(file: Path) -> dict[str, Stored]:
 
     def read(path: str) -> np.ndarray:
         with told_of(file, "save it anew"), h5py.File(file, "r") as opened:
-            # HDF5 has the axes of MATLAB's arrays in their opposite order.
+            # HDF5 has the axes of MATLAB's arrays in the opposite order.
             return np.ascontiguousarray(np.asarray(opened[path]).T)
 
     def stored(path: str, one: Any) -> Stored:
@@ -99,7 +99,7 @@ def _of_hdf5(file: Path) -> dict[str, Stored]:
 
 
 def _datasets(opened: Any, h5py: Any) -> Iterator[tuple[str, Any]]:
-    """Variables of a file; those that are in other files are none of it."""
+    """Variables of a file, without those that are in other files."""
     for name in opened:
         if name.startswith("#"):
             continue
@@ -109,7 +109,7 @@ def _datasets(opened: Any, h5py: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _class(dataset: Any) -> str:
-    """MATLAB's class of a dataset; what others wrote as HDF5 has none and is taken for numbers."""
+    """MATLAB's class of a dataset; HDF5 of other programs has no class and is taken for numbers."""
     found = dataset.attrs.get("MATLAB_class", b"double")
     if dataset.attrs.get("MATLAB_empty", 0):
         return "empty"

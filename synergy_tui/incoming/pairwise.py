@@ -1,6 +1,6 @@
 """A published table of pairs, a row for each question and pair of units with synergy and redundancy → a capture without
-series and a decomposition of two atoms, sts and rtr, with all that these two allow. What is suspicious about the table
-is said and kept with the run; what would need a guess is refused."""
+series and a decomposition of two atoms, sts and rtr, with all that these two allow. Suspicions about the table are
+reported and kept with the run; a table that would need a guess is refused."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from synergy_tui.terms import ATOMS, IMPORTED, INVALID_REASONS, METHOD, OF_TWO_A
 from synergy_tui.units import MOST_PLACES
 
 UNITS = {"nats": 1.0, "bits": math.log(2)}
-"""What values may be counted in, and what one of it is in nats. Tables do not say which."""
+"""Units of values, and their size in nats. Tables do not say which unit they use."""
 
 EQUAL = 1e-9
-"""Nats by which (a, b) and (b, a) may differ, and of their size what rounding to seven digits makes."""
+"""Nats by which (a, b) and (b, a) may differ; and the relative difference that rounding to seven digits makes."""
 
 ZEROS = 0.001
-"""Share of values that are 0 in both atoms from which on they look like failures: measured atoms are hardly ever 0."""
+"""Share of values at 0 in both atoms above which they look like failures: measured atoms are hardly ever 0."""
 
 MOST_VALUES = 10_000_000
-"""Questions × places of a map: each takes 128 bytes."""
+"""Most questions × places of a map: each takes 128 bytes."""
 
 WORDS: dict[str, tuple[str, ...]] = {
     "question": (
@@ -56,7 +56,7 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 
 NEEDED = ("layer_1", "head_1", "layer_2", "head_2", "syn", "red")
-"""Without a column of questions every pair has one value, and no value an interval."""
+"""The necessary columns. Without a column of questions every pair has one value, and no value has an interval."""
 
 _PLACES = NEEDED[:4]
 
@@ -66,7 +66,7 @@ def recognised(columns: Sequence[str]) -> bool:
     try:
         return set(NEEDED) <= set(named(columns, WORDS))
     except UsageError:
-        return True  # two columns may be one: `import_pairs` says which
+        return True  # two columns may have one meaning: `import_pairs` says which
 
 
 def import_pairs(
@@ -79,12 +79,12 @@ def import_pairs(
     seed: int = 0,
     replicates: int = 1000,
 ) -> tuple[str, list[str]]:
-    """Imports a table and returns the decomposition's id, and what there is to know of the table, in sentences.
-    unit: what its values are counted in, a word of UNITS. average: where (a, b) and (b, a) differ their mean is taken.
-    seed, replicates: of the bootstrap.
+    """Imports a table and returns the decomposition's id, and remarks about the table, in sentences. unit: the unit of
+    its values, a word of UNITS. average: takes the mean of (a, b) and (b, a) if they differ. seed, replicates: of the
+    bootstrap.
 
     Raises UsageError for a table without the columns, without two units or a value, with several rows for one pair and
-    question, with two directions that differ (unless `average`), and with layers or heads that are no numbers from 0.
+    question, with two directions that differ (unless `average`), and with layers or heads that are not numbers from 0.
     """
     if unit not in UNITS:
         raise UsageError(f"no unit {unit!r}", f"known: {', '.join(UNITS)}")
@@ -105,8 +105,8 @@ def import_pairs(
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows of a table that can be read: what they are of, and both values. questions: their names in order of
-    appearance; categories: of each of them."""
+    """The readable rows of a table: question, pair, and both values. questions: their names in order of appearance;
+    categories: of each question."""
 
     flat: Flat
     question: np.ndarray
@@ -121,7 +121,7 @@ class _Rows:
 @dataclass(frozen=True)
 class _Pairs:
     """Values of pairs, a row for each question and pair, in their order. question, pair [rows]; x, y [pairs]: units,
-    x < y; sts, rtr [rows]: nats, NaN where there is no value. units: those that occur."""
+    x < y; sts, rtr [rows]: nats, NaN where there is no value. units: the units that occur."""
 
     question: np.ndarray
     pair: np.ndarray
@@ -151,7 +151,7 @@ class _Pairs:
 
 
 def _rows(flat: Flat, file: Path) -> tuple[_Rows, list[str]]:
-    """What the rows are of. Rows without a place or a question are no rows."""
+    """The rows with their questions and pairs, and remarks. Rows without a place or a question do not count."""
     places = np.stack([flat.number(name) for name in _PLACES])
     bad = ~(np.isfinite(places) & (places == np.round(places))).all(axis=0)
     if "question" in flat.columns:
@@ -168,7 +168,7 @@ def _rows(flat: Flat, file: Path) -> tuple[_Rows, list[str]]:
         places = places - 1
     elif places.min(axis=1)[::2].min() > 0 or places.min(axis=1)[1::2].min() > 0:
         least = f"{places[::2].min()} and heads from {places[1::2].min()}"
-        lines.append(f"Layers are numbered from {least} in the table: what comes before has no value.")
+        lines.append(f"Layers are numbered from {least} in the table: lower numbers have no value.")
     layers, per_layer = int(places[::2].max()) + 1, int(places[1::2].max()) + 1
     if layers * per_layer > MOST_PLACES:
         raise UsageError(f"units lie on {layers:,} layers × {per_layer:,} places", "number layers and heads from 0")
@@ -180,7 +180,7 @@ def _rows(flat: Flat, file: Path) -> tuple[_Rows, list[str]]:
         )
     first, second = (places[side] * per_layer + places[side + 1] for side in (0, 2))
     if (same := first == second).any():
-        lines.append(f"{int(same.sum()):,} rows pair a unit with itself, which is no pair: they are left out.")
+        lines.append(f"{int(same.sum()):,} rows pair a unit with itself, which is not a pair: they are left out.")
     categories = _categories(flat, question, len(questions))
     if "question" not in flat.columns:
         lines.append("There is no column of questions: pairs have one value each, and no value has an interval.")
@@ -207,7 +207,7 @@ def _coded(flat: Flat, name: str) -> tuple[np.ndarray, list[str]]:
 
 
 def _categories(flat: Flat, question: np.ndarray, count: int) -> list[str]:
-    """The category of each question; none where it has several."""
+    """The category of each question; empty if it has several."""
     if "category" not in flat.columns:
         return [""] * count
     filled = replace(flat, columns={"category": pc.fill_null(flat.text("category"), "")})
@@ -220,7 +220,7 @@ def _categories(flat: Flat, question: np.ndarray, count: int) -> list[str]:
 
 def _merged(table: _Rows, scale: float, average: bool, file: Path) -> tuple[_Pairs, list[str]]:
     """A row for each question and pair. Raises UsageError for several rows of one direction, and for directions that
-    differ unless they are to be averaged."""
+    differ, unless `average`."""
     places = table.layers * table.per_layer
     x, y = np.minimum(table.x, table.y), np.maximum(table.x, table.y)
     codes, pair = np.unique(x * places + y, return_inverse=True)
@@ -260,7 +260,7 @@ def _merged(table: _Rows, scale: float, average: bool, file: Path) -> tuple[_Pai
 def _joined(
     sts: np.ndarray, rtr: np.ndarray, both: np.ndarray, table: _Rows, order: np.ndarray, average: bool, file: Path
 ) -> str:
-    """Makes one value of the two directions of a pair, in place of the first of them; says so."""
+    """Makes one value of the two directions of a pair, in place of the first, and returns a remark about it."""
     apart = np.zeros(len(both))
     for values in (sts, rtr):
         one, other = values[both], values[both + 1]
@@ -287,7 +287,7 @@ def _joined(
 def _publish(
     cache: Cache, pairs: _Pairs, name: str, place: str, recipe: str, seed: int, replicates: int
 ) -> tuple[str, list[str]]:
-    """Writes the capture and its decomposition; returns the decomposition's id and what is suspicious."""
+    """Writes the capture and its decomposition; returns the decomposition's id and the suspicions."""
     capture, decomposition = (letter + secrets.token_hex(4) for letter in "cd")
     atoms = _unit_atoms(pairs)
     found = _suspicions(pairs)
@@ -381,7 +381,7 @@ def _capture(
 
 
 def _unit_atoms(pairs: _Pairs) -> UnitAtoms:
-    """What two atoms say about units, and NaN for what they do not; as phiid.engine sums it over tiles."""
+    """The values of units that two atoms give, and NaN for all others; as phiid.engine sums them over tiles."""
     rows = np.flatnonzero(pairs.valid)
     pair, question, units, prompts = pairs.pair[rows], pairs.question[rows], pairs.places, len(pairs.questions)
     values = {STS: pairs.sts[rows], RTR: pairs.rtr[rows]}
@@ -420,7 +420,7 @@ def _unit_atoms(pairs: _Pairs) -> UnitAtoms:
 
 
 def _pair_tables(pairs: _Pairs) -> Iterator[pa.Table]:
-    """The pair file: pairs that occur, in order; NULL for what is not known of them."""
+    """The pair file: pairs that occur, in order; NULL for unknown values."""
     rows = np.flatnonzero(pairs.valid)
     pair, count = pairs.pair[rows], len(pairs.x)
     counts = np.bincount(pair, minlength=count)
@@ -446,7 +446,7 @@ def _pair_tables(pairs: _Pairs) -> Iterator[pa.Table]:
 
 @dataclass(frozen=True)
 class _Suspicion:
-    """name, value: as a row of confounds. told: in a sentence."""
+    """name, value: as a row of confounds. told: as a sentence."""
 
     name: str
     value: float
@@ -454,7 +454,7 @@ class _Suspicion:
 
 
 def _suspicions(pairs: _Pairs) -> list[_Suspicion]:
-    """What speaks against the table itself."""
+    """Reasons to doubt the table itself."""
     out = []
     valid, prompts, units = pairs.valid, len(pairs.questions), len(pairs.units)
     whole = units * (units - 1) // 2
@@ -464,7 +464,7 @@ def _suspicions(pairs: _Pairs) -> list[_Suspicion]:
         told += f"; {never:,} of {whole:,} pairs never are." if never else "."
         out.append(_Suspicion("values missing", missing, told))
     if empty := int((~valid).sum()):
-        told = f"{empty:,} of {len(valid):,} values are empty or no finite number: those pairs are invalid."
+        told = f"{empty:,} of {len(valid):,} values are empty or not finite: those pairs are invalid."
         out.append(_Suspicion("values empty", empty, told))
     zero = int(((pairs.sts == 0) & (pairs.rtr == 0)).sum())
     if zero > ZEROS * len(valid):
@@ -480,13 +480,13 @@ def _suspicions(pairs: _Pairs) -> list[_Suspicion]:
     if any(below.values()):
         told = ", ".join(f"{count:,} values of {name}" for name, count in below.items() if count)
         told += " are below 0, which neither atom ever is under MMI: the redundancy function is another (CCS), values "
-        told += "are corrected for bias, or they are no atoms."
+        told += "are corrected for bias, or they are not atoms."
         out.append(_Suspicion("values below 0", sum(below.values()), told))
     return out
 
 
 def _repeated(pairs: _Pairs) -> list[tuple[int, int]]:
-    """Questions (first, other) with the same values in the same pairs, two or more of them."""
+    """Questions (first, other) with the same values in the same two or more pairs."""
     starts = np.searchsorted(pairs.question, np.arange(len(pairs.questions) + 1))
     seen: dict[bytes, int] = {}
     out = []
@@ -494,7 +494,7 @@ def _repeated(pairs: _Pairs) -> list[tuple[int, int]]:
         part = slice(begin, end)
         if end - begin < 2 or not pairs.valid[part].any():
             continue
-        # −0 and 0 are one value, and so are all ways to write NaN.
+        # −0 and 0 are one value, and so are all encodings of NaN.
         plain = [np.where(np.isnan(one[part]), np.nan, one[part] + 0.0) for one in (pairs.sts, pairs.rtr)]
         digest = hashlib.sha256(b"".join(one.tobytes() for one in (pairs.pair[part], *plain))).digest()
         first = seen.setdefault(digest, number)

@@ -1,5 +1,5 @@
-"""A published table of ranks, a row for each unit or layer → its comparison with a run, after a look at whether its
-ranks follow from the values beside them."""
+"""A published table of ranks, a row for each unit or layer → its comparison with a run, after a check whether its ranks
+follow from the values beside them."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 
 OFF = 0.25
-"""Ranks by which a value may miss what it follows from, and be rounded."""
+"""Ranks by which a value may differ from its base because of rounding."""
 
 DISAGREEMENTS = 10
-"""Units that are listed of those on which table and run disagree most."""
+"""Units listed on which table and run disagree most."""
 
 
 def recognised(columns: Sequence[str]) -> bool:
-    """Whether a table with these columns is one of ranks, or of values that ranks are made of."""
+    """Whether a table with these columns has ranks, or values that ranks are made of."""
     try:
         there = set(named(columns, WORDS))
     except UsageError:
@@ -48,9 +48,9 @@ def recognised(columns: Sequence[str]) -> bool:
 
 @dataclass(frozen=True)
 class Ranks:
-    """A table beside a run. per_layer: whether its rows are layers. told: what there is to know of the table, in
-    sentences. agreement: what is compared → Spearman's ρ over units (or layers). contrasts: by the table's own values
-    and by the run's, each min–max scaled over the same rows. disagreements: the rows on which the two differ most."""
+    """A table beside a run. per_layer: whether its rows are layers. told: remarks about the table, in sentences.
+    agreement: comparison → Spearman's ρ over units (or layers). contrasts: by the table's own values and by the run's,
+    each min–max scaled over the same rows. disagreements: the rows on which the two differ most."""
 
     decomposition: str
     ranking: str
@@ -63,12 +63,14 @@ class Ranks:
 
 
 def compare_ranks(cache: Cache, file: Path, decomposition: str, ranking: str) -> Ranks:
-    """Holds a table against a ranking of a run. Raises UsageError for a table of another shape than the run's, with
+    """Compares a table with a ranking of a run. Raises UsageError for a table of another shape than the run's, with
     several rows for one unit, or without ranks or values."""
     columns = named(columns_of(file), WORDS)
     if not recognised(list(columns.values())):
         needed = "layer and syn_red_rank, or layer, syn and red"
-        raise UsageError(f"{file} is no table of ranks: it has {', '.join(columns) or 'none of the columns'}", needed)
+        raise UsageError(
+            f"{file} is not a table of ranks: it has {', '.join(columns) or 'none of the columns'}", needed
+        )
     run = stored.read(cache, decomposition)
     run.check_ranking(ranking)
     table, places, told = _placed(read(file, columns), run.shape, file)
@@ -95,7 +97,7 @@ def compare_ranks(cache: Cache, file: Path, decomposition: str, ranking: str) ->
 
 
 def _placed(flat: Flat, shape: tuple[int, int], file: Path) -> tuple[Flat, np.ndarray, list[str]]:
-    """The rows that are of a unit, and which. Raises UsageError for another shape, and for units named twice."""
+    """The rows of units, and their units. Raises UsageError for another shape, and for units named twice."""
     names = [name for name in ("layer", "head") if name in flat.columns]
     places = np.stack([flat.number(name) for name in names])
     flat = flat.without(~(np.isfinite(places) & (places == np.round(places))).all(axis=0))
@@ -111,9 +113,7 @@ def _placed(flat: Flat, shape: tuple[int, int], file: Path) -> tuple[Flat, np.nd
     found = tuple((places.max(axis=1) + 1).tolist())
     if places.min() < 0 or found != tuple(size.tolist()):
         its = " × ".join(map(str, found)) + (" (layers × heads)" if len(names) > 1 else " layers")
-        raise UsageError(
-            f"{file} is of {its}, the run of {shape[0]} × {shape[1]}", "compare it with a run of its shape"
-        )
+        raise UsageError(f"{file} has {its}, the run {shape[0]} × {shape[1]}", "compare it with a run of its shape")
     at = places[0] * shape[1] + places[1] if len(names) > 1 else places[0]
     order = np.argsort(at, kind="stable")
     if (again := at[order][1:] == at[order][:-1]).any():
@@ -137,7 +137,7 @@ def _of_layers(values: np.ndarray, layers: int) -> np.ndarray:
 def _own(
     given: dict[str, np.ndarray], layers: int, table: Flat, places: np.ndarray
 ) -> tuple[np.ndarray, str, list[str]]:
-    """What the table ranks by, synergistic high, what that is called, and whether its ranks follow from its values."""
+    """The values that the table ranks by, synergistic high, their name, and whether its ranks follow from them."""
     told, row_of = [], dict(zip(places.tolist(), table.rows.tolist(), strict=True))
     for name, of in (("syn_rank", "syn"), ("red_rank", "red")):
         if name in given and of in given:
@@ -159,7 +159,7 @@ def _own(
         return (
             given["rank"],
             "rank",
-            [*told, "Nothing beside the ranks says what they are made of: high is taken as synergistic."],
+            [*told, "No other column says what the ranks are made of: high is taken as synergistic."],
         )
     sentence, sign = _followed("syn_red_rank", given["rank"], bases, row_of)
     told.append(sentence)
@@ -169,13 +169,13 @@ def _own(
 
 
 def _sign(found: np.ndarray, of: np.ndarray | None) -> int:
-    """−1 where ranks count down: 1 is the highest."""
+    """−1 if ranks count down, with 1 as the highest."""
     return -1 if of is not None and spearman(found, of) < 0 else 1
 
 
 def _followed(name: str, found: np.ndarray, bases: dict[str, np.ndarray], row_of: dict[int, int]) -> tuple[str, int]:
-    """What a column of ranks is made of, in a sentence, and its direction: 1 where it rises with that, −1 where it
-    falls, 0 where it follows from nothing."""
+    """The base of a column of ranks, in a sentence, and its direction: 1 if it rises with the base, −1 if it falls, 0
+    if it follows from nothing."""
     best: tuple[int, str, np.ndarray, np.ndarray] | None = None
     for base, values in bases.items():
         known = np.isfinite(found) & np.isfinite(values)
@@ -192,7 +192,7 @@ def _followed(name: str, found: np.ndarray, bases: dict[str, np.ndarray], row_of
         for sign in (1, -1):
             if _monotone(values, sign * found):
                 way = "rises" if sign > 0 else "falls"
-                return f"{name} {way} with {base}, and is no rank or scale of it that is known here.", sign
+                return f"{name} {way} with {base}, but by no known rank or scale of it.", sign
     if best is None:
         return f"{name} has fewer than three values to compare with.", 0
     count, how, off, expected = best
@@ -203,7 +203,7 @@ def _followed(name: str, found: np.ndarray, bases: dict[str, np.ndarray], row_of
     if 2 * count > known:
         return f"{name} follows from no value beside it; as {how}: {some}{more}.", 0
     falls = _falls(expected, next(iter(bases.values())))
-    return f"{name} is {how}, but for {count:,} of {known:,} rows: {some}{more}.", -1 if falls else 1
+    return f"{name} is {how}, except for {count:,} of {known:,} rows: {some}{more}.", -1 if falls else 1
 
 
 def _falls(expected: np.ndarray, values: np.ndarray) -> bool:
@@ -211,7 +211,7 @@ def _falls(expected: np.ndarray, values: np.ndarray) -> bool:
 
 
 def _forms(base: np.ndarray) -> list[tuple[str, np.ndarray, float]]:
-    """What may be published of a base: how it is called, its values, and what one rank is in them."""
+    """The forms in which a base may be published: name, values, and the size of one rank in them."""
     known = base[np.isfinite(base)]
     count, low, span = len(known), float(known.min()), float(known.max() - known.min()) or 1.0
     place = ranks(base)
@@ -237,7 +237,7 @@ def _forms(base: np.ndarray) -> list[tuple[str, np.ndarray, float]]:
 
 
 def _monotone(values: np.ndarray, found: np.ndarray) -> bool:
-    """Whether `found` is higher wherever `values` are; equal ones may be in any order."""
+    """Whether `found` is higher wherever `values` are; equal values may be in any order."""
     known = np.isfinite(values) & np.isfinite(found)
     if known.sum() < 3:
         return False
@@ -249,7 +249,7 @@ def _monotone(values: np.ndarray, found: np.ndarray) -> bool:
 
 
 def _disagreements(table: np.ndarray, run: np.ndarray, per_layer: int | None) -> list[dict[str, Any]]:
-    """The rows whose places among all differ most: rank 1 is the most synergistic."""
+    """The rows whose places differ most; place 1 is the most synergistic."""
     one, other = (np.sum(np.isfinite(values)) + 1 - ranks(values) for values in (table, run))
     gap = np.abs(one - other)
     order = [int(place) for place in np.argsort(-np.nan_to_num(gap, nan=-1), kind="stable") if np.isfinite(gap[place])]
@@ -268,7 +268,7 @@ def _disagreements(table: np.ndarray, run: np.ndarray, per_layer: int | None) ->
 
 
 def as_dict(found: Ranks) -> dict[str, Any]:
-    """As JSON has it: no number is None."""
+    """As JSON: None stands for NaN."""
 
     def plain(value: float) -> float | None:
         return None if math.isnan(value) else value

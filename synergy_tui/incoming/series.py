@@ -1,4 +1,4 @@
-"""Series in memory → a capture that has everything but a model."""
+"""Series in memory → a capture that has everything except a model."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def import_series(
 
     layers, heads: numbers of each unit's layer and of its place in it, which stay its name; without layers the groups
     are the layers, and without either all units are in one; without heads units are numbered from 0 within their layer.
-    names: of units, or None. groups: name of each unit's layer. more: what else is known of each unit. deep: whether
-    layers follow one another in depth; groups without layers do not. ids, categories, texts: of prompts. zeros: what
-    exact zeros in all units at the end of a response are, "values" or "missing". repeats: "refuse", or "drop" keeps the
-    first of prompts that repeat one another. A response of fewer than `min_steps` steps is kept and not analysed.
+    names: of units, or None. groups: name of each unit's layer. more: other facts about each unit. deep: whether layers
+    follow one another in depth; groups without layers do not. ids, categories, texts: of prompts. zeros: what exact
+    zeros in all units at the end of a response mean, "values" or "missing". repeats: "refuse", or "drop" keeps the
+    first of prompts that repeat one another. A response of fewer than `min_steps` steps is kept but not analysed.
     Series that are too fine for float32 are kept in float64.
 
     Raises UsageError on another shape or type, prompts that repeat one another, and several units of one name.
@@ -81,5 +81,5 @@ def _each(series: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:
         raise UsageError("a list of series holds arrays [units, steps]", "give one for each prompt")
     if len({len(one) for one in each}) > 1:
         told = ", ".join(str(list(one.shape)) for one in each[:5])
-        raise UsageError(f"prompts have unequal numbers of units: {told}", "take units that all have")
+        raise UsageError(f"prompts have unequal numbers of units: {told}", "take units that all prompts have")
     return each

@@ -1,4 +1,4 @@
-"""What a source of responses is. Arrays in memory → one."""
+"""The protocol of a source of responses; arrays in memory → a source."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from synergy_tui.errors import UsageError
 Item = TypeVar("Item")
 
 Passed = Callable[[int, int], None]
-"""Hears how much of how much has been read."""
+"""Hears how much has been read, and of how much."""
 
 
 class Response(NamedTuple):
@@ -27,7 +27,7 @@ class Response(NamedTuple):
 
 
 class Source(Protocol):
-    """Responses that can be gone through again and again."""
+    """Responses that can be read through repeatedly."""
 
     @property
     def units(self) -> int:
@@ -41,17 +41,17 @@ class Source(Protocol):
 
     @property
     def places(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Layer and head of each unit, where the source names them."""
+        """Layer and head of each unit, if the source names them."""
         ...
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """Names of the units, where the source has some."""
+        """Names of the units, if the source has them."""
         ...
 
     @property
     def zeros(self) -> str | None:
-        """What exact zeros at the end of a response are, where the source knows it."""
+        """What exact zeros at the end of a response mean, if the source knows it."""
         ...
 
     def responses(self) -> Iterator[Response]:
@@ -59,11 +59,11 @@ class Source(Protocol):
         ...
 
     def notes(self) -> list[str]:
-        """What was suspicious about the source, once its responses have been gone through."""
+        """What looked suspicious about the source, once its responses have been read."""
         ...
 
     def again(self) -> None:
-        """Makes ready to go through the responses once more, after they turned out to be unlike what was expected."""
+        """Prepares to read the responses once more, after they turned out to be unlike what was expected."""
         ...
 
 
@@ -86,15 +86,15 @@ class Arrays:
         return iter(self.found)
 
     def notes(self) -> list[str]:
-        """What was said about the arrays when they were read."""
+        """The remarks about the arrays from when they were read."""
         return self.said
 
     def again(self) -> None:
-        """Nothing needs to be made ready."""
+        """Nothing needs preparing."""
 
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The same items, each made by another thread while the one before is worked on."""
+    """The same items; another thread makes each while the caller works on the one before."""
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(next, items, None)
         while (one := waiting.result()) is not None:
@@ -103,7 +103,7 @@ def ahead(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def checked(array: np.ndarray, name: str = "") -> np.ndarray:
-    """An array of numbers [units, steps] or [prompts, units, steps] with something in it. Raises UsageError."""
+    """An array of numbers [units, steps] or [prompts, units, steps] that is not empty. Raises UsageError."""
     array = np.asarray(array)
     if array.ndim not in (2, 3) or array.dtype.kind not in "fiu" or min(array.shape) == 0:
         told = f"{name} is" if name else "this is"
@@ -118,9 +118,9 @@ def checked(array: np.ndarray, name: str = "") -> np.ndarray:
 def responses_of(
     recordings: Sequence[tuple[str, np.ndarray]], segment: int | None = None
 ) -> tuple[list[Response], list[str]]:
-    """Recordings, each a name and an array [units, steps] or [prompts, units, steps] → responses, and what is to be
-    said of them. segment: cuts every response into ones of so many steps. Raises UsageError where the recordings differ
-    in their units, and where nothing is left."""
+    """Recordings, each a name and an array [units, steps] or [prompts, units, steps] → responses, and remarks about
+    them. segment: cuts every response into pieces of so many steps. Raises UsageError if the recordings differ in their
+    units, and if nothing is left."""
     sizes = {array.shape[-2] for _, array in recordings}
     if len(sizes) > 1:
         told = ", ".join(f"{name} {list(array.shape)}" for name, array in recordings[:5])

@@ -1,9 +1,9 @@
 """Tables with a row per question and head, and a column per step → a source of responses that is never in memory as a
 whole: published pipelines write such tables of gigabytes.
 
-Blocks of lines are parsed while those before are worked on. Files are ordered by question as a rule; then one way
-through them is enough. Where a question's rows are scattered they are counted first, and then brought together in files
-beside the cache, each of which fits memory.
+Blocks of lines are parsed while earlier blocks are worked on. Files are usually ordered by question; then one pass is
+enough. If a question's rows are scattered, they are counted first, and then brought together in files beside the cache
+that each fit into memory.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ IDS = ("question_id", "prompt_id")
 """Columns that say which question a row is of."""
 
 TEXTS = ("text", "prompt")
-"""Columns that have the question itself."""
+"""Columns with the text of the question."""
 
 SHOWN = 5
-"""Rows that cannot be read of which it is said why."""
+"""Unreadable rows that are listed with a reason."""
 
 AT_ONCE = 1 << 26
 """Bytes of scattered rows that are brought together at a time."""
 
 LineOf = Callable[[int], int]
-"""The line of a row of a block."""
+"""Row of a block → its line."""
 
 LARGEST_HEAD = 1 << 20
-"""Heads, and layers, are numbered below this."""
+"""Numbers of heads, and of layers, are below this."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Columns of a step table by what they mean. steps: those of steps 1, 2, …, in order."""
+    """Columns of a step table by their meaning. steps: the columns of steps 1, 2, …, in order."""
 
     id: str
     layer: str
@@ -58,8 +58,8 @@ class Layout:
 
     @classmethod
     def of(cls, columns: Sequence[str], file: Path) -> Layout | None:
-        """The layout of a table with these columns; None where it is no step table. Raises UsageError where it nearly
-        is one."""
+        """The layout of a table with these columns; None if it is not a step table. Raises UsageError if it nearly is
+        one."""
         plain = [name.strip().lower() for name in columns]
         steps = {int(found[1]): k for k, name in enumerate(plain) if (found := re.fullmatch(r"step_(\d{1,7})", name))}
         if not steps:
@@ -90,7 +90,7 @@ class Layout:
         )
 
     def columns(self, keys: bool = False) -> dict[str, pa.DataType]:
-        """The columns that are read, and as what. keys: without the steps."""
+        """The columns to read, and their types. keys: without the steps."""
         out: dict[str, pa.DataType] = {self.id: pa.string(), self.layer: pa.float64(), self.head: pa.float64()}
         for name in (self.category, self.text):
             if name is not None and not keys:
@@ -100,7 +100,7 @@ class Layout:
 
 class Rows(NamedTuple):
     """Rows of a block. ids: of each run of rows of one question, which ends before its place in `ends`; category and
-    text: of its first row. values [steps, rows], NaN where there is none."""
+    text: of its first row. values [steps, rows], NaN where there is no value."""
 
     ids: list[str]
     ends: list[int]
@@ -113,7 +113,7 @@ class Rows(NamedTuple):
 
 @dataclass
 class Found:
-    """What one way through the table has found. Numbers beyond the first few are only counted."""
+    """The findings of one pass through the table. After the first few they are only counted."""
 
     bad: int = 0
     reasons: list[str] = field(default_factory=list)
@@ -126,15 +126,15 @@ class Found:
     categories: list[str] = field(default_factory=list)
 
     def leave(self, line: int | str, why: str) -> None:
-        """A row that cannot be read."""
+        """Counts a row that cannot be read, and notes the reason."""
         self.bad += 1
         if len(self.reasons) < SHOWN:
             self.reasons.append(f"line {line}: {why}" if isinstance(line, int) else f"{line}: {why}")
 
 
 class Steps:
-    """A step table. files: of the same columns. lengths: by question, the steps of its response. scratch: folder for
-    what does not fit memory."""
+    """A step table. files: of the same columns. lengths: question → the steps of its response. scratch: folder for data
+    that do not fit into memory."""
 
     names: tuple[str, ...] | None = None
     dtype = "float64"
@@ -147,7 +147,7 @@ class Steps:
         passed: Passed | None = None,
     ) -> None:
         self.files, self.lengths, self.scratch, self.passed = files, lengths, scratch, passed
-        # With lengths of its own a table says itself where responses end.
+        # A table with lengths says itself where responses end.
         self.zeros: str | None = None if lengths is None else "values"
         self.layouts = [_layout(file) for file in files]
         if len({len(one.steps) for one in self.layouts}) > 1:
@@ -178,7 +178,7 @@ class Steps:
             self.unknown = [name for name in self.lengths if name not in self._ids]
 
     def again(self) -> None:
-        """Counts the rows of every question, and finds all units."""
+        """Counts the rows of every question, and finds all units, before another pass."""
         self.found = Found()
         found: list[np.ndarray] = []
         self.counts, self.counted = {}, True
@@ -195,7 +195,7 @@ class Steps:
         self.keys = np.unique(np.concatenate(found))
 
     def notes(self) -> list[str]:
-        """What was suspicious about the table, a line each."""
+        """What looked suspicious about the table, a line each."""
         found, out = self.found, []
         layers, heads = self.places
         for what, numbers in (("layers", layers), ("heads", heads)):
@@ -211,17 +211,17 @@ class Steps:
         if found.unlike:
             out.append(f"rows of one question and head differ, and are left out: {listed(found.unlike)}")
         if found.beyond:
-            out.append(f"there are values beyond the length that was given, left out: {listed(found.beyond)}")
+            out.append(f"values beyond the given length are left out: {listed(found.beyond)}")
         if found.categories:
-            out.append(f"questions have several categories, of which the first is kept: {listed(found.categories)}")
+            out.append(f"questions have several categories, and the first is kept: {listed(found.categories)}")
         if found.without_length:
             out.append(f"questions have no length and are kept as they are: {listed(found.without_length)}")
         if self.lengths is not None and self.unknown:
-            out.append(f"lengths are given of questions that are not there: {listed(self.unknown)}")
+            out.append(f"lengths are given for questions that are not there: {listed(self.unknown)}")
         return out
 
     def _probe(self) -> None:
-        """Finds the units in the first question. Where that may not have all of them the table is counted."""
+        """Finds the units in the first question. If that may not have all of them, the table is counted."""
         first: str | None = None
         found: list[np.ndarray] = []
         rows_ = self._rows(keys=True)
@@ -244,7 +244,7 @@ class Steps:
             self.again()
 
     def _passing(self) -> Iterator[Response]:
-        """Questions whose rows stand together. Raises Unexpected where they do not."""
+        """Questions whose rows stand together. Raises Unexpected if they do not."""
         self._ids: set[str] = set()
         name: str | None = None
         parts: list[tuple[np.ndarray, np.ndarray]] = []
@@ -267,7 +267,7 @@ class Steps:
             yield self._response(name, about, parts)
 
     def _gathered(self) -> Iterator[Response]:
-        """Questions whose rows are scattered: they are brought together in files that each fit memory."""
+        """Questions whose rows are scattered: they are brought together in files that each fit into memory."""
         record = np.dtype([("question", "i8"), ("key", "i8"), ("values", "f8", (self.steps,))])
         names = list(self.counts)
         number = {name: k for k, name in enumerate(names)}
@@ -345,7 +345,7 @@ class Steps:
         return f"{self.keys[unit] // LARGEST_HEAD}.{self.keys[unit] % LARGEST_HEAD}"
 
     def _rows(self, keys: bool = False) -> Generator[Rows, None, None]:
-        """Blocks of rows, each parsed while the one before is worked on."""
+        """Blocks of rows, each parsed while the caller works on the one before."""
         total, before = sum(file.stat().st_size for file in self.files), 0
         for file, layout in zip(self.files, self.layouts, strict=True):
             several = f"{file.name} " if len(self.files) > 1 else ""
@@ -360,14 +360,14 @@ class Steps:
 
 
 class _Csv:
-    """A step table of text. `blocks` gives tables, each with the numbers of its rows' lines."""
+    """A step table of text. `blocks` gives tables, each with the line numbers of its rows."""
 
     def __init__(self, file: Path, layout: Layout, found: Found, several: str) -> None:
         self.text, self.layout, self.found, self.several = Text(file), layout, found, several
 
     @property
     def read(self) -> int:
-        """Bytes that were read."""
+        """Bytes read so far."""
         return self.text.read
 
     def blocks(self, keys: bool) -> Iterator[tuple[pa.Table, LineOf]]:
@@ -380,7 +380,7 @@ class _Csv:
                 yield self._mended(line, block, types)
 
     def _mended(self, line: int, block: bytes, types: dict[str, pa.DataType]) -> tuple[pa.Table, LineOf]:
-        """A block in which rows cannot be read, without these."""
+        """A block with unreadable rows, without these rows."""
         there = [k for k, one in enumerate(block.split(b"\n")) if one.strip(b"\r")]
         left: set[int] = set()
 
@@ -436,7 +436,7 @@ class _Parquet:
 
 
 def _counting(first: int) -> LineOf:
-    """The line of each row where every line is one."""
+    """The line of each row if every line is a row."""
     return lambda row: first + row
 
 
@@ -450,12 +450,12 @@ def lengths_of(file: Path) -> dict[str, int]:
         raise UsageError(
             f"{file} has the columns {listed(table.column_names, 8)}", "give it question_id and effective_length"
         )
-    if kind_of(file) in DELIMITERS:  # ids as they are written: 007 is no 7
+    if kind_of(file) in DELIMITERS:  # ids as they are written: 007 is not 7
         table = read_table(file, text=(known[0],))
     lengths = table[names["effective_length"]].to_pylist()
     bad = [str(k + 2) for k, one in enumerate(lengths) if one is None or one != one or one < 0 or one != int(one)]
     if bad:
-        raise UsageError(f"{file}: effective_length is no whole number in lines {listed(bad)}", "count the steps")
+        raise UsageError(f"{file}: effective_length is not a whole number in lines {listed(bad)}", "count the steps")
     out: dict[str, int] = {}
     for name, length in zip(table[known[0]].cast(pa.string()).to_pylist(), lengths, strict=True):
         if out.setdefault(name, int(length)) != int(length):
@@ -464,7 +464,7 @@ def lengths_of(file: Path) -> dict[str, int]:
 
 
 def is_steps(columns: Sequence[str], file: Path) -> bool:
-    """Whether a table with these columns is a step table. Raises UsageError where it nearly is one."""
+    """Whether a table with these columns is a step table. Raises UsageError if it nearly is one."""
     return Layout.of(columns, file) is not None
 
 
@@ -479,19 +479,19 @@ def columns_of(file: Path) -> list[str]:
 def _layout(file: Path) -> Layout:
     found = Layout.of(columns_of(file), file)
     if found is None:
-        raise UsageError(f"{file} is no step table like the others", "import it by itself")
+        raise UsageError(f"{file} is not a step table like the others", "import it by itself")
     return found
 
 
 def _rows_of(table: pa.Table, line_of: LineOf, layout: Layout, keys: bool, found: Found, several: str) -> Rows:
-    """The rows of a table, without those that are of no question, layer or head."""
+    """The rows of a table, without those that lack a question, layer or head."""
     numbers = {name: table[name].to_numpy() for name in (layout.layer, layout.head)}
     good = np.ones(len(table), bool)
     for name, column in numbers.items():
         with np.errstate(invalid="ignore"):
             whole = (column >= 0) & (column < LARGEST_HEAD) & (column == np.floor(column))
         for row in np.flatnonzero(good & ~whole).tolist():
-            found.leave(f"{several}line {line_of(row)}", f"{name} is {column[row]:g}, no whole number from 0")
+            found.leave(f"{several}line {line_of(row)}", f"{name} is {column[row]:g}, not a whole number from 0")
         good &= whole
     named = table[layout.id].combine_chunks()
     empty = pc.or_kleene(pc.is_null(named), pc.equal(named, "")).to_numpy(zero_copy_only=False).astype(bool)
@@ -530,7 +530,7 @@ def _keys(rows: Rows) -> np.ndarray:
 
 
 def _number(cell: str | None) -> float | None:
-    """A cell's number, NaN where it is empty; None where it is no number."""
+    """A cell's number, NaN if it is empty; None if it is not a number."""
     if cell is None or cell.strip().lower() in ("", "na", "n/a", "#n/a", "null", "nan", "-nan"):
         return float("nan")
     try:

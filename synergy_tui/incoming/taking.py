@@ -22,13 +22,13 @@ from synergy_tui.store.cache import Cache
 from synergy_tui.store.publish import publish_capture
 
 REPEATS = ("refuse", "drop")
-"""What is done about prompts that repeat one another: the import is refused, or the first of them is kept."""
+"""How to treat prompts that repeat one another: refuse the import, or keep the first of them."""
 
 ZEROS = ("missing", "values")
-"""What exact zeros are in which every unit ends, or which are all that a unit has over a response."""
+"""Meanings of exact zeros with which every unit ends, or which fill a unit's whole response."""
 
 FEWEST_ZEROS = 3
-"""Zeros at the end of a response, over all units, about which is asked."""
+"""Fewest zeros at the end of a response, over all units, that the import asks about."""
 
 
 _NOTHING = np.empty((0, 0))
@@ -36,8 +36,8 @@ _NOTHING = np.empty((0, 0))
 
 @dataclass(frozen=True)
 class Called:
-    """What an import is called, and what is done about what is doubtful in it. zeros: of ZEROS; None asks where there
-    are some at the end of responses."""
+    """The name of an import, and how it treats doubtful data. zeros: one of ZEROS; None asks if responses end with
+    zeros."""
 
     name: str
     place: str = ""
@@ -48,20 +48,20 @@ class Called:
 
 
 class Again(Exception):
-    """The responses have to be gone through once more."""
+    """The responses must be read once more."""
 
 
 class Unexpected(Again):
-    """The source is not as it looked in the beginning, and knows it now."""
+    """The source is not as it first looked, and has noticed it."""
 
 
 def take(cache: Cache, source: Source, units: Callable[[], Units], called: Called) -> str:
-    """Publishes the responses of a source as a capture and returns its id. They are gone through once, and again where
-    that shows that float32 is too coarse for them or that some are to be dropped. units: tells where the source's units
-    belong; is asked anew where the source has found others.
+    """Publishes the responses of a source as a capture and returns its id. They are read once, and again if float32 is
+    too coarse for them or some must be dropped. units: says where the source's units belong; it is asked anew if the
+    source has found others.
 
-    Raises UsageError where responses repeat one another, where zeros may stand for what is missing, where nothing has a
-    value, and where float64 is too coarse.
+    Raises UsageError if responses repeat one another, if zeros may stand for missing values, if there is no value at
+    all, and if float64 is too coarse.
     """
     capture = "c" + secrets.token_hex(4)
     wide, dropped = False, frozenset[int]()
@@ -80,7 +80,7 @@ def take(cache: Cache, source: Source, units: Callable[[], Units], called: Calle
 
 @dataclass
 class _Taking:
-    """One way through the responses. rows: filled when all tables were taken."""
+    """One pass through the responses. rows: filled when all tables were taken."""
 
     capture: str
     source: Source
@@ -96,7 +96,7 @@ class _Taking:
         self.watch = Watch(self.units.count)
         self.zeros = self.called.zeros or self.source.zeros
         self.kept: list[tuple[Response, int]] = []  # without their values
-        self.numbers: list[int] = []  # of each that was kept, among all of the source
+        self.numbers: list[int] = []  # of each kept response, among all of the source
         self.same: list[tuple[str, str]] = []
         self.ending: list[str] = []
         self.digest = hashlib.sha256()
@@ -126,8 +126,8 @@ class _Taking:
         self.rows |= self._rows()
 
     def _settled(self, response: Response) -> np.ndarray:
-        """The response's values, with what is missing where zeros stand for it. Raises UsageError where it is to be
-        asked whether they do."""
+        """The response's values, with NaN for zeros that stand for missing values. Raises UsageError if the user must
+        say whether they do."""
         values = response.values
         if self.zeros == "missing":
             return without_zeros(values)
@@ -144,7 +144,7 @@ class _Taking:
     def _judge(self) -> None:
         watch, ids = self.watch, [one.id for one, _ in self.kept]
         if not watch.any_value:
-            raise UsageError("a series without a single value is none", "look at what it was saved from")
+            raise UsageError("a series without a single value cannot be imported", "look at what it was saved from")
         if self.same and self.called.repeats == "refuse":
             raise told_of_repeats([f"{second} repeats {first}" for second, first in self.same])
         self.nearly = watch.nearly()
@@ -160,7 +160,7 @@ class _Taking:
             raise Again
 
     def _notes(self) -> list[str]:
-        """What was suspicious, a line each."""
+        """What looked suspicious, a line each."""
         watch, name = self.watch, self.units.called
         zero = np.flatnonzero(watch.zero_in)
         never = np.flatnonzero(watch.constant)
@@ -168,7 +168,7 @@ class _Taking:
         if self.same:
             out.append(_dropped(len(self.same), [f"{second} repeats {first}" for second, first in self.same]))
         if self.dropped:
-            out.append(_dropped(len(self.dropped), ["but for rounding"]))
+            out.append(_dropped(len(self.dropped), ["except for rounding"]))
         if self.ending:
             out.append(f"responses end with exact zeros in all units, taken for values: {listed(self.ending)}")
         if len(zero):
@@ -235,7 +235,7 @@ class _Taking:
 
 @lru_cache(maxsize=8)
 def _columns(units: Units, steps: int) -> list[pa.Array]:
-    """Unit, layer, number in it and step of every value of a response of so many steps."""
+    """Unit, layer, place in the layer and step of every value of a response of so many steps."""
     layer, unit = divmod(units.places, units.per_layer)
     return [
         pa.array(np.repeat(units.places.astype(np.int32), steps)),

@@ -1,5 +1,5 @@
-"""Responses, one after another → what is suspicious about them: repeats, zeros that may stand for failures, units that
-never change, and whether float32 is fine enough for what varies. Nothing of them is kept but sums and projections."""
+"""Responses, one after another → what looks suspicious: repeats, zeros that may stand for failures, units that never
+change, and whether float32 is fine enough for what varies. Only sums and projections of them are kept."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 from synergy_tui.errors import UsageError
 
 LOST = 1e-4
-"""Most of a unit's standard deviation, within prompts and of its differences, that float32 may lose."""
+"""Largest share of a unit's standard deviation, within prompts and of its differences, that float32 may lose."""
 
 NEARLY = 1e-3
-"""Standard deviations of a unit by which series of two prompts differ that are one, measured twice."""
+"""Series of two prompts that differ by less, in standard deviations of a unit, are one series measured twice."""
 
 PROJECTIONS = 32
-"""Fewest numbers, over all units, that stand for a response where it is compared with others."""
+"""Fewest numbers, over all units, that represent a response in comparisons with others."""
 
 LARGEST = 3e38
-"""Magnitude beyond which float32 has no number."""
+"""Magnitude beyond which float32 has no numbers."""
 
 
 class Watch:
@@ -51,11 +51,11 @@ class Watch:
         self._directions = np.zeros((0, self._each))
 
     def repeats(self, values: np.ndarray) -> int | None:
-        """The number of the response that these values repeat exactly; None where they are new. Values repeat under
-        the number that `see` gives next."""
+        """The number of the response that these values repeat exactly; None if they are new. New values get the number
+        that `see` gives next."""
         if np.isnan(values).all():
             return None
-        # −0 and 0 are one value, and so are all ways to write NaN.
+        # −0 and 0 are one value, and so are all encodings of NaN.
         plain = np.where(np.isnan(values), np.nan, values + 0.0)
         digest = hashlib.sha256(np.ascontiguousarray(plain).tobytes() + str(plain.shape).encode()).digest()
         found = self.first.setdefault(digest, self.seen)
@@ -101,11 +101,11 @@ class Watch:
         return self.largest < LARGEST and self._worst(np.float32) is None
 
     def too_fine(self) -> int | None:
-        """A unit whose series are too fine for float64; None where there is none."""
+        """A unit whose series are too fine for float64; None if there is no such unit."""
         return self._worst(np.float64)
 
     def nearly(self) -> list[tuple[int, int]]:
-        """Pairs of responses that are the same but for rounding, in themselves and from a step to the next: one
+        """Pairs of responses that are the same except for rounding, in their values and from one step to the next: one
         observation, measured twice."""
         if self.seen < 2:
             return []
@@ -114,7 +114,7 @@ class Watch:
             np.stack(projected) / np.repeat(overall.sd(), self._each) / root
             for projected, overall in zip(self._projected, self._overall, strict=True)
         ]
-        # Equal ones have equal projections: those alone are compared that are neighbours in one of them.
+        # Equal responses have equal projections, so only neighbours in one projection are compared.
         last = scaled[-1] if max(self._sizes) > 1 else scaled[0]
         along = last @ np.random.default_rng(1).normal(size=last.shape[1]) / np.sqrt(last.shape[1])
         order = np.argsort(along, kind="stable")
@@ -176,7 +176,7 @@ class _Overall:
         self.total, self.squares, self.count = np.zeros(units), np.zeros(units), np.zeros(units)
 
     def see(self, plain: np.ndarray, known: np.ndarray, whole: bool) -> np.ndarray:
-        """Takes in a response and returns it less the mean of the first one; 0 where there is no value."""
+        """Takes in a response and returns it minus the mean of the first one; 0 where there is no value."""
         count = np.full(len(plain), plain.shape[1]) if whole else known.sum(axis=1)
         if self.shift is None:
             self.shift = plain.sum(axis=1) / np.maximum(count, 1)
@@ -198,7 +198,7 @@ class _Overall:
 
 
 def zeros_at_end(values: np.ndarray) -> int:
-    """Steps at the end of a response at which every unit that has a value has exactly 0; steps without any value do not
+    """Steps at the end of a response at which every unit with a value has exactly 0; steps without any value do not
     count."""
     there = ~np.isnan(values)
     some = (there & (values != 0)).any(axis=0)
@@ -207,7 +207,7 @@ def zeros_at_end(values: np.ndarray) -> int:
 
 
 def without_zeros(values: np.ndarray) -> np.ndarray:
-    """The response with NaN for exact zeros at its end in all units, and for units that have nothing but zeros."""
+    """The response with NaN for exact zeros at its end in all units, and for units that have only zeros."""
     out = values.astype(values.dtype if values.dtype.kind == "f" else np.float64)
     some = (~np.isnan(out) & (out != 0)).any(axis=0)
     out[:, len(some) - int(some[::-1].argmax()) if some.any() else 0 :] = np.nan
@@ -216,7 +216,7 @@ def without_zeros(values: np.ndarray) -> np.ndarray:
 
 
 def told_of_repeats(repeats: list[str]) -> UsageError:
-    """What is said where prompts repeat one another."""
+    """The error about prompts that repeat one another."""
     more = f" and {len(repeats) - 5} more" if len(repeats) > 5 else ""
     return UsageError(
         f"prompts are repeated: {', '.join(repeats[:5])}{more}",

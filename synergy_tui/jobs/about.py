@@ -1,4 +1,4 @@
-"""What a job is about, for who looks at it: its subject and its device, which its status does not tell."""
+"""What a job is about, for whoever looks at it: its subject and its device, which its status does not have."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from synergy_tui.subject.source import Source
 
 @dataclass(frozen=True)
 class About:
-    """subject: its name, empty where the job's folder does not tell it. capture: the one that it is made of, if it is
-    made of one. device: where it runs; empty where it
-    takes no turn."""
+    """subject: its name, empty if the job's folder does not say it. capture: the one that the job works on, if any.
+    device: where it runs; empty if it takes no turn."""
 
     subject: str = ""
     capture: str = ""
@@ -22,7 +21,7 @@ class About:
 
 
 def about(job: JobFolder) -> About:
-    """Reads a job's spec; nothing is known of one that is damaged or of another version."""
+    """Reads a job's spec; the answer is empty for a spec that is damaged or of another version."""
     try:
         spec = job.order().spec
         device = choose(spec.device) if spec.TAKES_TURN else ""

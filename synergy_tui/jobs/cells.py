@@ -1,4 +1,4 @@
-"""What has become of a sweep's cells: a file beside its status, written by its worker, read by whoever looks."""
+"""The states of a sweep's cells: a file beside its status, written by its worker, read by whoever looks."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _FILE = "cells.json"
 
 
 class CellState(Struct, kw_only=True):
-    """One cell. state: of STATES. capture, map, card: ids of its results, or of the jobs that make them. error: why it
-    failed."""
+    """One cell. state: one of STATES. capture, map, card: ids of its results, or of the jobs that make them. error: why
+    it failed."""
 
     state: str = STATES[0]
     capture: str | None = None
@@ -28,7 +28,7 @@ class CellState(Struct, kw_only=True):
 
 
 def read(job: JobFolder, count: int) -> list[CellState]:
-    """The states of so many cells; where the file is not there or damaged, nothing is known of any."""
+    """The states of so many cells; if the file is missing or damaged, no state is known."""
     try:
         found = json.loads((job.path / _FILE).read_text("utf-8"))
         states = msgspec.convert(found["cells"], list[CellState])
@@ -40,12 +40,12 @@ def read(job: JobFolder, count: int) -> list[CellState]:
 
 
 def write(job: JobFolder, states: list[CellState]) -> None:
-    """Replaces the file at once. Raises OSError."""
+    """Replaces the file atomically. Raises OSError."""
     write_json(job.path / _FILE, {"cells": msgspec.to_builtins(states)})
 
 
 def rows(job: JobFolder, spec: SweepSpec, state: str) -> list[dict[str, Any]]:
-    """The cells in words, with their states and results. state: the sweep's; cells under way share it where it has
+    """The cells in words, with their states and results. state: the sweep's; cells under way share it if the sweep has
     been paused or cancelled."""
     out = []
     for cell, one in zip(spec.cells, read(job, len(spec.cells)), strict=True):

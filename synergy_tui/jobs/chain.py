@@ -1,4 +1,4 @@
-"""Starts chains of jobs, of which some results may be there already. The one place where jobs are started together."""
+"""Starts chains of jobs; some of their results may be there already. The only place where jobs are started together."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def start(
     executor: Executor | None = None,
     sweep: str | None = None,
 ) -> list[str]:
-    """Ids of the results by place: those found, and those of jobs that make the others. A job waits for the one whose
-    result it takes, and stops with it. one_by_one: each also waits for the end of the one before, whatever that is.
-    join: an unfinished job of equal hash is taken up instead of a new one, and so is one that has ended since the links
-    were looked for. executor: who makes parts; None for what the settings say. sweep: the job that starts them, noted
-    in them. When a job cannot be submitted, those submitted before are cancelled. Raises JobError when the cache cannot
-    take a job or the executor cannot be used, UsageError for settings that cannot be used."""
+    """Ids of the results by place: results that were found, and jobs that make the others. A job waits for the one
+    whose result it takes, and stops with it. one_by_one: each also waits for the end of the one before, however that
+    ends. join: an unfinished job of equal hash is used instead of a new one, and so is one that has ended since the
+    links were looked up. executor: who makes parts; None for what the settings say. sweep: the job that starts them,
+    noted in them. When a job cannot be submitted, those submitted before are cancelled. Raises JobError when the cache
+    cannot take a job or the executor cannot be used, UsageError for settings that cannot be used."""
     executor = executor or Executor.of_settings(settings.load(cache.folder).executor)
     if executor.executor in ("ray", "slurm") and (todo := [one for one in links if one.found is None]):
         reach.check(executor, [one.plan.spec for one in todo], cache.folder)
     waiting = _unfinished(cache) if join else {}
-    done = results(cache) if join else {}  # after the unfinished: what is not among those has its result by now
+    done = results(cache) if join else {}  # after the unfinished: a job that is not among those has its result by now
     ids: list[str] = []
     started: list[JobFolder] = []
     before = None
@@ -62,7 +62,7 @@ def start(
             before = job.id
             ids.append(job.id)
     except SynergyError:
-        for other in reversed(started):  # half a chain is not what was asked for
+        for other in reversed(started):  # the user did not ask for half a chain
             with contextlib.suppress(JobError):
                 cancel(other)
         raise
@@ -70,12 +70,12 @@ def start(
 
 
 def followed(plans: Sequence[Plan[Any]]) -> list[Link]:
-    """A capture and what decomposes it, or a plan by itself, as a chain."""
+    """A capture and its decompositions, or a plan by itself, as a chain."""
     return [Link(str(number), one, of=number - 1 if number else None) for number, one in enumerate(plans)]
 
 
 def started(cache: Cache, links: Sequence[Link], ids: Sequence[str]) -> list[JobFolder]:
-    """The jobs of a chain that was started, those whose results were there left out."""
+    """The jobs of a chain that was started, without those whose results were there."""
     jobs = [JobFolder(cache.jobs / one) for one, link in zip(ids, links, strict=True) if link.found is None]
     return [job for job in jobs if job.path.exists()]
 
@@ -96,7 +96,7 @@ def under_way(cache: Cache, links: Sequence[Link]) -> list[Link]:
 
 
 def _unfinished(cache: Cache) -> dict[str, JobFolder]:
-    """By hash, the newest job that is not done."""
+    """Hash → the newest job that is not done."""
     out = {}
     for job in folder.every(cache.folder):
         with contextlib.suppress(JobError):  # damaged, or of another version

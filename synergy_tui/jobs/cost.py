@@ -1,4 +1,5 @@
-"""What a job will cost in time and disk, before it starts. Rough: measured on one machine and scaled by cores."""
+"""What a job will cost in time and disk, before it starts: a rough estimate, measured on one machine and scaled by
+cores."""
 
 from __future__ import annotations
 
@@ -28,8 +29,8 @@ _PAIR_BYTES, _VALUE_BYTES = 78.0, 4.2
 
 @dataclass(frozen=True)
 class Cost:
-    """seconds: None where nothing is known about the device. disk: bytes kept. at_most: whether it may end earlier, so
-    that these are bounds."""
+    """seconds: None if nothing is known about the device. disk: bytes kept. at_most: whether the job may end earlier,
+    so that these are bounds."""
 
     seconds: float | None
     disk: float
@@ -40,7 +41,7 @@ class Cost:
 
     @property
     def time(self) -> str:
-        """The time alone."""
+        """Only the time."""
         return (
             "time unknown on this device"
             if self.seconds is None
@@ -49,12 +50,12 @@ class Cost:
 
     @property
     def brief(self) -> str:
-        """The time in few columns; empty where nothing is known."""
+        """The time in few columns; empty if it is unknown."""
         return "" if self.seconds is None else _time(self.seconds)
 
 
 def total(costs: Iterable[Cost]) -> Cost:
-    """What several jobs cost together. Its time is unknown where one of theirs is."""
+    """What several jobs cost together. The time is unknown if one of theirs is."""
     costs = list(costs)
     known = [one.seconds for one in costs if one.seconds is not None]
     seconds = sum(known) if len(known) == len(costs) else None
@@ -79,7 +80,7 @@ def decompose(units: int, prompts: int, spec: DecomposeSpec, cores: int) -> Cost
 
 
 def _times(method: Method) -> float:
-    """Of the plainest method, per pair and prompt."""
+    """The time per pair and prompt, as a multiple of the plainest method's."""
     return _TIMES[method.estimator, method.redundancy] * (0.6 if method.pool == "pooled" else 1)
 
 
@@ -93,8 +94,8 @@ def ladder(units: int, prompts: list[int], surrogates: int, device: str | None, 
 
 
 def ablate(geometry: dict[str, Any], passes: float, tokens: int, generated: float, device: str, cores: int) -> Cost:
-    """`passes` replays of `tokens` tokens (prompts with responses), and `generated` tokens' worth of replay in answers
-    of the subject's own."""
+    """`passes` replays of `tokens` tokens (prompts with responses), and the subject's own answers, which cost as much
+    as the replay of `generated` tokens."""
     parameters = _parameters(geometry)
     work = ((passes + 3) * tokens + generated) * parameters / (_ABLATE * cores / 2)
     load = _START + 4 * parameters / _LOAD_BYTES_PER_SECOND
@@ -102,7 +103,7 @@ def ablate(geometry: dict[str, Any], passes: float, tokens: int, generated: floa
 
 
 def scores(geometry: dict[str, Any], tokens: int, units: int, prompts: int, device: str, cores: int) -> Cost:
-    """A pass with plain attention, one that keeps what gradients need, and one back, over `tokens` tokens."""
+    """A pass with plain attention, one that keeps what gradients need, and a backward pass, over `tokens` tokens."""
     parameters = _parameters(geometry)
     work = _SCORED * tokens * parameters / (_ABLATE * cores / 2)
     load = _START + 4 * parameters / _LOAD_BYTES_PER_SECOND

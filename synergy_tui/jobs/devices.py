@@ -1,4 +1,4 @@
-"""Which device a job runs on, told without torch or jax: those are the worker's."""
+"""Which device a job runs on, found without torch or jax: only the worker loads those."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def gpus() -> list[str]:
 
 
 def share(number: int, count: int, cores: Collection[int] | None = None) -> set[int]:
-    """The number-th of `count` equal shares of some cores, this process's own where none are given, neighbours
-    together; at least one. Empty where the system does not say which there are."""
+    """The number-th of `count` equal shares of some cores, by default this process's own; neighbours stay together, and
+    a share has at least one core. Empty if the system does not list its cores."""
     if cores is None and not hasattr(os, "sched_getaffinity"):
         return set()
     there = sorted(os.sched_getaffinity(0) if cores is None else cores)
@@ -39,8 +39,8 @@ def share(number: int, count: int, cores: Collection[int] | None = None) -> set[
 
 
 def places(device: str, cache: Path) -> tuple[Path, Path]:
-    """(folder of the tickets of who waits for a device or has it, lock of the device): one for all of a user's jobs on
-    this machine, or where that cannot be for those of a cache."""
+    """(folder of the tickets of jobs that wait for a device or have it, lock of the device): one for all of a user's
+    jobs on this machine, or if that is impossible for the jobs of a cache."""
     try:
         folder = machine_folder()
     except OSError:
@@ -50,12 +50,12 @@ def places(device: str, cache: Path) -> tuple[Path, Path]:
 
 
 def ticket(queued: float, job: str) -> str:
-    """The name of a job's ticket: they are served in the order of their names."""
+    """The name of a job's ticket: tickets are served in the order of their names."""
     return f"{queued:017.6f}-{job}"
 
 
 def queue(device: str, cache: Path) -> list[str]:
-    """Ids of the jobs that have a device or wait for it, whatever their cache, in their order."""
+    """Ids of the jobs of all caches that have a device or wait for it, in their order."""
     try:
         names = sorted(one.name for one in places(device, cache)[0].iterdir())
     except OSError:
@@ -64,7 +64,7 @@ def queue(device: str, cache: Path) -> list[str]:
 
 
 def free_memory() -> int:
-    """Bytes this process may still take: of the machine, or of the control group it is in."""
+    """Bytes of memory that this process may still take, of the machine or of its control group."""
     free = psutil.virtual_memory().available
     try:
         limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
@@ -76,8 +76,8 @@ def free_memory() -> int:
 
 
 def has_bfloat16(told: Path = Path("/proc/cpuinfo")) -> bool | None:
-    """Whether this machine's CPU multiplies in bfloat16 (AVX512_BF16, AMX, or Arm's BF16); None where the kernel does
-    not tell."""
+    """Whether this machine's CPU multiplies in bfloat16 (AVX512_BF16, AMX, or Arm's BF16); None if the kernel does
+    not say."""
     try:
         lines = told.read_text("utf-8", "replace").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What this machine has: asked of torch and JAX in processes of their own, so that asking loads nothing here."""
+"""What this machine has. Separate processes ask torch and JAX, so that asking loads nothing here."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def measure(name: str, cache: Path) -> dict[str, Any]:
 
 
 def parity(request: CheckRequest, data: Path, cache: Path, steps: int, quiet: bool = False) -> dict[str, Any]:
-    """What `subjects check` finds, in a process of its own that tells on standard error what it does, unless it is
-    to be quiet. Raises SynergyError."""
+    """What `subjects check` finds, in a process of its own that reports to standard error what it does, unless `quiet`.
+    Raises SynergyError."""
     command = [
         sys.executable,
         "-m",

@@ -30,22 +30,22 @@ RESTING = (*ENDED, "paused")
 """States in which a job has no worker."""
 
 STARTING = 10.0
-"""Seconds in which a job that was queued gets its worker."""
+"""Seconds within which a queued job gets its worker."""
 
 SILENCE = 10.0
-"""Seconds without a heartbeat after which a living worker is said to be silent: stopped, or stuck in the disk."""
+"""Seconds without a heartbeat after which a living worker is reported as silent: stopped, or waiting for the disk."""
 
 ELSEWHERE = 60.0
-"""Seconds without a heartbeat after which a worker on another host is taken for gone."""
+"""Seconds without a heartbeat after which a worker on another host is assumed gone."""
 
 _FULL = 4_000_000
-"""Free bytes below which a worker that left no word has most likely met a full disk."""
+"""Free bytes below which a worker that ended without a word has most likely met a full disk."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a job is to do. after: the job it waits for. softly: whatever the end of that is. executor: who makes its
-    parts. sweep: the job that started it, where it is of a sweep's cell."""
+    """What a job is to do. after: the job it waits for. softly: however that job ends. executor: who makes its parts.
+    sweep: the job that started it, if it belongs to a sweep's cell."""
 
     spec: Spec
     after: str | None = None
@@ -62,7 +62,7 @@ class JobFolder:
 
     @property
     def id(self) -> str:
-        """The job's id, and that of the result it makes."""
+        """The job's id, which is also the id of its result."""
         return self.path.name
 
     @property
@@ -72,17 +72,17 @@ class JobFolder:
 
     @property
     def held(self) -> Path:
-        """Folder of the notes on who makes which part."""
+        """Folder of the notes about which process makes which part."""
         return self.path / "held"
 
     @property
     def errors(self) -> Path:
-        """Folder of what went wrong where others make parts."""
+        """Folder of the errors of other processes that make parts."""
         return self.path / "errors"
 
     @property
     def wanted(self) -> Path:
-        """The parts that are to be made now, for whoever helps."""
+        """File of the parts to make now, for helpers."""
         return self.path / "wanted.json"
 
     @property
@@ -102,7 +102,7 @@ class JobFolder:
 
     @property
     def worker_lock(self) -> FileLock:
-        """Held by the worker as long as it lives; the kernel lets go of it however the worker ends."""
+        """Held by the worker as long as it lives; the kernel releases it however the worker ends."""
         return FileLock(self.path / "worker.lock")
 
     @property
@@ -111,10 +111,10 @@ class JobFolder:
         return self.path.parent.parent
 
     def order(self) -> Order:
-        """What to do. Raises JobError when it cannot be read, or asks for what this version does not know."""
+        """What to do. Raises JobError when it cannot be read, or asks for something that this version does not know."""
         content = self._read("spec.json")
         after, sweep = content.get("after"), content.get("sweep")
-        # Ids become paths: nothing outside the cache may be named.
+        # Ids become paths: they must not lead outside the cache.
         if not (after is None or _is_id(after)):
             raise self._damaged("spec.json: it has no usable predecessor")
         if not (sweep is None or _is_id(sweep)):
@@ -127,7 +127,7 @@ class JobFolder:
 
     @property
     def kind(self) -> str:
-        """The kind of job, as its status tells it. Raises JobError when it cannot be read."""
+        """The kind of job, from its status. Raises JobError when it cannot be read."""
         return str(self._read("status.json").get("kind", ""))
 
     def log_from(self, start: int) -> bytes:
@@ -140,7 +140,7 @@ class JobFolder:
             return b""
 
     def take_batch(self, batch: int) -> None:
-        """From now on so many prompts at a time. Raises UsageError when the job has no batch, OSError."""
+        """Sets the number of prompts at a time from now on. Raises UsageError when the job has no batch, OSError."""
         order = self.order()
         if order.spec.batch_size is None:
             raise UsageError(f"a {order.spec.KIND} job has no batch", "resume it as it is")
@@ -154,20 +154,20 @@ class JobFolder:
         write_json(self.path / "spec.json", content, indent=1)
 
     def status(self) -> dict[str, Any]:
-        """How far it is. A running or queued job without a living worker comes out as `failed` with the next step; one
-        whose worker lives and has said nothing for long has `silent`, in seconds. Raises JobError when it cannot be
-        read."""
+        """How far the job is. A running or queued job without a living worker comes out as `failed` with the next step;
+        one whose worker lives but has long sent no heartbeat has `silent`, in seconds. Raises JobError when it cannot
+        be read."""
         status = self._whole_status()
         if status.get("unstarted") and status["state"] == "queued":
             return status
         if status["state"] not in RESTING and not self._starting(status) and not self._alive():
-            # It may have ended between the two looks.
+            # The job may have ended between the two looks.
             status = self._whole_status()
             if status["state"] not in RESTING:
                 status |= self._lost()
-        # A clock that was set back makes a heartbeat of the future: that says nothing.
+        # After a clock was set back, a heartbeat may lie in the future: then it says nothing.
         if status["state"] not in RESTING and (silent := time.time() - status["heartbeat"]) > SILENCE:
-            status["silent"] = silent // 5 * 5  # not another status at every look
+            status["silent"] = silent // 5 * 5  # so that the status does not change at every look
         return status
 
     def _whole_status(self) -> dict[str, Any]:
@@ -180,7 +180,7 @@ class JobFolder:
         return status
 
     def _lost(self) -> dict[str, Any]:
-        """What a status becomes whose worker ended without a word."""
+        """The status of a job whose worker ended without a word."""
         for flag, state in ((self.cancel_flag, "cancelled"), (self.pause_flag, "paused")):
             if flag.exists():
                 return {"state": state, "stage": state, "error": None, "lost": True}
@@ -196,8 +196,8 @@ class JobFolder:
         return {"state": "failed", "stage": "failed", "error": error, "lost": True}
 
     def write_status(self, status: dict[str, Any]) -> None:
-        """Replaces the status at once: a reader sees the old one or the new one. One line, so that SQL reads it even
-        beside a damaged one."""
+        """Replaces the status atomically: a reader sees the old one or the new one. It is one line, so that SQL reads
+        it even beside a damaged one."""
         write_json(self.path / "status.json", status)
 
     def _read(self, name: str) -> dict[str, Any]:
@@ -206,27 +206,27 @@ class JobFolder:
         except (OSError, ValueError, RecursionError) as error:
             raise self._damaged(f"{name}: {error}") from None
         if not isinstance(content, dict):
-            raise self._damaged(f"{name}: it is no object")
+            raise self._damaged(f"{name}: it is not an object")
         return content
 
     def _damaged(self, what: str) -> JobError:
         return JobError(f"job {self.id} is damaged: {what}", f"remove it: synergy-tui jobs clean {self.id}")
 
     def started(self, pid: int) -> None:
-        """Notes the process of a worker just started. In a file of its own: the status is the worker's to write."""
+        """Notes the process of a worker just started. It has a file of its own: only the worker writes the status."""
         note = {"pid": pid, "since": processes.since(pid), "boot": processes.boot(), "oom_kills": processes.oom_kills()}
         note["host"] = socket.gethostname()
         write_json(self.path / "started.json", note)
 
     def end_worker(self) -> None:
-        """Kills the worker's process, if the one noted is still that. Its finished shards are on the disk."""
+        """Kills the worker's process, if the noted one is still that process. Its finished shards are on the disk."""
         if (pid := self._worker()) is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
     def _worker(self) -> int | None:
-        """The noted process, if it lives. A number comes back after a restart of the machine, or for another process;
-        what the kernel says of its beginning, and which start of the machine that was in, do not."""
+        """The noted process, if it lives. Another process may get the same number, also after a restart of the machine;
+        but it never has the same start time in the same boot."""
         note = self._started()
         pid, since = note.get("pid"), note.get("since")
         if not isinstance(pid, int) or since is None or note.get("boot") != processes.boot():
@@ -240,8 +240,8 @@ class JobFolder:
             return {}
 
     def _starting(self, status: dict[str, Any]) -> bool:
-        """Whether it was queued just now and its worker is about to be started: until then no process is noted, or the
-        one before. Who waits for a job that is resumed must not take it for lost."""
+        """Whether the job was queued just now and its worker is about to start: until then no process is noted, or the
+        one before. A process that waits for a resumed job must not take it for lost."""
         if status["state"] != "queued" or status.get("pid") is not None:
             return False
         if not 0 <= time.time() - status["heartbeat"] < STARTING:
@@ -256,9 +256,9 @@ class JobFolder:
             return True
         note = self._started()
         if note.get("host", socket.gethostname()) != socket.gethostname():
-            # Of another machine on a shared file system nothing else is known.
+            # Nothing else is known about another machine on a shared file system.
             return abs(time.time() - self._whole_status()["heartbeat"]) < ELSEWHERE
-        # Between its start and its taking of the lock a worker is known by its process alone.
+        # Until a worker has taken the lock, only its process shows that it lives.
         return self._worker() is not None
 
     def worker_lock_taken(self) -> bool:
@@ -294,7 +294,7 @@ def new(cache: Path, order: Order) -> JobFolder:
 def queued(
     job: str, kind: str, after: str | None, sweep: str | None = None, executor: Executor = LOCAL
 ) -> dict[str, Any]:
-    """The status of a job that waits for its worker, or for `jobs work` where nobody starts one."""
+    """The status of a job that waits for its worker, or for `jobs work` if no worker is started."""
     now = time.time()
     status: dict[str, Any] = {
         "id": job,
@@ -316,9 +316,9 @@ def queued(
 
 
 def find(cache: Path, job: str) -> JobFolder:
-    """The job with this id or unique prefix. Raises UsageError when there is none or several."""
+    """The job with this id or unique prefix. Raises UsageError when there is no such job, or several."""
     if not _is_id(job):
-        raise UsageError(f"{job!r} is no job id", "synergy-tui jobs list")
+        raise UsageError(f"{job!r} is not a job id", "synergy-tui jobs list")
     found = [one for one in every(cache) if one.id.startswith(job)]
     found = [one for one in found if one.id == job] or found
     if not found:
@@ -339,7 +339,7 @@ def _is_id(text: Any) -> bool:
 
 
 def write_json(path: Path, content: dict[str, Any], indent: int | None = None) -> None:
-    """Replaces a JSON file at once."""
+    """Replaces a JSON file atomically."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(2)}")
     try:
         unfinished.write_text(json.dumps(content, indent=indent, ensure_ascii=False) + "\n", "utf-8")

@@ -1,5 +1,5 @@
 """A command in the foreground follows its jobs: it shows their stages, ends when the last one does or when a worker
-dies, and Ctrl-C cancels. Losing the terminal ends the command alone."""
+dies, and Ctrl-C cancels. Losing the terminal ends only the command."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def follow(
     lost: Callable[[SynergyError], None] | None = None,
 ) -> None:
     """Returns when all jobs are done. Raises JobError with the first failure or when one is paused, Cancelled after
-    Ctrl-C or a cancel. `lost` hears of failures and cancels of all but the last, which are then no end."""
+    Ctrl-C or a cancel. `lost` hears of failures and cancels of all jobs except the last; these then do not end it."""
     try:
         watch(jobs, show, lost)
     except KeyboardInterrupt:
@@ -37,7 +37,7 @@ def watch(
     show: Callable[[str, dict[str, Any]], None],
     lost: Callable[[SynergyError], None] | None = None,
 ) -> None:
-    """The same, but an interrupt ends the watching alone."""
+    """The same, but an interrupt ends only the watching."""
     for job in jobs:
         while True:
             status = job.status()
@@ -65,7 +65,7 @@ def _raise_unless_done(job: JobFolder, status: dict[str, Any]) -> None:
 
 
 def _cancel(jobs: Sequence[JobFolder]) -> None:
-    # The last first: none may start because the one before it has ended.
+    # The last first: no job may start because the one before it has ended.
     for job in reversed(jobs):
         with contextlib.suppress(JobError):  # it has ended by itself
             cancel(job)

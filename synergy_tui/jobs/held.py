@@ -1,5 +1,5 @@
-"""Which parts of a job are being made, and by whom: whoever makes one keeps a file in the job's folder meanwhile. It is
-a hint and no lock: where two make the same part they write the same bytes."""
+"""Which parts of a job are being made, and by whom: a process that makes one keeps a file in the job's folder
+meanwhile. It is a hint, not a lock: if two make the same part, they write the same bytes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from synergy_tui.jobs import processes
 from synergy_tui.jobs.folder import JobFolder, write_json
 
 STALE = 30.0
-"""Seconds after which nobody believes in a holder that has not said that it lives."""
+"""Seconds without a sign of life after which a holder is assumed gone."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A process that makes parts. device: as its jobs are told. since, boot: see processes."""
+    """A process that makes parts. device: as its jobs know it. since, boot: see processes."""
 
     host: str
     device: str
@@ -60,14 +60,14 @@ class Held:
 
 
 def holders(job: JobFolder) -> list[Held]:
-    """The parts that are being made by somebody who lives, the oldest first."""
+    """The parts that living processes are making, the oldest first."""
     now = _clock(job)
     found = [one for path in _files(job) if (one := _living(path, now)) is not None]
     return sorted(found, key=lambda one: one.began)
 
 
 def claim(job: JobFolder, part: str, me: Holder) -> bool:
-    """Notes that a part is about to be made; False where somebody who lives makes it."""
+    """Notes that a part is about to be made; False if a living process makes it."""
     path = _path(job, part)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -83,14 +83,14 @@ def claim(job: JobFolder, part: str, me: Holder) -> bool:
 
 
 def note(job: JobFolder, part: str, holder: Holder) -> None:
-    """Notes who makes a part, whoever was noted before."""
+    """Notes who makes a part, in place of whoever was noted before."""
     path = _path(job, part)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, _content(part, holder))
 
 
 def still(job: JobFolder, part: str) -> None:
-    """Says that its holder lives."""
+    """Says that a part's holder lives."""
     with contextlib.suppress(OSError):
         os.utime(_path(job, part))
 
@@ -124,7 +124,7 @@ def _living(path: Path, now: float) -> Held | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        # It is being written, or was left half written.
+        # The file is being written, or was left half written.
         with contextlib.suppress(OSError):
             if now - path.stat().st_mtime < STALE:
                 return Held(path.stem, Holder("", "", 0))
@@ -138,7 +138,7 @@ def _living(path: Path, now: float) -> Held | None:
 
 
 def _clock(job: JobFolder) -> float:
-    """The time of day by the clock that dates the files, which on a shared file system is another machine's."""
+    """The time of day by the clock that dates the files; on a shared file system that is another machine's clock."""
     path = job.held / f".clock.{os.getpid()}"
     try:
         job.held.mkdir(parents=True, exist_ok=True)

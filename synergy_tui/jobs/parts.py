@@ -1,5 +1,5 @@
 """Parts: what a job has finished, one file each in its folder, whole or not there. They are written and read here: by
-the worker that makes them, by one that resumes, by whoever looks at a job that grows. Light: no model, no JAX."""
+the worker that makes them, by one that resumes, by whoever looks at a growing job. Light: loads no model and no JAX."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Content:
-    """A part as the file that it is: whoever makes it, the bytes are the same. suffix: of the file's name."""
+    """A part as the content of its file: the bytes are the same whoever makes it. suffix: of the file's name."""
 
     suffix: str
     data: bytes | memoryview
@@ -48,7 +48,7 @@ def there(job: JobFolder) -> set[str]:
 
 
 def remove(job: JobFolder, name: str) -> None:
-    """Throws a part away that is to be made again."""
+    """Removes a part that is to be made again."""
     for suffix in (".parquet", ".npz", ".json"):
         (job.shards / f"{name}{suffix}").unlink(missing_ok=True)
 
@@ -65,7 +65,7 @@ def read(job: JobFolder, name: str) -> pa.Table | None:
 
 
 def of_tables(*tables: pa.Table) -> Content:
-    """A part that is a table, in pieces that can be read by themselves."""
+    """A part that is a table, in pieces that can be read separately."""
     return Content(".parquet", parquet_bytes(tables, tables[0].schema))
 
 
@@ -75,7 +75,7 @@ def write(job: JobFolder, name: str, *tables: pa.Table) -> None:
 
 
 def read_arrays(job: JobFolder, name: str) -> dict[str, np.ndarray] | None:
-    """A part that is arrays by name, likewise. No pickle."""
+    """A part that consists of named arrays, likewise. No pickle."""
     try:
         with np.load(job.shards / f"{name}.npz", allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
@@ -87,15 +87,15 @@ def read_arrays(job: JobFolder, name: str) -> dict[str, np.ndarray] | None:
 
 
 def of_arrays(arrays: Arrays) -> Content:
-    """A part that is arrays."""
+    """A part that consists of arrays."""
     file = io.BytesIO()
-    # NumPy's signature would take a name of ours for its own `allow_pickle`, which none of them is.
+    # By NumPy's signature one of our names could be its own `allow_pickle`, which never happens.
     np.savez(file, **arrays)  # type: ignore[arg-type]
     return Content(".npz", file.getbuffer())
 
 
 def write_arrays(job: JobFolder, name: str, arrays: Arrays) -> None:
-    """Writes a part that is arrays. Raises OSError."""
+    """Writes a part that consists of arrays. Raises OSError."""
     keep(job, name, of_arrays(arrays))
 
 
@@ -104,7 +104,7 @@ def read_json(job: JobFolder, name: str) -> dict[str, Any] | None:
     try:
         content = json.loads((job.shards / f"{name}.json").read_text("utf-8"))
         if not isinstance(content, dict):
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")
         return content
     except FileNotFoundError:
         return None
@@ -132,8 +132,7 @@ def _say_damaged(name: str, error: Exception) -> None:
 @dataclass(frozen=True)
 class Answer:
     """One response of a capture, without its activity. text, pieces: of all tokens, and of each; None in parts of
-    earlier versions. at_once: how many prompts were
-    answered together. part, place: where its activity is."""
+    earlier versions. at_once: how many prompts were answered together. part, place: where its activity is."""
 
     prompt: int
     tokens: list[int]
@@ -168,8 +167,8 @@ _TOLD = ["prompt", "tokens", "text", "pieces", "ended", "at_once"]
 def of_answers(
     answers: list[Answer], activity: list[Float[np.ndarray, "units steps"]], shape: tuple[int, int]
 ) -> Content:
-    """A batch of responses, each a piece that can be read by itself. shape: (layers, units per layer) of the map, for
-    who looks at the job while it grows."""
+    """A batch of responses, each a piece that can be read separately. shape: (layers, units per layer) of the map, for
+    whoever looks at the growing job."""
     told = {"layers": str(shape[0]), "per_layer": str(shape[1])}
     rows = []
     for one, values in zip(answers, activity, strict=True):
@@ -211,14 +210,14 @@ def read_answers(job: JobFolder, name: str) -> list[Answer] | None:
 
 
 def activity(job: JobFolder, answer: Answer, units: int) -> Float[np.ndarray, "units steps"]:
-    """float32: the activity of one response, the only one that is read. Raises OSError."""
+    """float32: the activity of one response; no other is read. Raises OSError."""
     file = pq.ParquetFile(_table_path(job, answer.part))
     group, place = (answer.place, 0) if file.num_row_groups > 1 else (0, answer.place)
     values = file.read_row_group(group, ["activity"])["activity"].combine_chunks()[place].values
     return values.to_numpy(zero_copy_only=False).reshape(units, -1)
 
 
-# Who looks at a job that grows
+# For whoever looks at a growing job
 
 
 def partial_map(shards: Path, kind: str, units: int) -> tuple[dict[str, np.ndarray], float]:
@@ -241,7 +240,7 @@ def partial_map(shards: Path, kind: str, units: int) -> tuple[dict[str, np.ndarr
 def captured_shape(shards: Path) -> tuple[int, int] | None:
     """(layers, units per layer) of a running capture, once it has a part."""
     for path in sorted(shards.glob("*.parquet")):
-        with contextlib.suppress(OSError, KeyError, pa.ArrowException):  # it is on its way, or of an older version
+        with contextlib.suppress(OSError, KeyError, pa.ArrowException):  # it is being written, or of an older version
             told = pq.read_schema(path).metadata or {}
             return int(told[b"layers"]), int(told[b"per_layer"])
     return None
@@ -253,7 +252,7 @@ def _captured(shards: Path, units: int) -> Iterator[tuple[dict[str, np.ndarray],
         try:
             column = pq.ParquetFile(path).read(["activity"])["activity"].combine_chunks()
         except (OSError, KeyError, pa.ArrowException):
-            continue  # it is on its way
+            continue  # it is being written
         for activity in column:
             values = np.asarray(activity.values, float).reshape(units, -1)
             yield {"norm": np.nansum(values, axis=1)}, np.isfinite(values).sum(axis=1)
@@ -262,13 +261,13 @@ def _captured(shards: Path, units: int) -> Iterator[tuple[dict[str, np.ndarray],
 def _decomposed(shards: Path, units: int) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
     """(sums of sts and rtr, number of pairs), each [units], of every block there is."""
     for path in sorted(shards.glob("block-*.npz")):
-        with contextlib.suppress(OSError, ValueError, KeyError, EOFError):  # it is on its way
+        with contextlib.suppress(OSError, ValueError, KeyError, EOFError):  # it is being written
             yield _block_sums(path, path.stat().st_mtime_ns, units)
 
 
 @lru_cache(4096)
 def _block_sums(path: Path, changed: int, units: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Of one block. A finished block never changes, and a growing map asks for all of them at every look."""
+    """The sums of one block. A finished block never changes, and a growing map asks for all of them at every look."""
     with np.load(path, allow_pickle=False) as file:
         pairs, mean = file["pairs"], file["mean"]
     known = np.isfinite(mean[:, STS])
@@ -296,7 +295,7 @@ def partial_curves(shards: Path) -> list[Point]:
 
 
 def partial_sweep(shards: Path, units: int) -> tuple[np.ndarray, float]:
-    """[units] divergence of every unit alone as far as a running ablation has come, and the share that is known."""
+    """[units] divergence of every unit alone, as far as a running ablation has measured it, and the share known."""
     out = np.full(units, np.nan)
     for path in shards.glob(f"{SWEEPS[0]}-*.parquet"):
         with contextlib.suppress(ValueError):
@@ -307,7 +306,7 @@ def partial_sweep(shards: Path, units: int) -> tuple[np.ndarray, float]:
 
 
 def _condition(path: Path) -> Point | float | None:
-    """What one part says; None while it is on its way."""
+    """What one part says; None while it is being written."""
     with contextlib.suppress(OSError):
         return _condition_of(path, path.stat().st_mtime_ns)
     return None
@@ -315,12 +314,12 @@ def _condition(path: Path) -> Point | float | None:
 
 @lru_cache(16_384)
 def _condition_of(path: Path, changed: int) -> Point | float | None:
-    """A condition of an order with its place, of a sweep the divergence alone; None for any other part. A finished part
-    never changes, and who watches an ablation asks for all of them at every look."""
+    """A condition of an order with its place, or only the divergence of a condition of a sweep; None for any other
+    part. A finished part never changes, and whoever watches an ablation asks for all of them at every look."""
     try:
         table = pq.ParquetFile(path).read()
     except pa.ArrowException:
-        return None  # it is on its way
+        return None  # it is being written
     if "divergence" not in table.column_names:
         return None
     told = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}

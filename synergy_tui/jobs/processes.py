@@ -1,5 +1,5 @@
-"""Starts processes, and asks the kernel of them: whether a number is still the one that was noted, and whether memory
-ran out."""
+"""Starts processes, and asks the kernel about them: whether a number is still the noted process, and whether memory ran
+out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import NoReturn
 
 def spawn(arguments: Sequence[str], log: Path, folder: Path, environment: Mapping[str, str]) -> int:
     """Starts `python -m` with the arguments in a session of its own, so that losing the terminal does not end it. log:
-    takes what it prints. folder: it works in. Returns its process id."""
+    takes what it prints. folder: its working folder. Returns its process id."""
     with open(log, "ab") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
@@ -29,13 +29,13 @@ def spawn(arguments: Sequence[str], log: Path, folder: Path, environment: Mappin
 
 
 def become(arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
-    """Goes on as `python -m` with the arguments, in this process."""
+    """Replaces this process by `python -m` with the arguments."""
     os.execve(sys.executable, [sys.executable, "-m", *arguments], dict(environment))
 
 
 @cache
 def boot() -> str:
-    """Tells one start of the machine from another; empty where the kernel does not say."""
+    """The id of this start of the machine; empty if the kernel does not say it."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -43,14 +43,14 @@ def boot() -> str:
 
 
 def since(pid: int) -> float | None:
-    """When a living process began; None when there is none, or only its remains. In clock ticks since the start of the
-    machine where the kernel tells them: a time of day would change when somebody sets the clock."""
+    """When a living process began; None when there is no such process, or only its remains. In clock ticks since the
+    start of the machine if the kernel gives them: a time of day would change when somebody sets the clock."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return None if fields[0] in "ZX" else float(fields[19])
     except OSError:
         pass
-    import psutil  # where there is no /proc
+    import psutil  # for systems without /proc
 
     try:
         process = psutil.Process(pid)
@@ -60,7 +60,7 @@ def since(pid: int) -> float | None:
 
 
 def oom_kills() -> int:
-    """Processes the kernel has killed for memory since the machine started; 0 where it does not say."""
+    """Processes the kernel has killed for memory since the machine started; 0 if it does not say."""
     try:
         lines = Path("/proc/vmstat").read_text().splitlines()
     except OSError:

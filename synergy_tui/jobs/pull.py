@@ -1,4 +1,4 @@
-"""A subject → its files on this disk. Fetching and converting load torch, so it is done in a process of its own."""
+"""A subject → its files on this disk. Fetching and converting load torch, so they run in a process of their own."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from synergy_tui.subject.sources import local, resolve
 
 
 def pull(request: PullRequest, data: Path, cache: Path, quiet: bool = False) -> str:
-    """Where the subject is, fetched if it was not there. quiet: nothing is told on the way. Raises SubjectError when it
-    cannot be."""
+    """The folder of the subject, fetched if it was not there. quiet: prints nothing meanwhile. Raises SubjectError when
+    it cannot be fetched."""
     source = resolve(request.subject, request.revision, pickle=request.allow_pickle)
     if source.kind in ("zoo", "folder", "gguf"):
         return str(local(source))
@@ -25,7 +25,7 @@ def pull(request: PullRequest, data: Path, cache: Path, quiet: bool = False) -> 
     got = subprocess.run(
         [sys.executable, "-m", "synergy_tui.jobs.worker.pull"],
         input=json.dumps(as_json(spec)),
-        stdout=subprocess.PIPE,  # what it says on the way goes to stderr, as it comes
+        stdout=subprocess.PIPE,  # its progress goes straight to stderr
         stderr=subprocess.DEVNULL if quiet else None,
         text=True,
         env=worker_environment(cache),

@@ -15,9 +15,9 @@ from synergy_tui.terms import NORMALISED, RANKINGS
 def rankings(
     cache: Cache, decomposition: str, shape: tuple[int, int], without: Sequence[int] = ()
 ) -> dict[str, np.ndarray]:
-    """Raw values [units] of every ranking at each place of a map of `shape` (layers, units per layer): those of the
-    decomposition, or where there are prompts `without` which they are to be, of the others. What a unit's synergy would
-    be without coupling is then the decomposition's own, where it has surrogates."""
+    """Raw values [units] of every ranking at each place of a map of `shape` (layers, units per layer): over all prompts
+    of the decomposition, or over those that are not in `without`. A unit's expected synergy without coupling then still
+    comes from the whole decomposition, if it has surrogates."""
     whole = {name: load.unit_scores(cache, decomposition, name, shape, "value").ravel() for name in (*RANKINGS, "sts")}
     if not without:
         return {name: whole[name] for name in RANKINGS}

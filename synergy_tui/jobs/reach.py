@@ -1,4 +1,4 @@
-"""Whether an executor can be used, found out before anything is submitted. Ray is asked in a process of its own."""
+"""Checks whether an executor can be used before anything is submitted. A separate process asks Ray."""
 
 from __future__ import annotations
 
@@ -18,20 +18,18 @@ from synergy_tui.jobs.specs import Executor, Spec
 CLUSTER = "synergy_tui.jobs.worker.executors.cluster"
 
 PATIENCE = 5.0
-"""Seconds in which a host takes a connection."""
+"""Seconds within which a host accepts a connection."""
 
 ANSWER = 120.0
-"""Seconds in which a cluster that answers has started a process on every node."""
+"""Seconds within which a cluster that answers has started a process on every node."""
 
 
 def check(executor: Executor, specs: Sequence[Spec], cache: Path) -> None:
-    """Raises JobError where the executor lacks a package, a command, a cluster that answers, or a partition, or cannot
-    do one of the specs."""
+    """Raises JobError when the executor lacks a package, a command, an answering cluster, or a partition, or cannot do
+    one of the specs."""
     if executor.executor == "ray":
         if any(one.processes > 1 for one in specs):
-            raise JobError(
-                "a model over several processes cannot be held by tasks of Ray", "use --executor slurm or local"
-            )
+            raise JobError("tasks of Ray cannot hold a model over several processes", "use --executor slurm or local")
         if any(getattr(one, "save", None) for one in specs):
             raise JobError("weights are saved where a task runs, which in Ray is any host", "leave out --save")
         _ray(executor, specs[0].device if specs else None, cache)
@@ -76,9 +74,9 @@ def _ray(executor: Executor, device: str | None, cache: Path) -> None:
 def _answers(address: str) -> None:
     host, _, port = address.rpartition(":")
     if address.startswith("ray://"):
-        raise JobError(f"{address} is one of Ray's client, which jobs do not use", "give host:port of the cluster")
+        raise JobError(f"{address} is for Ray's client, which jobs do not use", "give host:port of the cluster")
     if not host or not port.isdigit():
-        raise JobError(f"{address!r} is no address of a Ray cluster", "give host:port, or auto")
+        raise JobError(f"{address!r} is not an address of a Ray cluster", "give host:port, or auto")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE):
             pass
@@ -116,12 +114,12 @@ def _slurm(executor: Executor) -> None:
         raise JobError("Slurm does not answer", "try sbatch yourself") from None
     if got.returncode:
         lines = [one for one in got.stderr.splitlines() if "error" in one or "fail" in one or "option" in one]
-        last = (lines or got.stderr.splitlines() or ["no reason is told"])[-1]
+        last = (lines or got.stderr.splitlines() or ["it gives no reason"])[-1]
         raise JobError(f"sbatch refuses: {last.strip()[:200]}", "mend the options of Slurm")
 
 
 def _options(executor: Executor) -> list[str]:
-    """As sbatch takes them."""
+    """The executor's options as sbatch takes them."""
     own = {"partition": executor.slurm_partition, "gres": executor.slurm_gres, "time": executor.slurm_time}
     words = [f"{name}={value}" for name, value in own.items() if value]
     return [f"--{one}" for one in (*words, *executor.slurm_options)]

@@ -1,4 +1,4 @@
-"""What a result keeps of the request it was made from: the command that remakes it, the request, and its hash."""
+"""What a result keeps of the request behind it: the command that remakes it, the request, and its hash."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from synergy_tui.terms import METHOD
 
 
 def recipe(result: str, spec: Spec) -> dict[str, Any]:
-    """The row of recipes of a result."""
+    """A result's row of the table recipes."""
     kept = {"kind": spec.KIND, "request": spec.request().to_json()}
     return {
         "result": result,

@@ -9,11 +9,11 @@ from pathlib import Path
 from synergy_tui.jobs.specs import Executor
 
 TASKS = 2
-"""Where nobody says how many."""
+"""Tasks, unless the user gives a number."""
 
 
 def sbatch(job: str, folder: Path, executor: Executor) -> str:
-    """The lines of a script: an array whose tasks take parts of the job until none are left."""
+    """The lines of a script: an array whose tasks take parts of the job until all are made."""
     options = {"job-name": f"synergy-{job}", "array": f"0-{(executor.workers or TASKS) - 1}"}
     options |= {"output": str(folder / "slurm-%A_%a.log"), "open-mode": "append", "requeue": ""}
     for name in ("partition", "gres", "time"):

@@ -1,4 +1,4 @@
-"""New, resumed, paused and cancelled jobs, and old ones tidied away: writes folders and starts workers in sessions of
+"""Starts, resumes, pauses and cancels jobs, and removes old ones: writes folders and starts workers in sessions of
 their own."""
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from synergy_tui.subject import trust
 from synergy_tui.subject.source import Source
 
 PATIENCE = 1.2
-"""Seconds a worker has to hear that it is cancelled or paused; it asks at every step and every part."""
+"""Seconds a worker has to notice that it is cancelled or paused; it looks at every step and every part."""
 
 KEPT = 30 * 86_400.0
-"""Seconds the folder of a done job is kept. Its result and how to remake it are in the catalogue; its parts go when it
-is done."""
+"""Seconds the folder of a done job is kept. Its result and its recipe are in the catalogue; its parts are removed when
+it is done."""
 
 
 def submit(
@@ -38,9 +38,9 @@ def submit(
     executor: Executor = LOCAL,
     sweep: str | None = None,
 ) -> JobFolder:
-    """Makes a job and starts its worker, which waits for the job `after` (softly: whatever its end) and for the device.
-    sweep: the job that starts it. What the user allows the subject is remembered. Raises JobError when the cache folder
-    cannot be written."""
+    """Makes a job and starts its worker, which waits for the job `after` (softly: however it ends) and for the device.
+    sweep: the job that starts it. The user's permissions for the subject are remembered. Raises JobError when the cache
+    folder cannot be written."""
     tidy(cache, KEPT)
     try:
         if isinstance(source := getattr(spec, "source", None), Source):
@@ -69,12 +69,12 @@ def resume(
     sweep: str | None = None,
 ) -> list[JobFolder]:
     """Queues a job that stopped, and those that waited for it; they are *queued* when this returns and go on with the
-    shards that are not there yet. `batch`: prompts at a time from now on. `executor`: who makes parts from now on.
-    `sweep`: the job whose they are from now on. Raises JobError when the job is done or has a living worker, UsageError
-    when its kind has no batch."""
+    missing shards. `batch`: prompts at a time from now on. `executor`: who makes parts from now on. `sweep`: the sweep
+    that they belong to from now on. Raises JobError when the job is done or has a living worker, UsageError when its
+    kind has no batch."""
     status = job.status()
     if status["state"] == "done":
-        raise JobError(f"job {job.id} is done", "synergy-tui jobs list shows what is not")
+        raise JobError(f"job {job.id} is done", "synergy-tui jobs list shows the others")
     if status["state"] not in RESTING:
         raise JobError(f"job {job.id} is {status['state']}", f"wait for it, or: synergy-tui jobs cancel {job.id}")
     if batch is not None:
@@ -101,8 +101,8 @@ def resume(
 
 
 def cancel(job: JobFolder) -> dict[str, Any]:
-    """Stops a job within about two seconds, of a sweep also the jobs of its cells; finished shards stay. Returns the
-    status. Raises JobError when the job has ended already."""
+    """Stops a job, and the jobs of a sweep's cells, within about two seconds; finished shards stay. Returns the status.
+    Raises JobError when the job has ended already."""
     status = job.status()
     if status["state"] in ENDED and not status.get("lost"):
         raise JobError(f"job {job.id} is {status['state']} already")
@@ -117,16 +117,16 @@ def cancel(job: JobFolder) -> dict[str, Any]:
 
 
 def linked(statuses: Sequence[Mapping[str, Any]], job: str) -> list[str]:
-    """Ids of the jobs under way that are joined to one by waiting for each other, that one among them; those that wait
-    come last."""
+    """Ids of the jobs under way that are linked to one by waiting for each other, itself included; those that wait come
+    last."""
     going = {one["id"]: one.get("after") for one in statuses if one["state"] not in ENDED}
     return _joined(going, _waiting(going), job)
 
 
 def chains(statuses: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Ids of all jobs, those together that are joined by waiting for each other, whether under way or not; in each
-    chain those that wait come last. A sweep and the jobs of its cells are one, the sweep last. In the order of the
-    first job of each."""
+    """Ids of all jobs in chains: jobs linked by waiting for each other, whether under way or not. In each chain those
+    that wait come last. A sweep and the jobs of its cells are one chain, the sweep last. Chains are in the order of
+    their first jobs."""
     sweeps: dict[str, list[str]] = {str(one["id"]): [] for one in statuses if one.get("kind") == SweepSpec.KIND}
     for one in statuses:
         sweeps.get(str(one.get("sweep")), []).append(str(one["id"]))
@@ -144,7 +144,7 @@ def chains(statuses: Sequence[Mapping[str, Any]]) -> list[list[str]]:
 
 
 def _waiting(after: Mapping[str, str | None]) -> dict[str | None, list[str]]:
-    """By job, those that wait for it. after: by job, the one that it waits for."""
+    """Job → the jobs that wait for it. after: job → the job that it waits for."""
     out: dict[str | None, list[str]] = {}
     for one, other in after.items():
         out.setdefault(other, []).append(one)
@@ -152,7 +152,7 @@ def _waiting(after: Mapping[str, str | None]) -> dict[str | None, list[str]]:
 
 
 def _joined(after: Mapping[str, str | None], waiting: Mapping[str | None, list[str]], job: str) -> list[str]:
-    """The known jobs that are joined to one, itself among them, those that wait last."""
+    """The known jobs that are linked to one, itself included; those that wait come last."""
     found, new = {job}, [job]
     while new:
         one = new.pop()
@@ -171,7 +171,7 @@ def _joined(after: Mapping[str, str | None], waiting: Mapping[str | None, list[s
 
 
 def cancel_all(cache: Path, jobs: Sequence[str]) -> list[str]:
-    """Cancels jobs, the last first, so that none begins because the one before it has ended. Returns those that were
+    """Cancels jobs, the last first, so that no job begins because the one before it has ended. Returns those that were
     under way."""
     out = []
     for one in reversed(jobs):
@@ -183,8 +183,8 @@ def cancel_all(cache: Path, jobs: Sequence[str]) -> list[str]:
 
 def pause(job: JobFolder) -> dict[str, Any]:
     """Ends a job's worker until the job is resumed: memory and device are free meanwhile, finished shards stay, and
-    jobs that wait for it wait on. Of a sweep the jobs of its cells are paused too. Returns the status. Raises JobError
-    when the job is not under way."""
+    jobs that wait for it wait on. The jobs of a sweep's cells are paused too. Returns the status. Raises JobError when
+    the job is not under way."""
     status = job.status()
     if status["state"] in RESTING:
         raise JobError(f"job {job.id} is {status['state']} already")
@@ -200,8 +200,8 @@ def _stop_cells(
     flag: Callable[[JobFolder], Path],
     stopped: Sequence[str],
 ) -> None:
-    """Stops the jobs that a sweep, which has stopped and starts no more, has under way. All are asked first and those
-    that do not hear ended then; the last first, so that none begins because the one before it has ended."""
+    """Stops the jobs that a stopped sweep still has under way. All are asked first, and then those that do not react
+    are ended; the last first, so that no job begins because the one before it has ended."""
     if status["kind"] != SweepSpec.KIND:
         return
     going = []
@@ -212,15 +212,15 @@ def _stop_cells(
                 going.append((one, known["state"]))
     for one, state in going:
         if state not in RESTING:
-            with contextlib.suppress(OSError):  # the stop itself tells what is wrong
+            with contextlib.suppress(OSError):  # the stop itself reports what is wrong
                 flag(one).touch()
     for one, _ in reversed(going):
-        with contextlib.suppress(JobError):  # it has ended by itself, or heard already
+        with contextlib.suppress(JobError):  # it has ended by itself, or reacted already
             stop(one)
 
 
 def _stop(job: JobFolder, flag: Path) -> dict[str, Any]:
-    """A worker that does not hear, because it is inside a library that loads a model, is ended."""
+    """Stops a job. A worker that does not react, because it is inside a library that loads a model, is ended."""
     try:
         flag.touch()
     except OSError as error:
@@ -238,7 +238,7 @@ def _stop(job: JobFolder, flag: Path) -> dict[str, Any]:
 
 
 def tidy(cache: Path, older: float) -> list[JobFolder]:
-    """Removes the folders of jobs that were done `older` seconds ago; returns them. What they made stays."""
+    """Removes the folders of jobs done at least `older` seconds ago; returns them. Their results stay."""
     removed = []
     for job in folder.every(cache):
         with contextlib.suppress(JobError):

@@ -8,5 +8,5 @@ import pyarrow as pa
 
 
 def table(**columns: Any) -> pa.Table:
-    """NaN becomes NULL: SQL averages pass over what has no value."""
+    """NaN becomes NULL, so that SQL averages skip missing values."""
     return pa.table({name: pa.array(column, from_pandas=True) for name, column in columns.items()})

@@ -1,4 +1,4 @@
-"""What nobody needs any more in a cache folder: parts of done jobs, old done jobs, files of work that was killed."""
+"""Removes what is no longer needed in a cache folder: parts of done jobs, old done jobs, files of killed work."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from synergy_tui.store.cache import Cache
 from synergy_tui.store.schema import NOTHING
 
 SETTLED = 3600.0
-"""Seconds after which a file that belongs to no living worker is no longer somebody's work."""
+"""Seconds after which a file without a living worker is no longer work in progress."""
 
 
 def collect(cache: Cache) -> dict[str, int]:
-    """Removes it; returns the bytes of each kind that were freed. Results and parts of unfinished jobs stay."""
+    """Removes it; returns the bytes freed of each kind. Results and parts of unfinished jobs stay."""
     freed = {"parts of done jobs": 0, "done jobs": 0, "unfinished files": 0, "folders without a job": 0}
     for job in folder.every(cache.folder):
         if _done(job) and job.shards.exists():

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from synergy_tui.analysis.nulls import Tested
 
 CATEGORY_REPLICATES = 300
-"""Of the bootstrap within a category: fewer prompts, wider intervals, whose ends need no third digit."""
+"""Replicates of the bootstrap within a category: intervals over fewer prompts are wider and need no third digit."""
 
 
 class Against(Protocol):
-    """What is asked of the tests against surrogates, which jobs/worker/against.py makes and describes."""
+    """What these rows need of the tests against surrogates, which jobs/worker/against.py makes and describes."""
 
     @property
     def unit_p(self) -> np.ndarray: ...
@@ -43,7 +43,7 @@ class Against(Protocol):
 
 @dataclass(frozen=True)
 class Asked:
-    """rankings: those that are tried; one without a value is left out. replicates, seed: of the bootstrap. cut: what
+    """rankings: rankings to try; one without a value is left out. replicates, seed: of the bootstrap. cut: what
     contrasts compare."""
 
     rankings: Sequence[str]
@@ -64,13 +64,13 @@ def rows(
     advance: Callable[[], None] = lambda: None,
 ) -> dict[str, pa.Table]:
     """Rows of unit_scores, layer_profiles, contrasts, contrast_sides, unit_prompts and confounds. `capture`: layers and
-    prompts. `measured`: autocorrelation and norm of units. `lengths`: steps of the valid prompts; None where there are
-    no series, and so nothing measured. `prompts`: numbers of all that were decomposed. `advance`: called after each
-    ranking. Scores without a single value have no rows."""
+    prompts. `measured`: autocorrelation and norm of units. `lengths`: steps of the valid prompts; None if there are no
+    series, and so no measures. `prompts`: numbers of all decomposed prompts. `advance`: called after each ranking.
+    Scores without a single value have no rows."""
     expected, spread = atoms.unit_offset, None
     by_prompt = atoms.unit_prompt_offset
     if found is not None:
-        # What takes the surrogate mean off the data as the null saw them, also where it saw them cut.
+        # This takes the surrogate mean off the data as the null saw them, even if it saw them cut.
         expected = atoms.unit[:, ATOMS.index("sts")] - found.first.excess
         spread = found.first.sd[:, 0]
         by_prompt = np.broadcast_to(expected, by_prompt.shape)
@@ -89,7 +89,7 @@ def rows(
         raw = scores.ranking(name, values)
         advance()
         if not np.isfinite(raw).any():
-            continue  # z without surrogates; what takes atoms that are not there
+            continue  # z without surrogates, or a ranking by atoms that are not there
         raws[name] = raw
         parts = (atoms.unit_prompt, by_prompt, atoms.unit_balance, atoms.unit_pairs)
         ends = bootstrap.intervals(name, values, *parts, layers, asked.seed, asked.replicates, asked.cut)
@@ -132,8 +132,8 @@ def rows(
 def by_category(
     decomposition: str, asked: Asked, atoms: UnitAtoms, categories: Sequence[str], layers: int
 ) -> dict[str, pa.Table]:
-    """Rows of category_profiles and category_contrasts: the default ranking over each category's prompts, where two of
-    them have values; none where there is a single category."""
+    """Rows of category_profiles and category_contrasts: the default ranking over each category's prompts, if two of
+    them have values; no rows if there is a single category."""
     profiles, contrasts = [], []
     names = np.array(categories)
     known = atoms.unit_pairs.any(axis=1)
@@ -186,7 +186,7 @@ def _profile(decomposition: str, ranking: str, by_layer: np.ndarray, ends: np.nd
 
 
 def _by_prompt(decomposition: str, prompts: np.ndarray, atoms: UnitAtoms) -> pa.Table:
-    """Rows of unit_prompts; none where prompts were pooled."""
+    """Rows of unit_prompts; no rows if prompts were pooled."""
     count, units = atoms.unit_pairs.shape
     if count != len(prompts):
         prompts, count = prompts[:0], 0
@@ -220,5 +220,5 @@ def _contrast(decomposition: str, ranking: str, by_layer: np.ndarray, ends: np.n
         contrast=profile.contrast(by_layer[None], cut),
         low=ends[:1],
         high=ends[1:],
-        curvature=np.array([profile.curvature(by_layer, cut)]),  # a list with NaN alone would have no type
+        curvature=np.array([profile.curvature(by_layer, cut)]),  # a list with only NaN would have no type
     )

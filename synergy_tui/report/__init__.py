@@ -1,12 +1,12 @@
-"""A run → one page that can be sent to somebody: a file of HTML that needs no network, or Markdown with its figures
-beside it. Reads the cache, starts nothing, loads no model and no JAX.
+"""A run → one page to send to somebody: an HTML file that needs no network, or Markdown with its figures beside it.
+Reads the cache, starts nothing, loads no model and no JAX.
 
 content.py   the cache → all that a report says, as one value
 method.py    a run's settings → the paragraph that a paper needs, with its sources
 tables.py    the tables behind a report, and their CSV
 tokens.py    local synergy and redundancy of some units in some responses
-pictures.py  the figures, or how they can be had
-page.py      all of it → HTML; page.css and page.js are its looks and what moves in it
+pictures.py  the figures, or how to get them
+page.py      all of it → HTML; page.css has its looks, page.js what moves in it
 markdown.py  all of it → Markdown
 writing.py   files on disk
 """

@@ -19,15 +19,15 @@ from synergy_tui.terms import ATOMS, BASELINES, RANKINGS, TESTS
 from synergy_tui.units import Naming
 
 MANY = 1_500
-"""Units above which a report holds the most important scores alone, so that it can be sent by mail."""
+"""Units above which a report holds only the most important scores, so that it can be sent by mail."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """decomposition: its id. ranking: the one that is shown first. present: the numbers of the units that are there.
-    scores: those that the map can show, rankings first. doubts: worst first, each with its explanation. card: the
-    claims card, None without one. recipe: the commands that remake the run and what is shown with it. parts: the ids of
-    the ablation, network and ladder that are shown."""
+    """decomposition: its id. ranking: the one shown first. present: the numbers of the existing units. scores: scores
+    that the map can show, rankings first. doubts: worst first, each with its explanation. card: the claims card, if
+    there is one. recipe: the commands that remake the run and everything shown with it. parts: the ids of the ablation,
+    network and ladder shown."""
 
     decomposition: str
     ranking: str
@@ -50,7 +50,7 @@ class Content:
 
     @property
     def title(self) -> str:
-        """What the report is about."""
+        """The report's title."""
         return f"Synergy map of {self.run.row['name']}"
 
     @property
@@ -60,7 +60,7 @@ class Content:
 
     @property
     def units_word(self) -> str:
-        """What the units are called, in the plural."""
+        """The word for the units, in the plural."""
         return "units" if self.run.row["kind"] == "imported" else what(self.run.row)
 
 
@@ -114,7 +114,7 @@ def _earlier(row: Row) -> list[str]:
 
 
 def _explained(doubt: Doubt) -> str:
-    """What a doubt means, without what only the explorer has: its keys and the marks of its text."""
+    """What a doubt means, without the keys and text marks that only the explorer has."""
     text = next((text for key, text in DOUBTS.items() if doubt.name.startswith(key)), "")
     return text.removesuffix(" n decomposes with surrogates.").replace("`the core`", "“the core”")
 
@@ -129,8 +129,8 @@ def _chosen(run: Run, ranking: str, abridged: bool) -> dict[str, Score]:
 
 
 def _part(cache: Cache, kind: str, decomposition: str, card: dict[str, Any] | None, name: str) -> str | None:
-    """The ablation or network that a card is judged by where it is still there, or the newest of a decomposition; None
-    without one."""
+    """The ablation or network that a card is judged by, if it is still there, or the newest of a decomposition, or
+    None."""
     judged = ((card or {}).get("parts") or {}).get(name)
     query = f"""SELECT {kind} AS id FROM {kind}s WHERE decomposition = $1 OR {kind} = $2
         ORDER BY {kind} IS NOT DISTINCT FROM $2 DESC, serial DESC NULLS LAST, created DESC, {kind} LIMIT 1"""
@@ -139,7 +139,7 @@ def _part(cache: Cache, kind: str, decomposition: str, card: dict[str, Any] | No
 
 
 def _ladder(cache: Cache, decomposition: str, card: dict[str, Any] | None) -> str | None:
-    """The ladder that a run belongs to, or that its card is judged by; None without one."""
+    """The ladder that a run belongs to, or that its card is judged by, or None."""
     named = ((card or {}).get("parts") or {}).get("ladder")
     for one in (named, decomposition):
         try:
@@ -151,8 +151,7 @@ def _ladder(cache: Cache, decomposition: str, card: dict[str, Any] | None) -> st
 
 
 def _recipe(cache: Cache, decomposition: str, *more: str | None) -> tuple[list[str], str]:
-    """The commands that make a run and what belongs to it, each once; and why they are not known, where they are
-    not."""
+    """The commands that make a run and what belongs to it, each once; and, if they are not known, why."""
     commands: list[str] = []
     unknown = ""
     for result in (decomposition, *more):

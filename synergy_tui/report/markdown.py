@@ -1,5 +1,5 @@
-"""All that a report says → Markdown, its figures as SVG files beside it. Text of prompts and models is escaped: it is
-shown and is never markup."""
+"""All that a report says → Markdown, its figures as SVG files beside it. Text of prompts and models is escaped, so that
+it is never markup."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from synergy_tui.report.page import claim_lines, contrasts, identity, measured
 from synergy_tui.report.pictures import Picture
 
 MOST_PROFILE = 200
-"""Layers above which the profile is in the figure alone."""
+"""Layers above which the profile is only in the figure."""
 
 ENDS = 5
-"""Units of each end of the ranking in the table of units."""
+"""Units from each end of the ranking in the table of units."""
 
 
 def inline(words: Any) -> str:
-    """Words on one line that Markdown and HTML take for words, whoever wrote them."""
+    """Words on one line that Markdown and HTML take as plain words, whoever wrote them."""
     one = " ".join(printable(line) for line in str(words).split("\n"))
     return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", one).replace("&", "&amp;").replace("<", "&lt;")
 
 
 def prose(words: str) -> str:
-    """The same as a paragraph, which begins no heading, list or quotation."""
+    """The same as a paragraph that does not begin a heading, list or quotation."""
     return re.sub(r"^(\s*)([#>+=-]|\d+(?=[.)]))", r"\1\\\2", inline(words))
 
 
@@ -88,7 +88,7 @@ def _claims(content: Content) -> list[str]:
 
 
 def _judged(claim: dict[str, Any]) -> str:
-    """A verdict with what an exploratory analysis has to say of it."""
+    """A verdict, with the reservation of an exploratory analysis."""
     return f"{claim['verdict']} ({said})" if (said := reserve(claim)) else str(claim["verdict"])
 
 

@@ -1,5 +1,5 @@
-"""A run's settings → the paragraph that a paper needs, with its sources. It says what was done in this run and nothing
-else; docs/method.md defines the words."""
+"""A run's settings → the paragraph that a paper needs, with its sources. It only describes this run; docs/method.md
+defines the words."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SOURCES = {
     "bias": "Goodman, 1963 (the entropy bias of Gaussian samples).",
     "phyid": "phyid, the reference implementation of Integrated Information Decomposition.",
 }
-"""Those that docs/method.md names."""
+"""The sources that docs/method.md names."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """sentences: the paragraph, with [1] where a source is cited. sources: in the order in which they are cited.
-    versions: what made the run, by name."""
+    """sentences: the paragraph, with [1] where a source is cited. sources: in the order of citation. versions: of the
+    software that made the run, by name."""
 
     sentences: list[str]
     sources: list[str]
@@ -42,7 +42,7 @@ class Method:
 
 
 class _Cited:
-    """Numbers sources in the order in which they are cited."""
+    """Numbers sources in the order of citation."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -62,7 +62,7 @@ def written(
     network: str | None,
     ladder: str | None,
 ) -> Method:
-    """The paragraph about a run and what belongs to it."""
+    """The paragraph about a run and its further results."""
     cite = _Cited()
     sentences = [
         *_measured(run.row, capture, naming, units),
@@ -111,7 +111,7 @@ _READ = {
 
 
 def _measured(row: Row, capture: Row, naming: Naming, units: int) -> list[str]:
-    """What was recorded, of what, and how it answered."""
+    """What was recorded, of which subject, and how it answered."""
     name, prompts, steps = row["name"], capture["prompts"], capture["steps"]
     where = counted(capture["layers"], "group" if naming.groups else "layer")
     if row["kind"] == "imported":
@@ -173,7 +173,7 @@ def _decomposed(row: Row, cite: _Cited) -> list[str]:
     pairs = "the one pair of units" if row["pairs"] == 1 else f"each of the {counted(row['pairs'], 'pair')} of units"
     estimator = {
         "gaussian": "the Gaussian estimator",
-        "discrete": "plug-in estimates of series that were binarised at their mean",
+        "discrete": "plug-in estimates of series binarised at their mean",
     }[row["estimator"]]
     redundancy = {
         "mmi": "minimum-mutual-information (MMI) redundancy",
@@ -214,9 +214,9 @@ def _scored(run: Run, cite: _Cited) -> list[str]:
     compared = row.get("compared")
     if compared:
         one, other = run.naming.compared(compared)
-        out.append(f"The contrast is the mean of {one} minus that of {other}, each counting once.")
+        out.append(f"The contrast is the mean of {one} minus the mean of {other}, each counting once.")
     elif not run.naming.deep:
-        out.append("Groups have no order in depth, and none were compared.")
+        out.append("Groups have no order in depth, and no groups were compared.")
     else:
         out.append("The contrast is the mean of layers with a depth in [1/3, 2/3] minus the mean of the others.")
     if row["replicates"]:
@@ -229,13 +229,13 @@ def _scored(run: Run, cite: _Cited) -> list[str]:
 
 
 def _against(run: Run) -> list[str]:
-    """What the values were held against."""
+    """The surrogates that the values were compared with."""
     row = run.row
     nulls = row["nulls"] or []
     if not nulls:
         return [
-            "No surrogates were drawn: excess synergy is against the independence offset 2·min(AIS), which stands in "
-            "for them, and no unit was tested."
+            "No surrogates were drawn: excess synergy is relative to the independence offset 2·min(AIS), which stands "
+            "in for them, and no unit was tested."
         ]
     what = {
         "prompt-shuffle": "prompt-shuffle, which gives each unit its responses in an order of its own",
@@ -244,18 +244,18 @@ def _against(run: Run) -> list[str]:
     told = ", and ".join(what.get(one, f"{one}, which is not calibrated") for one in nulls)
     draws = counted(row["surrogates"], "surrogate")
     each = f"{draws} of each of two nulls" if len(nulls) == 2 else f"{draws} of each of {len(nulls)} nulls"
-    out = [f"Values were held against {draws if len(nulls) == 1 else each}: {told}."]
+    out = [f"Values were compared with {draws if len(nulls) == 1 else each}: {told}."]
     if row.get("misleading"):
         out.append(f"No unit was tested, because the data mislead every null: {'; '.join(row['misleading'])}.")
         return out
     trusted = [one for one in nulls if one not in UNCALIBRATED_NULLS]
     if len(trusted) > 1:
         out.append(
-            f"A unit is called coupled where both nulls reject in one direction, at q < {COUPLED} (Benjamini–Hochberg "
+            f"A unit is called coupled if both nulls reject in one direction, at q < {COUPLED} (Benjamini–Hochberg "
             "over units)."
         )
     elif trusted:
-        out.append("One null alone calls no unit coupled; its q-values (Benjamini–Hochberg over units) are reported.")
+        out.append("A single null calls no unit coupled; its q-values (Benjamini–Hochberg over units) are reported.")
     return out
 
 
@@ -264,7 +264,7 @@ def _ablated(row: Row) -> list[str]:
     how = {
         "zero": "their output was set to zero",
         "mean": "their output was set to its mean over other prompts",
-        "resample": "their output was replaced by that of another prompt",
+        "resample": "their output was replaced by their output on another prompt",
         "noise": f"Gaussian noise (α = {row['alpha']}) was added to their weights",
     }[row["intervention"]]
     held = "prompts that were not replayed" if row["held_out"] else "all prompts"

@@ -18,7 +18,7 @@
     return (signed && value >= 0 ? "+" : "") + text.replace("-", "−");
   };
 
-  // Colours: of a scale that parts at a centre, or of one that only grows.
+  // Colours of a scale that diverges from a centre, or of one that only grows.
   const scale = (diverging) => data.colours[diverging ? "diverging" : "more"][dark.matches ? "dark" : "light"];
   const paint = (element, place, diverging) => {
     if (place === null) {
@@ -99,7 +99,7 @@
     return text;
   };
 
-  // The place on the colours: of a ranking what is shown, of others the value between the ends.
+  // The place on the colours: for a ranking the value shown, for others the value between the ends.
   const placeOf = (one, unit) => {
     const value = (one.shown || one.value)[map.place[unit]];
     if (value === null || one.shown) return value;
@@ -145,7 +145,7 @@
   };
 
   const along = (rows, columns) => {
-    // The next unit in a direction: places without a unit are passed over.
+    // The next unit in a direction; places without a unit are skipped.
     let layer = Math.floor(here / map.perLayer), unit = here % map.perLayer;
     for (;;) {
       layer += rows;
@@ -219,10 +219,10 @@
     const known = values.filter((value) => value !== null).map(Math.abs);
     const reach = Math.max(...known, 0) || 1;
     if (anew) {
-      byId("asked").textContent = one.asked || "Nothing is known of what was asked.";
+      byId("asked").textContent = one.asked || "The prompt is not known.";
       spans = one.pieces.map((piece, at) => make("span", piece.replace(/\n/g, "↵\n"),
         { "data-step": at, ...(one.words ? {} : { class: "number" }) }));
-      // Lines may break between tokens where the text has no spaces of its own.
+      // Lines may break between tokens if the text itself has no spaces.
       const spaced = one.words && one.pieces.some((piece) => /\s/.test(piece));
       words.replaceChildren(...spans.flatMap((span) => (spaced ? [span] : [span, make("wbr")])), ...(one.cut ? [" … " + one.cut + " more"] : []));
       step = Math.max(values.findIndex((value) => value !== null), 0);

@@ -1,5 +1,5 @@
-"""All that a report says → one file of HTML that needs nothing else. What prompts, models and users have written
-stands in it as text: it is escaped wherever it goes, and the page's policy runs no script but its own."""
+"""All that a report says → one file of HTML that needs nothing else. Text of prompts, models and users is escaped
+wherever it goes, and the page's policy runs no script except its own."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from synergy_tui.report.tables import Table, as_csv
 from synergy_tui.terms import EXPLAINED, INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED, TESTS
 
 LEVELS = ("grave", "notable", "missing", "slight")
-"""Classes of doubts, by their level."""
+"""CSS classes of doubts, by their level."""
 
 VERDICTS = {SUPPORTED: "supported", EXPLAINED: "explained", NOT_SUPPORTED: "against", INCONCLUSIVE: "open"}
-"""Classes of verdicts."""
+"""CSS classes of verdicts."""
 
 
 def page(content: Content, pictures: Sequence[Picture]) -> str:
@@ -81,7 +81,7 @@ def page(content: Content, pictures: Sequence[Picture]) -> str:
 
 
 def text(words: Any) -> str:
-    """Text for HTML: escaped, with its control characters and those that turn the direction of text shown."""
+    """Text for HTML: escaped, with control characters and marks of text direction made visible."""
     return escape("\n".join(printable(line) for line in str(words).split("\n")), quote=True)
 
 
@@ -154,7 +154,7 @@ def _says(content: Content) -> str:
 
 
 def contrasts(content: Content) -> Table:
-    """The contrast of every ranking, and what is left of it over the surrogates of each null, in words."""
+    """The contrast of every ranking, and its excess over the surrogates of each null, in words."""
     run = content.run
     nulls = sorted({name for tests in run.tests.values() for name in tests})
     rows = []
@@ -212,7 +212,7 @@ def _claims(content: Content) -> str:
 
 
 def claim_lines(claim: dict[str, Any]) -> list[str]:
-    """What a card says of a claim beside its verdict, as sentences."""
+    """What a card says about a claim besides its verdict, as sentences."""
     against = f"against: {', '.join(claim['against'])}" if claim["against"] else ""
     cited = f"claimed in {sources(claim)}" if sources(claim) else ""
     said = [effect(claim), holds(claim), claim["told"] or "", missing(claim), against, definitions(claim), cited]
@@ -237,8 +237,8 @@ def _map(content: Content) -> str:
         kind = "Rankings" if score.kind == "ranking" else "Atoms" if score.kind == "atom" else "Measures"
         groups["Tests" if name in TESTS else kind].append(f"<option>{text(name)}</option>")
     options = "".join(f'<optgroup label="{label}">{"".join(some)}</optgroup>' for label, some in groups.items() if some)
-    few = f'<p class="note">With more than {MANY:,} units this report holds the main scores alone.</p>'
-    return f"""<noscript><p>The map and the tokens move with JavaScript; figures and data need none.</p></noscript>
+    few = f'<p class="note">With more than {MANY:,} units this report holds only the main scores.</p>'
+    return f"""<noscript><p>The map and the tokens need JavaScript; figures and data do not.</p></noscript>
 <div class="interactive">
 <div class="choices"><label>Score <select id="score">{options}</select></label></div>
 <p id="meaning" class="note"></p>
@@ -313,7 +313,7 @@ def _image(svg: str) -> str:
 
 
 SPELLED = "/:;=+,!$()*@?"
-"""Signs that stand for themselves in such an address, in an attribute and in a list of addresses."""
+"""Signs that need no escape in such an address, in an attribute and in a list of addresses."""
 
 
 def _method(content: Content) -> str:
@@ -328,7 +328,7 @@ def _method(content: Content) -> str:
 
 
 def identity(content: Content) -> list[tuple[str, str]]:
-    """Ids and hashes by which the results are found again."""
+    """Ids and hashes that identify the results."""
     row, capture = content.run.row, content.capture
     return [
         ("decomposition", row["decomposition"]),
@@ -352,8 +352,8 @@ def _downloads(content: Content) -> str:
             f'{text(table.title)} <span class="quiet">({size})</span></li>'
         )
     note = (
-        "CSV with nine digits; no value is an empty field. An apostrophe stands before text that a spreadsheet would "
-        "take for a formula."
+        "CSV with nine digits; a missing value is an empty field. An apostrophe stands before text that a spreadsheet "
+        "would take for a formula."
     )
     return f'<ul>{"".join(items)}</ul><p class="note">{note}</p>'
 
@@ -375,7 +375,7 @@ def _footer(content: Content) -> str:
 
 
 def _data(content: Content) -> dict[str, Any]:
-    """What the script draws."""
+    """The data that the script draws."""
     naming, present = content.naming, list(content.present)
     return {
         "map": {
@@ -442,12 +442,12 @@ def _ends(centre: float | None, known: np.ndarray) -> list[float | None]:
 
 
 def _numbers(values: np.ndarray, digits: int) -> list[float | None]:
-    """Numbers of so many digits; none where there is no value."""
+    """Numbers of so many digits; None where there is no value."""
     return [float(f"{one:.{digits}g}") if math.isfinite(one) else None for one in values.tolist()]
 
 
 def _palette(diverging: bool, dark: bool) -> dict[str, Any]:
-    """Colours, and for each whether black is read on it."""
+    """Colours, and for each whether black text is readable on it."""
     colours = scale.palette("truecolor", diverging, dark)
     return {
         "colours": colours,

@@ -1,4 +1,4 @@
-"""The figures of a report, or how they can be had. This module alone knows the room that draws them."""
+"""The figures of a report, or how to get them. Only this module knows the room that draws them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ CAPTIONS = {
 
 
 LARGE = 400_000
-"""Bytes of a figure above which there is none for a dark ground: a report is to be sent by mail."""
+"""Bytes of a figure above which it has no version for a dark ground: a report must be small enough for mail."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """light, dark: SVG; empty where there is none. missing: why, and what to do about it."""
+    """light, dark: SVG, or empty. missing: why there is no figure, and what to do about it."""
 
     kind: str
     caption: str
@@ -40,7 +40,7 @@ class Picture:
 
     @property
     def alt(self) -> str:
-        """What is in it, for those who do not see it."""
+        """A description, for readers who cannot see the figure."""
         found = re.search(r"<title[^>]*>(.*?)</title>", self.light, re.DOTALL)
         title = " ".join(unescape(found[1]).split()) if found else ""
         return f"{title}. {self.caption}" if title else self.caption
@@ -54,8 +54,8 @@ def draw(
     dark: bool = True,
     leave_out: Collection[str] = (),
 ) -> list[Picture]:
-    """The figures of a run, for a light ground and, where it is asked for, for a dark one. parts: ids of the ablation
-    and the ladder that the report tells of."""
+    """The figures of a run, for a light ground and, if asked for, for a dark one. parts: ids of the ablation and the
+    ladder in the report."""
     runs = {"ablation": parts.get("ablation"), "difficulty": parts.get("ladder")}
     kinds = [kind for kind in CAPTIONS if kind not in leave_out]
     return [_one(cache, runs.get(kind) or decomposition, ranking, kind, dark) for kind in kinds]

@@ -1,5 +1,5 @@
-"""The tables behind a report, and their CSV. A cell of text that a spreadsheet would take for a formula begins with an
-apostrophe: prompts and names are somebody else's words."""
+"""The tables behind a report, and their CSV. A text cell that a spreadsheet would take for a formula gets an apostrophe
+in front, because prompts and names come from others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from synergy_tui.store.run import Run, Score
 from synergy_tui.units import Naming
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What the text of a formula begins with, in one spreadsheet or another; spaces before it do not help."""
+"""First signs of a formula, in one spreadsheet or another; spaces before them do not help."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Table:
 
 
 def as_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """CSV that is safe to open: text cannot be a formula, numbers are numbers, no value is an empty field."""
+    """CSV that is safe to open: text cannot be a formula, numbers are numbers, a missing value is an empty field."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow([_guarded(name) for name in columns])
@@ -71,7 +71,7 @@ def gather(
     card: dict[str, Any] | None,
     ladder: str | None,
 ) -> list[Table]:
-    """The tables of a run that have a row."""
+    """The tables of a run that have rows."""
     found = [_units(cache, run, naming, present, scores)]
     for name, (title, table, kind) in _ASKED.items():
         values = {"decomposition": run.row["decomposition"], "ablation": ablation, "network": network}
@@ -91,11 +91,11 @@ _ASKED = {
     "contrast-lengths": ("The contrast over the length of responses", "contrast_lengths", "decomposition"),
     "categories": ("The contrast by category of prompts", "category_contrasts", "decomposition"),
     "nulls": ("Units against surrogates", "unit_nulls", "decomposition"),
-    "null-runs": ("Nulls that were asked for, and the prompts that take part", "null_runs", "decomposition"),
-    "confounds": ("What speaks against the map, in numbers", "confounds", "decomposition"),
+    "null-runs": ("Requested nulls, and the prompts that take part", "null_runs", "decomposition"),
+    "confounds": ("Reasons to doubt the map, in numbers", "confounds", "decomposition"),
     "ablation-curves": ("Divergence over the fraction of units removed", "ablation_curves", "ablation"),
     "ablation-ratios": ("Targeted orders against their controls", "ablation_ratios", "ablation"),
-    "ablation-units": ("What every unit alone, and every layer, is worth", "ablation_sweeps", "ablation"),
+    "ablation-units": ("The worth of every single unit, and of every layer", "ablation_sweeps", "ablation"),
     "ablation-accuracy": ("Right answers with and without units", "ablation_accuracy", "ablation"),
     "networks": ("Efficiency, modularity and clustering", "network_measures", "network"),
     "network-contrasts": ("Networks of synergy against those of redundancy", "network_contrasts", "network"),
@@ -103,11 +103,11 @@ _ASKED = {
     "difficulty-levels": ("Levels of difficulty", "ladder_levels", "ladder"),
     "claims": ("Claims with their verdicts", "claims", "card"),
 }
-"""Name → title, table and the key by which it is asked for."""
+"""Name → title, table and the column that selects its rows."""
 
 
 def _units(cache: Cache, run: Run, naming: Naming, present: Sequence[int], scores: Mapping[str, Score]) -> Table:
-    """A row per unit with its scores side by side: raw values, and of rankings what the map shows, with its
+    """A row per unit with its scores side by side: raw values, and for rankings the value on the map with its
     interval."""
     kinds = {
         row["unit_index"]: row["kind"]

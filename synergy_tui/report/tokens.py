@@ -1,4 +1,4 @@
-"""Local synergy and redundancy of some units in some responses: few, so that a report stays small."""
+"""Local synergy and redundancy of a few units in a few responses, so that a report stays small."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ STEPS = 400
 
 @dataclass(frozen=True)
 class Response:
-    """One response. pieces: its tokens as text, empty where there are no words. sts, rtr: by unit, [steps] in nats, NaN
-    where there is no value. why: by unit, why it has none. cut: how many tokens are not shown."""
+    """One response. pieces: its tokens as text, empty if there are no words. sts, rtr: by unit, [steps] in nats, NaN
+    where there is no value. why: by unit, why it has no values. cut: how many tokens are not shown."""
 
     prompt: int
     name: str
@@ -42,7 +42,7 @@ class Response:
 
 @dataclass(frozen=True)
 class Tokens:
-    """units: the highest of a ranking, then its lowest. missing: why there is nothing; empty otherwise."""
+    """units: the highest of a ranking, then its lowest. missing: why there are no values, or empty."""
 
     units: tuple[int, ...]
     responses: tuple[Response, ...]
@@ -66,7 +66,7 @@ def gather(cache: Cache, run: Run, scores: dict[str, Score], ranking: str, prese
 
 
 def _units(score: Score, present: Sequence[int]) -> tuple[int, ...]:
-    """Two thirds from the top of a score, a third from its bottom."""
+    """Units, two thirds from the top of a score, a third from its bottom."""
     known = [unit for unit in present if np.isfinite(score.shown[unit])]
     order = sorted(known, key=lambda unit: (-score.shown[unit], unit))
     low = min(UNITS // 3, len(order) // 2)

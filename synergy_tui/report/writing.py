@@ -1,4 +1,4 @@
-"""A report → files on disk: whole or not at all, and nothing is overwritten unasked."""
+"""A report → files on disk: whole or not at all; nothing is overwritten without `force`."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def write(
     sample: bool = False,
 ) -> list[Path]:
     """Writes the report of a run as HTML, or as Markdown with its figures in the folder TARGET_files, and returns the
-    files. Raises UsageError when something is there already and `force` is not given, or where it cannot be
+    files. Raises UsageError if a file is there already and `force` is not given, or if it cannot be
     written."""
     folder = target.with_name(f"{target.stem}_files")
     for path in (target, folder) if markdown else (target,):
         _free(path, force)
     with _opened(cache) as once:
         content = gathering.gather(once, decomposition, ranking, sample)
-        # The tokens of a page are text, and move.
+        # A page shows tokens as interactive text instead.
         without = () if markdown else ("tokens",)
         drawn = pictures.draw(once, decomposition, ranking, content.parts, not markdown, without)
     if not markdown:
@@ -61,20 +61,20 @@ def write(
 
 @dataclass(frozen=True)
 class _Once(Archive):
-    """An exported run that stays open: a report reads it a hundred times, and each opening costs 0.1 s."""
+    """An exported run that stays open: a report reads it a hundred times, and opening it takes 0.1 s each time."""
 
     held: duckdb.DuckDBPyConnection | None = None
 
     @contextmanager
     def read(self, patience: float = READ_PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The connection that is open."""
+        """The open connection."""
         assert self.held is not None
         yield self.held
 
 
 @contextmanager
 def _opened(cache: Cache) -> Iterator[Cache]:
-    """The cache itself; an exported run, which nobody else writes, is opened once."""
+    """The cache itself; an exported run, which no other process writes, is opened once."""
     if not isinstance(cache, Archive):
         yield cache
         return
@@ -92,7 +92,7 @@ def _free(path: Path, force: bool) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Under another name first, so that nobody sees half of it."""
+    """Writes a file, first under another name, so that nobody sees half of it."""
     try:
         handle, made = tempfile.mkstemp(prefix=f".{path.name[:40]}-", dir=path.parent)
         try:

@@ -35,7 +35,7 @@ def test_cards_are_chosen_and_what_there_is_not_is_told(filled):
     assert "family is one of: gemma2" in filled("atlas", "--family", "nobody", code=2).stderr
     assert "no claim 'C11'" in filled("atlas", "--claim", "C11", code=2).stderr
     assert "no order 'age'" in filled("atlas", "--sort", "age", code=2).stderr
-    assert "no model here is on another's tokens" in filled("atlas", "--pairs", code=2).stderr
+    assert "no model here replays another's tokens" in filled("atlas", "--pairs", code=2).stderr
 
 
 def test_a_claim_is_a_forest_with_what_it_goes_with(filled):

@@ -324,7 +324,7 @@ def test_svg_in_a_page_keeps_to_itself(made):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ("map -o x.jpg", "'x.jpg' has no ending of a figure · end it with .svg, .pdf, .png"),
+        ("map -o x.jpg", "'x.jpg' does not end like a figure · end it with .svg, .pdf, .png"),
         ("map -o nowhere/x.svg", "there is no folder"),
         ("map -o there.svg", "is there already · give another name, or --force"),
         ("map", "a figure needs a file · name it: -o figure.pdf"),
@@ -336,10 +336,10 @@ def test_svg_in_a_page_keeps_to_itself(made):
         ("map --score none -o x.svg", "has no score 'none'"),
         ("map --unit 9.9 -o x.svg", "no unit '9.9'"),
         ("map --unit motor.3 -o x.svg", "no unit motor.3 in this capture"),
-        ("map --width wide -o x.svg", "'wide' is no width of a figure"),
-        ("map --width nan -o x.svg", "'nan' is no width of a figure"),
+        ("map --width wide -o x.svg", "'wide' is not a width of a figure"),
+        ("map --width nan -o x.svg", "'nan' is not a width of a figure"),
         ("map --font Comic$ -o x.svg", "the font 'Comic$' is not installed here"),
-        ("pairs --pair 1.1 -o x.svg", "'1.1' is no pair of units · name two units: --pair 3.1,4.2"),
+        ("pairs --pair 1.1 -o x.svg", "'1.1' is not a pair of units · name two units: --pair 3.1,4.2"),
         ("tokens --prompt 99 -o x.svg", "there is no prompt 99 in this run · prompts are numbers from 0 to 3"),
         ("ablation -o x.svg", "nothing was removed from dmade yet · synergy-tui ablate dmade"),
         ("compare --category all -o x.svg", "dmade has 0 categories with two prompts long enough"),

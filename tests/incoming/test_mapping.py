@@ -101,7 +101,7 @@ def test_the_library_names_units_as_a_table_does(opened):
         ("group,x\na,1\n,1\na,1\n ,1\nb,1", "2 units have no group, in lines 3, 5"),
         ("layer\n0\n\n1\n1\n1", "has 4 rows"),
         ("layer,x\n0,1\n,1\n1,1\n1,1\n1,1", "1 units have no layer, in lines 3"),
-        ("layer\n0\n0.5\n1\n1\n1", "layer is float64, no whole number"),
+        ("layer\n0\n0.5\n1\n1\n1", "layer is float64, not a whole number"),
         ("layer,head\n0,0\n0,1\n0,0\n1,0\n1,0", "the same layer and head: 0.0, 1.0"),
         ("layer,unit_index\n0,0\n0,1\n0,1\n1,3\n1,4", "unit_index is not 0 to 4, each once"),
         ("group,name\na,V1\na,V1\na,V2\nb,V3\nb,V4", "several units have one name: V1"),

@@ -52,7 +52,7 @@ def test_what_the_ranks_are_made_of_is_found_out(run, values, tmp_path):
         (UNITS + 1 - ranked(base), "the rank of rank(syn) − rank(red), counted down: 1 is the highest."),
         (np.round(syn - red, 6), "syn_red_rank is syn − red."),
         ((ranked(layered[0]) - ranked(layered[1])).ravel(), "each within its layer."),
-        (np.exp(base / 9), "syn_red_rank rises with rank(syn) − rank(red), and is no rank or scale of it"),
+        (np.exp(base / 9), "syn_red_rank rises with rank(syn) − rank(red), but by no known rank or scale of it"),
     ):
         file = written(tmp_path / "r.csv", COLUMNS, syn, red, published)
         found = compare_ranks(run[0], file, run[1], "difference")
@@ -72,7 +72,7 @@ def test_rows_that_do_not_follow_are_shown(run, values, tmp_path):
     wrong = base.copy()
     wrong[[1, 4, 7]] += 5
     found = compare_ranks(run[0], written(tmp_path / "r.csv", COLUMNS, syn, red, wrong), run[1], "difference")
-    assert f"but for 3 of 30 rows: row 2 has {wrong[1]:g}, not {base[1]:g}; row 5 has" in found.told[-1]
+    assert f"except for 3 of 30 rows: row 2 has {wrong[1]:g}, not {base[1]:g}; row 5 has" in found.told[-1]
     none = np.random.default_rng(0).permutation(UNITS)
     found = compare_ranks(run[0], written(tmp_path / "r.csv", COLUMNS, syn, red, none), run[1], "difference")
     assert "syn_red_rank follows from no value beside it" in found.told[-2]
@@ -102,14 +102,14 @@ def test_a_table_of_layers_and_one_numbered_from_1(run, values, tmp_path):
 def test_other_shapes_and_units_named_twice_are_refused(run, values, tmp_path):
     less = [one[: UNITS - HEADS] for one in values]
     names = [divmod(unit, HEADS) for unit in range(UNITS - HEADS)]
-    with pytest.raises(UsageError, match=r"is of 5 × 5 \(layers × heads\), the run of 6 × 5"):
+    with pytest.raises(UsageError, match=r"has 5 × 5 \(layers × heads\), the run 6 × 5"):
         compare_ranks(run[0], written(tmp_path / "a.csv", COLUMNS[:4], *less, names=names), run[1], "difference")
     twice = [*[divmod(unit, HEADS) for unit in range(UNITS)], (2, 2)]
     more = [np.append(one, 1.0) for one in values]
     with pytest.raises(UsageError, match="several rows for one unit: rows 31 · keep one of each"):
         compare_ranks(run[0], written(tmp_path / "b.csv", COLUMNS[:4], *more, names=twice), run[1], "difference")
     assert not ranks.recognised(["layer", "head", "name"])
-    with pytest.raises(UsageError, match="is no table of ranks"):
+    with pytest.raises(UsageError, match="is not a table of ranks"):
         compare_ranks(run[0], written(tmp_path / "c.csv", ["layer", "head", "name"], values[0]), run[1], "difference")
 
 
@@ -125,4 +125,4 @@ def test_the_command_holds_a_table_against_a_run(run, values, tmp_path):
     found = command.json("compare", f"{file}", run[1], "--ranking", "difference")
     assert set(found["contrasts"]) == {"table", "run"}
     assert "is a table of ranks" in command("import", f"{file}", code=2).stderr
-    assert "a table is held against one run" in command("compare", f"{file}", code=2).stderr
+    assert "a table is compared with one run" in command("compare", f"{file}", code=2).stderr

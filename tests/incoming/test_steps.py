@@ -107,9 +107,9 @@ def test_lengths_say_where_responses_end_and_zeros_are_asked_about_without_them(
         "capture",
         import_file(opened, write(tmp_path / "t.csv", lines_of()), choices=Choices(lengths=tmp_path / "odd.csv")),
     )["notes"]
-    assert notes[0] == "there are values beyond the length that was given, left out: 007"
+    assert notes[0] == "values beyond the given length are left out: 007"
     assert notes[1].startswith("questions have no length and are kept as they are: q,1, ")
-    assert notes[2] == "lengths are given of questions that are not there: other"
+    assert notes[2] == "lengths are given for questions that are not there: other"
 
 
 def test_what_is_wrong_with_rows_is_counted_and_said_by_their_lines(opened, tmp_path):

@@ -96,7 +96,7 @@ def test_a_series_with_memory_is_where_the_correction_ends():
 
 def test_it_is_asked_for_where_it_is_known_and_old_hashes_stay():
     for words in ({"estimator": "discrete"}, {"redundancy": "ccs"}):
-        with pytest.raises(UsageError, match="known of gaussian mmi alone"):
+        with pytest.raises(UsageError, match="known only for gaussian mmi"):
             Method(bias="analytic", **words)
         with pytest.raises(UsageError):
             decompose(samples(2, 9), bias="analytic", **words)

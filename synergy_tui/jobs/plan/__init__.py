@@ -1,6 +1,6 @@
-"""What somebody asks for → a job's spec, fully resolved, and what it will cost. Checks all that can be checked without
-loading a model; commands and forms share it. A file for each kind of job; sealed.py and deviations.py: all of a claims
-card written down before there are data, and how what was done differs from it."""
+"""A request → a job's spec, fully resolved, and its cost. Checks all that can be checked without loading a model;
+commands and forms share it. A file for each kind of job; sealed.py and deviations.py: a plan of a whole claims card,
+written before there are data, and how the work differs from it."""
 
 from synergy_tui.jobs.plan.ablations import ablate
 from synergy_tui.jobs.plan.base import Plan

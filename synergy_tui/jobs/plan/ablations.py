@@ -36,8 +36,8 @@ def ablate(
     dispensable: float | None = None,
 ) -> Plan[AblateSpec]:
     """Removal orders of a decomposition, replayed on its capture's responses. `data`: folder of the built-in subjects.
-    `sparing`: leaves out tasks where no order stands out. `dispensable`: of AblateSpec. What it costs is the cost of
-    all control sets, whenever it stops. Raises UsageError for what cannot be done."""
+    `sparing`: leaves out tasks when no order stands out. `dispensable`: see AblateSpec. The cost is that of all control
+    sets, even if the job stops early. Raises UsageError for what cannot be done."""
     device = choose(request.device)
     capture_id = load.find(cache, "capture", request.decomposition)
     row = load.one(cache, "capture", capture_id)
@@ -61,7 +61,7 @@ def ablate(
     pairs_by, pairs = _pairs(cache, request)
     settled: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__}
     settled |= {"orders": orders, "fractions": shares, "device": device, "dtype": request.dtype or row["dtype"]}
-    # What fits into no device did not fit when it was captured.
+    # A model that fits into no device did not fit when it was captured.
     settled["tensor_parallel"] = max(request.tensor_parallel, processes_of(cache, capture_id))
     settled["units"] = tuple(str(UnitName.of(one, shape[1])) for one in marked)
     settled["answers"] = request.answers and request.intervention != "resample"
@@ -88,37 +88,37 @@ def ablate(
     tokens = sum(one["tokens"] for one in chosen)
     units = len(layer_of)
     if pairs and load.single_costs(cache, spec.like(), shape[0] * shape[1]) is not None:
-        units = min(units, 4 * len(pairs))  # those of the pairs and of their controls
+        units = min(units, 4 * len(pairs))  # the units of the pairs and of their controls
     price = cost.ablate(subject, _passes(spec, units), tokens, _generated(spec), device, cores())
     return Plan(spec, replace(price, at_most=request.stop == DECIDED), len(layer_of))
 
 
 _OF_A_PASS = 0.6
-"""What a unit alone costs of a whole pass: it starts at its layer."""
+"""Cost of a unit alone as a share of a whole pass: its pass starts at its layer."""
 
 _GRADED, _ANSWER = 25.0, 1000.0
-"""Tokens' worth of replay that a graded task costs, and the answers of a condition."""
+"""Cost of a graded task, and of the answers of a condition, in replayed tokens."""
 
 
 def _all_known(values: dict[str, Any], ranking: str, orders: Sequence[str]) -> None:
-    """Raises UsageError for an order by a ranking of which no unit has a value: it would be the order of the units."""
+    """Raises UsageError for an order by a ranking without any value: it would be the order of the units."""
     import numpy as np
 
     named = [one.rpartition("-")[0] for one in orders if one in terms.RANKED_ORDERS]
     for name in (ranking, *named):
         if not np.isfinite(values[name]).any():
             raise UsageError(
-                f"no unit has a value of {name} in this run", "use another --ranking, or `synergy-tui renew`"
+                f"no unit has a value for {name} in this run", "use another --ranking, or `synergy-tui renew`"
             )
 
 
 FEWEST_RANKED = 5
-"""Prompts that are not replayed, from which a ranking can be taken."""
+"""Fewest prompts, outside the replayed ones, that a ranking can be taken from."""
 
 
 def _passes(spec: AblateSpec, units: int) -> float:
-    """Replays, those of single units and pairs counted as what they cost. units: how many are removed alone for the
-    sake of pairs, unless they are anyway."""
+    """The number of replays, with single units and pairs counted by their cost. units: how many are removed alone
+    because of pairs, unless they are removed alone anyway."""
     sweep = sum(one.fraction is None for one in spec.conditions)
     passes = len(spec.conditions) - sweep * (1 - _OF_A_PASS) + (0.8 * spec.most if spec.budget else 0)
     controls = sum(one.order == terms.PAIRS for one in spec.conditions)
@@ -127,7 +127,8 @@ def _passes(spec: AblateSpec, units: int) -> float:
 
 
 def _pairs(cache: Cache, request: AblateRequest) -> tuple[tuple[str, ...], list[Condition]]:
-    """By what pairs are the strongest, and a condition for each of them. Raises UsageError where there are too few."""
+    """The scores that choose the strongest pairs, and a condition for each pair. Raises UsageError if there are too
+    few."""
     if terms.PAIRS not in request.orders:
         return (), []
     from synergy_tui.store import walk
@@ -142,11 +143,11 @@ def _pairs(cache: Cache, request: AblateRequest) -> tuple[tuple[str, ...], list[
     for name, (chosen, there) in found.items():
         if not there:
             step = "decompose it with --surrogates 200" if name == "excess" else "choose a run that has them"
-            raise UsageError(f"no pair of {request.decomposition} has a value of {name}", step)
+            raise UsageError(f"no pair of {request.decomposition} has a value for {name}", step)
         if request.pairs > there // _OF_PAIRS:
             most = there // _OF_PAIRS
             raise UsageError(
-                f"{request.pairs} of the {there} pairs with a value of {name} are not the strongest of them",
+                f"{request.pairs} of the {there} pairs with a value for {name} are not the strongest of them",
                 f"ask for at most {most} (--pairs {most})" if most else "choose a run with more units",
             )
         made += [Condition(terms.PAIRS, name, None, None, one) for one in chosen]
@@ -154,16 +155,16 @@ def _pairs(cache: Cache, request: AblateRequest) -> tuple[tuple[str, ...], list[
 
 
 _OF_PAIRS = 4
-"""Of so many pairs at most one is called strong; their controls are in the middle half."""
+"""At most one in so many pairs is called strong; controls are in the middle half."""
 
 
 def _generated(spec: AblateSpec) -> float:
-    """Tokens' worth of replay in the subject's own answers, the intact ones counted."""
+    """Cost of the subject's own answers, intact ones included, in replayed tokens."""
     return (1 + len(answered(spec.conditions))) * (_GRADED * len(spec.graded) + (_ANSWER if spec.answers else 0))
 
 
 def _held_out(cache: Cache, decomposition: str, replayed: Sequence[int]) -> bool:
-    """Whether enough prompts of the decomposition are not replayed for the ranking to come from those alone."""
+    """Whether enough prompts of the decomposition are not replayed, so that the ranking can come from only those."""
     query = """SELECT count(DISTINCT prompt) AS n FROM unit_prompts WHERE decomposition = $1
         AND NOT list_contains($2, prompt)"""
     (found,) = load.rows(cache, query, decomposition, list(replayed))
@@ -187,7 +188,7 @@ def _new_folder(save: str | None) -> str | None:
 
 
 def _reference(texts: list[dict[str, Any]], chosen: list[dict[str, Any]], count: int | None) -> tuple[int, ...]:
-    """Prompts of a reference set: none of those that are replayed."""
+    """Prompts of a reference set; none of them is replayed."""
     replayed = {one["prompt"] for one in chosen}
     others = [one for one in texts if one["prompt"] not in replayed]
     count = min(12, len(others)) if count is None else count
@@ -212,7 +213,7 @@ def _graded(request: AblateRequest) -> tuple[Task, ...]:
 
 def _enough_sets(made: Sequence[Condition], layer_of: dict[int, int], seeds: int) -> None:
     """Raises UsageError when there are more seeds than distinct control sets at every fraction. The conditions of a
-    control say how large its sets are, and those of its target how many of each layer they have."""
+    control give the size of its sets, and the conditions of its target the number of units in each layer."""
     size = Counter(layer_of.values())
 
     def sets(units: Sequence[int]) -> int:
@@ -242,5 +243,5 @@ def _marked(request: AblateRequest, naming: Naming, layer_of: dict[int, int]) ->
     if outside := [naming.unit(one) for one in marked if one not in layer_of]:
         raise UsageError(f"unit {outside[0]} is not among the {len(layer_of)} of this run", "mark others")
     if len(marked) == len(layer_of):
-        raise UsageError("the marked set is all units of the model: there is no control for it", "mark fewer")
+        raise UsageError("the marked set has all units of the model: there is no control for it", "mark fewer")
     return tuple(marked)

@@ -1,4 +1,4 @@
-"""What every plan is."""
+"""The type of all plans."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ S = TypeVar("S", bound=Spec, covariant=True)
 
 @dataclass(frozen=True)
 class Plan(Generic[S]):
-    """A job that could be started. units: of the decomposition that may follow. notes: what a user should know of it
-    before it starts."""
+    """A job that could be started. units: of the decomposition that may follow. notes: what a user should know before
+    it starts."""
 
     spec: S
     cost: Cost

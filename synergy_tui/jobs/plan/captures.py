@@ -1,4 +1,4 @@
-"""A subject, prompts and how to ask them → the spec of a capture, or of several of one training."""
+"""A subject, prompts and how to ask them → the spec of a capture, or specs of several captures of one training."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ from synergy_tui.zoo import shipped as zoo
 from synergy_tui.zoo.shipped import PLANT, ZOO
 
 _MOST, _MOST_TOGETHER = 64, 16
-"""Prompts at a time that are worth it: a decode step reads all weights, whatever the number of prompts. What does not
-fit after all is halved by the worker; not so where several processes hold the model: they begin with fewer."""
+"""Most prompts at a time that pay: a decode step reads all weights, whatever the number of prompts. The worker halves a
+batch that does not fit after all, unless several processes hold the model: they begin with fewer."""
 
 _LONG_PROMPT, _LARGE_VOCABULARY, _LETTERS = 400, 260_000, 3
-"""Tokens of a prompt at least, those of a vocabulary, and characters a token: for a guess of the memory a prompt takes
-before it is encoded."""
+"""Fewest tokens of a prompt, tokens of a vocabulary, and characters per token: for a guess of the memory that a prompt
+takes before it is encoded."""
 
 _CHANGES = (
     "bfloat16 leaves activity on given tokens nearly as it is (rank-difference ρ 0.995 with float32, on SmolLM2), but "
-    "greedy answers part from those in float32 and rankings with them (ρ 0.84): compare runs of one number type"
+    "greedy answers diverge from those in float32, and so do rankings (ρ 0.84): compare runs of one number type"
 )
 _EMULATED = "this CPU has no bfloat16 arithmetic and emulates it, which takes longer than float32"
 
 _PREPARATION = 8.0
-"""Seconds to convert a built-in subject, beside its download at 10 MB/s."""
+"""Seconds to convert a built-in subject, besides its download at 10 MB/s."""
 
 
 def captures(data: Path, request: CaptureRequest, cache: Cache | None = None) -> list[Plan[CaptureSpec]]:
     """A capture of a subject; or of each of its revisions, or of each checkpoint in a folder of model folders whose
-    names end in a number: a trajectory, tied together by an id of its own. Otherwise as `capture`."""
+    names end in a number: a trajectory, which has an id of its own. Otherwise as `capture`."""
     course = request.subject.startswith(ZOO) and request.subject.endswith(f"/{zoo.TRAINING}")
     folder = zoo.folder(request.subject) if course else user_path(request.subject)
     if request.revisions:
@@ -87,8 +87,8 @@ def capture(
     ladder: str | None = None,
 ) -> Plan[CaptureSpec]:
     """A capture of a subject over prompts, greedy at temperature 0. `data`: folder of the built-in subjects. `cache`:
-    where a capture to be replayed is. `tasks`: the set, where it has no name or file. `ladder`: the command that makes
-    the whole of which this is a part. Raises UsageError, TaskError or SubjectError."""
+    holds a capture to replay. `tasks`: the set, if it has no name or file. `ladder`: the command that makes the ladder
+    that this is a part of. Raises UsageError, TaskError or SubjectError."""
     device = choose(request.device)
     dtype = request.dtype or ("float32" if device == "cpu" else "bfloat16")
     asked = _replayed(request.replay, cache) if request.replay else _asked(request, tasks)
@@ -147,15 +147,15 @@ def capture(
 
 
 def _of_type(dtype: str, device: str) -> tuple[str, ...]:
-    """What has to be known of a number type on a CPU, where float32 is the default."""
+    """What a user should know about a number type on a CPU, where float32 is the default."""
     if dtype != "bfloat16" or device != "cpu":
         return ()
     return (_CHANGES,) if has_bfloat16() is not False else (_CHANGES, _EMULATED)
 
 
 class _Asked(NamedTuple):
-    """What is asked. place: the set's name, or its file wherever the command is given. replay: likewise. notes: see
-    Plan."""
+    """What is asked. place: the set's name, or the path of its file, valid from any folder. replay: likewise. notes:
+    see Plan."""
 
     name: str
     hash: str
@@ -174,7 +174,7 @@ def _asked(request: CaptureRequest, tasks: TaskSet | None) -> _Asked:
         distinct = tasks_room.distinct(whole)
         notes = _repeated(len(whole.prompts) - len(distinct.prompts), whole)
         if request.subject.startswith(PLANT):
-            notes += (f"{request.subject} has its processes where words are drawn at random: use --temperature 1",)
+            notes += (f"{request.subject} shows its processes only in words drawn at random: use --temperature 1",)
         whole = distinct
     chosen = tasks_room.select(whole, request.prompts, request.seed)
     items = tuple(Item(one.id, one.category, one.text, None, one.messages) for one in chosen.prompts)
@@ -189,7 +189,7 @@ def _repeated(count: int, tasks: TaskSet) -> tuple[str, ...]:
 
 
 def _replayed(name: str, cache: Cache | None) -> _Asked:
-    """The same where responses are given."""
+    """The same for a replay."""
     if Path(name).suffix.lower() in ENDINGS or user_path(name).exists():
         tasks, responses = tasks_room.load_responses(name)
         pairs: dict[Any, tuple[Prompt, str]] = {}
@@ -210,13 +210,13 @@ def _replayed(name: str, cache: Cache | None) -> _Asked:
 
 
 def whole_path(name: str) -> str:
-    """A name as it is, or a file's path as it is known everywhere."""
+    """A name as it is, or the absolute path of a file."""
     path = Path(name).expanduser()
     return str(path.resolve()) if path.exists() else name
 
 
 def weights_of(source: Source) -> str | None:
-    """What tells the weights of a folder or file from others that lay there; None where the source says it."""
+    """What identifies the weights in a folder or file, which may change; None if the source itself does."""
     if source.weights_seed is not None:
         return None
     if source.adapter is not None:
@@ -229,8 +229,8 @@ def weights_of(source: Source) -> str | None:
 
 
 def _batch(geometry: dict[str, Any], dtype: str, steps: int, free: float | None, longest: int) -> int:
-    """Prompts at a time: as many as half the free memory holds with their keys and values, up to what still pays.
-    longest: characters of the longest prompt."""
+    """Prompts at a time: as many as half the free memory holds with their keys and values, up to the number that still
+    pays. longest: characters of the longest prompt."""
     if free is None:
         return _MOST
     bytes_each = 4 if dtype == "float32" else 2

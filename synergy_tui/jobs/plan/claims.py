@@ -1,4 +1,4 @@
-"""A run → the chain of jobs that its claims card needs, as far as its parts are not there already."""
+"""A run → the chain of jobs that its claims card needs, without the parts that are there already."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ SURROGATES, CONTROLS, PROMPTS = 200, 5, 12
 R = TypeVar("R", bound=Request)
 
 Settings = Mapping[str, Mapping[str, Any]]
-"""By part, what a sealed plan says of it."""
+"""Part → what a sealed plan says about it."""
 
 
 @dataclass(frozen=True)
 class Chain:
-    """links: the jobs, those already done marked so; the card is the last. missing: by part, why it cannot be had.
-    foreseen: claims that will be inconclusive whatever comes out, and what they would need."""
+    """links: the jobs, with done ones marked; the card is the last. missing: part → why it cannot be had. foreseen:
+    claims that will be inconclusive whatever comes out, and what they would need."""
 
     links: list[Link]
     missing: dict[str, str] = field(default_factory=dict)
     foreseen: list[str] = field(default_factory=list)
 
     def costs(self) -> dict[str, cost.Cost]:
-        """By part, what is still to be done costs."""
+        """Part → the cost of what is still to be done."""
         out: dict[str, list[cost.Cost]] = {}
         for one in self.links:
             if one.found is None:
@@ -62,7 +62,7 @@ class Chain:
 
 
 def tasks_for(source: str, place: str) -> str:
-    """The graded tasks that suit a subject; none for imported series, and for a planted one that answers nothing."""
+    """The graded tasks that suit a subject; empty for imported series, and for a planted subject without answers."""
     if source == "import":
         return ""
     if not place.startswith(ZOO):
@@ -75,17 +75,17 @@ NOT_OF_A_PART = frozenset(
     {"device", "seed", "batch", "tensor_parallel", "allow_pickle", "allow_remote_code", "fresh", "save", "budget"}
     | {"decomposition", "capture", "method", "subject", "revision", "adapter", "random_weights", "units"}
 )
-"""Fields of a part's request that a sealed plan does not have: they are the run's, or say where work is done, or are
-what a file may not say for the user."""
+"""Fields of a part's request that a sealed plan does not have: they belong to the run, say where work is done, or give
+permissions that only the user may give."""
 
 
 def settled(request: Request) -> dict[str, Any]:
-    """What a sealed plan says of a part, of its request."""
+    """What a sealed plan says about a part, from its request."""
     return {name: value for name, value in request.to_json().items() if name not in NOT_OF_A_PART}
 
 
 def as_planned(request: R, planned: Settings, part: str) -> R:
-    """A part's request with what a sealed plan says of it. Raises UsageError for a value that it may not have."""
+    """A part's request with the settings of a sealed plan. Raises UsageError for an invalid value."""
     content = request.to_json()
     known = settled(request)
     said = {name: value for name, value in planned.get(part, {}).items() if name in known}
@@ -95,7 +95,7 @@ def as_planned(request: R, planned: Settings, part: str) -> R:
 def _number(planned: Settings, part: str, name: str, usual: int) -> int:
     found = planned.get(part, {}).get(name, usual)
     if not isinstance(found, int) or isinstance(found, bool) or not 0 <= found <= 10**6:
-        raise UsageError(f"{name} {str(found)[:40]!r} of the plan's {part} is no number", "seal a plan anew")
+        raise UsageError(f"{name} {str(found)[:40]!r} of the plan's {part} is not a number", "seal a plan anew")
     return found
 
 
@@ -105,10 +105,10 @@ def claims(
     request: ClaimsRequest,
     sealing: Sealing | None = None,
 ) -> Chain:
-    """The card of a run, a decomposition. What is there is taken, whatever the parts are that may be made, unless the
-    request is `fresh`. By a sealed plan, `sealing`, parts are made as it says, and those that it does not have are left
-    out even where they are there. Raises UsageError for a run made by an earlier method, and for a ladder's level; a
-    part that cannot be had is told in `missing` and leaves its claims inconclusive."""
+    """The card of a run, a decomposition. Existing parts are used, whichever parts may be made, unless the request is
+    `fresh`. Under a sealed plan, `sealing`, parts are made as it says, and parts that it does not have are left out
+    even if they exist. Raises UsageError for a run made by an earlier method, and for a ladder's level; a part that
+    cannot be had is listed in `missing` and leaves its claims inconclusive."""
     run, fresh = request.decomposition, request.fresh
     planned: Settings = sealing.plan["parts"] if sealing is not None else {}
     if of := load.rows(cache, "SELECT ladder FROM ladder_levels WHERE map = $1", run):
@@ -154,9 +154,9 @@ def claims(
         )
         asked = as_planned(asked, planned, "ablation")
         asked = asked.replace(ranking=request.ranking, prompts=min(asked.prompts, max(capture["valid_prompts"], 1)))
-        # Accuracy decides nothing where the area is not above its controls, and takes longer than the area.
+        # Accuracy decides nothing unless the area is above its controls, and takes longer than the area.
         made = ablate(cache, data, asked, sparing=True, dispensable=request.budget)
-        # One with all its control sets is as good.
+        # An ablation with all its control sets is as good.
         return [Link("ablation", made, found=None if fresh else results(cache).get(made.spec.replace(stop=ALL).hash))]
 
     def of_networks() -> list[Link]:
@@ -207,7 +207,7 @@ def claims(
 
 
 def not_judged(cache: Cache, row: Mapping[str, Any]) -> str:
-    """Why claims about the middle third of layers are not judged of a decomposition, a row; empty where they are."""
+    """Why claims about the middle third of layers are not judged for a decomposition, a row; empty if they are."""
     if not load.naming(cache, row["capture"]).deep:
         return f"{terms.NOT_JUDGED}: {NO_ORDER}"
     if row["compared"]:
@@ -217,7 +217,7 @@ def not_judged(cache: Cache, row: Mapping[str, Any]) -> str:
 
 
 def _foreseen(row: dict[str, Any], capture: dict[str, Any], unjudged: str) -> list[str]:
-    """What the run's size and its contrast alone decide."""
+    """What the run's size and its contrast decide in advance."""
     found = []
     if unjudged:
         return [f"C1 and C5 will be {unjudged}"]
@@ -231,8 +231,8 @@ def _foreseen(row: dict[str, Any], capture: dict[str, Any], unjudged: str) -> li
 
 
 def ladder_of(cache: Cache, subject: str) -> dict[str, Any] | None:
-    """The ladder of a subject that C2 is judged by, or None: of those made by this method the newest among the ones
-    large enough for a verdict, else the newest that is more than a comparison."""
+    """The ladder of a subject that C2 is judged by, or None. Among ladders of this method: the newest that is large
+    enough for a verdict, else the newest that is more than a comparison."""
     levels, prompts = terms.FULL_LADDER
     query = f"""SELECT * FROM ladders l WHERE subject = $1
       AND ladder IN (SELECT result FROM recipes WHERE method >= {terms.METHOD})
@@ -250,7 +250,7 @@ def _card(
     missing: dict[str, str],
     sealing: Sealing | None,
 ) -> Link:
-    """The card's own job, which is made of the results of all others."""
+    """The card's own job, which takes the results of all others."""
     settled: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__}
     settled |= {"decomposition": base, "device": choose(request.device)}
     spec = ClaimsSpec(**settled, capture=capture, missing=missing, sealing=sealing)
@@ -273,8 +273,8 @@ def _card(
 
 
 def _alike(cache: Cache, run: str) -> list[dict[str, Any]]:
-    """Decompositions of the same capture by the same method, oldest first. Raises UsageError where all of them were
-    made by an earlier version of it."""
+    """Decompositions of the same capture by the same method, oldest first. Raises UsageError if an earlier version of
+    the method made all of them."""
     row = load.one(cache, "decomposition", run)
     query = f"SELECT *, {load.METHOD_OF} FROM decompositions d WHERE capture = $1 ORDER BY created, decomposition"
     every = [one for one in load.rows(cache, query, row["capture"]) if one["method"] >= terms.METHOD]
@@ -285,7 +285,7 @@ def _alike(cache: Cache, run: str) -> list[dict[str, Any]]:
 
 
 def _first_alike(cache: Cache, run: str) -> str:
-    """The oldest of them: what is asked of any of them finds the same parts."""
+    """The oldest of them, so that cards of all of them find the same parts."""
     return str(_alike(cache, run)[0]["decomposition"])
 
 
@@ -309,7 +309,7 @@ def _in_one(made: dict[str, list[Link]]) -> list[Link]:
 def _asked_for(
     links: list[Link], parts: Sequence[str], missing: dict[str, str], planned: Settings | None = None
 ) -> list[Link]:
-    """Without those that are neither there nor asked for; by a sealed plan, without those that are not asked for."""
+    """The links without those that neither exist nor are asked for; under a sealed plan, only those asked for."""
     out: list[Link] = []
     place: dict[int, int] = {}
     for number, one in enumerate(links):

@@ -21,11 +21,11 @@ from synergy_tui.store.cache import Cache
 from synergy_tui.subject import trust
 
 SURROGATES = 20
-"""Of prompt-shuffle for each control: only their mean is used. On a control of SmolLM2 the contrast of a draw has a
-standard deviation of 0.0008, so that the mean of 20 is known to 0.0002, a tenth of its error over prompts."""
+"""Draws of prompt-shuffle for each control: only their mean is used. On a control of SmolLM2 the contrast of a draw has
+a standard deviation of 0.0008, so the mean of 20 is known to 0.0002, a tenth of its error over prompts."""
 
 _OF_A_REPLAY = ("steps", "min_steps", "dtype", "tensor_parallel", "seed", "revision")
-"""What of a capture's request its replayed controls share; the rest is in its tokens."""
+"""Fields of a capture's request that its replayed controls share; the rest is in its tokens."""
 
 
 def controls(
@@ -42,10 +42,10 @@ def controls(
     device: str | None = None,
     allowed: CaptureRequest | None = None,
 ) -> list[tuple[Plan[CaptureSpec], Plan[DecomposeSpec]]]:
-    """(capture, decomposition) of `seeds` random initialisations from seed `first` on, `how` of terms.CONTROLS.
-    `method`: of the decomposition. `subject`: where the architecture is taken from; that of the capture without one.
-    `allowed`: a request whose permissions hold beside those that were given before. Raises UsageError for an imported
-    capture, one without a recipe, and another architecture."""
+    """(capture, decomposition) of `seeds` random initialisations from seed `first` on; `how`: one of terms.CONTROLS.
+    `method`: of the decomposition. `subject`: gives the architecture; by default the capture's subject. `allowed`: a
+    request whose permissions hold besides those given before. Raises UsageError for an imported capture, one without a
+    recipe, and another architecture."""
     row = load.one(cache, "capture", capture_id)
     (own,) = load.rows(cache, "SELECT * FROM subjects WHERE subject = $1", row["subject"])
     if own["source"] == "import":
@@ -74,10 +74,10 @@ def controls(
 
 
 def _asked(cache: Cache, capture_id: str, how: str, row: dict[str, Any]) -> CaptureRequest:
-    """What the capture was asked for, as its controls are."""
+    """The request of a capture, as its controls need it."""
     request = asked_for(cache, capture_id)
     if not isinstance(request, CaptureRequest):
-        raise UsageError(f"{capture_id} was captured by a version that did not keep how", "capture it again")
+        raise UsageError(f"{capture_id} was captured by a version that kept no request", "capture it again")
     (own,) = load.rows(cache, "SELECT * FROM subjects WHERE subject = $1", row["subject"])
     given = {name: getattr(request, name) for name in request.__struct_fields__}
     if how == terms.CONTROLS[1]:
@@ -89,7 +89,7 @@ def _asked(cache: Cache, capture_id: str, how: str, row: dict[str, Any]) -> Capt
 
 
 def _same_architecture(geometry: dict[str, Any], own: dict[str, Any], row: dict[str, Any]) -> None:
-    """Raises UsageError where the control's known numbers are others than the subject's."""
+    """Raises UsageError if the control's known numbers differ from the subject's."""
     mine = {"model_type": own["model_type"], "layers": own["layers"], "heads": own["heads"]}
     mine |= {"parameters": own["parameters"]}
     for name, value in mine.items():

@@ -25,10 +25,9 @@ from synergy_tui.units import Naming
 
 
 def decompose(request: DecomposeRequest, units: int, prompts: int, naming: Naming | None = None) -> Plan[DecomposeSpec]:
-    """A decomposition of a capture that need not be there yet. Without a null named, surrogates are drawn of
-    prompt-shuffle, or of window-roll where there are fewer than five prompts. naming: what layers are called, where
-    that is known. Raises UsageError for surrogates that cannot be drawn, an unknown preprocessing, and a contrast of
-    groups that are not there."""
+    """A decomposition of a capture that may not exist yet. If no null is named, surrogates are drawn by prompt-shuffle,
+    or by window-roll with fewer than five prompts. naming: names of layers, if known. Raises UsageError for surrogates
+    that cannot be drawn, an unknown preprocessing, and a contrast of unknown groups."""
     from synergy_tui.phiid.preparation import parse
 
     parse(request.method.preprocess)
@@ -43,7 +42,7 @@ def decompose(request: DecomposeRequest, units: int, prompts: int, naming: Namin
 
 def decompose_finished(cache: Cache, request: DecomposeRequest) -> Plan[DecomposeSpec]:
     """A decomposition of a capture in the cache, otherwise as `decompose`. Raises UsageError when the lag leaves no
-    window, the preprocessing is unknown, or the contrast is of groups that are not there."""
+    window, the preprocessing is unknown, or the contrast has unknown groups."""
     from synergy_tui.phiid.preparation import parse, steps_left
 
     method, row = request.method, load.one(cache, "capture", request.capture)
@@ -63,14 +62,14 @@ def decompose_finished(cache: Cache, request: DecomposeRequest) -> Plan[Decompos
 
 
 def _all_there(there: Collection[int], naming: Naming, compared: str) -> None:
-    """Raises UsageError for a layer of a contrast that has no units: a number that the capture leaves out."""
+    """Raises UsageError for a contrast with a layer that has no units: a number that the capture leaves out."""
     if absent := [layer for side in naming.sides(compared) for layer in side if layer not in there]:
         raise UsageError(f"layer {naming.layer(absent[0])} of the contrast has no units", "leave it out")
 
 
 def _one_can_run(cache: Cache, capture: str, asked: Sequence[str], lag: int) -> None:
-    """Raises UsageError where the responses' lengths let none of the nulls asked for run. (Where one of two cannot, the
-    other's results come with a note.)"""
+    """Raises UsageError if the responses' lengths let none of the requested nulls run. (If one of two cannot run, the
+    results of the other have a note.)"""
     import numpy as np
 
     from synergy_tui.phiid.exchange import like_length
@@ -90,7 +89,7 @@ def _one_can_run(cache: Cache, capture: str, asked: Sequence[str], lag: int) -> 
 
 
 def _nulls(request: DecomposeRequest, prompts: int) -> tuple[str, ...]:
-    """The nulls to be run, the one behind excess first."""
+    """The nulls to run; the first one is behind excess."""
     if not request.surrogates:
         return ()
     names = request.nulls or (terms.NULLS[0] if prompts >= FEWEST_PROMPTS else terms.NULLS[1],)

@@ -1,5 +1,5 @@
-"""How what was done for a card differs from its sealed plan, a sentence for each difference. Clocks are believed: one
-that was set wrong lets a plan seem older than its data."""
+"""How the work for a card differs from its sealed plan, a sentence for each difference. Clocks are trusted: a wrong
+clock can make a plan seem older than its data."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Row = Mapping[str, Any]
 
 
 def deviations(cache: Cache, sealing: Sealing, card: Row, missing: Mapping[str, str]) -> list[str]:
-    """Those of a card, its row with the ids of its parts. missing: by part, why it was not made. What was known before
-    the start comes first. Raises UsageError where the plan is none."""
+    """The deviations of a card, its row with the ids of its parts. missing: part → why it was not made. Deviations
+    known before the start come first. Raises UsageError for an invalid plan."""
     plan, given = as_sealed(sealing.plan), set(sealing.given)
     capture = load.one(cache, "capture", card["capture"])
     found = [*sealing.deviations, *_early(cache, plan, card), *_other_tools(plan, capture)]
@@ -39,8 +39,8 @@ def deviations(cache: Cache, sealing: Sealing, card: Row, missing: Mapping[str, 
 
 
 def of_run(cache: Cache, plan: Sealed, run: str, deviate: bool) -> list[str]:
-    """What is to be said of a run that was named beside a plan: nothing where it is of the plan's subject, for the card
-    says how it differs. Raises UsageError for a run of another subject unless it may `deviate`."""
+    """The deviations of a run that was named beside a plan: none if it is of the plan's subject, because the card says
+    how it differs. Raises UsageError for a run of another subject unless it may `deviate`."""
     row = load.one(cache, "capture", load.one(cache, "decomposition", run)["capture"])
     (own,) = load.rows(cache, "SELECT * FROM subjects WHERE subject = $1", row["subject"])
     found = subject_of(own, row, plan.subject)
@@ -65,7 +65,7 @@ def _early(cache: Cache, plan: Sealed, card: Row) -> Iterator[str]:
 
 
 def _other_tools(plan: Sealed, capture: Row) -> Iterator[str]:
-    """Versions and thresholds of what judges, and of what captured."""
+    """Versions and thresholds of the judging program, and of the program that captured."""
     kept = capture["versions"]
     captured = json.loads(kept) if isinstance(kept, str) else kept or {}
     for name, now in versions().items():
@@ -80,7 +80,7 @@ def _other_tools(plan: Sealed, capture: Row) -> Iterator[str]:
 
 
 def _of_run(cache: Cache, plan: Sealed, card: Row, capture: Row, given: set[str]) -> Iterator[str]:
-    """The subject, what it was asked and how, the method, and what the verdicts are by."""
+    """Differences in the subject, its prompts and settings, the method, and the settings of the verdicts."""
     (own,) = load.rows(cache, "SELECT * FROM subjects WHERE subject = $1", capture["subject"])
     yield from of_subject(plan.subject, subject_of(own, capture, plan.subject), deviate=True)
     if capture["tasks_hash"] != plan.asked.tasks_hash:
@@ -100,7 +100,7 @@ def _of_run(cache: Cache, plan: Sealed, card: Row, capture: Row, given: set[str]
 
 
 def subject_of(own: Row, capture: Row, planned: Model) -> Model:
-    """A captured subject as far as the cache has what the plan says of it."""
+    """A captured subject, with those of the plan's facts that the cache has."""
     comparable = own["source"] in ("folder", "zoo") and own["adapter"] is None and own["weights_seed"] is None
     return Model(
         name=own["name"],
@@ -113,7 +113,7 @@ def subject_of(own: Row, capture: Row, planned: Model) -> Model:
 
 
 def _of_part(cache: Cache, part: str, planned: Row, parts: Row, given: set[str]) -> Iterator[str]:
-    """How a part that was made differs from what the plan says of it."""
+    """How a finished part differs from the plan."""
     if part == "controls":
         for how in terms.CONTROLS:
             made = len(parts.get(how) or ())
@@ -142,7 +142,7 @@ def _of_part(cache: Cache, part: str, planned: Row, parts: Row, given: set[str])
 
 
 def _asked(cache: Cache, result: str) -> dict[str, Any]:
-    """The request that a result was made from, as JSON; empty where it was not kept."""
+    """The request behind a result, as JSON; empty if it was not kept."""
     query = "SELECT request FROM recipes WHERE result = $1 AND request IS NOT NULL"
     kept = [json.loads(row["request"]) for row in load.rows(cache, query, result)]
     found = kept[-1].get("request") if kept and isinstance(kept[-1], dict) else None
@@ -150,7 +150,7 @@ def _asked(cache: Cache, result: str) -> dict[str, Any]:
 
 
 def _differences(planned: Row, done: Row, given: set[str]) -> Iterator[str]:
-    """Names whose values differ; those that the one leaves open, or that the other does not know, are left out."""
+    """The values that differ, except for names that the plan leaves open or the request does not know."""
     for name, before in planned.items():
         if before is None or name not in done:
             continue

@@ -32,13 +32,13 @@ class Climb:
 
     @property
     def plans(self) -> list[Plan[Any]]:
-        """What is still to be done."""
+        """The jobs still to be done."""
         return [one.plan for one in self.links if one.found is None]
 
 
 def difficulty(cache: Cache | None, data: Path, request: LadderRequest) -> Climb:
-    """How an order parameter of a subject changes over a ladder; without a cache nothing is found finished. Raises
-    UsageError, TaskError or SubjectError."""
+    """Plans how an order parameter of a subject is measured over a ladder; without a cache no part counts as finished.
+    Raises UsageError, TaskError or SubjectError."""
     if request.ladder == LADDER and request.subject.startswith(ZOO):
         request = request.replace(ladder=request.subject)
     columns = {name: getattr(request, name) for name in ("level_column", "answer_column", "text_column")}

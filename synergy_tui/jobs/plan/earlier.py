@@ -1,5 +1,5 @@
-"""Results and jobs of earlier versions, brought up once: recipes that were commands alone get the hash and the request
-that this version looks for, and ablations get their conditions."""
+"""Brings results and jobs of earlier versions up to date, once: recipes that were only commands get the hash and the
+request that this version looks for, and ablations get their conditions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from synergy_tui.subject.source import Source
 from synergy_tui.tasks import ladders
 
 UNKNOWN = ""
-"""The hash of a result whose request this version cannot make out: it is never found to be the same."""
+"""The hash of a result whose request this version cannot work out: it never equals another."""
 
 
 def complete(cache: Cache) -> None:
@@ -62,7 +62,7 @@ def complete(cache: Cache) -> None:
 
 
 def asked_for(cache: Cache, result: str) -> Request | None:
-    """What a result was asked for; None where that is not known. Raises UsageError where a newer version wrote it."""
+    """The request of a result; None if it is not known. Raises UsageError if a newer version wrote it."""
     complete(cache)
     found = load.rows(cache, "SELECT request FROM recipes WHERE result = $1 AND request IS NOT NULL", result)
     if not found:
@@ -74,8 +74,8 @@ def asked_for(cache: Cache, result: str) -> Request | None:
 
 
 def completed(folder: Path, spec: Spec) -> Spec:
-    """The spec of a job of an earlier version with what such a version found out later, from the cache in
-    `folder`. Raises SynergyError."""
+    """The spec of a job of an earlier version, completed from the cache in `folder` by what such a version only found
+    out later. Raises SynergyError."""
     if not isinstance(spec, AblateSpec) or spec.conditions:
         return spec
     cache = Cache.open(folder)
@@ -92,8 +92,8 @@ def _kind(request: Request) -> str:
 
 
 def _made_out(cache: Cache, result: str, command: str, found: dict[str, str]) -> tuple[Request | None, Spec | None]:
-    """The request behind a result, and its spec as it would be planned today; None for what cannot be made out. found:
-    hashes of results made out before."""
+    """The request behind a result, and its spec as it would be planned today; None for what cannot be worked out.
+    found: hashes of results worked out before."""
     request: Request | None = None
     with contextlib.suppress(SynergyError, ValueError, OSError):
         request = request_of(shlex.split(command))
@@ -115,7 +115,7 @@ def _made_out(cache: Cache, result: str, command: str, found: dict[str, str]) ->
 
 
 def _of_ladder(request: LadderRequest) -> CaptureRequest:
-    """What the capture of a ladder was asked for."""
+    """The request of a ladder's capture."""
     shared = set(CaptureRequest.__struct_fields__) & set(request.__struct_fields__) - {"prompts"}
     return CaptureRequest(**{name: getattr(request, name) for name in shared})
 
@@ -126,7 +126,7 @@ def _capture(cache: Cache, capture: str, request: CaptureRequest) -> CaptureSpec
     if row["replayed"] is not None and not load.rows(
         cache, "SELECT 1 FROM captures WHERE capture = $1", row["replayed"]
     ):
-        return None  # a file's responses, which are not kept as they were given
+        return None  # a file's responses are not kept in their original form
     rows = load.rows(cache, "SELECT id, category, text FROM prompts WHERE capture = $1 ORDER BY prompt", capture)
     at_place = own["source"] in ("folder", "gguf") and own["weights_seed"] is None
     given: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__}

@@ -16,7 +16,7 @@ from synergy_tui.store.cache import Cache
 
 def geometry(cache: Cache, data: Path, request: GeometryRequest) -> Plan[GeometrySpec]:
     """Dimension and alignment of a capture's residual stream. `data`: folder of the built-in subjects. Raises
-    UsageError for an imported capture, which has no subject to ask, and for one without responses."""
+    UsageError for an imported capture, which has no model, and for one without responses."""
     device = choose(request.device)
     row = load.one(cache, "capture", request.capture)
     subject = subject_of(cache, row, "read states of")

@@ -16,8 +16,8 @@ from synergy_tui.terms import METHOD
 
 @dataclass(frozen=True)
 class Link:
-    """A part of a chain. name: what it is for. of: the place in the chain of the capture that it takes. found: its
-    result where it is finished already. completed: the spec with what the results of the links before it add."""
+    """A part of a chain. name: its purpose. of: the place in the chain of the capture that it takes. found: its result,
+    if it is finished already. completed: the spec with what the results of the links before it add."""
 
     name: str
     plan: Plan[Any]
@@ -35,7 +35,7 @@ class Link:
 
 def finished(cache: Cache, links: Sequence[Link], known: Mapping[str, str] | None = None) -> list[Link]:
     """The links, with the results that are in the cache already: those with the same hash, by this version of the
-    method. Captures are the same under every one. known: what `results` gave, where it was asked already."""
+    method. Captures are the same under every version. known: the answer of `results`, if the caller has it."""
     known = results(cache) if known is None else known
     out: list[Link] = []
     for one in links:
@@ -47,7 +47,7 @@ def finished(cache: Cache, links: Sequence[Link], known: Mapping[str, str] | Non
 
 
 def results(cache: Cache) -> dict[str, str]:
-    """Hash of what was asked for → the newest result, of those made by this version of the method."""
+    """Hash of the work → the newest result by this version of the method."""
     complete(cache)
     query = """SELECT hash, result FROM recipes WHERE hash <> ''
         AND (method >= $1 OR result IN (SELECT capture FROM captures)) ORDER BY rowid"""

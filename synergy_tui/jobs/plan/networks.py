@@ -15,7 +15,7 @@ from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 
 LARGEST = 1500
-"""Units beyond which shortest paths take minutes a graph."""
+"""Units beyond which shortest paths take minutes per graph."""
 
 
 def networks(cache: Cache, request: NetworksRequest) -> Plan[NetworksSpec]:
@@ -29,7 +29,7 @@ def networks(cache: Cache, request: NetworksRequest) -> Plan[NetworksSpec]:
         raise UsageError(f"{run} pools its prompts: there is nothing to draw", "decompose with --pool mean")
     if count["n"] > LARGEST:
         raise UsageError(
-            f"{count['n']:,} units are more than the {LARGEST:,} of which shortest paths are found",
+            f"{count['n']:,} units are more than the {LARGEST:,} that shortest paths are found for",
             "capture a smaller subject, or whole blocks: --kind attention,mlp",
         )
     settled: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__}

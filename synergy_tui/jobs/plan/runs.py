@@ -13,13 +13,12 @@ from synergy_tui.units import Naming
 
 
 def with_maps(captured: Plan[CaptureSpec], requests: Sequence[DecomposeRequest]) -> list[Link]:
-    """A capture and decompositions of it, as a chain; where nothing is said of them, on its device and by its seed.
-    Raises UsageError when a lag leaves no window of the longest response, and for a contrast of layers that the subject
-    does not have."""
+    """A capture and decompositions of it, as a chain; by default they take its device and its seed. Raises UsageError
+    when a lag leaves no window of the longest response, and for a contrast of layers that the subject does not have."""
     asked = captured.spec
     device = asked.device if asked.device != "cuda:all" else None
     links = [Link("capture", captured)]
-    # What a model's weights tell of its layers; what they do not tell, the worker finds out.
+    # The model's weights tell about its layers; the worker finds out the rest.
     layers = asked.source.geometry.get("layers")
     naming = Naming(layers, captured.units // layers) if layers else None
     for one in requests:

@@ -1,4 +1,4 @@
-"""A capture → the spec of other scores of its units."""
+"""A capture → the spec of a scoring of its units."""
 
 from __future__ import annotations
 

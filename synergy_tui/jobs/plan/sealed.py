@@ -1,5 +1,5 @@
-"""Sealed plans: a subject and what will be done with it → a file, before there are data; and that file → the run that
-it means. What differs from it afterwards is found out in deviations.py."""
+"""Sealed plans: a subject and the work planned on it → a file, before there are data; and that file → the run that it
+means. deviations.py finds later differences."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ from synergy_tui.subject.sources import BUILT_IN, local
 from synergy_tui.tasks import graded
 
 PACKAGES = ("torch", "transformers", "jax", "numpy", "scipy", "duckdb")
-"""Those whose version a plan has, beside this one's and Python's."""
+"""Packages whose version is in a plan, besides this one's and Python's."""
 
 PRIMARY = ("C1",)
-"""Claims of the primary analysis, unless others are named."""
+"""Claims of the primary analysis by default."""
 
 TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "tokenizer_config.json")
 
@@ -64,14 +64,14 @@ TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "t
 def seal(
     data: Path, request: CaptureRequest, method: Method, asked: ClaimsRequest, primary: Sequence[str] = PRIMARY
 ) -> tuple[dict[str, Any], CaptureSpec]:
-    """Everything that will be done with a subject, as the contents of a file, and the capture that it begins with.
-    Starts nothing. Raises UsageError, TaskError or SubjectError, as the commands would."""
+    """All work planned on a subject, as the contents of a file, and the capture that it begins with. Starts nothing.
+    Raises UsageError, TaskError or SubjectError, as the commands would."""
     if request.replay or request.revisions:
-        raise UsageError("a plan is of a subject that answers by itself", "leave out replay and revisions")
+        raise UsageError("a plan is for a subject that answers by itself", "leave out replay and revisions")
     if unknown := [one for one in primary if one not in terms.CLAIMS]:
         raise UsageError(f"no claim {unknown[0][:40]!r}", f"known: {', '.join(terms.CLAIMS)}")
     captured = capture(data, request)
-    # What the method cannot do with such a capture is refused here.
+    # Refuses here what the method cannot do with such a capture.
     with_maps(captured, [DecomposeRequest(method=method)])
     spec = captured.spec
     own = spec.request().to_json()
@@ -101,7 +101,7 @@ def seal(
 
 
 def _parts(data: Path, spec: CaptureSpec, asked: ClaimsRequest) -> dict[str, dict[str, Any]]:
-    """By part, what it will be asked for as far as that is known without the run's data."""
+    """Part → its request, as far as it is known without the run's data."""
     prompts, source = len(spec.items), spec.source
     ablation = AblateRequest(
         decomposition="",
@@ -126,7 +126,7 @@ def _parts(data: Path, spec: CaptureSpec, asked: ClaimsRequest) -> dict[str, dic
         try:
             climb = _climb(data, ladder)
             climbed |= {"ladder": climb.ladder, "tasks_hash": climb.tasks_hash}
-        except SynergyError as error:  # the subject has none: the plan says so
+        except SynergyError as error:  # the subject has no ladder: the plan says so
             climbed = {"not_possible": str(error)}
     return {
         "surrogates": {"surrogates": SURROGATES, "nulls": list(allowed_nulls(prompts))},
@@ -149,13 +149,13 @@ class _Climb:
 
 
 def _climb(data: Path, request: LadderRequest) -> _Climb:
-    """The ladder's name or file, and what is asked on it."""
+    """The ladder's name or file, and its prompts."""
     found = difficulty(None, data, request).links
     return _Climb(found[-1].plan.spec.ladder, found[0].plan.spec.tasks_hash)
 
 
 def graded_hash(tasks: str) -> str | None:
-    """SHA-256 of graded tasks and their right answers; None without any."""
+    """SHA-256 of graded tasks and their right answers; None without tasks."""
     if not tasks:
         return None
     rows = [[one.id, one.text, one.answer, one.grade] for one in graded.load(tasks)]
@@ -163,7 +163,7 @@ def graded_hash(tasks: str) -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Of this package, Python, and those that compute."""
+    """Versions of this package, Python, and the packages that compute."""
     found = {"synergy-tui": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -174,7 +174,7 @@ def versions() -> dict[str, str]:
 
 
 def model_of(source: Source, data: Path) -> Model:
-    """A subject with hashes of what is on this disk of it."""
+    """A subject with hashes of its files on this disk."""
     folder = _folder(source, data)
     known = BUILT_IN.get(source.place) if source.kind == "built-in" else None
     return Model(
@@ -199,7 +199,7 @@ def _folder(source: Source, data: Path) -> Path | None:
 
 
 def _files_hash(folder: Path | None, names: Sequence[str]) -> str | None:
-    """SHA-256 of files with their names; None where there are none."""
+    """SHA-256 of files with their names; None if there are no files."""
     there = [folder / name for name in names if (folder / name).is_file()] if folder is not None else []
     found = hashlib.sha256()
     for one in there:
@@ -209,7 +209,7 @@ def _files_hash(folder: Path | None, names: Sequence[str]) -> str | None:
 
 
 def _template_hash(folder: Path | None) -> str | None:
-    """SHA-256 of the chat template's text, as captures have it; None where the folder does not say it."""
+    """SHA-256 of the chat template's text, as captures have it; None if the folder has no template."""
     if folder is None:
         return None
     try:
@@ -223,7 +223,7 @@ def _template_hash(folder: Path | None) -> str | None:
 
 
 def write(content: Mapping[str, Any], path: Path) -> None:
-    """A new file of a plan. Raises UsageError where there is one, or it cannot be written."""
+    """Writes a new file of a plan. Raises UsageError if the file exists, or cannot be written."""
     try:
         with open(path, "x", encoding="utf-8") as file:
             file.write(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
@@ -235,7 +235,7 @@ def write(content: Mapping[str, Any], path: Path) -> None:
 
 @dataclass(frozen=True)
 class Opened:
-    """A plan that was read: its contents, and as a value; deviations: what is known to differ already."""
+    """A plan that was read: its contents, and their value. deviations: differences that are known already."""
 
     content: dict[str, Any]
     sealed: Sealed
@@ -243,12 +243,12 @@ class Opened:
 
 
 def open_plan(path: str | Path, deviate: bool = False) -> Opened:
-    """A plan file, checked. deviate: whether one that was changed after it was sealed is carried as a deviation.
-    Raises UsageError."""
+    """A plan file, checked. deviate: whether a change after the sealing is accepted as a deviation. Raises
+    UsageError."""
     place = user_path(path)
     try:
         if not place.is_file():
-            raise UsageError(f"{place} is no file", "give the file that --seal has written")
+            raise UsageError(f"{place} is not a file", "give the file that --seal has written")
         with open(place, "rb") as file:
             found = file.read(MOST_BYTES + 1)
     except OSError as error:
@@ -258,7 +258,7 @@ def open_plan(path: str | Path, deviate: bool = False) -> Opened:
 
 
 def requests(opened: Opened, chosen: Mapping[str, Any]) -> tuple[CaptureRequest, Method, ClaimsRequest, Sealing]:
-    """What a plan asks for, with the options that were `chosen` beside it, and the names of those that say otherwise.
+    """The requests of a plan, with the options `chosen` beside it, and the names of the options that differ from it.
     The claims' request has no run yet. Raises UsageError."""
     sealed, own = opened.sealed, {name: one for name, one in chosen.items() if one is not None}
     captured = {one.name for one in fields(CaptureRequest)}
@@ -283,8 +283,8 @@ def _plain(value: Any) -> Any:
 
 
 def run(cache: Cache, captured: Plan[CaptureSpec], method: Method, asked: ClaimsRequest, plan: Sealed) -> list[Link]:
-    """A capture and its map, with the surrogates that the card needs; those that are there are marked so unless
-    `asked` is fresh. Raises UsageError."""
+    """A capture and its map, with the surrogates that the card needs; existing ones are marked unless `asked` is fresh.
+    Raises UsageError."""
     request = DecomposeRequest(method=method)
     if "surrogates" in asked.parts:
         nulls = allowed_nulls(len(captured.spec.items))
@@ -299,13 +299,13 @@ def seen(cache: Cache, spec: CaptureSpec) -> str | None:
 
 
 def of_subject(planned: Model, found: Model, deviate: bool = False) -> list[str]:
-    """How a subject differs from the plan's, a sentence each; what either does not know is not compared. Raises
-    UsageError for another subject, one of another name and other weights, unless it may `deviate`."""
+    """How a subject differs from the plan's, a sentence each; facts that either lacks are not compared. Raises
+    UsageError for another subject, with another name and other weights, unless it may `deviate`."""
     if planned.name != found.name and (planned.weights is None or planned.weights != found.weights):
         if not deviate:
-            what = f"the plan is of {planned.name}, not of {found.name}"
+            what = f"the plan is for {planned.name}, not for {found.name}"
             raise UsageError(what, "seal one for it; or --deviate: the card then says so")
-        return [f"the subject is {found.name}, and the plan is of {planned.name}"]
+        return [f"the subject is {found.name}, and the plan is for {planned.name}"]
     out = []
     for name in ("revision", "weights", "config", "tokenizer", "chat_template"):
         before, after = getattr(planned, name), getattr(found, name)

@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 
 def subject_of(cache: Cache, capture: Row, what: str) -> Row:
-    """The row of a capture's subject. Raises UsageError where it was imported and has no model to do `what` with."""
+    """The row of a capture's subject. Raises UsageError if it was imported and has no model to do `what` with."""
     (subject,) = load.rows(cache, "SELECT * FROM subjects WHERE subject = $1", capture["subject"])
     if subject["source"] == "import":
         raise UsageError(
@@ -25,7 +25,7 @@ def subject_of(cache: Cache, capture: Row, what: str) -> Row:
 
 
 def source_of(subject: Row, allow_pickle: bool, allow_remote_code: bool) -> Source:
-    """Where a captured subject is, with what the user allows it now, or has allowed it before."""
+    """Where a captured subject is, with the permissions that the user gives now or gave before."""
     place = (subject["source"], subject["place"], subject["revision"])
     before = trust.allowed(*place)
     return Source(
@@ -39,7 +39,7 @@ def source_of(subject: Row, allow_pickle: bool, allow_remote_code: bool) -> Sour
 
 
 def processes_of(cache: Cache, capture: str) -> int:
-    """How many processes held the subject of a capture together; 1 where nothing is known of it."""
+    """How many processes held the subject of a capture together; 1 if that is not known."""
     found = load.rows(cache, "SELECT request FROM recipes WHERE result = $1 AND request IS NOT NULL", capture)
     if not found:
         return 1
@@ -48,7 +48,7 @@ def processes_of(cache: Cache, capture: str) -> int:
 
 
 def replayable(cache: Cache, capture: str) -> list[Row]:
-    """Prompts whose response is long enough: prompt, category, tokens of both together."""
+    """Prompts whose response is long enough: prompt, category, tokens of prompt and response together."""
     return load.rows(
         cache,
         """SELECT prompt, category, len(p.tokens) + steps AS tokens
@@ -69,7 +69,7 @@ def evenly(texts: list[Row], count: int) -> list[Row]:
 
 
 def enough(capture: str, texts: list[Row], count: int) -> None:
-    """Raises UsageError where a capture has fewer prompts than are to be replayed."""
+    """Raises UsageError if a capture has fewer prompts than are to be replayed."""
     if count > len(texts) or not texts:
         raise UsageError(
             f"capture {capture} has {len(texts)} prompts long enough, not {max(count, 1)}", "ask for fewer prompts"

@@ -1,4 +1,4 @@
-"""A plan file → the cells of a sweep, each resolved as its commands by hand would be, and which of them are there."""
+"""A plan file → the cells of a sweep, each resolved as the same commands by hand would be, and which of them exist."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from synergy_tui.settings import user_path
 from synergy_tui.store.cache import Cache
 
 MOST_CELLS = 1_000
-"""Cells of a sweep: each capture has all its prompts in the sweep's file."""
+"""Most cells of a sweep: the sweep's file holds all prompts of each capture."""
 
 MOST_BYTES = 1_000_000
-"""Of a plan."""
+"""Most bytes of a plan."""
 
 PERMISSIONS = ("allow-pickle", "allow-remote-code")
-"""What a file may not say for the user."""
+"""Permissions that only the user may give, not a file."""
 
 AXES = ("subjects", "tasks", "seeds")
 
@@ -40,8 +40,8 @@ EXAMPLE = 'try: subjects = ["zoo:induction"]'
 
 @dataclass(frozen=True)
 class Sweep:
-    """plan: the sweep's own job, which costs what its cells do that are not there. links: by cell, its capture and its
-    map, those that are there marked so. notes: what a user should know before it starts."""
+    """plan: the sweep's own job; its cost is that of the missing cells. links: cell → its capture and its map, with
+    existing ones marked. notes: what a user should know before it starts."""
 
     plan: Plan[SweepSpec]
     links: list[list[Link]]
@@ -53,7 +53,7 @@ class Sweep:
         return sum(links[-1].found is not None for links in self.links)
 
     def costs(self) -> list[cost.Cost | None]:
-        """By cell, what is still to be made costs; a capture is told of the first cell that needs it. None where
+        """Cell → the cost of what is still to be made; a capture counts for the first cell that needs it. None if
         nothing is to be made."""
         out: list[cost.Cost | None] = []
         seen: set[int] = set()
@@ -67,14 +67,14 @@ class Sweep:
 
 
 def sweep(cache: Cache, data: Path, request: SweepRequest) -> Sweep:
-    """All cells of the plan that a request names. Raises UsageError for a plan that cannot be read, has a key or value
-    that it may not have, or too many cells; TaskError or SubjectError for what it names."""
+    """All cells of the plan that a request names. Raises UsageError for a plan that cannot be read, has an invalid key
+    or value, or too many cells; TaskError or SubjectError for tasks or subjects that it names."""
     path = user_path(request.plan)
     try:
         table = _read(path)
         asked = _asked(table, request)
     except RecursionError:
-        raise UsageError(f"{path} is no plan: its tables are nested too deeply", EXAMPLE) from None
+        raise UsageError(f"{path} is not a plan: its tables are nested too deeply", EXAMPLE) from None
     plans: list[Plan[CaptureSpec]] = []
     cells: list[Cell] = []
     links: list[list[Link]] = []
@@ -119,22 +119,22 @@ def _card(asked: ClaimsRequest | None, captured: Plan[CaptureSpec]) -> ClaimsReq
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Raises UsageError, in one line whatever the file holds."""
+    """The tables of a file. Raises UsageError, in one line whatever the file holds."""
     if not path.exists():
         raise UsageError(f"no plan {str(path)!r}", "give a .toml file; synergy-tui sweep --help has an example")
     if not path.is_file():
-        raise UsageError(f"{path} is no file", "give a .toml file")
+        raise UsageError(f"{path} is not a file", "give a .toml file")
     try:
         with open(path, "rb") as file:
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "mend its permissions") from None
     if len(content) > MOST_BYTES:
-        raise UsageError(f"{path} is no plan: it has more than {MOST_BYTES:,} bytes", EXAMPLE)
+        raise UsageError(f"{path} is not a plan: it has more than {MOST_BYTES:,} bytes", EXAMPLE)
     try:
         return tomllib.loads(content.decode("utf-8"))
     except UnicodeDecodeError:
-        raise UsageError(f"{path} is no plan: it is not UTF-8", EXAMPLE) from None
+        raise UsageError(f"{path} is not a plan: it is not UTF-8", EXAMPLE) from None
     except ValueError as error:
         raise UsageError(f"{path} is not TOML: {_brief(' '.join(str(error).split()))}", EXAMPLE) from None
 
@@ -151,7 +151,7 @@ class _Asked:
 
 
 def _options(request: type, *left_out: str) -> dict[str, Field]:
-    """By label, the fields of a request that a plan may give."""
+    """Label → field, for the fields of a request that a plan may give."""
     return {
         one.label: one
         for one in fields(request)
@@ -167,7 +167,7 @@ _KEYS = (*AXES, "methods", "claims", _AT_ONCE, *_OF_CAPTURE)
 
 
 def _asked(table: Mapping[str, Any], request: SweepRequest) -> _Asked:
-    """What a plan asks for. Raises UsageError."""
+    """The requests of a plan. Raises UsageError."""
     given = _named(table, _KEYS, "in the plan")
     own = {one.name: one for one in fields(CaptureRequest)}
     axes = {
@@ -195,7 +195,7 @@ def _asked(table: Mapping[str, Any], request: SweepRequest) -> _Asked:
 
 
 def _named(table: Mapping[str, Any], known: Sequence[str], where: str) -> dict[str, Any]:
-    """Values by the names that are known; words of a key may be joined by either sign. Raises UsageError."""
+    """Known name → value; a key's words may be joined by a hyphen or an underscore. Raises UsageError."""
     spelled = {one.replace("_", "-"): one for one in known}
     out: dict[str, Any] = {}
     for key, value in table.items():
@@ -211,12 +211,12 @@ def _named(table: Mapping[str, Any], known: Sequence[str], where: str) -> dict[s
 
 
 def _value(field: Field, value: Any) -> Any:
-    """A value of TOML, or the text that the command line takes. Raises UsageError."""
+    """A field's value, from a TOML value or from text as on the command line. Raises UsageError."""
     return field.read(value) if isinstance(value, str) else field.check(value)
 
 
 def _several(key: str, value: Any, field: Field, default: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The different values of an axis. Raises UsageError where there is none."""
+    """The different values of an axis. Raises UsageError if there are no values."""
     if value is None:
         return default
     some = value if isinstance(value, list) else [value]
@@ -231,19 +231,19 @@ def _tables(value: Any) -> list[dict[str, Any]]:
         return [{}]
     tables = value if isinstance(value, list) else [value]
     if not tables or not all(isinstance(one, dict) for one in tables):
-        raise UsageError("methods are no tables of options", f"[[methods]] with some of {', '.join(_OF_METHOD)}")
+        raise UsageError("methods are not tables of options", f"[[methods]] with some of {', '.join(_OF_METHOD)}")
     return [_named(one, tuple(_OF_METHOD), "in methods") for one in tables]
 
 
 def _choices(table: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
-    """By field, the values that a table of methods lets it have."""
+    """Field → the values that a table of methods gives it."""
     out: dict[str, tuple[Any, ...]] = {}
     for label, value in table.items():
         field = _OF_METHOD[label]
         if isinstance(value, str) and field.option.several and value.strip():
             out[field.name] = field.read_all(value)
         elif field.is_list and not (isinstance(value, list) and any(isinstance(one, list) for one in value)):
-            out[field.name] = (_value(field, value),)  # a list is one value of it
+            out[field.name] = (_value(field, value),)  # a list is one value of this field
         else:
             out[field.name] = _several(label, value, field, ())
     return out
@@ -260,7 +260,7 @@ def _methods(choices: Sequence[Mapping[str, tuple[Any, ...]]]) -> list[Decompose
 
 
 def _claims(value: Any) -> ClaimsRequest | None:
-    """What is asked of each card; None for no cards. Raises UsageError."""
+    """The request of each card; None for no cards. Raises UsageError."""
     if isinstance(value, bool):
         return ClaimsRequest(decomposition="") if value else None
     if not isinstance(value, dict):

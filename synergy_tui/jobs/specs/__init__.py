@@ -1,13 +1,13 @@
 """Requests as values: one frozen, validated class for each kind of job. A request has the fields a user sets; its spec
-is the request with all that it means found out, and is all that a worker knows.
+is the request with everything resolved, and is all that a worker knows.
 
-fields.py     what a field is: options, forms and job folders read and check it there
+fields.py     what a field is: options, forms and job folders read and check fields there
 base.py       Request, Spec: values, JSON, hash, command
 method.py     Method: how pairs are decomposed
-registry.py   SPECS: the kinds there are; files of specs
+registry.py   SPECS: the kinds of jobs; files of specs
 capture.py, decompose.py, ablate.py, ladder.py, networks.py, geometry.py, claims.py, scores.py, sweep.py, pull.py
-              every kind's
-sealed.py     Sealed: a plan that is written before there are data, its file and its hash
+              one for each kind
+sealed.py     Sealed: a plan written before there are data, its file and its hash
 executor.py   Executor: who makes a job's parts
 earlier.py    specs of earlier versions
 """

@@ -21,14 +21,14 @@ DECIDED, ALL = STOPS = ("decided", "all")
 """When no more control sets are drawn: once the verdict is decided, or when there are as many as seeds."""
 
 MOST_SEEDS = 20
-"""Seeds of a control for which the rule that stops early is worked out (analysis/sequential.py)."""
+"""Seeds of a control that the rule for stopping early is worked out for (analysis/sequential.py)."""
 
 STRONGEST = 20
-"""Pairs that are removed by each score unless told."""
+"""Pairs removed by each score by default."""
 
 
 class AblateRequest(Request, frozen=True, kw_only=True):
-    """What `ablate` takes."""
+    """The options of `ablate`."""
 
     COMMAND: ClassVar[str] = "ablate"
 
@@ -67,10 +67,10 @@ class AblateRequest(Request, frozen=True, kw_only=True):
         str,
         Option("What is done to a unit that is removed.", choices=terms.INTERVENTIONS, what="intervention", main=True),
     ] = terms.INTERVENTIONS[0]
-    alpha: Annotated[float, Meta(gt=0), Option("Of noise: σ over the sd of the weights.")] = 1.0
+    alpha: Annotated[float, Meta(gt=0), Option("For noise: σ over the sd of the weights.")] = 1.0
     reference: Annotated[
         Count | None,
-        Option("Of mean: prompts of its reference set, none of them replayed.", told="12, or all there are"),
+        Option("For mean: prompts of its reference set, none of them replayed.", told="12, or all there are"),
     ] = None
     prompts: Annotated[Count, Option("Prompts replayed.", main=True)] = 12
     batch: Annotated[Count, Option("Prompts at a time.")] = 16
@@ -99,11 +99,11 @@ class AblateRequest(Request, frozen=True, kw_only=True):
         Option("New folder for plan.json and a copy of the model without the plan's units.", metavar="FOLDER"),
     ] = None
 
-    pairs: Annotated[Count, Option("Of the order pairs: how many of the strongest by each score.")] = STRONGEST
+    pairs: Annotated[Count, Option("For the order pairs: how many of the strongest by each score.")] = STRONGEST
     pairs_by: Annotated[
         tuple[str, ...],
         Option(
-            "What pairs are the strongest by.",
+            "Scores that choose the strongest pairs.",
             choices=terms.PAIR_SCORES,
             what="score of pairs",
             metavar="SCORES",
@@ -131,7 +131,7 @@ class AblateRequest(Request, frozen=True, kw_only=True):
                 "leave out --seeds, or draw --stop all",
             )
         if terms.PAIRS not in self.orders and (self.pairs_by or self.pairs != STRONGEST):
-            raise UsageError("pairs are described, and none are removed", "add the removal order `pairs`")
+            raise UsageError("there are options of pairs, but no pairs are removed", "add the removal order `pairs`")
         check_divided(self.tensor_parallel, self.device)
         if self.save and self.tensor_parallel > 1:
             raise UsageError(
@@ -139,7 +139,7 @@ class AblateRequest(Request, frozen=True, kw_only=True):
                 "leave out save: the plan names the units",
             )
         if self.save and self.budget is None:
-            raise UsageError("save writes a plan, and there is none", "add --budget 0.1")
+            raise UsageError("save writes a plan, and there is no plan", "add --budget 0.1")
         if self.budget is not None and self.intervention != "zero":
             raise UsageError(
                 f"a plan sets units to zero, not to {self.intervention}", "leave out the budget or the intervention"
@@ -150,10 +150,10 @@ class AblateSpec(AblateRequest, Spec, frozen=True, kw_only=True):
     """source, data: of the subject. kinds, chat: of the capture. replayed: prompts whose responses are replayed.
     reference_prompts: of the reference set of mean. held_out: whether the ranking is taken from prompts that are not
     replayed. marked: unit numbers of the user's set. conditions: the sets of units, in the order in which they are
-    removed, but for the controls of pairs, which are matched by what single units cost. graded: tasks that the ablated
-    subject answers. most: sets measured at most for a plan. sparing: whether tasks are left out where no order stands
-    out. dispensable: divergence with a quarter of the units removed from which on redundancy-first needs no more
-    controls, where `stop` is decided: C4's budget."""
+    removed, except for controls of pairs, which are matched by the cost of single units. graded: tasks that the ablated
+    subject answers. most: most sets measured for a plan. sparing: whether tasks are left out if no order stands out.
+    dispensable: divergence with a quarter of the units removed above which redundancy-first needs no more controls, if
+    `stop` is decided: C4's budget."""
 
     KIND: ClassVar[str] = "ablate"
     REQUEST: ClassVar[type[Request]] = AblateRequest
@@ -199,17 +199,17 @@ class AblateSpec(AblateRequest, Spec, frozen=True, kw_only=True):
 
     @property
     def processes(self) -> int:
-        """Those that hold the subject together."""
+        """The number of processes that hold the subject together."""
         return self.tensor_parallel
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """The decomposition, whose capture is replayed."""
+        """The decomposition; its capture is replayed."""
         return (self.decomposition,)
 
     def like(self) -> dict[str, Any]:
-        """Columns of the ablations in which a unit alone costs what it costs in this one: the same is done to it on the
-        same prompts."""
+        """Columns that agree in ablations where a unit alone costs the same as in this one: the same intervention on
+        the same prompts."""
         drawn = self.intervention in ("noise", "resample")
         return {
             "capture": self.capture,
@@ -222,8 +222,8 @@ class AblateSpec(AblateRequest, Spec, frozen=True, kw_only=True):
         }
 
     def identity(self) -> dict[str, Any]:
-        """A number of noise matters where there is noise, the length of an answer where there are answers, and what
-        pairs are where there are pairs."""
+        """As for other specs, but alpha counts only with noise, the length of an answer only with answers, and the
+        options of pairs only with pairs."""
         found = super().identity()
         if terms.PAIRS not in self.orders:
             found = {name: value for name, value in found.items() if name not in ("pairs", "pairs_by")}
@@ -233,5 +233,5 @@ class AblateSpec(AblateRequest, Spec, frozen=True, kw_only=True):
         if self.graded:
             found |= {"answer_steps": length, "grading": terms.GRADING}
             if any(one.options for one in self.graded):
-                found |= {"options": "likelihood"}  # others are graded as ever, and so are ladders
+                found |= {"options": "likelihood"}  # all other tasks, and ladders, are graded as before
         return found if self.intervention == "noise" else found | {"alpha": None}

@@ -1,4 +1,4 @@
-"""What all requests are: frozen values that check themselves when they are made."""
+"""The base of all requests: frozen values that check themselves when they are made."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ R = TypeVar("R", bound="Request")
 
 
 class Checked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A value that checks its fields. Raises UsageError when one may not have its value, however the value is made."""
+    """A value that checks its fields, however it is made. Raises UsageError for an invalid field."""
 
     def __post_init__(self) -> None:
         for one in fields(type(self)):
@@ -32,11 +32,11 @@ class Checked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         self.agree()
 
     def agree(self) -> None:
-        """Raises UsageError where values that are right by themselves do not go together."""
+        """Raises UsageError if values that are valid separately do not go together."""
 
     @classmethod
     def from_json(cls: type[C], content: Mapping[str, Any]) -> C:
-        """From what `to_json` gave. Raises UsageError for a field that is unknown, missing, or has a wrong value."""
+        """From the output of `to_json`. Raises UsageError for a field that is unknown, missing, or has a bad value."""
         known = {one.name: one for one in msgspec.structs.fields(cls)}
         options = {one.name: one for one in fields(cls)}
         made: dict[str, Any] = {}
@@ -61,7 +61,7 @@ class Checked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Request(Checked, frozen=True, kw_only=True):
-    """What somebody asks for."""
+    """A request of a user."""
 
     COMMAND: ClassVar[str] = ""
     """The command that takes these fields as its options."""
@@ -73,7 +73,7 @@ class Request(Checked, frozen=True, kw_only=True):
 
     @classmethod
     def make(cls: type[R], values: Mapping[str, Any]) -> R:
-        """From values by name; a value of None stands for the default, which is what an option not given is."""
+        """From values by name; None stands for the default, because an option that is not given is None."""
         given = {name: value for name, value in values.items() if value is not None}
         missing = [one for one in fields(cls) if one.default is msgspec.NODEFAULT and one.name not in given]
         if missing:
@@ -82,8 +82,8 @@ class Request(Checked, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls: type[R], texts: Mapping[str, str]) -> list[R]:
-        """From texts by name, as forms have them; an empty text stands for the default. One for each value where a list
-        makes several."""
+        """From texts by name, as forms have them; an empty text stands for the default. One request for each value if a
+        list makes several."""
         known = {one.name: one for one in fields(cls)}
         return cls.make_all(
             {name: known[name].read_all(text) if name in known else text for name, text in texts.items()}
@@ -91,7 +91,7 @@ class Request(Checked, frozen=True, kw_only=True):
 
     @classmethod
     def make_all(cls: type[R], values: Mapping[str, Any]) -> list[R]:
-        """As `make`; where a field of which a list makes several has a tuple, one for each of its values."""
+        """As `make`; if a field that makes several requests has a tuple, one request for each of its values."""
         out = [dict(values)]
         for field in fields(cls):
             if field.option.several and isinstance(several := values.get(field.name), tuple):
@@ -100,7 +100,7 @@ class Request(Checked, frozen=True, kw_only=True):
 
     @classmethod
     def from_words(cls: type[R], words: Sequence[str]) -> R:
-        """From what stands behind its command. Raises UsageError for an option that it does not have."""
+        """From the words after its command. Raises UsageError for an unknown option."""
         options = {f"--{one.label}": one for one in fields(cls)}
         off = {one.option.off: one for one in fields(cls) if one.option.off}
         values: dict[str, Any] = {next(one.name for one in fields(cls) if one.option.argument): words[0]}
@@ -118,14 +118,14 @@ class Request(Checked, frozen=True, kw_only=True):
         return cls.make(values)
 
     def value(self, field: Field) -> Any:
-        """What the request has in a field."""
+        """The request's value in a field."""
         found: Any = self
         for name in field.path:
             found = getattr(found, name)
         return found
 
     def words(self) -> list[str]:
-        """The request as words of its command: every option that has a value."""
+        """The request as words after its command: every option that has a value."""
         first, options = [], []
         for one in fields(type(self)):
             value = self.value(one)
@@ -141,52 +141,52 @@ class Request(Checked, frozen=True, kw_only=True):
         return [self.COMMAND, *first, *options]
 
     def command(self) -> str:
-        """The command that asks for the same, every option spelled out."""
+        """The command that makes the same request, with every option spelled out."""
         return shlex.join(["synergy-tui", *self.words()])
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The request as JSON."""
         content: dict[str, Any] = msgspec.to_builtins(self)
         return content
 
     def replace(self: R, **changes: Any) -> R:
-        """The same with other values in some fields."""
+        """A copy with other values in some fields."""
         return msgspec.structs.replace(self, **changes)
 
 
 class Spec(Request, frozen=True, kw_only=True):
-    """A request with all that it means found out: a job does it without asking anything but the cache."""
+    """A request with everything resolved: a job needs nothing else except the cache."""
 
     KIND: ClassVar[str]
     """The kind of job; also the name of its worker's module."""
 
     REQUEST: ClassVar[type[Request]]
-    """The class of what it was made from."""
+    """The class of the request it was made from."""
 
     LETTER: ClassVar[str]
-    """What ids of its jobs begin with."""
+    """The beginning of its jobs' ids."""
 
     NOT_WHAT: ClassVar[frozenset[str]] = frozenset()
-    """Fields that do not change the result, or that others say more exactly: they are left out of the hash."""
+    """Fields that do not change the result, or that other fields state more exactly: the hash leaves them out."""
 
     TABLES: ClassVar[tuple[str, ...]] = ()
-    """Tables of the cache that its result has rows in."""
+    """Tables of the cache with rows of its result."""
 
     TAKES_TURN: ClassVar[bool] = True
-    """Whether its worker computes: then it waits for its turn on the device."""
+    """Whether its worker computes, and so waits for its turn on the device."""
 
     def request(self) -> Request:
-        """What was asked for, with what was found out about it."""
+        """The request behind it, with the resolved values of its fields."""
         return self.REQUEST(**{name: getattr(self, name) for name in self.REQUEST.__struct_fields__})
 
     def identity(self) -> dict[str, Any]:
-        """What decides the result, as JSON."""
+        """All that decides the result, as JSON."""
         content: dict[str, Any] = msgspec.to_builtins(self)
         return {name: value for name, value in content.items() if name not in self.NOT_WHAT | {"device"}}
 
     @property
     def hash(self) -> str:
-        """SHA-256 of what is asked for. Equal hashes are the same work: equal results, up to the machine."""
+        """SHA-256 of the identity. Equal hashes are the same work: equal results, up to the machine."""
         import hashlib
 
         content = msgspec.json.encode([self.KIND, self.identity()], order="deterministic")
@@ -194,20 +194,20 @@ class Spec(Request, frozen=True, kw_only=True):
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """Ids of the results it is made from."""
+        """Ids of the results that it takes."""
         return ()
 
     def remake(self) -> str:
-        """The command that makes the result anew; of a part of a chain, that of the chain."""
+        """The command that makes the result anew; for a part of a chain, the command of the chain."""
         return self.command()
 
     @property
     def processes(self) -> int:
-        """How many processes do it together."""
+        """The number of processes that do the work together."""
         return 1
 
     @property
     def batch_size(self) -> int | None:
-        """Prompts at a time; None for a kind of job that has no batches."""
+        """Prompts at a time; None for a kind of job without batches."""
         size = getattr(self, "batch", None)
         return size if isinstance(size, int) else None

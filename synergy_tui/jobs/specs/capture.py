@@ -1,4 +1,4 @@
-"""A capture: which subject is asked what, and how."""
+"""A capture: which subject answers which prompts, and how."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from synergy_tui.jobs.specs.fields import Option
 from synergy_tui.subject.source import Source
 
 TASKS = "cognitive"
-"""The task set of all subjects but those of the zoo, which have prompts of their own."""
+"""The task set of all subjects, except for those of the zoo, which have prompts of their own."""
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -22,21 +22,21 @@ SUBJECT = "smollm2, zoo:NAME, a model folder, a folder of checkpoints, a .gguf f
 Adapter = Annotated[
     str | None, Option("LoRA adapter that is merged into the weights: its folder.", told="none", metavar="FOLDER")
 ]
-AllowCode = Annotated[bool, Option("Run the Python code that the model's files bring.")]
+AllowCode = Annotated[bool, Option("Run the Python code in the model's files.")]
 AllowPickle = Annotated[bool, Option("Load weights kept as pickle, a format that can run code.")]
 Batch = Annotated[Count | None, Option("Prompts at a time.", told="what memory holds")]
 Chat = Annotated[bool, Option("In the model's chat template.", off="--no-chat")]
 Dtype = Annotated[
     str | None,
     Option(
-        "Number type of the model; in bfloat16 answers part from float32's.",
+        "Number type of the model; answers in bfloat16 differ from float32's.",
         choices=DTYPES,
         what="number type",
         told="float32, on a GPU bfloat16",
     ),
 ]
 MinSteps = Annotated[Count, Option("Shorter responses are left out.", name="min-steps")]
-RandomWeights = Annotated[bool, Option("Its architecture alone, weights drawn by the seed.")]
+RandomWeights = Annotated[bool, Option("Only its architecture, with weights drawn by the seed.")]
 Revision = Annotated[str | None, Option("Revision of a hub model.")]
 Subject = Annotated[str, Option(SUBJECT, argument=True, main=True)]
 System = Annotated[str | None, Option("System prompt.")]
@@ -56,8 +56,8 @@ def check_divided(tensor_parallel: int, device: str | None) -> None:
 
 
 class Item(Struct, frozen=True):
-    """A prompt. category: '' when its set has none. response: what is replayed; None where the subject answers.
-    messages: (role, content) of each, where it is a conversation; text has them written out."""
+    """A prompt. category: '' when its set has no categories. response: the text to replay; None if the subject answers.
+    messages: (role, content) of each, if the prompt is a conversation; text has them written out."""
 
     id: str
     category: str
@@ -67,12 +67,12 @@ class Item(Struct, frozen=True):
 
     @property
     def asked(self) -> str | tuple[tuple[str, str], ...]:
-        """What the subject is asked."""
+        """The prompt as the subject gets it."""
         return self.messages or self.text
 
 
 class Control(Struct, frozen=True):
-    """The capture that this one is a control of, how (terms.CONTROLS), and the seed of its weights."""
+    """The capture that this one controls, how (terms.CONTROLS), and the seed of its weights."""
 
     capture: str
     how: str
@@ -80,7 +80,7 @@ class Control(Struct, frozen=True):
 
 
 class CaptureRequest(Request, frozen=True, kw_only=True):
-    """What `run` and `capture` take."""
+    """The options of `run` and `capture`."""
 
     COMMAND: ClassVar[str] = "capture"
 
@@ -98,16 +98,16 @@ class CaptureRequest(Request, frozen=True, kw_only=True):
     tensor_parallel: TensorParallel = 1
     chat: Chat = True
     system: System = None
-    temperature: Annotated[float, Meta(ge=0), Option("Of sampling; 0 is greedy.")] = 0.0
+    temperature: Annotated[float, Meta(ge=0), Option("Temperature of sampling; 0 is greedy.")] = 0.0
     top_p: Annotated[float, Meta(gt=0, le=1), Option("Share of probability drawn from.")] = 1.0
     replay: Annotated[
-        str | None, Option("Tokens of a run, or of a .jsonl of text and response.", metavar="RUN|FILE")
+        str | None, Option("Replay the tokens of a run, or of a .jsonl of text and response.", metavar="RUN|FILE")
     ] = None
     revision: Revision = None
-    revisions: Annotated[tuple[str, ...], Option("Several revisions, with commas: a training's course.")] = ()
+    revisions: Annotated[tuple[str, ...], Option("Several revisions of one training, with commas.")] = ()
     adapter: Adapter = None
     random_weights: RandomWeights = False
-    weights_seed: Annotated[Seed | None, Option("Of random weights.", told="the seed")] = None
+    weights_seed: Annotated[Seed | None, Option("Seed of random weights.", told="the seed")] = None
     allow_pickle: AllowPickle = False
     allow_remote_code: AllowCode = False
 
@@ -116,7 +116,7 @@ class CaptureRequest(Request, frozen=True, kw_only=True):
         if self.steps < self.min_steps:
             raise UsageError(
                 f"steps {self.steps} is below min-steps {self.min_steps}: no response would be analysed",
-                "raise the one or lower the other",
+                "raise steps or lower min-steps",
             )
         if not self.kinds:
             raise UsageError("no unit kind ''", f"known: {', '.join(terms.UNIT_KINDS)}")
@@ -130,10 +130,10 @@ class CaptureRequest(Request, frozen=True, kw_only=True):
 
 
 class CaptureSpec(CaptureRequest, Spec, frozen=True, kw_only=True):
-    """source: where the subject is. weights: what tells its weights from others that lay in the same place; None where
-    the source says it. data: folder of the built-in subjects. items: what it is asked, `prompts` of them. replayed: the
-    capture whose tokens it is given, or the name of the file with responses. trajectory, training_step: of one of
-    several checkpoints. ladder: the command that makes the whole, where the prompts are a ladder's."""
+    """source: where the subject is. weights: what tells its weights from others in the same place; None if the source
+    itself does. data: folder of the built-in subjects. items: its prompts, `prompts` of them. replayed: the capture
+    whose tokens it replays, or the name of the file with responses. trajectory, training_step: of one of several
+    checkpoints. ladder: the command that makes the whole ladder, if the prompts belong to one."""
 
     KIND: ClassVar[str] = "capture"
     REQUEST: ClassVar[type[Request]] = CaptureRequest
@@ -180,7 +180,7 @@ class CaptureSpec(CaptureRequest, Spec, frozen=True, kw_only=True):
 
     @property
     def processes(self) -> int:
-        """Those that hold the subject together."""
+        """The number of processes that hold the subject together."""
         return self.tensor_parallel
 
     @property
@@ -189,8 +189,8 @@ class CaptureSpec(CaptureRequest, Spec, frozen=True, kw_only=True):
         return self.replayed is not None and all(one.response is None for one in self.items)
 
     def identity(self) -> dict[str, Any]:
-        """Of the subject what tells it from others: neither its name nor its shape. Of prompts that are texts what they
-        had before there were others."""
+        """As for other specs, but a subject counts neither by its name nor by its shape, and prompts that are texts
+        keep the form that they had before there were conversations."""
         one = self.source
         found = super().identity() | {"source": [one.kind, one.place, one.revision, one.weights_seed]}
         for item in found["items"]:
@@ -200,9 +200,9 @@ class CaptureSpec(CaptureRequest, Spec, frozen=True, kw_only=True):
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """The capture whose tokens are replayed."""
+        """The capture whose tokens it replays."""
         return (self.replayed,) if self.replayed is not None and self.from_run else ()
 
     def remake(self) -> str:
-        """The command of the ladder, where it is a part of one."""
+        """The command of the ladder, if it is a part of one."""
         return self.ladder or self.command()

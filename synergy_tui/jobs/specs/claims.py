@@ -18,12 +18,12 @@ PARTS = {
     "ladder": "C2",
     "geometry": "C8, C9",
 }
-"""Parts of a card, and the claims that need each."""
+"""Part of a card → the claims that need it."""
 
 
 class Results(Struct, frozen=True, kw_only=True):
-    """Ids of the results that a card is made of; those of controls by how (terms.CONTROLS). ladder: of a sealed plan's
-    alone; without one the card takes the best of its subject."""
+    """Ids of the results that a card takes; results of controls by how (terms.CONTROLS). ladder: only under a sealed
+    plan; otherwise the card takes the subject's best ladder."""
 
     surrogates: str | None = None
     ablation: str | None = None
@@ -34,8 +34,8 @@ class Results(Struct, frozen=True, kw_only=True):
 
 
 class Sealing(Struct, frozen=True, kw_only=True):
-    """A sealed plan as a card's job has it: its contents (see specs/sealed.py), the deviations that were known before
-    the start, and the names of the options that were given beside it."""
+    """A sealed plan in a card's job: its contents (see specs/sealed.py), the deviations known before the start, and the
+    names of the options that were given beside it."""
 
     plan: dict[str, Any]
     deviations: tuple[str, ...] = ()
@@ -43,19 +43,19 @@ class Sealing(Struct, frozen=True, kw_only=True):
 
 
 class ClaimsRequest(Request, frozen=True, kw_only=True):
-    """What `claims` takes."""
+    """The options of `claims`."""
 
     COMMAND: ClassVar[str] = "claims"
 
     decomposition: Annotated[str, Option("A run.", argument=True)]
     ranking: Annotated[
-        str, Option("Ranking the verdicts are by.", choices=terms.RANKINGS, what="ranking", main=True)
+        str, Option("Ranking behind the verdicts.", choices=terms.RANKINGS, what="ranking", main=True)
     ] = terms.RANKINGS[0]
-    budget: Annotated[float, Meta(gt=0), Option("Of C4: nats per token at 25 % removed.", main=True)] = 0.1
+    budget: Annotated[float, Meta(gt=0), Option("For C4: nats per token at 25 % removed.", main=True)] = 0.1
     parts: Annotated[
         tuple[str, ...],
         Option(
-            "What may be made, or none; what is there is used anyway.",
+            "Parts that may be made, or none; existing parts are used anyway.",
             choices=tuple(PARTS),
             what="part",
             main=True,
@@ -66,8 +66,8 @@ class ClaimsRequest(Request, frozen=True, kw_only=True):
 
 
 class ClaimsSpec(ClaimsRequest, Spec, frozen=True, kw_only=True):
-    """results: what it is made of. missing: by part, why it cannot be had. sealing: the plan it is made by; None
-    without one."""
+    """results: the results that it takes. missing: part → why it cannot be had. sealing: the sealed plan behind it, if
+    there is one."""
 
     KIND: ClassVar[str] = "claims"
     REQUEST: ClassVar[type[Request]] = ClaimsRequest
@@ -81,7 +81,7 @@ class ClaimsSpec(ClaimsRequest, Spec, frozen=True, kw_only=True):
     sealing: Sealing | None = None
 
     def identity(self) -> dict[str, Any]:
-        """What earlier versions could not ask for is left out where it is not asked for."""
+        """Without the options that earlier versions did not have, unless they are used."""
         found = super().identity()
         return found if self.sealing is not None else {key: one for key, one in found.items() if key != "sealing"}
 

@@ -15,7 +15,7 @@ from synergy_tui.jobs.specs.method import Method
 REPLICATES = 1000
 
 FEWEST_SURROGATES, FEWEST_PROMPTS, FEWEST_STEPS = 20, 5, 10
-"""Below these phiid.nulls draws nothing."""
+"""Fewest surrogates that phiid.nulls draws."""
 
 EVERY_NULL = (*terms.NULLS, *terms.UNCALIBRATED_NULLS)
 
@@ -23,23 +23,23 @@ Surrogates = Annotated[int, Meta(ge=0, le=10**6)]
 
 
 def check_surrogates(count: int, fewest: int) -> None:
-    """Raises UsageError for too few."""
+    """Raises UsageError for too few surrogates."""
     if 0 < count < fewest:
         raise UsageError(f"{count} surrogates are too few to tell a tail from", f"draw {fewest} or more, or 0")
 
 
 class DecomposeRequest(Request, frozen=True, kw_only=True):
-    """What `decompose` takes; `capture` may be left empty where a capture comes before."""
+    """The options of `decompose`; `capture` may stay empty if a capture comes before it in a chain."""
 
     COMMAND: ClassVar[str] = "decompose"
 
-    capture: Annotated[str, Option("A capture or a run of it.", argument=True)] = ""
+    capture: Annotated[str, Option("A capture, or a run of it.", argument=True)] = ""
     method: Method = field(default_factory=Method)
-    surrogates: Annotated[Surrogates, Option("Of each null; 200 are enough.", main=True)] = 0
+    surrogates: Annotated[Surrogates, Option("Surrogates of each null; 200 are enough.", main=True)] = 0
     nulls: Annotated[
         tuple[str, ...],
         Option(
-            "Null to draw of, more than once for several. The last two: uncalibrated.",
+            "Null to draw from; repeat it for several. The last two are uncalibrated.",
             name="null",
             choices=EVERY_NULL,
             what="null",
@@ -52,12 +52,12 @@ class DecomposeRequest(Request, frozen=True, kw_only=True):
         """Raises UsageError."""
         check_surrogates(self.surrogates, FEWEST_SURROGATES)
         if self.nulls and not self.surrogates:
-            raise UsageError(f"no surrogates to draw of {', '.join(self.nulls)}", "add --surrogates 200")
+            raise UsageError(f"no surrogates to draw from {', '.join(self.nulls)}", "add --surrogates 200")
 
 
 class DecomposeSpec(DecomposeRequest, Spec, frozen=True, kw_only=True):
-    """replicates: of every bootstrap. only: numbers of the prompts that are decomposed, None for all valid ones.
-    ladder: the command that makes the whole, for the map of a ladder's level."""
+    """replicates: of every bootstrap. only: numbers of the prompts to decompose, None for all valid ones. ladder: the
+    command that makes the whole ladder, for the map of one of its levels."""
 
     KIND: ClassVar[str] = "decompose"
     REQUEST: ClassVar[type[Request]] = DecomposeRequest
@@ -86,7 +86,7 @@ class DecomposeSpec(DecomposeRequest, Spec, frozen=True, kw_only=True):
     ladder: str | None = None
 
     def identity(self) -> dict[str, Any]:
-        """What decides the result, as JSON."""
+        """All that decides the result, as JSON."""
         return super().identity() | {"method": self.method.identity()}
 
     @property
@@ -95,5 +95,5 @@ class DecomposeSpec(DecomposeRequest, Spec, frozen=True, kw_only=True):
         return (self.capture,)
 
     def remake(self) -> str:
-        """The command of the ladder, where it is a part of one."""
+        """The command of the ladder, if it is a part of one."""
         return self.ladder or self.command()

@@ -1,4 +1,4 @@
-"""Specs of earlier versions → what this one writes."""
+"""Specs of earlier versions → specs of this version."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ Flat = Mapping[str, Any]
 
 
 def brought_up(kind: str, old: Flat) -> dict[str, Any]:
-    """The content of a job's file as the version before this one wrote it, as this one writes it. Raises UsageError."""
+    """The content of a job's file in the form of the version before this one → in the form of this one. Raises
+    UsageError."""
     return _KINDS[kind](old)
 
 
@@ -53,7 +54,7 @@ def _decompose(old: Flat) -> dict[str, Any]:
 
 
 def _ablate(old: Flat) -> dict[str, Any]:
-    """Without its conditions, which jobs.earlier finds out."""
+    """Without the conditions, which jobs.earlier finds out."""
     return _same(old, _OF_ABLATE) | {
         "source": old["subject"],
         "units": old.get("marked_units") or (),

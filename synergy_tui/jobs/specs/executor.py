@@ -1,4 +1,4 @@
-"""Where a job's parts are made: by workers of this machine, of a Ray cluster or of Slurm. It changes no result."""
+"""Who makes a job's parts: workers on this machine, on a Ray cluster or in Slurm. It changes no result."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ OWN_OPTIONS = ("partition", "gres", "time", "array", "output", "error", "job-nam
 
 
 class Executor(Checked, frozen=True, kw_only=True):
-    """What `--executor` and the options beside it say."""
+    """The options `--executor` and those that belong to it."""
 
     executor: Annotated[
         str,
         Option(
-            "Who makes a job's parts. none: nobody, until `jobs work` is run somewhere.",
+            "Who makes a job's parts. none: no worker, until `jobs work` runs somewhere.",
             choices=EXECUTORS,
             what="executor",
         ),
@@ -47,7 +47,7 @@ class Executor(Checked, frozen=True, kw_only=True):
         float | None, Meta(ge=0), Option("GPUs of a worker in Ray.", name="ray-gpus", told="by --device")
     ] = None
     ray_memory: Annotated[
-        float | None, Meta(gt=0), Option("Memory of a worker in Ray, GB.", name="ray-memory", told="not asked for")
+        float | None, Meta(gt=0), Option("Memory of a worker in Ray, GB.", name="ray-memory", told="not requested")
     ] = None
     slurm_partition: Annotated[
         str | None, Option("Partition.", name="slurm-partition", told="the cluster's default", metavar="NAME")
@@ -74,12 +74,12 @@ class Executor(Checked, frozen=True, kw_only=True):
         for name in ("slurm_partition", "slurm_gres", "slurm_time", "ray_address"):
             value = getattr(self, name)
             if value is not None and (not value or not value.isprintable() or value.startswith("-")):
-                raise UsageError(f"{name.replace('_', '-')} {value!r} is no value", "check it")
+                raise UsageError(f"{name.replace('_', '-')} {value!r} is not a value", "check it")
 
     @classmethod
     def chosen(cls, values: Mapping[str, Any], before: Executor | None = None) -> Executor:
-        """From values by name, of which None and () are not given; `before` has what they leave open. Raises
-        UsageError."""
+        """From values by name; None and () mean that an option is not given, and `before` has what they leave open.
+        Raises UsageError."""
         given = {name: value for name, value in values.items() if value is not None and value != ()}
         if before is not None:
             given = {one.name: getattr(before, one.name) for one in fields(cls)} | given

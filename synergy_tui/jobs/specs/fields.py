@@ -1,5 +1,5 @@
-"""Fields of a request: what each may be, how its text is read, and what is said of a value that it may not have. The
-command line, the forms and the job folders all read and check fields here, and so they say the same words."""
+"""Fields of a request: the values each may have, how its text is read, and the message about an invalid value. The
+command line, the forms and the job folders all read and check fields here, so their messages are the same."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ NONE = "none"
 
 @dataclass(frozen=True)
 class Option:
-    """What a field is to a user. help: a sentence for `--help` and the forms. name: of the option, where it is not the
-    field's. choices: the words it may have; empty for any. what: a noun for one of those words. metavar: what stands
-    for the value in `--help`. argument: it has no dashes on the command line. repeat: given several times there.
-    several: a list of values with commas makes several requests. off: the option that turns a switch off. told: the
-    default in words, where it is found out later. main: a form shows it before the others. may_be_none: of a list,
+    """A field as a user sees it. help: a sentence for `--help` and the forms. name: of the option, if it is not the
+    field's. choices: the words it may have; empty for any. what: a noun for one of those words. metavar: the
+    placeholder of the value in `--help`. argument: it has no dashes on the command line. repeat: it may be repeated
+    there. several: a list of values with commas makes several requests. off: the option that turns a switch off. told:
+    the default in words, if it is found out later. main: a form shows it before the others. may_be_none: for a list,
     whether `none` asks for an empty one; no text at all is the default."""
 
     help: str
@@ -44,8 +44,8 @@ class Option:
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a request that a user can set, or of one of the values nested in it. path: names from the request
-    to the field. kind: its type without None."""
+    """One field that a user can set, of a request or of a value nested in it. path: names from the request to the
+    field. kind: its type without None."""
 
     path: tuple[str, ...]
     kind: Any
@@ -56,12 +56,12 @@ class Field:
 
     @property
     def name(self) -> str:
-        """What the field is called in Python."""
+        """The field's name in Python."""
         return self.path[-1]
 
     @property
     def label(self) -> str:
-        """What the field is called by its option, in messages and in forms."""
+        """The field's name as an option, in messages and in forms."""
         return self.option.name or self.name.replace("_", "-")
 
     @property
@@ -85,7 +85,7 @@ class Field:
         return ",".join(map(_plain, value)) if self.is_list else _plain(value)
 
     def read(self, text: str) -> Any:
-        """The value that a text means, checked; the default where it is empty. Raises UsageError."""
+        """The value that a text means, checked; the default if it is empty. Raises UsageError."""
         text = text.strip()
         if not text:
             if self.default is NODEFAULT:
@@ -102,7 +102,7 @@ class Field:
         return self.check(self._one(text))
 
     def read_all(self, text: str) -> Any:
-        """As `read`; a tuple of values where a list of them makes several requests."""
+        """As `read`; a tuple of values if a list of them makes several requests."""
         if not self.option.several or not text.strip():
             return self.read(text)
         parts = [part.strip() for part in text.split(",")]
@@ -120,7 +120,7 @@ class Field:
             raise self._wrong(text) from None
 
     def check(self, value: Any) -> Any:
-        """The value in the field's own type. Raises UsageError where it may not be that."""
+        """The value in the field's own type. Raises UsageError for an invalid value."""
         if value is None and self.optional:
             return value
         try:
@@ -155,7 +155,7 @@ class Field:
 
     @property
     def allowed(self) -> str:
-        """What it may be, in words."""
+        """The allowed values, in words."""
         if self.option.choices:
             return f"{'some' if self.is_list else 'one'} of {', '.join(self.option.choices)}"
         kind, meta = self.single
@@ -164,7 +164,7 @@ class Field:
 
     @property
     def single(self) -> tuple[Any, Meta | None]:
-        """The type of the value, of a list that of one of its values, and what bounds it."""
+        """The type of the value, or of one value of a list, and its bounds."""
         kind, meta = (get_args(self.kind)[0], None) if self.is_list else (self.kind, self.meta)
         if get_origin(kind) is Annotated:
             kind, meta = get_args(kind)[0], next((one for one in get_args(kind) if isinstance(one, Meta)), None)
@@ -172,7 +172,7 @@ class Field:
 
     @property
     def bounds(self) -> str:
-        """The least and the most it may be, briefly; empty where it is no number or has none that is worth a word."""
+        """The least and the largest value, briefly; empty if it is not a number or its bounds are not worth a word."""
         kind, meta = self.single
         if meta is None or kind not in (int, float):
             return ""
@@ -210,7 +210,7 @@ def _range(kind: Any, meta: Meta | None) -> str:
 
 
 _LARGE = 1e6
-"""A bound from here on is told to those alone who go beyond it."""
+"""Bounds from here on are named only in the message about a value beyond them."""
 
 
 def _plain(value: Any) -> str:
@@ -228,8 +228,8 @@ def _bare(kind: Any) -> Any:
 
 @cache
 def fields(request: type[Struct]) -> tuple[Field, ...]:
-    """All fields of a request that a user can set, those of nested values among them, in order."""
-    # What every request has comes last.
+    """All fields of a request that a user can set, including those of nested values, in order."""
+    # The fields of every request come last.
     return tuple(sorted(_fields(request, ()), key=lambda one: one.name in ("seed", "device")))
 
 
@@ -254,8 +254,8 @@ def _fields(request: type[Struct], path: tuple[str, ...]) -> Iterator[Field]:
 
 
 def nested(request: type[Struct], flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by the fields' names → arguments of the request, nested as its values are. Raises UsageError for a name
-    that no field has."""
+    """Values by the fields' names → arguments of the request, nested as its values are. Raises UsageError for an
+    unknown name."""
     known = {one.name: one for one in fields(request)}
     out: dict[str, Any] = {}
     for name, value in flat.items():
@@ -273,5 +273,5 @@ def nested(request: type[Struct], flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unknown(name: str, value: Any, known: Mapping[str, Any]) -> UsageError:
-    """What is said of a field that there is none of."""
+    """The error about an unknown field."""
     return UsageError(f"no field {name!r} ({_shown(value)})", f"known: {', '.join(known)}")

@@ -13,16 +13,16 @@ from synergy_tui.subject.source import Source
 
 
 class GeometryRequest(Request, frozen=True, kw_only=True):
-    """What `geometry` takes."""
+    """The options of `geometry`."""
 
     COMMAND: ClassVar[str] = "geometry"
 
     capture: Annotated[str, Option("A capture.", argument=True)]
     tokens: Annotated[
-        int, Meta(ge=100, le=20_000), Option("Response tokens that dimension is of, spread over prompts.", main=True)
+        int, Meta(ge=100, le=20_000), Option("Response tokens to measure dimension on, spread over prompts.", main=True)
     ] = 2000
     permutations: Annotated[
-        int, Meta(ge=99, le=10**5), Option("Pairings at random that alignment is held against.", main=True)
+        int, Meta(ge=99, le=10**5), Option("Random pairings that alignment is compared with.", main=True)
     ] = 999
     dtype: Annotated[
         str | None, Option("Number type of the model.", choices=DTYPES, what="number type", told="the capture's")

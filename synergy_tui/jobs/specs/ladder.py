@@ -30,11 +30,12 @@ from synergy_tui.jobs.specs.decompose import FEWEST_PROMPTS, Surrogates, check_s
 from synergy_tui.jobs.specs.fields import Option
 
 SURROGATES = 20
-"""Of each level: they are needed for a mean alone."""
+"""Surrogates of each level: only their mean is needed."""
 
 
 class Graded(Struct, frozen=True):
-    """A prompt's place on the ladder and how its answer is graded. entry: what its verifier needs beside the answer."""
+    """A prompt's place on the ladder and how its answer is graded. entry: what its verifier needs besides the
+    answer."""
 
     level: int
     answer: str
@@ -43,11 +44,11 @@ class Graded(Struct, frozen=True):
 
 
 LADDER = "arithmetic-chains"
-"""The ladder of all subjects but those of the zoo, which have one of their own."""
+"""The ladder of all subjects, except for those of the zoo, which have one of their own."""
 
 
 class LadderRequest(Request, frozen=True, kw_only=True):
-    """What `difficulty` takes."""
+    """The options of `difficulty`."""
 
     COMMAND: ClassVar[str] = "difficulty"
 
@@ -66,13 +67,13 @@ class LadderRequest(Request, frozen=True, kw_only=True):
             main=True,
         ),
     ] = None
-    prompts: Annotated[Count, Option("Of each level; 40 for the full verdict.", main=True)] = 40
+    prompts: Annotated[Count, Option("Prompts of each level; 40 for the full verdict.", main=True)] = 40
     steps: Annotated[Count, Option("Most tokens generated.", main=True)] = 64
     min_steps: MinSteps = 20
     order_parameter: Annotated[
         str,
         Option(
-            "What the verdict is on; all are measured.",
+            "Parameter that the verdict is on; all are measured.",
             choices=terms.ORDER_PARAMETERS,
             what="order parameter",
             main=True,
@@ -81,19 +82,19 @@ class LadderRequest(Request, frozen=True, kw_only=True):
     ranking: Annotated[
         str,
         Option(
-            "Behind contrast and core.",
+            "Ranking behind contrast and core.",
             choices=tuple(one for one in terms.RANKINGS if one != "z"),
             what="ranking",
         ),
     ] = terms.RANKINGS[0]
-    surrogates: Annotated[Surrogates, Option("Of each level, for excess.")] = SURROGATES
+    surrogates: Annotated[Surrogates, Option("Surrogates of each level, for excess.")] = SURROGATES
     level_column: Annotated[str | None, Option("Column of the levels.", told="level or difficulty")] = None
     answer_column: Annotated[str | None, Option("Column of the answers.", told="answer or target")] = None
     text_column: Annotated[str | None, Option("Column of the prompts.", told="text, prompt, question or problem")] = (
         None
     )
-    verifier: Annotated[str | None, Option("Of a file of your own: number, choice, phrase and others.")] = None
-    fresh: Annotated[bool, Option("Make everything anew, also what is finished.")] = False
+    verifier: Annotated[str | None, Option("For a file of your own: number, choice, phrase and others.")] = None
+    fresh: Annotated[bool, Option("Make everything anew, even finished parts.")] = False
     batch: Batch = None
     dtype: Dtype = None
     tensor_parallel: TensorParallel = 1
@@ -106,14 +107,14 @@ class LadderRequest(Request, frozen=True, kw_only=True):
     allow_remote_code: AllowCode = False
 
     def __post_init__(self) -> None:
-        # Earlier versions kept the number of levels as a number.
+        # Earlier versions stored the number of levels as a number.
         if isinstance(self.levels, int):
             msgspec.structs.force_setattr(self, "levels", str(self.levels))
         super().__post_init__()
 
     @classmethod
     def from_json(cls: type[C], content: Mapping[str, Any]) -> C:
-        """As of others."""
+        """As for other specs."""
         levels = content.get("levels")
         return super().from_json({**content, "levels": str(levels)} if isinstance(levels, int) else content)
 
@@ -124,24 +125,24 @@ class LadderRequest(Request, frozen=True, kw_only=True):
         if self.prompts < FEWEST_PROMPTS:
             raise UsageError(f"{self.prompts} prompts of a level have no spread", f"take {FEWEST_PROMPTS} or more")
         if self.levels is not None and (self.level_count == 0 or (not self.level_count and len(self.level_order) < 2)):
-            raise UsageError(f"levels {self.levels!r} is no number of them and no names", "give 8, or easy,medium,hard")
+            raise UsageError(f"levels {self.levels!r} is neither a number nor names", "give 8, or easy,medium,hard")
 
     @property
     def level_count(self) -> int | None:
-        """How many levels; None for all, and where they are named."""
+        """The number of levels; None for all, or if they are named."""
         return int(self.levels) if self.levels is not None and self.levels.isdecimal() else None
 
     @property
     def level_order(self) -> tuple[str, ...]:
-        """The levels' names, the easiest first, where they are given."""
+        """The levels' names, the easiest first, if they are given."""
         if self.levels is None or self.level_count is not None:
             return ()
         return tuple(dict.fromkeys(one.strip() for one in self.levels.split(",") if one.strip()))
 
 
 class LadderSpec(LadderRequest, Spec, frozen=True, kw_only=True):
-    """capture: of all levels; empty while it waits for one. captured: hash of the capture's spec. name: the ladder's.
-    level_names: from the easiest on. items: by prompt of the capture."""
+    """capture: of all levels; empty while the job waits for it. captured: hash of the capture's spec. name: the
+    ladder's. level_names: the easiest first. items: by prompt of the capture."""
 
     KIND: ClassVar[str] = "ladder"
     REQUEST: ClassVar[type[Request]] = LadderRequest
@@ -170,7 +171,7 @@ class LadderSpec(LadderRequest, Spec, frozen=True, kw_only=True):
     items: tuple[Graded, ...]
 
     def identity(self) -> dict[str, Any]:
-        """Graded otherwise it is another result."""
+        """Under other grading it is another result."""
         return super().identity() | {"grading": terms.GRADING}
 
     @property

@@ -11,17 +11,17 @@ from synergy_tui.jobs.specs.fields import Option
 
 
 class NetworksRequest(Request, frozen=True, kw_only=True):
-    """What `networks` takes."""
+    """The options of `networks`."""
 
     COMMAND: ClassVar[str] = "networks"
 
     decomposition: Annotated[str, Option("A run.", argument=True)]
     draws: Annotated[int, Meta(ge=2, le=10**6), Option("Surrogates of each null.", main=True)] = 20
-    replicates: Annotated[int, Meta(ge=20, le=10**6), Option("Of the prompt bootstrap.", main=True)] = 200
+    replicates: Annotated[int, Meta(ge=20, le=10**6), Option("Replicates of the prompt bootstrap.", main=True)] = 200
 
 
 class NetworksSpec(NetworksRequest, Spec, frozen=True, kw_only=True):
-    """nulls: those that the prompts allow."""
+    """nulls: the nulls that the prompts allow."""
 
     KIND: ClassVar[str] = "networks"
     REQUEST: ClassVar[type[Request]] = NetworksRequest

@@ -10,7 +10,7 @@ from synergy_tui.subject.source import Source
 
 
 class PullRequest(Request, frozen=True, kw_only=True):
-    """What `subjects pull` takes."""
+    """The options of `subjects pull`."""
 
     COMMAND: ClassVar[str] = "pull"
 
@@ -20,7 +20,7 @@ class PullRequest(Request, frozen=True, kw_only=True):
 
 
 class CheckRequest(Request, frozen=True, kw_only=True):
-    """What `subjects check` takes."""
+    """The options of `subjects check`."""
 
     COMMAND: ClassVar[str] = "check"
 

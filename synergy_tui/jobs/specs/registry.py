@@ -21,10 +21,10 @@ def _kinds() -> dict[str, type[Spec]]:
 
 
 SPECS = _kinds()
-"""Kind of job → its spec: a module of this package holds one."""
+"""Kind of job → its spec, each in a module of this package."""
 
 FORMAT = 2
-"""Of the file of a spec."""
+"""Format of the file of a spec."""
 
 
 def as_json(spec: Spec) -> dict[str, Any]:
@@ -33,8 +33,8 @@ def as_json(spec: Spec) -> dict[str, Any]:
 
 
 def from_json(content: Mapping[str, Any]) -> Spec:
-    """What `as_json` gave, or an earlier version's job wrote. Raises UsageError: for a newer format, an unknown kind or
-    field, a wrong type, a value out of range."""
+    """A spec from the output of `as_json`, also of an earlier version. Raises UsageError for a newer format, an unknown
+    kind or field, a wrong type, a value out of range."""
     form = content.get("format", 1)
     if not isinstance(form, int) or isinstance(form, bool) or not 1 <= form <= FORMAT:
         raise UsageError(f"format {form!r} is not a whole number from 1 up to {FORMAT}", "update synergy-tui")
@@ -53,8 +53,8 @@ def from_json(content: Mapping[str, Any]) -> Spec:
 
 
 def request_of(words: Sequence[str]) -> Request:
-    """The request that a command makes: `synergy-tui COMMAND WHAT --option value …`, as words. Raises UsageError where
-    it makes none."""
+    """The request that a command makes: `synergy-tui COMMAND WHAT --option value …`, as words. Raises UsageError if it
+    makes none."""
     commands = {one.REQUEST.COMMAND: one.REQUEST for one in SPECS.values()}
     if len(words) < 3 or words[1] not in commands:
         raise UsageError(f"no request {' '.join(words)[:60]!r}", f"known: {', '.join(commands)}")

@@ -11,7 +11,7 @@ from synergy_tui.subject.source import Source
 
 
 class ScoresRequest(Request, frozen=True, kw_only=True):
-    """What `scores` takes."""
+    """The options of `scores`."""
 
     COMMAND: ClassVar[str] = "scores"
 

@@ -1,4 +1,4 @@
-"""A sealed plan: a file that says all that a claims card will be made of, written before the data are seen. Its hash is
+"""A sealed plan: a file that lays down all that a claims card will be made of, before the data are seen. Its hash is
 the SHA-256 of its canonical JSON without the hash itself, which Python spells
 
     json.dumps(plan_without_hash, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -24,19 +24,19 @@ from synergy_tui.jobs.specs.claims import PARTS
 from synergy_tui.jobs.specs.method import Method
 
 FORMAT = 1
-"""Of the file."""
+"""Format of the file."""
 
 MOST_BYTES = 1_000_000
-"""Of a file that is read: a plan has some 10,000."""
+"""Most bytes of a file that is read: a plan has some 10,000."""
 
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 """How the time of sealing is written, in UTC."""
 
 HARDWARE = ("device", "batch", "tensor_parallel")
-"""What a plan leaves open, because it says where work is done and not what is done."""
+"""Fields that a plan leaves open: they say where work is done, not what is done."""
 
 PERMISSIONS = ("allow_pickle", "allow_remote_code")
-"""What a file may not say for the user."""
+"""Permissions that only the user may give, not a file."""
 
 NOT_PLANNED = (*HARDWARE, *PERMISSIONS, "replay", "revisions")
 """Fields of a capture that a plan does not have."""
@@ -44,7 +44,7 @@ NOT_PLANNED = (*HARDWARE, *PERMISSIONS, "replay", "revisions")
 
 class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The subject, and what tells it from others. weights: a hash of its weights' files, or of the file that a built-in
-    one is fetched as. config, tokenizer, chat_template: SHA-256 of these, None where they are not on this disk."""
+    subject is fetched as. config, tokenizer, chat_template: their SHA-256, None if they are not on this disk."""
 
     name: str
     kind: str
@@ -60,7 +60,7 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Prompts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the subject is asked: the set's name, the SHA-256 of the prompts' texts in order, and their number."""
+    """The prompts of the subject: the set's name, the SHA-256 of their texts in order, and their number."""
 
     task_set: str
     tasks_hash: str
@@ -78,8 +78,8 @@ class Analyses(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Sealed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """capture: fields of a CaptureRequest. method: of a Method. parts: by part of the card that will be made, its
-    settings. thresholds: those that decide verdicts. versions: of the packages that it was sealed under."""
+    """capture: fields of a CaptureRequest. method: fields of a Method. parts: part of the card to be made → its
+    settings. thresholds: the numbers that decide verdicts. versions: of the packages that sealed it."""
 
     format: int
     sealed: str
@@ -99,11 +99,11 @@ class Sealed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def when(self) -> datetime:
-        """When it was sealed, in UTC as rows of the cache have it, without a zone."""
+        """When it was sealed, in UTC without a zone, as in rows of the cache."""
         return datetime.strptime(self.sealed, TIME)
 
     def capture_request(self, **changes: Any) -> CaptureRequest:
-        """The request of its capture, some fields replaced. Raises UsageError."""
+        """The request of its capture, with some fields replaced. Raises UsageError."""
         return CaptureRequest.from_json({**self.capture, **changes})
 
     def method_asked(self) -> Method:
@@ -112,7 +112,7 @@ class Sealed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def now() -> str:
-    """The time of sealing."""
+    """Now, as the time of sealing."""
     return datetime.now(UTC).strftime(TIME)
 
 
@@ -124,13 +124,13 @@ def hash_of(content: Mapping[str, Any]) -> str:
 
 
 def as_sealed(content: Mapping[str, Any]) -> Sealed:
-    """Contents of a file as a plan, every value checked. Raises UsageError for what no version of this program has
-    written."""
+    """Contents of a file as a plan, every value checked. Raises UsageError for contents that no version of this program
+    has written."""
     try:
         found = msgspec.convert(dict(content), Sealed)
         _ = found.when
     except (msgspec.ValidationError, ValueError) as error:
-        raise UsageError(f"this is no plan: {_one_line(error)}", AGAIN) from None
+        raise UsageError(f"this is not a plan: {_one_line(error)}", AGAIN) from None
     if wrong := [name for name in NOT_PLANNED if name in found.capture]:
         raise UsageError(f"a plan does not say {wrong[0].replace('_', '-')}", "leave it out, or give it as an option")
     found.capture_request()
@@ -149,25 +149,26 @@ def as_sealed(content: Mapping[str, Any]) -> Sealed:
 
 
 def read(data: bytes, where: str, deviate: bool = False) -> tuple[dict[str, Any], Sealed, list[str]]:
-    """A file's bytes as contents and plan, with what is to be said of a file that was changed after it was sealed.
-    Raises UsageError for such a file unless it may `deviate`, for one of a newer version, and for what is no plan."""
+    """A file's bytes as contents and plan, with a deviation if the file was changed after it was sealed. Raises
+    UsageError for a changed file unless it may `deviate`, for one of a newer version, and for one that is not a
+    plan."""
     if len(data) > MOST_BYTES:
         raise UsageError(f"{where} has {len(data):,} bytes, and a plan at most {MOST_BYTES:,}", AGAIN)
     try:
         content = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        raise UsageError(f"{where} is no JSON: {_one_line(error)}", AGAIN) from None
+        raise UsageError(f"{where} is not JSON: {_one_line(error)}", AGAIN) from None
     if not isinstance(content, dict):
-        raise UsageError(f"{where} is no plan: it is not an object", AGAIN)
+        raise UsageError(f"{where} is not a plan: it is not an object", AGAIN)
     form = content.get("format")
     if not isinstance(form, int) or isinstance(form, bool) or form < 1:
-        raise UsageError(f"{where} is no plan: it has no format", AGAIN)
+        raise UsageError(f"{where} is not a plan: it has no format", AGAIN)
     if form > FORMAT:
         raise UsageError(f"{where} has format {form}, and this version knows {FORMAT}", "update synergy-tui")
     try:
         own, told = hash_of(content), content.get("hash")
     except (RecursionError, ValueError) as error:
-        raise UsageError(f"{where} is no plan: {_one_line(error)}", AGAIN) from None
+        raise UsageError(f"{where} is not a plan: {_one_line(error)}", AGAIN) from None
     changed = own != told
     what = f"was changed after it was sealed: its contents have the hash {own[:12]}, and it says {_brief(told)}"
     if changed and not deviate:

@@ -17,7 +17,7 @@ from synergy_tui.jobs.specs.method import Method
 
 class Cell(Struct, frozen=True, kw_only=True):
     """One subject, task set, seed and method. capture: its place among the sweep's captures. map: the decomposition,
-    but for the capture's id. claims: what is asked of its card, but for the run; None where there is to be none."""
+    without the capture's id. claims: the request of its card, without the run; None if no card is wanted."""
 
     capture: int
     map: DecomposeSpec
@@ -25,7 +25,7 @@ class Cell(Struct, frozen=True, kw_only=True):
 
     @property
     def method(self) -> str:
-        """The method in words: estimator, redundancy function and lag, and of the rest what is not the default."""
+        """The method in words: estimator, redundancy function and lag, and all else that is not the default."""
         one = self.map.method
         words = [one.estimator, one.redundancy, f"lag {one.lag}"]
         words += [
@@ -39,7 +39,7 @@ class Cell(Struct, frozen=True, kw_only=True):
 
 
 class SweepRequest(Request, frozen=True, kw_only=True):
-    """What `sweep` takes."""
+    """The options of `sweep`."""
 
     COMMAND: ClassVar[str] = "sweep"
 
@@ -49,12 +49,11 @@ class SweepRequest(Request, frozen=True, kw_only=True):
     ] = None
     allow_pickle: AllowPickle = False
     allow_remote_code: AllowCode = False
-    seed: Annotated[Seed, Option("Of cells, where the plan has no seeds.")] = 0
+    seed: Annotated[Seed, Option("Seed of cells, if the plan has no seeds.")] = 0
 
 
 class SweepSpec(SweepRequest, Spec, frozen=True, kw_only=True):
-    """captures: each is shared by the cells that differ in their methods alone. cells: in the order in which they are
-    made."""
+    """captures: cells that differ only in their methods share one. cells: in the order in which they are made."""
 
     KIND: ClassVar[str] = "sweep"
     REQUEST: ClassVar[type[Request]] = SweepRequest
@@ -70,7 +69,7 @@ class SweepSpec(SweepRequest, Spec, frozen=True, kw_only=True):
             raise UsageError("a cell has no capture", "start the sweep anew")
 
     def identity(self) -> dict[str, Any]:
-        """The cells: neither the plan's file nor how many are under way at the same time."""
+        """Only the cells: neither the plan's file nor how many are under way at the same time."""
         hashes = [one.hash for one in self.captures]
         return {
             "cells": [
@@ -79,7 +78,7 @@ class SweepSpec(SweepRequest, Spec, frozen=True, kw_only=True):
         }
 
     def told(self, cell: Cell) -> dict[str, Any]:
-        """What a cell is, in words."""
+        """A cell in words."""
         captured = self.captures[cell.capture]
         step = "" if captured.training_step is None else f" step {captured.training_step}"
         return {

@@ -1,1 +1,1 @@
-"""The half of a job that works: loads models and JAX, writes parts, publishes the result. Imported by nobody."""
+"""The half of a job that works: loads models and JAX, writes parts, publishes the result. No other room imports it."""

@@ -1,5 +1,5 @@
-"""python -m synergy_tui.jobs.worker FOLDER [--join]: takes the job in FOLDER from where it is to its end. --join: where
-another worker has it, helps that one, and takes its place when it is gone."""
+"""python -m synergy_tui.jobs.worker FOLDER [--join]: takes the job in FOLDER from where it is to its end. --join: if
+another worker has the job, helps that one, and takes its place when it is gone."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from synergy_tui.subject import trust
 from synergy_tui.subject.source import Source
 
 POLITE = 5
-"""Niceness of a worker: where cores are scarce the screen somebody looks at goes first."""
+"""Niceness of a worker: if cores are scarce, the screen that somebody looks at goes first."""
 
 FAR = 0.5
 """Seconds between two looks at a job that itself waits for another."""
 
 AGAIN = -1
-"""Instead of an exit status: the job is to be taken up again at once."""
+"""Instead of an exit status: the job must be taken up again at once."""
 
 
 def main() -> int:
-    """Runs one job; its end is in status.json. Exit status 0 when it is done."""
+    """Runs one job; status.json says how it ended. Exit status 0 when it is done."""
     job = JobFolder(Path(sys.argv[1]))
     # The worker belongs to no terminal: only its cancel flag and a plain kill end it.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -60,13 +60,13 @@ def main() -> int:
         print("another worker has this job", flush=True)
         return 1
     if code == AGAIN:
-        # In a fresh process: what ran out of memory has not given it back.
+        # In a fresh process: one that ran out of memory has not given it back.
         os.execv(sys.executable, [sys.executable, "-m", "synergy_tui.jobs.worker", *sys.argv[1:]])
     return code
 
 
 def _join(job: JobFolder) -> int:
-    """Helps the job's worker. When that is gone without an end, this process begins anew, to be its worker."""
+    """Helps the job's worker. If that worker is gone before the job's end, this process begins anew as its worker."""
     from synergy_tui.jobs.worker.executors.helper import help_with
 
     spec = job.order().spec
@@ -74,7 +74,7 @@ def _join(job: JobFolder) -> int:
     if spec.processes > 1:
         code = subprocess.run(command(job.path, device.partition(":")[0], spec.processes), check=False).returncode
     else:
-        # On a CPU whoever joins wants to share the cores.
+        # On a CPU, a process that joins shares the cores.
         code = help_with(job, device, alone=device == "cpu" or settings.in_slurm())
     if (status := job.status())["state"] == "failed" and status.get("lost"):
         os.execv(sys.executable, [sys.executable, "-m", "synergy_tui.jobs.worker", *sys.argv[1:]])
@@ -82,7 +82,7 @@ def _join(job: JobFolder) -> int:
 
 
 def _work(job: JobFolder, joins: bool) -> int:
-    """The exit status, or AGAIN. joins: it makes the parts itself, whatever the job's executor."""
+    """The exit status, or AGAIN. joins: this process makes the parts itself, whatever the job's executor."""
     before = job.status()
     if before["state"] == "done":
         return 0
@@ -103,7 +103,7 @@ def _work(job: JobFolder, joins: bool) -> int:
                 progress.state("running", stage="starting")
                 _done(job, spec, progress, _crew(job, progress, order, joins, device))
             progress.state("done", stage="done")
-            # What they were made into is published.
+            # The result made from the parts is published.
             for one in (job.shards, job.held, job.errors):
                 shutil.rmtree(one, ignore_errors=True)
             job.wanted.unlink(missing_ok=True)
@@ -136,7 +136,7 @@ def _work(job: JobFolder, joins: bool) -> int:
 
 @contextlib.contextmanager
 def _turn(job: JobFolder, order: Order, joins: bool, queued: float, progress: Progress) -> Iterator[str]:
-    """Within the context the job has its device, which is told. Where others make the parts it needs none."""
+    """Within the context the job has its device, which is the value. If others make the parts, it needs no device."""
     if not (order.executor.here or joins) and has_parts(order.spec.KIND):
         settings.hide_gpus()
         yield "cpu"
@@ -147,7 +147,7 @@ def _turn(job: JobFolder, order: Order, joins: bool, queued: float, progress: Pr
         return
     with Turn(job, device, queued, progress):
         if order.spec.processes > 1:
-            # They have the device, and not this process.
+            # The others have the device, not this process.
             settings.hide_gpus()
         elif (count := team(order.executor, device)) > 1 and not joins:
             if device == "cuda":
@@ -158,7 +158,7 @@ def _turn(job: JobFolder, order: Order, joins: bool, queued: float, progress: Pr
 
 
 def _crew(job: JobFolder, progress: Progress, order: Order, joins: bool, device: str) -> Crew:
-    """Who makes the parts; of a kind that has none of its own, this process all there is."""
+    """Who makes the parts; for a kind of job without parts, this process does all the work."""
     alone = joins or not has_parts(order.spec.KIND)
     return crew_for(job, progress, LOCAL if alone else order.executor, device, order.spec.processes)
 
@@ -176,11 +176,11 @@ def _done(job: JobFolder, spec: Spec, progress: Progress, crew: Crew) -> None:
 
 
 def _wait_for(other: JobFolder, progress: Progress, softly: bool, kind: str) -> None:
-    """softly: whatever the end of the other is, as a claims card is made of the parts that can be had. The next in
-    line loads what it needs meanwhile, which takes seconds."""
+    """Waits for another job. softly: however that ends, as a claims card takes the parts that can be had. Meanwhile the
+    next in line loads what it needs, which takes seconds."""
     while True:
         progress.check()
-        # Done jobs may be tidied away; whether their result is there is for the work itself to find.
+        # Folders of done jobs may have been removed; the work itself finds out whether their result is there.
         status = other.status() if other.path.exists() else {"state": "done"}
         if status["state"] == "done":
             return

@@ -39,13 +39,13 @@ from synergy_tui.tasks.graded import Task, able
 from synergy_tui.terms import PAIRS, RANKINGS, SWEEPS
 
 CHECKED = 6
-"""Conditions of a 16-bit run that are measured again in float32, half of them the smallest."""
+"""Conditions of a 16-bit run that are measured again in float32; half of them are those of smallest divergence."""
 
 HELD_OUT = 12
-"""Most prompts beside the replayed ones on which a plan is measured once more."""
+"""Most prompts, besides the replayed ones, that a plan is measured on again."""
 
 ANSWERED = 4
-"""Most prompts that the ablated subject answers by itself, to be read beside the intact answers."""
+"""Most prompts that the ablated subject answers by itself, to read beside the intact answers."""
 
 
 def gather(cache: Cache, spec: AblateSpec) -> Given:
@@ -57,12 +57,12 @@ def gather(cache: Cache, spec: AblateSpec) -> Given:
 
 
 DOES = ("condition", "again", "grades", "answers", "measure", "planned")
-"""Methods of Maker that make a part."""
+"""The methods of Maker that make parts."""
 
 
 class Maker:
-    """The subject with the intact behaviour that conditions are held against. What is to be made stands in the given of
-    a part: `do` names one of the methods below."""
+    """The subject with the intact behaviour that conditions are compared with. The `given` of a part says what to make:
+    `do` names one of the methods below."""
 
     def __init__(self, spec: AblateSpec, given: Given, report: Report) -> None:
         """Raises SubjectError."""
@@ -92,7 +92,7 @@ class Maker:
         return parts.of_tables(pa.table({"task": [one.id for one in some], "grade": found}))
 
     def answers(self, given: Mapping[str, Any], hearing: Hearing) -> Content:
-        """What the subject writes by itself without units, after some prompts."""
+        """The answers that the subject writes by itself without units, to some prompts."""
         lab = self.lab
         asked = [lab.texts[prompt]["asked"] for prompt in given["prompts"]]
         steps = max(len(lab.texts[prompt]["answered"]) for prompt in given["prompts"])
@@ -107,8 +107,8 @@ class Maker:
         return parts.of_tables(pa.table({"units": [list(given["units"])], "value": [value]}))
 
     def planned(self, given: Mapping[str, Any], hearing: Hearing) -> Content:
-        """What else is known of a plan: on other prompts, in parameters, and in grades of the tasks it was able to
-        do. Saves the subject without its units where that was asked for."""
+        """More facts about a plan: its divergence on other prompts, its parameters, and its grades in tasks that the
+        intact subject can do. Saves the subject without the units if the user asked for it."""
         lab, units = self.lab, given["units"]
         removed, others = lab.removed(units), given["others"]
         row = dict(given["row"]) | {
@@ -126,7 +126,7 @@ class Maker:
         return parts.of_json(row)
 
     def _without(self, units: list[int] | None) -> Any:
-        """A context in which units are gone; of none the intact subject."""
+        """A context in which units are removed; without units, the intact subject."""
         return None if units is None else self.lab.how.on(self.lab.units, self.lab.removed(units))
 
     def _examination(self, tasks: list[Task]) -> Examination:
@@ -141,7 +141,7 @@ class Maker:
 
 
 def work(job: JobFolder, spec: AblateSpec, progress: Progress, crew: Crew | None = None) -> None:
-    """Has every condition measured that is missing, publishes."""
+    """Has every missing condition measured, and publishes."""
     crew = crew or Crew(job, progress)
     cache = Cache.open(job.cache, on_wait=progress.waits)
     capture = load.one(cache, "capture", spec.capture)
@@ -184,7 +184,7 @@ def work(job: JobFolder, spec: AblateSpec, progress: Progress, crew: Crew | None
 
 
 _SCORES = (*RANKINGS, "sts", "rtr", "tdmi", "autocorrelation", "norm")
-"""What is held against the divergence of single units."""
+"""Scores that are compared with the divergence of single units."""
 
 
 def _compared(
@@ -197,8 +197,8 @@ def _compared(
     shape: tuple[int, int],
     known: dict[str, np.ndarray],
 ) -> list[dict[str, Any]]:
-    """Rows of ablation_comparisons with the newest scoring of the capture; none where it has none, or where no single
-    units were removed."""
+    """Rows of ablation_comparisons with the newest scoring of the capture; no rows without a scoring or without
+    removals of single units."""
     scoring = load.newest_scoring(cache, spec.capture)
     alone = np.full((shape[0] * shape[1], len(spec.replayed)), np.nan)
     for one, table in zip(conditions, tables, strict=True):
@@ -211,7 +211,8 @@ def _compared(
 
 
 def _measured(bench: Bench, told: str, share: tuple[float, float]) -> tuple[list[Condition], list[pa.Table]]:
-    """The conditions that are measured, and their tables: all of the spec, or controls until the verdict is decided."""
+    """Measured conditions and their tables: all conditions of the spec, or controls only until the verdict is
+    decided."""
     spec, (first, last) = bench.spec, share
     found: dict[Condition, pa.Table] = {}
 
@@ -232,7 +233,7 @@ def _measured(bench: Bench, told: str, share: tuple[float, float]) -> tuple[list
 
 
 def _share(spec: AblateSpec, units: int) -> float:
-    """Of the conditions, those that are known before pairs have controls."""
+    """The share of the conditions that are known before pairs have controls."""
     if PAIRS not in spec.orders:
         return 1.0
     alone = 0 if SWEEPS[0] in spec.orders else units
@@ -245,8 +246,8 @@ def _more(spec: AblateSpec) -> bool:
 
 
 def _examined(bench: Bench, conditions: list[Condition]) -> dict[str, Any]:
-    """Grades of the answers to the graded tasks: intact on all of them, ablated on those of categories it can do, and
-    under as many controls as the verdict on accuracy needs. The total of the stage is that of all controls."""
+    """Grades of the answers to the graded tasks: intact on all tasks, ablated on tasks of categories that it can do,
+    and under as many controls as the verdict on accuracy needs. The total of the stage counts all controls."""
     spec, tasks = bench.spec, list(bench.spec.graded)
     name = "tasks-intact"
     detail = f"{len(tasks)} tasks"
@@ -274,7 +275,8 @@ def _examined(bench: Bench, conditions: list[Condition]) -> dict[str, Any]:
 
 
 def _answers(bench: Bench, conditions: list[Condition]) -> list[dict[str, Any]]:
-    """What the subject writes by itself without the units of a targeted order and of the first control of each kind."""
+    """Answers of the subject without the units of a targeted order, and without those of the first control of each
+    kind."""
     chosen = [one for one in conditions if one.seed in (None, bench.spec.seed)]
     prompts = list(bench.spec.replayed[:ANSWERED])
     wanted = [
@@ -289,7 +291,7 @@ def _answers(bench: Bench, conditions: list[Condition]) -> list[dict[str, Any]]:
 
 
 def _plan(bench: Bench, conditions: list[Condition], tables: list[pa.Table], prompts: list[int]) -> dict[str, Any]:
-    """prompts: of the capture, those that are replayed among them."""
+    """Finds a plan. prompts: all prompts of the capture, including replayed ones."""
     spec, (layers, per_layer) = bench.spec, bench.shape
     budget = spec.budget or 0.0
     alone = np.full(layers * per_layer, np.nan)
@@ -299,7 +301,7 @@ def _plan(bench: Bench, conditions: list[Condition], tables: list[pa.Table], pro
     bench.progress.stage("plan", spec.most, "sets", f"under {budget:g} nats per token", (0.92, 0.97))
 
     def measure(units: Sequence[int]) -> float:
-        # A set's name is its units in their order: a resumed job takes the same steps again.
+        # A set is named by its units in order, so that a resumed job takes the same steps again.
         name, own = f"plan-{len(units)}-{units[-1]}", list(units)
         table = parts.read(bench.job, name)
         if table is not None and table["units"].to_pylist()[0] != own:
@@ -330,7 +332,7 @@ def _plan(bench: Bench, conditions: list[Condition], tables: list[pa.Table], pro
             before = [one for one, task in zip(grades, tasks, strict=True) if task.category in can]
             row["accuracy_intact"] = ablate_rows.accuracy(before).value
     given = {"do": "planned", "units": found.units, "others": others, "tasks": ids, "row": row}
-    parts.remove(bench.job, PLANNED)  # of the same plan it may lack the folder
+    parts.remove(bench.job, PLANNED)  # a part of the same plan may lack the folder
     bench.crew.make([Wanted(PLANNED, 0, given)])
     units = [
         {"place": place, "unit_index": unit, "layer": unit // per_layer, "unit": unit % per_layer}
@@ -344,7 +346,8 @@ PLANNED = "planned"
 
 
 def _spot_check(bench: Bench, conditions: list[Condition], tables: list[pa.Table]) -> dict[str, Any] | None:
-    """Of a 16-bit run: the conditions of smallest divergence, and some spread over the rest, in float32."""
+    """For a 16-bit run, measures again in float32 the conditions of smallest divergence, and some spread over the
+    rest."""
     if bench.spec.dtype == "float32" or not conditions:
         return None
     means = np.array([np.mean(table["divergence"].to_numpy()) for table in tables])

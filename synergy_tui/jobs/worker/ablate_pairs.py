@@ -1,4 +1,4 @@
-"""The pairs of an ablation: their controls, what each of their units costs alone, and the rows of what interacts."""
+"""The pairs of an ablation: their controls, the cost of each of their units alone, and the rows about interaction."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Measured = list[tuple[Condition, pa.Table]]
 
 @dataclass(frozen=True)
 class Pairs:
-    """found: rows by table, and sentences. sweep: every unit alone, where that had to be measured."""
+    """found: rows by table, and sentences. sweep: every unit alone, if that had to be measured."""
 
     found: dict[str, Any]
     sweep: Measured
@@ -32,7 +32,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class _Removed:
-    """A chosen pair or the control of one, by the score behind it."""
+    """A chosen pair, or the control of one, with the score that chose it."""
 
     pair: Pair
     score: str
@@ -42,9 +42,9 @@ class _Removed:
 def removed(
     cache: Cache, bench: Bench, layer_of: Mapping[int, int], measured: Measured, share: tuple[float, float]
 ) -> Pairs:
-    """Measures what is missing beside the chosen pairs, which are among `measured`: single units until the controls can
-    be matched by their costs, then these and the units of all pairs alone. layer_of: of every unit there is. share: of
-    the whole job that it takes."""
+    """Measures what is missing besides the chosen pairs, which are among `measured`: first single units, so that the
+    controls can be matched by cost, then the controls, and the units of all pairs alone. layer_of: of every existing
+    unit. share: the part of the whole job that this takes."""
     chosen: dict[str, list[Pair]] = {name: [] for name in bench.spec.pairs_by}
     for one, _ in measured:
         if one.order == PAIRS:
@@ -70,7 +70,7 @@ def removed(
 def _sweep(
     cache: Cache, bench: Bench, layer_of: Mapping[int, int], measured: Measured, share: tuple[float, float]
 ) -> Measured:
-    """Every unit alone; nothing where this ablation has that among its orders or an earlier one like it has it."""
+    """Measures every unit alone, unless the orders of this ablation, or an earlier one like it, have that already."""
     if any(one.order == SWEEPS[0] for one, _ in measured):
         return []
     if load.single_costs(cache, bench.spec.like(), bench.places) is not None:
@@ -81,7 +81,7 @@ def _sweep(
 
 
 def _costs(cache: Cache, bench: Bench, measured: Measured) -> np.ndarray:
-    """[places] divergence without each unit alone, mean over prompts."""
+    """[places] divergence without each single unit, mean over prompts."""
     out = np.full(bench.places, np.nan)
     swept = [(one, table) for one, table in measured if one.order == SWEEPS[0]]
     for one, table in swept:
@@ -96,7 +96,7 @@ def _with_controls(
     layer_of: Mapping[int, int],
     costs: np.ndarray,
 ) -> list[_Removed]:
-    """Chosen pairs and the controls there are, by score."""
+    """Chosen pairs and their controls, by score."""
     layers = np.full(len(costs), -1)
     layers[list(layer_of)] = list(layer_of.values())
     pairs = np.stack([known["x"], known["y"]], axis=1).astype(int)
@@ -189,12 +189,12 @@ def _compared(score: str, difference: importance.Estimate, chosen: int, matched:
 
 
 def _apart(rows: Sequence[Mapping[str, Any]]) -> float:
-    """Mean of what the two units of a pair cost alone, together."""
+    """Mean over pairs of the sum of what the two units cost alone."""
     found = [row["divergence_x"] + row["divergence_y"] for row in rows]
     return float(np.mean(found)) if found else float("nan")
 
 
 def _mean(values: np.ndarray) -> float:
-    """NaN, which is stored as NULL, for what overflowed."""
+    """The mean; NaN, which is stored as NULL, if it overflows."""
     mean = float(values.mean())
     return mean if np.isfinite(mean) else float("nan")

@@ -1,4 +1,4 @@
-"""Conditions of an ablation and what was measured under them → the rows of its tables, and the verdict."""
+"""Conditions of an ablation with their measurements → the rows of its tables, and the verdict."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MEASURED = ("divergence", "top1", "surprisal_change")
 Rows = list[dict[str, Any]]
 
 Measured = Sequence[tuple[Condition, pa.Table]]
-"""Conditions with what was measured under them."""
+"""Conditions with their measurements."""
 
 
 def rows(
@@ -43,8 +43,8 @@ def rows(
     categories: dict[int, str],
     more: dict[str, Any],
 ) -> dict[str, Any]:
-    """Rows by table. layer_of: of every unit there is. shape: layers × places of the map. scores: at each place, held
-    against the sweep of single units. categories: of prompts. more: what was measured beside divergence."""
+    """Rows by table. layer_of: of every existing unit. shape: layers × places of the map. scores: at each place,
+    compared with the sweep of single units. categories: of prompts. more: measurements besides divergence."""
     along = [(one, table) for one, table in zip(conditions, tables, strict=True) if one.fraction is not None]
     curves, by_prompt = _curves(along)
     all_areas = _areas([one for one, _ in along], curves)
@@ -113,7 +113,7 @@ def _curves(along: Sequence[tuple[Condition, pa.Table]]) -> tuple[Rows, Rows]:
 
 
 def _alone(conditions: Sequence[Condition], tables: Sequence[pa.Table]) -> Rows:
-    """What every unit alone is worth on every prompt."""
+    """The worth of every unit alone on every prompt."""
     swept = [(one.place, table) for one, table in zip(conditions, tables, strict=True) if one.order == SWEEPS[0]]
     return [
         {"unit_index": place, "prompt": prompt, "divergence": _finite(divergence)}
@@ -123,18 +123,18 @@ def _alone(conditions: Sequence[Condition], tables: Sequence[pa.Table]) -> Rows:
 
 
 def _ratio(rise: float) -> float:
-    """Perplexity over the intact one; NaN where it is beyond what a number holds."""
+    """Perplexity over the intact one; NaN if it is too large for a number."""
     with np.errstate(over="ignore"):
         return _finite(float(np.exp(rise)))
 
 
 def _finite(value: float) -> float:
-    """NaN, which is stored as NULL, for what overflowed: it is missing and no number."""
+    """NaN, which is stored as NULL, for a value that overflowed: it counts as missing."""
     return value if np.isfinite(value) else float("nan")
 
 
 def _areas(conditions: Sequence[Condition], curves: Rows) -> Rows:
-    """One row per order, seed and upper limit that the curve reaches."""
+    """A row for each order, seed and upper limit that the curve reaches."""
     points: dict[tuple[Any, ...], list[tuple[float, float]]] = {}
     for one, curve in zip(conditions, curves, strict=True):
         points.setdefault((one.order, one.target, one.seed), []).append((curve["fraction"], curve["divergence"]))
@@ -160,7 +160,7 @@ class _Held:
 
 
 def _held(spec: AblateSpec, along: Measured) -> list[_Held]:
-    """Every targeted order against each of its controls, as far as they were measured."""
+    """Every targeted order against each of its controls, if they were measured."""
     curves: dict[tuple[Any, ...], dict[float, np.ndarray]] = {}
     for one, table in along:
         curves.setdefault((one.order, one.target, one.seed), {})[one.fraction or 0.0] = table["divergence"].to_numpy()
@@ -169,7 +169,7 @@ def _held(spec: AblateSpec, along: Measured) -> list[_Held]:
         own = curves.get((name, None, None))
         if name not in TARGETED_ORDERS or not own:
             continue
-        # A marked set is compared whole, an order by the area under its curve.
+        # A marked set is compared as a whole, an order by the area under its curve.
         shares = [max(own)] if name == "marked" else sorted(own)
         upper = shares[-1] if name == "marked" else areas.PRIMARY
         for control in CONTROL_ORDERS:
@@ -186,7 +186,7 @@ def _held(spec: AblateSpec, along: Measured) -> list[_Held]:
 
 
 def courses(spec: AblateSpec, measured: Measured) -> dict[str, Course]:
-    """By targeted order, how far its controls were looked at; none where all control sets are drawn."""
+    """Targeted order → how far its controls were looked at; empty if all control sets are drawn."""
     if spec.stop != DECIDED:
         return {}
     along = [(one, table) for one, table in measured if one.fraction is not None]
@@ -198,7 +198,7 @@ def courses(spec: AblateSpec, measured: Measured) -> dict[str, Course]:
 
 
 def _dispensed(spec: AblateSpec, order: str, along: Measured) -> bool:
-    """Whether C4 is decided by the divergence alone."""
+    """Whether the divergence decides C4 without the controls."""
     if order != "redundancy-first" or spec.dispensable is None:
         return False
     own = [table for one, table in along if (one.order, one.fraction) == (order, areas.PRIMARY)]
@@ -206,8 +206,8 @@ def _dispensed(spec: AblateSpec, order: str, along: Measured) -> bool:
 
 
 def wanted(spec: AblateSpec, looked: dict[str, Course]) -> set[Group]:
-    """Groups of control sets of which more are needed: those of tests that are undecided, and those that no test asks
-    for, which are drawn whole."""
+    """Groups that need more control sets: groups of undecided tests, and groups that no test uses, which are drawn
+    whole."""
     groups = {group(one) for one in spec.conditions if one.seed is not None}
     asked = {_group(name, control) for name, one in looked.items() for control in one.seen}
     return groups - asked | {_group(name, control) for name, one in looked.items() for control in one.wanted}
@@ -218,8 +218,8 @@ def _group(order: str, control: str) -> Group:
 
 
 def _ratios(spec: AblateSpec, along: Measured, categories: dict[int, str], looked: dict[str, Course]) -> Rows:
-    """Targeted orders against each control, overall and by category of the prompts; of controls that were looked at
-    the sets up to the last look, at which p is valid."""
+    """Targeted orders against each control, overall and by category of the prompts; for controls that were looked at,
+    only the sets up to the last look, at which p is valid."""
     names = np.array([categories.get(prompt, "") for prompt in spec.replayed])
     out = []
     for one in _held(spec, along):
@@ -244,7 +244,7 @@ def _control_sets(conditions: Sequence[Condition]) -> int:
 
 
 def disproportionate(spec: AblateSpec, conditions: Sequence[Condition], tables: Sequence[pa.Table]) -> bool:
-    """Whether synergy-first may be above both its controls, so that accuracy decides the rest of C3."""
+    """Whether synergy-first may be above both its controls; then accuracy decides the rest of C3."""
     along = [(one, table) for one, table in zip(conditions, tables, strict=True) if one.fraction is not None]
     tested = [one for one in _ratios(spec, along, {}, courses(spec, along)) if one["removal_order"] == "synergy-first"]
     return not any(one["p_above"] > UNCLEAR for one in tested)
@@ -354,7 +354,7 @@ def _accuracy(spec: AblateSpec, more: dict[str, Any]) -> tuple[Rows, Rows, list[
 
 
 def accuracy_courses(spec: AblateSpec, examined: Sequence[tuple[Condition, list[str]]]) -> dict[str, Course]:
-    """By targeted order, how far the grades of its controls were looked at."""
+    """Targeted order → how far the grades of its controls were looked at."""
     if spec.stop != DECIDED:
         return {}
     share = {key: float(found.mean()) for key, found in _right(examined).items()}
@@ -373,13 +373,13 @@ def accuracy_courses(spec: AblateSpec, examined: Sequence[tuple[Condition, list[
 
 
 def _right(examined: Sequence[tuple[Condition, list[str]]]) -> dict[tuple[str, str | None, int | None], np.ndarray]:
-    """Which tasks are done without some units, in the order of the conditions' seeds."""
+    """Which tasks the subject can do without some units, in the order of the conditions' seeds."""
     found = {(one.order, one.target, one.seed): np.array([g == "right" for g in gs], float) for one, gs in examined}
     return dict(sorted(found.items(), key=lambda item: -1 if item[0][2] is None else item[0][2]))
 
 
 def accuracy(grades: Sequence[str]) -> Estimate:
-    """Share of right answers, with its interval. One that states no result within its tokens is not right."""
+    """Share of right answers, with its interval. An answer that states no result within its tokens is not right."""
     return importance.binomial(sum(one == "right" for one in grades), len(grades))
 
 
@@ -389,7 +389,7 @@ def cut_off(grades: Sequence[str]) -> float:
 
 
 def _cut_off(spec: AblateSpec, grades: Sequence[str], whose: str) -> list[str]:
-    """That answers were cut off, and what to do."""
+    """A sentence if answers were cut off, and what to do."""
     if cut_off(grades) <= MOST_UNFINISHED:
         return []
     return [
@@ -399,7 +399,7 @@ def _cut_off(spec: AblateSpec, grades: Sequence[str], whose: str) -> list[str]:
 
 
 def _by_category(key: dict[str, Any], tasks: Sequence[Any], grades: Sequence[str], able: set[str]) -> Rows:
-    """A row per category, and one for all that the intact subject can do."""
+    """A row per category, and one for all tasks that the intact subject can do."""
     out = []
     for category in (None, *dict.fromkeys(one.category for one in tasks)):
         mine = [
@@ -416,7 +416,7 @@ def _by_category(key: dict[str, Any], tasks: Sequence[Any], grades: Sequence[str
 
 
 def _shared(spec: AblateSpec, ratios: Rows) -> str:
-    """That the ranking has seen the prompts it is tested on."""
+    """A sentence if the ranking has seen the prompts it is tested on."""
     by_ranking = any(one["removal_order"] != "marked" for one in ratios)
     if spec.held_out or not by_ranking:
         return ""
@@ -490,7 +490,7 @@ def _at_the_set(curves: Rows, fraction: float) -> Callable[[str, str | None], np
 
 
 def _predicted(correlations: Rows, ranking: str) -> list[str]:
-    """Whether the ranking predicts what a unit alone is worth."""
+    """A sentence on whether the ranking predicts the worth of a unit alone."""
     found = next((one for one in correlations if one["ranking"] == ranking), None)
     if found is None:
         return []
@@ -522,7 +522,7 @@ def _checked(found: dict[str, Any] | None) -> list[str]:
 
 
 def _table(some: Rows) -> pa.Table:
-    """Arrow at once, so that a column that begins with NULL keeps its type."""
+    """An Arrow table from all rows at once, so that a column that begins with NULL keeps its type."""
     types = {
         "target": pa.string(),
         "category": pa.string(),

@@ -25,8 +25,8 @@ Columns = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Against:
-    """What the nulls of a job say. units: tests by null, in the order they were run. unit_p, unit_q [units, 3]: p of
-    the calibrated nulls in one direction, and its q, NaN where conditions in the data mislead the nulls; pair_q
+    """The tests by the nulls of a job. units: tests by null, in the order they were run. unit_p, unit_q [units, 3]: p
+    of the calibrated nulls in one direction, and its q, NaN if conditions in the data mislead the nulls; pair_q
     [pairs, 3]: likewise. counts: normal scores of surrogate pairs by null. by_prompt: see phiid.moments.NullBlock."""
 
     units: dict[str, Tested]
@@ -45,11 +45,11 @@ class Against:
 
 
 WHOLE, REDUNDANCY, NOTHING = (True, True, True), (False, True, False), (False, False, False)
-"""Which of the p and q of sts, rtr and TDMI are withheld."""
+"""Whether p and q of sts, rtr and TDMI are withheld."""
 
 
 def against(job: JobFolder, names: list[str], count: int, withheld: tuple[bool, ...]) -> Against:
-    """Reads the shards of all `count` blocks of the nulls `names`, one at a time. withheld: which p and q are."""
+    """Reads the shards of all `count` blocks of the nulls `names`, one at a time. withheld: which p and q."""
     totals: dict[str, list[UnitTotals]] = {}
     counts: dict[str, np.ndarray] = {}
     by_prompt: dict[str, np.ndarray] = {}
@@ -106,7 +106,7 @@ def unit_rows(decomposition: str, found: Against) -> pa.Table:
 
 
 def contrast_rows(decomposition: str, found: Against, layers: int, rankings: Sequence[str], cut: Cut) -> pa.Table:
-    """Rows of surrogate_contrasts, of these rankings, on the cut of the data's contrast."""
+    """Rows of surrogate_contrasts for these rankings, on the cut of the data's contrast."""
     tables = []
     for name, draws in found.draws.items():
         for ranking, values in nulls.contrasts_of_draws(draws, layers, rankings, cut).items():
@@ -125,7 +125,7 @@ def contrast_rows(decomposition: str, found: Against, layers: int, rankings: Seq
 def test_rows(
     decomposition: str, found: Against, layers: int, seed: int, rankings: Sequence[str], cut: Cut
 ) -> pa.Table | None:
-    """Rows of contrast_tests, of these rankings, on the cut of the data's contrast; None where there is no contrast."""
+    """Rows of contrast_tests for these rankings, on the cut of the data's contrast; None if there is no contrast."""
     rows: list[dict[str, Any]] = []
     for name, draws in found.draws.items():
         each = effects.effects(found.by_prompt[name], draws, layers, seed, rankings=rankings, cut=cut)
@@ -155,7 +155,7 @@ def _withheld(p: np.ndarray, withheld: tuple[bool, ...]) -> np.ndarray:
 
 
 def _calibrated(names: list[str]) -> list[str]:
-    """The nulls that may call anything coupled; where only others were run, those, which the run's name tells."""
+    """The nulls that may call anything coupled; if only others were run, those: the run's name says so."""
     return [name for name in names if name not in UNCALIBRATED_NULLS] or names
 
 

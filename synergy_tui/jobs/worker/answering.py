@@ -1,5 +1,5 @@
-"""Graded tasks → how a subject answers them, intact or without some heads: by its own greedy answers, and where a task
-states all its options, by the likeliest of them."""
+"""Graded tasks → how a subject answers them, intact or without some heads: by its own greedy answers, or by the
+likeliest option if a task states all its options."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class Examination:
         reader: Reader | None = None,
         by_likelihood: bool = True,
     ) -> None:
-        """steps: most tokens of an answer. reader: of the subject, where there is one already. by_likelihood: whether
-        options are; otherwise all tasks are answered. Raises TaskError when a task is longer than the subject's
-        context."""
+        """steps: most tokens of an answer. reader: the subject's, if there is one already. by_likelihood: whether
+        options are graded by likelihood; otherwise the subject answers all tasks. Raises TaskError if a task is longer
+        than the subject's context."""
         self._subject, self.tasks, self._steps = subject, list(tasks), steps
         self._asked = encode(subject, [one.messages or one.text for one in tasks], chat)
         check_context(subject, self._asked, [one.id for one in tasks], steps)
         written = {number: ways(subject, one.options) for number, one in enumerate(tasks) if by_likelihood}
         self._closed = {number: found for number, found in written.items() if found}
-        # Those of like length together: padding is computed for nothing.
+        # Tasks of like length share a pass, because padding costs time for nothing.
         left = [number for number in range(len(tasks)) if number not in self._closed]
         self._order = sorted(left, key=lambda one: len(self._asked[one]))
         longest = max((len(self._asked[one]) for one in left), default=0) + steps
@@ -57,8 +57,8 @@ class Examination:
         within: contextlib.AbstractContextManager[Any] | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> list[str]:
-        """The grade (terms.GRADES) of each task's answer within a context that removes units. An answer ends where its
-        grade can no longer change. `check` is called at every step; what it raises ends it."""
+        """The grade (terms.GRADES) of each task's answer within a context that removes units. An answer ends once its
+        grade can no longer change. `check` is called at every step; an error that it raises ends the work."""
         out = [""] * len(self.tasks)
         with within or contextlib.nullcontext():
             for number, chances in self.chances().items():
@@ -78,7 +78,7 @@ class Examination:
         return out
 
     def chances(self) -> dict[int, np.ndarray]:
-        """Place of a task with stated options → how likely each of them is against the others, as the subject is."""
+        """Place of a task with stated options → the probability of each option among them, in the present subject."""
         found: dict[int, np.ndarray] = {}
         said = self._likelihoods.now() if self._likelihoods else []
         for (number, every), values in zip(self._closed.items(), said, strict=True):
@@ -92,7 +92,7 @@ class Examination:
 
 
 def _bytes_of_a_row(subject: Subject, tokens: int) -> int:
-    """About what a sequence takes: its keys and values, and logits of one position."""
+    """About the bytes that a sequence takes: its keys and values, and logits of one position."""
     config = text_config(subject.model)
     heads = getattr(config, "num_attention_heads", None) or subject.heads
     groups = getattr(config, "num_key_value_heads", None) or heads

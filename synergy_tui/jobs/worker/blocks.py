@@ -1,5 +1,5 @@
 """Blocks of pairs of a decompose job and its nulls ↔ shards: one .npz each, no pickle, whole or not there. A resumed
-job skips those that are."""
+job skips existing ones."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def pair_block(job: JobFolder, number: int) -> PairBlock | None:
 
 
 def pair_name(number: int) -> str:
-    """What the part of a block is called."""
+    """The name of the part of a block."""
     return f"block-{number:04d}"
 
 
 def null_name(null: str, number: int) -> str:
-    """What the part of a block of a null is called."""
+    """The name of the part of a block of a null."""
     return f"{null}-{number:04d}"
 
 

@@ -34,25 +34,25 @@ from synergy_tui.terms import HEADS
 
 
 class Asked(NamedTuple):
-    """Token ids of prompts, and of the responses to be replayed with whether they ended by themselves; None where the
-    subject answers itself."""
+    """Token ids of prompts, and of responses to replay, with whether these ended by themselves; None if the subject
+    answers itself."""
 
     prompts: list[list[int]]
     answers: list[list[int]] | None = None
     ended: list[bool] | None = None
 
     def steps(self, most: int) -> list[int]:
-        """Of each prompt, how many tokens its response has at most."""
+        """The most tokens of each prompt's response."""
         return [most] * len(self.prompts) if self.answers is None else [len(one) for one in self.answers]
 
     def lengths(self) -> list[int]:
-        """Of each prompt, its tokens with those that are replayed."""
+        """The number of tokens of each prompt, with its replayed response."""
         more = self.answers or [[]] * len(self.prompts)
         return [len(one) + len(other) for one, other in zip(self.prompts, more, strict=True)]
 
 
 def gather(cache: Cache, spec: CaptureSpec) -> Given:
-    """The tokens of the run that is replayed, if one is."""
+    """The tokens of the replayed run, if there is one."""
     if not spec.from_run:
         return Given()
     found = load_rows(
@@ -65,16 +65,16 @@ def gather(cache: Cache, spec: CaptureSpec) -> Given:
 
 
 FACTS = "subject"
-"""The part that says what the subject is, and what it is asked in its tokens, and which prompts are a batch: nothing
-else has to load it, and a job that is resumed with a smaller batch has the same parts."""
+"""The part that holds facts about the subject, the prompts in its tokens, and the prompts of each batch: no other
+process has to load the subject for them, and a job resumed with a smaller batch has the same parts."""
 
 PASS = 4_096
-"""Tokens of a replaying pass, padding included. On a CPU a pass is bound by its arithmetic from 1,000 on; between two
-passes a worker hears whether it is to stop."""
+"""Tokens of a replaying pass, padding included. On a CPU arithmetic limits a pass from 1,000 tokens on; between two
+passes a worker checks whether it is to stop."""
 
 
 class Maker:
-    """A loaded subject, and what it is asked."""
+    """A loaded subject, and its prompts."""
 
     def __init__(self, spec: CaptureSpec, given: Given, report: Report) -> None:
         """Raises SubjectError, MeasureError, TaskError."""
@@ -93,7 +93,7 @@ class Maker:
         self._most = spec.batch or 1
 
     def make(self, wanted: Wanted, hearing: Hearing) -> Content:
-        """The facts, or a batch: its activity is held no longer than it takes to write it."""
+        """The facts, or a batch, whose activity is held no longer than it takes to write it."""
         if wanted.name == FACTS:
             return parts.of_json(self._facts(int(wanted.given.get("workers", 1))))
         batch: list[int] = wanted.given["prompts"]
@@ -106,7 +106,7 @@ class Maker:
         return parts.of_answers(answers, [one.activity for one in made], (self.units.layers, self.units.per_layer))
 
     def _facts(self, workers: int) -> dict[str, Any]:
-        """workers: those who are to have a batch each, where there are as many prompts."""
+        """workers: how many need a batch each, if there are enough prompts."""
         units, tokenizer = self.units, self.subject.tokenizer
         lengths = self.asked.lengths()
         return {
@@ -125,7 +125,7 @@ class Maker:
         }
 
     def _responses(self, batch: list[int], hearing: Hearing) -> list[Response]:
-        """To a batch's prompts, fewer of them at a time from where memory ends."""
+        """Responses to a batch's prompts; once memory runs out, fewer prompts at a time."""
         made: list[Response] = []
         while len(made) < len(batch):
             some = self._together(batch[len(made) : len(made) + self._most])
@@ -147,8 +147,8 @@ class Maker:
         return made
 
     def _together(self, some: list[int]) -> list[int]:
-        """Those of the next prompts that share a pass: all that grow, and of those that are replayed, longest last, as
-        many as still gain by it. One of them there is always."""
+        """The next prompts that share a pass: all prompts that are answered, or as many replayed ones, longest last, as
+        still gain by it. There is always at least one."""
         if self.asked.answers is None:
             return some
         lengths = self.asked.lengths()
@@ -157,7 +157,7 @@ class Maker:
 
 
 def work(job: JobFolder, spec: CaptureSpec, progress: Progress, crew: Crew | None = None) -> None:
-    """Has the subject generate or replay what is missing, publishes."""
+    """Has the subject generate or replay missing responses, and publishes."""
     crew = crew or Crew(job, progress)
     cache = Cache.open(job.cache, on_wait=progress.waits)
     crew.begin(sys.modules[__name__], spec, gather(cache, spec))
@@ -196,8 +196,8 @@ def work(job: JobFolder, spec: CaptureSpec, progress: Progress, crew: Crew | Non
 
 
 def batches(lengths: Sequence[int], size: int, workers: int = 1) -> list[list[int]]:
-    """Prompts of like length share a batch: less padding. lengths: by prompt. size: most prompts of a batch. workers:
-    those who are to have one each."""
+    """Prompts of like length share a batch, which needs less padding. lengths: by prompt. size: most prompts of a
+    batch. workers: how many need a batch each."""
     order = sorted(range(len(lengths)), key=lambda number: (lengths[number], number))
     return [part.tolist() for part in np.array_split(order, max(-(-len(order) // size), min(workers, len(order))))]
 
@@ -210,13 +210,13 @@ def _kept(job: JobFolder, name: str, crew: Crew) -> list[Answer]:
 
 
 def _spelled(answer: Answer, tokenizer: Any) -> Answer:
-    """With its text, which earlier versions did not keep."""
+    """The answer with its text, which earlier versions did not keep."""
     pieces = [tokenizer.decode([token]) for token in answer.tokens]
     return dataclasses.replace(answer, text=tokenizer.decode(answer.tokens, skip_special_tokens=True), pieces=pieces)
 
 
 def _refuse_same(prompts: list[list[int]], names: list[str]) -> None:
-    """Prompts of the same tokens are answered the same: one observation, counted twice. Raises MeasureError."""
+    """Raises MeasureError for prompts of the same tokens: they get the same answer, one observation counted twice."""
     first: dict[tuple[int, ...], str] = {}
     for tokens, name in zip(prompts, names, strict=True):
         if (other := first.setdefault(tuple(tokens), name)) != name:
@@ -255,7 +255,7 @@ def _asked(spec: CaptureSpec, given: Given, subject: Subject) -> Asked:
 def _measured(
     subject: Subject, units: Units, asked: Asked, some: list[int], spec: CaptureSpec, hearing: Hearing
 ) -> list[Response]:
-    """Responses to some of the prompts, counted as they grow."""
+    """Responses to some of the prompts; their steps are counted as they grow."""
     prompts = [asked.prompts[one] for one in some]
     if asked.answers is not None and asked.ended is not None:
         answers = [asked.answers[one] for one in some]
@@ -268,7 +268,7 @@ def _measured(
 
 
 def _out_of_memory(error: BaseException) -> bool:
-    # On a CPU torch has no name for it.
+    # On a CPU torch has no class for this error.
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
@@ -355,7 +355,7 @@ def _publish(
 
 
 def _controls(capture: str, spec: CaptureSpec) -> list[dict[str, Any]]:
-    """Which capture this one is a control of."""
+    """The row that says which capture this one controls, if any."""
     one = spec.control
     return [{"control": capture, "capture": one.capture, "how": one.how, "seed": one.seed}] if one else []
 
@@ -367,7 +367,7 @@ def _decoding(spec: CaptureSpec) -> str:
 
 
 def _series_table(answer: Answer, activity: np.ndarray, present: np.ndarray) -> pa.Table:
-    """Rows of the units that are there: a place that no unit has is a place that no row names."""
+    """Rows of the existing units: no row names a place without a unit."""
     steps, places = answer.steps, np.flatnonzero(present.ravel())
     layer, unit = divmod(places, present.shape[1])
     values = activity[places]

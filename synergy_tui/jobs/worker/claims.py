@@ -1,4 +1,4 @@
-"""A claims job: what was measured of a run and of its controls → the verdict on each claim, as rows of a card."""
+"""A claims job: measurements of a run and of its controls → the verdict on each claim, as rows of a card."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ from synergy_tui.terms import (
 
 NEEDS = {"C1": "surrogates", "C2": "ladder", "C3": "ablation", "C4": "ablation", "C5": "controls", "C6": "networks"}
 NEEDS |= {"C8": "geometry", "C9": "geometry"}
-"""The part behind a claim."""
+"""Claim → the part behind it."""
 
 
 def work(job: JobFolder, spec: ClaimsSpec, progress: Progress) -> None:
-    """Judges with what there is."""
+    """Judges by the parts that are there."""
     cache = Cache.open(job.cache, on_wait=progress.waits)
     progress.stage("judge", len(CLAIMS), "claims", share=(0.0, 0.9))
     results, missing = spec.results, dict(spec.missing)
@@ -68,9 +68,9 @@ def work(job: JobFolder, spec: ClaimsSpec, progress: Progress) -> None:
     contrasts, prompts = _contrasts(cache, own), row["valid_prompts"]
     removal = load.ablation(cache, there["ablation"]) if there["ablation"] else None
     ladder = _ladder(cache, job, spec, capture["subject"], missing)
-    # C1 and C5 are about the middle third of layers: another contrast says nothing of them.
+    # C1 and C5 are about the middle third of layers: another contrast says nothing about them.
     unjudged = not_judged(cache, row)
-    # C8 and C9 have a cut of their own, whatever the run's contrast is.
+    # C8 and C9 have their own cut, whatever the run's contrast is.
     unordered = "" if load.naming(cache, spec.capture).deep else unjudged
     geometry = _geometry(cache, there["geometry"])
     found: dict[str, Claim] = {
@@ -131,7 +131,7 @@ def work(job: JobFolder, spec: ClaimsSpec, progress: Progress) -> None:
 def _ladder(
     cache: Cache, job: JobFolder, spec: ClaimsSpec, subject: str, missing: dict[str, str]
 ) -> dict[str, Any] | None:
-    """The ladder that C2 is judged by: of a sealed plan its own, else the best of the subject."""
+    """The ladder that C2 is judged by: under a sealed plan its own, else the subject's best."""
     if spec.sealing is None:
         return ladder_of(cache, subject)
     found = _there(cache, job, "ladder", spec.results.ladder, "ladder", missing)
@@ -141,7 +141,7 @@ def _ladder(
 def _with_roles(
     rows: list[dict[str, Any]], again: dict[str, dict[str, float]], spec: ClaimsSpec
 ) -> list[dict[str, Any]]:
-    """Rows of claims with their roles in the plan, the exploratory ones with their p corrected over their family: all
+    """Rows of claims with their roles in the plan; the p of exploratory claims is corrected over their family: all
     other claims, and C1 and C5 by every other ranking (`again`: their p by ranking)."""
     assert spec.sealing is not None
     of = as_sealed(spec.sealing.plan).analyses
@@ -164,7 +164,7 @@ def _with_roles(
 def _there(
     cache: Cache, job: JobFolder, kind: str, result: str | None, part: str, missing: dict[str, str]
 ) -> str | None:
-    """The result's id if it is there; why it is not goes into `missing`."""
+    """The result's id if it is there; otherwise the reason goes into `missing`."""
     if result is None:
         return None
     with contextlib.suppress(SynergyError):
@@ -195,8 +195,8 @@ def _none(value: float) -> float | None:
 
 
 def _by_atoms(cache: Cache, own: dict[str, Any]) -> dict[Atoms, Measured]:
-    """What the decompositions of the capture say that differ from `own` in their atoms alone. Of several with the same
-    atoms it is `own`, or the one with the most surrogates, or the newest."""
+    """Atoms → measurements, from decompositions of the capture that differ from `own` only in their atoms. Among
+    several with the same atoms: `own`, or the one with the most surrogates, or the newest."""
     query = f"""SELECT d.*, {load.METHOD_OF} FROM decompositions d WHERE capture = $1
         ORDER BY decomposition = $2 DESC, surrogates DESC NULLS LAST, created DESC, decomposition"""
     out: dict[Atoms, Measured] = {}
@@ -210,11 +210,11 @@ def _by_atoms(cache: Cache, own: dict[str, Any]) -> dict[Atoms, Measured]:
 
 
 ATOMS_BY = ("estimator", "redundancy", "bias")
-"""Fields of a method that say what its atoms are."""
+"""Fields of a method that define its atoms."""
 
 
 def _contrasts(cache: Cache, decomposition: str) -> dict[str, Contrast]:
-    """By ranking, with its sides and what surrogates show."""
+    """Ranking → its contrast, with its sides and the test against surrogates."""
     query = "SELECT * FROM contrast_sides WHERE decomposition = $1"
     sides: dict[str, dict[str, tuple[float, float, float]]] = {}
     for one in load.rows(cache, query, decomposition):
@@ -242,13 +242,13 @@ def _number(value: float | None) -> float:
 
 
 def _over_null(contrasts: dict[str, Contrast]) -> dict[str, float]:
-    """By ranking, the contrast minus its prompt-shuffle surrogate mean, both on the same cut."""
+    """Ranking → the contrast minus its mean over prompt-shuffle surrogates, both on the same cut."""
     null = NULLS[0]
     return {name: one.effects[null].difference if null in one.effects else math.nan for name, one in contrasts.items()}
 
 
 def _climb(cache: Cache, ladder: dict[str, Any] | None) -> Climb | None:
-    """What C2 asks of a ladder: the primary order parameter's verdict, whichever the ladder was asked for."""
+    """A ladder's facts for C2: the verdict on the primary order parameter, whichever the ladder was asked for."""
     if ladder is None:
         return None
     of = ladder["ladder"]
@@ -279,7 +279,7 @@ def _climb(cache: Cache, ladder: dict[str, Any] | None) -> Climb | None:
 
 
 def _of_controls(cache: Cache, kept: dict[str, list[str]], capture: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
-    """By kind of control and ranking. A control of another architecture is none."""
+    """Contrasts by kind of control and ranking. A control of another architecture does not count."""
     out: dict[str, dict[str, np.ndarray]] = {}
     for how, ids in kept.items():
         values: dict[str, list[float]] = {}
@@ -318,7 +318,7 @@ def _removal(found: dict[str, Any] | None, order: str) -> Removal | None:
     (own,) = [one for one in found["orders"][order]["curves"] if one["target"] is None]
     at = [value for share, value in zip(own["fraction"], own["divergence"], strict=True) if share == areas.PRIMARY]
     accuracy, tasks = _accuracy(found["accuracy"], order)
-    if found["stop"] == "decided":  # p at the stopping look is no plain rank
+    if found["stop"] == "decided":  # p at the stopping look is not a plain rank
         some = [one for one in found["accuracy_changes"] if one["removal_order"] == order]
         accuracy = {one["control"]: _number(one["p"]) for one in some}
     divergence = at[0] if at and at[0] is not None else math.nan
@@ -330,7 +330,8 @@ _AREA = {"ratio": "ratio", "low": "low", "high": "high", "p": "p_above", "below"
 
 
 def _accuracy(rows: list[dict[str, Any]], order: str) -> tuple[dict[str, float], int]:
-    """(one-sided p by control that accuracy is lower without the order's units, tasks the intact subject can do)."""
+    """(control → one-sided p that accuracy is lower without the order's units, tasks that the intact subject can
+    do)."""
     every = [one for one in rows if one["category"] is None and one["accuracy"] is not None]
     tasks = next((one["tasks"] for one in every if one["removal_order"] == "intact"), 0)
     own = [one["accuracy"] for one in every if one["removal_order"] == order]
@@ -344,7 +345,7 @@ def _accuracy(rows: list[dict[str, Any]], order: str) -> tuple[dict[str, float],
 
 
 def _differences(cache: Cache, network: str | None) -> dict[tuple[str, str, float], Difference]:
-    """By null, side of claims.C6_SIDES and density."""
+    """Differences by null, side of claims.C6_SIDES and density."""
     if network is None:
         return {}
     out = {}
@@ -360,7 +361,7 @@ def _differences(cache: Cache, network: str | None) -> dict[tuple[str, str, floa
 
 
 def _geometry(cache: Cache, found: str | None) -> Geometry | None:
-    """What C8 and C9 ask of the geometry of a capture's residual stream."""
+    """The facts for C8 and C9 about the geometry of a capture's residual stream."""
     if found is None:
         return None
     head = load.one(cache, "geometry", found)
@@ -381,7 +382,7 @@ def _geometry(cache: Cache, found: str | None) -> Geometry | None:
 
 
 def _profiles(cache: Cache, decomposition: str, layers: int) -> dict[str, np.ndarray]:
-    """Of each ranking, its mean over the units of each layer."""
+    """Ranking → its mean over the units of each layer."""
     query = "SELECT ranking, layer, value FROM layer_profiles WHERE decomposition = $1 ORDER BY ranking, layer"
     out: dict[str, np.ndarray] = {}
     for one in load.rows(cache, query, decomposition):
@@ -390,7 +391,7 @@ def _profiles(cache: Cache, decomposition: str, layers: int) -> dict[str, np.nda
 
 
 def _doubts(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """By claim, the confounds that speak against it."""
+    """Claim → the confounds that speak against it."""
     found = {one["name"]: _number(one["value"]) for one in rows}
     memory, alike = found.get("synergy~autocorrelation", math.nan), found.get("synergy~redundancy", math.nan)
     half, agree = found.get("split-half Spearman", math.nan), found.get("rankings: mean core overlap", math.nan)

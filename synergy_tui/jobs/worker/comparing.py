@@ -1,4 +1,4 @@
-"""What a unit alone is worth, a ranking by synergy and other scores → whether synergy predicts it better."""
+"""The worth of a unit alone, a ranking by synergy and other scores → whether synergy predicts the worth better."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Scored:
     values: Mapping[str, np.ndarray]
 
     def over(self, without: Sequence[int]) -> tuple[dict[str, np.ndarray], bool]:
-        """Means over the prompts that are not among `without`, where those are enough; else over all of them. And
-        whether they were enough. Of attribution the size on each prompt: divergence has no sign that could cancel."""
+        """Means over the prompts that are not in `without`, if there are enough of them, else over all prompts; and
+        whether there were enough. Attribution counts by its size on each prompt: divergence has no sign to cancel."""
         others = np.array([one not in set(without) for one in self.prompts], bool)
         apart = bool(without) and int(others.sum()) >= FEWEST_RANKED
         sized = {**self.values, "attribution": np.abs(self.values["attribution"])}
@@ -44,7 +44,7 @@ class Scored:
 
 
 def comparisons(removal: Removal, scored: Scored, layer_of: Mapping[int, int], seed: int = 0) -> list[dict[str, Any]]:
-    """Rows of ablation_comparisons, one for each score that enough units have."""
+    """Rows of ablation_comparisons: one for each score that enough units have."""
     there, layers = list(layer_of), np.array(list(layer_of.values()))
     found, apart = scored.over(removal.prompts if removal.held_out else ())
     alone, mine = removal.divergence[there], removal.values[there]

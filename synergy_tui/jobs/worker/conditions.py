@@ -18,7 +18,7 @@ from synergy_tui.jobs.worker.executors.making import Wanted
 from synergy_tui.jobs.worker.progress import Progress
 
 Group = tuple[str, str | None]
-"""The control sets that differ in their seed alone: a control, and the order it is matched to."""
+"""Control sets that differ only in their seed: a control, and the order it is matched to."""
 
 
 def group(one: Condition) -> Group:
@@ -32,9 +32,9 @@ def drawn(
     measure: Callable[[list[Condition], int], None],
     wanted: Callable[[list[Condition]], Collection[Group]],
 ) -> list[Condition]:
-    """Has conditions measured and returns those that were: all at once, or, where the spec stops when the verdict is
-    decided, whatever is no control with the first look's seeds and then look by look those of the groups that are still
-    wanted. measure: of a look, whose number it is given. wanted: groups that need more, by what was measured."""
+    """Has conditions measured and returns the measured ones: all at once, or, if the spec stops when the verdict is
+    decided, first everything except controls with later seeds, and then, look by look, controls of the groups still
+    wanted. measure: measures a look, and gets its number. wanted: groups that need more, given the measured ones."""
     if spec.stop != DECIDED:
         measure(list(conditions), 0)
         return list(conditions)
@@ -69,12 +69,12 @@ class Bench:
 
     @property
     def places(self) -> int:
-        """Of the map."""
+        """Places of the map."""
         return self.shape[0] * self.shape[1]
 
     def measured(self, conditions: Sequence[Condition], **stage: Any) -> list[pa.Table]:
-        """prompt, divergence, top1, surprisal_change under each condition. stage: as Crew.make takes it, without
-        what is the same for all conditions."""
+        """prompt, divergence, top1, surprisal_change under each condition. stage: as Crew.make takes it, without the
+        arguments that are the same for all conditions."""
         wanted = {
             one.shard: Wanted(one.shard, given={"do": "condition", "units": one.units, "told": one.told()})
             for one in conditions
@@ -83,7 +83,7 @@ class Bench:
         return [self.table(one.shard) for one in conditions]
 
     def made(self, wanted: Sequence[Wanted], column: str, **stage: Any) -> None:
-        """Has parts made that are tables with a column."""
+        """Has parts made that are tables with a certain column."""
 
         def whole(name: str) -> bool:
             table = parts.read(self.job, name)

@@ -1,5 +1,5 @@
-"""A decompose job: a capture's series → atoms of all pairs and their surrogates, one shard per block, then every score,
-ranking, profile, interval and confound with them. No more than a block of pairs is held at a time."""
+"""A decompose job: a capture's series → atoms of all pairs and their surrogates, one shard per block, and from them all
+scores, rankings, profiles, intervals and confounds. No more than a block of pairs is held at a time."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ from synergy_tui.store.publish import publish_decomposition
 from synergy_tui.terms import ATOMS, NULLS
 
 LAYOUT = "layout"
-"""The part that says how the devices of those who make parts cut pairs into tiles and blocks."""
+"""The part that says how pairs are cut into tiles and blocks, given the devices of all who make parts."""
 
 
 def gather(cache: Cache, spec: DecomposeSpec) -> Given:
-    """The series of the valid responses, or of those among them that were asked for, and what is known of them. Raises
-    MeasureError when there is none, UsageError for a contrast of groups that are not there."""
+    """The series of the valid responses, or of the requested ones among them, and their facts. Raises MeasureError if
+    there are no such responses, UsageError for a contrast of unknown groups."""
     capture = load.one(cache, "capture", spec.capture)
     responses = load.rows(
         cache,
@@ -83,7 +83,7 @@ def of_series(
     compared: str | None = None,
 ) -> Given:
     """A series [prompts, units, steps] of a capture. steps, prompts, categories: the responses' lengths, and their
-    prompts' numbers and categories. compared: as Method has it."""
+    prompts' numbers and categories. compared: see Method."""
     arrays = {"series": raw, "steps": steps, "prompts": prompts}
     if (pairs := _pairs_there(cache, capture)) is not None:
         arrays["pairs"] = pairs
@@ -101,7 +101,7 @@ def cut_of(given: Given) -> Cut:
 
 
 class Maker:
-    """A series on the devices, its nulls, and the plan of blocks over its pairs. A block by itself is a part."""
+    """A series on the devices, its nulls, and the plan of blocks over its pairs. Each block is a part."""
 
     def __init__(self, spec: DecomposeSpec, given: Given, report: Report, layout: Layout | None = None) -> None:
         """Raises UsageError, MeasureError."""
@@ -119,7 +119,7 @@ class Maker:
 
     @property
     def held(self) -> Held:
-        """The nulls that were asked for, prepared when they are first looked at."""
+        """The requested nulls, prepared when they are first used."""
         if self._held is None:
             self._held = _nulls(self.series, self.method | {"layout": self.engine.layout}, self.spec, self.of)
         return self._held
@@ -139,7 +139,7 @@ class Maker:
 
 
 def work(job: JobFolder, spec: DecomposeSpec, progress: Progress, crew: Crew | None = None) -> None:
-    """Decomposes the blocks that are missing, draws surrogates, analyses, publishes."""
+    """Decomposes the missing blocks, draws surrogates, analyses, publishes."""
     cache = Cache.open(job.cache, on_wait=progress.waits)
     given = gather(cache, spec)
     found = measured(job, spec, given, progress, crew or Crew(job, progress))
@@ -153,7 +153,7 @@ def work(job: JobFolder, spec: DecomposeSpec, progress: Progress, crew: Crew | N
 
 @dataclass(frozen=True)
 class Measured:
-    """A decomposition that is not published yet. pairs: its bulk file, read from the shards. series: as decomposed."""
+    """A decomposition not published yet. pairs: its bulk file, read from the shards. series: as decomposed."""
 
     rows: dict[str, Any]
     pairs: Callable[[], Iterator[pa.Table]]
@@ -163,7 +163,7 @@ class Measured:
 
 
 def measured(job: JobFolder, spec: DecomposeSpec, given: Given, progress: Progress, crew: Crew) -> Measured:
-    """Decomposes a series: the blocks that are missing among the job's shards, surrogates, analysis."""
+    """Decomposes a series: the blocks missing among the job's shards, surrogates, analysis."""
     capture, prompts, steps = given.told["capture"], given.arrays["prompts"], given.arrays["steps"]
     raw, pairs = given.arrays["series"], given.arrays.get("pairs")
     cut = cut_of(given)
@@ -182,7 +182,7 @@ def measured(job: JobFolder, spec: DecomposeSpec, given: Given, progress: Progre
     asked = _asked(spec, cut)
     many = f"{len(asked.rankings)} rankings, {spec.replicates:,} replicates"
     progress.stage("analyse", len(asked.rankings), "rankings", many, (0.8, 0.97))
-    # Pooled prompts are one: of them those count that have windows.
+    # Pooled prompts are one series; only prompts with windows count.
     used = atoms.unit_pairs.any(axis=1) if spec.method.pool == "mean" else engine.steps >= MIN_STEPS
     of_units = {
         "autocorrelation": confounds.autocorrelation(series, spec.method.lag),
@@ -192,7 +192,7 @@ def measured(job: JobFolder, spec: DecomposeSpec, given: Given, progress: Progre
     rows: dict[str, Any] = unit_rows.rows(job.id, capture, asked, *analysed)
     if found is not None:
         rows["unit_nulls"] = null_rows(job.id, found)
-    if found is not None and (cut.above or cut.deep):  # else there is no contrast to be tested
+    if found is not None and (cut.above or cut.deep):  # else there is no contrast to test
         layers = capture["layers"]
         rows["surrogate_contrasts"] = contrast_rows(job.id, found, layers, asked.rankings, cut)
         if (tests := test_rows(job.id, found, layers, spec.seed, asked.rankings, cut)) is not None:
@@ -229,7 +229,7 @@ def _asked(spec: DecomposeSpec, cut: Cut) -> unit_rows.Asked:
 
 
 def _layout(job: JobFolder, crew: Crew) -> Layout:
-    """How pairs are cut: by the devices of those who make the parts, into enough blocks for all of them."""
+    """How pairs are cut: to fit the devices of all who make parts, into enough blocks for all of them."""
     engine = crew.maker.engine
     blocks_ = BLOCKS_EACH * crew.size if crew.size > 1 else 1
     if crew.takes_part:
@@ -239,11 +239,11 @@ def _layout(job: JobFolder, crew: Crew) -> Layout:
 
 
 BLOCKS_EACH = 3
-"""Blocks of pairs for each of several workers: none waits long for the last."""
+"""Blocks of pairs for each of several workers, so that no worker waits long for the last block."""
 
 
 def _pairs_there(cache: Cache, capture: dict[str, Any]) -> np.ndarray | None:
-    """The pairs of the places that a unit has, where layers differ in their number of units; None for all pairs."""
+    """The pairs of places with units, if layers differ in their number of units; None for all pairs."""
     query = "SELECT unit_index FROM units WHERE capture = $1 ORDER BY unit_index"
     there = np.array([row["unit_index"] for row in load.rows(cache, query, capture["capture"])])
     if len(there) == capture["layers"] * capture["units_per_layer"]:
@@ -252,7 +252,7 @@ def _pairs_there(cache: Cache, capture: dict[str, Any]) -> np.ndarray | None:
 
 
 def _decompose(job: JobFolder, engine: PairEngine, wanted: int | None, crew: Crew, share: float) -> None:
-    """Has every block made that has no shard. wanted: how many pairs, None for all."""
+    """Has every block without a shard made. wanted: how many pairs, None for all."""
     pairs = engine.units * (engine.units - 1) // 2 if wanted is None else wanted
 
     def whole(name: str) -> bool:
@@ -281,8 +281,8 @@ def _needed(job: JobFolder, number: int) -> PairBlock:
 
 @dataclass(frozen=True)
 class Held:
-    """The nulls of a job. engines: of those that can be run, by name. runs: rows of null_runs without the
-    decomposition. conditions: of the data; None where no prompts are of like length."""
+    """The nulls of a job. engines: of nulls that can be run, by name. runs: rows of null_runs without the
+    decomposition. conditions: of the data; None if no prompts are of like length."""
 
     engines: dict[str, NullEngine]
     runs: list[dict[str, Any]]
@@ -295,15 +295,15 @@ class Held:
 
     @property
     def withheld(self) -> tuple[bool, ...]:
-        """Which p and q of sts, rtr and TDMI are."""
+        """Which p and q of sts, rtr and TDMI are withheld."""
         if self.misleading:
             return WHOLE
         return REDUNDANCY if self.conditions and self.conditions.redundancy_misled else NOTHING
 
 
 def _nulls(series: np.ndarray, method: dict[str, Any], spec: DecomposeSpec, categories: np.ndarray) -> Held:
-    """The nulls that can be run: one that cannot leaves the others in place, and says why. The conditions under which
-    they fail are looked for whichever of them is asked for."""
+    """The nulls that can be run: one that cannot be run leaves the others in place, and gives its reason. The
+    conditions under which nulls fail are looked for whichever nulls are requested."""
     engines: dict[str, NullEngine] = {}
     runs: list[dict[str, Any]] = []
     for null in spec.nulls:
@@ -333,7 +333,7 @@ def _run_of(
 
 
 def _condition_rows(decomposition: str, held: Held) -> pa.Table:
-    """Rows of confounds that tell of the nulls: what was looked for, and prompts that take no part."""
+    """Rows of confounds about the nulls: the conditions that were looked for, and prompts that take no part."""
     of = held.conditions
     named: dict[str, float] = {
         "prompts outside the nulls": float(sum(one["unlike"] for one in held.runs)),
@@ -347,7 +347,7 @@ def _condition_rows(decomposition: str, held: Held) -> pa.Table:
 
 
 def _against(job: JobFolder, held: Held, spec: DecomposeSpec, crew: Crew, share: float) -> Against:
-    """Has the surrogates drawn that are missing, and tests against them."""
+    """Has missing surrogates drawn, and tests against them."""
     count, draws = 0, spec.surrogates
     for place, (null, engine) in enumerate(held.engines.items()):
         count = len(engine)

@@ -1,5 +1,5 @@
-"""python -m synergy_tui.jobs.worker.devices torch|jax: what a library sees of this machine, as JSON. A process of
-its own for each, because both on one GPU disturb each other."""
+"""python -m synergy_tui.jobs.worker.devices torch|jax: what a library sees of this machine, as JSON. Each
+library has its own process, because both on one GPU disturb each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def main() -> None:
-    """Prints version and devices."""
+    """Prints a library's version and devices."""
     print(json.dumps(_torch() if sys.argv[1] == "torch" else _jax()))
 
 

@@ -36,7 +36,7 @@ PAIRS = "pairs"
 
 
 def gather(cache: Cache, spec: GeometrySpec) -> Given:
-    """The capture's row, the tokens that are replayed, and the steps whose states are kept."""
+    """The capture's row, the tokens to replay, and the steps whose states are kept."""
     capture, texts = load.one(cache, "capture", spec.capture), load.replayable(cache, spec.capture)
     answered = [texts[one]["answered"] for one in spec.replayed]
     steps = geometry.choose([len(one) for one in answered], spec.tokens, spec.seed)
@@ -48,7 +48,7 @@ def gather(cache: Cache, spec: GeometrySpec) -> Given:
 
 
 class Maker:
-    """The subject of a capture. A batch of prompts is a part, and the pairs are one."""
+    """The subject of a capture. Each batch of prompts is a part, and so are the pairs together."""
 
     def __init__(self, spec: GeometrySpec, given: Given, report: Report) -> None:
         """Raises SubjectError."""
@@ -56,8 +56,8 @@ class Maker:
         self.tokens = given.told["tokens"]
 
     def make(self, wanted: Wanted, hearing: Hearing) -> Content:
-        """States [layers, steps, width] by prompt; of the pairs [layers, pairs, width] by side, or why there are
-        none."""
+        """States [layers, steps, width] by prompt; for the pairs [layers, pairs, width] by side, or why there are no
+        states."""
         if wanted.name == PAIRS:
             return parts.of_arrays(self._pairs())
         chosen = [str(one) for one in wanted.given["prompts"]]
@@ -72,7 +72,7 @@ class Maker:
         asked = structures()
         texts = encode(self.subject, [*asked.one, *asked.other], chat=False)
         tokenizer = self.subject.tokenizer
-        # Without special tokens: some tokenizers begin every text with what they name as the unknown one.
+        # Without special tokens: some tokenizers begin every text with their unknown token.
         plain = [tokenizer(one, add_special_tokens=False)["input_ids"] for one in (*asked.one, *asked.other)]
         lost = sum(tokenizer.unk_token_id in one for one in plain) if tokenizer.unk_token_id is not None else 0
         if lost or len(set(map(tuple, texts))) < len(texts):
@@ -84,7 +84,7 @@ class Maker:
 
 
 def work(job: JobFolder, spec: GeometrySpec, progress: Progress, crew: Crew | None = None) -> None:
-    """Has every batch read that is missing, measures, publishes."""
+    """Has every missing batch read, measures, publishes."""
     crew = crew or Crew(job, progress)
     cache = Cache.open(job.cache, on_wait=progress.waits)
     given = gather(cache, spec)
@@ -153,7 +153,7 @@ def work(job: JobFolder, spec: GeometrySpec, progress: Progress, crew: Crew | No
 
 @dataclass(frozen=True)
 class _Found:
-    """Columns of geometry_layers by layer, rows of geometry_contrasts, and why there is nothing."""
+    """Columns of geometry_layers by layer, rows of geometry_contrasts, and why there are no values, if so."""
 
     rows: list[dict[str, Any]]
     contrasts: list[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""The subject of an ablation, and what it says without some of its units."""
+"""The subject of an ablation, and its behaviour without some of its units."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OWN_ANSWERS = tuple(name for name, kind in KINDS.items() if kind.own_answers)
 
 
 class Lab:
-    """A subject with the intact behaviour that conditions are held against."""
+    """A subject with the intact behaviour that conditions are compared with."""
 
     def __init__(self, subject: Subject, spec: AblateSpec, texts: dict[int, dict[str, Any]]) -> None:
         self.subject, self.spec, self.texts = subject, spec, texts

@@ -1,5 +1,5 @@
 """A ladder job: a capture of graded prompts on levels → a map of each level, order parameters, grades and the verdict.
-The maps are decompositions of their own; what is finished of them is in the job's shards."""
+The maps are separate decompositions; their finished parts are in the job's shards."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Part(Within):
     def __init__(self, job: JobFolder, level: int) -> None:
         super().__init__(job, f"level-{level + 1:02d}")
         object.__setattr__(self, "level", level)
-        # Ids of maps do not begin as the ladder's does: a prefix means one thing.
+        # Ids of maps begin otherwise than the ladder's id, so that a prefix means one thing.
         object.__setattr__(self, "name", f"d{job.id[1:]}{level + 1:02d}")
         self.shards.mkdir(parents=True, exist_ok=True)
 
@@ -50,7 +50,7 @@ class Part(Within):
 
 
 class Quiet(Progress):
-    """The stages of one level are no stages of the job; only the request to stop is heard."""
+    """The stages of one level are not stages of the job; only the request to stop is heard."""
 
     def __init__(self, whole: Progress) -> None:
         self.job = whole.job
@@ -68,7 +68,7 @@ class Quiet(Progress):
 
 
 def work(job: JobFolder, spec: LadderSpec, progress: Progress, crew: Crew | None = None) -> None:
-    """Grades, cuts to the common length, has the levels decomposed that are missing, judges, publishes."""
+    """Grades, cuts to the common length, has missing levels decomposed, judges, publishes."""
     crew = crew or Crew(job, progress)
     cache = Cache.open(job.cache, on_wait=progress.waits)
     capture = load.one(cache, "capture", spec.capture)
@@ -174,7 +174,7 @@ def _level(
     length: int,
     crew: Crew,
 ) -> Measured:
-    """One level's decomposition with its surrogates. An equal length leaves the null's blocks one."""
+    """One level's decomposition with its surrogates. Responses of equal length form a single block of the null."""
     series = load.series(cache, spec.capture, prompts.tolist())[:, :, :length]
     of_map = DecomposeSpec(
         capture=spec.capture,
@@ -201,7 +201,7 @@ def _atoms(found: Measured) -> LevelAtoms:
 
 
 def _on_all(order: OrderValues, places: list[int], count: int) -> OrderValues:
-    """The values with an empty place for every level that has none."""
+    """The values, with an empty place for every level without values."""
     values = {name: [np.empty(0)] * count for name in order.values}
     for name, some in order.values.items():
         for place, one in zip(places, some, strict=True):

@@ -23,8 +23,8 @@ Rows = dict[str, list[dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Facts:
-    """What a ladder job knows beside order parameters. levels, steps, used, grades: per prompt. maps: decompositions by
-    level. notes: why levels have no value. drawn: by level, the contrast of every surrogate."""
+    """What a ladder job knows besides order parameters. levels, steps, used, grades: per prompt. maps: decompositions
+    by level. notes: why levels have no value. drawn: level → the contrast of every surrogate."""
 
     ladder: str
     spec: LadderSpec

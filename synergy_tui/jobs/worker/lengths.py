@@ -1,5 +1,5 @@
-"""A series → the contrast over the length of responses, of the data and of surrogates: estimates grow with length, and
-two contrasts are comparable at one length only."""
+"""A series → the contrast over the length of responses, for the data and for surrogates: estimates grow with length,
+and two contrasts are comparable only at one length."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from synergy_tui.phiid.windows import MIN_STEPS
 from synergy_tui.terms import NULLS, RANKINGS
 
 POINTS, DRAWS = 5, 3
-"""Lengths, evenly up to the longest that half of the prompts reach, and surrogates of each."""
+"""Number of lengths, spaced evenly up to the longest that half of the prompts reach, and surrogates of each."""
 
 SHORTEST = 10
 """Steps below which no length is tried."""
@@ -34,8 +34,8 @@ def rows(
     layers: int,
     cut: Cut,
 ) -> pa.Table:
-    """Rows of contrast_lengths, by the default ranking. categories: a number per prompt. cut: what it compares. The
-    array keeps its shape whatever is cut off: one compilation serves all lengths."""
+    """Rows of contrast_lengths, by the default ranking. categories: a number per prompt. cut: what the contrast
+    compares. The array keeps its shape however much is cut off, so that one compilation serves all lengths."""
     longest = int(np.sort(steps)[len(steps) // 2])
     there = steps >= longest
     kept = np.unique(np.linspace(0, longest, POINTS + 1).round().astype(int))

@@ -32,17 +32,17 @@ AT_ONCE = 20
 
 
 def work(job: JobFolder, spec: NetworksSpec, progress: Progress) -> None:
-    """Measures what is missing, publishes."""
+    """Measures missing shards, publishes."""
     cache = Cache.open(job.cache, on_wait=progress.waits)
     row = load.one(cache, "decomposition", spec.decomposition)
-    # A level of a ladder is of some prompts of its capture alone.
+    # A level of a ladder has only some prompts of its capture.
     asked = """SELECT prompt, category FROM responses r LEFT JOIN prompts p USING (capture, prompt)
         WHERE capture = $1 AND valid AND (prompt IN (SELECT prompt FROM unit_prompts WHERE decomposition = $2)
         OR NOT EXISTS (FROM unit_prompts WHERE decomposition = $2)) ORDER BY prompt"""
     responses = load.rows(cache, asked, spec.capture, spec.decomposition)
     raw = load.series(cache, spec.capture, [one["prompt"] for one in responses])
     categories = np.unique(np.array([one["category"] or "" for one in responses]), return_inverse=True)[1]
-    # Places that no unit has are units of no graph.
+    # Places without a unit are not nodes of the graphs.
     places = "SELECT unit_index FROM units WHERE capture = $1 ORDER BY unit_index"
     raw = raw[:, [one["unit_index"] for one in load.rows(cache, places, spec.capture)]]
     series = preprocess(raw, words) if (words := parse(row["preprocess"])) else raw
@@ -95,7 +95,7 @@ def work(job: JobFolder, spec: NetworksSpec, progress: Progress) -> None:
 
 
 class _Null:
-    """The series as one null takes it, and what its graphs measure: [·, atoms, densities, measures]."""
+    """The series as one null takes it, and the measures of its graphs: [·, atoms, densities, measures]."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class _Null:
         self.edges: dict[str, np.ndarray] = {}
 
     def all(self, began: float, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of the data [1, …], of surrogates [draws, …] and of replicates [replicates, …]."""
+        """Measures of the data [1, …], of surrogates [draws, …] and of replicates [replicates, …]."""
         prompts, draws, replicates = len(self.series), self.spec.draws, self.spec.replicates
         told = f"{len(self.pairs):,} pairs × {prompts} prompts, as {self.null} takes them"
         self.progress.stage("prompts", prompts, "prompts", told, (began, began + 0.1 * share))
@@ -139,7 +139,7 @@ class _Null:
         """sts and rtr of every pair in every prompt [prompts, 2, pairs], float32."""
         out = np.full((len(self.series), len(ATOMS), len(self.pairs)), np.nan, np.float32)
         for prompt in range(len(self.series)):
-            # Of one shape, so that one compilation serves all.
+            # All have one shape, so that one compilation serves all.
             engine = PairEngine(self.series[prompt : prompt + 1], **self.method)
             mean = np.concatenate([block.mean for block in engine.blocks()])
             out[prompt] = mean[:, list(ATOMS.values())].T
@@ -177,9 +177,9 @@ class _Null:
         return np.stack(out)
 
     def _kept(self, name: str, first: int, count: int, made: Any, weights: np.ndarray | None = None) -> np.ndarray:
-        """The shard with these rows, made where it is not there."""
+        """The shard with these rows, made if it is missing."""
         shape = (count, len(ATOMS), len(networks.DENSITIES), len(networks.MEASURES))
-        # Shards of an earlier method are of other data.
+        # Shards of an earlier method come from other data.
         shard = f"{self.null}-{name}-{first:04d}-m{METHOD}"
         if (kept := parts.read(self.job, shard)) is not None and len(kept) == np.prod(shape):
             self.progress.skip(count)

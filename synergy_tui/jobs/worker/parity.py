@@ -1,5 +1,5 @@
-"""Whether what is measured of a subject is what it does: python -m synergy_tui.jobs.worker.parity REQUEST DATA STEPS
-prints the comparison as JSON, and what is going on to standard error."""
+"""Whether the measurements of a subject are what it really does: python -m synergy_tui.jobs.worker.parity REQUEST DATA
+STEPS prints the comparison as JSON, and its progress to standard error."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def checked(request: CheckRequest, data: Path, steps: int) -> dict[str, Any]:
-    """The comparison in float32; in float64 too, where it is not alike, to tell rounding from an error."""
+    """The comparison in float32; if the two differ, in float64 too, to tell rounding from an error."""
     source = resolve(
         request.subject,
         request.revision,

@@ -1,4 +1,4 @@
-"""What a worker tells and is told: its status on disk, its heartbeat, the request to stop."""
+"""What a worker reports and hears: its status on disk, its heartbeat, the request to stop."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Progress:
         self._thread.join()
 
     def state(self, state: str, **more: Any) -> None:
-        """Enters a state of the job, with what else is to be known about it."""
+        """Enters a state of the job, with more facts about it."""
         with self._changed:
             self._status |= {"state": state, **more}
             if state == "done":
@@ -106,7 +106,7 @@ class Progress:
         self._write()
 
     def waits(self, text: str) -> None:
-        """Says for whom the job waits, and hears whether it is still to wait."""
+        """Says what the job waits for, and checks whether it should still wait."""
         self.check()
         if not self._status["stages"]:
             self.stage("wait", detail=text)
@@ -134,6 +134,6 @@ class Progress:
         with self._changed:
             self._status["heartbeat"] = time.time()
             self._written = time.monotonic()
-            # A full disk must not end work that may yet be finished when there is room again.
+            # A full disk must not end work that can still finish when there is room again.
             with contextlib.suppress(OSError):
                 self.job.write_status(self._status)

@@ -1,4 +1,4 @@
-"""python -m synergy_tui.jobs.worker.pull: fetches the subject told on stdin, answers on stdout."""
+"""python -m synergy_tui.jobs.worker.pull: fetches the subject named on stdin, answers on stdout."""
 
 from __future__ import annotations
 

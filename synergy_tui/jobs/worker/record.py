@@ -1,4 +1,4 @@
-"""What every result is recorded with: the versions of what made it, and the command that makes it anew."""
+"""What every result is stored with: the versions of the software behind it, and the command that makes it anew."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A scores job: a capture's own responses replayed → what attention patterns and gradients say of its units, one shard
-per prompt; and whether synergy predicts what a unit alone is worth better than they do, where that was measured."""
+"""A scores job: a capture's own responses replayed → what attention patterns and gradients say about its units, one
+shard per prompt; and whether synergy predicts the worth of a unit alone better, if that was measured."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from synergy_tui.terms import BASELINES, PATTERNS, column
 
 
 def gather(cache: Cache, spec: ScoresSpec) -> Given:
-    """The capture's row, and the tokens that are replayed."""
+    """The capture's row, and the tokens to replay."""
     capture, texts = load.one(cache, "capture", spec.capture), load.replayable(cache, spec.capture)
     tokens = {str(one): [texts[one]["asked"], texts[one]["answered"]] for one in spec.replayed}
     return Given(told={"subject": capture["subject"], "dtype": capture["dtype"], "tokens": tokens})
 
 
 class Maker:
-    """The subject of a capture. A prompt is a part."""
+    """The subject of a capture. Each prompt is a part."""
 
     def __init__(self, spec: ScoresSpec, given: Given, report: Report) -> None:
         """Raises SubjectError."""
@@ -50,7 +50,7 @@ class Maker:
         self.units, self.tokens = self.subject.units(spec.kinds), given.told["tokens"]
 
     def make(self, wanted: Wanted, hearing: Hearing) -> Content:
-        """What one prompt says."""
+        """The scores on one prompt."""
         asked, answered = self.tokens[str(wanted.given["prompt"])]
         seen = patterns(self.subject, self.units.sites, asked, answered)
         hearing.check()
@@ -59,7 +59,7 @@ class Maker:
 
 
 def work(job: JobFolder, spec: ScoresSpec, progress: Progress, crew: Crew | None = None) -> None:
-    """Has every prompt measured that is missing, publishes."""
+    """Has every missing prompt measured, publishes."""
     crew = crew or Crew(job, progress)
     cache = Cache.open(job.cache, on_wait=progress.waits)
     capture = load.one(cache, "capture", spec.capture)
@@ -101,8 +101,8 @@ def _shard(prompt: int) -> str:
 
 
 def _values(job: JobFolder, spec: ScoresSpec, units: Units) -> dict[str, np.ndarray]:
-    """By score [units, prompts] at each place of the map. Shards are read twice and one at a time: of experts they are
-    large."""
+    """Score → [units, prompts] at each place of the map. Shards are read twice and one at a time, because those of
+    experts are large."""
 
     def shards() -> Iterator[dict[str, np.ndarray]]:
         for prompt in spec.replayed:
@@ -124,7 +124,7 @@ def _values(job: JobFolder, spec: ScoresSpec, units: Units) -> dict[str, np.ndar
 
 
 def _reasons(units: Units, values: dict[str, np.ndarray], there: list[int]) -> dict[str, str]:
-    """By score, why units have none."""
+    """Score → why units lack it."""
     others = [kind for kind in units.kinds if kind != "head"]
     heads = [one for one in there if units.kind_of.ravel()[one] == "head"]
     silent = bool(heads) and not np.isfinite(values["attention-entropy"][heads]).any()
@@ -164,8 +164,7 @@ def _unit_rows(scoring: str, spec: ScoresSpec, values: dict[str, np.ndarray], th
 
 
 def _interval(values: np.ndarray, seed: int) -> np.ndarray:
-    """[2, units]: over the prompts on which the units have a value; those that lack it on other prompts than most have
-    no interval."""
+    """[2, units]: over the prompts with values; units that lack a value on some of these have no interval."""
     out = np.full((2, len(values)), np.nan)
     prompts = np.isfinite(values).any(axis=0)
     whole = np.isfinite(values[:, prompts]).all(axis=1)

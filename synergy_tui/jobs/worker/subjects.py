@@ -1,4 +1,4 @@
-"""The subject of a capture, loaded again by a job that replays it."""
+"""The subject of a capture, loaded again for a job that replays it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from synergy_tui.subject.loading import Subject
 def captured_subject(
     spec: AblateSpec | GeometrySpec | ScoresSpec, capture: Mapping[str, Any], dtype: str, report: Report
 ) -> Subject:
-    """Raises SubjectError where what is there is not what the capture was made from."""
+    """The subject. Raises SubjectError if its files are not those that the capture was made from."""
     subject = loading.load(spec.source, Path(spec.data), choose(spec.device), dtype, report)
     if subject.record["subject"] != capture["subject"]:
         raise SubjectError(f"{subject.source.name} is not what capture {spec.capture} was made from", "capture it anew")

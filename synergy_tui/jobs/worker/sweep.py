@@ -1,5 +1,5 @@
-"""A sweep job: starts the jobs of its cells, follows them, and notes what becomes of each. It computes nothing itself:
-it waits for no device, and loads neither torch nor JAX."""
+"""A sweep job: starts the jobs of its cells, follows them, and notes the state of each. It computes nothing itself: it
+waits for no device, and loads neither torch nor JAX."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _THERE = {
 
 
 def work(job: JobFolder, spec: SweepSpec, progress: Progress) -> None:
-    """Makes the cells that are not there. Raises JobError when some have failed, once all others are done."""
+    """Makes the missing cells. Raises JobError if some have failed, once all others are done."""
     _Work(job, spec, progress).work()
 
 
 @dataclass(frozen=True)
 class _Going:
-    """A cell under way. jobs: those that are followed; the last is the one that counts. judges: whether they are of its
-    card."""
+    """A cell under way. jobs: the jobs that are followed; the last is the one that counts. judges: whether they make
+    its card."""
 
     jobs: Sequence[JobFolder]
     judges: bool = False
@@ -49,12 +49,12 @@ class _Work:
         self.job, self.spec, self.progress = job, spec, progress
         self.cache = Cache.open(job.cache, on_wait=progress.waits)
         self.states = cells.read(job, len(spec.cells))
-        # Where nobody is started for the sweep itself, whoever works on it does its jobs.
+        # If no worker is started for the sweep itself, whoever works on it does its jobs.
         executor = job.order().executor
         self.executor = LOCAL if executor.executor == "none" else executor
         self.going: dict[int, _Going] = {}
         self.lost: dict[int, str] = {}
-        """By capture, why it failed in this run: it is not tried again for each of its methods."""
+        """Capture → why it failed in this run: it is not tried again for each of its methods."""
         self.told = ""
 
     def work(self) -> None:
@@ -80,8 +80,8 @@ class _Work:
             )
 
     def _missing(self) -> list[int]:
-        """The cells that are to be made: neither done before, with all results still there, nor without a card and
-        found by hash."""
+        """The cells to make: not those that were done before and still have all results, and not those that need no
+        card and were found by hash."""
         known = results(self.cache)
         out = []
         for number, (cell, state) in enumerate(zip(self.spec.cells, self.states, strict=True)):
@@ -103,7 +103,7 @@ class _Work:
     # One cell
 
     def _try(self, number: int) -> None:
-        """Takes a cell one step on. What goes wrong is the cell's, and no end of the sweep."""
+        """Takes a cell one step further. An error ends only the cell, not the sweep."""
         try:
             self._step(number)
         except Cancelled:
@@ -137,16 +137,16 @@ class _Work:
         return self._note()
 
     def _card(self, links: Sequence[Link]) -> str | None:
-        """The card that was made of the same parts by the same request."""
+        """The card made from the same parts by the same request."""
         if any(one.found is None for one in links[:-1]):
             return None
         spec = links[-1].spec([one.found or "" for one in links[:-1]])
         return results(self.cache).get(spec.hash)
 
     def _start(self, number: int, links: Sequence[Link], judges: bool = False) -> list[str]:
-        """Starts what is not there, and follows it."""
+        """Starts the missing jobs, and follows them."""
         for one in links:
-            # Submitting remembers what a user allows: a sweep from elsewhere must not allow anything.
+            # Submitting remembers the user's permissions: a sweep from elsewhere must not give any.
             if one.found is None and isinstance(source := getattr(one.plan.spec, "source", None), Source):
                 trust.check(source)
         ids = chain.start(self.cache, links, one_by_one=judges, join=True, executor=self.executor, sweep=self.job.id)
@@ -155,11 +155,11 @@ class _Work:
         return ids
 
     def _look(self) -> None:
-        """Takes on those of which all jobs have ended."""
+        """Takes the cells further whose jobs have all ended."""
         for number, one in list(self.going.items()):
             statuses = [_status(job) for job in one.jobs]
             if all(status["state"] in ENDED for status in statuses):
-                # Parts of a card may fail: the card says what it lacks.
+                # Parts of a card may fail: the card lists what it lacks.
                 wrong = [status for status in (statuses[-1:] if one.judges else statuses) if status["state"] != "done"]
                 if wrong:
                     self._fails(number, wrong[0])
@@ -186,7 +186,7 @@ class _Work:
         cells.write(self.job, self.states)
 
     def _tell(self) -> None:
-        """What is running, in the stage's detail."""
+        """Writes what is running into the stage's detail."""
         told = "; ".join(self._running(number, one) for number, one in self.going.items())
         if told != self.told:
             self.told = told
@@ -204,7 +204,7 @@ class _Work:
 
 
 def _status(job: JobFolder) -> dict[str, Any]:
-    """A job's status. Done ones may be tidied away; damaged ones have failed."""
+    """A job's status. The folder of a done job may be gone; a damaged job has failed."""
     if not job.path.exists():
         return {"id": job.id, "kind": "job", "state": "done"}
     with contextlib.suppress(JobError):

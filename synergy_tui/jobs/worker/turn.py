@@ -1,4 +1,4 @@
-"""One job per device at a time among all of a user's jobs on this machine, whatever their cache; the oldest first."""
+"""One job per device at a time, among all of a user's jobs on this machine in all caches; the oldest first."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ POLL = 0.1
 
 
 class Listening(Protocol):
-    """Who hears that the job is to stop."""
+    """Hears that the job is to stop."""
 
     def check(self) -> None:
         """Raises Cancelled or Paused."""
 
 
 class Turn:
-    """Held while a job runs on its device. Who waits holds a ticket, named by when its job was queued: the kernel lets
-    go of it however its process ends, so that nobody waits for the dead. A device is taken under a lock all the same:
-    a ticket may come that is older than the job at work."""
+    """Held while a job runs on its device. A job that waits holds a ticket, named by the time it was queued; the kernel
+    releases it however the process ends, so that no job waits for a dead one. The device still needs a lock: a new
+    ticket may be older than the job at work."""
 
     def __init__(self, job: JobFolder, device: str, queued: float, progress: Listening) -> None:
         self._tickets, lock = places(device, job.cache)
@@ -62,14 +62,14 @@ class Turn:
 
 
 def _left(ticket: Path) -> bool:
-    """Whether nobody holds a ticket any more; then it is thrown away."""
+    """Whether no process holds a ticket any more; then it is removed."""
     lock = FileLock(ticket)
     try:
         lock.acquire(blocking=False)
     except Timeout:
         return False
     except OSError:
-        return True  # it has just been thrown away
+        return True  # it has just been removed
     lock.release()
     ticket.unlink(missing_ok=True)
     return True

@@ -116,9 +116,9 @@ def test_an_option_beside_the_plan_is_named_where_it_says_otherwise(plan: dict[s
 def test_a_plan_of_another_subject_is_refused_and_other_weights_are_told(plan: dict[str, Any]) -> None:
     own = as_sealed(plan).subject
     other = sealed.Model(name="other", kind="zoo", place="zoo:other", weights="f" * 64)
-    with pytest.raises(UsageError, match="the plan is of zoo:induction, not of other"):
+    with pytest.raises(UsageError, match="the plan is for zoo:induction, not for other"):
         sealed.of_subject(own, other)
-    assert sealed.of_subject(own, other, deviate=True) == ["the subject is other, and the plan is of zoo:induction"]
+    assert sealed.of_subject(own, other, deviate=True) == ["the subject is other, and the plan is for zoo:induction"]
     assert sealed.of_subject(own, own) == []
     changed = sealed.Model(name=own.name, kind="zoo", place=own.place, weights="f" * 64)
     assert sealed.of_subject(own, changed)[0].endswith("and now ffffffffffff")

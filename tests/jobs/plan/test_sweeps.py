@@ -159,8 +159,8 @@ WRONG = [
     ("", "subjects are missing · try: subjects"),
     ("subjects = []", "subjects are empty"),
     (Z + "seeds = []", "seeds are empty"),
-    (Z + "methods = []", "methods are no tables of options"),
-    (Z + "methods = 3", "methods are no tables of options"),
+    (Z + "methods = []", "methods are not tables of options"),
+    (Z + "methods = 3", "methods are not tables of options"),
     (Z + "methods.lag = []", "lag are empty"),
     (Z + "steps = 60\nstep_s = 3", "no key 'step_s'"),
     (Z + "min_steps = 3\nmin-steps = 3", "min-steps is there twice in the plan"),
@@ -172,7 +172,7 @@ WRONG = [
     (Z + "methods.lag = 200", "lag 200 in responses of 100 steps leaves no window · use a smaller lag"),
     (Z + "methods.estimator = 'kraskov'", "no estimator 'kraskov' · known: gaussian, discrete"),
     (Z + "methods.surrogates = 3", "3 surrogates are too few to tell a tail from · draw 20 or more, or 0"),
-    (Z + "methods.null = 'window-roll'", "no surrogates to draw of window-roll · add --surrogates 200"),
+    (Z + "methods.null = 'window-roll'", "no surrogates to draw from window-roll · add --surrogates 200"),
     (Z + "methods.preprocess = 'cube'", "no preprocessing 'cube'"),
     (Z + "prompts = 0", "prompts 0 is not a whole number above 0 · default: all"),
     (Z + "prompts = [3]", "prompts [3] is not a whole number above 0 · default: all"),
@@ -192,10 +192,10 @@ WRONG = [
     (Z + 'tasks = ["/nowhere.jsonl"]', "no task set"),
     # Hostile files.
     (b"subjects = [", "plan.toml is not TOML: "),
-    (b"\xff\xfe\x00", "plan.toml is no plan: it is not UTF-8"),
-    (b"a" * 2_000_000, "plan.toml is no plan: it has more than 1,000,000 bytes"),
-    ("subjects = " + "[" * 5000 + "]" * 5000, "plan.toml is no plan: its tables are nested too deeply"),
-    (Z + "prompts" + ".a" * 5000 + " = 1", "plan.toml is no plan: its tables are nested too deeply"),
+    (b"\xff\xfe\x00", "plan.toml is not a plan: it is not UTF-8"),
+    (b"a" * 2_000_000, "plan.toml is not a plan: it has more than 1,000,000 bytes"),
+    ("subjects = " + "[" * 5000 + "]" * 5000, "plan.toml is not a plan: its tables are nested too deeply"),
+    (Z + "prompts" + ".a" * 5000 + " = 1", "plan.toml is not a plan: its tables are nested too deeply"),
     (Z + "prompts = " + "9" * 5000, "plan.toml is not TOML: "),
     ("k" * 10_000 + " = 1", "no key 'kkkkkkkk"),
     (
@@ -223,8 +223,8 @@ def test_a_wrong_plan_is_told_in_one_line(text: str | bytes, said: str, opened: 
 def test_a_plan_that_is_no_file_is_told_in_one_line(cache: Path, tmp_path: Path, command) -> None:
     for path, said in (
         ("/nowhere.toml", "no plan '/nowhere.toml'"),
-        (str(tmp_path), f"{tmp_path} is no file"),
-        ("/dev/zero", "/dev/zero is no file"),
+        (str(tmp_path), f"{tmp_path} is not a file"),
+        ("/dev/zero", "/dev/zero is not a file"),
     ):
         told = command("sweep", path, code=2)
         assert told.stderr.startswith(f"synergy-tui: {said}")

@@ -237,7 +237,7 @@ def test_pairs_that_cannot_be_had_are_told(run):
         _decomposed(cache, row["capture"], name, _pairs(False, known))
         with pytest.raises(UsageError, match=said):
             _plan((cache, name), pairs=1)
-    with pytest.raises(UsageError, match="none are removed · add the removal order `pairs`"):
+    with pytest.raises(UsageError, match="no pairs are removed · add the removal order `pairs`"):
         AblateRequest(decomposition="d", pairs=5)
     with pytest.raises(UsageError, match="no score of pairs 'tdmi'"):
         AblateRequest(decomposition="d", orders=("pairs",), pairs_by=("tdmi",))

@@ -13,7 +13,7 @@ from synergy_tui.jobs.worker.executors import on_ray
 
 
 def main() -> None:
-    """Prints {workers} or {what, next}. No cluster is started to find out."""
+    """Prints {workers} or {what, next}. It starts no cluster to find out."""
     executor, device = Executor.from_json(json.loads(sys.argv[1])), sys.argv[2] or None
     try:
         if on_ray.address_of(executor) is None:

@@ -1,5 +1,5 @@
-"""Who makes the parts of a running job: the job's own worker and those who help it, or others altogether. The finished
-parts in the job's folder are the truth: what is there is done, whoever made it."""
+"""Who makes the parts of a running job: the job's own worker and its helpers, or only other processes. The finished
+parts in the job's folder are the truth: a part that is there is done, whoever made it."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ POLL = 0.05
 """Seconds between two looks for parts that others make."""
 
 GOING = 3.0
-"""Seconds that helpers have to go; one that is still making a part makes it for nothing."""
+"""Seconds that helpers have to end; the part that one is still making then is lost."""
 
 BEAT = 5.0
-"""Seconds between two signs of life of who makes a part."""
+"""Seconds between two signs of life of a process that makes a part."""
 
 Whole = Callable[[str], bool]
-"""Whether a part that is there can be used; where it cannot it is made again."""
+"""Whether an existing part can be used; otherwise it is made again."""
 
 
 class Counted:
-    """Counts what is done of one part; never more than its weight, and all of it in the end."""
+    """Counts the progress of one part: never more than its weight, and all of it in the end."""
 
     def __init__(self, progress: Progress, weight: float) -> None:
         self._progress, self._left = progress, weight
@@ -49,7 +49,7 @@ class Counted:
         self._progress.check()
 
     def advance(self, parts: float = 1) -> None:
-        """Counts some of it."""
+        """Counts some of the part."""
         self.check()
         some = min(parts, self._left)
         if some:
@@ -57,12 +57,12 @@ class Counted:
             self._progress.advance(some)
 
     def rest(self) -> None:
-        """Counts what is left of it."""
+        """Counts the rest of the part."""
         self.advance(self._left)
 
 
 class Crew:
-    """The job's own worker makes all parts that nobody else makes. Others join it with `jobs work`."""
+    """The job's own worker makes all parts that no other process makes. Others join it with `jobs work`."""
 
     takes_part = True
     """Whether the job's own worker makes parts."""
@@ -78,21 +78,21 @@ class Crew:
         self._maker: Any = None
 
     def begin(self, kind: Any, spec: Spec, given: Given) -> None:
-        """Says what the parts are of. kind: the module."""
+        """Sets the work that the parts belong to. kind: the module."""
         if isinstance(self.job, Within):
             keep_given(self.job, given)
         self._kind, self._spec, self._given = kind, spec, given
 
     @property
     def maker(self) -> Any:
-        """The Maker of this process, made when it is first asked for. Without a part of its own it stays idle."""
+        """The Maker of this process, made at its first use; a process that makes no part never makes one."""
         if self._maker is None:
             self._maker = self._kind.Maker(self._spec, self._given, self._report)
         return self._maker
 
     def make(self, wanted: Sequence[Wanted], whole: Whole = lambda _: True, **stage: Any) -> None:
-        """Returns when all parts are there. stage: as Progress.stage takes it; the parts of a stage that goes on
-        without one. Raises what the work on a part raises."""
+        """Returns when all parts are there. stage: as Progress.stage takes it; without it, the parts belong to the
+        present stage. Raises the errors of the work on a part."""
         there = parts.there(self.job)
         kept, missing = [], []
         for one in wanted:
@@ -103,7 +103,7 @@ class Crew:
                 parts.remove(self.job, one.name)
             missing.append(one)
         if missing and self.takes_part:
-            _ = self.maker  # before the stage: what it loads has stages of its own
+            _ = self.maker  # before the stage, because loading has stages of its own
         if stage:
             self.progress.stage(**stage)
         if known := sum(one.weight for one in kept):
@@ -113,21 +113,22 @@ class Crew:
             self._make(missing)
 
     def within(self, job: Within, progress: Progress) -> Crew:
-        """The same crew for a part of the job that has parts of its own. It stays when they are there."""
+        """The same crew for a part of the job that has parts of its own. The crew stays when they are there."""
         made = copy.copy(self)
         made.job, made.progress, made._maker = job, progress, None
         return made
 
     def over(self) -> None:
-        """No more parts are wanted for now: helpers may go. Of a part of the job they stay, for the next one."""
+        """Says that no more parts are wanted for now, so that helpers may end. Those of a part of the job stay for the
+        next one."""
         if not isinstance(self.job, Within):
             self.close()
 
     def close(self) -> None:
-        """Lets all helpers go."""
+        """Lets all helpers end."""
 
     def _tell(self, missing: Sequence[Wanted], over: bool = False) -> None:
-        """Writes what is wanted for those who help. over: nothing for now, so that they may go."""
+        """Writes the wanted parts for helpers. over: no parts for now, so that helpers may end."""
         content: dict[str, Any] = {"parts": [[one.name, one.given] for one in missing], "over": over}
         if isinstance(self.job, Within):
             content["within"] = {"name": self.job.inner, "spec": as_json(self._spec)}
@@ -147,7 +148,7 @@ class Crew:
                 time.sleep(POLL)
 
     def _take(self, left: Sequence[Wanted]) -> str | None:
-        """Makes one part; None where others make all that are left."""
+        """Makes one part; None if others are making all that are left."""
         for one in left:
             counted = Counted(self.progress, one.weight)
             if self.takes_part and make(self.job, one, self.maker, self.me, counted):
@@ -156,15 +157,15 @@ class Crew:
         return None
 
     def _look(self, left: Sequence[Wanted]) -> None:
-        """Whether those who make the parts that are left go on. Raises SynergyError where they do not."""
+        """Checks that the makers of the remaining parts go on. Raises SynergyError if they do not."""
 
     def _report(self, name: str, detail: str) -> None:
         self.progress.stage(name, detail=detail)
 
 
 class Helpers(Crew):
-    """The job's own worker and others beside it on this machine: one a GPU, or as many as were asked for, which share
-    the cores."""
+    """The job's own worker and helpers on this machine: one per GPU, or as many as the user asked for, which share the
+    cores."""
 
     def __init__(self, job: JobFolder, progress: Progress, executor: Executor, device: str) -> None:
         super().__init__(job, progress, executor, device)
@@ -194,7 +195,7 @@ class Helpers(Crew):
 
 
 def team(executor: Executor, device: str) -> int:
-    """How many workers there are on this machine. device: as devices.choose gives it."""
+    """The number of workers on this machine. device: as devices.choose gives it."""
     if device.startswith("cuda"):
         there = len(devices.gpus())
         return min(executor.workers or there, there) if device == "cuda" and there else 1
@@ -202,15 +203,15 @@ def team(executor: Executor, device: str) -> int:
 
 
 def place_of(number: int, count: int, device: str) -> list[str]:
-    """Arguments of a helper: its device, and which of the cores are its own."""
+    """Arguments of a helper: its device, and its cores."""
     if device == "cuda":
         return [f"cuda:{number}"]
-    # By name: a process that is started has no more cores than the one that starts it.
+    # Cores go by name, because a process has no more cores than the one that starts it.
     return [device, ",".join(map(str, sorted(devices.share(number, count, _cores or None))))]
 
 
 def share_cores(count: int) -> None:
-    """Keeps this process to the first of so many shares of the cores. Before torch and JAX are loaded: they make a
+    """Keeps this process to the first of so many shares of the cores. Must run before torch and JAX load: they make a
     thread for each core they may use."""
     if hasattr(os, "sched_getaffinity"):
         _cores.update(os.sched_getaffinity(0))
@@ -224,18 +225,19 @@ def keep_to(cores: Collection[int]) -> None:
 
 
 def keep_to_slurm() -> None:
-    """As many threads as Slurm has given cores, which it may keep nobody to. Before torch and JAX are loaded."""
+    """Sets as many threads as Slurm has given cores, because it may not enforce that number. Must run before torch and
+    JAX load."""
     if (cores := settings.slurm_cores()) is not None:
         settings.limit_threads(cores)
         threads.limit(cores)
 
 
 _cores: set[int] = set()
-"""Those this process had before it was kept to a share of them."""
+"""The cores of this process before it was kept to a share of them."""
 
 
 def make(job: JobFolder, wanted: Wanted, maker: Maker, me: Holder, hearing: Hearing) -> bool:
-    """Makes a part and keeps it; False where it is there or somebody else makes it. Raises what the work raises."""
+    """Makes a part and keeps it; False if it is there or another process makes it. Raises the errors of the work."""
     if wanted.name in parts.there(job) or not held.claim(job, wanted.name, me):
         return False
     began = time.monotonic()
@@ -268,8 +270,8 @@ def beating(say: Callable[[], None]) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Now:
-    """What a job's worker waits for. over: nothing, so that those who help may go. within: name and spec of the part of
-    the job whose parts these are."""
+    """The parts that a job's worker waits for. over: no parts, so that helpers may end. within: name and spec of the
+    part of the job that they belong to."""
 
     parts: Sequence[Wanted] = ()
     over: bool = False
@@ -277,7 +279,8 @@ class Now:
 
 
 def wanted_now(job: JobFolder) -> Now:
-    """As the worker wrote it; nothing where it did not. Names become paths: one that leads elsewhere is no name."""
+    """The parts as the worker wrote them; empty if it wrote none. Names become paths, so a name that leads elsewhere is
+    refused."""
     try:
         content = json.loads(job.wanted.read_text("utf-8"))
         wanted = [Wanted(str(name), given=dict(given)) for name, given in content["parts"]]
@@ -291,7 +294,7 @@ def wanted_now(job: JobFolder) -> Now:
 
 
 def let_go(processes: Sequence[subprocess.Popen[bytes]], patience: float) -> None:
-    """Waits for helpers that may go; ends those that do not."""
+    """Waits for helpers to end; kills those that do not."""
     deadline = time.monotonic() + patience
     for one in processes:
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -10,8 +10,8 @@ from synergy_tui.jobs.worker.progress import Progress
 
 
 def crew_for(job: JobFolder, progress: Progress, executor: Executor, device: str, processes: int = 1) -> Crew:
-    """Those who make a job's parts. processes: that hold its model together. Raises JobError where an executor cannot
-    be used."""
+    """The crew that makes a job's parts. processes: how many hold its model together. Raises JobError if the executor
+    cannot be used."""
     if executor.executor == "ray":
         from synergy_tui.jobs.worker.executors.on_ray import OnRay
 

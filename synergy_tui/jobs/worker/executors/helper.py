@@ -1,6 +1,6 @@
 """python -m synergy_tui.jobs.worker.executors.helper FOLDER [DEVICE] [CORES]: makes parts of a running job for
-its worker, until none are left and the job is at rest. DEVICE: auto where a scheduler has given this process what it
-may use. CORES: numbers of those it keeps to, with commas."""
+its worker, until all are made and the job is at rest. DEVICE: auto if a scheduler has given this process its
+resources. CORES: numbers of the cores it keeps to, with commas."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ POLL = 0.2
 
 
 class Heard:
-    """Only the request to stop is heard: what is done shows in the parts."""
+    """Hears only the request to stop: progress shows in the parts."""
 
     def __init__(self, job: JobFolder) -> None:
         self.job = job
@@ -58,7 +58,7 @@ class Heard:
 
 
 def main() -> int:
-    """Exit status 0 when nothing went wrong here."""
+    """Exit status 0 if nothing went wrong here."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
@@ -77,10 +77,10 @@ def main() -> int:
 
 
 def help_with(job: JobFolder, device: str, alone: bool = False, leaves: bool = False) -> int:
-    """Makes parts until the job is at rest. device: as its holder is told. alone: it takes no turn on the device,
-    because the job's worker has that already. leaves: or until the worker says that they may go. What goes wrong is
-    left in the job's folder for the worker. Exit status 0 when the job is done; who leaves has done well whatever
-    becomes of the job."""
+    """Makes parts until the job is at rest. device: as its holder names it. alone: it takes no turn on the device,
+    because the job's worker has that already. leaves: ends also when the worker says that helpers may end. Errors are
+    left in the job's folder for the worker. Exit status 0 when the job is done; a helper that leaves has succeeded
+    however the job ends."""
     heard = Heard(job)
     try:
         if alone:
@@ -108,15 +108,15 @@ def _parts(job: JobFolder, device: str, heard: Heard, leaves: bool) -> int:
         now = wanted_now(job)
         if now.over and leaves:
             return 0
-        # While a maker is being loaded others may make all, and the job's worker publish them: it looks again then.
+        # While a maker loads, others may make all parts and the job's worker publish them: so it looks again.
         if not now.parts or (makers.ready(now) and not _made_one(makers.place, now, makers.maker, me, heard)):
             time.sleep(POLL)
     return 0 if state == "done" or leaves else 1
 
 
 class _Makers:
-    """The maker of the parts that are wanted now: of the job, or of a part of it that has parts of its own. place: the
-    folder that the parts are of."""
+    """The maker of the parts wanted now: of the job, or of a part of it that has parts of its own. place: the folder of
+    these parts."""
 
     def __init__(self, job: JobFolder, heard: Heard) -> None:
         self._job, self._heard = job, heard
@@ -124,10 +124,10 @@ class _Makers:
         self.place, self.maker = job, None  # type: JobFolder, Any
 
     def ready(self, now: Now) -> bool:
-        """Whether the maker is there already; if not it is made."""
+        """Whether the maker was there already; if not, it is made."""
         if self._of == now.within:
             return True
-        self.maker = None  # not two subjects at a time
+        self.maker = None  # never hold two subjects at a time
         if now.within is None:
             self.place, self.maker = self._job, _maker(self._job, self._heard)
         else:
@@ -140,7 +140,7 @@ class _Makers:
 
 def _with_others(job: JobFolder, device: str, heard: Heard) -> int:
     """One of the processes that hold a model together: the first takes parts and keeps them, the others take every step
-    of the work with it. Where one of them ends, torchrun ends the others."""
+    of the work with it. If one of them ends, torchrun ends the others."""
     from synergy_tui.subject import ranks
 
     first = ranks.join(device) == 0
@@ -166,7 +166,7 @@ def _with_others(job: JobFolder, device: str, heard: Heard) -> int:
 
 
 class Leading:
-    """A maker whose other processes are told what comes."""
+    """A maker that tells the other processes what comes next."""
 
     def __init__(self, maker: Maker) -> None:
         self._maker = maker
@@ -180,7 +180,7 @@ class Leading:
 
 
 def _made_one(job: JobFolder, now: Now, maker: Maker | Leading, me: Holder, heard: Heard) -> bool:
-    """Makes one of the parts that are wanted now."""
+    """Makes one of the parts wanted now."""
     return job.status()["state"] not in RESTING and any(make(job, one, maker, me, heard) for one in now.parts)
 
 
@@ -192,8 +192,8 @@ def _maker(job: JobFolder, heard: Heard) -> Maker:
 
 
 def _allowed(spec: Spec) -> Spec:
-    """On the device that this process sees, whatever its number elsewhere. Raises SubjectError for one that claims what
-    the user has not allowed."""
+    """The spec on the device that this process sees, whatever its number elsewhere. Raises SubjectError if the spec
+    claims permissions that the user has not given."""
     if isinstance(source := getattr(spec, "source", None), Source):
         trust.check(source)
     numbered = spec.device is not None and spec.device[5:].isdigit()

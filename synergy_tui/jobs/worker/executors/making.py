@@ -1,9 +1,9 @@
-"""What makes the parts of a job: a pure function of the spec and of what is gathered from the cache, the same here, in
+"""What makes the parts of a job: a pure function of the spec and of data gathered from the cache, the same here, in
 another process, on another host.
 
-A kind of job that can be made in several places has in its module
+The module of a kind of job that can be made in several places has
 
-    gather(cache, spec) -> Given      what its maker takes from the cache
+    gather(cache, spec) -> Given      the data that its maker takes from the cache
     Maker(spec, given, report)        loads the subject or prepares the series
     Maker.make(wanted, hearing)       makes a part
 """
@@ -26,13 +26,13 @@ from synergy_tui.jobs.folder import JobFolder
 from synergy_tui.jobs.parts import Content
 
 Report = Callable[[str, str], None]
-"""Hears of what a maker does before it can make parts: (name, detail)."""
+"""Hears what a maker does before it can make parts: (name, detail)."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A part that is to be made. weight: what it counts for in the stage's progress. given: what its maker has to know
-    beside the name, as JSON."""
+    """A part to make. weight: its share in the stage's progress. given: what its maker must know besides the name, as
+    JSON."""
 
     name: str
     weight: float = 1.0
@@ -41,14 +41,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Given:
-    """What a maker takes from the cache: arrays by name, and JSON."""
+    """The data that a maker takes from the cache: arrays by name, and JSON."""
 
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     told: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Within(JobFolder):
-    """A part of a job that has parts of its own, in folders of its name: what a ladder's level is."""
+    """A part of a job that has parts of its own, in folders of its name: a ladder's level."""
 
     inner: str
 
@@ -66,18 +66,18 @@ class Within(JobFolder):
 
 
 GIVEN = "given"
-"""The part of a Within that holds what makers of its parts take."""
+"""The part of a Within that holds the data for makers of its parts."""
 
 
 def keep_given(job: Within, given: Given) -> None:
-    """Writes what makers take, for those who cannot find it out by themselves. Raises OSError."""
+    """Writes the data that makers take, for processes that cannot gather it themselves. Raises OSError."""
     told = np.frombuffer(json.dumps(dict(given.told)).encode(), np.uint8)
     arrays = {f"array.{name}": one for name, one in given.arrays.items()}
     parts.keep(job, GIVEN, parts.of_arrays(arrays | {"told": told}))
 
 
 def kept_given(job: Within) -> Given:
-    """What `keep_given` wrote. Raises OSError where it is not there."""
+    """Reads what `keep_given` wrote. Raises OSError if it is not there."""
     found = parts.read_arrays(job, GIVEN)
     if found is None:
         raise OSError(f"part {GIVEN} of {job.inner} was there and is gone")
@@ -86,7 +86,7 @@ def kept_given(job: Within) -> Given:
 
 
 class Hearing(Protocol):
-    """Who is told how far a part is."""
+    """Hears how far a part is."""
 
     def check(self) -> None:
         """Raises Cancelled or Paused when the job was asked to stop."""
@@ -96,7 +96,7 @@ class Hearing(Protocol):
 
 
 class Deaf:
-    """Hears nothing: whoever started the work ends it."""
+    """Ignores progress: whoever started the work ends it."""
 
     def check(self) -> None:
         """Nothing."""
@@ -109,17 +109,17 @@ class Maker(Protocol):
     """See above."""
 
     def make(self, wanted: Wanted, hearing: Hearing) -> Content:
-        """The part. Raises what work on it raises."""
+        """The part. Raises the errors of the work on it."""
 
 
 class Makes(Protocol):
     """A module of a kind of job that can be made in several places."""
 
     def gather(self, cache: Any, spec: Any) -> Given:
-        """What its maker takes from the cache."""
+        """The data that its maker takes from the cache."""
 
     def Maker(self, spec: Any, given: Given, report: Report) -> Maker:
-        """What makes its parts."""
+        """The maker of its parts."""
 
 
 def module(kind: str) -> Any:
@@ -128,12 +128,12 @@ def module(kind: str) -> Any:
 
 
 def has_parts(kind: str) -> bool:
-    """Whether jobs of a kind have parts that others can make."""
+    """Whether jobs of a kind have parts that other processes can make."""
     return "crew" in inspect.signature(module(kind).work).parameters
 
 
 def told_of(error: Exception, host: str = "") -> dict[str, Any]:
-    """An error as another process raises it. host: where it was."""
+    """An error in the form that another process can raise. host: where it occurred."""
     where = f" (on {host})" if host else ""
     if isinstance(error, SynergyError):
         return {"what": f"{error.what}{where}", "next": error.next_step, "code": error.exit_code}
@@ -144,7 +144,7 @@ def told_of(error: Exception, host: str = "") -> dict[str, Any]:
 
 
 def raise_told(told: Mapping[str, Any]) -> None:
-    """Raises the error that another process told."""
+    """Raises the error that another process reported."""
     if told.get("memory"):
         raise MemoryError(told.get("what", "out of memory"))
     error = SynergyError(str(told["what"]), str(told.get("next", "")))
@@ -153,7 +153,7 @@ def raise_told(told: Mapping[str, Any]) -> None:
 
 
 def raise_left(job: JobFolder) -> None:
-    """Raises what went wrong with a helper, which leaves it in the job's folder."""
+    """Raises the error that a helper left in the job's folder."""
     for path in sorted(job.errors.glob("*.json")) if job.errors.is_dir() else ():
         try:
             told = json.loads(path.read_text("utf-8"))
@@ -164,6 +164,6 @@ def raise_left(job: JobFolder) -> None:
 
 
 def is_memory(error: Exception) -> bool:
-    """NumPy and Python have a class for it, torch and JAX words."""
+    """Whether memory ran out. NumPy and Python have a class for it, torch and JAX only words."""
     words = ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED")
     return isinstance(error, MemoryError) or any(word in str(error) for word in words)

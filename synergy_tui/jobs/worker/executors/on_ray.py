@@ -1,5 +1,5 @@
-"""Parts as tasks of a Ray cluster. What makers need goes through Ray's object store, finished parts come back through
-it, and the job's worker alone writes them: hosts share no file system. Ray runs a task again whose host is lost."""
+"""Parts as tasks of a Ray cluster. The data for makers go through Ray's object store, finished parts come back through
+it, and only the job's worker writes them: hosts share no file system. Ray runs a task again if its host is lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 import ray
-from ray._private import ray_constants, services  # there is no public way to ask without joining
+from ray._private import ray_constants, services  # Ray has no public way to ask without joining
 
 from synergy_tui import __version__, settings
 from synergy_tui.errors import JobError
@@ -33,25 +33,25 @@ from synergy_tui.jobs.worker.executors.making import Given, Wanted, raise_told
 from synergy_tui.jobs.worker.progress import Progress
 
 ANSWERS = 4.0
-"""Seconds in which a cluster answers at all."""
+"""Seconds within which a cluster answers at all."""
 
 PATIENCE = 20
-"""Seconds in which a cluster that answers is joined."""
+"""Seconds within which a cluster that answers is joined."""
 
 OWN = "synergy-tui-job"
-"""Begins the name of the node of a cluster that a job started for itself."""
+"""Beginning of the name of a node in a cluster that a job started for itself."""
 
 NODES_ANSWER = 60.0
-"""Seconds in which every node has started a process that knows this package."""
+"""Seconds within which every node has started a process that knows this package."""
 
 JOINING = 10.0
-"""Seconds in which a node that has just joined takes tasks, and one that has just gone is known to be gone."""
+"""Seconds within which a node that has just joined takes tasks, and one that has just left is known to be gone."""
 
 TRIES = 4
-"""How often Ray runs a task whose process or host is lost."""
+"""How often Ray runs a task if its process or host is lost."""
 
 AHEAD = 2
-"""Tasks in flight for each worker: none waits for its next, and results do not pile up."""
+"""Tasks in flight for each worker, so that no worker waits for its next task, and results do not pile up."""
 
 LOOK = 2.0
 """Seconds between two looks at who is at work."""
@@ -63,7 +63,7 @@ class OnRay(Crew):
     takes_part = False
 
     def __init__(self, job: JobFolder, progress: Progress, executor: Executor, device: str) -> None:
-        """Raises JobError where the cluster cannot be used."""
+        """Raises JobError if the cluster cannot be used."""
         super().__init__(job, progress, executor, device)
         progress.stage("connect", detail=f"Ray, {executor.ray_address}")
         connect(executor)
@@ -71,7 +71,7 @@ class OnRay(Crew):
         self._board: Any = None
 
     def begin(self, kind: Any, spec: Spec, given: Given) -> None:
-        """Says what the parts are of, and puts what their makers need where every host finds it."""
+        """Sets the work that the parts belong to, and puts the data for their makers where every host finds them."""
         super().begin(kind, spec, given)
         self._resources = resources(self.executor, spec.device)
         self._count()
@@ -89,7 +89,7 @@ class OnRay(Crew):
         self._arrays = ray.put(dict(given.arrays))
 
     def close(self) -> None:
-        """Leaves the cluster; one that was started for this job ends."""
+        """Leaves the cluster; a cluster that was started for this job ends."""
         with contextlib.suppress(Exception):
             ray.shutdown()
 
@@ -116,7 +116,7 @@ class OnRay(Crew):
             self._note([])
 
     def _count(self) -> None:
-        """Looks how many tasks the cluster holds at a time. Where fewer are wanted no more are in flight."""
+        """Finds out how many tasks the cluster holds at a time. If fewer are wanted, no more are in flight."""
         there = max(slots(self._resources), 1)
         self.size = min(there, self.executor.workers or there)
         self._most = self.size if self.size < there else AHEAD * self.size
@@ -126,7 +126,7 @@ class OnRay(Crew):
         return self._task.remote(self._key, self._content, self._arrays, wanted.name, given, self._board)
 
     def _take_in(self, reference: Any, wanted: Wanted) -> None:
-        """Keeps a part that has come back. Raises what the work on it raised."""
+        """Keeps a part that has come back. Raises the errors of the work on it."""
         with _in_our_words():
             found = ray.get(reference)
         if "error" in found:
@@ -139,7 +139,7 @@ class OnRay(Crew):
             self.progress.advance(wanted.weight)
 
     def _note(self, flying: Sequence[str]) -> None:
-        """Notes who makes what, for whoever looks at the job."""
+        """Notes who makes which part, for whoever looks at the job."""
         at_work: dict[str, Any] = {}
         with contextlib.suppress(ray.exceptions.RayError):
             at_work = ray.get(self._board.at_work.remote(), timeout=5) if flying else {}
@@ -155,7 +155,8 @@ class OnRay(Crew):
 
 
 def here() -> str | None:
-    """The address of a cluster that this user started on this host; those that jobs started for themselves are none."""
+    """The address of a cluster that this user started on this host; clusters that jobs started for themselves do not
+    count."""
     for one in psutil.process_iter(["name", "uids", "cmdline"]):
         if one.info["name"] == "raylet" and one.info["uids"] and one.info["uids"].real == os.getuid():
             told = dict(word.split("=", 1) for word in one.info["cmdline"] or () if re.match(r"--[\w-]+=", word))
@@ -165,7 +166,7 @@ def here() -> str | None:
 
 
 def address_of(executor: Executor) -> str | None:
-    """Of the cluster that is to be joined; None where there is none and a job starts one for itself."""
+    """The address of the cluster to join; None if there is no cluster and a job starts one for itself."""
     address = executor.ray_address
     if address == "auto":
         address = settings.ray_address() or "auto"
@@ -173,7 +174,7 @@ def address_of(executor: Executor) -> str | None:
 
 
 def connect(executor: Executor) -> None:
-    """Joins the cluster, or starts one of this machine's cores for the job. Raises JobError."""
+    """Joins the cluster, or starts one on this machine's cores for the job. Raises JobError."""
     logging.getLogger("ray").setLevel(logging.ERROR)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if (address := address_of(executor)) is not None:
@@ -187,7 +188,7 @@ def connect(executor: Executor) -> None:
                 "start it, or check --ray-address and RAY_ADDRESS",
             ) from None
         return
-    ray_constants.ENABLE_RAY_CLUSTER = False  # it listens on the loopback address alone
+    ray_constants.ENABLE_RAY_CLUSTER = False  # so that it listens only on the loopback address
     ray.init(
         address="local",
         num_cpus=devices.cores(),
@@ -199,8 +200,8 @@ def connect(executor: Executor) -> None:
 
 
 def _find(address: str) -> None:
-    """Looks whether a cluster answers. Ray takes this host's own address for a loopback one; a cluster that listens on
-    the loopback address alone does not answer there. Raises ConnectionError."""
+    """Checks whether a cluster answers. Ray takes this host's own address for a loopback one; a cluster that listens
+    only on the loopback address does not answer there. Raises ConnectionError."""
     for own in (True, False):
         ray_constants.ENABLE_RAY_CLUSTER = own
         at = services.canonicalize_bootstrap_address(address)
@@ -216,7 +217,7 @@ def _find(address: str) -> None:
 
 
 def _ask(address: str) -> None:
-    """Raises ConnectionError where no cluster answers. In a thread: Ray waits for minutes, and hears no signal."""
+    """Raises ConnectionError if no cluster answers. Asks in a thread: Ray waits for minutes, and hears no signal."""
     found: list[BaseException | None] = []
 
     def ask() -> None:
@@ -236,7 +237,7 @@ def _ask(address: str) -> None:
 
 
 def resources(executor: Executor, device: str | None) -> dict[str, Any]:
-    """What a task asks for, as Ray's options."""
+    """The resources of a task, as Ray's options."""
     gpus = executor.ray_gpus
     if gpus is None:
         wants = device.startswith("cuda") if device is not None else bool(ray.cluster_resources().get("GPU"))
@@ -261,7 +262,7 @@ def slots(asked: dict[str, Any]) -> int:
 
 
 def check(asked: dict[str, Any]) -> None:
-    """Raises JobError where no node has what a task asks for, or a node lacks this package or has another version."""
+    """Raises JobError if no node has the resources of a task, or a node lacks this package or has another version."""
     if slots(asked) == 0:
         if asked["num_gpus"] and not ray.cluster_resources().get("GPU"):
             raise JobError("the Ray cluster has no GPU", "give --device cpu, or add a node that has one")
@@ -270,7 +271,7 @@ def check(asked: dict[str, Any]) -> None:
         raise JobError(f"no node of the Ray cluster has {wanted}", "ask for less with --ray-cpus, -gpus, -memory")
 
     def version() -> str:
-        # By value: a node without the package says so itself.
+        # Sent by value, so that a node without the package can say so itself.
         try:
             import synergy_tui
         except ImportError as error:
@@ -308,7 +309,7 @@ def check(asked: dict[str, Any]) -> None:
 
 
 def _alive() -> dict[str, str]:
-    """The nodes of the cluster by id, as people read them."""
+    """Node id → the node's name for people, for the nodes of the cluster."""
     there = [one for one in ray.nodes() if one["Alive"]]
     return {one["NodeID"]: f"{one['NodeManagerHostname']}/{one['NodeID'][:6]}" for one in there}
 
@@ -330,7 +331,7 @@ def _in_our_words() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _within(seconds: int) -> Iterator[None]:
-    """Raises TimeoutError in what takes longer."""
+    """Raises TimeoutError in work that takes longer."""
 
     def late(*_: Any) -> None:
         raise TimeoutError(f"no answer in {seconds} s")

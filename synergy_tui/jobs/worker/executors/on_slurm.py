@@ -1,5 +1,5 @@
-"""Parts made by the tasks of a Slurm array, on a file system that all hosts share. A task takes parts that are missing
-until none are left; what it was making when it was ended is made again by another."""
+"""Parts made by the tasks of a Slurm array, on a file system that all hosts share. A task takes missing parts until all
+are made; if a task is ended, another makes its unfinished part again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from synergy_tui.jobs.worker.executors.together import command
 from synergy_tui.jobs.worker.progress import Progress
 
 WORKERS = 2
-"""Tasks of an array where nobody says how many."""
+"""Tasks of an array by default."""
 
 LOOK = 3.0
 """Seconds between two looks at the queue."""
@@ -35,7 +35,7 @@ AT_WORK = ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "REQUEUED", "RESIZ
 @dataclass
 class _Queue:
     """A job's array. array: its id while it may be at work. fruitless: arrays in a row that ended without a part. left:
-    parts that were missing when it was submitted. looked: when the queue was looked at."""
+    parts that were missing when it was submitted. looked: when the queue was last looked at."""
 
     array: str | None = None
     fruitless: int = 0
@@ -54,13 +54,12 @@ class OnSlurm(Crew):
         self._queue = _Queue()
 
     def begin(self, kind: Any, spec: Spec, given: Given) -> None:
-        """Says what the parts are of. What makers need they take from the cache themselves."""
+        """Sets the work that the parts belong to. Makers take their data from the cache themselves."""
         super().begin(kind, spec, given)
         self._processes = spec.processes
 
     def close(self) -> None:
-        """Ends the array. Its tasks would end by themselves once the job is at rest; those still in the queue would
-        not."""
+        """Ends the array. Once the job is at rest, running tasks would end by themselves, but queued ones would not."""
         if self._queue.array is None:
             return
         self._tell([], over=True)
@@ -71,8 +70,8 @@ class OnSlurm(Crew):
         self._queue.array = None
 
     def _look(self, left: Sequence[Wanted]) -> None:
-        """Submits an array where none is at work. Raises what went wrong in a task, and JobError where arrays end
-        without a part."""
+        """Submits an array if no array is at work. Raises the error of a task, and JobError if arrays end without a
+        part."""
         if time.monotonic() - self._queue.looked < LOOK:
             return
         self._queue.looked = time.monotonic()
@@ -97,7 +96,7 @@ class OnSlurm(Crew):
             return where, "use --cache with a folder that all hosts share"
         logs = sorted(self._logs.glob("*.err"), key=lambda one: one.stat().st_mtime)
         words = [line for one in logs[-1:] for line in one.read_text("utf-8", "replace").splitlines() if line.strip()]
-        told = words[-1] if words else "they leave no word"
+        told = words[-1] if words else "they leave no message"
         return f"Slurm's tasks end without a part: {told}", f"see {self._logs}, then resume the job"
 
     @property
@@ -122,7 +121,7 @@ class OnSlurm(Crew):
 
 
 def parameters(executor: Executor, job: JobFolder) -> dict[str, Any]:
-    """As submitit takes them."""
+    """The executor's options as submitit takes them."""
     out: dict[str, Any] = {
         "job_name": f"synergy-{job.id}",
         "use_srun": False,
@@ -141,7 +140,7 @@ def parameters(executor: Executor, job: JobFolder) -> dict[str, Any]:
 
 
 def longest(partition: str | None) -> str:
-    """The partition's own limit of time: submitit would ask for five minutes."""
+    """The partition's own time limit: submitit would ask for five minutes."""
     chosen = [f"--partition={partition}"] if partition else []
     found = [line.split() for line in _slurm("sinfo", "--noheader", "--format=%P %l", *chosen).stdout.splitlines()]
     chosen = [one[1] for one in found if len(one) == 2 and (partition or one[0].endswith("*"))]
@@ -150,10 +149,10 @@ def longest(partition: str | None) -> str:
 
 
 def at_work(array: str, *states: str) -> bool:
-    """Whether tasks of an array run, wait, or wait to be run again; or are in one of some states."""
+    """Whether tasks of an array run, wait, or wait to be run again; or, if states are given, are in one of them."""
     got = _slurm("squeue", "--noheader", "--format=%T", f"--jobs={array}")
     if got.returncode:
-        # Slurm forgets a job some minutes after its end; a controller that does not answer says nothing of it.
+        # Slurm forgets a job some minutes after its end; if the controller does not answer, nothing is known.
         return not states and "invalid job id" not in got.stderr.lower()
     return any(line.strip() in (states or AT_WORK) for line in got.stdout.splitlines())
 

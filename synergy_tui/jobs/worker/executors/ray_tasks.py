@@ -1,4 +1,4 @@
-"""What runs in the processes of a Ray cluster. Ray is not imported here: it calls these functions."""
+"""Functions that run in the processes of a Ray cluster. Ray is not imported here: it calls them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from synergy_tui import settings
 from synergy_tui.jobs.held import Holder
 
 _MAKERS: dict[str, Any] = {}
-"""The maker of this process, by its job: the subject is loaded once."""
+"""Job → the maker of this process, so that the subject is loaded once."""
 
 
 class Board:
-    """An actor beside the job's worker that knows which part is made where."""
+    """An actor beside the job's worker that knows where each part is being made."""
 
     def __init__(self) -> None:
         self._at_work: dict[str, dict[str, Any]] = {}
@@ -35,8 +35,8 @@ class Board:
 
 
 def make(key: str, content: str, arrays: dict[str, np.ndarray], part: str, given: str, board: Any) -> dict[str, Any]:
-    """A part as {suffix, data, holder, seconds}, or {error}. key: of the job's maker. content: the spec and what is
-    told beside the arrays, as JSON."""
+    """A part as {suffix, data, holder, seconds}, or {error}. key: of the job's maker. content: the spec and the JSON
+    that goes with the arrays, as JSON."""
     began = time.monotonic()
     holder = asdict(_me())
     board.begins.remote(part, holder)
@@ -60,7 +60,7 @@ def _me() -> Holder:
 
 
 def _maker(key: str, content: str, arrays: dict[str, np.ndarray]) -> Any:
-    """The maker of a job in this process. One of another job goes first."""
+    """The maker of a job in this process. A maker of another job is removed first."""
     if key not in _MAKERS:
         asked = json.loads(content)
         _MAKERS.clear()

@@ -1,5 +1,5 @@
 """A model that several processes of this machine hold together: torchrun starts them, the first takes parts, and the
-others take every step with it."""
+others take every step with the first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Together(Crew):
     takes_part = False
 
     def __init__(self, job: JobFolder, progress: Progress, executor: Executor, device: str, processes: int) -> None:
-        """Raises JobError where there are not that many GPUs."""
+        """Raises JobError if there are not that many GPUs."""
         super().__init__(job, progress, executor, device)
         self._processes, self._groups = processes, []  # type: int, list[subprocess.Popen[bytes]]
         self._device = device.partition(":")[0]
@@ -34,7 +34,7 @@ class Together(Crew):
         self.size = executor.workers or (there // processes if self._device == "cuda" else 1)
 
     def close(self) -> None:
-        """Lets the groups go. torchrun ends its processes when it is asked to end."""
+        """Lets the groups end. torchrun ends its processes when it is asked to end."""
         if self._groups:
             self._tell([], over=True)
             let_go(self._groups, GOING)
@@ -64,7 +64,7 @@ class Together(Crew):
 
 
 def command(folder: Path, device: str, processes: int) -> list[str]:
-    """What makes parts of a job in a process, or in several that hold the model together."""
+    """The command that makes parts of a job in a process, or in several that hold the model together."""
     helper = ["-m", "synergy_tui.jobs.worker.executors.helper", str(folder), device]
     if processes == 1:
         return [sys.executable, *helper]

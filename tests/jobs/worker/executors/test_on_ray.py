@@ -49,7 +49,7 @@ def test_what_cannot_be_had_is_refused_before_anything_is_submitted(command: Com
         said = command("capture", str(tiny), *ASKED, *words, code=1).stderr
         return said.splitlines()[-1]
 
-    assert "'nonsense' is no address of a Ray cluster · give host:port" in told("nonsense")
+    assert "'nonsense' is not an address of a Ray cluster · give host:port" in told("nonsense")
     assert "no Ray cluster answers at 127.0.0.1:1 " in told("127.0.0.1:1")
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
