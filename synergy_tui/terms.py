@@ -93,7 +93,7 @@ so. 2: surrogates on the cut of the data, coupled in one direction under both nu
 """
 
 ENOUGH_PROMPTS = 10
-"""Prompts of similar length that C1 needs for a verdict."""
+"""Prompts of like length that C1 needs for a verdict."""
 
 FULL_LADDER = (8, 40)
 """Levels, and prompts of each, that a ladder needs for a verdict on a transition."""
