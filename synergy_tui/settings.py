@@ -77,8 +77,8 @@ class Rank:
 
 
 def rank() -> Rank | None:
-    """The rank of this process, which torchrun puts into the environment; None for a single process. Raises UsageError.
-    """
+    """The rank of this process, which torchrun puts into the environment; None for a single process. Raises
+    UsageError."""
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     said = [os.environ.get(name, "") for name in names]
     if not said[1] or said[1] == "1":
@@ -128,9 +128,9 @@ def colourless() -> bool:
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
-def served() -> bool:
-    """Whether a server started this process: it shows the explorer in a browser, and pipes stand in for the terminal.
-    """
+def served() ->
+bool:
+    """Whether a server started this process: it shows the explorer in a browser, and pipes stand in for the terminal."""
     return os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
 
 

@@ -19,8 +19,8 @@ MOST_TOLD = 20
 
 
 def two_sides(contrast: str) -> tuple[list[str], list[str]]:
-    """The names of the groups on the two sides of a contrast: a,b:c,d. Raises UsageError when there are not two sides.
-    """
+    """The names of the groups on the two sides of a contrast: a,b:c,d. Raises UsageError when there are not two
+    sides."""
     sides = [[one.strip() for one in side.split(",")] for side in contrast.split(":")]
     if len(sides) != 2 or not all(one for side in sides for one in side):
         raise UsageError(

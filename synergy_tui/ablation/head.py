@@ -66,9 +66,7 @@ class OutputHead:
             return 1.0
         if (own - scale * plain).norm() <= near:
             return scale
-        raise SubjectError(
-            f"{subject.source.name} makes its logits in an unknown way", "report it as an issue"
-        )
+        raise SubjectError(f"{subject.source.name} makes its logits in an unknown way", "report it as an issue")
 
     def summed(self, hidden: Float[Tensor, "steps width"]) -> tuple[Tensor, Tensor]:
         """LSE and place of the largest logit of each step, block by block of the vocabulary."""

@@ -16,8 +16,8 @@ def wilson(right: int, count: int) -> tuple[float, float]:
 
 
 def benjamini_hochberg(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """q-values: the smallest false discovery rate at which each is found. NaN stays NaN and does not count as a test.
-    """
+    """q-values: the smallest false discovery rate at which each is found. NaN stays NaN and does not count as a
+    test."""
     q = np.full(p.shape, np.nan)
     known = np.isfinite(p)
     if known.any():

@@ -58,8 +58,8 @@ def null_systems(
 def atoms(
     coefficients: Float[np.ndarray, "count 2 2"], covariance: Float[np.ndarray, "count 2 2"]
 ) -> tuple[Float[np.ndarray, " count"], Float[np.ndarray, " count"], Float[np.ndarray, " count"]]:
-    """(sts, rtr, TDMI) of stationary VAR(1) systems under MMI, by the closed form in docs/method.md, section 2, nats.
-    """
+    """(sts, rtr, TDMI) of stationary VAR(1) systems under MMI, by the closed form in docs/method.md, section 2,
+    nats."""
     size = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     both = size[:, :, None] * size[:, None, :]
     among = covariance[:, 0, 1] / both[:, 0, 1]

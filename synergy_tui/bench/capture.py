@@ -138,8 +138,8 @@ def together(steps: int = 8) -> dict[str, float]:
 
 
 def _alone(subject: Any) -> dict[str, float]:
-    """The same hooks over the same modules without the model, µs per layer: the noise of the model's steps hides this.
-    """
+    """The same hooks over the same modules without the model, µs per layer: the noise of the model's steps hides
+    this."""
     import torch
 
     from synergy_tui.subject.taps import UnitTap, head_norms

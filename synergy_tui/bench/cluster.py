@@ -248,8 +248,8 @@ class _Simulation:
                 self._all_there(run)
 
     def _assign(self) -> None:
-        """Free GPUs start workers: the largest workers first, then for the job with the most parts waiting per worker.
-        """
+        """Free GPUs start workers: the largest workers first, then for the job with the most parts waiting per
+        worker."""
         wanting = [run for run in self.runs.values() if run.wanted > 0]
         for host in self.hosts:
             if not wanting:

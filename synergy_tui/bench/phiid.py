@@ -102,8 +102,8 @@ def _others(series: np.ndarray, engine: float) -> dict[str, Any]:
 
 
 def _hoi(series: np.ndarray) -> tuple[float, float]:
-    """(pairs × prompts done, seconds) for the atom sts by `hoi.metrics.AtomsPhiID`, several prompts in one call, warm.
-    """
+    """(pairs × prompts done, seconds) for the atom sts by `hoi.metrics.AtomsPhiID`, several prompts in one call,
+    warm."""
     prompts = series[:6]
     metric = import_module("hoi.metrics").AtomsPhiID
 

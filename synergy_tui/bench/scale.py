@@ -188,8 +188,8 @@ class Work:
         source: str = "",
         **more: Any,
     ) -> Job:
-        """A decomposition with surrogates. fine: cut by tiles and draws; else as the code cuts for `workers` workers.
-        """
+        """A decomposition with surrogates. fine: cut by tiles and draws; else as the code cuts for `workers`
+        workers."""
         of, units = self.constants, self.model.units
         cut = self._fine if fine else partial(self._stripes, BLOCKS_EACH * workers if workers > 1 else 1)
         parts = [one for null, count in {"": 0, **draws}.items() for one in cut(prompts, steps, null, count)]
@@ -301,9 +301,9 @@ def tiles_of(units: int) -> list[tuple[float, int]]:
     ]
 
 
-def pair_bytes(pairs: float, units: int, prompts: int) -> float:
-    """Bytes of a PairBlock: pairs, 16 atoms, 3 spreads, offset, valid prompts, reason; sums by unit and prompt, totals.
-    """
+def pair_bytes(pairs: float, units: int, prompts: int) ->
+float:
+    """Bytes of a PairBlock: pairs, 16 atoms, 3 spreads, offset, valid prompts, reason; sums by unit and prompt, totals."""
     return pairs * (8 + 128 + 24 + 8 + 8 + 1) + units * 160 * (prompts + 1)
 
 

@@ -111,8 +111,8 @@ def _check_embedded(subject: Subject, prompts: Sequence[Sequence[int]]) -> None:
 
 
 def check_context(subject: Subject, prompts: Sequence[Sequence[int]], names: Sequence[str], steps: int) -> None:
-    """Raises TaskError when a prompt has no token, or is longer than the subject's context together with its response.
-    """
+    """Raises TaskError when a prompt has no token, or is longer than the subject's context together with its
+    response."""
     for name, tokens in zip(names, prompts, strict=True):
         if not tokens:
             raise TaskError(f"prompt {name} has no tokens", "give it some text")

@@ -148,8 +148,8 @@ def behind(subject: Subject, begun: Any, rests: Sequence[Sequence[int]], shared:
 
 
 def beside(caches: Sequence[Any], masks: Sequence[Tensor], shared: int) -> tuple[Any, Tensor]:
-    """One cache and one mask of all rows, the shorter ones padded after the beginning. The given caches are released.
-    """
+    """One cache and one mask of all rows, the shorter ones padded after the beginning. The given caches are
+    released."""
     longest = max(one.shape[1] for one in masks)
 
     def widened(part: Tensor, length: int, along: int) -> Tensor:

@@ -235,8 +235,8 @@ class PairEngine:
         return _TilePairs(raw, wanted, row * side, column * side)
 
     def _recompute_ill(self, windows: Windows, raw: Tile, ill: np.ndarray, left: int, top: int) -> None:
-        """Adds the ill-conditioned pairs to a tile's sums, computed from their windows rather than their correlations.
-        """
+        """Adds the ill-conditioned pairs to a tile's sums, computed from their windows rather than their
+        correlations."""
         pooled = self.method.pool == "pooled"
         prompt, i, j = np.nonzero(ill)
         chunk = ILL_CHUNK if not pooled else max(ILL_CHUNK // self.prompts, 1)

@@ -32,8 +32,8 @@ _SERIES = (
 
 
 def information(ratio: Array) -> Array:
-    """I from e^(−2I) = ratio, if the ratio is positive and not below the smallest normal number; otherwise undefined.
-    """
+    """I from e^(−2I) = ratio, if the ratio is positive and not below the smallest normal number; otherwise
+    undefined."""
     return -0.5 * (log(ratio) if ratio.dtype == jnp.float64 else jnp.log(ratio))
 
 

@@ -8,8 +8,8 @@ _limit: int | None = None
 
 
 def limit(count: int) -> None:
-    """Use at most this many from now on: some schedulers give a process some of a machine's cores without enforcing it.
-    """
+    """Use at most this many from now on: some schedulers give a process some of a machine's cores without enforcing
+    it."""
     global _limit
     _limit = count
 

@@ -232,8 +232,8 @@ def _doubled(values: list[Array]) -> list[Array]:
 
 
 def _part(array: Array, prompt: Array, first: Array, side: int) -> Array:
-    """One prompt of `side` units. It slices prompt by prompt, because slices of all prompts would be copied once more.
-    """
+    """One prompt of `side` units. It slices prompt by prompt, because slices of all prompts would be copied once
+    more."""
     starts, sizes = (prompt, first, jnp.int32(0)), (1, side, *array.shape[2:])
     return lax.dynamic_slice(array, starts[: array.ndim], sizes, allow_negative_indices=False)[0]
 

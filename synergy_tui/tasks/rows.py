@@ -224,8 +224,8 @@ def column(rows: Sequence[Row], name: str | None, usual: Sequence[str], what: st
 
 
 def items(value: Any, where: str) -> list[str]:
-    """A list of texts, also one written as text, as in CSV: `["a", "b"]`, `['a', 'b']`, `['a' 'b']`. Raises TaskError.
-    """
+    """A list of texts, also one written as text, as in CSV: `["a", "b"]`, `['a', 'b']`, `['a' 'b']`. Raises
+    TaskError."""
     if isinstance(value, str):
         text = value.strip()
         try:

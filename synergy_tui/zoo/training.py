@@ -147,8 +147,8 @@ class Trained:
 
 
 def train(recipe: Recipe, seed: int, report: Callable[[int, float], None] = lambda *_: None) -> Iterator[Trained]:
-    """The model at each of its checkpoints, the last one whole. report: receives the step and the loss, nats per token.
-    """
+    """The model at each of its checkpoints, the last one whole. report: receives the step and the loss, nats per
+    token."""
     of = language(recipe.language)
     torch.manual_seed(seed)
     model = recipe.make(len(of.vocabulary))

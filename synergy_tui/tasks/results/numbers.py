@@ -59,8 +59,8 @@ def _worked_out_at(response: str, place: int) -> tuple[str, int] | None:
 
 
 def plain(text: str) -> str:
-    """A number in its form for comparison: no separators, no trailing zeros after a point. Other text stays unchanged.
-    """
+    """A number in its form for comparison: no separators, no trailing zeros after a point. Other text stays
+    unchanged."""
     bare = re.sub(rf"[\s,'’{_THIN}]|\{{,\}}|\\,|\\|[$€£]", "", text).replace("−", "-").replace("–", "-").rstrip(".")
     try:
         value = Decimal(bare)
