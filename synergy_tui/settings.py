@@ -128,9 +128,9 @@ def colourless() -> bool:
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
-def served() ->
-bool:
-    """Whether a server started this process: it shows the explorer in a browser, and pipes stand in for the terminal."""
+def served() -> bool:
+    """Whether a server started this process: it shows the explorer in a browser, and pipes stand in for the
+    terminal."""
     return os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
 
 

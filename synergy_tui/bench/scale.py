@@ -301,9 +301,9 @@ def tiles_of(units: int) -> list[tuple[float, int]]:
     ]
 
 
-def pair_bytes(pairs: float, units: int, prompts: int) ->
-float:
-    """Bytes of a PairBlock: pairs, 16 atoms, 3 spreads, offset, valid prompts, reason; sums by unit and prompt, totals."""
+def pair_bytes(pairs: float, units: int, prompts: int) -> float:
+    """Bytes of a PairBlock: pairs, 16 atoms, 3 spreads, offset, valid prompts, reason; sums by unit and prompt,
+    totals."""
     return pairs * (8 + 128 + 24 + 8 + 8 + 1) + units * 160 * (prompts + 1)
 
 
