@@ -1,4 +1,4 @@
-"""A set of units → what the subject does without it.
+"""A set of units → the subject's behaviour without it.
 
 orders.py         a ranking → removal orders and their controls. NumPy
 conditions.py     removal orders → the sets of units removed together; condition.py: one such set. NumPy

@@ -53,7 +53,7 @@ class Conditions:
 
     @property
     def shared_courses(self) -> bool:
-        """Whether groups of prompts have a time course of their own, or resemble each other otherwise."""
+        """Whether groups of prompts have their own time courses, or resemble each other in another way."""
         return bool(self.alike > ALIKE and self.alike_z > CLEAR)
 
     @property

@@ -69,15 +69,15 @@ class Constants:
     hold: float = 0.1  # measured here: the catalogue is held by one writer
     pair_row: float = 102.0  # measured here: bytes of a pair in its file, with surrogates
     series_row: float = 3.7  # measured here: bytes of a value in a capture's file
-    # Hosts and what joins them
+    # Hosts and their connections
     per_host: int = 8  # assumed: GPUs of a host
     network: float = 2.5e9  # assumed: 25 Gbit/s at the submitting host, of which four fifths are reached
     disk: float = 2e9  # assumed: an NVMe drive of the submitting host, synced; a virtual disk here took 0.6 to 0.9 GB/s
-    store: float = 20e9  # assumed: a cluster's shared file system, all who read or write together
+    store: float = 20e9  # assumed: a cluster's shared file system, all readers and writers together
     host_link: float = 2.5e9  # assumed: from the store to one host, as the submitting host's link
     part_noise: float = 0.05  # assumed: spread of the logarithm of a part's time
     slow_hosts: float = 0.02  # assumed: share of hosts that are stragglers
-    slowness: float = 1.5  # assumed: what a part takes on a straggler, over what it takes elsewhere
+    slowness: float = 1.5  # assumed: time of a part on a straggler, over its time elsewhere
     between_losses: float = 264 * 86400.0  # assumed: of a host; Llama 3, 16,384 GPUs: 419 interruptions in 54 days
     back_after: float = 600.0  # assumed: until a lost host takes parts again
 

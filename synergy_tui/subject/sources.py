@@ -149,7 +149,7 @@ def _folder(path: Path, weights: bool, pickle: bool, remote_code: bool) -> Sourc
             )
         raise SubjectError(
             f"{path} has no weights (*.safetensors)",
-            "fetch the whole model folder; its architecture alone: --random-weights",
+            "fetch the whole model folder; for its architecture only: --random-weights",
         )
     if weights and files:
         _check_whole(path, files)
