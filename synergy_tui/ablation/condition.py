@@ -1,4 +1,4 @@
-"""Units that are removed together: a value that requests carry. Cheap to import."""
+"""Units that are removed together: a value that requests carry. Light."""
 
 from __future__ import annotations
 
