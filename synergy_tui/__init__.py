@@ -2,11 +2,11 @@
 
 >>> import synergy_tui as st
 >>> run = st.sample().run("latest")
->>> run.map().shape  # layers × units, NaN where there is none
+>>> run.map().shape  # layers × units, NaN where there is no unit
 (30, 9)
 
 `st.open_cache()` opens your own results; `st.run`, `st.capture`, `st.decompose`, `st.ablate` and `st.claims` make them.
-All of it is in synergy_tui.library, which is loaded when it is first asked for.
+All of these names live in synergy_tui.library, which is loaded when one of them is first used.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The library's names. It is named by a text, for no room below it may be taken to import it."""
+    """The library's names. The module is named as a string, because no room below the library may import it."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

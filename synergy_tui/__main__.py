@@ -1,9 +1,9 @@
-"""The command: python -m synergy_tui, and what its script calls."""
+"""The command: python -m synergy_tui; the installed script calls `main`."""
 
 import signal
 import sys
 
-# Ctrl-C while the libraries are loaded ends the program, as it ends others, without a traceback.
+# Ctrl-C while the libraries load ends the program without a traceback, as it ends other programs.
 _BEFORE = signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from synergy_tui.cli import main as commands  # noqa: E402

@@ -1,10 +1,10 @@
-"""What can go wrong for a user. Each message is one line that says what was wrong and what to do next."""
+"""What can go wrong for a user. Each message is one line: what was wrong, and what to do next."""
 
 from __future__ import annotations
 
 
 class SynergyError(Exception):
-    """A failure with a message made for people; the command line prints it and exits with `exit_code`."""
+    """A failure with a message for people; the command line prints it and exits with `exit_code`."""
 
     exit_code = 1
 
@@ -14,7 +14,7 @@ class SynergyError(Exception):
 
 
 class UsageError(SynergyError):
-    """The request itself is wrong: an unknown name, an option out of range, a file that cannot be what it should."""
+    """The request itself is wrong: an unknown name, an option out of range, a file of the wrong kind."""
 
     exit_code = 2
 
@@ -28,7 +28,7 @@ class TaskError(UsageError):
 
 
 class MeasureError(SynergyError):
-    """The data carry no number: every response too short, no valid pair."""
+    """The data yield no number: every response is too short, or no pair is valid."""
 
 
 class CacheError(SynergyError):
@@ -36,12 +36,11 @@ class CacheError(SynergyError):
 
 
 class JobError(SynergyError):
-    """A job failed, stopped, or is not in a state in which this can be done."""
+    """A job failed, stopped, or is in a state that does not allow this."""
 
 
 class QueryError(UsageError):
-    """The SQL is not something the cache answers. at: the character of the text where it goes wrong, counted from 0,
-    where that is known."""
+    """The cache cannot answer the SQL. at: the character of the text where it goes wrong, counted from 0, if known."""
 
     def __init__(self, what: str, next_step: str = "", at: int | None = None) -> None:
         self.at = at
@@ -49,6 +48,6 @@ class QueryError(UsageError):
 
 
 class Cancelled(SynergyError):
-    """The job was asked to stop; what was finished is kept."""
+    """The job was asked to stop; finished work is kept."""
 
     exit_code = 130

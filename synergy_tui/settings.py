@@ -18,9 +18,10 @@ COLOURS = ("none", "16", "256", "truecolor")
 
 @dataclass(frozen=True)
 class Settings:
-    """cache: the results and jobs. data: subjects fetched and converted, shared by all caches. state: where the
-    explorer keeps its last view. themes: where the user's own are. theme, colour, ascii: how it looks, None where the
-    terminal decides. tmux: whether it runs in one. keys: by id. executor: where jobs are done, by option."""
+    """cache: the results and jobs. data: fetched and converted subjects, shared by all caches. state: where the
+    explorer keeps its last view. themes: the folder of the user's own themes. theme, colour, ascii: how the explorer
+    looks, None where the terminal decides. tmux: whether it runs in tmux. keys: by id. executor: where jobs are done,
+    by option."""
 
     cache: Path
     data: Path
@@ -35,8 +36,8 @@ class Settings:
 
 
 def load(cache: str | Path | None = None) -> Settings:
-    """The settings in force; `cache` is the command's --cache flag. Raises UsageError on a config.toml that
-    does not parse or names something unknown."""
+    """The settings in force; `cache` is the command's --cache flag. Raises UsageError for a config.toml that does not
+    parse or names something unknown."""
     path = _config_path()
     config = _read_config(path)
 
@@ -48,7 +49,7 @@ def load(cache: str | Path | None = None) -> Settings:
 
     user_data, state = _home("user_data_dir"), _home("user_state_dir")
     folder = chosen(cache, "cache", user_data and user_data / "cache")
-    if user_data is None:  # what is started from here has no home either
+    if user_data is None:  # processes started from here have no home either
         os.environ.setdefault("SYNERGY_TUI_CACHE", str(folder))
     return Settings(
         cache=folder,
@@ -66,7 +67,8 @@ def load(cache: str | Path | None = None) -> Settings:
 
 @dataclass(frozen=True)
 class Rank:
-    """One of several processes that hold a model together. rank, size: among all; local, local_size: on its host."""
+    """One of several processes that hold a model together. rank, size: among all processes; local, local_size: on its
+    host."""
 
     rank: int
     size: int
@@ -75,7 +77,7 @@ class Rank:
 
 
 def rank() -> Rank | None:
-    """Which one this process is, as torchrun says it in the environment; None for a process alone. Raises
+    """The rank of this process, which torchrun puts into the environment; None for a single process. Raises
     UsageError."""
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     said = [os.environ.get(name, "") for name in names]
@@ -87,7 +89,7 @@ def rank() -> Rank | None:
 
 
 def hide_gpus() -> None:
-    """From here on this process sees no GPU, where it has not used one yet."""
+    """From here on this process sees no GPU, unless it has already used one."""
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
@@ -97,7 +99,7 @@ def families() -> dict[str, dict[str, Any]]:
 
 
 def user_path(text: str | Path) -> Path:
-    """A path as a user gave it, `~` and all. Raises UsageError for one that no file system can have."""
+    """A path as a user gave it, `~` included. Raises UsageError for a path that no file system can have."""
     try:
         path = Path(text).expanduser()
         path.exists()
@@ -112,7 +114,7 @@ def user_path(text: str | Path) -> Path:
 
 
 def _home(what: str) -> Path | None:
-    """A folder of this program in the user's home; None for a user who has none."""
+    """A folder of this program in the user's home; None for a user without a home."""
     import platformdirs
 
     try:
@@ -122,17 +124,18 @@ def _home(what: str) -> Path | None:
 
 
 def colourless() -> bool:
-    """Whether the environment wants no colours, or names a terminal that has none."""
+    """Whether the environment asks for no colours, or names a terminal without colours."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
 def served() -> bool:
-    """Whether a server started this process, which shows the explorer in a browser and has pipes for a terminal."""
+    """Whether a server started this process: it shows the explorer in a browser, and pipes stand in for the
+    terminal."""
     return os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
 
 
 def mend_sizes() -> None:
-    """Forgets a width or height of the terminal that is none, as some schedulers set them."""
+    """Forgets an invalid width or height of the terminal; some schedulers set such values."""
     for name in ("COLUMNS", "LINES"):
         said = os.environ.get(name, "80")
         if not said.isdecimal() or int(said) < 1:
@@ -161,7 +164,7 @@ def _read_config(path: Path | None) -> dict[str, Any]:
 
 
 def _wanted(key: str, value: Any) -> str:
-    """What a setting should be, where it is something else."""
+    """What a setting should be; empty if its value is right."""
     if key in PATHS:
         return "" if isinstance(value, str) else f"{key} is a path in quotes"
     if key == "theme":
@@ -188,42 +191,42 @@ def shipped(name: str) -> Path:
 
 
 def machine_folder() -> Path:
-    """Where locks on this machine's devices are, the user's alone; made when missing. Raises OSError."""
+    """The folder of locks on this machine's devices, private to the user; made when missing. Raises OSError."""
     import warnings
 
     import platformdirs
 
-    with warnings.catch_warnings(action="ignore"):  # that it is another folder than systemd's is nobody's concern
+    with warnings.catch_warnings(action="ignore"):  # the user need not know that it is not systemd's folder
         folder = Path(platformdirs.user_runtime_dir(APP))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 
 
 def visible_gpus() -> list[str] | None:
-    """The GPUs that CUDA_VISIBLE_DEVICES leaves a process; None where it says nothing."""
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves to a process; None if it is not set."""
     said = os.environ.get("CUDA_VISIBLE_DEVICES")
     return None if said is None else [one.strip() for one in said.split(",") if one.strip() not in ("", "-1")]
 
 
 def only_gpu(number: int) -> None:
-    """Leaves this process one of the GPUs it may use. Before a library looks for them."""
+    """Leaves this process one of the GPUs it may use. Call it before a library looks for GPUs."""
     allowed = visible_gpus()
     os.environ["CUDA_VISIBLE_DEVICES"] = str(number) if allowed is None else allowed[number]
 
 
 def in_slurm() -> bool:
-    """Whether Slurm started this process, and so has given it what it may use."""
+    """Whether Slurm started this process and so decides what it may use."""
     return "SLURM_JOB_ID" in os.environ
 
 
 def slurm_cores() -> int | None:
-    """How many cores Slurm has given this process; None where it did not start it."""
+    """How many cores Slurm has given this process; None if Slurm did not start it."""
     said = os.environ.get("SLURM_CPUS_PER_TASK") or os.environ.get("SLURM_CPUS_ON_NODE") or ""
     return int(said) if said.isdecimal() and int(said) > 0 else None
 
 
 def limit_threads(count: int) -> None:
-    """So many threads for OpenMP where nobody said how many. Before torch is loaded."""
+    """Sets the number of OpenMP threads unless it is already set. Call it before torch is loaded."""
     os.environ.setdefault("OMP_NUM_THREADS", str(count))
 
 
@@ -233,19 +236,20 @@ def ray_address() -> str | None:
 
 
 def adopt_worker_environment() -> None:
-    """Sets in this process what a worker would inherit, where it is not set. Before torch or JAX are loaded."""
+    """Sets in this process what a worker would inherit, if not set yet. Call it before torch or JAX is loaded."""
     for name, value in worker_environment(load().cache).items():
         os.environ.setdefault(name, value)
 
 
 def worker_environment(cache: Path) -> dict[str, str]:
-    """What a worker process inherits, with the threads and caches it needs set where the user has not set them."""
+    """The environment that a worker process inherits, with the threads and caches it needs unless the user has set
+    them."""
     wanted = {
-        # OpenMP threads that spin while a core is contended stall a run seven times over.
+        # OpenMP threads that spin on a contended core make a run seven times slower.
         "OMP_WAIT_POLICY": "PASSIVE",
         "GOMP_SPINCOUNT": "2000",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-        # Shared by all caches: what is compiled depends on shapes and not on results.
+        # Shared by all caches: compiled code depends on shapes, not on results.
         "JAX_COMPILATION_CACHE_DIR": str(load(cache).data / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -259,7 +263,7 @@ def worker_environment(cache: Path) -> dict[str, str]:
 
 
 def own_package() -> dict[str, str]:
-    """What a process needs to run the checkout or package that runs now, whatever its working folder holds."""
+    """What a process needs to run the checkout or package that runs now, whatever is in its working folder."""
     home = str(Path(__file__).parent.parent)
     path = os.pathsep.join(part for part in (home, os.environ.get("PYTHONPATH", "")) if part)
     return {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}

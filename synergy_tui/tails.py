@@ -1,9 +1,9 @@
-"""Standard scores of surrogates → tail probabilities. NumPy only; used where pairs are and where units are.
+"""Standard scores of surrogates → tail probabilities. NumPy only; used for pairs and for units.
 
-A value's tail among S draws of its own is known to 1/(S + 1) only, and its moments say too little of tails that far
-out: with Pearson's type III distribution 17 % of data sets of independent heavy-tailed units had a pair below q = 0.05.
-So scores are made alike, by a transformation that takes off each value's own skewness, and tails are counted among the
-scores of all pairs, or of all units, in draws that the moments have not seen.
+A value's tail among its own S draws is known only to 1/(S + 1), and moments say too little about tails that far out:
+with Pearson's type III distribution 17 % of data sets of independent heavy-tailed units had a pair below q = 0.05. So a
+transformation removes each value's own skewness, which makes scores alike, and tails are counted among the scores of
+all pairs, or of all units, in draws that did not enter the moments.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 WIDTH, REACH = 0.02, 30.0
-"""Of the bins in which scores are counted, and the score beyond which all are in the last."""
+"""Width of the bins in which scores are counted, and the score beyond which all fall into the last bin."""
 
 BINS = round(2 * REACH / WIDTH)
 
 _SYMMETRIC = 1e-4
-"""Skewness below which the distribution is normal to within rounding."""
+"""Skewness below which the distribution is normal within rounding."""
 
 
 def normal_score(z: Float[np.ndarray, " *n"], skewness: Float[np.ndarray, " *n"]) -> Float[np.ndarray, " *n"]:
@@ -28,7 +28,7 @@ def normal_score(z: Float[np.ndarray, " *n"], skewness: Float[np.ndarray, " *n"]
 
 
 def counted(scores: Float[np.ndarray, "n k"]) -> Int[np.ndarray, "k bins"]:
-    """How many scores of each column lie in each bin; NaN in none."""
+    """How many scores of each column lie in each bin; NaN is not counted."""
     out = np.zeros((scores.shape[1], BINS), np.int64)
     for row, column in zip(out, scores.T, strict=True):
         known = column[np.isfinite(column)]
@@ -39,8 +39,8 @@ def counted(scores: Float[np.ndarray, "n k"]) -> Int[np.ndarray, "k bins"]:
 def tails(
     scores: Float[np.ndarray, "n k"], counts: Int[np.ndarray, "k bins"]
 ) -> tuple[Float[np.ndarray, "n k"], Float[np.ndarray, "n k"]]:
-    """(upper, lower): the share of counted scores at least as high, and at least as low, the score itself counted among
-    them; NaN where there is no score or nothing was counted."""
+    """(upper, lower): the share of counted scores at least as high, and at least as low, including the score itself;
+    NaN without a score or when nothing was counted."""
     known = np.isfinite(scores) & (counts.sum(axis=1) > 0)
     place = np.where(known, _bin(np.where(np.isfinite(scores), scores, 0.0)), 0)
     total = counts.sum(axis=1)

@@ -1,4 +1,4 @@
-"""The words of the field and their order; whoever names an atom, a ranking or a state reads it here."""
+"""The words of the field and their order; every module takes the names of atoms, rankings and states from here."""
 
 NODES = ("r", "x", "y", "s")
 """One side of the ΦID lattice: redundant, unique to x, unique to y, synergistic."""
@@ -9,8 +9,8 @@ ATOMS = tuple(f"{past}t{future}" for past in NODES for future in NODES)
 RTR, STS = ATOMS.index("rtr"), ATOMS.index("sts")
 
 MEASURES = ("tdmi", "offset", "autocorrelation", "norm")
-"""What a unit has beside atoms and rankings: mean TDMI and independence offset over its pairs (nats), the lag-τ
-autocorrelation and the mean of its activity."""
+"""What a unit has besides atoms and rankings: mean TDMI and independence offset over its pairs (nats), and the lag-τ
+autocorrelation and mean of its activity."""
 
 BASELINE_MEANINGS = {
     "previous-token": "attention mass on the position before.",
@@ -20,13 +20,12 @@ BASELINE_MEANINGS = {
     "grad-activation": "size of the unit's output times the gradient of the response's log-probability; nats.",
     "attribution": "change of the response's log-probability per token with the output at its mean, first order; nats.",
 }
-"""What else a unit may be judged by, from its attention and from gradients, and what it means: docs/method.md, section
-10."""
+"""Other measures of a unit, from its attention and from gradients, and what they mean: docs/method.md, section 10."""
 
 BASELINES = tuple(BASELINE_MEANINGS)
 
 PATTERNS = BASELINES[:4]
-"""Those of attention heads alone, from their attention weights."""
+"""The baselines of attention heads only, from their attention weights."""
 
 RANKING_MEANINGS = {
     "rank-difference": "rank of synergy minus rank of redundancy over all units; the published ranking.",
@@ -43,16 +42,17 @@ one; the last needs surrogates."""
 RANKINGS = tuple(RANKING_MEANINGS)
 
 OF_TWO_ATOMS = ("rank-difference", "difference", "balance")
-"""The rankings that sts and rtr alone allow."""
+"""The rankings that need only sts and rtr."""
 
 NORMALISED = "numit"
-"""The ranking whose null is made of Gaussian atoms under MMI: results of other atoms do not have it, nor do those made
-before there was this ranking."""
+"""The ranking whose null is made of Gaussian atoms under MMI. Results of other atoms do not have it, nor do results
+made before it was added."""
 
 ESTIMATORS = ("gaussian", "discrete")
 REDUNDANCIES = ("mmi", "ccs")
 IMPORTED = "imported"
-"""The kind of units that were measured elsewhere, and the estimator of a table of pairs, of which no other is known."""
+"""The kind of units that were measured elsewhere, and the estimator of a table of pairs, whose real estimator is
+unknown."""
 
 NO_SERIES = "no series: tokens, nulls, other decompositions and ablation are not possible"
 NO_ATOMS = "imported without other atoms"
@@ -65,7 +65,7 @@ BIASES = ("none", "analytic")
 
 PREPROCESSING = ("log", "rank-normal", "difference", "detrend", "drop", "cut")
 """Steps that may come before a decomposition, in this order; without any the series is raw. `drop` and `cut` take a
-number: of steps left out at the beginning, and of steps kept."""
+number of steps: how many to leave out at the beginning, and how many to keep."""
 
 NULLS = ("prompt-shuffle", "window-roll")
 """Surrogate data that keep each unit's windows exactly. The first is the default."""
@@ -81,25 +81,26 @@ TESTS = {
     "tdmi-p": "Upper-tail p of tdmi, likewise.",
     "tdmi-q": "Benjamini–Hochberg q of it.",
 }
-"""What nulls say about a unit, and what it means."""
+"""What nulls say about a unit, and what each test means."""
 
 METHOD_FIELDS = ("estimator", "redundancy", "lag", "pool", "preprocess", "precision", "bias", "compared")
-"""Columns of decompositions that say how its pairs were decomposed, and what its contrast compares: results that agree
+"""Columns of decompositions that say how the pairs were decomposed and what the contrast compares: results that agree
 in them can be compared."""
 
 METHOD = 2
-"""Version of the method behind every result but a capture. Results of an earlier one keep their numbers and say so.
-2: surrogates on the cut of the data, coupled in one direction under both nulls, verdicts with evidence of absence."""
+"""Version of the method behind every result except a capture. Results of an earlier version keep their numbers and say
+so. 2: surrogates on the cut of the data, coupled in one direction under both nulls, verdicts with evidence of absence.
+"""
 
 ENOUGH_PROMPTS = 10
-"""Prompts of like length without which C1 has no verdict."""
+"""Prompts of like length that C1 needs for a verdict."""
 
 FULL_LADDER = (8, 40)
-"""Levels, and prompts of each, without which a ladder has no verdict on a transition."""
+"""Levels, and prompts of each, that a ladder needs for a verdict on a transition."""
 
 VARYING_MEMORY = 2.0
-"""Variance over prompts of the units' mean autocorrelation, over what independent units would show, above which it is
-worth a doubt."""
+"""Variance over prompts of the units' mean autocorrelation, divided by the variance that independent units would show;
+a ratio above this is worth a doubt."""
 
 COUPLED = 0.05
 """The q below which a pair or unit is called coupled."""
@@ -111,10 +112,10 @@ MLP block. Heads of both kinds are the default, in one map where a model has bot
 HEADS = UNIT_KINDS[:2]
 
 RANKED_ORDERS = tuple(f"{ranking}-{end}" for ranking in RANKINGS for end in ("first", "last"))
-"""Orders by a ranking of their own: its highest unit first, or its lowest."""
+"""Orders by a named ranking: its highest unit first, or its lowest."""
 
 TARGETED_ORDERS = ("synergy-first", "redundancy-first", "marked", *RANKED_ORDERS)
-"""Orders that mean certain units; the first two by the ranking chosen, `marked` is a set that the user chose."""
+"""Orders that target certain units; the first two use the chosen ranking, `marked` is a set that the user chose."""
 
 CONTROL_ORDERS = ("random", "layer-matched")
 
@@ -125,7 +126,7 @@ PAIRS = "pairs"
 """Not cumulative: the strongest pairs of units, each pair together, beside matched control pairs."""
 
 PAIR_SCORES = ("sts", "rtr", "excess")
-"""What pairs are the strongest by; the last needs surrogates."""
+"""The score that decides which pairs are strongest; the last needs surrogates."""
 
 REMOVAL_ORDERS = (*TARGETED_ORDERS, *CONTROL_ORDERS, *SWEEPS, PAIRS)
 
@@ -135,19 +136,19 @@ INTERVENTIONS = ("zero", "mean", "resample", "noise")
 """What is done to a unit that is removed. The first is the default."""
 
 ORDER_PARAMETERS = ("contrast", "layer-order", "core-share", "norm-share", "core-stability", "excess")
-"""What may change with difficulty, one value a prompt. The first is the default."""
+"""What may change with difficulty, one value per prompt. The first is the default."""
 
 MODELS = ("constant", "linear", "quadratic", "step", "sigmoid")
 """Courses of an order parameter over a ladder; the last two are sudden."""
 
 LADDER_VERDICTS = ("transition", "gradual", "no change", "changes", "inconclusive", "comparison")
-"""What a ladder can say. `changes` where there are 5 to 7 levels, `comparison` below."""
+"""What a ladder can say: `changes` with 5 to 7 levels, `comparison` with fewer."""
 
 GRADES = ("right", "wrong", "unparsable", "unfinished", "failed")
-"""Of an answer on a ladder; unfinished: cut off before it stated a result; failed: its verifier raised."""
+"""Grades of an answer on a ladder. unfinished: cut off before it stated a result; failed: its verifier raised."""
 
 GRADING = 2
-"""Raised whenever responses are graded otherwise: a result under another number is other work."""
+"""Raised whenever grading changes: a result under another number is a different piece of work."""
 
 CLAIMS = {
     "C1": "middle layers are synergistic, early and late redundant",
@@ -159,10 +160,10 @@ CLAIMS = {
     "C8": "the dimension of representations turns in the middle layers, as synergy does",
     "C9": "prompts of one structure and other words are most alike in the middle layers",
 }
-"""What the literature claims of language models; the verdicts are tests on one run."""
+"""What the literature claims about language models; the verdicts are tests on one run."""
 
 ATLAS_CLAIMS = {"C7": "the organisation is universal: it is found in models of every family"}
-"""What it claims of many models; the verdicts are tests over their cards."""
+"""What the literature claims about many models; the verdicts are tests over their cards."""
 
 SOURCES = {
     "C1": ("arXiv:2601.06851v1", "arXiv:2603.29735v1"),
@@ -175,10 +176,10 @@ SOURCES = {
     "C8": ("arXiv:2603.29735v2",),
     "C9": ("arXiv:2603.29735v2",),
 }
-"""Where each claim is made, with its version: version 2 of arXiv:2603.29735 has geometry in place of the transition."""
+"""Where each claim is made, with its version: version 2 of arXiv:2603.29735 replaces the transition by geometry."""
 
 GEOMETRY = ("dimension", "alignment")
-"""What a layer's residual stream is measured by."""
+"""The measures of a layer's residual stream."""
 
 SUPPORTED, EXPLAINED, NOT_SUPPORTED, INCONCLUSIVE = (
     "supported",
@@ -190,13 +191,13 @@ SUPPORTED, EXPLAINED, NOT_SUPPORTED, INCONCLUSIVE = (
 VERDICTS = (SUPPORTED, EXPLAINED, NOT_SUPPORTED, INCONCLUSIVE)
 
 HETEROGENEOUS = "heterogeneous"
-"""What a claim over many models can be beside these: some have it, and some are shown to lack it."""
+"""A further verdict for a claim over many models: some have it, and some are shown to lack it."""
 
 NOT_JUDGED = "not judged"
-"""What the reason begins with where an inconclusive claim is not about what was measured at all."""
+"""The first words of the reason when an inconclusive claim is not about what was measured."""
 
 CONTROLS = ("free-running", "replayed")
-"""How a subject with random weights is a control: answering by itself, or on the run's own tokens."""
+"""How a subject with random weights serves as a control: answering by itself, or on the run's own tokens."""
 
 JOB_STATES = ("queued", "running", "paused", "done", "failed", "cancelled")
 

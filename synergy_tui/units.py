@@ -9,17 +9,17 @@ from typing import NamedTuple
 from synergy_tui.errors import UsageError
 
 NO_ORDER = "groups have no order in depth"
-"""Why there is no middle, and nothing that is said of one."""
+"""Why there is no middle, and no statement about a middle."""
 
 MOST_PLACES = 1_000_000
 """Layers × places of a map."""
 
 MOST_TOLD = 20
-"""Groups that a message names."""
+"""How many groups a message names."""
 
 
 def two_sides(contrast: str) -> tuple[list[str], list[str]]:
-    """The groups on the two sides of a contrast, as they are called: a,b:c,d. Raises UsageError where there are no two
+    """The names of the groups on the two sides of a contrast: a,b:c,d. Raises UsageError when there are not two
     sides."""
     sides = [[one.strip() for one in side.split(",")] for side in contrast.split(":")]
     if len(sides) != 2 or not all(one for side in sides for one in side):
@@ -30,14 +30,14 @@ def two_sides(contrast: str) -> tuple[list[str], list[str]]:
 
 
 class UnitName(NamedTuple):
-    """A unit by its layer and its place in it, both from 0."""
+    """A unit by its layer and its place in the layer, both from 0."""
 
     layer: int
     unit: int
 
     @classmethod
     def parse(cls, text: str, layers: int, per_layer: int) -> UnitName:
-        """A unit of a map of that shape. Raises UsageError for one that is not there."""
+        """A unit of a map of that shape. Raises UsageError for a unit outside the map."""
         layer, _, unit = text.partition(".")
         known = all(part.isascii() and part.isdigit() and len(part) < 10 for part in (layer, unit))
         if not known or int(layer) >= layers or int(unit) >= per_layer:
@@ -48,11 +48,11 @@ class UnitName(NamedTuple):
 
     @classmethod
     def of(cls, number: int, per_layer: int) -> UnitName:
-        """The unit with this number over all places of the map."""
+        """The unit with this number among all places of the map."""
         return cls(*divmod(number, per_layer))
 
     def number(self, per_layer: int) -> int:
-        """Its number over all places of the map."""
+        """Its number among all places of the map."""
         return self.layer * per_layer + self.unit
 
     def __str__(self) -> str:
@@ -61,9 +61,9 @@ class UnitName(NamedTuple):
 
 @dataclass(frozen=True)
 class Naming:
-    """What the units and the layers of a capture are called. groups: the name of every layer; empty where layers have
-    numbers alone. names: number over all places of the map → name, of the units that have one. deep: whether layers
-    follow one another in depth; named groups do not. holes: numbers of the places of the map without a unit."""
+    """The names of a capture's units and layers. groups: the name of every layer; empty where layers have only numbers.
+    names: number among all places of the map → name, for the units that have one. deep: whether layers follow one
+    another in depth; named groups do not. holes: numbers of the places of the map without a unit."""
 
     layers: int
     per_layer: int
@@ -73,8 +73,7 @@ class Naming:
     holes: frozenset[int] = frozenset()
 
     def number(self, text: str) -> int:
-        """The unit that is called so: layer.unit, group.unit or its name. Raises UsageError for one that is not
-        there."""
+        """The unit with this name: layer.unit, group.unit or its own. Raises UsageError for a name that no unit has."""
         text = asked = text.strip()
         for number, name in self.names.items():
             if name == text:
@@ -93,8 +92,8 @@ class Naming:
             raise UsageError(error.what, "name units as layer.unit, group.unit, or by their name") from None
 
     def sides(self, contrast: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The layers on the two sides of a contrast, in ascending order. Raises UsageError for a group that is not
-        there, and for one on both sides."""
+        """The layers on the two sides of a contrast, in ascending order. Raises UsageError for an unknown group, and
+        for a group on both sides."""
         above, below = (tuple(sorted({self._layer_called(one) for one in side})) for side in two_sides(contrast))
         if both := sorted(set(above) & set(below)):
             what = f"{'group' if self.groups else 'layer'} {self.layer(both[0])}"
@@ -102,12 +101,11 @@ class Naming:
         return above, below
 
     def contrast(self, contrast: str) -> str:
-        """The same contrast in one spelling: groups by their names, or by their numbers where a name has a comma or a
-        colon."""
+        """The same contrast in one spelling: groups by name, or by number where a name contains a comma or a colon."""
         return ":".join(",".join(self.typed(layer) for layer in side) for side in self.sides(contrast))
 
     def compared(self, contrast: str) -> tuple[str, str]:
-        """The two sides of a contrast as a sentence has them: group a, groups c, d."""
+        """The two sides of a contrast in the words of a sentence: group a, groups c, d."""
         what = "group" if self.groups else "layer"
         above, below = (f"{what}{'s' if len(side) > 1 else ''} {', '.join(side)}" for side in two_sides(contrast))
         return above, below
@@ -133,16 +131,16 @@ class Naming:
         return self.names.get(number) or str(UnitName.of(number, self.per_layer))
 
     def place(self, number: int) -> str:
-        """Where a unit is: group.unit, or layer.unit where layers have numbers alone."""
+        """Where a unit is: group.unit, or layer.unit where layers have only numbers."""
         layer, unit = UnitName.of(number, self.per_layer)
         return f"{self.layer(layer)}.{unit}"
 
     def called(self, number: int) -> str:
-        """What people call a unit: its name, or its place where it has none."""
+        """What people call a unit: its name, or its place if it has no name."""
         return self.names.get(number) or self.place(number)
 
     def told(self, number: int) -> str:
-        """A unit by its name with its place behind it, or by its place alone."""
+        """A unit's name followed by its place, or only its place."""
         name = self.names.get(number)
         return f"{name} ({self.place(number)})" if name else self.place(number)
 

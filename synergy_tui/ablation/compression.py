@@ -1,5 +1,5 @@
-"""Which units can go together under a budget: greedy, every set measured (docs/method.md, section 5; no sum of single
-effects is believed), and a copy of the model without them."""
+"""Which units can go together under a budget, and a copy of the model without them. The search is greedy and measures
+every set; it never trusts a sum of single effects (docs/method.md, section 5)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ Removed = Mapping[int, Sequence[int]]
 
 @dataclass(frozen=True)
 class Found:
-    """units: in the order taken; divergence [units]: of each with all before it. measured: sets measured."""
+    """units: in the order taken; divergence [units]: of each together with all before it. measured: number of sets
+    measured."""
 
     units: list[int]
     divergence: list[float]
@@ -41,10 +42,10 @@ class Found:
 
 
 def plan(alone: Float[np.ndarray, " units"], budget: float, measure: Measure, most: int) -> Found:
-    """Takes, again and again, the unit that adds least to what is gone already. What a unit adds is measured with the
-    units gone by then; a unit is measured anew only when it looks best by an older measurement (lazy greedy). `alone`:
-    divergence of each unit by itself. Ends when no unit fits, or after `most` measurements. Raises UsageError when the
-    budget is below what any unit alone costs."""
+    """Repeatedly takes the unit that adds least to the divergence of the units already gone. A unit's addition is
+    measured with those units gone; it is measured anew only when it looks best by an older measurement (lazy greedy).
+    `alone`: divergence of each unit by itself. Ends when no unit fits, or after `most` measurements. Raises UsageError
+    when the budget is below the cost of every single unit."""
     known = [int(unit) for unit in np.flatnonzero(np.isfinite(alone))]
     cheapest = min(known, key=lambda unit: alone[unit], default=None)
     if cheapest is None or alone[cheapest] > budget:
@@ -65,7 +66,7 @@ def plan(alone: Float[np.ndarray, " units"], budget: float, measure: Measure, mo
             joint = measure([*units, unit])
             measured += 1
         if not np.isfinite(joint) or joint > budget:
-            continue  # with more gone it costs more: it is not asked again
+            continue  # with more units gone it costs more, so it is not tried again
         adds = joint - now
         if seen < len(units) and heap and adds > heap[0][0]:
             heappush(heap, (adds, len(units), unit))
@@ -82,9 +83,9 @@ def saved(subject: Subject, units: Units, removed: Removed) -> int:
 
 def save_without(subject: Subject, units: Units, removed: Removed, folder: Path, told: dict[str, object]) -> None:
     """Writes the subject with these units' weights set to 0 as a folder in transformers' format, with plan.json (layer
-    → places of units, and `told`). (No configuration of transformers lets layers differ in how many heads or experts
-    they have, so that nothing can be cut out.) The subject itself stays as it is: the parts set to 0 are put back.
-    Raises OSError, and UsageError where several processes hold the model."""
+    → places of units, and `told`). (No configuration of transformers lets layers differ in their number of heads or
+    experts, so nothing can be cut out.) The subject itself stays unchanged: the parts set to 0 are restored. Raises
+    OSError, and UsageError when several processes hold the model."""
     ranks.alone("a copy of the model without some units")
     folder.mkdir(parents=True)
     model = subject.model
@@ -107,7 +108,7 @@ def save_without(subject: Subject, units: Units, removed: Removed, folder: Path,
 
 
 def _parts(subject: Subject, units: Units, removed: Removed) -> list[Tensor]:
-    """Views of the weights that only these units use. With them at 0 a unit puts out 0."""
+    """Views of the weights that only these units use. When they are 0, the units' output is 0."""
     return [
         part
         for _, site, places in sites_of(units, removed)
@@ -116,9 +117,8 @@ def _parts(subject: Subject, units: Units, removed: Removed) -> list[Tensor]:
 
 
 def _head(subject: Subject, site: Site, heads: list[int]) -> list[Tensor]:
-    """Query rows and output columns, and the key and value rows of a group all of whose query heads are gone. Where a
-    family keeps its queries in no matrix of their own, the output columns alone: those are what the heads' silence
-    is."""
+    """Query rows and output columns, and the key and value rows of a group whose query heads are all gone. If a family
+    has no separate query matrix, only the output columns: they suffice to silence the heads."""
     width, projection = site.width, site.modules[0]
     parts = _columns(projection, heads, width)
     parent = _parent(subject, projection)
@@ -142,7 +142,7 @@ def _expert(subject: Subject, site: Site, experts: list[int]) -> list[Tensor]:
 
 
 def _block(subject: Subject, site: Site, _: list[int]) -> list[Tensor]:
-    """All weights of the block; of attention those of its parts that lead to its output alone."""
+    """All weights of the block; for attention, the weights of the parts that lead only to its output."""
     if site.kind == "attention":
         return [_whole(one) for one in _parent(subject, site.modules[0]).parameters()]
     return [_whole(one) for module in site.modules for one in module.parameters()]
@@ -152,7 +152,7 @@ _PARTS: dict[str, Any] = {"head": _head, "ssm-head": _ssm_head, "expert": _exper
 
 
 def _columns(projection: Any, which: list[int], width: int) -> list[Tensor]:
-    """Of a linear layer's weights [out, in]; those of GPT-2's are [in, out]."""
+    """Columns of a linear layer's weights [out, in]; GPT-2's weights are [in, out]."""
     parts = (slice(one * width, (one + 1) * width) for one in which)
     if isinstance(projection, Conv1D):
         return [_whole(projection.weight)[part] for part in parts]
@@ -165,7 +165,7 @@ def _rows(linear: torch.nn.Module, which: Sequence[int], width: int) -> list[Ten
 
 
 def _whole(weight: Tensor) -> Tensor:
-    """A weight; one that several processes hold as a thing of its shape that has no values."""
+    """A weight; if several processes hold it, a tensor of its shape without values."""
     return torch.empty(weight.shape, device="meta") if ranks.is_divided(weight) else weight
 
 

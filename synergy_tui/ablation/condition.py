@@ -12,8 +12,8 @@ from synergy_tui.terms import PAIRS
 @dataclass(frozen=True)
 class Condition:
     """Units removed together, as numbers over all places of the map. order: the removal order. target: the order whose
-    counts per layer a layer-matched one keeps; of pairs the score by which they were chosen. seed: of a control.
-    fraction: of an order; None in a sweep, where `place` is the unit or the layer, and of pairs."""
+    counts per layer a layer-matched one keeps; for pairs, the score that chose them. seed: of a control. fraction: of
+    an order; None in a sweep, where `place` is the unit or the layer, and for pairs."""
 
     order: str
     target: str | None
@@ -24,7 +24,7 @@ class Condition:
 
     @property
     def shard(self) -> str:
-        """The name of its part of a job. A pair has one, whatever it was chosen by."""
+        """The name of its part of a job. A pair has one name, whichever score chose it."""
         if self.order == PAIRS:
             return "-".join(map(str, (self.order, *self.units)))
         where = repr(self.fraction) if self.place is None else self.place
@@ -32,19 +32,19 @@ class Condition:
         return "-".join(str(part) for part in parts if part is not None)
 
     def told(self) -> dict[str, str]:
-        """What its part is of: who looks at the folder while it grows need not know how parts are named."""
+        """What its part contains, so that readers of the growing folder need not know how parts are named."""
         order = {"removal_order": self.order, "target": self.target, "seed": self.seed}
         where = {"fraction": self.fraction, "place": self.place}
         return {name: str(value) for name, value in (order | where).items() if value is not None}
 
     def key(self) -> dict[str, Any]:
-        """Columns that name it."""
+        """Columns that identify it."""
         return {"removal_order": self.order, "target": self.target, "seed": self.seed, "fraction": self.fraction}
 
 
 def answered(conditions: Sequence[Condition]) -> list[Condition]:
-    """The conditions under which a subject answers by itself: of every order and seed the one nearest to a quarter of
-    the units, a marked set and its controls whole; none of a sweep."""
+    """The conditions under which a subject answers by itself: for every order and seed the one nearest to a quarter of
+    the units, a marked set and its controls whole, and nothing of a sweep."""
     groups: dict[tuple[str, str | None, int | None], list[Condition]] = {}
     for one in conditions:
         if one.fraction is not None:

@@ -1,4 +1,4 @@
-"""Removal orders → the sets of units that are removed together. Pure: equal arguments give equal sets, whoever asks."""
+"""Removal orders → the sets of units that are removed together. Pure: equal arguments always give equal sets."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def conditions(
     """The conditions of some removal orders, in the order in which they are measured.
 
     values: raw values [places] of every ranking at each place of the map. ranking: the one behind synergy-first and
-    redundancy-first. layer_of: the layer of every unit there is, by its place. seeds: draws of each control, from
+    redundancy-first. layer_of: the layer of every existing unit, by its place. seeds: draws of each control, from
     `seed` on. fractions: of all units, ascending. marked: places of the user's set.
     """
-    # Orders are over the units there are; where layers differ in their number some places are empty.
+    # Orders cover only existing units; if layers differ in size, some places of the map are empty.
     there, layers = np.array(list(layer_of)), np.array(list(layer_of.values()))
     known = {name: one[there] for name, one in values.items()}
     numbers = np.searchsorted(there, marked).tolist() if len(marked) else []
@@ -47,13 +47,13 @@ def conditions(
 
 
 def single_units(units: Iterable[int]) -> list[Condition]:
-    """Each of them alone."""
+    """Each unit alone."""
     return [Condition(SWEEPS[0], None, None, None, (unit,), unit) for unit in units]
 
 
 def shares_of(order: str, target: str | None, fractions: Sequence[float], marked: float) -> list[float]:
-    """The fractions at which an order is measured. `marked`: share of all units in the marked set, 0 without one: the
-    set and its controls are measured whole, and a curve of it does not go beyond it."""
+    """The fractions at which an order is measured. `marked`: share of all units in the marked set, 0 without one. The
+    set and its controls are measured whole, and its curve ends there."""
     if "marked" in (order, target):
         return [*(one for one in fractions if one < marked), marked]
     return sorted({*fractions, marked}) if order == "random" and marked else list(fractions)

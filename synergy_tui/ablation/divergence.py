@@ -1,8 +1,8 @@
-"""Behaviour divergence: KL(intact ‖ ablated) over the full vocabulary on the intact model's own tokens, by what
-`ablation/head.py` says of their hidden states.
+"""Behaviour divergence: KL(intact ‖ ablated) over the full vocabulary on the intact model's own tokens, computed from
+their hidden states by `ablation/head.py`.
 
-What comes before the first layer that loses a unit is what it was: the residual stream at the layers' inputs is kept
-from the intact pass, and a condition starts from there.
+Nothing changes before the first layer that loses a unit: the residual stream at the layers' inputs is kept from the
+intact pass, and a condition starts from there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import Units
 
 KEPT = 1 << 30
-"""Bytes of residual streams kept. Where all layers' take more, every second one is kept, or every third, …"""
+"""Bytes of residual streams to keep. If all layers take more, every second one is kept, or every third, …"""
 
 
 class Divergence(NamedTuple):
@@ -39,7 +39,7 @@ class Divergence(NamedTuple):
 
 @dataclass(frozen=True)
 class _Intact:
-    """What the intact model says at the response steps of one pass."""
+    """The intact model's predictions at the response steps of one pass."""
 
     tokens: Pass
     next_tokens: Tensor
@@ -52,10 +52,11 @@ class _Intact:
 
 
 class IntactBehaviour:
-    """What the intact model does on prompts with their responses; `under` says how far it moves without some units.
+    """The intact model's behaviour on prompts with their responses; `under` measures how far it moves without some
+    units.
 
-    packed: whether sequences share passes without padding; found out unless told. from_layer: whether conditions start
-    at the first layer that loses something. units: the map that units are named on; the heads unless told.
+    packed: whether sequences share passes without padding; tested if not given. from_layer: whether conditions start at
+    the first layer that loses something. units: the map whose units are named; the heads by default.
     """
 
     @torch.inference_mode()
@@ -88,8 +89,8 @@ class IntactBehaviour:
 
     @torch.inference_mode()
     def under(self, removed: Mapping[int, Sequence[int]]) -> Divergence:
-        """Divergence with the units of {layer: places} intervened on. Where several processes hold the model, all of
-        them call it alike, and it is the same in all of them."""
+        """Divergence with the units of {layer: places} intervened on. If several processes hold the model, all of them
+        must make the same call and get the same result."""
         out = np.full((3, self._count), np.nan)
         first = min((layer for layer, places in removed.items() if len(places)), default=0)
         for number, one in enumerate(self._passes):
@@ -118,7 +119,7 @@ class IntactBehaviour:
             hidden = self.reader.hidden(tokens)
         said = [token for one in tokens.sequences for token in responses[one]]
         next_tokens = torch.tensor(said, device=self._subject.device)
-        # By the same blocks as under a condition: what is the same stays the same to the last bit.
+        # Uses the same blocks as under a condition, so equal values are equal to the last bit.
         log_sum, best = self.reader.head.summed(hidden)
         chosen = self.reader.head.chosen(hidden, next_tokens)
         slope = self.reader.head.slope(hidden, log_sum)
@@ -133,7 +134,7 @@ class IntactBehaviour:
 
     @contextlib.contextmanager
     def _starting_at(self, layer: int, one: _Intact) -> Iterator[None]:
-        """Within it layers before `layer` are not computed: each hands on what the intact model had there."""
+        """Within it, layers before `layer` are not computed: each passes on the intact model's values."""
         start = layer - layer % self._stride
         if not self._layers or start not in one.residual or start == 0:
             yield
@@ -141,7 +142,7 @@ class IntactBehaviour:
         known, skipped = one.residual[start], self._layers[:start]
         try:
             for number, module in enumerate(skipped):
-                # Some layers give more than the residual stream, which nobody reads here.
+                # Some layers return more than the residual stream; nothing here reads the rest.
                 more = self._beside[number]
                 out = known if more is None else (known, *[None] * more)
                 module.forward = lambda *_, out=out, **__: out

@@ -1,12 +1,12 @@
-"""What removing a unit would do to first order, for all units at once from one backward pass a prompt (METHOD section
-10). L is the log-probability of a response's tokens, and z what a unit puts out at a response step.
+"""The first-order effect of removing a unit, for all units at once from one backward pass per prompt (METHOD section
+10). L is the log-probability of a response's tokens, and z a unit's output at a response step.
 
 grad-activation  mean over steps of |z·∂L/∂z|: the effect of setting z to 0 at a step, whatever its sign
-attribution      mean over steps of (z̄ − z)·∂L/∂z: the change of L per token where z is its mean z̄ at all steps
+attribution      mean over steps of (z̄ − z)·∂L/∂z: the change of L per token if z is its mean z̄ at all steps
                  instead; below 0 the unit makes the response likelier
 
-z̄ is the mean over the steps of all prompts; of an expert over those at which it is chosen, as docs/method.md, section
-5 has it. Attribution is linear in z̄, so that sums over a prompt's steps are enough and no prompt is passed twice."""
+z̄ is the mean over the steps of all prompts; for an expert, over the steps at which it is chosen (docs/method.md,
+section 5). Attribution is linear in z̄, so sums over a prompt's steps are enough and no prompt is passed twice."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Arrays = dict[str, np.ndarray]
 @dataclass(frozen=True)
 class Slopes:
     """Sums over the response steps of one prompt, by site: [units] of |z·g|, of z·g and of the steps at which the unit
-    puts something out, [units, width] of g and of z, where g = ∂L/∂z. steps: of the response."""
+    has an output, [units, width] of g and of z, where g = ∂L/∂z. steps: of the response."""
 
     steps: int
     size: list[np.ndarray]
@@ -42,13 +42,13 @@ class Slopes:
     output: list[np.ndarray]
 
     def arrays(self) -> Arrays:
-        """As a part of a job keeps them."""
+        """The arrays that a part of a job keeps."""
         named = {f"{name}.{n}": one for name in _SUMS for n, one in enumerate(getattr(self, name))}
         return named | {"steps": np.array(self.steps)}
 
     @classmethod
     def of(cls, arrays: Arrays) -> Slopes:
-        """From what `arrays` gave."""
+        """Rebuilds the sums from the result of `arrays`."""
         sites = sum(name.startswith("size.") for name in arrays)
         return cls(int(arrays["steps"]), *([arrays[f"{name}.{n}"] for n in range(sites)] for name in _SUMS))
 
@@ -57,7 +57,7 @@ _SUMS = ("size", "along", "count", "slope", "output")
 
 
 def slopes(subject: Subject, units: Units, prompt: Sequence[int], response: Sequence[int]) -> Slopes:
-    """Of all units on one prompt with its response, from one teacher-forced pass and one backward pass."""
+    """The slopes of all units on one prompt with its response, from one teacher-forced pass and one backward pass."""
     ranks.alone("a score by gradients")
     device, steps = subject.device, len(response)
     ids = torch.tensor([[*prompt, *response[:-1]]], device=device)
@@ -73,8 +73,8 @@ def slopes(subject: Subject, units: Units, prompt: Sequence[int], response: Sequ
 
 @contextlib.contextmanager
 def _nudged(units: Units) -> Iterator[dict[int, tuple[Tensor, Tensor, Tensor | None]]]:
-    """Within it every site adds a 0 whose gradient is that of what the site puts out. Number of the site → its output
-    [tokens, units × width] with that 0, and None; of experts [tokens, chosen, width], and the experts' numbers."""
+    """Within it, every site adds a 0 whose gradient is that of the site's output. Number of the site → its output
+    [tokens, units × width] with that 0, and None; for experts [tokens, chosen, width], and the experts' numbers."""
     heard: dict[int, tuple[Tensor, Tensor, Tensor | None]] = {}
 
     def nudging(number: int) -> Change:
@@ -124,7 +124,8 @@ def _as_arrays(sums: tuple[Tensor, ...]) -> Any:
 
 
 def means(prompts: Iterable[Slopes]) -> list[np.ndarray]:
-    """z̄ by site [units, width], every step of all prompts counting alike; NaN for an expert that no step has chosen."""
+    """z̄ by site [units, width], every step of all prompts with the same weight; NaN for an expert that no step has
+    chosen."""
     total: list[np.ndarray] = []
     count: list[np.ndarray] = []
     for one in prompts:
@@ -142,8 +143,8 @@ def means(prompts: Iterable[Slopes]) -> list[np.ndarray]:
 
 
 def scores(units: Units, mean: Sequence[np.ndarray], prompt: Slopes) -> dict[str, Float[np.ndarray, " units"]]:
-    """grad-activation and attribution of every unit on a prompt, nats per token; NaN at places that no unit has, and
-    for an expert without a mean."""
+    """grad-activation and attribution of every unit on a prompt, nats per token; NaN at places without a unit, and for
+    an expert without a mean."""
     made = {name: np.full(units.layers * units.per_layer, np.nan) for name in ("grad-activation", "attribution")}
     for number, (site, start) in enumerate(zip(units.sites, units.starts, strict=True)):
         first = site.layer * units.per_layer + start

@@ -1,9 +1,9 @@
-"""Hidden states at the output embedding → what KL(intact ‖ ablated) needs, a block of the vocabulary at a time.
+"""Hidden states at the output embedding → the terms of KL(intact ‖ ablated), a block of the vocabulary at a time.
 
 With logits W h, intact h_p and ablated h_q: KL = LSE_q − LSE_p − c·(h_q − h_p), c = Wᵀ softmax(W h_p). So the intact
-model leaves one vector of the model's width per token instead of a distribution over the vocabulary, and of
-full-vocabulary logits no more than one chunk is ever in memory. (An output bias cancels; it is in the logits of both.)
-Where the logits are capped, c·tanh(W h / c), that is no longer linear, and both models' logits are computed again.
+model leaves one vector of the model's width per token instead of a distribution over the vocabulary, and no more than
+one chunk of full-vocabulary logits is ever in memory. (An output bias cancels, because it is in the logits of both.) If
+the logits are capped, c·tanh(W h / c), this is no longer linear, and both models' logits are computed again.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from synergy_tui.subject.loading import Subject
 from synergy_tui.subject.sites import text_config
 
 ROWS, COLUMNS = 1024, 2048
-"""Tokens × words of a block of logits of an ablated model: 8 MB, which stays near the cores. Whole rows of a large
+"""Tokens × words of a block of logits of an ablated model: 8 MB, which fits the cores' caches. Whole rows of a large
 vocabulary take 1.4 times as long."""
 
 LIKE = {torch.float32: 1e-3}
-"""How far the logits computed here may be from the model's own, as a share of their norm."""
+"""How far the logits computed here may differ from the model's own, as a share of their norm."""
 LIKE_16_BITS = 0.05
 
 
 class OutputHead:
-    """The output embedding of a subject as the model applies it. Raises SubjectError when what the model makes of its
-    last hidden states is neither linear nor capped."""
+    """The output embedding of a subject as the model applies it. Raises SubjectError when the model's map from its last
+    hidden states is neither linear nor capped."""
 
     def __init__(self, subject: Subject) -> None:
         head = subject.model.get_output_embeddings()
-        # KL is what remains of a cancellation: logits rounded to bf16 leave 0.05 nats of noise a step. So the output
-        # embedding is applied in fp32 whatever the model runs in; for an fp32 model this is no copy. Of a model that
-        # several processes hold, each has it whole: what it says then is the same in all of them.
+        # KL is the remainder of a cancellation: logits rounded to bf16 leave 0.05 nats of noise per step. So the output
+        # embedding is applied in fp32 whatever the model runs in; for an fp32 model this needs no copy. If several
+        # processes hold a model, each has the whole embedding, so all get the same result.
         self._weight = ranks.whole(head.weight).float()
         self._bias = None if getattr(head, "bias", None) is None else ranks.whole(head.bias).float()
         self._cap: float | None = None
@@ -51,7 +51,7 @@ class OutputHead:
         ]
 
     def _as_the_model_does(self, subject: Subject) -> float:
-        """What families do to logits has a name of its own in each; so it is measured on one token."""
+        """Every family names its treatment of logits differently, so it is measured on one token."""
         ids = torch.ones((1, 2), dtype=torch.long, device=subject.device)
         hidden = subject.base(input_ids=ids, use_cache=False).last_hidden_state[0, -1:].float()
         own = subject.model(input_ids=ids, use_cache=False).logits[0, -1:].float()
@@ -66,12 +66,10 @@ class OutputHead:
             return 1.0
         if (own - scale * plain).norm() <= near:
             return scale
-        raise SubjectError(
-            f"{subject.source.name} makes its logits in a way that is not known here", "report it as an issue"
-        )
+        raise SubjectError(f"{subject.source.name} makes its logits in an unknown way", "report it as an issue")
 
     def summed(self, hidden: Float[Tensor, "steps width"]) -> tuple[Tensor, Tensor]:
-        """LSE and place of the largest logit of each step, one block of the vocabulary after the other."""
+        """LSE and place of the largest logit of each step, block by block of the vocabulary."""
         sums, bests = [], []
         for start in range(0, len(hidden), ROWS):
             some = hidden[start : start + ROWS]
@@ -94,8 +92,8 @@ class OutputHead:
         return self._capped(logits if self._bias is None else logits + self._bias[tokens], self._cap)
 
     def slope(self, hidden: Float[Tensor, "steps width"], log_sum: Float[Tensor, " steps"]) -> Tensor:
-        """c = Wᵀ softmax(W h) in float64, once: 49,152 terms of either sign leave 1e-5 nats of noise in fp32. Nothing
-        where logits are capped."""
+        """c = Wᵀ softmax(W h) in float64, once: 49,152 terms of either sign leave 1e-5 nats of noise in fp32. Empty if
+        logits are capped."""
         out = torch.zeros(hidden.shape, dtype=torch.float64, device=hidden.device)
         if self._cap is not None:
             return out
@@ -107,7 +105,7 @@ class OutputHead:
         return out
 
     def moved(self, hidden: Tensor, intact: Tensor, slope: Tensor, log_sum: Tensor) -> Float[Tensor, " steps"]:
-        """Σ p (z_q − z_p) of each step: by how much the intact distribution's mean logit moves."""
+        """Σ p (z_q − z_p) of each step: how far the mean logit under the intact distribution moves."""
         if self._cap is None:
             return ((hidden - intact) * slope).sum(dim=-1).to(hidden.dtype)
         out = torch.zeros(len(hidden), dtype=torch.float64, device=hidden.device)

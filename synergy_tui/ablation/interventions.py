@@ -1,11 +1,11 @@
-"""What is done to a unit that is "removed" (docs/method.md, section 5), as contexts around a forward pass. However a
-pass ends, the subject is what it was.
+"""What happens to a "removed" unit (docs/method.md, section 5), as contexts around a forward pass. However a pass ends,
+the subject is restored.
 
-zero      the unit puts out 0: a head's slice of the output projection's input, a block's output, an expert's share
-mean      it puts out its mean over the response steps of a reference set (an expert: over the steps it was chosen at)
-resample  what the intact unit gives in another prompt: at the same step of its response, and before the response at the
-          same position (the last one before its response where that prompt is shorter). An expert gives what it gave
-          there, nothing where it was not chosen there
+zero      the unit's output is 0: a head's slice of the output projection's input, a block's output, an expert's share
+mean      its output is its mean over the response steps of a reference set (an expert: over the steps that chose it)
+resample  the intact unit's output in another prompt: at the same step of its response, and before the response at the
+          same position (the last one before its response if that prompt is shorter). An expert gives what it gave
+          there, or nothing if it was not chosen there
 noise     Gaussian noise on the weights by which the unit reads and writes: `ablation/noise.py`
 """
 
@@ -32,7 +32,7 @@ Removed = Mapping[int, Sequence[int]]
 
 class Intervention:
     """What happens to removed units. `on` is the context of a pass; `own_answers`: whether it is defined while the
-    model writes an answer of its own."""
+    model writes its own answer."""
 
     name = "zero"
     own_answers = True
@@ -52,14 +52,14 @@ class Intervention:
 
 
 class Zero(Intervention):
-    """The units put out 0."""
+    """The units' output is 0."""
 
     def on(self, units: Units, removed: Removed, number: int = 0) -> contextlib.AbstractContextManager[Any]:
         return UnitsRemoved(units, removed)
 
 
 class Mean(Intervention):
-    """The units put out their mean. `means`: per site, [units × width], of experts [experts, width]."""
+    """The units' output is their mean. `means`: per site, [units × width], for experts [experts, width]."""
 
     name = "mean"
 
@@ -77,8 +77,8 @@ class Mean(Intervention):
 
 
 class Resample(Intervention):
-    """The units put out what they did in another of the prompts that are replayed, drawn once by `seed`, none its own.
-    What all units put out on all prompts is kept."""
+    """The units' output is that in another replayed prompt, drawn once by `seed`, never the same prompt. The outputs of
+    all units on all prompts are kept."""
 
     name = "resample"
     own_answers = False
@@ -131,7 +131,7 @@ class Resample(Intervention):
                 index = donor.to(kept.device)
                 theirs = torch.where(gone.of(routed[index]), kept[index], 0).sum(dim=1)
                 out = torch.where(gone.of(chosen), 0, each)
-                out[:, 0] += theirs  # they are added up: which place brings it is all one
+                out[:, 0] += theirs  # outputs are added up, so the place does not matter
                 return out
 
             return experts if site.kind == "expert" else another
@@ -156,7 +156,7 @@ class Noise(Intervention):
 
 
 class _Gone:
-    """Which units of a site are gone, as masks beside what they put out in this process."""
+    """Which units of a site are gone, as masks for their output in this process."""
 
     def __init__(self, site: Site, places: list[int]) -> None:
         mask = torch.zeros(site.units, dtype=torch.bool)
@@ -164,7 +164,7 @@ class _Gone:
         self._mask = mask[site.here.start : site.here.stop]
 
     def of(self, chosen: Tensor) -> Tensor:
-        """[tokens, chosen, 1]: whether the expert is."""
+        """[tokens, chosen, 1]: whether the expert is gone."""
         self._mask = self._mask.to(chosen.device)
         return self._mask[chosen][..., None]
 
@@ -176,8 +176,8 @@ class _Gone:
 
 @contextlib.contextmanager
 def heard(units: Units, take: Callable[[int, Tensor, Tensor | None], None]) -> Iterator[None]:
-    """Within it `take(number of the site, value [tokens, units × width], None)` is told what every site's units put
-    out; of experts (number, [tokens, chosen, width], experts' numbers [tokens, chosen])."""
+    """Within it, `take(number of the site, value [tokens, units × width], None)` receives the output of every site's
+    units; for experts (number, [tokens, chosen, width], experts' numbers [tokens, chosen])."""
 
     def listening(number: int) -> Change:
         def hear(value: Tensor, chosen: Tensor | None) -> Tensor:
@@ -194,8 +194,8 @@ def heard(units: Units, take: Callable[[int, Tensor, Tensor | None], None]) -> I
 
 
 def donors(count: int, seed: int) -> np.ndarray:
-    """Which other one each of `count` prompts takes from: one random cycle, so that none takes from itself. Raises
-    UsageError when there is no other."""
+    """The prompt from which each of `count` prompts takes: one random cycle, so that none takes from itself. Raises
+    UsageError when there is only one prompt."""
     if count < 2:
         raise UsageError("resample needs another prompt to take from", "replay two prompts or more")
     order = np.random.default_rng(seed).permutation(count)
@@ -208,8 +208,8 @@ def donors(count: int, seed: int) -> np.ndarray:
 def reference_means(
     subject: Subject, units: Units, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], batch: int
 ) -> list[Tensor]:
-    """What each unit puts out at the mean over the response steps of a reference set, every step counting alike: per
-    site [units × width]; of experts [experts, width] over the steps an expert is chosen at, 0 where it never is."""
+    """The mean output of each unit over the response steps of a reference set, every step with the same weight: per
+    site [units × width]; for experts [experts, width] over the steps at which an expert is chosen, 0 if it never is."""
     made = passes(Sequences(prompts, responses), batch, subject.device, packed=False)
     sums: list[Any] = [0.0] * len(units.sites)
     counts: list[Any] = [0] * len(units.sites)

@@ -1,5 +1,5 @@
 """Linear layers in oneDNN's own weight layout while many passes run on a CPU in fp32: 1.2 times as fast as MKL's on an
-AMD core with AVX-512, at the price of a second copy of the weights. The model's own weights stay as they are."""
+AMD core with AVX-512, at the price of a second copy of the weights. The model's own weights do not change."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from synergy_tui.subject import ranks
 
 MOST = 1 << 30
-"""Bytes of weights that are copied at most; a larger model runs as it is."""
+"""The most bytes of weights to copy; a larger model runs without copies."""
 
 Apply = Callable[[Tensor], Tensor]
 
 
 def laid_out(weight: Tensor, bias: Tensor | None, rows: int) -> Apply:
-    """x → x Wᵀ + b, laid out for inputs of about `rows` rows where that is possible."""
+    """x → x Wᵀ + b, laid out for inputs of about `rows` rows if possible."""
     if not _possible(weight):
         return lambda value: torch.nn.functional.linear(value, weight, bias)
     laid = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), rows)
@@ -37,7 +37,7 @@ class LaidOut:
 
     @contextlib.contextmanager
     def here(self) -> Iterator[None]:
-        """Hooks on the layers are called as ever."""
+        """Hooks on the layers are called as usual."""
         try:
             for module, apply in self._made:
                 module.forward = apply

@@ -1,5 +1,5 @@
 """Gaussian noise on the weights by which a unit reads and writes, σ = α times the standard deviation of each slice
-(docs/method.md, section 5). A unit's noise depends on the seed and on the unit alone.
+(docs/method.md, section 5). A unit's noise depends only on the seed and the unit.
 
 head       its query rows and its columns of the output projection
 ssm-head   the rows of the mixer's input projection that make its input, and its columns of the output projection
@@ -8,8 +8,8 @@ expert     its weights
 mlp        all weights of the block
 
 Noise on a linear layer is a hook that adds what the noise would have added. Weights kept in other ways (fused experts)
-are changed in place and put back from a copy, bit by bit; so are a head's where several processes hold the model, each
-of them its own heads: what is added to a part of the output projection is then summed with all parts.
+are changed in place and restored from a copy, bit by bit. So are a head's weights if several processes hold the model,
+each its own heads: an addition to a part of the output projection is then summed with all parts.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from synergy_tui.terms import UNIT_KINDS
 
 @contextlib.contextmanager
 def noisy(subject: Subject, site: Site, places: list[int], alpha: float, seed: int) -> Iterator[None]:
-    """Within it the units of a site have noise. Raises SubjectError where a family's weights cannot be told apart,
-    UsageError where others than heads have theirs in several processes."""
+    """Within it, the units of a site have noise. Raises SubjectError when a family's weights cannot be told apart,
+    UsageError for noise on units other than heads in several processes."""
     if site.held is None:
         ranks.alone(f"noise on units of the kind {site.kind}")
     else:
-        _query(subject, site)  # what is refused in one process is refused in all: one that went on would wait for ever
+        _query(subject, site)  # refuse in all processes alike: one that went on would wait for ever
     places = [place for place in places if place in site.here]
     with contextlib.ExitStack() as stack:
         for place in places:
-            # Heads came first: their noise is that of earlier versions.
+            # Heads came first, and their noise must stay that of earlier versions.
             more = [] if site.kind == "head" else [UNIT_KINDS.index(site.kind)]
             draw = _Draw(np.random.default_rng([seed, site.layer, place, *more]), alpha)
             _PARTS.get(site.kind, _mlp)(stack, subject, site, place, draw)
@@ -110,12 +110,12 @@ def _mlp(stack: contextlib.ExitStack, subject: Subject, site: Site, place: int, 
         stack.callback(_in_place(weight, draw(weight)))
 
 
-# Another kind of block has noise on all of its weights, as an MLP has.
+# Other kinds of block have noise on all of their weights, like an MLP.
 _PARTS: dict[str, Any] = {"head": _head, "ssm-head": _ssm_head, "attention": _attention, "expert": _expert, "mlp": _mlp}
 
 
 def _on_rows(module: Any, part: slice, noise: Tensor) -> Any:
-    """Adds what noise on some rows of a linear layer adds; returns how to take it back."""
+    """Adds the effect of noise on some rows of a linear layer; returns a way to undo it."""
 
     def add(_: Any, args: Any, out: Tensor) -> Tensor:
         out = out.clone()
@@ -152,8 +152,8 @@ def _floating(weights: list[Any]) -> list[Any]:
 
 
 def _query(subject: Subject, site: Site) -> Any:
-    """The layer's query projection, found beside its output projection. Raises SubjectError for a family that keeps
-    queries, keys and values in one matrix."""
+    """The layer's query projection, found beside its output projection. Raises SubjectError if a family keeps queries,
+    keys and values in one matrix."""
     projection = site.modules[0]
     found = getattr(_parent(subject, projection), "q_proj", None)
     head = next(one for one in subject.sites if one.kind == "head" and one.modules[0] is projection)

@@ -1,5 +1,5 @@
-"""A ranking → removal orders: targeted ones and the controls that tell a core from its depth (docs/method.md, section
-5)."""
+"""A ranking → removal orders: targeted ones, and the controls that separate a core from its depth (docs/method.md,
+section 5)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RemovalOrder:
     target: str | None = None
 
     def first(self, fraction: float) -> Int[np.ndarray, " removed"]:
-        """The units removed at a fraction of all, the number rounded half up."""
+        """The units removed at this fraction of all, their number rounded half up."""
         return self.units[: int(np.floor(fraction * len(self.units) + 0.5))]
 
 
@@ -38,9 +38,9 @@ def make(
     rankings: Mapping[str, Float[np.ndarray, " units"]] | None = None,
 ) -> list[RemovalOrder]:
     """The orders named, controls once per seed; layer-matched once per seed and targeted order (synergy-first when
-    none is named). In the order of that name the `marked` units come first. Equal ranks are ordered by `tie_break`, not
-    by their layer. `rankings`: raw values behind orders named RANKING-first or -last. Units without a value go last in
-    every order, controls too: they must not spare the controls alone. Seeds are seed, seed + 1, …"""
+    none is named). In the `marked` order those units come first. Equal ranks are ordered by `tie_break`, not by layer.
+    `rankings`: raw values behind orders named RANKING-first or -last. Units without a value go last in every order,
+    including controls: otherwise only one side would spare them. Seeds are seed, seed + 1, …"""
     known = np.isfinite(raw)
     units_known = _Known(raw, tie_break, layer_of, marked)
     targeted = [
@@ -61,7 +61,7 @@ def make(
 
 @dataclass(frozen=True)
 class _Known:
-    """What a targeted order is made of: raw values and what parts equal ones, the layer and the marks of the units."""
+    """What a targeted order needs: raw values with tie-breakers, and the layers and marks of the units."""
 
     raw: np.ndarray
     tie_break: np.ndarray
@@ -74,7 +74,7 @@ _TARGETED: dict[str, Callable[[_Known], np.ndarray]] = {
     "redundancy-first": lambda known: _by_value(known.raw, known.tie_break, 1),
     "marked": lambda known: _marked(known.marked, known.raw, known.tie_break),
 }
-"""An order's name → all units, the first to be removed first. RANKING-first and -last are made from rankings."""
+"""An order's name → all units, in order of removal. RANKING-first and -last are made from rankings."""
 
 
 def _order_of(name: str, known: _Known, rankings: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -85,13 +85,13 @@ def _order_of(name: str, known: _Known, rankings: Mapping[str, np.ndarray]) -> n
 
 
 def full_layers(removed: Int[np.ndarray, " removed"], layer_of: Int[np.ndarray, " units"]) -> int:
-    """Layers all of whose units are removed: there a layer-matched control has no freedom."""
+    """Number of layers whose units are all removed: there a layer-matched control has no freedom."""
     size = np.bincount(layer_of)
     return int(((np.bincount(layer_of[removed], minlength=len(size)) == size) & (size > 0)).sum())
 
 
 def _by_value(raw: np.ndarray, tie_break: np.ndarray, sign: int) -> np.ndarray:
-    # lexsort puts NaN last, which is where a unit without a value belongs in either direction.
+    # lexsort puts NaN last, where a unit without a value belongs in either direction.
     return np.lexsort((sign * tie_break, sign * raw))
 
 

@@ -1,10 +1,10 @@
-"""Prompts with their responses → passes: many sequences as one row of tokens, without padding, and what they all begin
-with (a chat template) once.
+"""Prompts with their responses → passes: many sequences as one row of tokens, without padding; their common beginning
+(a chat template) appears once.
 
-Linear layers see one long row; attention alone has to know which token belongs to which sequence. transformers hands
-it over through its AttentionInterface, so this holds for every family that uses it. Whether it gives what separate
-sequences give is measured once per subject (`divergence.IntactBehaviour`); where it does not, sequences of like length
-are padded on the right instead, which needs no mask and is exact for causal models.
+Linear layers see one long row; only attention has to know which token belongs to which sequence. transformers delegates
+attention through its AttentionInterface, so this works for every family that uses it. Whether the results equal those
+of separate sequences is measured once per subject (`divergence.IntactBehaviour`); if not, sequences of like length are
+padded on the right instead, which needs no mask and is exact for causal models.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _NAME = "synergy_tui_packed"
 
 @dataclass(frozen=True)
 class Sequences:
-    """Prompts and the responses they are followed by, as token ids."""
+    """Prompts and their responses, as token ids."""
 
     prompts: Sequence[Sequence[int]]
     responses: Sequence[Sequence[int]]
 
     def whole(self, one: int) -> list[int]:
-        """What the model reads: all but the last token, which nothing is predicted from."""
+        """What the model reads: all tokens except the last, from which nothing is predicted."""
         return [*self.prompts[one], *self.responses[one]][:-1]
 
     def first_step(self, one: int) -> int:
@@ -40,10 +40,10 @@ class Sequences:
 
 @dataclass(frozen=True)
 class Pass:
-    """Tokens of some sequences for one forward pass. ids, positions [rows, tokens]. sequences: which. rows, places
-    [steps]: where the response tokens are predicted, sequence after sequence; step_of [steps]: of which sequence.
-    at: sequence → (row, column) of each of its positions. packed: how attention tells the sequences apart, None where
-    rows do."""
+    """Tokens of some sequences for one forward pass. ids, positions [rows, tokens]. sequences: their numbers. rows,
+    places [steps]: where the response tokens are predicted, sequence after sequence; step_of [steps]: the sequence of
+    each. at: sequence → (row, column) of each of its positions. packed: how attention tells the sequences apart, None
+    if rows do."""
 
     sequences: list[int]
     ids: Int[Tensor, "rows tokens"]
@@ -56,14 +56,14 @@ class Pass:
 
 
 class PackedAttention:
-    """Causal attention within each of several sequences that share their first tokens and lie in one row."""
+    """Causal attention within each of several sequences that share their first tokens and one row."""
 
     def __init__(self, shared: int, starts: list[int], lengths: list[int], device: torch.device) -> None:
         """shared: tokens at the start of the row that every sequence begins with. starts, lengths: of the rest of each
         sequence in the row."""
         self._shared, self._count, self._longest = shared, len(starts), max(lengths)
         places = torch.arange(self._longest)
-        # A sequence shorter than the longest repeats its last token; nothing is read there.
+        # A sequence shorter than the longest repeats its last token; nothing reads the repeats.
         index = [start + places.clamp(max=length - 1) for start, length in zip(starts, lengths, strict=True)]
         self._take = torch.cat(index).to(device)
         back = [number * self._longest + torch.arange(length) for number, length in enumerate(lengths)]
@@ -73,8 +73,8 @@ class PackedAttention:
     def __call__(
         self, module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **more: Any
     ) -> tuple[Tensor, None]:
-        """As transformers calls an attention function: query [1, heads, tokens, width] → [1, tokens, heads, width].
-        Query heads that share a key are laid end to end, so that no key is copied."""
+        """The signature that transformers calls: query [1, heads, tokens, width] → [1, tokens, heads, width]. Query
+        heads that share a key are laid end to end, so that no key is copied."""
         window = more.get("sliding_window")
         slides = window is not None and window < self._shared + self._longest
         if slides or any(more.get(name) is not None for name in ("softcap", "s_aux", "position_bias")):
@@ -110,7 +110,7 @@ class PackedAttention:
 
 @contextlib.contextmanager
 def attention_of(model: Any, one: Pass) -> Iterator[None]:
-    """Within it the model attends as the pass asks."""
+    """Within it, the model attends as the pass requires."""
     if one.packed is None:
         yield
         return
@@ -124,7 +124,7 @@ def attention_of(model: Any, one: Pass) -> Iterator[None]:
 
 
 def passes(sequences: Sequences, batch: int, device: torch.device, packed: bool) -> list[Pass]:
-    """All sequences in passes of at most `batch`, those of like length together."""
+    """All sequences in passes of at most `batch`, sequences of like length together."""
     count = len(sequences.prompts)
     order = sorted(range(count), key=lambda one: len(sequences.whole(one)))
     make = _packed if packed else _padded
@@ -132,7 +132,7 @@ def passes(sequences: Sequences, batch: int, device: torch.device, packed: bool)
 
 
 def shared_prefix(sequences: Sequences, which: Sequence[int]) -> int:
-    """How many tokens all of them begin with; none of them predicts a token of a response."""
+    """Number of first tokens that all of them share; none of these predicts a token of a response."""
     most = min(sequences.first_step(one) for one in which)
     first = sequences.prompts[which[0]]
     for place in range(most):

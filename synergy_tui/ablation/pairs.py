@@ -1,4 +1,4 @@
-"""Strong pairs → the pairs they are held against. Pure: equal arguments give equal controls, whoever asks."""
+"""Strong pairs → their control pairs. Pure: equal arguments always give equal controls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 MIDDLE = (0.25, 0.75)
-"""Quantiles of a score between which it is middling, among all pairs of the same two layers."""
+"""Quantiles of a score between which it counts as middling, among all pairs of the same two layers."""
 
 Pair = tuple[int, int]
 
@@ -21,13 +21,13 @@ def controls(
     layer_of: Int[np.ndarray, " units"],
     alone: Float[np.ndarray, " units"],
 ) -> list[Pair | None]:
-    """For each chosen pair, the strongest first, one of the same two layers with a middling score whose units cost as
-    much alone; None where there is none. A pair is the control of one.
+    """For each chosen pair, the strongest first, one of the same two layers with a middling score whose single units
+    cost as much; None if no such pair exists. Each pair is the control of only one.
 
-    others: pairs that are no control, the chosen ones of every score. pairs, score: all pairs with their score, NaN
-    where there is none. layer_of, alone: of every unit by its number, its layer and the divergence without it. Costs
-    are compared by their roots: a divergence is quadratic in what a removal changes, and where changes are small an
-    interaction is their inner product, so that it is within ±2·√(KL(i)·KL(j)).
+    others: pairs that may not be controls, the chosen ones of every score. pairs, score: all pairs with their score,
+    NaN where missing. layer_of, alone: each unit's layer and the divergence without it, by number. Costs are compared
+    by their roots: a divergence is quadratic in the change that a removal makes, and for small changes an interaction
+    is their inner product, so it is within ±2·√(KL(i)·KL(j)).
     """
     root = np.sqrt(np.maximum(alone, 0.0))  # rounding may leave a divergence below 0
     layers, cost, known = np.sort(layer_of[pairs], axis=1), root[pairs], np.isfinite(score)
@@ -52,7 +52,7 @@ def controls(
 
 
 def _off(cost: np.ndarray, wanted: np.ndarray, either: bool) -> np.ndarray:
-    """By how much costs miss those that are wanted; within one layer whichever unit stands for whichever."""
+    """How far costs are from the wanted ones; within one layer, in either assignment of the units."""
     off: np.ndarray = np.abs(cost - wanted).sum(axis=1)
     return np.minimum(off, np.abs(cost - wanted[::-1]).sum(axis=1)) if either else off
 

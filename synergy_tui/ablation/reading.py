@@ -1,4 +1,4 @@
-"""A subject as it reads given tokens: the hidden states from which they are predicted, and how likely they are."""
+"""A subject that reads given tokens: the hidden states that predict them, and how likely they are."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from synergy_tui.subject.loading import Subject
 from synergy_tui.tasks.options import Options
 
 SAME = {torch.float32: 1e-4}
-"""How far packed hidden states may be from those of a sequence by itself, as a share of their norm; in 16 bits
-rounding alone is larger."""
+"""How far packed hidden states may differ from those of a separate sequence, as a share of their norm; in 16 bits
+rounding itself is larger."""
 SAME_16_BITS = 0.1
 
 
@@ -33,23 +33,23 @@ class Reader:
         self._linear = LaidOut(subject.base, ROWS)
 
     def hidden(self, tokens: Pass) -> Float[Tensor, "steps width"]:
-        """Hidden states of a pass where the tokens of responses are predicted."""
+        """Hidden states of a pass at the positions that predict response tokens."""
         model = self.subject.base
         with attention_of(model, tokens), self._linear.here():
             out = model(input_ids=tokens.ids, position_ids=tokens.positions, use_cache=False)
         return out.last_hidden_state[tokens.rows, tokens.places].float()
 
     def passes(self, sequences: Sequences, batch: int, packed: bool | None = None) -> tuple[list[Pass], bool]:
-        """All sequences in passes, and whether they share them without padding, which is found out unless told. Where
-        positions depend on a sequence's length, each is alone."""
+        """All sequences in passes, and whether they share them without padding, which is tested if not given. If
+        positions depend on a sequence's length, each sequence has a pass of its own."""
         most = positions.boundary(self.subject.model)
         if most is not None and max(len(sequences.whole(one)) + 1 for one in range(len(sequences.prompts))) > most:
-            packed, batch = False, 1  # what positions a sequence has is no matter of those beside it
+            packed, batch = False, 1  # a sequence's positions must not depend on its neighbours
         packed = ranks.agreed(self._packs(sequences)) if packed is None else packed
         return passes(sequences, batch, self.subject.device, packed), packed
 
     def _packs(self, sequences: Sequences) -> bool:
-        """Whether sequences in one row give the hidden states that they give alone."""
+        """Whether sequences in one row give the same hidden states as alone."""
         by_length = sorted(range(len(sequences.prompts)), key=lambda one: len(sequences.whole(one)))
         if len(by_length) < 2:
             return False
@@ -62,7 +62,7 @@ class Reader:
         except torch.OutOfMemoryError:
             raise
         except (NotImplementedError, RuntimeError, TypeError, ValueError, AttributeError):
-            return False  # a family whose attention is no plain causal one, or is not asked for through the interface
+            return False  # the family's attention is not plain causal, or does not go through the interface
         for one in passes(some, 1, device, packed=False):
             alone, mine = self.hidden(one), hidden[together.step_of == one.sequences[0]]
             if not bool((mine - alone).norm() <= SAME.get(dtype, SAME_16_BITS) * alone.norm()):
@@ -71,8 +71,8 @@ class Reader:
 
 
 class Likelihoods:
-    """How likely each of some continuations is behind each of some prompts. One pass reads a prompt once with every
-    continuation that is no beginning of another, all but its last token; logits are computed where they are needed."""
+    """How likely each continuation is after each prompt. One pass reads a prompt once with every continuation that does
+    not begin another one, except for its last token; logits are computed only where needed."""
 
     @torch.inference_mode()
     def __init__(
@@ -107,8 +107,8 @@ class Likelihoods:
 
     @torch.inference_mode()
     def now(self) -> list[Float[np.ndarray, " continuations"]]:
-        """ln p of every prompt's continuations as the subject is now, nats. Raises SubjectError when one is not
-        finite."""
+        """ln p of every prompt's continuations under the subject's current state, nats. Raises SubjectError when one is
+        not finite."""
         head = self._reader.head
         out = torch.zeros(self._count, dtype=torch.float64, device=self._reader.subject.device)
         for one, (numbers, steps, tokens) in zip(self._passes, self._terms, strict=True):
@@ -124,8 +124,8 @@ class Likelihoods:
 
 
 def ways(subject: Subject, options: Options | None) -> list[list[tuple[int, ...]]]:
-    """The ways in which the subject can write the options of a task, each once: for each way the tokens of every
-    option, which say it again, and no option as another. No way where there are no options."""
+    """The ways in which the subject can write the options of a task, each once: for each way, the tokens of every
+    option. The tokens must decode to the option, and no two options may have the same tokens. Empty without options."""
     out: dict[tuple[tuple[int, ...], ...], None] = {}
     tokenizer = subject.tokenizer
     there = subject.model.get_input_embeddings().num_embeddings

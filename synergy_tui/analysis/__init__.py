@@ -7,23 +7,23 @@ profile.py    a ranking → layer profile, contrast and curvature
 bootstrap.py  the two-way bootstrap behind every interval
 student.py    quantiles of Student's t without SciPy
 frequencies.py intervals of shares, false discoveries: SciPy's
-confounds.py  what speaks against reading the map as a finding
-order.py      unit atoms per prompt of every level of a ladder → order parameters, one value a prompt
+confounds.py  reasons not to read the map as a finding
+order.py      unit atoms per prompt of every level of a ladder → order parameters, one value per prompt
 transition.py level means of an order parameter → five models, the verdict, d*
 ladder.py     order parameters and grades → curves, susceptibility, the trend of accuracy, the verdict in words
 areas.py      divergence curves → areas, their test against controls, the verdict
-interaction.py pairs removed together against each unit alone: what it goes with, and the controls
+interaction.py pairs removed together against each unit alone: correlates and controls
 networks.py   pair values → graphs, their measures, differences against surrogates
 geometry.py   states of a residual stream → intrinsic dimension and alignment of every layer
-coincidence.py whether two profiles over layers go together more than profiles so smooth do by chance
-geometric_claims.py what was measured of the geometry → the verdicts on C8 and C9
-thresholds.py what verdicts are decided by, as numbers
+coincidence.py whether two profiles over layers agree more than equally smooth profiles do by chance
+geometric_claims.py measured geometry → the verdicts on C8 and C9
+thresholds.py the numbers that decide verdicts
 family.py     several tests at once: Holm's correction, and which analysis is the primary one
-claims.py     what was measured → the verdict on each claim; how often it errs: docs/errors-claims.md
+claims.py     measurements → the verdict on each claim; its error rates: docs/errors-claims.md
 definitions.py under how many definitions of synergy C1 holds
-meta.py      cards of many models → random effects; NumPy alone
-moderators.py what the effects of many models go with; NumPy alone
-universality.py the effects of many models → the verdict on C7; NumPy alone
-pairing.py   two models on the same prompts → the difference of their contrasts; NumPy alone
-comparison.py runs side by side: differences with intervals, agreement of units; NumPy alone
+meta.py      cards of many models → random effects; NumPy only
+moderators.py what the effects of many models correlate with; NumPy only
+universality.py the effects of many models → the verdict on C7; NumPy only
+pairing.py   two models on the same prompts → the difference of their contrasts; NumPy only
+comparison.py runs side by side: differences with intervals, agreement of units; NumPy only
 """

@@ -10,32 +10,32 @@ from jaxtyping import Float
 
 PRIMARY = 0.25
 UPPERS = (0.1, PRIMARY, 0.4, 1.0)
-"""Areas over [0, upper]; the primary one is tested, the others describe."""
+"""Areas over [0, upper]; the primary one is tested, the others are descriptive."""
 
 ENOUGH_SEEDS = 20
-"""With k control sets no one-sided p is below 1/(k + 1), so that fewer than 20 give no verdict."""
+"""With k control sets no one-sided p is below 1/(k + 1), so fewer than 20 give no verdict."""
 
 ALPHA = 0.05
 
 UNCLEAR = 0.1
-"""One-sided p up to which a test that fails is inconclusive: more prompts or control sets might tell."""
+"""One-sided p up to which a failed test is inconclusive: more prompts or control sets might decide."""
 
 SAME = 1e-6
-"""Control areas whose logarithms spread less than this are the same set over and over: rounding, no control."""
+"""Control areas whose logarithms spread less than this are one set repeated: the spread is rounding, not a control."""
 
 BY_DIVERGENCE = "divergence"
-"""Why no more control sets are drawn: the claim is decided by the divergence with a quarter of the units removed."""
+"""Why no more control sets are drawn: the divergence with a quarter of the units removed decides the claim."""
 
 REPLICATES = 1000
 
 
 @dataclass(frozen=True)
 class AreaTest:
-    """A targeted order's primary area against one control's. ratio: to the median control's area, NaN where an area is
-    not positive. low, high: its interval, over prompts and control sets together; each end excludes 1 exactly where the
+    """A targeted order's primary area against one control's. ratio: to the median control's area, NaN if an area is not
+    positive. low, high: its interval, over prompts and control sets together; each end excludes 1 exactly when the
     one-sided p on its side is below 0.05 (two-sided 90 %). p: one-sided, that the target is above; below: that it is
-    below; NaN where the controls do not differ. seeds: control sets with an area. stopped: where they are fewer than
-    the budget, why these were enough, one of the reasons in sequential.py."""
+    below; NaN if the controls do not differ. seeds: control sets with an area. stopped: if there are fewer than the
+    budget, why they were enough: one of the reasons in sequential.py."""
 
     ratio: float
     low: float
@@ -48,7 +48,7 @@ class AreaTest:
 
 def area(fractions: np.ndarray, divergence: np.ndarray, upper: float) -> float:
     """Area over [0, upper] by trapezoids from (0, 0), the last one cut at `upper`; NaN when the curve has no point in
-    (0, upper], does not reach it, or has no value on the way. Nats per token × fraction."""
+    (0, upper], does not reach `upper`, or lacks a value on the way. Nats per token × fraction."""
     order = np.argsort(fractions)
     x = np.concatenate([[0.0], np.asarray(fractions, float)[order]])
     y = np.concatenate([[0.0], np.asarray(divergence, float)[order]])
@@ -63,14 +63,14 @@ def area(fractions: np.ndarray, divergence: np.ndarray, upper: float) -> float:
 def by_prompt(
     fractions: Float[np.ndarray, " fractions"], divergence: Float[np.ndarray, "*sets fractions prompts"], upper: float
 ) -> Float[np.ndarray, "*sets prompts"]:
-    """Areas of each prompt; the area is linear in the divergences."""
+    """The area of each prompt; the area is linear in the divergences."""
     weights = np.array([area(fractions, unit, upper) for unit in np.eye(len(fractions))])
     return np.asarray(np.einsum("f,...fp->...p", weights, divergence))
 
 
 def upward(order: str) -> bool:
-    """Whether an order is tested to be above its controls: redundancy-first and orders that begin with a ranking's
-    lowest are tested to be below."""
+    """Whether the test asks if an order is above its controls. For redundancy-first and orders that begin with a
+    ranking's lowest it asks if they are below."""
     return order != "redundancy-first" and not order.endswith("-last")
 
 
@@ -80,11 +80,11 @@ def area_test(
     seed: int = 0,
     replicates: int = REPLICATES,
 ) -> AreaTest:
-    """Areas by prompt of a targeted order and of its control sets. If the order were no more than another such set, the
-    data would stand at any place among the sets with the same probability: p = (1 + Σ over sets of the share of prompt
-    draws in which the set's area is at least the target's) / (1 + sets). Where prompts are certain this is the exact
-    rank test, which single sets that hold a critical unit cannot break; where they are not, p is larger. The interval
-    is of the ratio to a set, and inverts the same test."""
+    """Tests the areas by prompt of a targeted order against its control sets. If the order were just another such set,
+    it would have any place among the sets with the same probability: p = (1 + Σ over sets of the share of prompt draws
+    in which the set's area is at least the target's) / (1 + sets). If prompts add no uncertainty, this is the exact
+    rank test, which single sets with a critical unit cannot break; otherwise p is larger. The interval is that of the
+    ratio to a set, and inverts the same test."""
     count, nothing = len(controls), float("nan")
     if not count or not np.isfinite(target).all() or not np.isfinite(controls).all():
         return AreaTest(nothing, nothing, nothing, nothing, nothing, count)
@@ -100,7 +100,7 @@ def area_test(
     logs = np.sort(np.where(np.isnan(logs), 0.0, logs).ravel())
     least = (1 + (logs <= 0).sum() / replicates) / (1 + count)
     most = (1 + (logs >= 0).sum() / replicates) / (1 + count)
-    # The place at which the share of joint draws beyond it reaches what the test allows.
+    # The place beyond which the share of joint draws reaches what the test allows.
     allowed = ALPHA * (1 + count) - 1
     place = int(np.ceil(allowed * replicates - 1e-9)) - 1
     inside = 0 <= place < len(logs)
@@ -110,7 +110,7 @@ def area_test(
 
 def rank_test(target: float, controls: Float[np.ndarray, " sets"]) -> float:
     """One-sided p that a target (an accuracy) is below its control sets: its rank among them, ties counted against it;
-    NaN where there are fewer than two or they do not differ."""
+    NaN with fewer than two sets, or if they do not differ."""
     count = len(controls)
     if count < 2 or not np.ptp(controls) > SAME:
         return float("nan")
@@ -118,15 +118,15 @@ def rank_test(target: float, controls: Float[np.ndarray, " sets"]) -> float:
 
 
 def drawn_prompts(prompts: int, seed: int, replicates: int = REPLICATES) -> Float[np.ndarray, "replicates prompts"]:
-    """How often each prompt was drawn, as a share."""
+    """The share of draws that each prompt has in each replicate."""
     return np.random.default_rng(seed).multinomial(prompts, np.full(prompts, 1 / prompts), size=replicates) / prompts
 
 
 def verdict(order: str, own: float, tests: dict[str, AreaTest], stopped: str = "") -> str:
     """One sentence on a targeted order from its primary area and its tests by control. Synergy-first is tested upwards
-    (disproportionate), redundancy-first and orders that begin with a ranking's lowest downwards (less than its
-    controls), a marked set upwards, by its divergence when all of it is removed. What is missing comes before any
-    result. stopped: that and why fewer sets were drawn than the budget."""
+    (disproportionate); redundancy-first and orders that begin with a ranking's lowest, downwards (less than its
+    controls); a marked set upwards, by its divergence when all of it is removed. Missing data come before any result.
+    stopped: the words on why fewer sets were drawn than the budget."""
     above = upward(order)
     what = "divergence of the whole set" if order == "marked" else f"area over [0, {PRIMARY}]"
     if not np.isfinite(own):

@@ -1,12 +1,12 @@
-"""Intervals over prompts and units. Replicates that draw prompts recompute unit values and the ranking; replicates
-that draw units within layers rank the units drawn. Their variances are added, of the second the part that is not noise
-of the prompts. Prompts alone would give intervals 2–4 times too narrow. Drawing both in every replicate counts the
-noise of the prompts twice, and drawing units that are ranked already forgets that ranks have a fixed sum: together a
-standard error of 1.4 to 1.6 times the true one.
+"""Intervals over prompts and units. Replicates that draw prompts recompute unit values and the ranking; replicates that
+draw units within layers rank the units drawn. The two variances are added, except for the part of the second that is
+noise of the prompts. Prompts alone would give intervals 2–4 times too narrow. Drawing both in every replicate would
+count the noise of the prompts twice, and drawing already ranked units would ignore that ranks have a fixed sum:
+together they make the standard error 1.4 to 1.6 times the true one.
 
-Every bootstrap interval of the tool but that of an area is of one kind: the estimate ± Student's t × its standard
-error. Percentiles of replicates need not contain the estimate: a prompt drawn twice is noise counted twice, which moves
-ranks, shares and graph measures to one side.
+Every bootstrap interval of the tool, except for areas, is the estimate ± Student's t × its standard error. Percentiles
+of replicates need not contain the estimate: a prompt drawn twice counts its noise twice, which moves ranks, shares and
+graph measures to one side.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _ELEMENTS = 4_000_000
 
 @dataclass(frozen=True)
 class Intervals:
-    """Lower and upper ends [2, …] of 95 % intervals. Units: prompts drawn. Profile, contrast and sides (profile.SIDES):
-    prompts and units."""
+    """Lower and upper ends [2, …] of 95 % intervals. For units, prompts are drawn; for profile, contrast and sides
+    (profile.SIDES), prompts and units."""
 
     units: Float[np.ndarray, "2 units"]
     profile: Float[np.ndarray, "2 layers"]
@@ -48,8 +48,8 @@ def ends(
     more: Float[np.ndarray, ...] | float = 0.0,
 ) -> Float[np.ndarray, "2 ..."]:
     """The 95 % interval of a value with these replicates, drawn from `count` prompts: Student's with count − 1 degrees
-    of freedom. more: variance to be added to theirs. NaN where fewer than half of the replicates have a value, or with
-    fewer than two prompts."""
+    of freedom. more: variance to add to theirs. NaN if fewer than half of the replicates have a value, or with fewer
+    than two prompts."""
     known = np.isfinite(replicates)
     enough = (known.sum(axis=0) * 2 > len(replicates)) & (count > 1)
     variance = _variance(replicates) * count / max(count - 1, 1) + more
@@ -70,9 +70,9 @@ def intervals(
     cut: Cut = MIDDLE,
 ) -> Intervals:
     """Intervals of one ranking of `values`, all on the scaled value; NaN with a single prompt, which has no spread, and
-    so where prompts are pooled. `unit_expected`: see UnitValues; a surrogate mean is the same in every prompt. cut:
-    what the contrast compares."""
-    # A prompt without any valid pair is no prompt to draw: with it a single one would seem to have no spread at all.
+    when prompts are pooled. `unit_expected`: see UnitValues; a surrogate mean is the same in every prompt. cut: what
+    the contrast compares."""
+    # A prompt without any valid pair must not be drawn: with it, a single valid prompt would seem to have no spread.
     drawn = unit_pairs.any(axis=1)
     unit_prompt, unit_expected, unit_balance, unit_pairs = (
         part[drawn] for part in (unit_prompt, unit_expected, unit_balance, unit_pairs)
@@ -94,7 +94,7 @@ def intervals(
     def of(value: np.ndarray, measure: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         return ends(value, measure(layered), prompts, share * _variance(measure(redrawn)))
 
-    # A scaled value, and a mean of some, lies between 0 and 1.
+    # Scaled values and their means lie between 0 and 1.
     return Intervals(
         ends(own, by_unit, prompts).clip(0, 1),
         of(shown, lambda one: one).clip(0, 1),
@@ -107,7 +107,7 @@ def _redrawn(
     name: str, values: UnitValues, layers: int, chance: np.random.Generator, replicates: int
 ) -> Float[np.ndarray, "replicates layers"]:
     """Profiles of units drawn within their layers and ranked among each other. Deviations are stretched by √(m/(m − 1))
-    for the m units of a layer that have a value, which a bootstrap of few comes short of."""
+    for the m units of a layer with a value, because a bootstrap of few units spreads too little."""
     units = values.sts.shape[-1]
     per_layer = units // layers
     known = np.isfinite(values.sts).reshape(layers, per_layer)
@@ -126,8 +126,8 @@ def _redrawn(
 def _drawn_within(
     known: Bool[np.ndarray, "layers per_layer"], chance: np.random.Generator, replicates: int
 ) -> Int[np.ndarray, "replicates layers per_layer"]:
-    """Numbers of units, drawn with replacement among those of each layer that have a value, as many as there are. The
-    other places of a layer, which are holes of the map or units without a value, keep what they are."""
+    """Numbers of units, drawn with replacement among the units of each layer that have a value, as many as there are.
+    The other places of a layer, holes of the map or units without a value, stay unchanged."""
     layers, per_layer = known.shape
     order = np.argsort(~known, axis=1, kind="stable")
     count = known.sum(axis=1)[:, None]
@@ -141,7 +141,7 @@ def _drawn_within(
 
 
 def _beyond_noise(own: np.ndarray, replicates: np.ndarray, layers: int) -> float:
-    """The share of the variance of units within their layers that drawing prompts does not make."""
+    """The share of the variance of units within their layers that drawing prompts does not explain."""
     of_layer, drawn = own.reshape(layers, -1), replicates.reshape(len(replicates), layers, -1)
     spread = np.nansum((of_layer - mean_over(of_layer, axis=1)[:, None]) ** 2)
     noise = np.nansum(_variance(drawn - mean_over(drawn, axis=2)[..., None]))
@@ -149,7 +149,7 @@ def _beyond_noise(own: np.ndarray, replicates: np.ndarray, layers: int) -> float
 
 
 def _variance(replicates: np.ndarray) -> np.ndarray:
-    """Over replicates, of those that have a value."""
+    """Variance over the replicates that have a value."""
     known = np.isfinite(replicates)
     number = np.maximum(known.sum(axis=0), 2)
     mean = np.where(known, replicates, 0.0).sum(axis=0) / number
@@ -165,8 +165,8 @@ def _draws(
     replicates: int,
     spread: np.ndarray | None,
 ) -> Iterator[UnitValues]:
-    """Unit values of replicates that draw prompts with replacement, some at a time. Of the atoms a ranking needs the
-    synergy, the redundancy and the sum, so those alone are recomputed."""
+    """Unit values of replicates that draw prompts with replacement, some at a time. A ranking needs only synergy,
+    redundancy and the sum of the atoms, so only these are recomputed."""
     prompts, units = unit_expected.shape
     parts = [unit_prompt[..., STS], unit_prompt[..., RTR], unit_prompt.sum(axis=2), unit_expected, unit_balance]
     at_once = max(1, _ELEMENTS // (units * unit_prompt.shape[2]))
@@ -178,9 +178,9 @@ def _draws(
 
 
 def _weighted(weights: np.ndarray, part: np.ndarray, unit_pairs: np.ndarray) -> np.ndarray:
-    """[replicates, units]: mean over the drawn prompts of a [prompts, units] array, a prompt counting as often as the
-    unit has valid pairs in it: the published value is a mean over pairs, and where pairs are missing the two must stay
-    close. (With all pairs valid they are the same.)"""
+    """[replicates, units]: mean over the drawn prompts of a [prompts, units] array, each prompt weighted by the number
+    of the unit's valid pairs in it: the published value is a mean over pairs, and the two must stay close when pairs
+    are missing. (With all pairs valid they are the same.)"""
     counts = np.where(np.isfinite(part), unit_pairs, 0).astype(float)
     total = weights @ np.where(counts > 0, part * counts, 0.0)
     count = weights @ counts

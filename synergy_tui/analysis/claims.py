@@ -1,8 +1,9 @@
-"""What was measured of a run → the verdict on each claim of the literature. One function per claim, beside
-docs/method.md, section 8; how often they are wrong on data whose truth is known is in docs/errors-claims.md.
+"""Measurements of a run → the verdict on each claim of the literature. One function per claim, defined in
+docs/method.md, section 8; docs/errors-claims.md counts how often they are wrong on data whose truth is known.
 
-*Supported* requires that the same test fails on surrogate data put through the same path. *Not supported*: the interval
-excludes the claimed side, or the test fails with enough data. Otherwise *inconclusive*, with what is missing.
+*Supported* requires that the same test fails on surrogate data processed in the same way. *Not supported*: the interval
+excludes the claimed side, or the test fails with enough data. Otherwise *inconclusive*, and the claim says what is
+missing.
 """
 
 from __future__ import annotations
@@ -46,10 +47,10 @@ NOTHING = float("nan")
 
 @dataclass(frozen=True)
 class Claim:
-    """The verdict on one claim. measure: what effect, low and high (an interval of coverage `level`) are of, NaN where
-    not measured. p: of the test behind the verdict, NaN where it has none. n: prompts, levels or initialisations.
-    holds_under, of: rankings (C6: densities) under which it is supported, among those it was put to. missing: what an
-    inconclusive one lacks. told: the numbers behind it. against: what speaks against it."""
+    """The verdict on one claim. measure: the quantity of effect, low and high (an interval of coverage `level`), NaN if
+    not measured. p: of the test behind the verdict, NaN without a test. n: prompts, levels or initialisations.
+    holds_under, of: rankings (C6: densities) under which it is supported, among those tested. missing: what an
+    inconclusive claim lacks. told: the numbers behind it. against: evidence against it."""
 
     verdict: str
     measure: str = ""
@@ -67,14 +68,14 @@ class Claim:
 
 
 def lacks(what: str, **known: Any) -> Claim:
-    """Inconclusive, and why."""
+    """An inconclusive claim, and why."""
     return Claim(INCONCLUSIVE, missing=what, **known)
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """Middle layers minus the others in one ranking: value with its two-way interval; sides: by name of profile.SIDES
-    value, low and high; effects: by null, against surrogates."""
+    """Middle layers minus the others in one ranking: value with its two-way interval; sides: value, low and high by
+    name in profile.SIDES; effects: by null, against surrogates."""
 
     value: float
     low: float
@@ -87,10 +88,11 @@ class Contrast:
 
 
 def c1(contrasts: Mapping[str, Contrast], ranking: str, prompts: int, misleading: Sequence[str] = ()) -> Claim:
-    """By `ranking`; `contrasts` by ranking. misleading: conditions in the data under which no null can be trusted."""
+    """The verdict by `ranking`; `contrasts` by ranking. misleading: conditions in the data under which no null can be
+    trusted."""
     own = contrasts.get(ranking)
     if own is None or not math.isfinite(own.value):
-        return lacks("three layers with a value at least: there is no contrast", n=prompts)
+        return lacks("at least three layers with a value: there is no contrast", n=prompts)
     known: dict[str, Any] = {"measure": "contrast", "effect": own.value, "low": own.low, "high": own.high, "n": prompts}
     verdicts = {name: _c1(one, misleading) for name, one in contrasts.items()}
     verdict, why = verdicts[ranking]
@@ -110,7 +112,7 @@ def c1(contrasts: Mapping[str, Contrast], ranking: str, prompts: int, misleading
 
 
 def _c1(one: Contrast, misleading: Sequence[str]) -> tuple[str, str]:
-    """Verdict by one ranking, and what is missing."""
+    """The verdict by one ranking, and what is missing."""
     if not math.isfinite(one.low) or not all(math.isfinite(one.sides.get(name, (NOTHING,) * 3)[1]) for name in SIDES):
         return INCONCLUSIVE, "two prompts or more for an interval"
     above, ends = ([one.sides[name] for name in some] for some in (SIDES[:2], SIDES[2:]))
@@ -162,10 +164,10 @@ def _ends(value: float, low: float, high: float) -> str:
 @dataclass(frozen=True)
 class Climb:
     """A ladder as C2 takes it: the verdict on the primary order parameter, ΔBIC of the better of step and sigmoid
-    against the others, the interval of d*. levels: those with a value; prompts: the fewest of a level. accuracy_falls:
-    None where it is not known, and `accuracy` says why. surrogates: the share of surrogate ladders in which the same
-    test finds a transition, NaN without any. power: to find a step of one standard deviation with so many levels and
-    prompts. sentence: what the ladder says. misleading: as c1 takes it, of any of its levels."""
+    against the others, the interval of d*. levels: levels with a value; prompts: the fewest of a level. accuracy_falls:
+    None if unknown, and `accuracy` says why. surrogates: the share of surrogate ladders in which the same test finds a
+    transition, NaN without any. power: for a step of one standard deviation with so many levels and prompts. sentence:
+    what the ladder says. misleading: as in c1, from any level."""
 
     parameter: str
     verdict: str
@@ -183,7 +185,7 @@ class Climb:
 
 
 def c2(ladder: Climb | None) -> Claim:
-    """By the primary order parameter, which was named before: the contrast."""
+    """The verdict by the primary order parameter, which was named in advance: the contrast."""
     if ladder is None:
         return lacks("a ladder of difficulty")
     one = ladder
@@ -203,7 +205,7 @@ def c2(ladder: Climb | None) -> Claim:
     if one.verdict in ("gradual", "no change"):
         return Claim(NOT_SUPPORTED, **known)
     if one.verdict != "transition":
-        return lacks("more prompts a level: no model of the levels stands out", **known)
+        return lacks("more prompts per level: no model of the levels stands out", **known)
     if not math.isfinite(one.surrogates):
         return lacks("surrogates of the levels: climb with --surrogates 20 or more", **known)
     if one.misleading:
@@ -212,7 +214,7 @@ def c2(ladder: Climb | None) -> Claim:
     if one.surrogates >= AS_MANY:
         return Claim(EXPLAINED, **known)
     if one.surrogates > AS_FEW:
-        return lacks("surrogate ladders without a transition: more prompts a level", **known)
+        return lacks("surrogate ladders without a transition: more prompts per level", **known)
     return Claim(SUPPORTED, **known, holds_under=(one.parameter,))
 
 
@@ -223,8 +225,8 @@ def c2(ladder: Climb | None) -> Claim:
 class Removal:
     """A targeted order against its controls, by `random` and `layer-matched`. area: its primary area's tests.
     divergence: with a quarter of the units removed, nats per token. accuracy: one-sided p that it is lower than the
-    controls'; tasks: graded ones the intact subject can do. held_out: whether the ranking comes from other prompts than
-    those replayed."""
+    controls'; tasks: graded tasks that the intact subject can do. held_out: whether the ranking comes from prompts
+    other than the replayed ones."""
 
     area: Mapping[str, AreaTest]
     divergence: float
@@ -244,7 +246,7 @@ def c3(synergy_first: Removal | None) -> Claim:
         return lacks(why, **known)
     if (refused := _refused([test.p for test in one.area.values()], known)) is not None:
         return refused
-    # Both have to hold, so that an area above its controls alone has no p.
+    # Both must hold, so an area above its controls has no p by itself.
     if not one.tasks or not all(math.isfinite(one.accuracy.get(name, NOTHING)) for name in CONTROL_ORDERS):
         return lacks("accuracy on graded tasks the intact subject can do", **known)
     if one.tasks < ENOUGH_TASKS:
@@ -256,7 +258,7 @@ def c3(synergy_first: Removal | None) -> Claim:
 
 
 def c4(redundancy_first: Removal | None, budget: float = BUDGET) -> Claim:
-    """Primary area below random and layer-matched, and under the budget at a quarter."""
+    """Primary area below random and layer-matched, and divergence under the budget at a quarter."""
     if redundancy_first is None:
         return lacks("an ablation, redundancy-first")
     one, known = redundancy_first, _removed(redundancy_first, budget)
@@ -276,7 +278,7 @@ def c4(redundancy_first: Removal | None, budget: float = BUDGET) -> Claim:
 
 
 def _refused(p: Sequence[float], known: dict[str, Any]) -> Claim | None:
-    """None where every one-sided p is below 0.05; not supported where one is clearly not, else inconclusive."""
+    """None if every one-sided p is below 0.05; not supported if one is clearly not, else inconclusive."""
     worst = max(p)
     if worst < ALPHA:
         return None
@@ -286,7 +288,7 @@ def _refused(p: Sequence[float], known: dict[str, Any]) -> Claim | None:
 
 
 def _worst(p: Sequence[float]) -> float:
-    """The p of a claim that holds where all of several tests do: the largest; NaN where one of them is not known."""
+    """The p of a claim that holds if all of several tests hold: the largest; NaN if one of them is unknown."""
     return max(p) if p and all(math.isfinite(one) for one in p) else NOTHING
 
 
@@ -314,7 +316,7 @@ def _too_little(one: Removal) -> str:
     """What is missing for the tests of an order's area to say anything."""
     if absent := [name for name in CONTROL_ORDERS if name not in one.area]:
         return f"controls {' and '.join(absent)}"
-    # Fewer are enough where the sequential rule has decided (sequential.py).
+    # Fewer are enough if the sequential rule has decided (sequential.py).
     if few := [test.seeds for test in one.area.values() if test.seeds < ENOUGH_SEEDS and not test.stopped]:
         return f"too few controls: {min(few)} of {ENOUGH_SEEDS} seeds"
     if same := [name for name, test in one.area.items() if not math.isfinite(test.p)]:
@@ -336,7 +338,7 @@ def c5(
     misleading: Sequence[str] = (),
 ) -> Claim:
     """own: by ranking, contrast minus its prompt-shuffle surrogate mean. controls: the same of random initialisations,
-    by kind of control. misleading: as c1 takes it."""
+    by kind of control. misleading: as in c1."""
     value = own.get(ranking, NOTHING)
     each = {kind: _known(controls.get(kind, {}).get(ranking)) for kind in CONTROLS}
     few = min(len(one) for one in each.values())
@@ -361,7 +363,7 @@ def c5(
 
 def above(value: float, controls: Float[np.ndarray, " controls"]) -> float:
     """One-sided p that a value is above its controls: t = (value − mean)/(sd·√(1 + 1/k)), Student with k − 1 degrees of
-    freedom; NaN where there are fewer than two or they do not differ."""
+    freedom; NaN with fewer than two controls, or if they do not differ."""
     k = len(controls)
     spread = controls.std(ddof=1) if k > 1 else 0.0
     if not spread > SAME or not math.isfinite(value):
@@ -388,7 +390,8 @@ def _beyond(value: float, controls: np.ndarray) -> tuple[float, float]:
 
 
 C6_SIDES = ("efficiency of sts", "efficiency", "modularity of rtr", "modularity")
-"""What C6 asks to be above 0: a network's measure minus that of its own surrogates, and over the other network's."""
+"""What C6 requires to be above 0: a network's measure minus that of its own surrogates, and minus the other network's.
+"""
 
 
 def c6(
@@ -397,8 +400,8 @@ def c6(
     prompts: int,
     misleading: Sequence[str] = (),
 ) -> Claim:
-    """differences: by null, one of C6_SIDES, and density. `efficiency` is sts − rtr, `modularity` rtr − sts.
-    misleading: as c1 takes it."""
+    """differences: by null, name in C6_SIDES and density. `efficiency` is sts − rtr, `modularity` rtr − sts.
+    misleading: as in c1."""
     if not differences:
         return lacks("networks of synergy and redundancy")
     weakest = min(differences.values(), key=lambda one: (math.isfinite(one.low), one.low))

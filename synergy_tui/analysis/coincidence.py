@@ -1,12 +1,12 @@
-"""Two profiles over layers → whether they go together more than profiles as smooth as they are do by chance.
+"""Two profiles over layers → whether they agree more than equally smooth profiles do by chance.
 
-Neighbouring layers are alike, so that thirty layers are a handful of observations: of two profiles that have nothing to
-do with each other and change slowly, every second pair has a correlation beyond 0.5. Shifts and flips of a profile are
-too few to test with. So the null is made of random profiles: Gaussian processes over the depth whose covariance is
-estimated from the profile itself, its mean taken out (restricted likelihood). Their kind (exponential: rough; Matérn of
-3/2; squared exponential: smooth), their length and their share of noise cannot be known from one profile: p is the
-largest over all of them that are not much less likely than the likeliest, with either profile held fixed and the other
-drawn. How often it errs is in docs/errors-claims.md.
+Neighbouring layers are alike, so thirty layers are a handful of observations: among unrelated profiles that change
+slowly, every second pair has a correlation beyond 0.5. Shifts and flips of a profile are too few for a test. So the
+null consists of random profiles: Gaussian processes over depth whose covariance is estimated from the profile itself,
+with its mean removed (restricted likelihood). Their kind (exponential: rough; Matérn of 3/2; squared exponential:
+smooth), their length and their share of noise cannot be known from one profile. So p is the largest over all
+covariances that are not much less likely than the likeliest, with either profile held fixed and the other drawn. Its
+error rates are in docs/errors-claims.md.
 """
 
 from __future__ import annotations
@@ -19,30 +19,29 @@ import numpy as np
 from jaxtyping import Float
 
 ENOUGH_LAYERS = 8
-"""Layers below which nothing can be said of how smooth a profile is."""
+"""With fewer layers, nothing can be said about how smooth a profile is."""
 
 LIKELY = 3.0
-"""How much less than the largest a log likelihood may be: half the 95 % quantile of χ² of two degrees of freedom (kind
-and length), 2.996."""
+"""How far a log likelihood may be below the largest: half the 95 % quantile of χ² with two degrees of freedom (kind and
+length), 2.996."""
 
 LENGTHS = (0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0, 2.0)
-"""Of the covariance, in depth: from less than a layer to profiles that are all trend."""
+"""Lengths of the covariance, in depth: from less than a layer to profiles that are all trend."""
 
 NOISE = (0.001, 0.01, 0.05, 0.2)
-"""Shares of a profile's variance over layers that they do not share. None less than the first: what is nearly without
-noise would be judged by details a thousandth of its size, and its length found more narrowly than a correlation can
-use."""
+"""Shares of a profile's variance that layers do not share. None is below the first: a profile almost without noise
+would be judged by details a thousandth of its size, and its length found more narrowly than a correlation can use."""
 
 DRAWS = 2000
 
 STRONG = 0.9
-"""A correlation that a test must be able to find before its failing says anything."""
+"""A correlation that a test must be able to find before its failure means anything."""
 
 
 @dataclass(frozen=True)
 class Coincidence:
     """r: correlation over layers. p: two-sided. attainable: the p that a correlation of STRONG would have; the test can
-    say no only where that is small. layers: those with both values."""
+    say no only if it is small. layers: layers with both values."""
 
     r: float
     p: float
@@ -51,7 +50,7 @@ class Coincidence:
 
 
 def coincidence(one: Float[np.ndarray, " layers"], other: Float[np.ndarray, " layers"], seed: int = 0) -> Coincidence:
-    """NaN where fewer than ENOUGH_LAYERS have both values, or one of the profiles is constant."""
+    """NaN if fewer than ENOUGH_LAYERS layers have both values, or if a profile is constant."""
     one, other = np.asarray(one, float), np.asarray(other, float)
     known = np.isfinite(one) & np.isfinite(other)
     nothing = Coincidence(float("nan"), float("nan"), float("nan"), int(known.sum()))
@@ -79,7 +78,7 @@ def _unit(values: np.ndarray) -> np.ndarray:
 
 
 def _likely(profile: np.ndarray, place: np.ndarray) -> Iterator[np.ndarray]:
-    """Roots of the covariances that may be the profile's."""
+    """Roots of the covariances that the profile may have."""
     roots = _roots(tuple(place.tolist()))
     found = [_likelihood(profile, root) for root in roots]
     for root, value in zip(roots, found, strict=True):
@@ -88,7 +87,7 @@ def _likely(profile: np.ndarray, place: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _likelihood(profile: np.ndarray, root: np.ndarray) -> float:
-    """Restricted log likelihood, with the likeliest scale; −∞ where the covariance is singular."""
+    """Restricted log likelihood, with the likeliest scale; −∞ if the covariance is singular."""
     basis = _contrasts(len(profile))
     inside = basis @ root
     covariance = inside @ inside.T
@@ -109,7 +108,7 @@ def _contrasts(layers: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def _roots(place: tuple[float, ...]) -> tuple[np.ndarray, ...]:
-    """Of every covariance: of every kind and length, with every share of noise."""
+    """Roots of all covariances: every kind and length, with every share of noise."""
     at = np.array(place)
     apart = np.abs(at[:, None] - at[None])
     off = np.eye(len(at)) - 1 / len(at)
@@ -117,7 +116,7 @@ def _roots(place: tuple[float, ...]) -> tuple[np.ndarray, ...]:
     for length in LENGTHS:
         far = apart / length
         for shape in (np.exp(-far), (1 + 3**0.5 * far) * np.exp(-(3**0.5) * far), np.exp(-(far**2) / 2)):
-            # What all layers share is no part of a profile's shape.
+            # What all layers share is not part of a profile's shape.
             varying = off @ shape @ off
             varying /= np.trace(varying) / len(at)
             for noise in NOISE:

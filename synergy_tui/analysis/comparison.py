@@ -1,4 +1,4 @@
-"""Runs side by side: differences of contrasts with intervals, agreement of units. NumPy alone, so that both faces may
+"""Runs side by side: differences of contrasts with intervals, agreement of units. NumPy only, so that both faces may
 use it."""
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ Ends = tuple[float, float, float]
 
 def difference(first: Ends, second: Ends) -> Ends:
     """second − first with its interval, from the two intervals as if they were independent (Zou and Donner 2008): each
-    end takes from each value the half of its interval that faces it. Runs on the same prompts go together, which makes
-    the interval too wide and never too narrow. NaN where either has no interval."""
+    end takes from each value the half of its interval that faces it. Runs on the same prompts are correlated, which
+    makes the interval too wide, never too narrow. NaN if either has no interval."""
     (a, a_low, a_high), (b, b_low, b_high) = first, second
     value = b - a
     low = value - math.hypot(b - b_low, a_high - a)
@@ -23,7 +23,7 @@ def difference(first: Ends, second: Ends) -> Ends:
 
 
 def spearman(a: Float[np.ndarray, " units"], b: Float[np.ndarray, " units"]) -> float:
-    """Rank correlation over units where both have a value, ties averaged; NaN where either is constant there."""
+    """Rank correlation over units where both have a value, ties averaged; NaN if either is constant there."""
     known = np.isfinite(a) & np.isfinite(b)
     if known.sum() < 3:
         return float("nan")

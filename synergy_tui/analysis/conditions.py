@@ -12,30 +12,30 @@ from jaxtyping import Float, Int
 from synergy_tui.terms import VARYING_MEMORY
 
 MOST_UNITS = 256
-"""Units looked at: all of them, or so many evenly."""
+"""Units examined: all of them, or this many, evenly spaced."""
 
 SHUFFLES, SHIFTS = 12, 12
-"""Shuffles that the volatility is held against, and displacements that likeness of responses is."""
+"""Shuffles to compare the volatility with, and displacements to compare the likeness of responses with."""
 
 CLEAR = 5.0
 """Standard deviations over shuffles above which volatility is called shared."""
 
 VOLATILE, ALIKE, COURSE = 0.01, 1.15, 2.0
-"""Smallest values worth a doubt: of shared volatility, a mean correlation; of likeness between responses, a ratio of
-mean squares; of a course common to all prompts, a variance ratio."""
+"""Smallest values worth a doubt: for shared volatility, a mean correlation; for likeness between responses, a ratio of
+mean squares; for a course common to all prompts, a variance ratio."""
 
 OF_COUPLING = 0.15
-"""Share of the mean squared correlation that coupling which is not Gaussian may add to that of squares."""
+"""Share of the mean squared correlation that non-Gaussian coupling may add to the correlation of squares."""
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """volatility: mean correlation over pairs of units between squared activity, less what linear coupling explains
-    and less the same in shuffled data; volatility_z: over its spread in shuffled data; linear: mean squared
-    correlation, likewise. varying: variance over prompts of the units' mean autocorrelation, over what independent
-    units would show. alike: mean square likeness of the time courses of exchanged responses, over that of the same
-    responses displaced in time; alike_z: over its spread. course: variance of the units' mean course over prompts, over
-    that of independent responses. NaN where there are too few prompts or units to tell."""
+    """volatility: mean correlation over pairs of units between squared activity, minus what linear coupling explains
+    and minus the same in shuffled data; volatility_z: divided by its spread in shuffled data; linear: mean squared
+    correlation, likewise. varying: variance over prompts of the units' mean autocorrelation, divided by what
+    independent units would show. alike: mean square likeness of the time courses of exchanged responses, divided by
+    that of the same responses displaced in time; alike_z: divided by its spread. course: variance of the units' mean
+    course over prompts, divided by that of independent responses. NaN with too few prompts or units."""
 
     volatility: float
     volatility_z: float
@@ -53,7 +53,7 @@ class Conditions:
 
     @property
     def shared_courses(self) -> bool:
-        """Whether groups of prompts have a time course of their own, or resemble each other otherwise."""
+        """Whether groups of prompts have their own time courses, or resemble each other in another way."""
         return bool(self.alike > ALIKE and self.alike_z > CLEAR)
 
     @property
@@ -63,12 +63,12 @@ class Conditions:
 
     @property
     def redundancy_misled(self) -> bool:
-        """Whether both nulls reject the redundancy of independent units: prompt-shuffle because memory varies over
-        prompts, window-roll because of a course common to them, and both upwards."""
+        """Whether both nulls reject the redundancy of independent units, both upwards: prompt-shuffle because memory
+        varies over prompts, window-roll because the prompts have a common course."""
         return self.varying_memory and bool(self.course > COURSE)
 
     def misleading(self) -> list[str]:
-        """Why no null can be trusted to call anything coupled; empty where nothing speaks against it."""
+        """Why no null can be trusted to call anything coupled; empty if there is no such reason."""
         found = []
         if self.shared_volatility:
             found.append(f"units share volatility (r {self.volatility:.2f}), which both nulls take for coupling")
@@ -116,15 +116,15 @@ def _standardised(part: np.ndarray) -> np.ndarray:
 
 
 def _without_course(part: np.ndarray) -> np.ndarray:
-    """Less the course that a unit has in all prompts, which prompt-shuffle leaves in place."""
+    """Without the course that a unit has in all prompts, which prompt-shuffle leaves in place."""
     return _standardised(part - part.mean(axis=0, keepdims=True))
 
 
 def _shared_volatility(
     parts: list[np.ndarray], chance: np.random.Generator
 ) -> tuple[Float[np.ndarray, " 2"], Float[np.ndarray, "shuffles 2"]]:
-    """(of the data, of shuffles): mean over pairs and prompts of the correlation of squares minus the square of the
-    correlation, which is what Gaussian coupling would give; and that square."""
+    """(of the data, of shuffles): mean over pairs and prompts of the correlation of squares minus the squared
+    correlation, which Gaussian coupling would give; and that square."""
 
     def of(some: list[np.ndarray]) -> np.ndarray:
         return np.array([_squares(one) for one in some]).sum(axis=0) / sum(len(one) for one in some)
@@ -137,7 +137,7 @@ def _shared_volatility(
 
 
 def _squares(part: np.ndarray) -> tuple[float, float]:
-    """Of one block, sums over prompts."""
+    """Sums over the prompts of one block."""
     _, units, steps = part.shape
     squares = _standardised(part**2)
     pairs = units * (units - 1)
@@ -148,7 +148,8 @@ def _squares(part: np.ndarray) -> tuple[float, float]:
 
 
 def _varying(parts: list[np.ndarray], lag: int) -> float:
-    """Variance over prompts of the mean autocorrelation of all units, over its variance if units were independent."""
+    """Variance over prompts of the mean autocorrelation of all units, divided by its variance if units were
+    independent."""
     own = np.concatenate([(part[:, :, lag:] * part[:, :, :-lag]).mean(axis=2) for part in parts if part.shape[2] > lag])
     if len(own) < 3:
         return float("nan")
@@ -158,15 +159,15 @@ def _varying(parts: list[np.ndarray], lag: int) -> float:
 
 
 def _course(parts: list[np.ndarray]) -> float:
-    """Variance over steps of the mean over prompts, of which independent responses have 1/prompts."""
+    """Variance over steps of the mean over prompts; for independent responses it is 1/prompts."""
     each = [(len(part) * float((part.mean(axis=0) ** 2).mean()), len(part)) for part in parts]
     return sum(value * count for value, count in each) / sum(count for _, count in each)
 
 
 def _likeness(parts: list[np.ndarray], chance: np.random.Generator) -> tuple[float, float]:
     """(mean square likeness of two responses of a block over that of the same displaced against each other, how many
-    standard deviations it lies above that). All units of a response are displaced together: units that are coupled stay
-    so."""
+    standard deviations it lies above that). All units of a response are displaced together, so coupled units stay
+    coupled."""
 
     def of(some: list[np.ndarray]) -> float:
         total, count = 0.0, 0

@@ -1,4 +1,4 @@
-"""What speaks against reading the map as a finding (docs/method.md, section 4)."""
+"""Reasons not to read the map as a finding (docs/method.md, section 4)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CORE = 0.25
 
 def autocorrelation(series: Float[np.ndarray, "prompts units steps"], lag: int) -> Float[np.ndarray, " units"]:
     """Mean over prompts of each unit's lag-τ autocorrelation, past and future windows centred and scaled by themselves;
-    NaN where a window is constant or shorter than 3 steps."""
+    NaN if a window is constant or shorter than 3 steps."""
     found = np.full(series.shape[:2], np.nan)
     for number, prompt in enumerate(series):
         length = int((~np.isnan(prompt).all(axis=0)).sum())
@@ -41,7 +41,7 @@ def confounds(
     left_out: int,
 ) -> dict[str, float]:
     """Named numbers of the doubts line. `rankings`: raw values by name, the default first. `halves`: the default
-    ranking on every other prompt. `lengths`: of the valid prompts; `left_out`: prompts too short to be analysed."""
+    ranking on every other prompt. `lengths`: of the valid prompts; `left_out`: prompts too short for analysis."""
     return {
         **without_series(values, rankings, halves, len(lengths)),
         "synergy~autocorrelation": pearson(values.sts, autocorrelations),
@@ -59,7 +59,7 @@ def without_series(
     halves: tuple[Float[np.ndarray, " units"], Float[np.ndarray, " units"]],
     prompts: int,
 ) -> dict[str, float]:
-    """Those of them for which the values of pairs are enough, of so many valid prompts."""
+    """The numbers that need only the values of pairs, for this many valid prompts."""
     names = list(rankings)
     overlaps = [core_overlap(rankings[a], rankings[b]) for i, a in enumerate(names) for b in names[i + 1 :]]
     agreements = [spearman(rankings[a], rankings[b]) for i, a in enumerate(names) for b in names[i + 1 :]]
@@ -74,7 +74,7 @@ def without_series(
 
 
 def pearson(a: np.ndarray, b: np.ndarray) -> float:
-    """Correlation over the units where both have a value; NaN when either is constant there."""
+    """Correlation over the units where both have a value; NaN if either is constant there."""
     known = np.isfinite(a) & np.isfinite(b)
     a, b = (_centred(one[known][None])[0] for one in (a, b)) if known.any() else (a[:0], b[:0])
     scale = np.sqrt((a**2).sum() * (b**2).sum())
@@ -95,7 +95,7 @@ def core(raw: Float[np.ndarray, " units"]) -> np.ndarray:
 
 
 def core_overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Share of the core of one ranking that is in the core of the other; NaN where either has no value at all."""
+    """Share of the core of one ranking that is in the core of the other; NaN if either has no values."""
     first, second = set(core(a)), set(core(b))
     return len(first & second) / len(first) if first and second else float("nan")
 

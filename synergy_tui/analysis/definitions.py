@@ -1,5 +1,5 @@
-"""Under how many definitions of synergy C1 holds: the rankings, of atoms by every estimator, redundancy function and
-correction there is."""
+"""Under how many definitions of synergy C1 holds: every ranking, of atoms by every estimator, redundancy function and
+correction."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ EVERY: tuple[Atoms, ...] = tuple(
 """All atoms that can be measured."""
 
 CORRECTED = ("balance", "tdmi-share", "numit")
-"""Rankings of corrected atoms that are not those of the uncorrected ones once more: a correction takes the same off
-every pair, and the others are of differences between units."""
+"""Rankings of corrected atoms that differ from those of uncorrected ones. A correction takes the same amount off every
+pair, so rankings of differences between units stay the same."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one decomposition says about C1, as claims.c1 takes it."""
+    """What one decomposition says about C1, in the form that claims.c1 takes."""
 
     contrasts: Mapping[str, Contrast]
     prompts: int
@@ -37,8 +37,8 @@ class Measured:
 
 @dataclass(frozen=True)
 class Definitions:
-    """held: definitions under which C1 is supported, among those it was put to, `of`; `unmeasured`: atoms that no
-    decomposition with surrogates of every null is of."""
+    """held: definitions under which C1 is supported, among those tested, `of`; `unmeasured`: atoms without a
+    decomposition that has surrogates of every null."""
 
     held: tuple[str, ...]
     of: tuple[str, ...]
@@ -46,7 +46,7 @@ class Definitions:
 
 
 def definitions(found: Mapping[Atoms, Measured]) -> Definitions:
-    """The verdict of C1 by each ranking of each decomposition, by the rules of C1 alone."""
+    """The verdict of C1 by each ranking of each decomposition, by the rules of C1 only."""
     held: list[str] = []
     of: list[str] = []
     unmeasured: list[str] = []

@@ -17,7 +17,7 @@ from synergy_tui.analysis.profile import MIDDLE, Cut
 from synergy_tui.terms import RANKINGS, STS
 
 REPLICATES = 400
-"""Of the bootstrap over prompts: only its standard deviation is used."""
+"""Replicates of the bootstrap over prompts: only their standard deviation is used."""
 
 HALVES = 40
 """Random halves of the prompts."""
@@ -32,11 +32,10 @@ Values = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 @dataclass(frozen=True)
 class Effect:
     """A contrast against one null, on the prompts and the cut that the null takes. observed: the data's contrast.
-    surrogate: its mean over surrogates. difference: the first minus the second, with a 95 % interval over prompts,
-    `error` being its standard error. p: one-sided, the share of draws at least as high, the data counted among them.
-    halves: share of random halves of the prompts in which the middle is above both ends, or the one side of a chosen
-    contrast above the other, and the difference above 0.
-    prompts, draws: how many there are."""
+    surrogate: its mean over surrogates. difference: the first minus the second, with a 95 % interval over prompts;
+    `error` is its standard error. p: one-sided, the share of draws at least as high, including the data. halves: share
+    of random halves of the prompts in which the middle is above both ends (or one side of a chosen contrast above the
+    other) and the difference is above 0. prompts, draws: how many there are."""
 
     observed: float
     surrogate: float
@@ -59,13 +58,13 @@ def effects(
     rankings: Sequence[str] = RANKINGS,
     cut: Cut = MIDDLE,
 ) -> dict[str, Effect]:
-    """By ranking, of those asked for. by_prompt: of the data first, then of the surrogates that are kept prompt by
-    prompt, as phiid.moments.by_prompt gives them, each unit's values at its own prompt. draws: unit values of all
-    surrogates. cut: what the contrast compares, in the data and in surrogates.
+    """Effects of the requested rankings. by_prompt: first the data, then the surrogates that are kept prompt by prompt,
+    as phiid.moments.by_prompt gives them, each unit's values at its own prompt. draws: unit values of all surrogates.
+    cut: what the contrast compares, in the data and in surrogates.
 
-    Each replicate draws prompts and takes the contrast of the data and of every kept surrogate from the same prompts;
-    what one kept draw differs from another is taken off the variance, which is that of single draws at least. The
-    interval is Student's, so that it contains its estimate: percentiles of resampled ranks lie beside it."""
+    Each replicate draws prompts and takes the contrast of the data and of every kept surrogate from the same prompts.
+    The noise of kept draws is subtracted from the variance, which is never less than that of single draws. The interval
+    is Student's, so it contains its estimate: percentiles of resampled ranks lie beside it."""
     shown = nulls.contrasts_of_draws(draws, layers, rankings, cut)
     spread = nulls.units_tested(draws).sd[:, 0]
     own = _contrasts(_whole(draws, spread), layers, rankings, cut)
@@ -86,8 +85,8 @@ def effects(
         p = float((1 + (drawn >= own[name]).sum()) / (1 + len(drawn)))
         error, half = math.nan, math.nan
         if (one := found.get(name)) is not None and len(drawn) > 1:
-            # Of data without coupling the difference varies as single draws do. Replicates of ranks vary less: each
-            # begins at the ranks that the data have by chance.
+            # In data without coupling the difference varies as single draws do. Replicates of ranks vary less: each
+            # starts from the ranks that the data have by chance.
             variance = max(one.variance * count / (count - 1), float(drawn.var(ddof=1)))
             error = math.sqrt(variance + drawn.var(ddof=1) / len(drawn))
             half = one.halves
@@ -99,8 +98,8 @@ def effects(
 
 
 def deciding(difference: float, error: float, prompts: int, bound: float) -> int | None:
-    """About how many prompts would decide between a difference above 0 and one below `bound`, if it stays what it is:
-    80 % power of a two-sided 5 % test. None where the difference lies on neither side."""
+    """About how many prompts would decide between a difference above 0 and one below `bound`, if its size stays: 80 %
+    power of a two-sided 5 % test. None if the difference lies on neither side."""
     distance = max(difference, bound - difference)
     if not (math.isfinite(error) and distance > 0 and prompts > 1):
         return None
@@ -134,14 +133,14 @@ def _resampled(
     rankings: Sequence[str],
     cut: Cut,
 ) -> dict[str, _Resampled]:
-    """By ranking, the variance of the paired difference over replicates, and the share of halves it holds in."""
+    """By ranking, the variance of the paired difference over replicates, and the share of halves in which it holds."""
     once = np.ones((1, weights.shape[1]))
     out = {}
     at_one, by_half = (dict(_of(kept, some, layers, spread, rankings, cut)) for some in (once, halves))
     for name, one in _of(kept, weights, layers, spread, rankings, cut):
         moved = one.difference - at_one[name].difference
         drawn, whole = one.drawn, at_one[name].drawn
-        # What single draws differ by is noise of the surrogates, of which the mean of all draws has little.
+        # The difference between single draws is noise of the surrogates; the mean of all draws has little of it.
         noise = (drawn[..., 0] - whole[..., 0]).var(axis=1, ddof=1).mean() / drawn.shape[1]
         variance = moved.var(ddof=1)
         half = by_half[name]
@@ -166,13 +165,13 @@ class _Paired:
 def _of(
     kept: np.ndarray, weights: np.ndarray, layers: int, spread: np.ndarray, rankings: Sequence[str], cut: Cut
 ) -> Iterator[tuple[str, _Paired]]:
-    """By ranking, for every row of `weights` [replicates, prompts]."""
+    """Contrasts by ranking, for every row of `weights` [replicates, prompts]."""
     draws, _, units, _ = kept.shape
     at_once = max(1, _ELEMENTS // (draws * units))
     parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in rankings}
     for start in range(0, len(weights), at_once):
         sts, rtr, tdmi, balance = _weighted(kept, weights[start : start + at_once])
-        # Of a surrogate's own expected synergy it is no part itself.
+        # A surrogate does not count towards its own expected synergy.
         total = sts[:, 1:].sum(axis=1, keepdims=True)
         others = (total - sts[:, 1:]) / (draws - 2)
         expected = np.concatenate([total / (draws - 1), others], axis=1)
@@ -187,7 +186,7 @@ def _of(
 
 
 def _weighted(kept: np.ndarray, weights: np.ndarray) -> Values:
-    """[replicates, draws, units] each: means over the pairs of the weighted prompts."""
+    """Values [replicates, draws, units]: means over the pairs of the weighted prompts."""
     draws, prompts, units, columns = kept.shape
     flat = kept.transpose(1, 0, 2, 3).reshape(prompts, -1).astype(np.float64)
     sums = (weights @ flat).reshape(len(weights), draws, units, columns)

@@ -1,5 +1,5 @@
-"""Several analyses of one run as a family (docs/method.md, section 8): the primary one was named before the data were
-seen and stands by itself, the others are exploratory and corrected together. NumPy."""
+"""Several analyses of one run as a family (docs/method.md, section 8): the primary one was named before anyone saw the
+data and stands by itself; the others are exploratory and corrected together. NumPy."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ PRIMARY, EXPLORATORY = "primary", "exploratory"
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm's step-down correction: each p times the number of tests that are not smaller, never below one before it,
-    at most 1. NaN stays NaN and counts as no test."""
+    """Holm's step-down correction: each p times the number of tests whose p is not smaller, never below the one before
+    it, at most 1. NaN stays NaN and does not count as a test."""
     values = np.asarray(p, float)
     out = np.full(values.shape, np.nan)
     known = np.flatnonzero(np.isfinite(values))
@@ -24,10 +24,10 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 Analysis = tuple[str, str]
-"""A claim, and the ranking that it is judged by."""
+"""A claim, and the ranking that judges it."""
 
 
 def corrected(p: Mapping[Analysis, float], primary: Sequence[Analysis]) -> dict[Analysis, float]:
-    """The exploratory analyses with their corrected p; those that are primary are left out."""
+    """The exploratory analyses with their corrected p; primary ones are left out."""
     others = [one for one in p if one not in primary]
     return dict(zip(others, holm([p[one] for one in others]), strict=True))

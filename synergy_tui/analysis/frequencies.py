@@ -1,4 +1,4 @@
-"""Intervals of shares, and false discoveries among many tests: SciPy's, with a place for what is missing."""
+"""Intervals of shares, and false discoveries among many tests: SciPy's, with NaN for missing values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy.stats import binomtest, false_discovery_control
 
 
 def wilson(right: int, count: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share; NaN of nothing."""
+    """Wilson's 95 % interval of a share; NaN if nothing was counted."""
     if count <= 0:
         return float("nan"), float("nan")
     found = binomtest(right, count).proportion_ci(0.95, method="wilson")
@@ -16,7 +16,8 @@ def wilson(right: int, count: int) -> tuple[float, float]:
 
 
 def benjamini_hochberg(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """q-values: the smallest false discovery rate at which each is found. NaN stays NaN and counts as no test."""
+    """q-values: the smallest false discovery rate at which each is found. NaN stays NaN and does not count as a
+    test."""
     q = np.full(p.shape, np.nan)
     known = np.isfinite(p)
     if known.any():

@@ -1,6 +1,6 @@
-"""What was measured of a residual stream's geometry → the verdicts on C8 and C9, beside docs/method.md, sections 8 and
-14. Version 2 of arXiv:2603.29735 makes them in place of the transition of version 1. How often they are wrong is in
-docs/errors-claims.md."""
+"""The measured geometry of a residual stream → the verdicts on C8 and C9, defined in docs/method.md, sections 8 and 14.
+Version 2 of arXiv:2603.29735 makes these claims in place of the transition of version 1. The error rates of the
+verdicts are in docs/errors-claims.md."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from synergy_tui.terms import ENOUGH_PROMPTS, NOT_SUPPORTED, SUPPORTED
 
 @dataclass(frozen=True)
 class Measured:
-    """value with its 95 % interval; p: of its test, NaN where it has none."""
+    """value with its 95 % interval; p: of its test, NaN without a test."""
 
     value: float
     low: float
@@ -47,7 +47,7 @@ class Measured:
 @dataclass(frozen=True)
 class Geometry:
     """dimension: of each layer. turn, aligned: by geometry.SIDES, of the dimension and of the alignment minus its null.
-    scale: the neighbour. prompts, pairs: what the intervals are over. note: why something cannot be had."""
+    scale: the neighbour. prompts, pairs: how many the intervals are over. note: why something is missing."""
 
     dimension: Float[np.ndarray, " layers"]
     turn: Mapping[str, Measured] = field(default_factory=dict)
@@ -62,8 +62,8 @@ MISSING = "the geometry of the residual stream"
 
 
 def c8(found: Geometry | None, profiles: Mapping[str, Float[np.ndarray, " layers"]], ranking: str) -> Claim:
-    """The dimension turns in the middle layers, and its profile goes together with that of the ranking. profiles: of
-    synergy over layers, by ranking."""
+    """The dimension turns in the middle layers, and its profile agrees with that of the ranking. profiles: synergy over
+    layers, by ranking."""
     if found is None:
         return lacks(MISSING)
     known: dict[str, Any] = {"measure": "dimension, middle − others", "n": found.prompts}
@@ -97,7 +97,7 @@ def c8(found: Geometry | None, profiles: Mapping[str, Float[np.ndarray, " layers
 
 
 def _no_turn(contrast: Measured, early: Measured, late: Measured, mean: float, known: dict[str, Any]) -> Claim:
-    """No extremum in the middle, or not yet one."""
+    """The claim when the middle has no extremum, or no clear one yet."""
     slope = any(_beyond(one, 1) and _beyond(other, -1) for one, other in ((early, late), (late, early)))
     least = SMALLEST_TURN * mean
     if slope or (-least < contrast.low and contrast.high < least):
@@ -127,7 +127,7 @@ def _coincides(each: Mapping[str, Coincidence], ranking: str, turn: str, known: 
 
 
 def c9(found: Geometry | None) -> Claim:
-    """Alignment minus its null is above 0 in the middle layers, and higher there than before and behind them."""
+    """Alignment minus its null is above 0 in the middle layers, and higher there than before and after them."""
     if found is None:
         return lacks(MISSING)
     known: dict[str, Any] = {"measure": "alignment − null, middle", "n": found.pairs}

@@ -1,18 +1,18 @@
 """States of a residual stream → intrinsic dimension and alignment, layer by layer (docs/method.md, section 14).
 
-The dimension is that of GRIDE (Denti et al. 2022): the ratio μ of the distances to the neighbours 2n and n of a point
-has the density d·(μᵈ − 1)ⁿ⁻¹ / (B(n, n)·μ^(d·(2n − 1) + 1)) where points are locally uniform in d dimensions. At n = 1
-it is TwoNN (Facco et al. 2017). States of one response are a path, so that their nearest neighbours are often their
-neighbours in time and say nothing of the whole: **no state of the same prompt is ever a neighbour**. It also leaves
-nothing of a prompt behind when the jackknife takes the prompt away, and is indifferent to responses that go round in
-circles, which a window of a few steps is not.
+The dimension is the one of GRIDE (Denti et al. 2022): the ratio μ of the distances from a point to its neighbours 2n
+and n has the density d·(μᵈ − 1)ⁿ⁻¹ / (B(n, n)·μ^(d·(2n − 1) + 1)) if points are locally uniform in d dimensions. At n =
+1 it is TwoNN (Facco et al. 2017). The states of one response form a path, so their nearest neighbours are often their
+neighbours in time and say nothing about the whole: **no state of the same prompt is ever a neighbour**. This rule also
+leaves nothing of a prompt behind when the jackknife removes it, and responses that go round in circles do not disturb
+it; they would disturb a window of a few steps.
 
 Alignment is linear CKA (Kornblith et al. 2019) with the unbiased HSIC of Song et al. (2012): 0 on average for
-independent representations, however wide they are. Over all pairings its numerator is exactly 0 on average.
+independent representations, however wide they are. The average of its numerator over all pairings is exactly 0.
 
-dadapy 0.3.4 (`Data.return_id_scaling_gride`, which knows no prompts) gives the same where every point is a prompt of
-its own: over 1,500 points of cubes of 2, 5 and 10 dimensions and of a roll its values are smaller by 3e-4 of themselves
-at n = 2 and by 1e-5 at n = 64, as it counts one point less. At n = 1 it is smaller by 7e-4, but larger by 1e-2 in two
+dadapy 0.3.4 (`Data.return_id_scaling_gride`, which knows no prompts) gives the same if every point is a prompt of its
+own: over 1,500 points of cubes of 2, 5 and 10 dimensions and of a roll, its values are smaller by a share of 3e-4 at n
+= 2 and of 1e-5 at n = 64, because it counts one point less. At n = 1 it is smaller by 7e-4, but larger by 1e-2 in two
 dimensions (tests/analysis/test_geometry.py).
 """
 
@@ -29,13 +29,13 @@ from scipy.stats import t as student
 from synergy_tui.analysis.profile import middle
 
 SCALES = (1, 2, 4, 8, 16, 32, 64)
-"""Neighbours n at which a dimension is looked for, as far as the points allow."""
+"""Neighbours n at which a dimension is sought, as far as the points allow."""
 
 PER_NEIGHBOUR = 8
-"""Points for each neighbour at the largest scale: beyond it a neighbourhood is no longer small."""
+"""Points for each neighbour at the largest scale: with fewer, a neighbourhood is no longer small."""
 
 ENOUGH_POINTS = 50
-"""Points below which there is no dimension."""
+"""With fewer points there is no dimension."""
 
 SAME = 1e-11
 """Squared distance, as a share of the points' squared norms, below which two states are the same."""
@@ -45,15 +45,15 @@ _BLOCK = 512
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Of each point the nearest points of other prompts, nearest first: distances, squared, and their prompts."""
+    """The nearest points of other prompts to each point, nearest first: squared distances, and their prompts."""
 
     squared: Float[np.ndarray, "points nearest"]
     prompt: Int[np.ndarray, "points nearest"]
     own: Int[np.ndarray, " points"]
 
     def ratios(self, n: int, without: int | None = None) -> Float[np.ndarray, " points"]:
-        """log μ of each point by its neighbours n and 2n, in a world without a prompt where one is named; NaN where the
-        nth is the same state, or there is no 2nth."""
+        """log μ of each point by its neighbours n and 2n, as if the prompt `without` did not exist; NaN if the nth is
+        the same state, or there is no 2nth."""
         squared, own = self.squared, self.own
         if without is None:
             if squared.shape[1] < 2 * n:
@@ -76,8 +76,8 @@ class Neighbours:
 
 
 def choose(lengths: Sequence[int], tokens: int, seed: int) -> list[Int[np.ndarray, " chosen"]]:
-    """Of each response of so many steps, which steps are taken, ascending: about as many of each, `tokens` in all or
-    all that there are. The same for the same seed."""
+    """Which steps of each response are taken, ascending, from their lengths: about equally many of each, `tokens` in
+    total or all steps. The same seed gives the same choice."""
     left = np.array(lengths, dtype=int)
     taken = np.zeros(len(left), dtype=int)
     room = min(tokens, int(left.sum()))
@@ -94,13 +94,13 @@ def choose(lengths: Sequence[int], tokens: int, seed: int) -> list[Int[np.ndarra
 
 
 def scales(prompts: Int[np.ndarray, " points"]) -> tuple[int, ...]:
-    """Those of SCALES that so many points allow, whichever prompt is left out."""
+    """The members of SCALES that these points allow, whichever prompt is left out."""
     fewest = len(prompts) - (2 * int(np.bincount(prompts).max()) if len(prompts) else 0)
     return tuple(n for n in SCALES if 2 * n <= fewest // PER_NEIGHBOUR or n == 1)
 
 
 def neighbours(states: Float[np.ndarray, "points width"], prompts: Int[np.ndarray, " points"]) -> Neighbours:
-    """Blocked products of all states with all: trees are of no use in so many dimensions."""
+    """Uses blocked products of all states with all: trees do not help in so many dimensions."""
     every = np.asarray(states, np.float64)
     every = every - every.mean(axis=0)
     norms = np.einsum("pw,pw->p", every, every)
@@ -122,8 +122,8 @@ def neighbours(states: Float[np.ndarray, "points width"], prompts: Int[np.ndarra
 
 
 def gride(found: Neighbours, n: int, without: int | None = None) -> float:
-    """Dimension by the neighbours n and 2n, by maximum likelihood, in a world without a prompt where one is named. NaN
-    where more than half of the points have none, or fewer than ENOUGH_POINTS have one."""
+    """Dimension by the neighbours n and 2n, by maximum likelihood, as if the prompt `without` did not exist. NaN if
+    more than half of the points have no ratio, or fewer than ENOUGH_POINTS have one."""
     ratios = found.ratios(n, without)
     known = np.isfinite(ratios)
     if known.sum() < max(ENOUGH_POINTS, len(ratios) / 2):
@@ -132,7 +132,7 @@ def gride(found: Neighbours, n: int, without: int | None = None) -> float:
 
 
 def likeliest(ratio: Float[np.ndarray, " points"], n: int) -> float:
-    """d with the highest likelihood of log μ = `ratio`; NaN where all ratios are 0."""
+    """d with the highest likelihood of log μ = `ratio`; NaN if all ratios are 0."""
     total = float(ratio.sum())
     if not total > 0:
         return float("nan")
@@ -154,13 +154,13 @@ def likeliest(ratio: Float[np.ndarray, " points"], n: int) -> float:
 
 
 FLAT = 0.05
-"""How much steeper than at its flattest a curve of dimensions over log n may be where it is read."""
+"""How much steeper a curve of dimensions over log n may be at the place where it is read than at its flattest."""
 
 
 def plateau(curves: Float[np.ndarray, "layers scales"], among: Sequence[int]) -> int:
-    """The least n of `among` about which the dimension of all layers together hardly depends on it (least by FLAT): one
-    n for all, since a profile whose layers are seen at different scales would show these. Noise makes a dimension large
-    at small n, and curvature and borders move it at large n; what lies between is flat."""
+    """The smallest n of `among` around which the dimension of all layers together hardly depends on n (within FLAT of
+    the flattest). One n for all, because a profile with layers at different scales would show the scales. Noise makes a
+    dimension large at small n, and curvature and borders move it at large n; between them it is flat."""
     if len(among) < 2:
         return among[0]
     logs = np.log(np.where(curves > 0, curves, np.nan))
@@ -177,9 +177,9 @@ def left_out(found: Neighbours, n: int) -> Float[np.ndarray, " prompts"]:
 
 
 def interval(value: np.ndarray | float, replicates: Float[np.ndarray, "left_out ..."]) -> Float[np.ndarray, "2 ..."]:
-    """95 % interval of values by the jackknife: the value ± Student's t × the error that leaving out each of what it
-    is over gives; NaN with fewer than two of them. A bootstrap would draw some twice: twice the same state is a
-    neighbour at no distance, and twice the same pair is similar to itself."""
+    """95 % interval of values by the jackknife: the value ± Student's t × the error from leaving out each item in turn;
+    NaN with fewer than two items. A bootstrap would draw some items twice: the same state twice is a neighbour at
+    distance 0, and the same pair twice is similar to itself."""
     many = len(replicates)
     value = np.asarray(value, float)
     if many < 2:
@@ -193,8 +193,8 @@ def interval(value: np.ndarray | float, replicates: Float[np.ndarray, "left_out 
 
 
 def centred(states: Float[np.ndarray, "items width"]) -> Float[np.ndarray, "items items"]:
-    """Products of states with each other, without those with themselves, centred so that the mean product of two such
-    matrices is the unbiased HSIC. Raises ValueError for fewer than four items."""
+    """Products of states with each other, without the products with themselves, centred so that the mean product of two
+    such matrices is the unbiased HSIC. Raises ValueError for fewer than four items."""
     n = len(states)
     if n < 4:
         raise ValueError("unbiased HSIC needs four items")
@@ -210,7 +210,7 @@ def centred(states: Float[np.ndarray, "items width"]) -> Float[np.ndarray, "item
 
 
 def cka(one: Float[np.ndarray, "items items"], other: Float[np.ndarray, "items items"]) -> float:
-    """Linear CKA, debiased, of two matrices of `centred`; NaN where one of them has no variance beyond noise."""
+    """Linear CKA, debiased, of two matrices from `centred`; NaN if one of them has no variance beyond noise."""
     return _share(float((one * other).sum()), one, other)
 
 
@@ -230,7 +230,7 @@ def permuted(
     seed: int,
     n: int,
 ) -> Float[np.ndarray, "draws layers"]:
-    """Alignment of each layer under n pairings at random, the same in all layers."""
+    """Alignment of each layer under n random pairings, the same in all layers."""
     chance = np.random.default_rng([seed, 2])
     out = np.empty((n, len(one)))
     for draw in range(n):
@@ -240,7 +240,7 @@ def permuted(
 
 
 def above(value: float, drawn: Float[np.ndarray, " draws"]) -> float:
-    """One-sided p of a permutation test, the data counted among the draws; NaN where the value is none."""
+    """One-sided p of a permutation test, the data counted among the draws; NaN for a NaN value."""
     if not np.isfinite(value):
         return float("nan")
     return (1 + int((drawn >= value).sum())) / (1 + len(drawn))
@@ -262,12 +262,12 @@ def aligned_without(
 # Over layers
 
 SIDES = ("middle − others", "middle − early", "middle − late", "middle")
-"""What a profile over layers is asked for: the mean of the middle third of layers (those of section 3) against all
-others, against those before and those behind it, and itself."""
+"""The values taken from a profile over layers: the mean of the middle third of layers (as in section 3) against all
+others, against those before and those after it, and by itself."""
 
 
 def sides(profile: Float[np.ndarray, "*replicates layers"]) -> Float[np.ndarray, "*replicates 4"]:
-    """The values named by SIDES; NaN where a layer they are of has none, and below three layers."""
+    """The values named by SIDES; NaN if a layer involved has no value, and below three layers."""
     layers = profile.shape[-1]
     if layers < 3:
         return np.full((*profile.shape[:-1], len(SIDES)), np.nan)

@@ -1,8 +1,8 @@
-"""What removal says, with its uncertainty: a targeted order against its controls with prompts paired, and whether
-a ranking predicts what a unit alone is worth, and does so better than another.
+"""What removal shows, with its uncertainty: a targeted order against its controls with prompts paired, and whether a
+ranking predicts what a single unit is worth, and does so better than another.
 
-Known fault: where layers have a single unit each, drawing units within layers draws nothing, so intervals over units
-are too narrow there, and what is left of a unit's rank without its layer's mean is nothing at all (NaN).
+Known fault: where layers have a single unit each, drawing units within layers changes nothing, so intervals over units
+are too narrow there; and a unit's rank minus its layer's mean is always zero, so the result is NaN.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from synergy_tui.analysis.frequencies import wilson
 
 
 class Estimate(NamedTuple):
-    """A value with the ends of its 95 % interval; NaN where there is none."""
+    """A value with the ends of its 95 % interval; NaN where missing."""
 
     value: float
     low: float
@@ -37,8 +37,8 @@ def area_ratio(
     upper: float,
     seed: int = 0,
 ) -> AreaTest:
-    """Area of the target's divergence over [0, upper] against its control sets', prompts paired: what a prompt does to
-    all sets alike cancels. A single fraction equal to `upper` compares the divergences there."""
+    """Area of the target's divergence over [0, upper] against that of its control sets, prompts paired: an effect of a
+    prompt on all sets alike cancels. A single fraction equal to `upper` compares the divergences there."""
     return area_test(by_prompt(fractions, target, upper), by_prompt(fractions, controls, upper), seed)
 
 
@@ -49,9 +49,9 @@ def correlation(
     seed: int = 0,
     replicates: int = REPLICATES,
 ) -> tuple[Estimate, Estimate]:
-    """Spearman correlation of a ranking with the divergence of every unit alone, and the same of ranks minus the mean
-    rank of their layer (partial for depth, whatever the shape of its influence). Each replicate draws prompts, then
-    units within layers."""
+    """Spearman correlation of a ranking with the divergence without every single unit, and the same for ranks minus the
+    mean rank of their layer (partial for depth, whatever the shape of its influence). Each replicate draws prompts,
+    then units within layers."""
     (found,) = _replicated(importance, [ranking], layer_of, seed, replicates)
     prompts = importance.shape[1]
     return _estimate(found.plain, found.plains, prompts), _estimate(found.partial, found.partials, prompts)
@@ -66,9 +66,9 @@ def difference(
     replicates: int = REPLICATES,
     either_way: bool = False,
 ) -> tuple[Estimate, Estimate]:
-    """By how much a ranking's correlation with the divergence of every unit alone is above another's, plain and partial
-    for depth as in `correlation`. Each replicate draws the same prompts and units for both, so what moves both
-    correlations alike cancels. Units that lack one of the two rankings take part in neither. either_way: the other is
+    """How far a ranking's correlation with the divergence without every single unit is above another's, plain and
+    partial for depth as in `correlation`. Each replicate draws the same prompts and units for both, so effects on both
+    correlations cancel. Units that lack one of the two rankings take part in neither. either_way: the other ranking is
     taken in the direction in which it predicts, so that above 0 means more than its correlation whatever the sign."""
     mine, others = _replicated(importance, [ranking, other], layer_of, seed, replicates)
     prompts = importance.shape[1]
@@ -79,7 +79,7 @@ def difference(
 
 
 def verdict(found: Estimate) -> str:
-    """better, worse or undecided, by whether the interval of a difference excludes 0."""
+    """better, worse or undecided, depending on whether the interval of a difference excludes 0."""
     return "better" if found.low > 0 else "worse" if found.high < 0 else "undecided"
 
 
@@ -99,8 +99,8 @@ def _replicated(
     seed: int,
     replicates: int,
 ) -> list[_Correlated]:
-    """Of each ranking, over the units that have all of them; each replicate draws prompts, then units within layers,
-    the same for all rankings."""
+    """Each ranking's correlation over the units that have all rankings; each replicate draws prompts, then units within
+    layers, the same for all rankings."""
     there = [np.isfinite(one) for one in (*rankings, *importance.T)]
     known = np.flatnonzero(np.all(there, axis=0))
     known = known[np.argsort(layer_of[known], kind="stable")]
@@ -109,7 +109,7 @@ def _replicated(
         nothing = np.full(replicates, np.nan)
         return [_Correlated(np.nan, np.nan, nothing, nothing) for _ in rankings]
     chance = np.random.default_rng(seed)
-    # Units are drawn within their layers, so what stands at a place is always of the same layer.
+    # Units are drawn within their layers, so the unit at a place is always of the same layer.
     starts, sizes = np.unique(layers, return_index=True)[1], np.bincount(layers)[layers]
     first = np.repeat(starts, np.diff([*starts, len(layers)]))
     units = first + chance.integers(sizes, size=(replicates, len(layers)))
@@ -126,7 +126,7 @@ def accuracy_change(
     own: Float[np.ndarray, " tasks"], others: Float[np.ndarray, "seeds tasks"], seed: int = 0
 ) -> Estimate:
     """Share of tasks right without a targeted set minus the mean share without its controls' sets. Each replicate draws
-    tasks, the same for all: what makes a task hard for every set alike cancels."""
+    tasks, the same for all: a task that is equally hard for every set cancels."""
     if not len(others) or not own.size:
         return NOTHING
     difference = own - others.mean(axis=0)
@@ -156,7 +156,7 @@ def _correlations(
     a, b = rankdata(importance, axis=1), rankdata(ranking, axis=1)
     member = (layers[:, None] == np.unique(layers)).astype(float)
     share = member / member.sum(axis=0)
-    # A layer of one unit leaves rounding, not a rank.
+    # A layer of one unit leaves only rounding, not a rank.
     left = [np.where(np.abs(one - one @ share @ member.T) < 1e-9, 0.0, one - one @ share @ member.T) for one in (a, b)]
     return _pearson(a, b), _pearson(*left)
 
@@ -168,6 +168,6 @@ def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _estimate(value: float, replicates: np.ndarray, count: int, most: float = 1.0) -> Estimate:
-    """With Student's interval; what it is of lies within ±`most`: a correlation, a difference of shares."""
+    """With Student's interval, for a value within ±`most`: a correlation, or a difference of shares."""
     low, high = np.clip(ends(np.array(value), replicates, count), -most, most)
     return Estimate(value, float(low), float(high))

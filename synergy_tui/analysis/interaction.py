@@ -1,8 +1,8 @@
-"""Pairs removed together against each unit alone: whether a score of pairs goes with what their joint removal costs
-beyond its parts (docs/method.md, section 5).
+"""Pairs removed together against each unit alone: whether a score of pairs correlates with the extra cost of removing
+both (docs/method.md, section 5).
 
-Known fault: pairs that share a unit are drawn as if they did not. Where a few units are in most pairs, intervals over
-pairs are too narrow.
+Known fault: pairs that share a unit are drawn as if they did not share it. If a few units are in most pairs, intervals
+over pairs are too narrow.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def interaction(
     first: Float[np.ndarray, "pairs prompts"],
     second: Float[np.ndarray, "pairs prompts"],
 ) -> Float[np.ndarray, "pairs prompts"]:
-    """KL(ij) − KL(i) − KL(j), nats per token; NaN where one of them is not finite. Above 0 each unit stands in for the
-    other; below 0 what one does is nothing without the other, and −KL(j) where j does nothing without i."""
+    """KL(ij) − KL(i) − KL(j), nats per token; NaN if one of them is not finite. Above 0 each unit stands in for the
+    other; below 0 a unit needs the other to have its effect: −KL(j) if j does nothing without i."""
     with np.errstate(invalid="ignore"):
         found = both - first - second
     return np.where(np.isfinite(found), found, np.nan)
@@ -35,8 +35,8 @@ def goes_with(
     seed: int = 0,
 ) -> tuple[Estimate, Estimate, int]:
     """Spearman correlation of interaction with a score, the same within pairs of the same two layers, and the number of
-    pairs with both values. Each replicate draws prompts, then pairs: for the first from all, for the second from those
-    of the same layers."""
+    pairs with both values. Each replicate draws prompts, then pairs: for the first from all pairs, for the second from
+    pairs of the same layers."""
     known = int((np.isfinite(score) & np.isfinite(found).all(axis=1)).sum())
     if known < 3:
         return NOTHING, NOTHING, known
@@ -50,8 +50,9 @@ def against_controls(
     chosen: Float[np.ndarray, "pairs prompts"], controls: Float[np.ndarray, "pairs prompts"]
 ) -> tuple[Estimate, int]:
     """Mean interaction of chosen pairs minus that of their controls, paired, with its 95 % interval over prompts and
-    pairs, and the number of pairs of pairs that have a value. Variances of prompts and of pairs are added, what is of
-    neither but of both is counted once; Student's t has a degree less than there are of the fewer."""
+    pairs, and the number of pairs of pairs that have a value. The variances of prompts and of pairs are added, and the
+    residual noise in both is counted once; Student's t has one degree of freedom less than the smaller of the two
+    numbers."""
     difference = chosen - controls
     difference = difference[np.isfinite(difference).all(axis=1)]
     pairs, prompts = difference.shape
@@ -70,7 +71,7 @@ def against_controls(
 
 
 def verdict(difference: Estimate) -> str:
-    """What the difference to the controls says, in words."""
+    """The difference to the controls in words."""
     if not np.isfinite(difference.low):
         return "undecided, as an interval needs two pairs and two prompts"
     if difference.low > 0:

@@ -19,14 +19,14 @@ ALPHA = 0.05
 PERMUTATIONS = 2000
 
 LINE_POINTS = 57
-"""Places at which a fitted model is drawn."""
+"""Number of places at which a fitted model is drawn."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """An order parameter along the ladder. Arrays have one entry per level, NaN where there is no value. low, high:
-    95 % interval of the mean. susceptibility: units × variance over prompts; peak: the level of its maximum, None
-    unless the permutation test of the maximum (peak_p) passes. fits: model → (places, values) of its line."""
+    """An order parameter along the ladder. Arrays have one entry per level, NaN for a missing value. low, high: 95 %
+    interval of the mean. susceptibility: units × variance over prompts; peak: the level of its maximum, None unless the
+    maximum passes the permutation test (peak_p). fits: model → (places, values) of its line."""
 
     parameter: str
     mean: Float[np.ndarray, " levels"]
@@ -64,8 +64,8 @@ class Difference:
 @dataclass(frozen=True)
 class Accuracy:
     """Share of right answers per level with its Wilson interval, and whether it falls: Cochran–Armitage's trend,
-    one-sided. falls: None where nothing was graded, or where a level has no accuracy. cut_off: levels without, because
-    too many of their answers were cut off."""
+    one-sided. falls: None if nothing was graded, or if a level has no accuracy. cut_off: levels without accuracy
+    because too many of their answers were cut off."""
 
     share: Float[np.ndarray, " levels"]
     low: Float[np.ndarray, " levels"]
@@ -134,8 +134,8 @@ _NUMBERS = ("delta_bic", "change", "width", "d_star", "d_low", "d_high")
 
 
 def peak_test(values: list[Float[np.ndarray, " _"]], seed: int = 0, draws: int = PERMUTATIONS) -> float:
-    """p of the largest variance over levels, if all had one: what is left of each prompt's value after its level's mean
-    is dealt out to the levels anew."""
+    """p of the largest variance over levels if all levels had the same: the residuals of prompts from their level's
+    mean are dealt out to the levels anew."""
     rest = [(one - one.mean()) * np.sqrt(len(one) / (len(one) - 1)) for one in values]
     together, ends = np.concatenate(rest), np.cumsum([len(one) for one in rest])[:-1]
     chance = np.random.default_rng([seed, 6])
@@ -174,8 +174,8 @@ def accuracy(
     asked: Float[np.ndarray, " levels"],
     unfinished: Float[np.ndarray, " levels"],
 ) -> Accuracy:
-    """asked: graded answers of each level; unparsable ones count as not right, failed verifiers not at all.
-    unfinished: answers cut off before they stated a result, which are not among them."""
+    """asked: graded answers of each level; unparsable ones count as not right, failed verifiers are not counted.
+    unfinished: answers cut off before they stated a result; `asked` does not include them."""
     cut_off = unfinished > MOST_UNFINISHED * (asked + unfinished)
     asked = np.where(cut_off, 0, asked)
     known = asked > 0
@@ -196,7 +196,7 @@ def accuracy(
 
 
 def sentence(found: Curve, graded: Accuracy, names: list[str], difference: Difference | None = None) -> str:
-    """What a ladder says, in words. What is missing comes after the verdict and before what accuracy says."""
+    """What a ladder says, in words: the verdict, then what is missing, then accuracy."""
     words = [f"{found.parameter}: {_verdict(found, names, difference)}"]
     levels = int(np.isfinite(found.mean).sum())
     if found.missing:
@@ -240,7 +240,7 @@ def _accuracy(graded: Accuracy) -> str:
             "their answers were cut off before they stated a result; give --steps that let them end."
         )
     if graded.falls is None:
-        return "Nothing was graded, so whether the levels are harder for this subject is not known."
+        return "Nothing was graded, so it is not known whether the levels are harder for this subject."
     known = graded.share[np.isfinite(graded.share)]
     ends = f"from {known[0]:.0%} to {known[-1]:.0%}"
     if graded.flat:

@@ -1,16 +1,16 @@
-"""Cards of many models → what they say together about a claim. NumPy alone, so that the faces may use it;
-docs/method.md, section 15, and how often the verdicts err is in docs/errors-claims.md.
+"""Cards of many models → what they say together about a claim. NumPy only, so that the faces may use it. Defined in
+docs/method.md, section 15; the error rates of the verdicts are in docs/errors-claims.md.
 
-groups(cards, claim) → the cards that can be taken together, the largest group first: those of the same method, ranking,
-definition, kind of unit and measure are kept apart from others. Of each Group:
+groups(cards, claim) → the cards that can be taken together, the largest group first. The cards of a group agree in
+method, ranking, definition, kind of unit and measure. Each Group has:
 
-    models: what each model says, with its weight in the mean; left_out: which cards are not in it, and why
+    models: what each model says, with its weight in the mean; left_out: which cards are missing from it, and why
     result: the random-effects Meta, or None and `why`: fewer than three models, or no effect with an interval
 
-What the effects go with is in moderators.py, and the verdict on C7 in universality.py.
+moderators.py tests what the effects correlate with; universality.py gives the verdict on C7.
 
-`cards` are store.atlas.AtlasCards, or anything with the same fields. Effects are shown as the cards have them; those
-that are ratios (`Group.ratio`) are taken together by their logarithms, and tau is that of logarithms.
+`cards` are store.atlas.AtlasCards, or anything with the same fields. Effects are shown as the cards have them; ratios
+(`Group.ratio`) are combined as logarithms, and tau is on the log scale.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NOTHING = float("nan")
 LEVEL, ALPHA = 0.95, 0.05
 
 FEWEST = 3
-"""Models without which there is no meta-analysis."""
+"""A meta-analysis needs this many models."""
 
 Card = Any
 """store.atlas.AtlasCard; this room does not know the store."""
@@ -38,8 +38,8 @@ Card = Any
 
 @dataclass(frozen=True)
 class Model:
-    """What one card says of the claim. value, error: effect and standard error as they are taken together, of a ratio
-    its logarithm; NaN where the card has no effect with an interval. freedom: degrees of freedom behind the error, None
+    """What one card says about the claim. value, error: effect and standard error as they enter the mean, for a ratio
+    its logarithm; NaN if the card has no effect with an interval. freedom: degrees of freedom behind the error, None
     for a normal quantile. weight: share in the mean, NaN without a meta-analysis."""
 
     entry: str
@@ -64,8 +64,9 @@ class Model:
 class Meta:
     """Random effects over `models` models of `families` families. effect: their mean, with its 95 % interval by
     Hartung, Knapp, Sidik and Jonkman. tau: standard deviation between models, by Paule and Mandel; i2: the share of the
-    scatter that is between models; q, freedom, p: Cochran's test that all are the same. predicted: 95 % interval of
-    another model's effect. without: the least and the largest mean when one family is left out, NaN with one family."""
+    scatter that is between models; q, freedom, p: Cochran's test that all effects are equal. predicted: 95 % interval
+    of another model's effect. without: the least and the largest mean when one family is left out, NaN with one family.
+    """
 
     models: int
     families: int
@@ -85,8 +86,8 @@ class Meta:
 @dataclass(frozen=True)
 class Group:
     """Cards that can be taken together. told: what they have in common, in words. ratio: whether effects are ratios.
-    models: trained ones, one a subject, the largest effect first. random: subjects with random weights, which are no
-    models of the claim and stand in no mean. left_out: sentences. result: None where `why` says why."""
+    models: trained ones, one a subject, the largest effect first. random: subjects with random weights, which do not
+    count as models and enter no mean. left_out: sentences. result: None if `why` says why."""
 
     claim: str
     method: int
@@ -103,20 +104,20 @@ class Group:
 
     @property
     def told(self) -> str:
-        """What its cards have in common."""
+        """What the group's cards have in common."""
         return (
             f"{self.ranking} · {self.definition} · {self.kind} · method {self.method} · {self.measure or 'no effect'}"
         )
 
     @property
     def known(self) -> tuple[Model, ...]:
-        """Models that have an effect with an interval."""
+        """The models that have an effect with an interval."""
         return tuple(one for one in self.models if math.isfinite(one.error))
 
 
 def groups(cards: Sequence[Card], claim: str) -> tuple[Group, ...]:
-    """The cards that say something of a claim, in groups that can be taken together; the largest first. Cards that do
-    not have the claim, or no effect of it, are in the group of their method whose measure is the most frequent."""
+    """The cards that say something about a claim, in groups that can be taken together, the largest first. Cards
+    without the claim, or without its effect, join the group of their method whose measure is the most frequent."""
     having = [one for one in cards if claim in one.claims]
     by: dict[tuple[int, str, str, str], list[Card]] = {}
     for one in having:
@@ -156,8 +157,8 @@ def _group(claim: str, key: tuple[int, str, str, str], measure: str, cards: Sequ
 
 
 def _one_a_subject(cards: Sequence[Card]) -> tuple[list[Card], list[str]]:
-    """One card a subject, own ones before imported ones, the newest first; of the checkpoints of one training the last.
-    What is left out is said."""
+    """One card per subject: own cards before imported ones, then the newest; of the checkpoints of one training, the
+    last. Also says what is left out."""
     told = []
     newest: dict[tuple[Any, ...], Card] = {}
     order = sorted(cards, key=lambda one: (one.origin is None, str(one.made or "")), reverse=True)
@@ -185,8 +186,8 @@ def _model(card: Card, claim: str, ratio: bool) -> Model:
     value, low, high = one.effect, one.low, one.high
     if ratio:
         value, low, high = (math.log(end) if end > 0 else NOTHING for end in (value, low, high))
-    # Intervals of shares and differences are the estimate ± Student's t × its standard error, over `n`. That of an area
-    # inverts a test of ranks: it is taken for one of a normal estimate, by its width.
+    # Intervals of shares and differences are the estimate ± Student's t × its standard error, over `n`. The interval of
+    # an area inverts a rank test: its width is read as that of a normal estimate.
     freedom = max(one.n - 1, 1) if one.n is not None and not ratio else None
     error = NOTHING
     if math.isfinite(value) and high > low and 0 < one.level < 1:
@@ -233,15 +234,15 @@ def pooled(models: Sequence[Model], ratio: bool) -> Meta:
 
 
 def paule_mandel(values: np.ndarray, variances: np.ndarray, design: np.ndarray | None = None) -> float:
-    """τ² between values [k] with sampling variances [k], with which the generalised Q about their weighted mean, or
-    about the regression on `design` [k, columns], is its expectation (Paule and Mandel 1982; DerSimonian and Kacker
-    2007). 0 where Q is less even without."""
+    """τ² between values [k] with sampling variances [k], at which the generalised Q about their weighted mean, or about
+    the regression on `design` [k, columns], equals its expectation (Paule and Mandel 1982; DerSimonian and Kacker
+    2007). 0 if Q is below it already at τ² = 0."""
     design = np.ones((len(values), 1)) if design is None else design
     expected = len(values) - design.shape[1]
     if expected < 1 or _q(values, variances, design) <= expected:
         return 0.0
     tau2 = 0.0
-    for _ in range(_STEPS):  # Q is convex in τ² and falls: Newton's steps from 0 never go too far
+    for _ in range(_STEPS):  # Q is convex and falling in τ², so Newton's steps from 0 never go too far
         weights, left = residuals(values, variances + tau2, design)
         step = (float((weights * left**2).sum()) - expected) / float((weights**2 * left**2).sum())
         tau2 += step
@@ -253,7 +254,7 @@ def paule_mandel(values: np.ndarray, variances: np.ndarray, design: np.ndarray |
 _STEPS = 100
 
 Residuals = tuple[np.ndarray, np.ndarray]
-"""Weights [k], and what a weighted fit leaves of values [k]."""
+"""Weights [k], and the residuals [k] of a weighted fit."""
 
 
 def residuals(values: np.ndarray, variances: np.ndarray, design: np.ndarray) -> Residuals:
@@ -271,13 +272,14 @@ def _q(values: np.ndarray, variances: np.ndarray, design: np.ndarray) -> float:
 
 
 def cochran(values: np.ndarray, variances: np.ndarray) -> float:
-    """Cochran's Q: weighted squares about the mean that no scatter between models would have."""
+    """Cochran's Q: weighted squares about the mean, with the weights for no scatter between models."""
     return _q(values, variances, np.ones((len(values), 1)))
 
 
 def _mean(values: np.ndarray, variances: np.ndarray, tau2: float) -> tuple[float, float, int]:
     """The mean, its standard error by Hartung, Knapp, Sidik and Jonkman, and its degrees of freedom. Their factor is 1
-    where τ² is that of Paule and Mandel, and is not let below 1 where τ² is 0 (Röver, Knapp and Friede 2015)."""
+    when τ² comes from Paule and Mandel, and is kept from falling below 1 when τ² is 0 (Röver, Knapp and Friede 2015).
+    """
     weights, freedom = 1 / (variances + tau2), len(values) - 1
     mean = float((weights * values).sum() / weights.sum())
     factor = float((weights * (values - mean) ** 2).sum()) / freedom
@@ -285,7 +287,7 @@ def _mean(values: np.ndarray, variances: np.ndarray, tau2: float) -> tuple[float
 
 
 def _without_a_family(models: Sequence[Model], shown: Callable[[float], float]) -> tuple[float, float]:
-    """Means of all models but those of one family: whether one of them makes the result."""
+    """The least and the largest mean without one family: whether a single family makes the result."""
     families = sorted({one.family or one.subject for one in models})
     means = []
     for name in families if len(families) > 1 else ():
@@ -300,7 +302,7 @@ def mean_alone(values: np.ndarray, variances: np.ndarray) -> float:
 
 
 def chi2_beyond(value: float, freedom: int) -> float:
-    """Probability that a χ² variable of so many degrees of freedom is larger: a finite sum (Abramowitz and Stegun
+    """Probability that a χ² variable with this many degrees of freedom is larger: a finite sum (Abramowitz and Stegun
     26.4.4 and 26.4.5)."""
     if value <= 0:
         return 1.0

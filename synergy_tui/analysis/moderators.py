@@ -1,7 +1,7 @@
-"""What the effects of a meta-analysis go with: depth, size, family, base or instruct, trained or random weights;
-docs/method.md, section 15. NumPy alone.
+"""What the effects of a meta-analysis correlate with: depth, size, family, base or instruct, trained or random weights;
+docs/method.md, section 15. NumPy only.
 
-moderators(group) → one Moderator each, which says what can and what cannot be said of so many models
+moderators(group) → one Moderator each, which says what can and what cannot be concluded from so many models
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from synergy_tui.analysis.meta import (
 from synergy_tui.analysis.student import reach
 
 ENOUGH_FOR_A_MODERATOR = 10
-"""Models that are known in a moderator without which it is described and not tested (Cochrane Handbook, 10.11.5.1)."""
+"""A moderator known for fewer models is described, not tested (Cochrane Handbook, 10.11.5.1)."""
 
 PERMUTATIONS = 999
 
 
 @dataclass(frozen=True)
 class Moderator:
-    """What effects go with. name: depth, size, family, tuned or weights. slope: of depth per layer, of size per tenfold
-    number of parameters, with its 95 % interval, of ratios on the log scale; NaN for the others. parts: by value, the
-    number of models and their mean effect with its interval (as effects are shown), NaN for fewer than three. p: by
-    permutation, NaN where it is only described; p_holm: corrected over the moderators of the group. said: what can and
-    what cannot be said."""
+    """One possible correlate of effects. name: depth, size, family, tuned or weights. slope: for depth per layer, for
+    size per tenfold number of parameters, with its 95 % interval, for ratios on the log scale; NaN for the others.
+    parts: by value, the number of models and their mean effect with its interval (as effects are shown), NaN for fewer
+    than three. p: by permutation, NaN if only described; p_holm: corrected over the moderators of the group. said: what
+    can and what cannot be concluded."""
 
     name: str
     models: int
@@ -68,8 +68,8 @@ CATEGORIES: dict[str, Callable[[Model], str | None]] = {
 
 
 def moderators(group: Group, seed: int = 0) -> tuple[Moderator, ...]:
-    """Each moderator of a group; `weights` alone sees subjects with random weights too. Empty where no model has an
-    effect with an interval."""
+    """Each moderator of a group; only `weights` also sees subjects with random weights. Empty if no model has an effect
+    with an interval."""
     known = list(group.known)
     if not known:
         return ()
@@ -143,7 +143,7 @@ def _ends(value: float, low: float, high: float) -> str:
 
 @lru_cache(maxsize=16)
 def _orders(count: int, seed: int) -> np.ndarray:
-    """[1 + PERMUTATIONS, count]: orders of so many models, the one they have first."""
+    """[1 + PERMUTATIONS, count]: orders of this many models, their own order first."""
     same = np.tile(np.arange(count), (PERMUTATIONS, 1))
     drawn = np.random.default_rng([seed, 22]).permuted(same, axis=1)
     return np.concatenate([np.arange(count)[None], drawn])
@@ -151,8 +151,8 @@ def _orders(count: int, seed: int) -> np.ndarray:
 
 def _permuted(values: np.ndarray, variances: np.ndarray, moderator: np.ndarray, categories: int, seed: int) -> float:
     """p that a moderator [models] explains as much of the weighted scatter as it does, over permutations of it among
-    the models (Higgins and Thompson 2004). It is a number, or the number of one of so many categories. Values keep
-    their weights, with the τ² of no moderator: each permutation is of models that differ by chance."""
+    the models (Higgins and Thompson 2004). The moderator is a number, or the number of a category. Values keep their
+    weights, with the τ² without a moderator: in each permutation models differ by chance."""
     design = np.ones((len(values), 1))
     weights, left = residuals(values, variances + paule_mandel(values, variances), design)
     permuted, pull = moderator[_orders(len(values), seed)], weights * left
@@ -169,11 +169,11 @@ def _permuted(values: np.ndarray, variances: np.ndarray, moderator: np.ndarray, 
 
 def _said(models: int, p: float, alike: bool) -> str:
     if alike:
-        told = "of no model is it known" if not models else f"{counted(models, 'model')}, alike in it"
+        told = "it is known for no model" if not models else f"{counted(models, 'model')}, alike in it"
         return f"{told}: nothing can be said"
     if not math.isfinite(p):
         few = models < ENOUGH_FOR_A_MODERATOR
-        need = f"a test asks for {ENOUGH_FOR_A_MODERATOR}" if few else "a test asks for two of each at least"
+        need = f"a test asks for {ENOUGH_FOR_A_MODERATOR}" if few else "a test asks for at least two of each"
         return f"{counted(models, 'model')}: described, not tested; {need}"
     missed = math.tanh((NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)) / math.sqrt(models - 3))
     return (

@@ -1,7 +1,7 @@
 """Pair values → weighted graphs at equal densities → efficiency, modularity and clustering, and how synergy differs
-from redundancy in them once surrogate data are taken off (docs/method.md, section 7).
+from redundancy in them after subtracting surrogate data (docs/method.md, section 7).
 
-Distances are SciPy's (three times as fast here as igraph's), communities and clustering igraph's.
+Distances come from SciPy (three times as fast here as igraph), communities and clustering from igraph.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ DENSITIES = thresholds.DENSITIES
 MEASURES = ("efficiency", "modularity", "clustering")
 
 RESTARTS, MANY = 3, 512
-"""Of Louvain, which depends on where it begins; the highest modularity is kept. One fewer with more than so many units,
-where it takes a third of the time."""
+"""Restarts of Louvain, which depends on its starting point; the highest modularity is kept. One fewer above this many
+units, where one takes a third of the time."""
 
 
 @dataclass(frozen=True)
 class Graphs:
-    """One network at every density. measures: NaN where there are fewer positive weights than edges are asked for.
-    negative: pairs dropped for it."""
+    """One network at every density. measures: NaN if there are fewer positive weights than requested edges. negative:
+    pairs dropped for a negative weight."""
 
     measures: Float[np.ndarray, "densities 3"]
     edges: Int[np.ndarray, " densities"]
@@ -48,9 +48,9 @@ def graphs(
     densities: Sequence[float] = DENSITIES,
     restarts: int | None = None,
 ) -> Graphs:
-    """Pair values as undirected weighted graphs of their strongest edges. Pairs without a value are no edges; negative
-    ones are dropped and counted. Weights are divided by the mean of the graph's own edges: with the mean over all pairs
-    efficiency would say how long the tail of the weights is, and not where the edges run."""
+    """Pair values as undirected weighted graphs of their strongest edges. Pairs without a value give no edge; negative
+    ones are dropped and counted. Weights are divided by the mean of the graph's own edges: with the mean over all
+    pairs, efficiency would measure the tail of the weights, not where the edges run."""
     if restarts is None:
         restarts = RESTARTS if units <= MANY else RESTARTS - 1
     order = np.argsort(-np.where(values > 0, values, 0.0), kind="stable")
@@ -73,7 +73,7 @@ def graphs(
 
 
 def efficiency(pairs: Int[np.ndarray, "n 2"], weights: Float[np.ndarray, " n"], units: int) -> float:
-    """Global efficiency: mean over pairs of units of 1/shortest distance, an edge being 1/weight long."""
+    """Global efficiency: mean over pairs of units of 1/shortest distance; an edge is 1/weight long."""
     lengths = csr_matrix((1 / weights, (pairs[:, 0], pairs[:, 1])), shape=(units, units))
     distance = dijkstra(lengths, directed=False)
     np.fill_diagonal(distance, np.inf)
@@ -93,7 +93,7 @@ def modularity(graph: igraph.Graph, weights: Float[np.ndarray, " n"], seed: int,
 @dataclass(frozen=True)
 class Difference:
     """A measure's difference between two networks at one density, minus its mean over surrogate data, with its 95 %
-    interval; NaN where a graph is missing. raw: before the surrogates are taken off."""
+    interval; NaN if a graph is missing. raw: before subtracting the surrogates."""
 
     value: float
     low: float
@@ -107,9 +107,9 @@ def difference(
     replicates: Float[np.ndarray, " replicates"],
     prompts: int,
 ) -> Difference:
-    """data minus its surrogate mean, with a Student interval: the spread of `replicates`, each of `prompts` prompts
-    drawn again, and the error of the surrogate mean. Only their spread is used: prompts drawn twice are noise counted
-    twice, and noise changes a graph, so that replicates lie beside the value."""
+    """data minus its surrogate mean, with a Student interval from the spread of `replicates`, each of `prompts` redrawn
+    prompts, and the error of the surrogate mean. Only the spread of replicates is used: prompts drawn twice count their
+    noise twice, and noise changes a graph, so replicates lie beside the value."""
     data = float(data)
     known, drawn = replicates[np.isfinite(replicates)], drawn[np.isfinite(drawn)]
     if not (np.isfinite(data) and len(drawn) > 1 and len(known) > len(replicates) / 2 and prompts > 1):
@@ -121,7 +121,7 @@ def difference(
 
 
 def contrasts(measures: Float[np.ndarray, "*rows 2 densities 3"]) -> Float[np.ndarray, "*rows 2 densities"]:
-    """What C6 asks of networks of synergy and redundancy, in this order: efficiency(sts) − efficiency(rtr), and
+    """What C6 compares in networks of synergy and redundancy, in this order: efficiency(sts) − efficiency(rtr), and
     modularity(rtr) − modularity(sts)."""
     synergy, redundancy = measures[..., 0, :, :], measures[..., 1, :, :]
     return np.stack([synergy[..., 0] - redundancy[..., 0], redundancy[..., 1] - synergy[..., 1]], axis=-2)

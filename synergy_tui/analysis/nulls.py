@@ -1,4 +1,4 @@
-"""Surrogate moments → z, p and q of pairs and units, and what surrogate data themselves look like (docs/method.md,
+"""Surrogate moments → z, p and q of pairs and units, and the contrasts of surrogate data themselves (docs/method.md,
 section 4). Tails are counted among all pairs, or all units (tails.py)."""
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from synergy_tui.analysis.scores import UnitValues
 from synergy_tui.terms import RANKINGS
 
 TWO_SIDED = (True, False, False)
-"""sts is tested on both sides, rtr and TDMI on the upper."""
+"""sts is tested on both sides, rtr and TDMI on the upper side."""
 
 
 @dataclass(frozen=True)
 class Tested:
     """sts, rtr and TDMI of pairs or units against one null. z: standard score · upper, lower: the probability of a draw
-    at least as far above, or below, the mean; NaN where a value or its draws are missing."""
+    at least as far above, or below, the mean; NaN if a value or its draws are missing."""
 
     observed: Float[np.ndarray, "n 3"]
     mean: Float[np.ndarray, "n 3"]
@@ -35,13 +35,13 @@ class Tested:
 
     @property
     def excess(self) -> Float[np.ndarray, " n"]:
-        """Synergy minus its surrogate mean, nats. Below zero says that units are coupled and not how: redundancy lowers
-        it, and so does directed transfer."""
+        """Synergy minus its surrogate mean, nats. A value below zero says that units are coupled, but not how:
+        redundancy lowers it, and so does directed transfer."""
         return self.observed[:, 0] - self.mean[:, 0]
 
     @property
     def p(self) -> Float[np.ndarray, "n 3"]:
-        """By this null alone: two-sided for sts (and so for the excess, which is sts less a constant), upper tail for
+        """By this null only: two-sided for sts (and so for the excess, which is sts minus a constant), upper tail for
         the others."""
         return coupled_p([self])
 
@@ -54,9 +54,8 @@ def tested(
     draws: Int[np.ndarray, " n"],
     counts: Int[np.ndarray, "3 bins"],
 ) -> Tested:
-    """The tests of values of which surrogates have these moments, and of which normal scores were counted. A value is
-    compared with the distribution of one draw, so the mean's own error is added: z = (value − mean) / (sd·√(1 + 1/S)).
-    """
+    """The tests of values, from the moments of their surrogates and the counted normal scores. A value is compared with
+    the distribution of one draw, so the error of the mean is added: z = (value − mean) / (sd·√(1 + 1/S))."""
     known = (sd > 0) & (draws[:, None] >= 2)
     scale = np.where(known, sd * np.sqrt(1 + 1 / np.maximum(draws, 1))[:, None], 1.0)
     z = np.where(known, (observed - mean) / scale, np.nan)
@@ -64,17 +63,17 @@ def tested(
 
 
 def coupled_p(tests: Sequence[Tested]) -> Float[np.ndarray, "n 3"]:
-    """Coupled is what every null rejects in the same direction. Of sts twice the largest one-sided p on the side on
-    which all nulls put the data, and 1 where they put it on different sides; of rtr and TDMI the largest upper-tail p.
-    NaN where any null has none. (The larger of the two-sided p-values, whatever their direction, calls independent
-    units coupled when one null puts them high and the other low.)"""
+    """A pair or unit is coupled if every null rejects it in the same direction. For sts: twice the largest one-sided p
+    on the side on which all nulls put the data, and 1 if they put it on different sides. For rtr and TDMI: the largest
+    upper-tail p. NaN if any null has no p. (The larger of the two-sided p-values, whatever their direction, would call
+    independent units coupled when one null puts them high and the other low.)"""
     upper, lower = (np.maximum.reduce([getattr(one, side) for one in tests]) for side in ("upper", "lower"))
     return np.where(TWO_SIDED, np.minimum(2 * np.minimum(upper, lower), 1.0), upper)
 
 
 @dataclass(frozen=True)
 class UnitDraws:
-    """Unit values of every draw, and of the data as the null takes it."""
+    """Unit values of every draw, and of the data as the null uses it."""
 
     observed: Float[np.ndarray, "units 16"]
     observed_balance: Float[np.ndarray, " units"]
@@ -87,7 +86,7 @@ def units_tested(draws: UnitDraws) -> Tested:
     observed, drawn = _measures(draws.observed), _measures(draws.atoms)
     moments = _moments(drawn)
     half = len(drawn) // 2
-    # Each half against the moments of the other, which have not seen it.
+    # Each half is scored by the moments of the other half, so no score enters its own moments.
     counts = sum(
         tails.counted(_scores(one, _moments(other)).reshape(-1, one.shape[-1]))
         for one, other in ((drawn[:half], drawn[half:]), (drawn[half:], drawn[:half]))
@@ -118,8 +117,9 @@ def _scores(values: np.ndarray, moments: tuple[np.ndarray, np.ndarray, np.ndarra
 def contrasts_of_draws(
     draws: UnitDraws, layers: int, rankings: Sequence[str] = RANKINGS, cut: Cut = MIDDLE
 ) -> dict[str, Float[np.ndarray, " draws"]]:
-    """The contrast of each of these rankings in every draw: what surrogate data, put through the same path, would show.
-    A draw's own excess is over the mean of the other draws. cut: what the contrast compares, the data's own."""
+    """The contrast of each of these rankings in every draw: what surrogate data, processed in the same way, would show.
+    A draw's own excess is over the mean of the other draws. cut: what the contrast compares, the same as in the data.
+    """
     sts = _measures(draws.atoms)[..., 0]
     count = np.isfinite(sts).sum(axis=0)
     mean = scores.mean_over(sts, axis=0)

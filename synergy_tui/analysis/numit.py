@@ -2,8 +2,8 @@
 
 The null of a pair is a random Gaussian system with the same time-delayed mutual information (TDMI): a stationary VAR(1)
 of two variables, whose coefficients are standard normal and whose noise has a Wishart covariance of three degrees of
-freedom, with the coefficients scaled until the TDMI is what it should be. An atom's score is the share of those systems
-that have less of it. The atoms are Gaussian ones under MMI. NumPy only; nats.
+freedom, with the coefficients scaled until the TDMI matches. An atom's score is the share of those systems that have
+less of it. The atoms are Gaussian under MMI. NumPy only; nats.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import numpy as np
 from jaxtyping import Float
 
 SMALLEST, LARGEST = 1e-3, 8.0
-"""TDMI of the first and last null, nats. Below the first an atom's share of the TDMI has one distribution, that of weak
-coupling; above the last there is no score."""
+"""TDMI of the first and last null, nats. Below the first, an atom's share of the TDMI has the single distribution of
+weak coupling; above the last there is no score."""
 
 SYSTEMS = 8192
-"""Systems of each null. A quantile of so many has a standard error of 0.006 at most, and the same for every pair."""
+"""Systems of each null. A quantile has a standard error of 0.006 at most, the same error for every pair."""
 
 _NULLS = 28
 
 _LEVELS = np.linspace(0.0, 1.0, 513)
-"""Probabilities at which a null's distribution is kept; it is linear between them."""
+"""Probabilities at which a null's distribution is stored; it is linear between them."""
 
 _SEED = 241011583
 
@@ -31,8 +31,8 @@ _SEED = 241011583
 def quantiles(
     sts: Float[np.ndarray, "*any"], rtr: Float[np.ndarray, "*any"], tdmi: Float[np.ndarray, "*any"]
 ) -> tuple[Float[np.ndarray, "*any"], Float[np.ndarray, "*any"]]:
-    """(of sts, of rtr) the share of null systems of the same TDMI that have less, entry by entry, all in nats. NaN
-    where the TDMI is not positive or above LARGEST, and where an atom is no number."""
+    """(of sts, of rtr) the share of null systems of the same TDMI that have less, entry by entry, all in nats. NaN if
+    the TDMI is not positive or above LARGEST, or if an atom is NaN."""
     known = np.isfinite(sts) & np.isfinite(rtr) & (tdmi > 0) & (tdmi <= LARGEST)
     total = tdmi[known]
     place = np.interp(np.log(total), np.log(_totals()), np.arange(_NULLS))
@@ -58,7 +58,8 @@ def null_systems(
 def atoms(
     coefficients: Float[np.ndarray, "count 2 2"], covariance: Float[np.ndarray, "count 2 2"]
 ) -> tuple[Float[np.ndarray, " count"], Float[np.ndarray, " count"], Float[np.ndarray, " count"]]:
-    """(sts, rtr, TDMI) of stationary VAR(1) systems under MMI, by docs/method.md, section 2's closed form, nats."""
+    """(sts, rtr, TDMI) of stationary VAR(1) systems under MMI, by the closed form in docs/method.md, section 2,
+    nats."""
     size = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     both = size[:, :, None] * size[:, None, :]
     among = covariance[:, 0, 1] / both[:, 0, 1]
@@ -103,7 +104,7 @@ def _totals() -> np.ndarray:
 @cache
 def _table() -> tuple[np.ndarray, np.ndarray]:
     """Of sts and of rtr, as shares of the TDMI: [nulls, levels] quantiles of the null at each of _totals(). All nulls
-    are made of the same systems, scaled differently, so that they change smoothly with the TDMI."""
+    use the same systems, scaled differently, so they change smoothly with the TDMI."""
     coefficients, noise = _random(SYSTEMS, np.random.default_rng(_SEED))
     rows = []
     for tdmi in _totals():
@@ -123,7 +124,7 @@ def _random(count: int, chance: np.random.Generator) -> tuple[np.ndarray, np.nda
 
 
 def _scale(coefficients: np.ndarray, noise: np.ndarray, tdmi: float) -> np.ndarray:
-    """The spectral radius of each system at which its TDMI is that, by bisection: it grows with the radius."""
+    """The spectral radius at which each system has this TDMI, by bisection: the TDMI grows with the radius."""
     low, high = np.full(len(noise), -18.0), np.full(len(noise), 18.0)
     wanted = 2 * tdmi + np.log(noise[:, 0, 0] * noise[:, 1, 1] - noise[:, 0, 1] ** 2)
     for _ in range(46):
@@ -157,7 +158,7 @@ def _lyapunov(coefficients: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _between(share: np.ndarray, weight: np.ndarray, below: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """Probabilities of shares under the nulls on both sides of their TDMI, by the distance to each."""
+    """Probabilities of shares under the nulls on both sides of their TDMI, weighted by the distance to each."""
     out = np.zeros(len(share))
     for side, of_side in ((0, 1 - weight), (1, weight)):
         rows = below + side

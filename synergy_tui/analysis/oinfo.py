@@ -1,8 +1,8 @@
-"""Series → O-information of sets of units (Rosas et al., Phys. Rev. E 100:032305, 2019), in nats. NumPy alone, so that
+"""Series → O-information of sets of units (Rosas et al., Phys. Rev. E 100:032305, 2019), in nats. NumPy only, so that
 the command line may use it.
 
-Ω = TC − DTC, total correlation minus dual total correlation, of what units do at the same step: above 0 where
-redundancy prevails in the set, below 0 where synergy does, and 0 for any two units. With R the correlation matrix of k
+Ω = TC − DTC, total correlation minus dual total correlation, of the activity of units at the same step: above 0 if
+redundancy prevails in the set, below 0 if synergy does, and 0 for any two units. With R the correlation matrix of k
 Gaussian units, Ω = −ln|R| − ½ Σ ln (R⁻¹)ⱼⱼ.
 """
 
@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from synergy_tui.terms import BIASES
 
 SMALLEST = 3
-"""Units of a set. Of two Ω is 0 whatever they do."""
+"""Fewest units of a set. For two units Ω is always 0."""
 
 _CONDITION = 1e10
 """Ratio of the extreme eigenvalues of R above which a set has no value in a prompt."""
@@ -29,9 +29,9 @@ _AT_ONCE = 2_000_000
 
 @dataclass(frozen=True)
 class Held:
-    """A set against random sets of the same size, each value being a mean over prompts in nats. low, high: Student's
-    95 % interval of the value over prompts. mean: of the random sets; quantile: the share of them that have less; p:
-    two-sided, the set counted among them. NaN where there is nothing to compare with."""
+    """A set against random sets of the same size; each value is a mean over prompts in nats. low, high: Student's 95 %
+    interval of the value over prompts. mean: of the random sets; quantile: the share of them that have less; p:
+    two-sided, the set counted among them. NaN without anything to compare with."""
 
     value: float
     low: float
@@ -43,9 +43,9 @@ class Held:
 
 
 def correlations(series: Float[np.ndarray, "prompts units steps"]) -> tuple[np.ndarray, np.ndarray]:
-    """(correlation matrices [prompts, units, units], steps [prompts]) of what units do at the same step, each response
-    centred and scaled by itself; NaN for a unit that is constant or not finite in it. Responses end where no unit has a
-    value."""
+    """(correlation matrices [prompts, units, units], steps [prompts]) of the activity of units at the same step, each
+    response centred and scaled by itself; NaN for a unit that is constant or not finite in the response. A response
+    ends where no unit has a value."""
     found, steps = [], []
     for response in np.asarray(series, np.float64):
         present = ~np.isnan(response).all(axis=0)
@@ -67,8 +67,8 @@ def o_information(
     sets: Int[np.ndarray, "sets k"],
     bias: str = BIASES[0],
 ) -> Float[np.ndarray, "sets prompts"]:
-    """Ω of sets of units in every prompt, nats; NaN where one has no value, where the set is ill-conditioned, and where
-    a response has no more than k + 1 steps. bias: `analytic` takes off the mean error of so many independent samples.
+    """Ω of sets of units in every prompt, nats; NaN if a unit has no value, if the set is ill-conditioned, or if a
+    response has no more than k + 1 steps. bias: `analytic` subtracts the mean error for that many independent samples.
     """
     count, k = sets.shape
     out = np.full((count, len(matrices)), np.nan)
@@ -98,8 +98,8 @@ def of_matrices(matrices: Float[np.ndarray, "sets k k"]) -> Float[np.ndarray, " 
 
 
 def error(steps: int, k: int) -> float:
-    """Mean error of Ω of k units from so many independent Gaussian samples, nats: of the entropies of all, of each and
-    of all but each (Goodman, 1963; docs/method.md, section 2). What is not below cancels."""
+    """Mean error of Ω of k units from `steps` independent Gaussian samples, nats: the errors of the entropies of all,
+    of each and of all but each (Goodman, 1963; docs/method.md, section 2). Terms not written below cancel."""
     psi = np.cumsum([0.0, *(_digamma_of_half(steps - one) for one in range(1, k + 1))])
     return float(0.5 * ((k - 2) * psi[k] + k * psi[1] - k * psi[k - 1]))
 
@@ -112,7 +112,7 @@ def random_sets(
     chance: np.random.Generator,
     matched: bool = False,
 ) -> Int[np.ndarray, "count k"]:
-    """Sets of as many of the known units as `units` are. matched: with as many in every layer."""
+    """Random sets of known units, of the same size as `units`. matched: with the same number in every layer."""
     if not matched:
         return np.stack([chance.choice(known, len(units), replace=False) for _ in range(count)])
     layers, sizes = np.unique(layer_of[units], return_counts=True)
@@ -126,7 +126,7 @@ def random_sets(
 
 
 def held_against(own: Float[np.ndarray, " prompts"], others: Float[np.ndarray, "sets prompts"] | None = None) -> Held:
-    """A set's Ω in every prompt, against that of others over the prompts in which the set has a value."""
+    """A set's Ω in every prompt, compared with other sets over the prompts in which the set has a value."""
     used = np.isfinite(own)
     value, low, high = _interval(own[used])
     nothing = Held(value, low, high, int(used.sum()), math.nan, math.nan, math.nan)
@@ -154,7 +154,7 @@ def _interval(values: np.ndarray) -> tuple[float, float, float]:
 
 def student(freedom: int) -> float:
     """The 97.5 % point of Student's t, to about 0.1 %: exact for one and two degrees of freedom, then the expansion
-    about the normal one (Abramowitz and Stegun 26.7.5). SciPy's would come into the faces."""
+    about the normal one (Abramowitz and Stegun 26.7.5). SciPy's version would load SciPy in the faces."""
     if freedom == 1:
         return math.tan(math.pi * 0.475)
     if freedom == 2:

@@ -1,6 +1,6 @@
-"""Unit atoms per prompt of every level of a ladder → order parameters, one value a prompt (docs/method.md, section 6).
-Where a parameter is not a mean over prompts, a prompt's value is a jackknife pseudo-value: their mean is the level's
-value and their spread its sampling variance."""
+"""Unit atoms per prompt of every level of a ladder → order parameters, one value per prompt (docs/method.md, section
+6). If a parameter is not a mean over prompts, each prompt has a jackknife pseudo-value: the mean of these is the
+level's value, and their spread gives its sampling variance."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from synergy_tui.analysis.scores import UnitValues, mean_over
 from synergy_tui.terms import ORDER_PARAMETERS, RANKINGS, STS
 
 FOLDS = 5
-"""Parts of a ladder's prompts: the core of one is taken from the others."""
+"""Number of parts of a ladder's prompts: the core for one part comes from the others."""
 
 CLEAR = 3.0
-"""Standard errors by which a level's mean excess must differ from 0 before shares of it mean anything."""
+"""A level's mean excess must differ from 0 by this many standard errors before shares of it mean anything."""
 
 FEWEST = 3
-"""Prompts of a level below which nothing has a spread worth the name."""
+"""With fewer prompts in a level, no spread is meaningful."""
 
 
 @dataclass(frozen=True)
 class LevelAtoms:
-    """One level's prompts, all cut to the length that the ladder has in common. unit_prompt, offset, balance: as a
-    decomposition gives them. surrogate: each unit's mean synergy over surrogates of these prompts, None without.
-    norm: mean activity."""
+    """One level's prompts, all cut to the common length of the ladder. unit_prompt, offset, balance: as a decomposition
+    gives them. surrogate: each unit's mean synergy over surrogates of these prompts, None without surrogates. norm:
+    mean activity."""
 
     unit_prompt: Float[np.ndarray, "prompts units 16"]
     offset: Float[np.ndarray, "prompts units"]
@@ -38,8 +38,8 @@ class LevelAtoms:
 
     def excess(self) -> Float[np.ndarray, "prompts units"]:
         """Synergy minus what independent units would show: the prompt's own independence offset, which is biased in
-        short responses, shifted by what the surrogates of the level say of that bias. The mean over prompts is so
-        synergy minus its surrogate mean."""
+        short responses, shifted by the bias that the surrogates of the level show. So the mean over prompts is synergy
+        minus its surrogate mean."""
         expected = self.offset
         if self.surrogate is not None:
             expected = expected + (self.surrogate - mean_over(self.offset, axis=0))
@@ -48,8 +48,8 @@ class LevelAtoms:
 
 @dataclass(frozen=True)
 class OrderValues:
-    """values: by order parameter, one array of prompts for each level; NaN where there is none, and `reasons` says why
-    for (parameter, level)."""
+    """values: by order parameter, one array of prompts for each level; NaN where missing, and `reasons` says why for
+    (parameter, level)."""
 
     values: dict[str, list[Float[np.ndarray, " _"]]]
     reasons: dict[tuple[str, int], str]
@@ -90,9 +90,9 @@ def level_contrast(level: LevelAtoms, layers: int, ranking: str = RANKINGS[0]) -
 
 
 def pseudo_values(whole: Float[np.ndarray, " 1"], without: Float[np.ndarray, " prompts"]) -> np.ndarray:
-    """θ + (n − 1)·(mean of all θ without a prompt − θ without this one): their mean is the level's own value, which is
-    what its map shows, and their variance over n the jackknife's. The usual form, n·θ − (n − 1)·θ without the prompt,
-    also corrects a bias; of a ranking that correction is noise, and many times as large as the error of θ itself."""
+    """θ + (n − 1)·(mean of all θ without a prompt − θ without this one): their mean is the level's own value, which its
+    map shows, and their variance over n is the jackknife's. The usual form, n·θ − (n − 1)·θ without the prompt, also
+    corrects a bias; for a ranking that correction is noise, many times as large as the error of θ itself."""
     count = len(without)
     return whole + (count - 1) * (mean_over(without, axis=0) - without)
 
@@ -108,7 +108,7 @@ def layer_order(raw: Float[np.ndarray, "*replicates units"], layers: int) -> Flo
 
 
 def _rankings(level: LevelAtoms, ranking: str) -> tuple[np.ndarray, np.ndarray]:
-    """The level's ranking [1, units], and that without each prompt [prompts, units]."""
+    """The level's ranking [1, units], and the rankings without each prompt [prompts, units]."""
     count = len(level.unit_prompt)
     every = np.ones((1, count), bool)
     return _ranking(level, ranking, every), _ranking(level, ranking, ~np.eye(count, dtype=bool))
@@ -138,8 +138,8 @@ def _fold(prompts: int) -> np.ndarray:
 
 
 def _cores(levels: list[LevelAtoms], ranking: str) -> Bool[np.ndarray, "folds units"]:
-    """For each fold the core of all other prompts of the ladder, every level with the same weight: one core for all
-    levels, and never of the prompt it is applied to."""
+    """For each fold the core from all other prompts of the ladder, every level with the same weight: one core for all
+    levels, never computed from a prompt to which it is applied."""
     units = levels[0].unit_prompt.shape[1]
     out = np.zeros((FOLDS, units), bool)
     for fold in range(FOLDS):
@@ -164,8 +164,8 @@ def _shares(excess: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 
 def _stability(level: LevelAtoms, ranking: str) -> np.ndarray:
-    """How much of the core of the other prompts is in the core of a prompt alone, mean over prompts, as pseudo-values:
-    prompts share the others they are compared with, so that their own overlaps vary too little."""
+    """How much of the core of the other prompts is in the core of a single prompt, mean over prompts. These are
+    pseudo-values: prompts are compared with almost the same others, so their own overlaps vary too little."""
     count = len(level.unit_prompt)
     one = np.eye(count, dtype=bool)
     alone = _in_core(_ranking(level, ranking, one))

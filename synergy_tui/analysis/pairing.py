@@ -1,5 +1,5 @@
 """Two models on the same prompts → the difference of their contrasts, paired; a trained model against random
-initialisations. NumPy alone, so that the faces may use it."""
+initialisations. NumPy only, so that the faces may use it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from synergy_tui.analysis.comparison import Ends
 from synergy_tui.analysis.student import reach
 
 REPLICATES = 400
-"""Of the bootstrap over prompts: only its standard deviation is used."""
+"""Replicates of the bootstrap over prompts: only their standard deviation is used."""
 
 NOTHING = float("nan")
 
 
 def contrast(values: np.ndarray, layers: int, ranking: str) -> np.ndarray:
     """The contrast of a ranking [replicates] of unit values [replicates, units, 5]: sts, rtr, tdmi, balance and
-    independence. NaN for a ranking that they do not give (z)."""
+    independence. NaN for a ranking that needs more than these (z)."""
     ranked = scores.scaled(scores.ranking(ranking, scores.of_measures(*(values[..., k] for k in range(5)))))
     return np.asarray(profile.contrast(profile.profile(ranked, layers)))
 
 
 def over_prompts(first: np.ndarray, other: np.ndarray, layers: tuple[int, int], ranking: str, seed: int = 0) -> Ends:
     """first − other of unit values [prompts, units, 5] of the same prompts in the same order, with a 95 % interval over
-    prompts: each replicate draws the same prompts for both. The units are those that the models have. NaN ends with
-    fewer than two prompts."""
+    prompts: each replicate draws the same prompts for both. Each model has its own units. The ends are NaN with fewer
+    than two prompts."""
     count = len(first)
     if not count or len(other) != count:
         return NOTHING, NOTHING, NOTHING
@@ -41,7 +41,7 @@ def over_prompts(first: np.ndarray, other: np.ndarray, layers: tuple[int, int], 
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) < REPLICATES / 2:
         return float(value), NOTHING, NOTHING
-    # Resampled variances come short by (n − 1)/n.
+    # Resampled variances are too small by the factor (n − 1)/n.
     half = reach(0.95, count - 1) * float(drawn.std(ddof=1)) * math.sqrt(count / (count - 1))
     return float(value), float(value - half), float(value + half)
 
@@ -56,7 +56,7 @@ def _difference(
 
 
 def _means(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """[replicates, units, 5] weighted means over the prompts that have a value."""
+    """Weighted means [replicates, units, 5] over the prompts that have a value."""
     known = np.isfinite(values)
     count = np.tensordot(weights, known.astype(float), 1)
     total = np.tensordot(weights, np.where(known, values, 0.0), 1)
@@ -64,8 +64,8 @@ def _means(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def over_initialisations(own: float, random: Sequence[float]) -> Ends:
-    """own − the mean of random initialisations, with the 95 % interval of the difference to one yet to be drawn, as C5
-    has it. NaN ends with fewer than two."""
+    """own − the mean of random initialisations, with the 95 % interval of the difference to one yet to be drawn, as in
+    C5. The ends are NaN with fewer than two."""
     known = np.array([one for one in random if math.isfinite(one)])
     if not len(known) or not math.isfinite(own):
         return NOTHING, NOTHING, NOTHING

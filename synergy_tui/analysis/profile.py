@@ -32,13 +32,14 @@ def depth(layers: int) -> Float[np.ndarray, " layers"]:
 
 
 def profile(scaled: Float[np.ndarray, "*replicates units"], layers: int) -> Float[np.ndarray, "*replicates layers"]:
-    """Mean over each layer's units. Where layers have unequal numbers of units, the places without one are NaN and
-    count for nothing."""
+    """Mean over each layer's units. If layers have unequal numbers of units, the places without a unit are NaN and do
+    not count."""
     return mean_over(scaled.reshape(*scaled.shape[:-1], layers, -1), axis=-1)
 
 
 def middle(layers: int) -> Bool[np.ndarray, " layers"]:
-    """Which layers have a depth in [1/3, 2/3]. In whole numbers: rounding must not move a layer across the border."""
+    """Which layers have a depth in [1/3, 2/3]. Computed in whole numbers, so that rounding cannot move a layer across
+    the border."""
     place = 3 * np.arange(layers)
     return (place >= layers - 1) & (place <= 2 * (layers - 1))
 
@@ -46,9 +47,9 @@ def middle(layers: int) -> Bool[np.ndarray, " layers"]:
 def contrast(
     layer_profile: Float[np.ndarray, "*replicates layers"], cut: Cut = MIDDLE
 ) -> Float[np.ndarray, "*replicates"]:
-    """Mean of the layers with depth in [1/3, 2/3] minus the mean of the others; NaN below three layers, and where
-    layers have no depth. Of a cut with sides of its own: the mean of the layers on the one side minus that on the
-    other, each layer counting once, whatever the number of its units."""
+    """Mean of the layers with depth in [1/3, 2/3] minus the mean of the others; NaN below three layers, and if layers
+    have no depth. For a cut with its own sides: the mean of the layers on one side minus the mean on the other, each
+    layer counting once, whatever the number of its units."""
     layers = layer_profile.shape[-1]
     if cut.above:
         one, other = (mean_over(layer_profile[..., list(side)], axis=-1) for side in (cut.above, cut.below))
@@ -61,14 +62,14 @@ def contrast(
 
 
 SIDES = ("middle − early", "middle − late", "early − mean", "late − mean")
-"""What C1 asks of a profile: the middle layers against those before and those after them, and these against the mean
-of all layers, at which the bars of a map begin."""
+"""The differences that C1 uses: the middle layers against those before and those after them, and early and late layers
+against the mean of all layers, where the bars of a map begin."""
 
 
 def sides(
     layer_profile: Float[np.ndarray, "*replicates layers"], cut: Cut = MIDDLE
 ) -> Float[np.ndarray, "*replicates 4"]:
-    """The differences named by SIDES; NaN below three layers, and where the cut is not that of the middle third."""
+    """The differences named by SIDES; NaN below three layers, and if the cut is not the middle third."""
     layers = layer_profile.shape[-1]
     if layers < 3 or cut.above or not cut.deep:
         return np.full((*layer_profile.shape[:-1], len(SIDES)), np.nan)
@@ -79,7 +80,7 @@ def sides(
 
 
 def curvature(layer_profile: Float[np.ndarray, " layers"], cut: Cut = MIDDLE) -> float:
-    """Quadratic coefficient of the least-squares parabola over depth; NaN below three layers with a value, and where
+    """Quadratic coefficient of the least-squares parabola over depth; NaN below three layers with a value, and if
     layers have no depth."""
     known = np.isfinite(layer_profile)
     if known.sum() < 3 or not cut.deep:

@@ -1,5 +1,5 @@
 """Pair and unit atoms → one value per unit for every score and ranking. A ranking is one function here and one word in
-terms.RANKINGS. Definitions: docs/method.md, section 3, in nats; synergistic units are high."""
+terms.RANKINGS. Definitions are in docs/method.md, section 3; values are in nats, and synergistic units are high."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from synergy_tui.terms import ATOMS, NORMALISED, RANKINGS, RTR, STS
 @dataclass(frozen=True)
 class UnitValues:
     """What rankings are made of, per unit (with any number of leading replicate axes): mean atoms over the unit's
-    pairs; `expected`, what its synergy would be without coupling: its surrogate mean, or the independence offset until
-    there are surrogates; mean balance; `spread`, the standard deviation over surrogates, None without. NaN for a unit
+    pairs; `expected`, its synergy without coupling: its surrogate mean, or the independence offset until there are
+    surrogates; mean balance; `spread`, the standard deviation over surrogates, None without surrogates. NaN for a unit
     without a valid pair."""
 
     atoms: Float[np.ndarray, "*replicates units 16"]
@@ -46,7 +46,7 @@ def unit_values(
     unit_balance: Float[np.ndarray, "prompts units"],
     spread: Float[np.ndarray, " units"] | None = None,
 ) -> UnitValues:
-    """Values of a decomposition's units. Balance is a ratio per prompt and pair, averaged."""
+    """Values of a decomposition's units. Balance is a ratio per prompt and pair, then averaged."""
     return UnitValues(unit, expected, mean_over(unit_balance, axis=0), spread)
 
 
@@ -69,15 +69,15 @@ def of_measures(
     expected: Float[np.ndarray, "*replicates units"],
     spread: Float[np.ndarray, "... units"] | None = None,
 ) -> UnitValues:
-    """Values of which only what rankings use is known: synergy, redundancy and the sum of the atoms."""
+    """Values from only what rankings use: synergy, redundancy and the sum of the atoms."""
     atoms = np.zeros((*sts.shape, len(ATOMS)))
     atoms[..., STS], atoms[..., RTR] = sts, rtr
-    atoms[..., STS - 1] = tdmi - sts - rtr  # the rest of the sum, wherever it stands
+    atoms[..., STS - 1] = tdmi - sts - rtr  # the rest of the sum, in any one atom
     return UnitValues(atoms, expected, balance, spread)
 
 
 def ranking(name: str, values: UnitValues) -> Float[np.ndarray, "*replicates units"]:
-    """Raw values of a ranking. Raises KeyError for a name that terms.RANKINGS does not have."""
+    """Raw values of a ranking. Raises KeyError for a name that is not in terms.RANKINGS."""
     return _RANKINGS[name](values)
 
 
@@ -88,14 +88,14 @@ def rankings_of(estimator: str, redundancy: str) -> tuple[str, ...]:
 
 
 def scaled(raw: Float[np.ndarray, "*replicates units"]) -> Float[np.ndarray, "*replicates units"]:
-    """Min–max scaled to [0, 1] over the units; NaN where all are equal."""
+    """Min–max scaled to [0, 1] over the units; NaN if all are equal."""
     low = np.where(np.isnan(raw), np.inf, raw).min(axis=-1, keepdims=True)
     span = np.where(np.isnan(raw), -np.inf, raw).max(axis=-1, keepdims=True) - low
     return np.divide(raw - low, span, out=np.full_like(raw, np.nan), where=span > 0)
 
 
 def mean_over(values: np.ndarray, axis: int) -> np.ndarray:
-    """Mean of the finite values along an axis; NaN where there are none."""
+    """Mean of the finite values along an axis; NaN without any."""
     finite = np.isfinite(values)
     count = finite.sum(axis=axis)
     total = np.where(finite, values, 0.0).sum(axis=axis)
@@ -103,7 +103,8 @@ def mean_over(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """From 1 along the last axis, ties averaged; NaN has none. (SciPy has it too, and would come into the faces.)"""
+    """Ranks from 1 along the last axis, ties averaged; NaN stays NaN. (SciPy has this too, but the faces would have to
+    load it.)"""
     order = np.argsort(values, axis=-1, kind="stable")
     ordered = np.take_along_axis(values, order, axis=-1)
     place = np.broadcast_to(np.arange(values.shape[-1]), ordered.shape)

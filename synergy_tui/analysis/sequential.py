@@ -1,19 +1,19 @@
-"""Control sets drawn in looks until the verdict on an order is decided: when to stop, and what the test says then
-(docs/method.md, section 5). How often it is wrong, and what it saves, is in docs/errors-claims.md;
-`bench/sequential.py` counts it.
+"""Control sets are drawn in looks until the verdict on an order is decided: when to stop, and what the test says then
+(docs/method.md, section 5). Its error rate and its savings are in docs/errors-claims.md; `bench/sequential.py` counts
+them.
 
 *Not above its sets* costs no error (curtailment; Besag & Clifford, Biometrika 78, 1991: sequential Monte Carlo
-p-values): once so many sets reach the target that p of the full budget is above UNCLEAR whatever comes, no more are
-drawn. The verdict is that of the full budget.
+p-values): once so many sets reach the target that p of the full budget must be above UNCLEAR, no more are drawn. The
+verdict is the same as with the full budget.
 
-*Above its sets* needs assumptions. A target that is above all of k sets has that place with probability 1/(k + 1) if it
-is another such set, and no test that knows places alone, nor any bet on them (Fischer & Ramdas, arXiv:2401.07365), may
-call it at 5 % before 19 sets. So two more things are asked at each look, as in group-sequential trials (Lan & DeMets,
-Biometrika 70, 1983: the error is spent over the looks): by how many standard deviations of the sets the log area leads
-the nearest set, and Student's t of one value against the sets. The bounds are not from a spending function: they are
-those with which the union over the looks (`Bound.spent`) stays below 5 % in simulations with normal,
-Student t, contaminated, bimodal and exponential log areas and with one critical unit in 5 to 30 % of the sets. The last
-look asks for a small lead as well, since the rank alone spends 1/21 there and leaves nothing for the looks before it.
+*Above its sets* needs assumptions. If a target is just another such set, it is above all k sets with probability 1/(k +
+1), so no test that knows only places, nor any bet on them (Fischer & Ramdas, arXiv:2401.07365), may call it at 5 %
+before 19 sets. So each look has two more requirements, as in group-sequential trials (Lan & DeMets, Biometrika 70,
+1983: the error is spent over the looks): by how many standard deviations of the sets the log area leads the nearest
+set, and Student's t of one value against the sets. The bounds do not come from a spending function: with them the union
+over the looks (`Bound.spent`) stays below 5 % in simulations with normal, Student t, contaminated, bimodal and
+exponential log areas and with one critical unit in 5 to 30 % of the sets. The last look also requires a small lead,
+because the rank itself spends 1/21 there and leaves nothing for the earlier looks.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ from synergy_tui.analysis.areas import (
 from synergy_tui.analysis.thresholds import LOOK
 
 BUDGET = ENOUGH_SEEDS
-"""Control sets at most. The bounds are worked out for this number and for no other."""
+"""Control sets at most. The bounds are worked out only for this number."""
 
 LOOKS = tuple(range(LOOK, BUDGET + 1, LOOK))
 
 
 class Bound(NamedTuple):
-    """What a look asks of a target that no set reaches. beyond: t of the target against the sets. lead: over the
-    nearest set, in standard deviations of the sets. spent: the error up to this look at most, by simulation: p of an
-    order that is called at it."""
+    """What a look requires of a target that no set reaches. beyond: t of the target against the sets. lead: over the
+    nearest set, in standard deviations of the sets. spent: the largest error up to this look, by simulation: the p of
+    an order called at it."""
 
     beyond: float
     lead: float
@@ -57,20 +57,20 @@ class Bound(NamedTuple):
 
 
 BOUNDS = {count: Bound(*one) for count, one in thresholds.BOUNDS.items()}
-"""By the number of sets at a look."""
+"""Bounds by the number of sets at a look."""
 
 ABOVE, NOT_ABOVE, UNDECIDED = "above", "not above", "undecided"
 NO_VALUE, BY_OTHER = "no value", "other control"
 """Why no more sets of a control are drawn. UNDECIDED: the budget is spent. NO_VALUE: an area is missing or not
-positive, so that no number of sets gives a test. BY_OTHER: the order's other control has refused it, and its claim
-needs both. Also BY_DIVERGENCE."""
+positive, so no number of sets gives a test. BY_OTHER: the order's other control has refused it, and its claim needs
+both. BY_DIVERGENCE: see areas.py."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A target and its control sets, in the order in which they were drawn and in the direction that is tested: own and
-    sets are log areas, or their negatives. reached: by set the share of prompt draws in which it is at least the
-    target. noise: by number of sets the variance over prompt draws of the target minus their mean."""
+    """A target and its control sets, in the order in which they were drawn and in the tested direction: own and sets
+    are log areas, or their negatives. reached: by set, the share of prompt draws in which it is at least the target.
+    noise: by number of sets, the variance over prompt draws of the target minus their mean."""
 
     own: float
     sets: Float[np.ndarray, " sets"]
@@ -82,7 +82,7 @@ class Evidence:
         return bool(np.isfinite(self.own) and np.isfinite(self.sets[:count]).all())
 
     def exceeded(self, count: int) -> float:
-        """Sets among the first that reach the target; parts of one where prompts are not certain."""
+        """How many of the first sets reach the target; fractions of a set if prompts add uncertainty."""
         return float(self.reached[:count].sum())
 
     def margins(self, count: int) -> tuple[float, float, float]:
@@ -95,7 +95,7 @@ class Evidence:
 def of_areas(
     target: Float[np.ndarray, " prompts"], controls: Float[np.ndarray, "sets prompts"], upward: bool, seed: int = 0
 ) -> Evidence:
-    """From areas by prompt, as areas.area_test takes them and with its draws of prompts."""
+    """From areas by prompt, in the form that areas.area_test takes and with its draws of prompts."""
     sign = 1.0 if upward else -1.0
     weights = drawn_prompts(len(target), seed)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -108,13 +108,13 @@ def of_areas(
 
 
 def of_accuracies(target: float, controls: Float[np.ndarray, " sets"]) -> Evidence:
-    """From accuracies, lower ones being above: on the scale on which shares of tasks spread alike."""
+    """From accuracies; lower ones count as above. Uses the scale on which shares of tasks spread alike."""
     own, sets = -np.arcsin(np.sqrt(target)), -np.arcsin(np.sqrt(controls))
     return Evidence(float(own), sets, (controls <= target).astype(float), np.zeros(len(sets)))
 
 
 def at(one: Evidence, count: int) -> str:
-    """What the look at the first sets says: ABOVE, NOT_ABOVE, NO_VALUE, or UNDECIDED."""
+    """The result of the look at the first sets: ABOVE, NOT_ABOVE, NO_VALUE, or UNDECIDED."""
     if not one.known(count):
         return NO_VALUE
     spread = float(one.sets[:count].std(ddof=1))
@@ -131,8 +131,8 @@ def at(one: Evidence, count: int) -> str:
 
 @dataclass(frozen=True)
 class Course:
-    """An order's controls so far. wanted: controls of which more sets are needed. seen: by control, sets at its last
-    look. why: by control, why no more of them are needed; empty while they are."""
+    """An order's controls so far. wanted: controls that need more sets. seen: by control, sets at its last look. why:
+    by control, why it needs no more; empty while it does."""
 
     wanted: tuple[str, ...]
     seen: Mapping[str, int]
@@ -140,7 +140,7 @@ class Course:
 
     @property
     def told(self) -> str:
-        """That and why it was stopped early; empty where all sets were drawn, or more are needed."""
+        """Says that and why it stopped early; empty if all sets were drawn, or more are needed."""
         if self.wanted or not any(count < BUDGET for count in self.seen.values()):
             return ""
         many = ", ".join(f"{count} of {BUDGET} {name}" for name, count in self.seen.items())
@@ -151,9 +151,9 @@ class Course:
 
 
 def course(evidence: Mapping[str, Evidence], by_divergence: bool = False) -> Course:
-    """Looks at an order's controls one after another as far as their sets go. The verdict needs all controls, so that
-    one that refuses ends the others. by_divergence: whether the divergence decides the claim, so that the first look,
-    which describes, is the last."""
+    """Looks at an order's controls one after another as far as their sets go. The verdict needs all controls, so one
+    refusal ends the others. by_divergence: whether the divergence decides the claim, so that the first look, which
+    describes, is the last."""
     seen, why = dict.fromkeys(evidence, 0), dict.fromkeys(evidence, "")
     for count in LOOKS:
         still = [name for name, reason in why.items() if not reason]
@@ -173,9 +173,9 @@ def course(evidence: Mapping[str, Evidence], by_divergence: bool = False) -> Cou
 
 
 def p_value(one: Evidence, count: int, why: str) -> float:
-    """p at the stopping look: of an order that is called early what is spent up to that look; else the rank among the
-    sets that were drawn. Of an order that is not called at the last look it is at least UNCLEAR where no more than one
-    set reaches it, since the looks before have spent a part of what the rank allows."""
+    """p at the stopping look: for an order called early, the error spent up to that look; else the rank among the drawn
+    sets. For an order not called at the last look it is at least UNCLEAR if no more than one set reaches it, because
+    the earlier looks have spent a part of what the rank allows."""
     if why == ABOVE and count < BUDGET:
         return BOUNDS[count].spent
     rank = (1 + one.exceeded(count)) / (1 + count)
@@ -189,9 +189,9 @@ def tested(
     count: int,
     why: str,
 ) -> AreaTest:
-    """The test of a target against the sets up to its stopping look, with p in the direction that was looked at valid
-    there. The interval of one stopped early is Student's on the log ratio, its error divided by the number of looks so
-    that it holds at whichever of them is the last; at the last look it inverts the rule."""
+    """The test of a target against the sets up to its stopping look; p in the tested direction is valid there. After an
+    early stop the interval is Student's on the log ratio, its error divided by the number of looks so that it holds
+    whichever look is the last; at the last look it inverts the rule."""
     found = area_test(target, controls[:count])
     stopped = why if count < BUDGET else ""
     if not np.isfinite(found.p):
@@ -213,7 +213,7 @@ def tested(
 
 
 def accuracy_p(target: float, controls: Float[np.ndarray, " sets"], why: str) -> float:
-    """p at the stopping look that the target's accuracy is below its sets'; NaN where they do not differ."""
+    """p at the stopping look that the target's accuracy is below its sets'; NaN if they do not differ."""
     rank = rank_test(target, controls)
     if not np.isfinite(rank):
         return rank

@@ -1,4 +1,4 @@
-"""Quantiles of Student's t without SciPy, which the faces and what they call at once do not load."""
+"""Quantiles of Student's t without SciPy, which the faces and their direct calls must not load."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from functools import lru_cache
 import numpy as np
 
 _HALVINGS = 80
-"""Of the angle, beyond what a double can hold."""
+"""Bisections of the angle, beyond the precision of a double."""
 
 MANY = 100_000
-"""Degrees of freedom beyond which it is a normal variable to six digits."""
+"""Degrees of freedom beyond which t is normal to six digits."""
 
 
 @lru_cache(maxsize=256)
 def reach(level: float, freedom: int) -> float:
-    """The t that a Student variable of so many degrees of freedom stays within, on both sides of 0, with probability
-    `level`. The probability of whole degrees of freedom is a finite sum in the angle atan(t/√ν) (Abramowitz and Stegun
-    26.7.3 and 26.7.4), and rises with it."""
+    """The t within which a Student variable with `freedom` degrees of freedom stays, on both sides of 0, with
+    probability `level`. The probability of whole degrees of freedom is a finite sum in the angle atan(t/√ν) (Abramowitz
+    and Stegun 26.7.3 and 26.7.4), and rises with it."""
     low, high = 0.0, np.pi / 2
     for _ in range(_HALVINGS):
         angle = (low + high) / 2
@@ -27,8 +27,8 @@ def reach(level: float, freedom: int) -> float:
 
 
 def beyond(size: float, freedom: int) -> float:
-    """Probability that a Student variable of so many degrees of freedom is farther from 0 than `size`, on both
-    sides."""
+    """Probability that a Student variable with `freedom` degrees of freedom is farther from 0 than `size`, on either
+    side."""
     if freedom > MANY:
         return math.erfc(size / math.sqrt(2))
     return max(1.0 - _within(math.atan(size / math.sqrt(freedom)), freedom), 0.0)

@@ -1,5 +1,5 @@
 """An order parameter's level means → five models, the verdict, d* and its interval (docs/method.md, section 6). All
-functions take many ladders at once, because they are also what the calibration runs."""
+functions take many ladders at once, because the calibration runs them too."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from scipy.stats import t as student
 from synergy_tui.terms import MODELS
 
 PARAMETERS = dict(zip(MODELS, (1, 2, 3, 3, 4), strict=True))
-"""Free parameters of a mean; the variance is one more. A step has two levels and a place, a sigmoid also a width."""
+"""Free parameters of the mean; the variance is one more. A step has two levels and a place, a sigmoid also a width."""
 
 SMOOTH, SUDDEN = MODELS[:3], MODELS[3:]
 
 BEATS, MENTIONED = 6.0, 2.0
-"""ΔBIC above which one model beats another, and below which it is not worth a word."""
+"""ΔBIC above which one model beats another, and below which a difference is not worth a mention."""
 
 CHANGES, CHANGES_A_LEVEL = 21.0, 1.7
-"""ΔBIC against constant above which an order parameter changes, with 8 levels, and for each level more. Levels drift:
-of flat ladders whose level effects are correlated 5 % reach it at the most, however large the effects are."""
+"""ΔBIC against constant above which an order parameter changes: with 8 levels, and the addition for each further level.
+Levels drift: at most 5 % of flat ladders with correlated level effects reach it, however large the effects are."""
 
 SHARP = 0.4
 """Largest 10–90 % width of a transition, as a share of the ladder."""
 
 SAME = 0.5
-"""Standard deviations over prompts within which an end-to-end change is none."""
+"""An end-to-end change within this many standard deviations over prompts counts as no change."""
 
 FULL, FEW = 8, 5
-"""Levels for the full verdict, and for any."""
+"""Levels for the full verdict, and for any verdict."""
 
 WIDTH = 2 * np.log(9)
 """10–90 % width of a sigmoid over its scale."""
 
 _PROFILE = 3.841
-"""Deviance that a 95 % profile interval allows."""
+"""The deviance that a 95 % profile interval allows."""
 
 _CENTRES, _SCALES = 20, 28
 """Centres tried per level, and widths."""
@@ -46,9 +46,9 @@ _CENTRES, _SCALES = 20, 28
 @dataclass(frozen=True)
 class Judged:
     """One entry per ladder. bic: by model. delta_bic: the better of step and sigmoid against the best of the others,
-    above 0 where the former wins. change: by how much the best changing model beats constant. width: 10–90 %, as a
-    share of the ladder, of the better of step and sigmoid; d_star, d_low, d_high: its place and interval, in
-    levels. end: the linear fit's end-to-end change with its 90 % interval. best: place in MODELS of the least BIC."""
+    above 0 if the former wins. change: by how much the best changing model beats constant. width: 10–90 %, as a share
+    of the ladder, of the better of step and sigmoid; d_star, d_low, d_high: its place and interval, in levels. end: the
+    linear fit's end-to-end change with its 90 % interval. best: place in MODELS of the least BIC."""
 
     verdict: np.ndarray
     bic: dict[str, Float[np.ndarray, " n"]]
@@ -64,8 +64,8 @@ class Judged:
 
 @dataclass(frozen=True)
 class _Sigmoids:
-    """Every sigmoid that is tried, as a basis over the levels, centred and of length one. A step is the sigmoid of no
-    width, and one that is as good as flat over the ladder is none."""
+    """Every sigmoid to try, as a basis over the levels, centred and of length one. A step is the sigmoid of width zero;
+    one that is practically flat over the ladder does not count."""
 
     centre: np.ndarray
     scale: np.ndarray
@@ -78,7 +78,7 @@ def judge(
     sampling: Float[np.ndarray, " n"],
     sd: Float[np.ndarray, " n"],
 ) -> Judged:
-    """Verdicts of n ladders. x: the levels' places, ascending. sampling: variance of a level mean through the prompts.
+    """Verdicts of n ladders. x: the levels' places, ascending. sampling: variance of a level mean due to the prompts.
     sd: standard deviation over prompts within a level."""
     levels, count = len(x), len(means)
     rss, sigmoids, squares = _least_squares(x, means)
@@ -164,7 +164,7 @@ def _least_squares(
 
 
 def _places(sigmoids: _Sigmoids, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which basis is the best step of each ladder, and the best sigmoid."""
+    """Which basis is the best step of each ladder, and which the best sigmoid."""
     step = sigmoids.scale == 0
     return np.where(step, squares, np.inf).argmin(axis=1), np.where(~step, squares, np.inf).argmin(axis=1)
 
@@ -200,7 +200,7 @@ def _interval(
     is_step: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Profile interval of d*: every place at which a step or a sigmoid is not much worse than the best one, extended
-    outward to the levels that enclose it: between two levels nothing was measured."""
+    outward to the enclosing levels, because nothing was measured between two levels."""
     least = np.minimum(rss["step"], rss["sigmoid"])
     scatter = np.where(is_step, variance["step"], variance["sigmoid"])
     near = squares - least[:, None] <= _PROFILE * scatter[:, None]
@@ -212,8 +212,8 @@ def _interval(
 
 
 def _end_to_end(x: np.ndarray, means: np.ndarray, rss: np.ndarray, sampling: np.ndarray) -> np.ndarray:
-    """The linear fit's change from the first to the last level with its 90 % interval: normal where the sampling of
-    prompts decides, Student where the levels scatter more than that and their variance is estimated from few."""
+    """The linear fit's change from the first to the last level with its 90 % interval: normal if the sampling of
+    prompts dominates, Student if the levels scatter more than that and their variance is estimated from few."""
     rest = x - x.mean()
     length, freedom = rest @ rest, len(x) - 2
     change = means @ rest / length * (x[-1] - x[0])

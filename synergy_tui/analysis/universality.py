@@ -1,5 +1,5 @@
 """C7, that the organisation is universal, judged over the models of a meta-analysis; docs/method.md, section 15. NumPy
-alone.
+only.
 
 universality(group) → a Universal: the verdict for one claim, with how many models have it and lack it
 """
@@ -18,28 +18,29 @@ from synergy_tui.analysis.student import beyond
 from synergy_tui.terms import EXPLAINED, HETEROGENEOUS, INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED
 
 BOUNDS = {"C1": 0.05, "C3": 1.25, "C4": 0.8, "C5": 0.05}
-"""The effect above which, of C4 below which, a model has what the claim says; 0, of ratios 1, for the others. C1 and
-C5: half of the smallest contrast that claims.py takes for one; areas: a quarter more than controls, or its inverse."""
+"""The effect above which (C4: below which) a model has what the claim says; for other claims 0, for ratios 1. C1 and
+C5: half of the smallest contrast that claims.py accepts; areas: a quarter more than controls, or its inverse."""
 
 DOWNWARD = ("C4",)
-"""Claims whose effect is below the bound where they hold."""
+"""Claims that hold when their effect is below the bound."""
 
 UNSIDED = ("C8",)
-"""Claims that an effect of either sign may hold for: of them there is no bound, and no verdict."""
+"""Claims that may hold with an effect of either sign: they have no bound and no verdict."""
 
 MOST, SOME = 0.8, 0.2
-"""The share of models that must have it for *supported*, and that must have it and lack it for *heterogeneous*."""
+"""The share of models that must have it for *supported*, and the share that must have it and must lack it for
+*heterogeneous*."""
 
 ENOUGH_MODELS, ENOUGH_FAMILIES = 8, 3
-"""Without which there is no verdict on universality."""
+"""Models and families that a verdict on universality needs."""
 
 
 @dataclass(frozen=True)
 class Universal:
     """The verdict on C7 for one claim. bound: the effect that counts as having it. models, families: with an effect and
-    an interval. have, lack: how many of them have it, and lack it, at least, with 95 % confidence each. beyond: the
-    estimated share that has it; share: of a population from which they were drawn at random, at least. by_card: cards
-    by their own verdict. missing: what an inconclusive one lacks. told: the numbers, in words."""
+    an interval. have, lack: how many of them at least have it, and lack it, with 95 % confidence each. beyond: the
+    estimated share that has it; share: the least share of a population from which they were drawn at random. by_card:
+    cards by their own verdict. missing: what an inconclusive verdict lacks. told: the numbers, in words."""
 
     claim: str
     verdict: str
@@ -58,16 +59,16 @@ class Universal:
 def universality(group: Group) -> Universal:
     """C7 over the models of a group.
 
-    *Supported*: with 95 % confidence at least MOST of the models have an effect beyond the bound, the cards' own
-    verdicts contradict in no more than SOME, and at least half of them are supported. *Heterogeneous*: with 95 %
-    confidence each some model has it and some model lacks it, and so do more than SOME by estimate; or the effect is
-    there, and the cards' own verdicts are divided in this way. *Not supported*: some model lacks it, and no more than
-    SOME have it by estimate. *Explained*: at least MOST have the effect, which the cards explain by self-prediction."""
+    *Supported*: with 95 % confidence at least MOST of the models have an effect beyond the bound, no more than SOME of
+    the cards' own verdicts contradict it, and at least half of them are supported. *Heterogeneous*: with 95 %
+    confidence each some model has it and some model lacks it, and by estimate more than SOME do each; or the effect is
+    there, and the cards' own verdicts are divided in this way. *Not supported*: some model lacks it, and by estimate no
+    more than SOME have it. *Explained*: at least MOST have the effect, and the cards explain it by self-prediction."""
     models = group.known
     n, families = len(models), len({one.family or one.subject for one in models})
     bound = BOUNDS.get(group.claim, 1.0 if group.ratio else 0.0)
     above = [_p_beyond(one, bound, group.claim, group.ratio) for one in models]
-    # Models that clearly have it would hide those that lack it: they are left out of that test.
+    # Models that clearly have it would hide those that lack it, so that test leaves them out.
     have, lack = at_least(above), at_least([1 - p for p in above], below=0.5)
     beyond_ = _calibrated(models, _scaled(bound, group.ratio), group.claim in DOWNWARD)
     share = drawn_at_least(at_least(above, ALPHA / 2), n)
@@ -94,7 +95,7 @@ def _told(known: Mapping[str, Any], group: Group) -> str:
 
 
 def _universal(known: Mapping[str, Any]) -> tuple[str, str]:
-    """Verdict, and what is missing."""
+    """The verdict, and what is missing."""
     n, families, have, lack, by_card = (known[name] for name in ("models", "families", "have", "lack", "by_card"))
     if known["claim"] in UNSIDED:
         return INCONCLUSIVE, "a claimed side of the effect: a dip and a hump both hold for the claim"
@@ -122,8 +123,8 @@ def _universal(known: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _calibrated(models: Sequence[Model], bound: float, downward: bool) -> float:
-    """The share of models whose true effect is beyond the bound, by estimates that are drawn to the mean so far that
-    they scatter as true effects do (Mathur and VanderWeele 2020)."""
+    """The share of models whose true effect is beyond the bound, from estimates shrunk to the mean until they scatter
+    as true effects do (Mathur and VanderWeele 2020)."""
     if not models:
         return NOTHING
     values, variances = arrays(models)
@@ -146,12 +147,12 @@ def _p_beyond(model: Model, bound: float, claim: str, ratio: bool) -> float:
 
 
 def at_least(p: Sequence[float], alpha: float = ALPHA, below: float = 1.0) -> int:
-    """How many of these hypotheses are false at least, with confidence 1 − α: the largest r so that, for it and for
-    every smaller one, Fisher's combination of all p but the r − 1 smallest rejects (partial conjunction, Benjamini and
-    Heller 2008). They are taken for independent of each other.
+    """The least number of these hypotheses that are false, with confidence 1 − α: the largest r such that, for it and
+    every smaller one, Fisher's combination of all p except the r − 1 smallest rejects (partial conjunction, Benjamini
+    and Heller 2008). They are assumed independent of each other.
 
-    below: p above it are left out and the others divided by it, which keeps the error where p of true hypotheses are
-    uniform or conservative as those of one-sided tests are (conditional p-values; Zhao, Small and Su 2019)."""
+    below: p above it are left out and the others divided by it, which keeps the error rate if p of true hypotheses are
+    uniform or conservative, as in one-sided tests (conditional p-values; Zhao, Small and Su 2019)."""
     ordered = sorted(one / below for one in p if one <= below)
     logs = [-2 * math.log(max(one, 1e-300)) for one in ordered]
     for r in range(1, len(ordered) + 1):
@@ -161,8 +162,8 @@ def at_least(p: Sequence[float], alpha: float = ALPHA, below: float = 1.0) -> in
 
 
 def drawn_at_least(count: int, n: int) -> float:
-    """The least share of a population with which `count` or more of n drawn at random are no rarer than α/2 (Clopper
-    and Pearson); 0 for none."""
+    """The least share of a population at which `count` or more of n random draws are no rarer than α/2 (Clopper and
+    Pearson); 0 for none."""
     if not count:
         return 0.0 if n else NOTHING
     low, high = 0.0, 1.0

@@ -1,6 +1,7 @@
 """The ablation lab against the plain way: one prompt at a time, one condition at a time, a full forward pass, all
-logits kept and KL by its definition. And the graded tasks against a plain way to answer them: batches padded on the
-left, run whole up to the longest answer. Interleaved, condition by condition, in one run, on the built-in subject."""
+logits kept and KL by its definition. Also the graded tasks against a plain way to answer them: batches padded on the
+left, run whole up to the longest answer. Everything is interleaved, condition by condition, in one run on the built-in
+subject."""
 
 from __future__ import annotations
 
@@ -31,8 +32,8 @@ CUMULATIVE, SINGLE = 4, 8
 
 
 def measure() -> dict[str, Any]:
-    """Seconds of a condition, lower quartile, and ratios to the plain way in fp32; the largest difference of a
-    prompt's divergence, nats per token; peak memory with both in it."""
+    """Seconds per condition, lower quartile, and ratios to the plain way in fp32; the largest difference of a prompt's
+    divergence, nats per token; peak memory with both loaded."""
     data = settings.load().data
     subject = load(resolve("smollm2"), data, "cpu", "float32")
     asked = encode(subject, [one.text for one in tasks.select(tasks.load("cognitive"), PROMPTS, 0).prompts], chat=True)
@@ -56,7 +57,7 @@ def measure() -> dict[str, Any]:
                 value, passed = _timed(ask, removed)
                 took[name].append(passed)
                 values[name].append(value if name == "plain" else value.divergence)
-        # A single head's cost follows from its layer: heads are spread evenly over the depth, so their mean counts.
+        # A single head's cost depends on its layer; heads are spread evenly over the depth, so their mean counts.
         seconds = {
             name: float(np.quantile(one, 0.25) if kind == "cumulative" else np.mean(one)) for name, one in took.items()
         }
@@ -74,9 +75,9 @@ def measure() -> dict[str, Any]:
 
 
 def graded_tasks(subject: Subject, conditions: Sequence[Mapping[int, Sequence[int]]], reader: Reader) -> dict[str, Any]:
-    """Seconds a condition of the shipped tasks, lower quartile, the intact subject first: plainly; all answered as they
-    are now; and with stated options graded by likelihood. Ratios are medians over conditions. grades that differ:
-    between the first two, which ought to be none."""
+    """Seconds per condition of the shipped tasks, lower quartile, the intact subject first: in the plain way; with all
+    answered as they are now; and with stated options graded by likelihood. Ratios are medians over conditions. grades
+    that differ: between the first two; there should be none."""
     tasks = graded.load()
     asked = encode(subject, [one.messages or one.text for one in tasks], chat=True)
     closed = [number for number, one in enumerate(tasks) if one.options]
@@ -117,7 +118,7 @@ def _answers(
     which: Sequence[int],
     plainly: bool,
 ) -> list[str]:
-    """Grades of greedy answers to some tasks. plainly: in batches that are run whole up to the longest answer."""
+    """Grades of greedy answers to some tasks. plainly: in batches run whole up to the longest answer."""
     order = sorted(which, key=lambda one: len(asked[one]))
     batch = BATCH * 3 if plainly else len(order)
     out = {}
@@ -154,7 +155,7 @@ def _conditions(subject: Subject) -> dict[str, list[dict[int, list[int]]]]:
 
 
 class _Plain:
-    """What one writes first."""
+    """The implementation that one would write first."""
 
     def __init__(self, subject: Subject, prompts: Sequence[list[int]], responses: Sequence[list[int]]) -> None:
         self._subject = subject
@@ -178,6 +179,6 @@ class _Plain:
 
 
 def _timed(ask: Callable[[Any], Any], given: Any) -> tuple[Any, float]:
-    """What it gives, and its seconds on all cores: those of others that use them do not count."""
+    """The result, and CPU seconds on all cores; other processes do not count."""
     began = time.process_time()
     return ask(given), (time.process_time() - began) / torch.get_num_threads()

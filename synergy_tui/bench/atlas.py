@@ -1,6 +1,6 @@
-"""Atlases whose truth is known: how often C7 errs, whether intervals over models hold what they say, and how long an
-atlas of 200 cards takes. `python -m synergy_tui.bench atlas` prints the counts that analysis/docs/errors-claims.md
-shows."""
+"""Atlases whose truth is known: how often C7 errs, whether intervals over models have their stated coverage, and how
+long an atlas of 200 cards takes. `python -m synergy_tui.bench atlas` prints the counts in
+docs/errors-claims.md."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ SIZES, ERRORS = (8, 12, 20), (0.025, 0.05, 0.075)
 """Models of an atlas, and the standard error of each model's contrast."""
 
 TRUE, FALSE, BETWEEN = (0.225, 0.05), (0.0, 0.02), 0.025
-"""Mean and spread over models of contrasts where the claim holds and where it does not, and the spread over families,
-which both have."""
+"""Mean and spread over models of contrasts where the claim holds and where it does not, and the common spread over
+families."""
 
 
 SHARED = 0.3
-"""Correlation of the models' errors where they go together."""
+"""Correlation of the models' errors in the case of common errors."""
 
 
 def truths(case: str, models: int, families: np.ndarray, chance: np.random.Generator) -> np.ndarray:
-    """Contrasts of an atlas' models [models]. Where the claim is true they are above the bound, else below it."""
+    """Contrasts of an atlas' models [models]: above the bound where the claim is true, else below it."""
     share = {"true in all": 1.0, "true in three of four": 0.75, "true in half": 0.5, "true in none": 0.0}.get(case)
     if case == "all at the bound":
         return np.full(models, BOUND)
     if case.startswith("most but one"):
-        # One model fewer has it than *supported* asks for, and the others are as near to having it as can be.
+        # One model fewer has it than *supported* requires, and the others are as near to having it as possible.
         return np.where(np.arange(models) < np.ceil(MOST * models) - 1, 3.0, BOUND)
     has = chance.permutation(models) < round((1.0 if share is None else share) * models)
     drawn = np.where(has, chance.normal(*TRUE, models), chance.normal(*FALSE, models))
@@ -67,11 +67,11 @@ CASES += ("most but one, the others at the bound", TOGETHER, "explained in all")
 
 
 def simulated(case: str, models: int, error: float, chance: np.random.Generator) -> list[AtlasCard]:
-    """Cards of models two of which make a family, each with C1 as its prompts would give it: the contrast with
-    Student's t interval, and its difference from surrogates, which has an error of its own."""
+    """Cards of models, two per family, each with C1 as its prompts would give it: the contrast with Student's t
+    interval, and its difference from surrogates, which has its own error."""
     families = np.arange(models) // 2
     true = truths(case, models, families, chance)
-    # Models that are asked the same prompts may err alike.
+    # Models with the same prompts may have common errors.
     common = error * math.sqrt(SHARED) * float(chance.normal()) if case == TOGETHER else 0.0
     out = []
     for place in range(models):
@@ -88,8 +88,8 @@ def simulated(case: str, models: int, error: float, chance: np.random.Generator)
 def _measured(
     true: float, error: float, chance: np.random.Generator, common: float = 0.0
 ) -> tuple[float, float, float]:
-    """A value with its interval by an error that is estimated. common: the part of the error that others share; the
-    rest is as large as makes the whole of it `error`."""
+    """A value with its interval from an estimated error. common: the part of the error that others share; the rest
+    makes the total error `error`."""
     own = error if not common else error * math.sqrt(1 - SHARED)
     value = true + own * chance.normal() + common
     half = reach(0.95, PROMPTS - 1) * error * float(np.sqrt(chance.chisquare(PROMPTS - 1) / (PROMPTS - 1)))
@@ -97,7 +97,7 @@ def _measured(
 
 
 def card(place: int, family: str, claims: dict[str, AtlasClaim]) -> AtlasCard:
-    """A card of a model that nobody has."""
+    """A card of an invented model."""
     size = int(10 ** (8 + (place * 7 % 20) / 10))
     return AtlasCard(
         entry=f"m{place}",
@@ -148,7 +148,8 @@ def of_mean(models: int, between: float, seed: int) -> tuple[bool, bool, bool]:
 
 
 def of_moderators(models: int, slope: float, seed: int) -> dict[str, bool]:
-    """Which moderators have p < 0.05, where effects grow by `slope` with each tenfold of parameters alone."""
+    """Which moderators have p < 0.05 if effects depend only on size: they grow by `slope` with each tenfold of
+    parameters."""
     chance = np.random.default_rng([seed, models, round(1000 * slope), 2])
     cards = []
     for place in range(models):
@@ -160,7 +161,7 @@ def of_moderators(models: int, slope: float, seed: int) -> dict[str, bool]:
 
 
 def make_atlas(cache: Cache, cards: int, layers: int = 24, per_layer: int = 12) -> None:
-    """Fills a cache with cards of subjects that nobody has, all claims and a profile each, in one transaction."""
+    """Fills a cache with cards of invented subjects, each with all claims and a profile, in one transaction."""
     chance = np.random.default_rng(0)
     tables: dict[str, list[dict[str, Any]]] = {}
     families, now = ("llama", "qwen2", "gemma2", "olmo2", "mamba2", "gpt_neox", "mixtral", "phi3"), datetime(2026, 5, 1)
@@ -210,7 +211,7 @@ def _claim(claim: str, chance: np.random.Generator) -> dict[str, Any]:
 
 
 def seconds(cards: int = 200) -> dict[str, float]:
-    """An atlas that is opened, and all that is said over its models, once each is imported."""
+    """Seconds to open an atlas, and to compute every statement over its models, after all are imported."""
     with tempfile.TemporaryDirectory() as folder:
         cache = Cache.open(Path(folder) / "cache")
         make_atlas(cache, cards)

@@ -1,4 +1,4 @@
-"""How quickly the cache takes, gives and is opened, how long a reader waits while results are published, and how soon
+"""How quickly the cache is written, read and opened, how long a reader waits while results are published, and how soon
 a worker is at work."""
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ UNITS, AT_ONCE = 5_120, 1_000_000
 RUNS = 200
 
 WATCHED = 8.0
-"""Seconds a reader asks while results are published."""
+"""Seconds during which a reader queries while results are published."""
 
 
 def measure() -> dict[str, Any]:
-    """Seconds, rows a second, bytes a row; medians."""
+    """Seconds, rows per second, bytes per row; medians."""
     with tempfile.TemporaryDirectory() as scratch:
         runs, pairs, small = (Cache.open(Path(scratch) / name) for name in ("runs", "pairs", "small"))
         found = _listing(runs) | _pairs(pairs) | _reader(small)
@@ -64,7 +64,7 @@ def _pairs(cache: Cache) -> dict[str, Any]:
     make_run(cache, layers, UNITS // layers, prompts=1, steps=2, pairs=False)
     x, y = np.triu_indices(UNITS, 1)
     chance = np.random.default_rng(0)
-    # Measured floats do not repeat: as many bits of chance as a float has.
+    # Measured floats do not repeat, so all bits of the floats are random.
     atoms = {
         name: chance.normal(size=AT_ONCE).astype(np.float32)
         for name in (*ATOMS, "offset", "sts_sd", "rtr_sd", "tdmi_sd")
@@ -81,7 +81,7 @@ def _pairs(cache: Cache) -> dict[str, Any]:
             nothing = pa.nulls(len(x_), pa.float32())
             yield pa.table({name: columns.get(name, nothing) for name in PAIR_FILE.names}).cast(PAIR_FILE)
 
-    made = list(tables())  # what is measured is the writing
+    made = list(tables())  # only the writing is measured
     row = {"decomposition": "dpairs", "capture": "c80x64", "pairs": len(x)}
     began = time.perf_counter()
     publish_decomposition(cache, "dpairs", {"decompositions": [row]}, made)
@@ -108,7 +108,7 @@ publish_for(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]))
 
 
 def publish_for(folder: Path, tag: str, seconds: float) -> None:
-    """Publishes ablations of 205 conditions × 12 prompts one after the other, now and then with unit scores of 5,120
+    """Publishes ablations of 205 conditions × 12 prompts one after another, now and then with unit scores of 5,120
     units."""
     cache, ends, number = Cache.open(folder), time.monotonic() + seconds, 0
     while time.monotonic() < ends:
@@ -148,7 +148,7 @@ def _reader(cache: Cache) -> dict[str, Any]:
 
 
 def _workers(cache: Cache) -> dict[str, Any]:
-    """Seconds from the submission to the first finished part, without what the subject's load took."""
+    """Seconds from the submission to the first finished part, without loading the subject."""
     data = load_settings().data
     found = {
         "decompose worker to first part": _first_part(

@@ -1,5 +1,5 @@
 """How often pairs, units and verdicts are wrong on data whose truth is known (planted.py), and how often they are right
-where something was planted: `synergy-tui bench calibration`. Every count has a 95 % interval."""
+when something was planted: `synergy-tui bench calibration`. Every count has a 95 % interval."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ Found = dict[str, Any]
 
 
 def judged(data: Planted, draws: int = DRAWS, seed: int = 0, replicates: int = REPLICATES, keep: bool = False) -> Found:
-    """A series on the path that a run takes: shares of pairs and units called coupled, C1, and its intervals. keep:
-    also the p and the excess under each null of every pair and unit, and the values that units are ranked by."""
+    """A series on the same path as a run: shares of pairs and units called coupled, C1, and its intervals. keep: also
+    the p and the excess of every pair and unit under each null, and the values that rank units."""
     series, layers = data.series, data.layers
     found = decompose(series)
     values = scores.unit_values(found.unit, found.unit_offset, found.unit_balance)
@@ -117,7 +117,7 @@ def of_series(name: str, seed: int) -> Found:
 
 
 def of_plant(name: str, seed: int) -> Found:
-    """One capture of a planted transformer, its pairs and units by what was planted in them."""
+    """One capture of a planted transformer, with its pairs and units sorted by what was planted."""
     found = judged(plants.captured(name, seed), seed=seed, keep=True)
     del found["ranked"]
     return found | {"planted": plants.found(name, found.pop("kept"))}
@@ -131,17 +131,17 @@ def of_halves(seed: int) -> Found:
     return {"verdicts": found, "opposed": {claims.SUPPORTED, claims.NOT_SUPPORTED} == set(found)}
 
 
-# C3, C4: a set of important units; what removing a set does is the sum of what its units are worth, and more.
+# C3, C4: a set of important units; removing a set costs the sum of its units' worth, and more.
 
 UNITS, PROMPTS, SEEDS, TASKS = 270, 12, 20, 90
 FRACTIONS = (0.05, 0.1, 0.15, 0.2, 0.25)
 
 WORTH = 8
-"""A planted unit matters so many times as much as another."""
+"""A planted unit matters this many times as much as another."""
 
 
 def worth(chance: np.random.Generator, layers: int = 30) -> np.ndarray:
-    """Importance of units: 15 % of them planted, the rest uneven, and some layers worth more."""
+    """Importance of units: 15 % of them are planted, the rest are uneven, and some layers are worth more."""
     by_layer = np.repeat(chance.lognormal(0, 0.3, layers), UNITS // layers)
     important = np.where(chance.random(UNITS) < 0.15, WORTH, 1)
     return by_layer * important * chance.lognormal(0, 0.5, UNITS) / (3 * UNITS)
@@ -151,7 +151,7 @@ def curves(
     chance: np.random.Generator, importance: np.ndarray, order: np.ndarray
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """(areas by prompt of a targeted order, and of its 20 random and 20 layer-matched sets): divergence grows faster
-    than the sum of what is removed, prompts differ by a factor that all sets share and by 10 % that they do not."""
+    than the removed sum; prompts differ by a factor that all sets share, and by 10 % that they do not share."""
     area = _area_of(chance, importance)
     sets = _sets(chance, order)
     own = area(order)
@@ -177,7 +177,7 @@ def _area_of(chance: np.random.Generator, importance: np.ndarray) -> Callable[[n
 
 def removal(chance: np.random.Generator, importance: np.ndarray, order: np.ndarray) -> Removal:
     """A targeted order, 20 random and 20 layer-matched sets, as in `curves`; a task is lost with a probability that
-    grows with what was removed."""
+    grows with the removed importance."""
     area = _area_of(chance, importance)
 
     def accuracy(of: np.ndarray) -> float:
@@ -214,7 +214,7 @@ def _by_nothing(chance: np.random.Generator, importance: np.ndarray) -> np.ndarr
 
 
 def _by_layer(chance: np.random.Generator, importance: np.ndarray) -> np.ndarray:
-    """The order knows which layers matter, and nothing within them."""
+    """The order knows which layers matter, but nothing within them."""
     layer = importance.reshape(-1, 9).mean(axis=1).repeat(9)
     return _ranked(layer + 0.3 * layer.std() * chance.normal(size=UNITS))
 
@@ -227,7 +227,7 @@ ORDERS: dict[str, Callable[[np.random.Generator, np.ndarray], np.ndarray]] = {
 
 
 def of_removal(name: str, from_end: bool, seed: int) -> str:
-    """C3 of an order, or C4 of the same from its end."""
+    """C3 of an order, or C4 of the same order from its end."""
     chance = np.random.default_rng([seed, 3, from_end])
     importance = worth(chance)
     order = ORDERS[name](chance, importance)
@@ -237,8 +237,8 @@ def of_removal(name: str, from_end: bool, seed: int) -> str:
 
 
 def critical(share: float, seed: int) -> tuple[bool, bool]:
-    """Whether an order of nothing is called above, and below, 20 sets of which this share holds a unit without which
-    the divergence is five times as large."""
+    """Whether an order of nothing is called above, and below, 20 sets. This share of sets holds a unit whose removal
+    makes the divergence five times as large."""
     chance = np.random.default_rng([seed, 5])
     sets = chance.lognormal(0, 0.1, (1 + SEEDS, 1)) * np.where(chance.random((1 + SEEDS, 1)) < share, 5, 1)
     by_prompt = sets * chance.lognormal(0, 0.3, PROMPTS) * chance.lognormal(0, 0.05, (1 + SEEDS, PROMPTS))
@@ -246,11 +246,11 @@ def critical(share: float, seed: int) -> tuple[bool, bool]:
     return found.p < areas.ALPHA, found.below < areas.ALPHA
 
 
-# C5: contrasts over their surrogates of a run and of five random initialisations of each kind.
+# C5: contrasts minus surrogates of a run and of five random initialisations of each kind.
 
 
 def of_controls(learned: float, seed: int) -> str:
-    """learned: by how many standard deviations over initialisations the run's own is above them."""
+    """learned: how many standard deviations over initialisations the run's own contrast is above them."""
     chance = np.random.default_rng([seed, 7])
     controls = {how: {RANKING: chance.normal(size=5)} for how in CONTROLS}
     return claims.c5({RANKING: learned + chance.normal()}, controls, RANKING).verdict
@@ -341,7 +341,7 @@ GRAPHS = {
 
 
 def of_graphs(name: str, seed: int, units: int = 40, prompts: int = 20) -> str:
-    """C6 of pair values with these structures of half the noise's standard deviation in each prompt."""
+    """C6 of pair values with these structures, at half the noise's standard deviation in each prompt."""
     chance = np.random.default_rng([seed, 8])
     pairs = np.stack(np.triu_indices(units, 1), axis=1)
     structure = 0.5 * np.stack([made(pairs) for made in GRAPHS[name]])
@@ -389,9 +389,9 @@ def ladders(count: int = 1000) -> Found:
 
 
 def measure(models: int = MODELS, processes: int | None = None) -> Found:
-    """Every table, by name."""
+    """All tables, by name."""
     several = range(models)
-    # The engine is given one core a process, and no GPU: the cases are small.
+    # The engine gets one core per process and no GPU, because the cases are small.
     os.environ |= {"JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
     with ProcessPoolExecutor(processes or os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
@@ -443,7 +443,7 @@ def told(found: Sequence[bool]) -> str:
 
 
 def verdicts(found: Sequence[str]) -> Found:
-    """How many got each."""
+    """How many got each verdict."""
     counts = Counter(found)
     return {verdict: counts[verdict] for verdict in VERDICTS} | {
         "supported, share": told([v == claims.SUPPORTED for v in found])
@@ -451,7 +451,7 @@ def verdicts(found: Sequence[str]) -> Found:
 
 
 def shares(found: Sequence[Found]) -> Found:
-    """Of one case: mean shares of pairs and units called, with intervals over data sets, and counts."""
+    """For one case: mean shares of pairs and units called coupled, with intervals over data sets, and counts."""
     out: Found = {"data sets": len(found)}
     for name in ("pairs", "units", "pairs, rtr", "pairs, q", "units, q"):
         values = np.array([one[name] for one in found])
@@ -463,7 +463,7 @@ def shares(found: Sequence[Found]) -> Found:
 
 
 def coverage(cases: dict[str, list[Found]]) -> Found:
-    """By kind of interval, over all cases: how often it holds the mean over data sets, and its own estimate."""
+    """By kind of interval, over all cases: how often it contains the mean over data sets, and its own estimate."""
     held: dict[str, list[bool]] = {}
     own: dict[str, list[bool]] = {}
     for found in cases.values():

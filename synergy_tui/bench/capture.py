@@ -1,5 +1,5 @@
 """What capture costs on SmolLM2: taps against none, step by step inside one generation; 60 prompts × 100 tokens in fp32
-and bf16, and what bf16 changes in what is found."""
+and bf16, and how bf16 changes the results."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ import numpy as np
 
 PROMPTS, STEPS, BATCH = 60, 100, 60
 SMALLER = 20
-"""Prompts at a time that a decode step of BATCH is held against."""
+"""Numbers of prompts at a time to compare with a decode step of BATCH."""
 TAPPED_STEPS, TAPPED_PROMPTS = 360, 16
 DTYPES = ("float32", "bfloat16")
 
 
 def measure() -> dict[str, Any]:
-    """Seconds, bytes, shares and correlations, by what they are of."""
+    """Seconds, bytes, shares and correlations, by name."""
     found: dict[str, Any] = taps() | together()
     with tempfile.TemporaryDirectory() as scratch:
         files = {}
@@ -40,7 +40,7 @@ def measure() -> dict[str, Any]:
 
 
 def taps(steps: int = TAPPED_STEPS) -> dict[str, float]:
-    """Cost of a decode step with nothing, with the taps, and with plain hooks that take a norm in every layer and copy
+    """Cost of a decode step with no hooks, with the taps, and with plain hooks that take a norm in every layer and copy
     it to the host, in turns: CPU time, lower quartiles, and the median of differences of neighbouring steps."""
     import torch
     from transformers import DynamicCache
@@ -52,7 +52,7 @@ def taps(steps: int = TAPPED_STEPS) -> dict[str, float]:
     kept: list[np.ndarray] = []
 
     class Plain:
-        """As one would write it."""
+        """The hooks that one would write first."""
 
         def __enter__(self) -> None:
             def copy(_: Any, args: tuple[torch.Tensor, ...]) -> None:
@@ -104,8 +104,8 @@ def taps(steps: int = TAPPED_STEPS) -> dict[str, float]:
 
 
 def together(steps: int = 8) -> dict[str, float]:
-    """What a prompt costs in a decode step and in a replaying pass, in small batches and large ones and in both number
-    types: CPU milliseconds, the least of some turns."""
+    """The cost of a prompt in a decode step and in a replaying pass, in small and large batches and in both number
+    types: CPU milliseconds, the least of several turns."""
     import torch
     from transformers import DynamicCache
 
@@ -138,7 +138,8 @@ def together(steps: int = 8) -> dict[str, float]:
 
 
 def _alone(subject: Any) -> dict[str, float]:
-    """The same hooks over the same modules without the model, µs a layer: what noise of the model's steps hides."""
+    """The same hooks over the same modules without the model, µs per layer: the noise of the model's steps hides
+    this."""
     import torch
 
     from synergy_tui.subject.taps import UnitTap, head_norms
@@ -162,8 +163,8 @@ def _alone(subject: Any) -> dict[str, float]:
 
 
 def changes(captured: dict[str, Any]) -> dict[str, float]:
-    """What another number type changes: free-running, where texts part, and on the same tokens. Spearman's correlation
-    of unit scores, Pearson's of the profiles, and the contrasts."""
+    """What another number type changes: free-running, where texts diverge, and on the same tokens. Spearman's
+    correlation of unit scores, Pearson's of profiles, and the contrasts."""
     from scipy.stats import spearmanr
 
     from synergy_tui.analysis import profile, scores
@@ -214,7 +215,7 @@ def _subject(dtype: str) -> Any:
 
 
 def main() -> None:
-    """One capture in a process of its own, for its peak memory: HOW FILE FIRST. Prints seconds and bytes."""
+    """One capture in its own process, for its peak memory: HOW FILE FIRST. Prints seconds and bytes."""
     from synergy_tui.capture.generate import encode, generate, replay
     from synergy_tui.tasks import prompts as tasks
 

@@ -1,8 +1,8 @@
-"""Jobs on a cluster that nobody here has, simulated by events: workers on GPUs make parts, the parts come back to one
-submitting host (Ray) or are written by the workers themselves (Slurm), and one process of each job publishes them.
+"""Jobs on a cluster that was not available here, simulated by events: workers on GPUs make parts, the parts come back
+to one submitting host (Ray) or the workers write them (Slurm), and one process of each job publishes them.
 
-Left out, so that it stays small: the submitting host is never lost (a job that is resumed has the parts on its disk),
-memory never ends, and the network has no limit but the submitting host's own link and the store's.
+Simplifications: the submitting host is never lost (a resumed job has the parts on its disk), memory never runs out, and
+the network is limited only by the links of the submitting host and of the store.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ EXECUTORS = ("ray", "slurm")
 
 @dataclass(frozen=True)
 class Machines:
-    """Hosts and what joins them; as they stand here nothing limits, varies or is lost. Rates in bytes a second.
+    """Hosts and their connections; with the defaults nothing limits, varies or is lost. Rates in bytes per second.
 
-    network: of the submitting host, each way. disk: of the submitting host. store: a shared file system, all that read
-    or write together. host_link: from it to one host. part_noise: spread of the logarithm of a part's time. slow_hosts:
-    share of hosts on which a part takes `slowness` times as long. between_losses: mean seconds between two losses of a
-    host, which takes parts again `back_after` seconds later."""
+    network: of the submitting host, each way. disk: of the submitting host. store: a shared file system, for all
+    readers and writers together. host_link: from it to one host. part_noise: spread of the logarithm of a part's time.
+    slow_hosts: share of hosts on which a part takes `slowness` times as long. between_losses: mean seconds between two
+    losses of a host, which takes parts again `back_after` seconds later."""
 
     gpus: int
     per_host: int = 8
@@ -50,7 +50,7 @@ class Machines:
 
 @dataclass(frozen=True)
 class Speeds:
-    """How many times as fast each resource is: for asking what would help."""
+    """How many times as fast each resource is, to find out what would help."""
 
     gpu: float = 1.0
     processor: float = 1.0
@@ -63,7 +63,7 @@ class Speeds:
 
 @dataclass(frozen=True)
 class Part:
-    """A unit of work. gpu, processor: seconds of the worker's GPUs, and of its own processor while they wait. size:
+    """A unit of work. gpu, processor: seconds of the worker's GPUs, and of its own processor while the GPUs wait. size:
     bytes. write: seconds of the process that writes it."""
 
     gpu: float
@@ -74,10 +74,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Job:
-    """gpus: of a worker, all on one host. start: seconds before a worker takes its first part, beside reading. reads:
-    bytes from the store, once a host for the same `source`. sent: whether they come from the submitting host under Ray.
-    publish: seconds of its one process at the end. writes: transactions of the catalogue, each held for `hold` seconds.
-    after: jobs that are published before. process: whose process writes and publishes, its own without one."""
+    """gpus: of a worker, all on one host. start: seconds before a worker takes its first part, besides reading. reads:
+    bytes from the store, once per host for the same `source`. sent: whether they come from the submitting host under
+    Ray. publish: seconds of its one process at the end. writes: transactions of the catalogue, each held for `hold`
+    seconds. after: jobs that must be published first. process: the job whose process writes and publishes; by default
+    its own."""
 
     name: str
     parts: tuple[Part, ...]
@@ -96,8 +97,8 @@ class Job:
 @dataclass(frozen=True)
 class Outcome:
     """wall: seconds. made: how often each part was made, by job. moved: bytes that came to the submitting host. busy:
-    GPU-seconds by what they were spent on; the rest of wall × GPUs was idle, or down. waiting: most bytes that were
-    made and not yet on a disk, under Ray."""
+    GPU-seconds by purpose; the rest of wall × GPUs was idle or down. waiting: the most bytes made but not yet on a
+    disk, under Ray."""
 
     wall: float
     made: dict[str, list[int]]
@@ -109,12 +110,12 @@ class Outcome:
 
     @property
     def parts(self) -> int:
-        """How many there are."""
+        """Number of parts."""
         return sum(map(len, self.made.values()))
 
     @property
     def again(self) -> int:
-        """How many were made once more, because a host was lost."""
+        """How many parts were made again because a host was lost."""
         return sum(sum(one) for one in self.made.values()) - self.parts
 
     @property
@@ -124,13 +125,13 @@ class Outcome:
 
 
 class _Server:
-    """Serves one after the other."""
+    """Serves one request after another."""
 
     def __init__(self) -> None:
         self.free_at = 0.0
 
     def take(self, now: float, seconds: float) -> float:
-        """When it is done."""
+        """The time at which the request is done."""
         self.free_at = max(now, self.free_at) + seconds
         return self.free_at
 
@@ -149,7 +150,7 @@ class _Host:
 
 @dataclass(eq=False)
 class _Worker:
-    """part: None while it starts. since: when it began to start or took its part."""
+    """part: None while the worker starts. since: when it began to start or took its part."""
 
     job: _Run
     host: _Host
@@ -172,12 +173,13 @@ class _Run:
 
     @property
     def wanted(self) -> int:
-        """Parts for which nobody has come yet."""
+        """Parts that no worker has taken yet."""
         return len(self.waiting) - self.starting if self.ready else 0
 
 
 def simulate(jobs: Sequence[Job], machines: Machines, speeds: Speeds | None = None, seed: int = 0) -> Outcome:
-    """All jobs to their end. Equal arguments give equal outcomes. Raises ValueError for a worker that no host holds."""
+    """Runs all jobs to their end. Equal arguments give equal outcomes. Raises ValueError for a worker that fits no
+    host."""
     return _Simulation(jobs, machines, speeds or Speeds(), seed).run()
 
 
@@ -200,7 +202,7 @@ class _Simulation:
         self.unpublished = len(jobs)
 
     def run(self) -> Outcome:
-        """Events until every job is published."""
+        """Runs events until every job is published."""
         for host in self.hosts:
             self._will_be_lost(host)
         for run in self.runs.values():
@@ -210,7 +212,7 @@ class _Simulation:
             self.now, _, event = heapq.heappop(self.events)
             event()
         for host in self.hosts:
-            for worker in host.workers:  # they came for parts that others had taken
+            for worker in host.workers:  # others had already taken the parts they came for
                 self._spent("loading", worker, self.now - worker.since)
         made = {name: run.made for name, run in self.runs.items()}
         return Outcome(self.now, made, self.moved, self.writes, self.busy, self.machines.gpus, self.most_waiting)
@@ -239,14 +241,15 @@ class _Simulation:
     # Workers
 
     def _begin(self, run: _Run) -> None:
-        """Its parts may be taken once all that it waits for is published."""
+        """Releases its parts once all jobs it waits for are published."""
         if not run.ready and all(self.runs[name].published for name in run.job.after):
             run.ready = True
             if not run.left:
                 self._all_there(run)
 
     def _assign(self) -> None:
-        """Free GPUs start workers: for the largest workers first, then where most parts wait for each."""
+        """Free GPUs start workers: the largest workers first, then for the job with the most parts waiting per
+        worker."""
         wanting = [run for run in self.runs.values() if run.wanted > 0]
         for host in self.hosts:
             if not wanting:
@@ -270,7 +273,7 @@ class _Simulation:
         self._at(there + run.job.start / self.speeds.loading, lambda: self._started(worker))
 
     def _read(self, host: _Host, job: Job) -> float:
-        """When the host has what the job reads: the first of its workers brings it for all."""
+        """When the host has the job's input: its first worker fetches the input for all."""
         if not job.reads:
             return self.now
         name = job.source or job.name
@@ -296,7 +299,7 @@ class _Simulation:
             self._next(worker)
 
     def _next(self, worker: _Worker) -> None:
-        """Takes a part, or ends where none is left."""
+        """Takes a part, or ends if none is left."""
         run = worker.job
         if not run.waiting:
             self._end(worker)
@@ -352,7 +355,7 @@ class _Simulation:
             self._at(self.now + host.loss.expovariate(1 / self.machines.between_losses), lambda: self._lost(host))
 
     def _lost(self, host: _Host) -> None:
-        """What its workers were at is made again by others."""
+        """Others make the parts again that its workers were making."""
         host.up = False
         host.losses += 1
         host.read.clear()
@@ -362,7 +365,7 @@ class _Simulation:
             if worker.part is None:
                 run.starting -= 1
             else:
-                run.made[worker.part] += 1  # begun, and for nothing
+                run.made[worker.part] += 1  # begun in vain
                 run.waiting.appendleft(worker.part)
             self._end(worker)
 
@@ -381,7 +384,8 @@ class _Simulation:
         self.most_waiting = max(self.most_waiting, self.waiting)
 
     def _arrived(self, worker: _Worker, number: int, losses: int) -> None:
-        """The part is on the submitting host, whose process writes it, unless the host that made it was lost first."""
+        """The part arrives at the submitting host, whose process writes it, unless the host that made it was lost
+        first."""
         run, part = worker.job, worker.job.job.parts[number]
         if worker.host.losses > losses:
             self._wait(-part.size)
@@ -434,7 +438,7 @@ class _Simulation:
 # Against a clock
 
 CLOCKED, CLOCKED_SECONDS = 12, 0.2
-"""Parts that sleep so long, in two processes."""
+"""Seconds that each part sleeps, in two processes."""
 
 
 def _clocked(folder: str, number: int) -> None:
@@ -444,7 +448,7 @@ def _clocked(folder: str, number: int) -> None:
 
 
 def clock() -> dict[str, float]:
-    """Seconds of parts of a known length in two processes of this machine, which write them: simulated and measured."""
+    """Seconds for parts of known length that two processes of this machine make and write: simulated and measured."""
     parts = (Part(CLOCKED_SECONDS),) * CLOCKED
     simulated = simulate([Job("clocked", parts)], Machines(2)).wall
     context = multiprocessing.get_context("spawn")

@@ -1,5 +1,5 @@
-"""How often the difficulty verdict is wrong: ladders with a known course, of the order parameter alone and through the
-whole path from planted coupling to the verdict. `python -m synergy_tui.bench.difficulty` prints the tables."""
+"""How often the difficulty verdict is wrong: ladders with a known course, with a simulated order parameter and through
+the whole path from planted coupling to the verdict. `python -m synergy_tui.bench.difficulty` prints the tables."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from synergy_tui.terms import LADDER_VERDICTS
 LADDERS, PROMPTS = 1000, 40
 
 JITTER = 0.2
-"""Standard deviation of what every level has of its own, in standard deviations over prompts."""
+"""Standard deviation of level effects, in standard deviations over prompts."""
 
 LAYERS, PER_LAYER, STEPS = 9, 4, 64
-"""Of the subject whose series are planted."""
+"""Shape of the subject whose series are planted."""
 
 Course = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Places in [0, 1] [ladders, levels], and where it happens [ladders, 1] → the order parameter there, from 0 to 1."""
+"""Places in [0, 1] [ladders, levels], and the centre of the change [ladders, 1] → the order parameter there, from 0 to
+1."""
 
 
 def _sigmoid(width: float) -> Course:
@@ -39,7 +40,7 @@ SMOOTH: dict[str, Course] = {
     "hump": lambda u, _: 4 * u * (1 - u),
     "sigmoid, 60 % wide": _sigmoid(0.6),
 }
-"""Courses that are no transition; saturating: with a third of the ladder as its scale."""
+"""Courses that are not a transition; saturating: its scale is a third of the ladder."""
 
 SUDDEN: dict[str, Course] = {
     "step": lambda u, centre: (u > centre).astype(float),
@@ -49,7 +50,7 @@ SUDDEN: dict[str, Course] = {
 
 
 def _centres(count: int, levels: int, chance: np.random.Generator) -> np.ndarray:
-    """Where it happens: anywhere between the second level and the last but one."""
+    """Where the change happens: anywhere between the second level and the last but one."""
     margin = 1 / (levels - 1)
     return chance.uniform(margin, 1 - margin, (count, 1))
 
@@ -64,9 +65,9 @@ def alone(
     drift: float = 0.0,
     prompts: int = PROMPTS,
 ) -> dict[str, float]:
-    """Shares of verdicts over ladders whose prompts have a normal order parameter of this course; and, of those called
-    a transition, how often the interval of d* holds the true place. jitter: what every level has of its own; drift: its
-    correlation from one level to the next."""
+    """Shares of verdicts over ladders whose prompts have a normal order parameter of this course; and, among ladders
+    called a transition, how often the interval of d* contains the true place. jitter: standard deviation of level
+    effects; drift: their correlation from one level to the next."""
     chance = np.random.default_rng([seed, levels])
     x = np.arange(1.0, levels + 1)
     centre = _centres(ladders, levels, chance)
@@ -89,7 +90,7 @@ def _drifting(shape: tuple[int, ...], drift: float, chance: np.random.Generator)
 
 
 def _has_place(course: Course) -> bool:
-    """Whether there is a d* to be covered."""
+    """Whether the course has a d* to cover."""
     return course in SUDDEN.values()
 
 
@@ -99,14 +100,14 @@ def _shares(verdicts: np.ndarray, held: np.ndarray, course: Course) -> dict[str,
     return shares | {"covered": float(held[called].mean()) if called.any() else float("nan")}
 
 
-# The whole path: series with a common drive, the same in all units but those of the middle layers, whose share decides
+# The whole path: series with a common drive, equal in all units except in the middle layers; their share of it decides
 # the contrast of the ranking.
 
 
 def planted(drive: np.ndarray, chance: np.random.Generator) -> np.ndarray:
-    """Series [prompts, units, steps]: each unit remembers itself, and all follow one slow signal with a weight of their
-    own, times `drive` [prompts] in the middle third of the layers. As in a model, units differ for good: where they are
-    all alike, noise alone ranks them."""
+    """Series [prompts, units, steps]: each unit has memory, and all follow one slow signal with their own weights,
+    times `drive` [prompts] in the middle third of the layers. As in a model, units differ permanently: if they were all
+    alike, only noise would rank them."""
     prompts, units = len(drive), LAYERS * PER_LAYER
     layer = np.arange(units) // PER_LAYER
     middle = (layer * 3 >= LAYERS - 1) & (layer * 3 <= 2 * (LAYERS - 1))
@@ -135,7 +136,7 @@ def contrasts(series: np.ndarray) -> list[np.ndarray]:
 
 
 class Path:
-    """The order parameter that a drive plants: found once, at many drives with many prompts, and inverted."""
+    """The order parameter that a drive plants: measured once, at many drives with many prompts, and inverted."""
 
     def __init__(self, seed: int = 0, drives: int = 15, repeats: int = 8) -> None:
         chance = np.random.default_rng([seed, 99])
@@ -148,13 +149,14 @@ class Path:
         self.error = float(means.std(axis=1, ddof=1).mean())
         self.jackknife = float(np.mean([[one.std(ddof=1) / np.sqrt(PROMPTS) for one in some] for some in found]))
         self.sd = self.jackknife * np.sqrt(PROMPTS)
-        # More drive, more redundancy, less contrast: smoothed, so that it can be inverted.
+        # More drive gives more redundancy and less contrast. The curve is smoothed so that it can be inverted.
         smooth = np.polyval(np.polyfit(self._drives, means.mean(axis=1), 3), self._drives)
         self._contrast = np.minimum.accumulate(smooth)
         self.reach = float(self._contrast[0] - self._contrast[-1]) / self.sd
 
     def ladder(self, course: np.ndarray, chance: np.random.Generator) -> tuple[Any, np.ndarray]:
-        """The verdict on one ladder with this course [levels], in standard deviations over prompts above the least."""
+        """The verdict on one ladder with this course [levels], given in standard deviations over prompts above its
+        minimum."""
         middle = (self._contrast[0] + self._contrast[-1]) / 2
         wanted = middle + self.sd * (course - (course.max() + course.min()) / 2)
         drive = np.interp(-wanted, -self._contrast, self._drives)
@@ -164,7 +166,7 @@ class Path:
     def cases(
         self, course: Course, size: float, jitter: float, ladders: int, levels: int = FULL, seed: int = 0
     ) -> dict[str, float]:
-        """As `alone`, through the whole path."""
+        """Like `alone`, but through the whole path."""
         chance = np.random.default_rng([seed, levels, 7])
         centre = _centres(ladders, levels, chance)
         u = np.tile(np.linspace(0, 1, levels), (ladders, 1))
@@ -176,7 +178,7 @@ class Path:
 
 
 def measure(ladders: int = LADDERS, through: int = 20) -> dict[str, Any]:
-    """Both tables, by name of the case."""
+    """Both tables, by case."""
     out: dict[str, Any] = {"alone": {}, "whole path": {}}
     for name, course, sizes in _every():
         for size in sizes:

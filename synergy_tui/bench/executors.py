@@ -1,7 +1,7 @@
 """`synergy-tui bench executors`: how much faster two workers are than one, and whether they find the same numbers. One
-worker has one core, two have one each; Ray and Slurm likewise where they are there. Each job has parts of some ten
-seconds of SmolLM2. It is measured as a whole (its stage, in which the others load their subject too) and by its parts
-(how long they take side by side, against one after the other)."""
+worker has one core, two have one each; Ray and Slurm likewise if they are available. Each job has parts of some ten
+seconds of SmolLM2. It is measured as a whole (its stage, in which the other workers load their subject too) and by its
+parts (how long they take side by side, against one after another)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from synergy_tui.store import load
 from synergy_tui.store.cache import Cache
 
 STAGES = {"capture": "capture", "decompose": "surrogates", "ablate": "ablate"}
-"""The stage of each kind of job that is measured."""
+"""The measured stage of each kind of job."""
 
 WORKERS = 2
 
@@ -42,7 +42,8 @@ MADE = re.compile(r"^(\S+) made on .* in ([0-9.]+) s$", re.MULTILINE)
 
 
 def measure() -> dict[str, Any]:
-    """By executor and kind of job, one worker's time over that of two, and the largest difference of their numbers."""
+    """By executor and kind of job, one worker's time divided by the time of two, and the largest difference of their
+    numbers."""
     with tempfile.TemporaryDirectory() as folder:
         cache = Cache.open(Path(folder) / "cache")
         return _Measured(cache).all()
@@ -89,7 +90,7 @@ class _Measured:
         job = self._done(submit(self.cache.folder, before.order().spec, executor=executor))
         same = _difference(self.cache, kind, before.id, job.id)
         found = {"whole": whole / _seconds(job, STAGES[kind])}
-        if kind != "decompose":  # whose blocks are cut by the number of workers
+        if kind != "decompose":  # its blocks depend on the number of workers
             found["by parts"] = WORKERS * part / _a_part(job, STAGES[kind])
         print(kind, executor.executor, found, same, file=sys.stderr, flush=True)
         return found | {"largest difference": same}
@@ -104,7 +105,7 @@ class _Measured:
 
 @contextmanager
 def _one_core() -> Iterator[None]:
-    """What is started within the context has one core."""
+    """Processes started within the context have one core."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     try:
@@ -114,12 +115,12 @@ def _one_core() -> Iterator[None]:
 
 
 def _seconds(job: JobFolder, stage: str) -> float:
-    """Of all stages of that name."""
+    """Total seconds of all stages of that name."""
     return sum(one["seconds"] for one in job.status()["stages"] if one["name"] == stage)
 
 
 def _a_part(job: JobFolder, stage: str) -> float:
-    """Mean seconds of a part of the stage, as whoever made it says."""
+    """Mean seconds of a part of the stage, as its worker reports them."""
     logs = [job.log, *sorted((job.path / "slurm").glob("*.out"))]
     told = [one for log in logs for one in MADE.findall(log.read_text("utf-8"))]
     first = {"capture": "batch", "surrogates": ("prompt-shuffle", "window-roll"), "ablate": ""}[stage]
@@ -128,7 +129,7 @@ def _a_part(job: JobFolder, stage: str) -> float:
 
 
 def _difference(cache: Cache, kind: str, one: str, other: str) -> float:
-    """Largest difference between two results of one spec: of norms, of z, of divergences."""
+    """Largest difference between two results of one spec: in norms, z or divergences."""
     if kind == "capture":
         first, second = (load.series(cache, name) for name in (one, other))
     elif kind == "decompose":

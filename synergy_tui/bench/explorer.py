@@ -1,4 +1,4 @@
-"""The explorer in a real pseudo-terminal: first paint, key to repaint, bytes sent, memory, and what it costs idle."""
+"""The explorer in a real pseudo-terminal: first paint, key to repaint, bytes sent, memory, and its idle cost."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ LONG = "SELECT count(*) FROM range(300000) a, range(3000000) b WHERE a.range * b
 
 
 _SEQUENCE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]")
-"""What moves the cursor or sets a colour."""
+"""Sequences that move the cursor or set a colour."""
 
 
 class Terminal:
-    """A program in a pseudo-terminal of its own; its output is read as it comes."""
+    """A program in its own pseudo-terminal; its output is read as it arrives."""
 
     def __init__(self, arguments: Sequence[str], home: Path, columns: int = 200, rows: int = 50) -> None:
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        # COLUMNS and LINES would be those of the terminal that this runs in.
-        # And what is compiled once is kept, as it is where the package was installed.
+        # COLUMNS and LINES would come from the terminal that this runs in. Compiled bytecode is kept, as in an
+        # installed package.
         others = ("COLORTERM", "NO_COLOR", "COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE")
         environment = {name: value for name, value in os.environ.items() if name not in others}
         environment |= {"TERM": "xterm-256color", "XDG_STATE_HOME": tempfile.mkdtemp(dir=home)}
@@ -74,7 +74,7 @@ class Terminal:
         for place in self._places(timeout):
             when, chunk = self.chunks[place]
             seen = (seen + chunk)[-200_000:]
-            # A word may come in pieces: what stays as it was between them is not sent again.
+            # A word may arrive in pieces, because unchanged cells between them are not sent again.
             if word.encode() in _SEQUENCE.sub(b"", seen):
                 return when - self.began
         raise TimeoutError(f"{word!r} did not come: {seen[-300:]!r}")
@@ -93,7 +93,7 @@ class Terminal:
         os.write(self._master, keys.encode())
 
     def press(self, key: str, patience: float = 3.0) -> tuple[float, int]:
-        """(seconds until the answer to a key was whole, bytes of it)."""
+        """(seconds until the answer to a key was complete, its bytes)."""
         before, pressed = len(self.chunks), time.perf_counter()
         self.send(key)
         while time.perf_counter() - pressed < patience:
@@ -104,7 +104,7 @@ class Terminal:
         return (answer[-1][0] - pressed if answer else float("nan")), sum(len(chunk) for _, chunk in answer)
 
     def sent(self) -> int:
-        """Bytes so far."""
+        """Bytes received so far."""
         return sum(len(chunk) for _, chunk in self.chunks)
 
     def settle(self, quiet: float = 0.5, timeout: float = 60) -> None:
@@ -116,7 +116,7 @@ class Terminal:
                 return
 
     def close(self) -> int:
-        """Ends it as a lost terminal does; returns its exit code."""
+        """Ends the program as a lost terminal does; returns its exit code."""
         self.process.send_signal(signal.SIGHUP)
         try:
             return self.process.wait(10)
@@ -128,7 +128,7 @@ class Terminal:
 
 
 def measure() -> dict[str, Any]:
-    """Seconds, bytes and shares by what was measured; at 200 × 50 in 256 colours unless said."""
+    """Seconds, bytes and shares by name; at 200 × 50 in 256 colours unless stated."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         wide, middle = Cache.open(home / "wide"), Cache.open(home / "middle")

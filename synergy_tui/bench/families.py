@@ -66,7 +66,7 @@ SEEING: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen2_5_vl_text": ("qwen2_5_vl", EYE),
     "qwen3_vl_text": ("qwen3_vl", EYE | {"deepstack_visual_indexes": [0]}),
 }
-"""Vision-language models around a language model: architecture and what they see with."""
+"""Vision-language models around a language model: architecture and vision part."""
 
 MADE: dict[str, Subject] = {}
 
@@ -84,22 +84,22 @@ def byte_tokenizer() -> Any:
 
 
 def subject_of(name: str) -> Subject:
-    """The subject of an architecture, made once."""
+    """The subject of an architecture, built once."""
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
     if name not in MADE:
         torch.manual_seed(0)
         said = {key: value for key, value in PLAIN.items() if key not in NOT_SAID.get(name, ())}
         whole = said | SAID.get(name, {})
-        # Falcon cannot be told later to say its attention weights.
+        # Falcon cannot be switched later to return its attention weights.
         how = {"attn_implementation": "eager"} if name == "falcon" else {}
-        if name in SEEING:  # these are no models by themselves
+        if name in SEEING:  # these are not complete models by themselves
             kind, vision = SEEING[name]
             config = AutoConfig.for_model(kind, text_config=whole, vision_config=vision)
             model = AutoModelForImageTextToText.from_config(config)
         else:
             model = AutoModelForCausalLM.from_config(AutoConfig.for_model(name, **whole), **how)
-        for parameter in model.parameters():  # some begin at 0 or 1, where a mistake could hide
+        for parameter in model.parameters():  # some start at 0 or 1, where a mistake could hide
             parameter.data += 0.05 * torch.randn_like(parameter)
         model = model.eval().requires_grad_(False)
         MADE[name] = assemble(Source(name, "folder", name), model, byte_tokenizer(), [])

@@ -1,5 +1,5 @@
-"""How often C8 and C9 are wrong: profiles, states and pairs whose truth is known, through the path a run takes. The
-numbers are in analysis/docs/errors-claims.md."""
+"""How often C8 and C9 are wrong: profiles, states and pairs whose truth is known, on the same path as a run. The
+numbers are in docs/errors-claims.md."""
 
 from __future__ import annotations
 
@@ -83,12 +83,12 @@ C9: dict[str, np.ndarray] = {
     "alike in all layers": np.full(LAYERS, 0.8),
     "more alike the later": 0.9 * _AT,
 }
-"""Case → the weight of what the two prompts of a pair share, of a state of norm about 1."""
+"""Case → the weight of the part that the two prompts of a pair share, in a state of norm about 1."""
 
 
 def states(chance: np.random.Generator, dimension: float) -> tuple[np.ndarray, np.ndarray]:
-    """Points of a cube of `dimension` (in between: of the one above, its last side as short) in WIDTH dimensions, as
-    paths of each prompt; and their prompts."""
+    """Points of a cube of `dimension` (for fractions: the next larger cube with its last side shortened by that
+    fraction) in WIDTH dimensions, as paths of each prompt; and their prompts."""
     sides = int(np.ceil(dimension))
     steps = 0.15 * chance.standard_normal((PROMPTS, TOKENS, sides)).cumsum(axis=1)
     places = chance.uniform(size=(PROMPTS, TOKENS, sides)) + 0.2 * steps

@@ -1,4 +1,4 @@
-"""The shipped ladders put to SmolLM2: how many answers of each level are right, and how many did not end."""
+"""SmolLM2 on the shipped ladders: how many answers of each level are right, and how many did not end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from synergy_tui.tasks.ladder import Ladder
 from synergy_tui.tasks.verifiers import Grade, grade
 
 PROMPTS = 20
-"""Prompts of a level."""
+"""Prompts per level."""
 
 STEPS = 256
 """Most tokens of an answer."""
@@ -20,12 +20,12 @@ BATCH = 32
 
 
 def climb(subject: Subject, ladder: Ladder, steps: int) -> dict[str, Any]:
-    """Counts of grades by level. An answer ends where its grade can no longer change."""
+    """Counts of grades by level. An answer ends as soon as its grade can no longer change."""
     from synergy_tui.capture.generate import encode, generate
 
     prompts = list(ladder.prompts)
     asked = encode(subject, [one.messages or one.text for one in prompts], True)
-    order = sorted(range(len(prompts)), key=lambda one: len(asked[one]))  # padding is computed for nothing
+    order = sorted(range(len(prompts)), key=lambda one: len(asked[one]))  # padding costs time for nothing
     grades = [""] * len(prompts)
 
     def graded(place: int, tokens: Sequence[int], ended: bool) -> Grade:
@@ -50,7 +50,7 @@ def climb(subject: Subject, ladder: Ladder, steps: int) -> dict[str, Any]:
 
 
 def measure() -> dict[str, Any]:
-    """Of every shipped ladder, level by level: how many answers are right, wrong, unparsable and unfinished."""
+    """For every shipped ladder, level by level: how many answers are right, wrong, unparsable and unfinished."""
     from synergy_tui.settings import load as settings
     from synergy_tui.subject.loading import load
     from synergy_tui.subject.sources import resolve

@@ -14,7 +14,7 @@ from synergy_tui.store.publish import publish_capture, publish_decomposition
 from synergy_tui.terms import ATOMS, MEASURES, METHOD, RANKINGS
 
 AT_ONCE = 500_000
-"""Pairs of a row group."""
+"""Pairs per row group."""
 
 
 def make_run(
@@ -30,8 +30,8 @@ def make_run(
     called: str = "",
     tasks: str = "made",
 ) -> str:
-    """Publishes a capture and a decomposition; returns the decomposition's id. text: the pieces that answers are made
-    of. nothing: every number is missing. pairs: whether the pairs are written too. called: the subject's name."""
+    """Publishes a capture and a decomposition; returns the decomposition's id. text: the pieces of answers. nothing:
+    every number is missing. pairs: whether to write the pairs too. called: the subject's name."""
     capture, decomposition = f"c{name or f'{layers}x{per_layer}'}", f"d{name or f'{layers}x{per_layer}'}"
     units, chance = layers * per_layer, np.random.default_rng(0)
     subject: dict[str, Any] = {
@@ -163,7 +163,7 @@ def _pairs(layers: int, per_layer: int, nothing: bool) -> Iterator[pa.Table]:
     rows = max(AT_ONCE // max(units, 1), 1)
     for first in range(0, units - 1, rows):
         x, y = np.triu_indices(units, 1, units) if units <= rows else _stripe(first, min(first + rows, units), units)
-        # Quantised, so that millions of rows stay a small file.
+        # Values are quantised, so that the file of millions of rows stays small.
         value = np.round(np.abs(np.sin(x * 0.11) * np.cos(y * 0.07)), 2).astype(np.float32)
         value = np.full(len(x), np.nan, np.float32) if nothing else value
         columns: dict[str, Any] = {"x": x.astype(np.int32), "y": y.astype(np.int32)}

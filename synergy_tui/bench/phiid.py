@@ -1,5 +1,5 @@
 """The ΦID engine in its variants against others on the same data: a plain NumPy closed form of two atoms, interleaved
-with it, and `hoi`, `phyid` and `omegaid` where they can be imported, which are measured on a part and scaled up."""
+with it, and `hoi`, `phyid` and `omegaid` if they can be imported; these are measured on a part and scaled up."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from synergy_tui.terms import RTR, STS
 PROMPTS, UNITS, STEPS, ROUNDS = 60, 270, 100, 9
 
 SIZES = (128, 270, 512, 1024, 2048)
-"""Units, for the cost of a pair."""
+"""Numbers of units, for the cost of a pair."""
 
 FLOOR_LOGARITHMS = {"floor": 3, "plain floor": 8}
-"""Logarithms that a pair takes in a prompt, beside three matrix products. Three: of sts, rtr and TDMI, for balance and
-spread, where sums of all others are logarithms of products. Eight: of determinants, for whom takes one of each."""
+"""Logarithms per pair and prompt, besides three matrix products. Three: of sts, rtr and TDMI, for balance and spread,
+if all other sums are logarithms of products. Eight: of determinants, for an implementation that takes one of each."""
 
 
 def measure() -> dict[str, Any]:
-    """Median and lower-quartile seconds, warm; ratios; the cost of a pair in a prompt for several numbers of units."""
+    """Median and lower-quartile seconds, warm; ratios; the cost per pair and prompt for several numbers of units."""
     series = with_common_driver(PROMPTS, UNITS, STEPS)
     found: dict[str, Any] = {"series": [PROMPTS, UNITS, STEPS]}
     _, found["engine, first call with compilation"] = _timed(lambda: decompose(series))
@@ -68,7 +68,7 @@ def measure() -> dict[str, Any]:
         found[name] = _warm(partial(decompose, series, **options), rounds=3)
     for null in ("prompt-shuffle", "window-roll"):
         engine = NullEngine(series, null)
-        # The first draws keep what every prompt gives, and are few of many: a draw is one of those that come after.
+        # The first draws keep values of every prompt but are few among many, so a typical draw is a later one.
         few, more = (_warm(partial(engine.block, 0, draws), rounds=3) for draws in (KEPT_DRAWS, 2 * KEPT_DRAWS))
         found[f"{null}, a draw"] = (more - few) / KEPT_DRAWS
         found[f"{null}, a draw / engine"] = found[f"{null}, a draw"] / median(seconds["engine"])
@@ -83,8 +83,8 @@ def _per_pair(units: int) -> float:
 
 
 def _others(series: np.ndarray, engine: float) -> dict[str, Any]:
-    """Seconds others would take for all of it, from a part, and their ratio to the engine; what is not installed is
-    said to be missing."""
+    """Seconds that other packages would take for everything, extrapolated from a part, and their ratio to the engine;
+    packages that are not installed are reported as missing."""
     calls = PROMPTS * UNITS * (UNITS - 1) / 2
     found: dict[str, Any] = {}
     for name, part in {"hoi": _hoi, "phyid": _phyid, "omegaid": _omegaid}.items():
@@ -93,7 +93,7 @@ def _others(series: np.ndarray, engine: float) -> dict[str, Any]:
             continue
         try:
             done, took = part(series)
-        except Exception as error:  # somebody else's package: whatever it raises is its answer
+        except Exception as error:  # a third-party package: whatever it raises is its result
             found[name] = f"failed: {type(error).__name__}: {error}"
             continue
         found[f"{name}, all pairs, from {done:,.0f}"] = took * calls / done
@@ -102,7 +102,8 @@ def _others(series: np.ndarray, engine: float) -> dict[str, Any]:
 
 
 def _hoi(series: np.ndarray) -> tuple[float, float]:
-    """(pairs × prompts done, seconds) of the atom sts by `hoi.metrics.AtomsPhiID`, some prompts in one call, warm."""
+    """(pairs × prompts done, seconds) for the atom sts by `hoi.metrics.AtomsPhiID`, several prompts in one call,
+    warm."""
     prompts = series[:6]
     metric = import_module("hoi.metrics").AtomsPhiID
 
@@ -132,8 +133,8 @@ def _hundred_pairs(calculate: Callable[..., Any], series: np.ndarray) -> tuple[f
 
 
 def _floor(series: np.ndarray, logarithms: int) -> None:
-    """What no exact method can do without, by NumPy on its threads: the products of past and future of every prompt,
-    and a pair's logarithms."""
+    """The work that no exact method can avoid, by NumPy on its threads: the products of past and future of every
+    prompt, and a pair's logarithms."""
     for prompt in series:
         past, future = prompt[:, :-1], prompt[:, 1:]
         products = past @ past.T, future @ future.T, past @ future.T
@@ -162,7 +163,7 @@ def _closed_form(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """[units, units] mean sts and rtr, by the closed form of docs/method.md, section 2 on whole matrices, prompt by
     prompt."""
     total = np.zeros((2, series.shape[1], series.shape[1]))
-    # A unit with itself is no pair: what comes out on the diagonal is looked at by nobody.
+    # A unit with itself is not a pair: nothing uses the diagonal.
     with np.errstate(divide="ignore", invalid="ignore"):
         for prompt in series:
             total += _of_prompt(prompt)

@@ -1,6 +1,6 @@
-"""Series whose truth is known: without any coupling, each in a way that could be taken for it, and with coupling that
-was planted. [prompts, units, steps], units in the order of their layers. All data sets of a case are of one model,
-whose units are what they are: what differs is the prompts."""
+"""Series whose truth is known: without coupling, but each with a property that could be mistaken for it, and with
+planted coupling. [prompts, units, steps], units in the order of their layers. All data sets of a case come from one
+model with fixed units: only the prompts differ."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Planted:
-    """One data set. categories: a number per prompt, None where prompts have none. layers: of its units."""
+    """One data set. categories: a number per prompt, None without categories. layers: of its units."""
 
     series: np.ndarray
     categories: np.ndarray | None = None
@@ -33,7 +33,7 @@ Made = Callable[[Chance], Planted]
 
 
 def _fixed() -> Chance:
-    """What the units of a model are."""
+    """The fixed properties of a model's units."""
     return np.random.default_rng(1)
 
 
@@ -50,9 +50,9 @@ def inside() -> np.ndarray:
 
 
 def hump(chance: Chance, shape: Shape, phi: float | np.ndarray = 0.95) -> np.ndarray:
-    """Independent units, smooth over three steps in the middle and slow below white noise outside: self-prediction
-    whose contrast is that of the claim. (A hump of one AR(1) parameter has no contrast: slow units share more by chance
-    too, so that ranks of redundancy rise with those of synergy.)"""
+    """Independent units, smooth over three steps in the middle and slow below white noise outside: self-prediction with
+    the contrast of the claim. (A hump in an AR(1) parameter has no contrast: slow units also share more by chance, so
+    ranks of redundancy rise with ranks of synergy.)"""
     prompts, units, steps = shape
     middle = np.exp(-(((_depth() - 0.5) / 0.25) ** 2))
     share = np.clip(middle + _fixed().uniform(-0.1, 0.1, units), 0, 1)[:, None]
@@ -72,12 +72,12 @@ def _mixed(chance: Chance, shape: Shape) -> np.ndarray:
 
 
 def _drawn_anew(chance: Chance, shape: Shape) -> np.ndarray:
-    """Another model in every data set."""
+    """A different model in every data set."""
     return autoregressive(chance, shape, chance.uniform(0.1, 0.9, shape[1]))
 
 
 def _varying(chance: Chance, shape: Shape) -> np.ndarray:
-    """Autocorrelation that differs between prompts for all units together."""
+    """Autocorrelation that varies between prompts for all units together."""
     return autoregressive(chance, shape, chance.uniform(0.2, 0.9, (shape[0], 1)))
 
 
@@ -91,7 +91,7 @@ def _by_category(chance: Chance, shape: Shape, categories: np.ndarray) -> np.nda
 
 
 def _volatile(chance: Chance, shape: Shape) -> np.ndarray:
-    """All units are loud and quiet together, the middle layers most, with signs of their own."""
+    """All units are loud and quiet together, the middle layers most, with independent signs."""
     loudness = autoregressive(chance, (shape[0], 1, shape[2]), 0.8)
     return hump(chance, shape) * np.exp((0.3 + 0.5 * inside()[:, None]) * loudness)
 
@@ -135,7 +135,7 @@ def _repeated(chance: Chance) -> Planted:
 
 
 def _alike(chance: Chance) -> Planted:
-    """Pairs of prompts answered nearly alike."""
+    """Pairs of prompts with nearly the same answer."""
     once = np.repeat(hump(chance, (10, UNITS, 60)), 2, axis=0)
     return Planted(once + 0.7 * hump(chance, once.shape))
 
@@ -147,7 +147,7 @@ def real() -> Planted:
 
 
 def _real_shuffled(prompts: int, short: int = 0) -> Made:
-    """Real series without coupling: every head takes the whole answers in an order of its own. short: steps of one
+    """Real series without coupling: every head takes the whole answers in its own random order. short: steps of one
     answer that ended early."""
 
     def made(chance: Chance) -> Planted:
@@ -217,8 +217,8 @@ def driven(strength: float) -> Made:
 
 
 def synergistic(where: np.ndarray, prompts: int = 30, steps: int = 100, strength: float = 0.5) -> Made:
-    """Units in the layers `where` hide a slow signal below a fast one that they share: none of them shows it and any
-    two do. The others follow a slow driver that each shows."""
+    """Units in the layers `where` hide a slow signal below a fast one that they share: no single unit shows it, but any
+    two together do. The others follow a slow driver that each shows."""
 
     def made(chance: Chance) -> Planted:
         shape, fixed = (prompts, UNITS, steps), _fixed()
@@ -234,14 +234,14 @@ def synergistic(where: np.ndarray, prompts: int = 30, steps: int = 100, strength
 
 
 def communities(chance: Chance) -> Planted:
-    """Six groups of units that each follow a driver of their own: redundancy in communities, and no synergy."""
+    """Six groups of units, each with its own driver: redundancy in communities, and no synergy."""
     of = np.arange(UNITS) % 6
     drivers = autoregressive(chance, (20, 6, 60), 0.7)
     return Planted(0.8 * autoregressive(chance, (20, UNITS, 60), 0.5) + 0.6 * drivers[:, of])
 
 
 def hubs(chance: Chance) -> Planted:
-    """Four units that all others follow a step later."""
+    """Four hubs that all other units follow a step later."""
     series = autoregressive(chance, (20, UNITS, 61), 0.5)
     hub = np.arange(UNITS) % 9 == 0
     out = series[..., 1:].copy()

@@ -1,5 +1,5 @@
-"""Activity of planted transformers (zoo/plants.py), captured as users capture it, and how much of what was planted the
-tests find: the table "planted transformers" of calibration.py."""
+"""Activity of planted transformers (zoo/plants.py), captured as users capture it, and how much of the planted coupling
+the tests find: the table "planted transformers" of calibration.py."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PROMPTS, STEPS = 30, 100
 LEVEL = 0.05
 
 Kept = Mapping[str, tuple[np.ndarray, np.ndarray]]
-"""Of "pairs" and of "units": p of sts, rtr and TDMI, and the excess under each null."""
+"""For "pairs" and "units": p of sts, rtr and TDMI, and the excess under each null."""
 
 Found = dict[str, float]
 
@@ -48,7 +48,7 @@ def captured(name: str, seed: int, count: int = PROMPTS, steps: int = STEPS) -> 
 
 
 def found(name: str, kept: Kept) -> Found:
-    """Shares of pairs by the kind planted in them, and of units by whether they are in a pair that is coupled."""
+    """Shares of pairs by the kind planted in them, and of units by whether they are in a coupled pair."""
     one = plant(name)
     circuit = one.circuit
     units = np.arange(len(circuit.flat))

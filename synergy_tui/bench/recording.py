@@ -1,6 +1,6 @@
 """A recording of the first minute, as asciinema plays it: python -m synergy_tui.bench.recording FILE.cast
 
-The explorer runs in a terminal of its own on the sample result; what is pressed, and when, stands in KEYS.
+The explorer runs in its own terminal on the sample result; KEYS lists which keys are pressed, and when.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ KEYS = (
 """Seconds before each key, and the key."""
 
 LONGEST = 1.5
-"""Seconds of silence that are left in."""
+"""Seconds of silence to keep."""
 
 
 def record(path: Path) -> None:
@@ -50,7 +50,7 @@ def record(path: Path) -> None:
         pending += chunk
         text = pending.decode("utf-8", "ignore")
         if text.encode() != pending:
-            continue  # a sign comes in two parts
+            continue  # a character arrives in two parts
         pending = b""
         lines.append(json.dumps([round(now, 3), "o", text]))
     path.write_text("\n".join(lines) + "\n", "utf-8")

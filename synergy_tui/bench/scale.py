@@ -1,8 +1,8 @@
-"""What this tool's jobs would take on 1 to 512 GPUs, simulated (cluster.py): `synergy-tui bench scale` prints the
+"""The time this tool's jobs would take on 1 to 512 GPUs, simulated (cluster.py): `synergy-tui bench scale` prints the
 tables of docs/scale.md. Nothing has run on such machines.
 
 Numbers of parts, conditions and draws, and the bytes of a part, come from the tool's own code. The times of a part come
-from the constants below, each of which says whether it was measured.
+from the constants below; each says whether it was measured.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ GPUS = (1, 8, 64, 512)
 
 @dataclass(frozen=True)
 class Constants:
-    """Seconds, bytes, and things a second. *here*: 2 cores of an AMD EPYC. A GPU that is assumed is one of 80 GB."""
+    """Seconds, bytes, and things per second. *here*: 2 cores of an AMD EPYC. An assumed GPU has 80 GB."""
 
     # A language model on GPUs
     layer_step: float = 0.7e-3  # assumed: a layer of a decode step, whatever the batch: eager, bound by kernel launches
@@ -69,27 +69,27 @@ class Constants:
     hold: float = 0.1  # measured here: the catalogue is held by one writer
     pair_row: float = 102.0  # measured here: bytes of a pair in its file, with surrogates
     series_row: float = 3.7  # measured here: bytes of a value in a capture's file
-    # Hosts and what joins them
+    # Hosts and their connections
     per_host: int = 8  # assumed: GPUs of a host
     network: float = 2.5e9  # assumed: 25 Gbit/s at the submitting host, of which four fifths are reached
     disk: float = 2e9  # assumed: an NVMe drive of the submitting host, synced; a virtual disk here took 0.6 to 0.9 GB/s
-    store: float = 20e9  # assumed: a cluster's shared file system, all who read or write together
+    store: float = 20e9  # assumed: a cluster's shared file system, all readers and writers together
     host_link: float = 2.5e9  # assumed: from the store to one host, as the submitting host's link
     part_noise: float = 0.05  # assumed: spread of the logarithm of a part's time
     slow_hosts: float = 0.02  # assumed: share of hosts that are stragglers
-    slowness: float = 1.5  # assumed: what a part takes on a straggler, over what it takes elsewhere
+    slowness: float = 1.5  # assumed: time of a part on a straggler, over its time elsewhere
     between_losses: float = 264 * 86400.0  # assumed: of a host; Llama 3, 16,384 GPUs: 419 interruptions in 54 days
     back_after: float = 600.0  # assumed: until a lost host takes parts again
 
     def machines(self, gpus: int, **other: Any) -> Machines:
-        """So many GPUs; `other` than the constants say."""
+        """Machines with this many GPUs; `other` overrides the constants."""
         names = [one.name for one in fields(Machines) if one.name not in ("gpus", "executor")]
         return Machines(gpus, **{name: getattr(self, name) for name in names} | other)
 
 
 @dataclass(frozen=True)
 class Model:
-    """heads: of a layer. gpus: that hold it in bf16, on GPUs of 80 GB and of 141 GB."""
+    """heads: per layer. gpus: how many hold it in bf16, with 80 GB and with 141 GB each."""
 
     name: str
     parameters: float
@@ -120,18 +120,18 @@ SWEEP = (
 """A hundred models. The first is the shipped SmolLM2, the others have the shapes of public models."""
 
 PROMPTS, STEPS = 1000, 400
-"""Of the large capture."""
+"""Prompts and steps of the large capture."""
 
 SWEEP_PROMPTS, SWEEP_STEPS = 60, 100
 
 BLOCKS_EACH = 3
-"""Blocks of pairs for each of several workers, as a decompose job asks for them."""
+"""Blocks of pairs for each of several workers, as in a decompose job."""
 
 DRAWS_OF_A_PART = 25
-"""Where surrogates are cut by tiles and draws."""
+"""Draws per part, if surrogates are cut by tiles and draws."""
 
 Draws = dict[str, int]
-"""Surrogates by what they are of; of the data themselves none."""
+"""Number of surrogates by null; the data themselves have none."""
 
 
 class Work:
@@ -146,14 +146,14 @@ class Work:
         return max(self.model.layers * of.layer_step, self.model.weights / (self.gpus * of.gpu_bandwidth))
 
     def replay(self, tokens: float, flops: float | None = None) -> float:
-        """Seconds of one pass over so many tokens."""
+        """Seconds of one pass over `tokens` tokens."""
         compute = 2 * self.model.parameters * tokens / (self.gpus * (flops or self.constants.gpu_flops))
         return max(self.model.layers * self.constants.layer_step, compute)
 
     def captured(
         self, name: str, prompts: int, steps: int, *, how: str = "free-running", drawn: bool = False, **more: Any
     ) -> Job:
-        """A capture. drawn: whether its weights are random, and so drawn on the worker and not read."""
+        """A capture. drawn: whether its weights are random, and so drawn on the worker instead of read."""
         of, units = self.constants, self.model.units
         parts = []
         for batch in np.array_split(np.arange(prompts), -(-prompts // _MOST)):
@@ -188,7 +188,8 @@ class Work:
         source: str = "",
         **more: Any,
     ) -> Job:
-        """A decomposition with surrogates. fine: cut by tiles and draws; else as the code cuts for so many workers."""
+        """A decomposition with surrogates. fine: cut by tiles and draws; else as the code cuts for `workers`
+        workers."""
         of, units = self.constants, self.model.units
         cut = self._fine if fine else partial(self._stripes, BLOCKS_EACH * workers if workers > 1 else 1)
         parts = [one for null, count in {"": 0, **draws}.items() for one in cut(prompts, steps, null, count)]
@@ -224,7 +225,7 @@ class Work:
             yield self._part(tiles, pairs, prompts, steps, draws + 1, size, bool(null))
 
     def _fine(self, prompts: int, steps: int, null: str, draws: int) -> Iterator[Part]:
-        """Parts hold sums of the units of their tile alone. The first draws hold those of prompts."""
+        """Parts hold only sums of the units of their tile. The first draws also hold sums by prompt."""
         for pairs, units in tiles_of(self.model.units):
             if not null:
                 yield self._part(1, pairs, prompts, steps, 1, pair_bytes(pairs, units, prompts), False)
@@ -237,12 +238,12 @@ class Work:
     def _part(
         self, tiles: int, pairs: float, prompts: int, steps: int, times: int, size: float, drawn: bool, gpus: int = 1
     ) -> Part:
-        """times: how often the pairs are decomposed. gpus: that share the tiles."""
+        """times: how often the pairs are decomposed. gpus: how many share the tiles."""
         of = self.constants
         mine = -(-tiles // gpus)
         here = pairs * mine / tiles
         gpu = prompts * (mine * of.scan_step + here * (of.pair + steps * of.pair_step))
-        # Of a pair there come back its sums, and for each prompt whether it is to be computed again.
+        # For each pair its sums come back, and for each prompt whether the pair must be computed again.
         back = (20 * 8 + prompts) / of.device_link
         processor = here * (of.draw_tile + back) + pairs * of.draw_block
         processor += drawn * prompts * self.model.units * of.draw_unit
@@ -277,7 +278,7 @@ class Work:
 
 @lru_cache
 def stripes(units: int, blocks: int = 1) -> list[tuple[int, float]]:
-    """(tiles, pairs) of each block of a decomposition, as the engine cuts on GPUs. blocks: as many at least."""
+    """(tiles, pairs) of each block of a decomposition, as the engine cuts on GPUs. blocks: at least this many."""
     rows = -(-units // LARGEST_TILE_ELSEWHERE)
     side = -(-units // rows)
     out = []
@@ -301,13 +302,14 @@ def tiles_of(units: int) -> list[tuple[float, int]]:
 
 
 def pair_bytes(pairs: float, units: int, prompts: int) -> float:
-    """Of a PairBlock: pairs, 16 atoms, 3 spreads, offset, valid prompts, reason; sums by unit and prompt, totals."""
+    """Bytes of a PairBlock: pairs, 16 atoms, 3 spreads, offset, valid prompts, reason; sums by unit and prompt,
+    totals."""
     return pairs * (8 + 128 + 24 + 8 + 8 + 1) + units * 160 * (prompts + 1)
 
 
 def null_bytes(pairs: float, units: int, prompts: int, draws: int) -> float:
-    """Of a NullBlock: pairs, observed, centre, count, power sums; unit totals of the data and of every draw; unit
-    values by prompt of the data and of the draws that are kept. Counted scores are a few kilobytes."""
+    """Bytes of a NullBlock: pairs, observed, centre, count, power sums; unit totals of the data and of every draw; unit
+    values by prompt of the data and of the kept draws. Counted scores are a few kilobytes."""
     kept = 1 + min(draws, nulls.KEPT_DRAWS) if prompts else 0
     return pairs * (8 + 24 + 24 + 8 + 72) + units * (160 * (1 + draws) + 24 * prompts * kept)
 
@@ -317,7 +319,7 @@ def null_bytes(pairs: float, units: int, prompts: int, draws: int) -> float:
 
 @lru_cache
 def ablated() -> tuple[int, int]:
-    """(conditions, those under which graded tasks are answered) of a claims card, from the code that makes them."""
+    """(conditions, conditions with graded tasks) of a claims card, from the code that makes them."""
     asked = AblateRequest(decomposition="d")
     values = np.random.default_rng(0).random(LARGE.units)
     layer_of = {unit: unit // LARGE.heads for unit in range(LARGE.units)}
@@ -339,7 +341,7 @@ def pairs_case(constants: Constants, large: bool, workers: int = 1, fine: bool =
 
 
 def card_case(constants: Constants, large: bool) -> list[Job]:
-    """What is missing for a claims card of that run: surrogates, controls, ablation with graded tasks, and a ladder.
+    """What a claims card of that run still needs: surrogates, controls, ablation with graded tasks, and a ladder.
     Networks are refused beyond 1,500 units. Pairs are cut by tiles and draws."""
     of, work = constants, Work(constants, large=large)
     jobs = [replace(one, name="surrogates", source="run") for one in pairs_case(constants, large, fine=True)]
@@ -373,7 +375,7 @@ def card_case(constants: Constants, large: bool) -> list[Job]:
 
 
 def _removal(work: Work) -> list[Job]:
-    """Conditions, then graded tasks under some of them, then some conditions again in float32."""
+    """First conditions, then graded tasks under some of them, then some conditions again in float32."""
     of, (count, asked) = work.constants, ablated()
     tokens = REPLAYED * (of.prompt_tokens + STEPS)
     tasks, batch = len(graded.load("graded")), 3 * AblateRequest(decomposition="d").batch
@@ -394,14 +396,14 @@ def _removal(work: Work) -> list[Job]:
 
 
 def sweep_case(constants: Constants, large: bool, most: int = 8) -> list[Job]:
-    """A hundred whole runs with surrogates, those left out that fit on no host of `most` GPUs."""
+    """A hundred whole runs with surrogates, without models that fit on no host of `most` GPUs."""
     draws = dict.fromkeys(terms.NULLS, SURROGATES)
     jobs = []
     for count, model in SWEEP:
         work = Work(constants, model, large)
         if work.gpus <= most:
             made = (work.whole(f"{model.name} {k}", SWEEP_PROMPTS, SWEEP_STEPS, draws) for k in range(count))
-            # Each is a model of its own: hosts do not have its weights from another.
+            # Each is a separate model: hosts cannot reuse weights from another.
             jobs += [replace(job, source=job.name) for job in made]
     return jobs
 
@@ -418,7 +420,7 @@ CASES: dict[str, Callable[[Constants, bool], list[Job]]] = {
 
 
 def jobs_of(case: str, gpus: int, constants: Constants, large: bool = False) -> list[Job] | None:
-    """The jobs of a case that so many GPUs can take; None where the model does not fit."""
+    """The jobs of a case that this many GPUs can take; None if the model does not fit."""
     most = min(gpus, constants.per_host)
     if case == "sweep":
         return sweep_case(constants, large, most)
@@ -437,22 +439,22 @@ TWICE: dict[str, dict[str, float]] = {
     "publishing thread": {"publishing": 2},
     "catalogue": {"catalogue": 2},
 }
-"""A resource → what is twice as fast where there is twice of it. Loading: of weights and series, and of libraries."""
+"""A resource → what becomes twice as fast when it is doubled. Loading: of weights and series, and of libraries."""
 
 TAIL = "longest part"
 
 
 @dataclass(frozen=True)
 class Limit:
-    """What shortens the whole most where there is twice of it, and the share of time that saves."""
+    """The resource whose doubling shortens the whole most, and the share of time this saves."""
 
     name: str
     saves: float
 
 
 def limit(jobs: Sequence[Job], machines: Machines) -> Limit:
-    """The first limit. GPUs and their workers' processors are no limit but the longest part is, where twice as many of
-    them would save less than half of what parts of half the time save."""
+    """The first limit. The longest part is the limit, not GPUs or their workers' processors, if twice as many of them
+    would save less than half of what parts of half the time save."""
     whole = simulate(jobs, machines).wall
 
     def saved(**faster: float) -> float:
@@ -470,7 +472,7 @@ def limit(jobs: Sequence[Job], machines: Machines) -> Limit:
 
 @dataclass(frozen=True)
 class Row:
-    """A case on some GPUs; outcome and limit are None where the model does not fit."""
+    """A case on some GPUs; outcome and limit are None if the model does not fit."""
 
     case: str
     gpus: int
@@ -480,7 +482,7 @@ class Row:
 
 
 def rows(constants: Constants) -> list[Row]:
-    """Every case on every number of GPUs."""
+    """Rows of every case on every number of GPUs."""
     out = []
     for case in CASES:
         for gpus in GPUS:
@@ -506,17 +508,17 @@ MOVES = {
     "publishing thread": "parts compressed by those who make them; several threads for the bulk file and the analysis",
     "catalogue": "several results in one transaction",
 }
-"""A limit → what would move it."""
+"""A limit → what would raise it."""
 
 SOMETIMES = 6 * 3600.0
-"""Seconds between losses of a host that others may take away at any time."""
+"""Seconds between losses of a host that may be preempted at any time."""
 
 SEEDS = 10
-"""Simulations of which means are told, where chance matters."""
+"""Number of simulations to average, if chance matters."""
 
 
 def page(constants: Constants) -> str:
-    """The tables, in Markdown: docs/scale.md holds them as they are here."""
+    """The tables, in Markdown: docs/scale.md contains them verbatim."""
     every = rows(constants)
     return "\n\n".join([_takes(every), _moved(every), _otherwise(constants), _sensitive(constants, every)])
 
@@ -609,17 +611,17 @@ def _share(value: float) -> str:
 
 
 BEGIN, END = "<!-- bench scale -->", "<!-- bench scale ends -->"
-"""Between them a page holds the tables."""
+"""Marks in a page; the tables are between them."""
 
 
 def renew(path: Path) -> None:
-    """Puts the tables of today's code into a page."""
+    """Writes the tables of the current code into a page."""
     before, _, rest = path.read_text("utf-8").partition(BEGIN)
     path.write_text(f"{before}{BEGIN}\n\n{page(Constants())}\n\n{END}{rest.partition(END)[2]}", "utf-8")
 
 
 def measure() -> dict[str, Any]:
-    """The page, the constants behind it, and the simulation held against a clock."""
+    """The page, the constants behind it, and the simulation compared with a clock."""
     constants = Constants()
     return {"page": page(constants), "clock": clock(), "constants": asdict(constants)}
 

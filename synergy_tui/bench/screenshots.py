@@ -1,4 +1,4 @@
-"""Pictures of the explorer for the README, drawn by itself: python -m synergy_tui.bench.screenshots FOLDER"""
+"""Pictures of the explorer for the README, drawn by the explorer: python -m synergy_tui.bench.screenshots FOLDER"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIZE = (128, 36)
 
 async def take(folder: Path) -> None:
     """Writes one SVG for each view in KEYS, of the sample result."""
-    # Whatever terminal this runs in, the pictures are of one that shows every colour. Textual declares it final.
+    # The pictures show every colour, whatever terminal this runs in. Textual declares the constant final.
     constants.COLOR_SYSTEM = "truecolor"  # type: ignore[misc]
     from synergy_tui.explorer.app import Explorer
     from synergy_tui.settings import load

@@ -1,7 +1,7 @@
 """How often a rule that stops early is wrong, and what it saves: `synergy-tui bench sequential`. Log areas of a target
-and of 20 control sets are drawn from distributions of which the target is one more draw (nothing is above anything),
-and from such with the target moved; then the rule of analysis/sequential.py stops, and the rank test of all 20 says
-what it would have said. Every count has a 95 % interval."""
+and of 20 control sets are drawn from one distribution (no effect), or with the target moved. Then the rule of
+analysis/sequential.py stops, and the rank test of all 20 sets gives its verdict for comparison. Every count has a 95 %
+interval."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from synergy_tui.bench import calibration
 from synergy_tui.terms import CONTROL_ORDERS
 
 REPLICATES = int(os.environ.get("SYNERGY_TUI_BENCH_REPLICATES", "20000"))
-"""Of each case without an effect; a fifth of them of each with one."""
+"""Data sets of each case without an effect; each case with an effect has a fifth of them."""
 
 Found = dict[str, Any]
 Draw = Callable[[np.random.Generator, int], np.ndarray]
-"""chance, how many → so many log areas."""
+"""chance, count → that many log areas."""
 
 
 def _contaminated(share: float, times: float) -> Draw:
@@ -60,21 +60,21 @@ NULL: dict[str, Draw] = {
     **{f"a critical unit in {share:.3g} of sets, × 1.5": _critical(share, 1.5) for share in (0.05, 0.1, 0.2)},
     "a unit that spares, in 0.1 of sets, × 0.2": _critical(0.1, 0.2),
 }
-"""What the bounds must hold under."""
+"""Distributions under which the bounds must hold."""
 
 BEYOND: dict[str, Draw] = {
     "Student t, 2 degrees": lambda chance, n: chance.standard_t(2, size=n),
     "Cauchy log areas": lambda chance, n: chance.standard_cauchy(size=n),
     "Gamma log areas, shape 0.3": lambda chance, n: chance.gamma(0.3, size=n),
 }
-"""What they were not made for: nothing that is not a rank holds under all of these."""
+"""Distributions beyond the bounds' design: only ranks hold under all of these."""
 
 SHIFTS = (2.0, 3.0, 4.0, 5.0, 6.5, 8.0)
 """How far a target is above log-normal sets, in their standard deviations."""
 
 
 class Stopped(NamedTuple):
-    """Where the rule stopped and with what; full: the verdict of the rank test of all sets, by its p."""
+    """Where the rule stopped and its result; full: p of the rank test of all sets."""
 
     sets: int
     why: str
@@ -83,12 +83,12 @@ class Stopped(NamedTuple):
 
     @property
     def called(self) -> bool:
-        """Whether it was called above its sets."""
+        """Whether the target was called above its sets."""
         return self.why == ABOVE
 
     @property
     def verdict(self) -> str:
-        """As claims._refused sorts p."""
+        """The verdict, by the same p limits as claims._refused."""
         return _verdict(self.p)
 
 
@@ -97,7 +97,7 @@ def _verdict(p: float) -> str:
 
 
 def stop(own: float, sets: np.ndarray) -> Stopped:
-    """The rule on log areas that prompts do not make uncertain."""
+    """The rule on log areas without uncertainty from prompts."""
     one = Evidence(own, sets, (sets >= own).astype(float), np.zeros(len(sets)))
     found = sequential.course({"sets": one})
     count, why = found.seen["sets"], found.why["sets"]
@@ -105,16 +105,15 @@ def stop(own: float, sets: np.ndarray) -> Stopped:
 
 
 def many(draw: Draw, replicates: int, seed: int, shift: float = 0.0) -> list[Stopped]:
-    """The rule on data sets drawn anew; seed: the case's own. shift: by how much the target is
-    moved."""
+    """The rule on fresh data sets; seed: the case's own. shift: how far the target is moved."""
     chance = np.random.default_rng([seed, 11])
     values = [draw(chance, 1 + BUDGET) for _ in range(replicates)]
     return [stop(float(one[0]) + shift, one[1:]) for one in values]
 
 
 def null(name: str, replicates: int = REPLICATES) -> Found:
-    """How often a target that is one more set is called above the others, where the rule stopped, and how often its p
-    is at most what it says."""
+    """How often a target that is just another set is called above the others, where the rule stopped, and how often its
+    p is at most its nominal value."""
     cases = NULL | BEYOND
     found = many(cases[name], replicates, list(cases).index(name))
     p = np.array([one.p for one in found])
@@ -137,7 +136,7 @@ def null(name: str, replicates: int = REPLICATES) -> Found:
 
 
 def shifted(shift: float, replicates: int = REPLICATES // 5) -> Found:
-    """What the rule saves and how often it agrees, with the target so many standard deviations above its sets."""
+    """What the rule saves and how often it agrees, with the target `shift` standard deviations above its sets."""
     found = many(NULL["log-normal areas"], replicates, round(100 * shift), shift)
     early = [one for one in found if one.sets < BUDGET]
     return {
@@ -151,7 +150,7 @@ def shifted(shift: float, replicates: int = REPLICATES // 5) -> Found:
 
 
 def interval(name: str, shift: float, replicates: int = REPLICATES // 10) -> Found:
-    """How often the interval of the ratio, at whatever look is the last, holds what the target was moved by."""
+    """How often the interval of the ratio, whichever look is the last, contains the true shift of the target."""
     chance = np.random.default_rng([HELD.index(name), round(100 * shift), 12])
     held, early = [], []
     for _ in range(replicates):
@@ -168,7 +167,7 @@ def interval(name: str, shift: float, replicates: int = REPLICATES // 10) -> Fou
 
 
 class Run(NamedTuple):
-    """An order whose verdict needs both controls. sets: of both, drawn of 40."""
+    """An order whose verdict needs both controls. sets: of both controls, drawn out of 40."""
 
     sets: int
     called: bool
@@ -178,7 +177,7 @@ class Run(NamedTuple):
 
 
 def order(name: str, from_end: bool, seed: int) -> Run:
-    """An order of calibration.ORDERS against both its controls, prompts and all: first the rule, then all sets."""
+    """An order of calibration.ORDERS against both its controls, including prompts: first the rule, then all sets."""
     chance = np.random.default_rng([seed, 3, from_end])
     importance = calibration.worth(chance)
     ranked = calibration.ORDERS[name](chance, importance)[:: -1 if from_end else 1]
@@ -199,7 +198,7 @@ def order(name: str, from_end: bool, seed: int) -> Run:
 
 
 def orders(name: str, from_end: bool, models: int = calibration.MODELS) -> Found:
-    """The same of many models."""
+    """The same for many models."""
     found = [order(name, from_end, seed) for seed in range(models)]
     early = [one for one in found if one.sets < 2 * BUDGET]
     same = sum((one.called, one.refused) == (one.full, one.fully) for one in early)
@@ -218,11 +217,11 @@ def told(count: int, of: int) -> str:
 
 
 HELD = ("log-normal areas", "Student t, 3 degrees", "two groups, 20 % high", "a critical unit in 0.1 of sets, × 5")
-"""What the interval is put to."""
+"""Distributions that test the interval."""
 
 
 def measure(replicates: int = REPLICATES, processes: int | None = None) -> Found:
-    """Every table, by name."""
+    """All tables, by name."""
     calls: Mapping[tuple[str, str], Callable[[], Found]] = {
         **{("nothing is above", name): partial(null, name, replicates) for name in NULL},
         **{("beyond what it is made for", name): partial(null, name, replicates) for name in BEYOND},

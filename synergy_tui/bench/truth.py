@@ -1,10 +1,10 @@
 """How often a map points at units that matter, on models whose truth is known (the zoo): `synergy-tui bench truth`.
 
-Every model is captured on prompts of its own language, decomposed, tested against both nulls, and loses every unit by
-itself. Rankings and other scores are then asked three things. *auroc*: is a unit of the circuit above one that is not?
-0.5 is chance, and below 0.5 the other end of the score is right. *removal*: Spearman's correlation with what the unit's
-removal costs on other prompts. *idle on top*: the share of units known to do nothing that stand in the top quarter,
-where chance puts a quarter. Means over seeds, with Student's 95 % interval.
+Every model is captured on prompts of its own language, decomposed, tested against both nulls, and ablated one unit at a
+time. Rankings and other scores are then judged by three numbers. *auroc*: is a unit of the circuit above a unit outside
+it? 0.5 is chance, and below 0.5 the other end of the score is right. *removal*: Spearman's correlation with the cost of
+the unit's removal on other prompts. *idle on top*: the share of idle units in the top quarter; chance puts a quarter of
+them there. Means over seeds, with Student's 95 % interval.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ from synergy_tui.zoo.plants import PLANTS
 from synergy_tui.zoo.plants import prompts as planted_prompts
 
 PROMPTS, STEPS = 40, 100
-"""Of a capture. Every fourth prompt is replayed without units, and ranks none."""
+"""Prompts of a capture. Every fourth prompt is used only for replay without units, not for rankings."""
 
 SEEDS = 5
-"""Captures of each plant."""
+"""Captures per plant."""
 
 CONTROLS = 20
 FRACTIONS = (0.05, 0.1, 0.15, 0.2, 0.25)
 
 MOST = int(os.environ.get("SYNERGY_TUI_BENCH_MODELS", "1000"))
-"""Models at most, for a short look."""
+"""The most models, for a quick look."""
 
 Found = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A model with what is known of it. kinds: of its units. circuit: which of them are in the circuit: of a trained
-    model those whose removal costs it its language (zoo/truth.py), of a planted one those that are coupled as its name
-    says. idle: which are known to do nothing for what it writes. Places without a unit are in neither. sampled: whether
-    it writes at temperature 1."""
+    """A model with its known truth. kinds: of its units. circuit: which units are in the circuit: for a trained model,
+    units whose removal costs it its language (zoo/truth.py), for a planted model, units coupled as its name says. idle:
+    units known to do nothing for its output. Places without a unit are in neither. sampled: whether it writes at
+    temperature 1."""
 
     name: str
     kinds: tuple[str, ...]
@@ -92,7 +92,7 @@ def measure(processes: int | None = None) -> Found:
 
 
 def of_model(case: tuple[str, int]) -> Found:
-    """What every score says of one capture of one model."""
+    """The results of every score on one capture of one model."""
     name, seed = case
     torch.set_num_threads(1)
     subject = load(resolve(name), settings.load().data, "cpu", "float32")
@@ -131,7 +131,7 @@ def of_model(case: tuple[str, int]) -> Found:
 
 
 def known_of(name: str, subject: Subject) -> Case:
-    """What truth.json says of a model, on the map of its heads of either kind."""
+    """The truth.json of a model, on the map of its heads of either kind."""
     told = shipped.truth(name)
     if name.startswith(shipped.PLANT):
         kind = name.removeprefix(shipped.PLANT).partition("-")[0]
@@ -151,7 +151,7 @@ def known_of(name: str, subject: Subject) -> Case:
 
 
 def captured(subject: Subject, known: Case, name: str, seed: int) -> tuple[list[list[int]], list[Any]]:
-    """Prompts as tokens, and the responses with their activity."""
+    """Prompts as tokens, and responses with their activity."""
     units = subject.units(known.kinds)
     if known.sampled:
         asked = encode(subject, planted_prompts(name.removeprefix(shipped.PLANT), PROMPTS, seed), chat=True)
@@ -160,12 +160,12 @@ def captured(subject: Subject, known: Case, name: str, seed: int) -> tuple[list[
     whole = tasks.load(name)
     texts = [one.text for one in tasks.select(whole, min(PROMPTS, len(whole.prompts)), seed).prompts]
     asked = encode(subject, texts, chat=True)
-    longest = min(STEPS, of.graded) if of.name == "grammar" else STEPS  # brackets are closed after that
+    longest = min(STEPS, of.graded) if of.name == "grammar" else STEPS  # by then the brackets are closed
     return asked, generate(subject, asked, longest, units=units)
 
 
 def rankings(values: scores.UnitValues, series: np.ndarray) -> dict[str, np.ndarray]:
-    """Every ranking, and what a unit has beside them."""
+    """Every ranking, and the other measures of units."""
     plain = {"sts": values.sts, "rtr": values.rtr, "tdmi": values.tdmi}
     plain |= {"autocorrelation": autocorrelation(series, 1), "norm": mean_norm(series)}
     return {name: scores.ranking(name, values) for name in RANKINGS} | plain
@@ -194,8 +194,8 @@ def others(
 def disproportionate(
     intact: IntactBehaviour, raw: Mapping[str, np.ndarray], layer_of: Mapping[int, int], per_layer: int, seed: int
 ) -> bool:
-    """Whether removing the most synergistic units first costs more than random and than layer-matched sets do: what C3
-    asks of divergence."""
+    """Whether removing the most synergistic units first costs more than both random and layer-matched sets: C3's
+    condition on divergence."""
     ranking = RANKINGS[0]
     orders = ("synergy-first", *CONTROL_ORDERS)
     sets = conditions(orders, raw, ranking, layer_of, CONTROLS, seed, FRACTIONS)
@@ -229,7 +229,7 @@ def _asked(score: np.ndarray, cost: np.ndarray, known: Case, there: np.ndarray) 
 
 
 def auroc(score: np.ndarray, positive: np.ndarray) -> float:
-    """Probability that a positive is above a negative, ties counted by half; NaN without one of either."""
+    """Probability that a positive is above a negative, ties counted by half; NaN without a positive or a negative."""
     known = np.isfinite(score)
     score, positive = score[known], positive[known]
     many, others_ = int(positive.sum()), int((~positive).sum())
@@ -243,7 +243,7 @@ def _share(called: np.ndarray, among: np.ndarray) -> float:
 
 
 def table(found: Sequence[Found]) -> Found:
-    """score → what it was asked → mean and interval over models."""
+    """score → number → mean and interval over models."""
     names = list(dict.fromkeys(score for one in found for score in one["scores"]))
     return {
         score: {
@@ -273,7 +273,7 @@ def verdicts(found: Sequence[Found]) -> Found:
 
 
 def over(values: Sequence[float]) -> str:
-    """Mean with Student's 95 % interval over models; a dash where there is none."""
+    """Mean with Student's 95 % interval over models; a dash without values."""
     known = np.array(values, float)
     known = known[np.isfinite(known)]
     if not len(known):

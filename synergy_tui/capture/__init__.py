@@ -8,8 +8,8 @@ from typing import Any
 
 
 class _Room(ModuleType):
-    """This room has the name of a function of the library, synergy_tui.capture, and takes its place in the package once
-    it is imported. So it may be called like it."""
+    """This room has the name of a library function, synergy_tui.capture, and replaces it in the package once it is
+    imported. So the module can be called like the function."""
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         from importlib import import_module

@@ -1,13 +1,13 @@
-"""Attention weights and tokens → what the attention pattern of a head does (docs/method.md, section 10). The weights
-are reduced layer by layer as a pass goes on; no more than one layer's are held.
+"""Attention weights and tokens → scores of a head's attention pattern (docs/method.md, section 10). The weights are
+reduced layer by layer during a pass; memory holds those of only one layer.
 
 previous-token     mass on the position before
 induction          mass on earlier positions that come right after an earlier occurrence of the current token
-retrieval          mass on earlier positions that hold the token which comes next
+retrieval          mass on earlier positions that hold the next token
 attention-entropy  entropy of the pattern over positions, nats
 
-Each is a mean over the steps of a response. A step at which there is no position of the kind (no earlier occurrence)
-says nothing and is left out; where all steps are, the value is NaN.
+Each is a mean over the steps of a response. A step without a position of the kind (no earlier occurrence) is left out;
+if all steps are left out, the value is NaN.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def pattern_scores(
     weights: Float[Tensor, "heads steps keys"], counted: Bool[Tensor, "3 steps keys"]
 ) -> Float[Tensor, "4 heads"]:
     """The scores above of every head of a layer. weights: the rows of the response's steps. counted: see
-    `positions_of`. What goes to a sink that is no position (as in gpt-oss) is mass on none, and the entropy is that of
-    the rest."""
+    `positions_of`. Mass on a sink that is not a position (as in gpt-oss) counts for no position, and the entropy is
+    that of the rest."""
     weights = weights.float()
     out = []
     for mask in counted:
@@ -57,7 +57,7 @@ def patterns(
     subject: Subject, sites: Sequence[Site], prompt: Sequence[int], response: Sequence[int]
 ) -> dict[int, Float[Tensor, "4 heads"]]:
     """Number of a site of attention heads among `sites` → its scores on one prompt with its response, from one
-    teacher-forced pass with plain (eager) attention. Sites of a family that gives no weights are missing."""
+    teacher-forced pass with plain (eager) attention. If a family returns no weights, its sites are missing."""
     ranks.alone("a score by attention patterns")
     tokens = torch.tensor([*prompt, *response], device=subject.device)
     first, length = len(prompt) - 1, len(tokens) - 1
@@ -77,7 +77,7 @@ def patterns(
 
 
 def _is_pattern(value: Tensor, heads: int, length: int) -> bool:
-    """Whether a tensor can be the causal attention weights of so many heads over so many positions."""
+    """Whether a tensor can be the causal attention weights of `heads` heads over `length` positions."""
     if value.shape != (1, heads, length, length):
         return False
     return bool((value >= 0).all()) and not bool(value.triu(1).any())
@@ -85,13 +85,13 @@ def _is_pattern(value: Tensor, heads: int, length: int) -> bool:
 
 @contextlib.contextmanager
 def _plainly(model: Any) -> Iterator[None]:
-    """Within it attention is computed in plain steps, which alone can say its weights."""
+    """Within it, attention is computed in plain steps; only these expose its weights."""
     before = model.config._attn_implementation
 
     def attend(how: str) -> None:
         with contextlib.suppress(ValueError, NotImplementedError):
             model.set_attn_implementation(how)
-        # Some families cannot be told by that call and read their configuration at every pass.
+        # Some families ignore that call and read their configuration at every pass.
         model.config._attn_implementation = how
 
     try:
@@ -103,8 +103,8 @@ def _plainly(model: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _weights_told(model: Any, take: Callable[[int, Tensor], None]) -> Iterator[None]:
-    """Within it `take(layer, value)` hears every tensor of four dimensions that a part of a layer gives beside its
-    first output: attention weights are among them. Nothing is kept of what was heard."""
+    """Within it, `take(layer, value)` receives every tensor of four dimensions that a part of a layer returns besides
+    its first output: attention weights are among them. Nothing of it is kept."""
     current: list[int] = []
 
     def heard(_: Any, args: Any, out: Any) -> None:

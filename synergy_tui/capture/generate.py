@@ -22,13 +22,14 @@ from synergy_tui.subject.taps import UnitTap
 from synergy_tui.tasks.asking import Messages
 
 GONE = 0.2
-"""Share of a batch's sequences that have ended before they leave it: cutting a cache copies it."""
+"""Share of a batch's sequences that must have ended before they leave it, because cutting a cache copies it."""
 
 
 @dataclass(frozen=True)
 class Response:
     """tokens: generated ids, the end token included. ended: whether the subject ended it by itself. activity: units'
-    norms at the position that predicts each token; units are layer × per_layer + place, NaN where there is none."""
+    norms at the position that predicts each token; units are layer × per_layer + place, NaN where a place has no unit.
+    """
 
     tokens: list[int]
     ended: bool
@@ -37,8 +38,8 @@ class Response:
 
 @dataclass(frozen=True)
 class Sampling:
-    """Tokens drawn at a temperature from the likeliest that hold `top_p` of the probability. What is drawn depends on
-    the seed and the prompt's number alone, not on the batch it shares."""
+    """Tokens are drawn at a temperature from the likeliest that hold `top_p` of the probability. The draws depend only
+    on the seed and the prompt's number, not on the batch."""
 
     temperature: float
     top_p: float
@@ -49,7 +50,7 @@ class Sampling:
         return np.stack([np.random.default_rng([self.seed, one]).random(steps) for one in numbers], axis=1)
 
     def draw(self, logits: Float[Tensor, "batch vocabulary"], chance: Float[Tensor, " batch"]) -> Tensor:
-        """One token of each row."""
+        """One token for each row."""
         sorted_, order = (logits.float() / self.temperature).softmax(dim=-1).sort(dim=-1, descending=True)
         before = sorted_.cumsum(dim=-1) - sorted_
         kept = sorted_ * (before < self.top_p)
@@ -61,9 +62,9 @@ class Sampling:
 def encode(
     subject: Subject, prompts: Sequence[str | Messages], chat: bool, system: str | None = None
 ) -> list[list[int]]:
-    """Token ids of prompts, in the chat template when the tokenizer has one and `chat` is set, after a system prompt
-    where there is one. A prompt is a text, or messages with roles. Raises SubjectError when the template fails, and for
-    tokens without an embedding; TaskError when there is no template for `system` or for messages."""
+    """Token ids of prompts, in the chat template if the tokenizer has one and `chat` is set, after a system prompt if
+    given. A prompt is a text, or messages with roles. Raises SubjectError when the template fails, and for tokens
+    without an embedding; TaskError without a template for `system` or for messages."""
     tokenizer = subject.tokenizer
     if chat and tokenizer.chat_template:
         asked = [_templated(tokenizer, one, system) for one in prompts]
@@ -89,7 +90,7 @@ def _templated(tokenizer: Any, prompt: str | Messages, system: str | None) -> st
     try:
         messages = [{"role": role, "content": content} for role, content in asked]
         return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    except Exception as error:  # a template is a program of the model's and may raise anything
+    except Exception as error:  # a template is a program that comes with the model and may raise anything
         mend = "leave out --system" if system is not None else "give a --system prompt" if "system" not in roles else ""
         raise SubjectError(
             f"its chat template fails: {type(error).__name__}: {str(error)[:200]} (messages with the roles {roles})",
@@ -98,7 +99,7 @@ def _templated(tokenizer: Any, prompt: str | Messages, system: str | None) -> st
 
 
 def _check_embedded(subject: Subject, prompts: Sequence[Sequence[int]]) -> None:
-    """Raises SubjectError when a token has no embedding: the tokenizer is not the model's, or was added to."""
+    """Raises SubjectError when a token has no embedding: the tokenizer is not the model's, or was extended."""
     there = subject.model.get_input_embeddings().num_embeddings
     beyond = sorted({token for tokens in prompts for token in tokens if token >= there})
     if beyond:
@@ -110,7 +111,8 @@ def _check_embedded(subject: Subject, prompts: Sequence[Sequence[int]]) -> None:
 
 
 def check_context(subject: Subject, prompts: Sequence[Sequence[int]], names: Sequence[str], steps: int) -> None:
-    """Raises TaskError when a prompt has no token, or with its response is longer than the subject's context."""
+    """Raises TaskError when a prompt has no token, or is longer than the subject's context together with its
+    response."""
     for name, tokens in zip(names, prompts, strict=True):
         if not tokens:
             raise TaskError(f"prompt {name} has no tokens", "give it some text")
@@ -135,13 +137,13 @@ def generate(
     read: bool = True,
 ) -> list[Response]:
     """Responses of at most `steps` tokens to a batch of prompts: greedy, or drawn by `sampling`, for which the prompts
-    have `numbers`. units: whose activity is read, all heads by default. `each_step` is told the number of responses
-    still growing; what it raises ends the batch. over: whether the response of a row, its tokens so far, is long
-    enough. Without it nothing is copied to the host in the loop but one flag per step. share: whether what all prompts
-    begin with is run once, and responses that have ended leave the batch, where the subject's cache allows it. read:
-    whether activity is read at all; without it that of a response has no units. Where positions depend on a sequence's
-    length, one that may become long is alone in its batch. Raises SubjectError when an activity or the logits are not
-    finite."""
+    have `numbers`. units: whose activity is read, all heads by default. `each_step` receives the number of responses
+    still growing; an exception in it ends the batch. over: whether the response of a row, its tokens so far, is long
+    enough. Without it, only one flag per step is copied to the host in the loop. share: whether the common beginning of
+    all prompts is run once, and responses that have ended leave the batch, if the subject's cache allows it. read:
+    whether activity is read; without it the activity of a response has no units. If positions depend on a sequence's
+    length, a sequence that may become long is alone in its batch. Raises SubjectError when an activity or the logits
+    are not finite."""
     units = subject.units() if units is None else units
     numbers = range(len(prompts)) if numbers is None else numbers
     made: dict[int, Response] = {}
@@ -159,7 +161,7 @@ def generate(
 
 
 def _together(subject: Subject, lengths: Sequence[int]) -> list[list[int]]:
-    """Which sequences share passes: all, but for those that may become long where that changes their positions."""
+    """Which sequences share passes: all, except for those that may become long if that changes their positions."""
     most = positions.boundary(subject.model)
     long = [] if most is None else [row for row, length in enumerate(lengths) if length > most]
     short = [row for row in range(len(lengths)) if row not in set(long)]
@@ -190,7 +192,7 @@ class _Passes:
         self._cache = sharing.fresh(subject)
         self._told: dict[str, Any] = {}
         self._told_of: Any = None
-        # Long sequences are alone: their lengths are that of the batch.
+        # Long sequences are alone, so their length is that of the batch.
         most = positions.boundary(subject.model)
         self._turn = most if positions.computed_anew(subject.model) else None
         self._whole = self._ids
@@ -212,7 +214,7 @@ class _Passes:
         numbers: Sequence[int],
         over: Callable[[int, Sequence[int]], bool] | None,
     ) -> list[Response]:
-        """Responses, see `generate`."""
+        """The responses; see `generate`."""
         device, chances = self._subject.device, None
         if sampling is not None:
             chances = torch.tensor(sampling.chances(numbers, self._steps), dtype=torch.float32, device=device)
@@ -228,9 +230,9 @@ class _Passes:
                     ids = logits.argmax(dim=-1, keepdim=True)
                 else:
                     ids = sampling.draw(logits, chances[step, self._rows])
-                if not self._read:  # no activity tells: the largest of logits with a NaN is NaN
+                if not self._read:  # without activity, the logits tell: their largest is NaN if any is NaN
                     _check(logits.gather(1, ids))
-                ids = ranks.same(ids)  # a tie must not be broken one way here and another there
+                ids = ranks.same(ids)  # all ranks must break a tie in the same way
                 self._tokens[step, self._rows] = ids[:, 0]
                 ended = growing & torch.isin(self._tokens[step], self._ends)
                 self._lengths[ended] = step + 1
@@ -250,7 +252,7 @@ class _Passes:
 
     @torch.inference_mode()
     def forced(self, response: Sequence[int]) -> Float[np.ndarray, "units steps"]:
-        """Norms of the one sequence of the batch, grown by the tokens of a given response."""
+        """Norms of the only sequence of the batch, grown by the tokens of a given response."""
         with self._tap:
             for step, token in enumerate(response):
                 self._pass(step)
@@ -259,8 +261,8 @@ class _Passes:
         return found
 
     def _begun(self, begun: Any) -> Tensor:
-        """Logits of the first tokens: what the prompts share is not computed again, and those of like length go through
-        the model together."""
+        """Logits of the first tokens: the prompts' shared beginning is not computed again, and prompts of like length
+        go through the model together."""
         rests = [prompt[self._shared :] for prompt in self._prompts]
         order, logits, caches, masks = [], [], [], []
         for rows in sharing.groups([len(one) for one in rests]):
@@ -285,7 +287,7 @@ class _Passes:
         if self._cache is not self._told_of:
             self._told, self._told_of = sharing.cached(self._subject, self._cache), self._cache
         more = self._told
-        # Bloom and Mamba2 have no positions to be told; the others must not count the padding.
+        # Bloom and Mamba2 take no positions; other families must not count the padding.
         if "position_ids" in self._accepted:
             more = more | {"position_ids": self._positions}
         logits: Tensor = self._subject.model(input_ids=ids, attention_mask=self._mask, **more).logits[:, -1]
@@ -294,7 +296,7 @@ class _Passes:
         return logits
 
     def _left(self, growing: Tensor, left: int, ids: Tensor) -> Tensor:
-        """Lets the sequences that have ended go, once they are many; the tokens of those that remain."""
+        """Drops the sequences that have ended, once there are many; returns the tokens of the rest."""
         if not self._plain or len(self._rows) - left < len(self._rows) * GONE:
             return ids
         stay = torch.nonzero(growing[self._rows])[:, 0]
@@ -317,8 +319,8 @@ def replay(
     units: Units | None = None,
 ) -> list[Float[np.ndarray, "units steps"]]:
     """Norms of units on given responses from one teacher-forced pass over a batch, padded on the right (exact for
-    causal models without a mask). A sequence that becomes long, where that changes its positions, is grown token by
-    token as it was generated. Raises SubjectError when one is not finite."""
+    causal models without a mask). If a sequence becomes long and that changes its positions, it is grown token by
+    token, as it was generated. Raises SubjectError when a norm is not finite."""
     units = subject.units() if units is None else units
     lengths = [len(prompt) + len(response) - 1 for prompt, response in zip(prompts, responses, strict=True)]
     most = positions.boundary(subject.model)

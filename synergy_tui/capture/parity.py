@@ -1,5 +1,5 @@
-"""Whether what this tool measures of a model is what the model does: its answers, its heads' activity and its replay
-against transformers' own `generate`, one prompt at a time, with plain hooks."""
+"""Whether this tool measures what the model does: compares answers, heads' activity and replay with transformers' own
+`generate`, one prompt at a time, with plain hooks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from synergy_tui.capture.generate import generate, replay
 from synergy_tui.subject.loading import Subject
 
 LARGEST = 1e-4
-"""Differences up to here are rounding at float32, as a share of the largest activity."""
+"""Differences up to this share of the largest activity are rounding at float32."""
 
 TEXTS = (
     "Name three rivers.",
@@ -27,9 +27,9 @@ TEXTS = (
 
 @dataclass(frozen=True)
 class Parity:
-    """tokens: whether all answers are the same. activity, replay, batch: largest difference of the heads' activity from
-    that of transformers' own run, of a replay from it, and of a prompt alone from the same in a batch; as shares of the
-    largest activity. prompts, steps: what was compared."""
+    """tokens: whether all answers are the same. activity, replay, batch: the largest difference of the heads' activity
+    from transformers' own run, of a replay from that run, and of a prompt alone from the same prompt in a batch; as
+    shares of the largest activity. prompts, steps: what was compared."""
 
     tokens: bool
     activity: float
@@ -52,24 +52,24 @@ class Parity:
     def sentence(self) -> str:
         """The verdict in a line."""
         if not self.tokens:
-            return "not to be trusted: it answers otherwise than transformers' own generation"
+            return "not to be trusted: its answers differ from transformers' own generation"
         if not self.holds:
             return f"not to be trusted: activity differs by {self.worst:.1e} of its largest value"
-        told = f"{self.prompts} answers of up to {self.steps} tokens are alike, activity to {self.worst:.1e}"
+        told = f"{self.prompts} answers of up to {self.steps} tokens agree, activity to {self.worst:.1e}"
         return f"can be trusted: {told}"
 
     @property
     def rounded(self) -> str:
-        """The verdict where float64 is alike and float32 is not."""
-        off = f"activity to {self.worst:.1e}" if self.tokens else "and its answers turn on it"
-        return f"can be trusted to its rounding: float64 is alike, float32 is not ({off})"
+        """The verdict if float64 agrees and float32 does not."""
+        off = f"activity to {self.worst:.1e}" if self.tokens else "and its answers depend on it"
+        return f"can be trusted up to rounding: float64 agrees, float32 does not ({off})"
 
 
 @torch.inference_mode()
 def compare(
     subject: Subject, prompts: Sequence[Sequence[int]], steps: int, tell: Callable[[str], None] = lambda _: None
 ) -> Parity:
-    """Compares all of a few prompts, given as token ids. tell: what is going on."""
+    """Compares everything for a few prompts, given as token ids. tell: receives progress messages."""
     tell("its own generation, a prompt at a time")
     own = [_own(subject, prompt, steps) for prompt in prompts]
     tell("the same in a batch, alone and replayed")
@@ -95,8 +95,8 @@ def compare(
 
 
 def _own(subject: Subject, prompt: Sequence[int], steps: int) -> tuple[list[int], np.ndarray]:
-    """Greedy answer of transformers' `generate`, and norms [units, steps] of what stands in front of the heads'
-    projections at the last position of each pass."""
+    """Greedy answer of transformers' `generate`, and norms [units, steps] of the inputs of the heads' projections at
+    the last position of each pass."""
     from transformers import GenerationConfig
 
     units = subject.units()
@@ -121,7 +121,7 @@ def _own(subject: Subject, prompt: Sequence[int], steps: int) -> tuple[list[int]
         max_new_tokens=steps, do_sample=False, use_cache=True, eos_token_id=list(subject.ends) or None, pad_token_id=pad
     )
     try:
-        # A mask that says nothing: transformers would guess one from the padding token.
+        # A mask of ones, because transformers would otherwise guess one from the padding token.
         out = subject.model.generate(ids, generation_config=settings, attention_mask=torch.ones_like(ids))
     finally:
         for handle in handles:

@@ -1,6 +1,6 @@
-"""Prompts with their responses → states of the residual stream behind every layer, at chosen positions, from one
-teacher-forced pass over a batch. Read by hooks at the layers' outputs: what families call their hidden states differs,
-and the last of them is mostly normalised."""
+"""Prompts with their responses → states of the residual stream after every layer, at chosen positions, from one
+teacher-forced pass over a batch. Hooks read them at the layers' outputs, because families differ in what they call
+hidden states, and the last of these is mostly normalised."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from synergy_tui.subject.sites import decoder_layers
 def states(
     subject: Subject, sequences: Sequence[Sequence[int]], wanted: Sequence[Sequence[int]]
 ) -> list[Float[np.ndarray, "layers wanted width"]]:
-    """float32, of each sequence at its wanted positions. Sequences are padded on the right, which is exact for causal
-    models without a mask; one that is so long that its positions depend on its length is alone in its pass. Raises
-    SubjectError when a state is not finite, and for a layer that puts out something else than one state a token."""
+    """float32 states of each sequence at its wanted positions. Sequences are padded on the right, which is exact for
+    causal models without a mask; a sequence so long that its positions depend on its length is alone in its pass.
+    Raises SubjectError when a state is not finite, and for a layer that does not return one state per token."""
     ranks.alone("the residual stream")
     most = positions.boundary(subject.model)
     long = [] if most is None else [row for row, one in enumerate(sequences) if len(one) > most]
@@ -51,12 +51,12 @@ def _pass(
         def hook(_: Any, __: Any, out: Any) -> None:
             value = out[0] if isinstance(out, tuple) else out
             shape = (len(sequences), longest)
-            # Some layers are given tokens without prompts.
+            # Some layers receive tokens without a batch axis.
             if isinstance(value, Tensor) and value.dim() == 2 and value.shape[0] == shape[0] * shape[1]:
                 value = value.reshape(*shape, -1)
             if not isinstance(value, Tensor) or value.dim() != 3 or tuple(value.shape[:2]) != shape:
                 raise SubjectError(
-                    f"layer {layer} of {subject.source.name} does not put out one state a token",
+                    f"layer {layer} of {subject.source.name} does not put out one state per token",
                     "its residual stream cannot be read: leave out --parts geometry",
                 )
             kept[layer] = value[rows.to(value.device), places.to(value.device)].float().cpu()

@@ -1,10 +1,10 @@
-"""What prompts begin with alike (a chat template, a system prompt) is run once: its keys and values are shared by all
-prompts of a batch. Prompts of like length go through the model together, and their keys and values are then laid side
-by side, so that a batch has one length without its prompts having been computed on padding.
+"""The common beginning of prompts (a chat template, a system prompt) is run once: all prompts of a batch share its keys
+and values. Prompts of like length go through the model together, and their keys and values are then laid side by side,
+so that a batch has one length and no prompt was computed on padding.
 
-This takes a cache that holds keys and values alone, one place per position. A state that moves along (Mamba), windows
-that slide within the sequences, and families that are not told positions have none: their prompts are padded on the
-left and run whole. Whether a subject gives with a shared beginning what it gives without is measured once.
+This needs a cache that holds only keys and values, one place per position. Models with a moving state (Mamba), windows
+that slide within the sequences, and families that take no positions lack such a cache: their prompts are padded on the
+left and run whole. Whether a subject gives the same results with a shared beginning is measured once.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from synergy_tui.subject import positions, ranks
 from synergy_tui.subject.loading import Subject
 
 LEAST = 8
-"""Tokens of a beginning that are worth a pass of their own."""
+"""A beginning of this many tokens is worth a pass of its own."""
 
 WASTE = 0.1
-"""Most of a pass that is padding, as a share of its tokens; a pass of fewer than FEW rows may have more."""
+"""The largest share of padding among a pass's tokens; a pass of fewer than FEW rows may have more."""
 FEW = 8
 
 SAME = {torch.float32: 1e-4}
-"""How far logits behind a shared beginning may be from those without, as a share of their norm; in 16 bits rounding
-alone is larger."""
+"""How far logits after a shared beginning may differ from those without, as a share of their norm; in 16 bits rounding
+itself is larger."""
 SAME_16_BITS = 0.1
 
 _measured: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
 
 
 def beginning(prompts: Sequence[Sequence[int]]) -> int:
-    """How many tokens all prompts begin with; each keeps a token of its own."""
+    """How many first tokens all prompts share; each prompt keeps at least one token of its own."""
     if len(prompts) < 2:
         return 0
     first, most = prompts[0], min(map(len, prompts)) - 1
@@ -52,14 +52,14 @@ def fresh(subject: Subject) -> Any:
 
 
 def cached(subject: Subject, cache: Any) -> dict[str, Any]:
-    """What a pass with this cache is called with: of the logits the last position's alone."""
+    """The arguments of a pass with this cache: logits of the last position only."""
     accepted = inspect.signature(subject.model.forward).parameters
     name = "cache_params" if "cache_params" in accepted else "past_key_values"
     return {"use_cache": True, name: cache} | ({"logits_to_keep": 1} if "logits_to_keep" in accepted else {})
 
 
 def plain(subject: Subject, length: int) -> bool:
-    """Whether sequences of this length have keys and values of every position and nothing else, and rows can be cut
+    """Whether the cache of sequences of this length has only keys and values, for every position, and rows can be cut
     and laid side by side."""
     from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
@@ -74,7 +74,7 @@ def plain(subject: Subject, length: int) -> bool:
 
 
 def groups(lengths: Sequence[int]) -> list[list[int]]:
-    """Which rows go through the model together: those of like length, the shortest first."""
+    """Which rows go through the model together: rows of like length, the shortest first."""
     out: list[list[int]] = []
     for row in sorted(range(len(lengths)), key=lambda one: lengths[one]):
         if out:
@@ -101,14 +101,14 @@ def shareable(subject: Subject, prompts: Sequence[Sequence[int]], length: int) -
 
 
 def _alike(subject: Subject, prompts: Sequence[Sequence[int]], shared: int) -> bool:
-    """Whether two prompts have the same logits behind what they share, side by side, as each by itself."""
+    """Whether two prompts side by side have the same logits after their shared beginning as each by itself."""
     try:
         begun = begin(subject, prompts[0][:shared])
         mine, _, _ = behind(subject, begun, [one[shared:] for one in prompts], shared)
     except torch.OutOfMemoryError:
         raise
     except (NotImplementedError, RuntimeError, TypeError, ValueError, AttributeError):
-        return False  # a family that goes its own way with its cache
+        return False  # the family uses its cache in its own way
     near = SAME.get(subject.model.dtype, SAME_16_BITS)
     for row, prompt in enumerate(prompts):
         ids = torch.tensor([list(prompt)], device=subject.device)
@@ -119,7 +119,7 @@ def _alike(subject: Subject, prompts: Sequence[Sequence[int]], shared: int) -> b
 
 
 def begin(subject: Subject, tokens: Sequence[int]) -> Any:
-    """The cache of the beginning, one row; empty where there is none."""
+    """The cache of the beginning, one row; empty without a beginning."""
     cache = fresh(subject)
     if tokens:
         ids = torch.tensor([list(tokens)], device=subject.device)
@@ -129,8 +129,8 @@ def begin(subject: Subject, tokens: Sequence[int]) -> Any:
 
 
 def behind(subject: Subject, begun: Any, rests: Sequence[Sequence[int]], shared: int) -> tuple[Tensor, Any, Tensor]:
-    """(logits of each row's last position, its cache, its mask) of what follows a shared beginning, padded on the left
-    of it."""
+    """(logits of each row's last position, its cache, its mask) of the rests after a shared beginning, padded on their
+    left."""
     longest = max(map(len, rests))
     ids = torch.zeros((len(rests), longest), dtype=torch.long)
     mask = torch.ones((len(rests), shared + longest), dtype=torch.long)
@@ -148,8 +148,8 @@ def behind(subject: Subject, begun: Any, rests: Sequence[Sequence[int]], shared:
 
 
 def beside(caches: Sequence[Any], masks: Sequence[Tensor], shared: int) -> tuple[Any, Tensor]:
-    """One cache and one mask of the rows of all, the shorter ones padded behind the beginning. The caches are let go
-    of."""
+    """One cache and one mask of all rows, the shorter ones padded after the beginning. The given caches are
+    released."""
     longest = max(one.shape[1] for one in masks)
 
     def widened(part: Tensor, length: int, along: int) -> Tensor:
@@ -178,7 +178,7 @@ def beside(caches: Sequence[Any], masks: Sequence[Tensor], shared: int) -> tuple
 
 
 def only(cache: Any, rows: Tensor) -> None:
-    """Leaves some rows of a cache."""
+    """Keeps only some rows of a cache."""
     cache.batch_select_indices(rows)
 
 

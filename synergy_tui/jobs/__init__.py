@@ -1,5 +1,5 @@
-"""Work that outlives the terminal. A job is a folder; its worker is a process of its own session. README.md says what
-is promised, and how it was tried.
+"""Work that outlives the terminal. A job is a folder; its worker is a process of its own session. docs/jobs.md says
+what is promised, and how it was tried.
 
 specs/        requests and specs: values that say what a user asks for, and what that means
 plan/         a request → its spec and its cost, and which parts of a chain are there already

@@ -1,16 +1,16 @@
-"""series → atoms per pair. Pure JAX: no files, no database, no models. JAX is loaded at the first decomposition.
+"""series → atoms per pair. Pure JAX: no files, no database, no models. The first decomposition loads JAX.
 
-lattice.py     what the sixteen atoms are made of, and the Möbius inversion that makes them
+lattice.py     the lattice of the sixteen atoms, and the Möbius inversion that computes them
 redundancy.py  nine informations → sixteen cumulative ones, by MMI or CCS
 preparation.py series → series: log, rank-normal, difference, detrend, drop
-windows.py     series → standardised past and future windows, or bits, with a reason where a unit has none
+windows.py     series → standardised past and future windows, or bits, with a reason if a unit has none
 gaussian.py    windows → the nine informations of a pair
 discrete.py    joint states of bits → the sixteen cumulative ones; exact joint distributions
 tiles.py       one tile of unit × unit → sums over prompts
 engine.py      all pairs of a series, tile by tile, on every core or device
-result.py      what comes out: blocks of pairs, and the decomposition they make
+result.py      the results: blocks of pairs, and the decomposition they make
 nulls.py       surrogate data without coupling
-moments.py     what surrogate data leave behind
+moments.py     what is kept of surrogate data
 local.py       one response → step-by-step atoms of a pair or a unit; NumPy only
 """
 

@@ -1,8 +1,8 @@
 """Discrete estimator: bits of two units → the sixteen cumulative informations of the pair, in nats, from plug-in
 probabilities of the sixteen joint states.
 
-A joint distribution, or table of counts, has the leading axes past x, past y, future x, future y. The arrays are
-NumPy's or JAX's. Source: Mediano et al., PNAS 122(39), 2025.
+A joint distribution, or table of counts, has the leading axes past x, past y, future x, future y. Arrays may be NumPy's
+or JAX's. Source: Mediano et al., PNAS 122(39), 2025.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from synergy_tui.phiid.windows import Windows
 from synergy_tui.terms import REDUNDANCIES
 
 NO_SIGN = {"float64": 1e-12, "float32": 1e-5}
-"""A local information no larger is zero. From counts of n steps the smallest that is not zero is above n⁻²; so this is
-the sign of whole numbers up to 10⁶ steps, in float32 up to 300. From probabilities it allows for their rounding."""
+"""A local information no larger than this is zero. From counts of n steps the smallest nonzero one is above n⁻², so
+signs are exact up to 10⁶ steps, in float32 up to 300. From probabilities it allows for their rounding."""
 
 _STATES = (0, 1, 2, 3)
 _X, _Y, _FX, _FY = _STATES
@@ -40,7 +40,7 @@ _SIDES = Informations(
 
 def counts(x: Windows, y: Windows, inside: Any) -> Any:
     """Joint counts [2, 2, 2, 2, units of x, units of y] of all pairs of two sides in one prompt, by one product of
-    one-hot indicators. `inside`: the steps of the windows that are the response's."""
+    one-hot indicators. `inside`: the steps of the windows that belong to the response."""
     numbers = x.past.__array_namespace__()
 
     def one_hot(side: Windows) -> Any:
@@ -67,8 +67,8 @@ def cumulative(joint: Any, redundancy: str) -> list[Any]:
 
 
 def local_informations(joint: Any) -> Informations:
-    """At every state, in the shape of `joint`: i(A;B) = ln p(ab) − ln p(a) − ln p(b). A state that does not occur has a
-    value of no meaning, which no average counts."""
+    """At every state, in the shape of `joint`: i(A;B) = ln p(ab) − ln p(a) − ln p(b). The value of a state that does
+    not occur has no meaning, and no average counts it."""
     log_total = _log(joint.sum(axis=_STATES, keepdims=True))
     logs: dict[tuple[int, ...], Any] = {}
 
@@ -84,7 +84,7 @@ def local_informations(joint: Any) -> Informations:
 
 
 def _average_informations(joint: Any, total: Any) -> Informations:
-    """The same averaged, from entropies: a third of the logarithms."""
+    """The same, averaged, from entropies: this needs only a third of the logarithms."""
     sums: dict[tuple[int, ...], Any] = {}
 
     def log_sum(kept: tuple[int, ...]) -> Any:
@@ -110,7 +110,7 @@ def _log(count: Any) -> Any:
 
 def decompose_joint(p: Float[np.ndarray, "2 2 2 2"], redundancy: str = "mmi") -> Float[np.ndarray, " 16"]:
     """The sixteen atoms of an exact joint distribution of bits, axes past x, past y, future x, future y, in nats.
-    Raises UsageError when it is no distribution, or for an unknown redundancy."""
+    Raises UsageError when it is not a distribution, or for an unknown redundancy."""
     p = np.asarray(p, np.float64)
     if p.shape != (2, 2, 2, 2) or not (p >= 0).all() or abs(p.sum() - 1) > 1e-9:
         raise UsageError(

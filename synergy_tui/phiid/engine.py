@@ -1,4 +1,4 @@
-"""All pairs of a series: tiles of the unit × unit triangle, each summed over prompts on its own, on every core or
+"""All pairs of a series: tiles of the unit × unit triangle, each summed over prompts separately, on every core or
 device. Memory grows with the units and one block of pairs, never with all pairs."""
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from synergy_tui.phiid.windows import (
 from synergy_tui.terms import BIASES, ESTIMATORS, INVALID_REASONS, POOLS, PRECISIONS, REDUNDANCIES
 
 LARGEST_TILE = {("gaussian", "mmi"): 60, ("gaussian", "ccs"): 96, ("discrete", "mmi"): 64, ("discrete", "ccs"): 32}
-"""Units on a tile's side on a CPU: what a tile needs at a time stays in a core's second-level cache."""
+"""Units on a tile's side on a CPU: a tile's working data stay in a core's second-level cache."""
 
 LARGEST_TILE_ELSEWHERE = 1024
-"""On a GPU a tile takes about as long whatever its size, so that smaller ones for more workers lose more than they
+"""On a GPU a tile takes about the same time whatever its size, so smaller tiles for more workers lose more than they
 win (docs/scale.md)."""
 
 PAIRS_PER_BLOCK = 250_000
 
 PAIRS_PER_UNIT = 100
-"""Fewest pairs of a block for each unit: a block's sums by unit and prompt weigh what some 50 pairs a unit do."""
+"""Fewest pairs of a block per unit: a block's sums by unit and prompt take as much memory as some 50 pairs per unit."""
 
 ILL_CHUNK = 1024
 """Ill-conditioned pairs recomputed at a time: one compiled shape."""
@@ -63,17 +63,17 @@ def decompose(
     """ΦID of all pairs (or of the given ones, i < j) of a series [prompts, units, steps], NaN past a response's end.
 
     estimator: gaussian or discrete · redundancy: mmi or ccs · pool: `mean` decomposes every prompt and averages,
-    `pooled` decomposes once, the correlations averaged over prompts by their length (or the counts added up) ·
-    precision: float64 or float32 · bias: none or analytic, of Gaussian informations under MMI. All values in nats.
-    Source: Mediano et al., PNAS 122(39), 2025.
-    Raises UsageError on a series, word, lag or pair that cannot be decomposed, MeasureError when no pair is valid.
+    `pooled` decomposes once, with correlations averaged over prompts by their length (or counts added up) · precision:
+    float64 or float32 · bias: none or analytic, for Gaussian informations under MMI. All values in nats. Source:
+    Mediano et al., PNAS 122(39), 2025. Raises UsageError for a series, word, lag or pair that cannot be decomposed,
+    MeasureError when no pair is valid.
     """
     engine = PairEngine(series, estimator, redundancy, lag, pairs, pool, precision, bias)
     return merge(engine.blocks())
 
 
 class Layout(NamedTuple):
-    """How pairs are cut into tiles and blocks. largest: most units on a tile's side. blocks: as many at least, where
+    """How pairs are cut into tiles and blocks. largest: most units on a tile's side. blocks: at least this many, if
     rows of tiles allow it."""
 
     largest: int
@@ -81,14 +81,14 @@ class Layout(NamedTuple):
 
     @classmethod
     def here(cls, estimator: str, redundancy: str, blocks: int = 1) -> Layout:
-        """What suits the devices of this process."""
+        """The layout that suits the devices of this process."""
         cpu = jax.default_backend() == "cpu"
         return cls(LARGEST_TILE[estimator, redundancy] if cpu else LARGEST_TILE_ELSEWHERE, blocks)
 
 
 class PairEngine:
-    """Windows of one series on the devices, and the plan of blocks over its pairs. The plan depends on the number of
-    units and the layout alone, so that a block can be computed by itself."""
+    """Windows of one series on the devices, and the plan of blocks over its pairs. The plan depends only on the number
+    of units and the layout, so a block can be computed by itself."""
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ class PairEngine:
         return [int(((self._wanted[:, 0] >= first) & (self._wanted[:, 0] < last)).sum()) for first, last in edges]
 
     def _edges(self, k: int) -> tuple[int, int]:
-        """The smaller units of the k-th block's pairs: from the first up to the last, which is not among them."""
+        """The smaller units of the k-th block's pairs, as a half-open range."""
         first, last = (min(row * self._tile, self.units) for row in self._stripes[k])
         return first, last
 
@@ -159,7 +159,7 @@ class PairEngine:
 
     @contextmanager
     def arithmetic(self) -> Iterator[None]:
-        """Numbers are of this engine's precision only inside: the caller's JAX settings stay as they are."""
+        """Within it, numbers have this engine's precision; the caller's JAX settings do not change."""
         with jax.enable_x64(self.precision == "float64"):
             yield
 
@@ -168,8 +168,8 @@ class PairEngine:
         return (self.block(k) for k in range(len(self)))
 
     def block(self, k: int, windows: Windows | None = None, keep_prompts: bool = True) -> PairBlock:
-        """The k-th block: all pairs whose smaller unit lies in its stripe of units. With other `windows`, of surrogate
-        data, the same pairs of those; without `keep_prompts` nothing is known per prompt."""
+        """The k-th block: all pairs whose smaller unit lies in its stripe of units. With other `windows` (surrogate
+        data), the same pairs of these; without `keep_prompts` nothing is kept per prompt."""
         first, last = self._stripes[k]
         places = [(i, j) for i in range(first, last) for j in range(i, self._rows)]
         here = self._everywhere(self.windows if windows is None else windows)
@@ -200,7 +200,7 @@ class PairEngine:
             return [windows] if len(devices) == 1 else [jax.device_put(windows, device) for device in devices]
 
     def _threads(self) -> ThreadPoolExecutor:
-        # On CPU one device has all cores, and XLA leaves most of them idle inside a scan: a thread per core.
+        # On a CPU one device has all cores, and XLA leaves most of them idle inside a scan, so each core has a thread.
         if not hasattr(self, "_pool"):
             devices = len(jax.local_devices())
             count = devices if jax.default_backend() != "cpu" else max(devices, threads.cores())
@@ -235,7 +235,8 @@ class PairEngine:
         return _TilePairs(raw, wanted, row * side, column * side)
 
     def _recompute_ill(self, windows: Windows, raw: Tile, ill: np.ndarray, left: int, top: int) -> None:
-        """Adds the ill-conditioned pairs to a tile's sums, from their windows rather than their correlations."""
+        """Adds the ill-conditioned pairs to a tile's sums, computed from their windows rather than their
+        correlations."""
         pooled = self.method.pool == "pooled"
         prompt, i, j = np.nonzero(ill)
         chunk = ILL_CHUNK if not pooled else max(ILL_CHUNK // self.prompts, 1)
@@ -256,14 +257,14 @@ class PairEngine:
             self._add(raw, p[good], a[good], b[good], values[:, good], pooled)
 
     def _from_windows(self, four: Array, inside: Array, prompts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(cumulative informations [16, m], which are usable) of the first m = len(prompts) pairs' windows [·, 4, n],
-        which hold `prompts` prompts each in the steps `inside` [·, n]."""
+        """(cumulative informations [16, m], which of them are usable) of the first m = len(prompts) pairs' windows [·,
+        4, n], which each hold `prompts` prompts in the steps `inside` [·, n]."""
         count = len(prompts)
         found, factor = _of_windows(four)
         if self.method.redundancy == "mmi":
             if self.method.corrected:
-                # Every prompt is centred by itself: of its steps one is lost.
-                steps = np.zeros(len(four)) + 9.0  # what stands in for no pair has some
+                # Every prompt is centred by itself, which costs one of its steps.
+                steps = np.zeros(len(four)) + 9.0  # padding without a pair needs some steps
                 steps[:count] = np.asarray(inside[:count]).sum(axis=1) - prompts + 1
                 found = gaussian.corrected(found, jnp.asarray(steps, four.dtype))
             cumulative = np.array(redundancies.mmi(found))[:, :count]
@@ -278,7 +279,7 @@ class PairEngine:
     def _add(
         self, raw: Tile, p: np.ndarray, a: np.ndarray, b: np.ndarray, cumulative: np.ndarray, pooled: bool
     ) -> None:
-        """A pair may be ill-conditioned for several prompts, so these add up place by place."""
+        """Adds place by place, because a pair may be ill-conditioned for several prompts."""
         values = [*atoms_from_cumulative(cumulative), *tiles.beside(cumulative, self.method.redundancy)]
         for k, value in enumerate(values):
             np.add.at(raw.sums[k], (a, b), value)
@@ -306,7 +307,7 @@ class _TilePairs:
         self.pairs = np.stack([i + self.left, j + self.top], axis=1).astype(np.int32)
         self.valid_prompts = raw.prompts[i, j]
         self.reason, self.reasons = raw.reason[i, j], raw.reasons
-        # What a pair's sums are over: its prompts, or the one decomposition of the pooled ones.
+        # The number of terms in a pair's sums: its prompts, or the one pooled decomposition.
         self.means = mean_of(raw.sums[:BALANCE], raw.sums[COUNT][None])
         self.mean, self.offset = self.means[:OFFSET, i, j].T, self.means[OFFSET, i, j]
         count = raw.sums[COUNT][i, j]
@@ -315,7 +316,7 @@ class _TilePairs:
         self.spread = np.sqrt(np.maximum(mean_of(squares, np.where(count > 1, count - 1, 0)[None]), 0.0)).T
 
     def add_to(self, sums: Float[np.ndarray, "prompts 20 units"], totals: UnitTotals) -> None:
-        """Each unit's sums over its pairs; where it is the pair's y, x and y change sides."""
+        """Each unit's sums over its pairs; if the unit is the pair's y, x and y change sides."""
         raw, units = self.raw, sums.shape[2]
         side = raw.sums.shape[1]
         valid = np.isfinite(self.means[0])
@@ -340,7 +341,7 @@ class _TilePairs:
 
 
 def _unit_sums(by_prompt: Float[np.ndarray, "prompts 20 units"]) -> UnitSums:
-    """The same by name; counts are whole numbers."""
+    """The sums by name; counts are whole numbers."""
     pairs, balance_pairs = (np.rint(by_prompt[:, which]).astype(np.int64) for which in (COUNT, BALANCE_COUNT))
     atoms = np.ascontiguousarray(by_prompt[:, :OFFSET].transpose(0, 2, 1))
     return UnitSums(atoms, by_prompt[:, OFFSET].copy(), by_prompt[:, BALANCE].copy(), pairs, balance_pairs)
@@ -348,7 +349,7 @@ def _unit_sums(by_prompt: Float[np.ndarray, "prompts 20 units"]) -> UnitSums:
 
 def _well_conditioned(factor: Float[np.ndarray, "m 4 4"], smallest: float) -> np.ndarray:
     """[m] whether the extreme eigenvalues of R are no further apart than `smallest`. The trace of R is 4, so their
-    ratio is at least 27/256 of det R: only where that does not decide are they computed."""
+    ratio is at least 27/256 of det R: they are computed only if that does not decide."""
     determinant = np.prod(np.diagonal(factor, axis1=1, axis2=2).astype(np.float64), axis=1) ** 2
     good = determinant >= smallest * 256 / 27
     doubtful = np.flatnonzero(~good & np.isfinite(factor).all(axis=(1, 2)))
@@ -359,8 +360,8 @@ def _well_conditioned(factor: Float[np.ndarray, "m 4 4"], smallest: float) -> np
 
 @partial(jax.jit, static_argnames=("make", "lag", "units", "dtype"))
 def _prepared(series: Array, lengths: Array, make: Callable[..., Windows], lag: int, units: int, dtype: str) -> Windows:
-    """Windows of so many units, those beyond the series' without a value. Prompt by prompt: one stays in a cache. They
-    are made in float64 whatever comes after: rounding would move bits across the mean."""
+    """Windows of this many units; units beyond the series have no value. They are made prompt by prompt, because one
+    prompt fits a cache, and always in float64, because rounding would move bits across the mean."""
 
     def one_prompt(one: tuple[Array, Array]) -> Windows:
         response, length = one
@@ -377,7 +378,8 @@ _of_windows = jax.jit(gaussian.informations_of_windows)
 
 @jax.jit
 def _four(windows: Windows, steps: Array, prompt: Array, x: Array, y: Array) -> tuple[Array, Array]:
-    """Both windows of both units [m, 4, n] of pairs of one prompt each, and which of their steps are the response's."""
+    """Both windows of both units [m, 4, n] of pairs of one prompt each, and which of their steps belong to the
+    response."""
     past, future = windows.past, windows.future
     four = jnp.stack([past[prompt, x], past[prompt, y], future[prompt, x], future[prompt, y]], axis=1)
     return four, jnp.arange(past.shape[2]) < steps[prompt][:, None]
@@ -385,8 +387,8 @@ def _four(windows: Windows, steps: Array, prompt: Array, x: Array, y: Array) -> 
 
 @jax.jit
 def _glued(windows: Windows, steps: Array, x: Array, y: Array) -> tuple[Array, Array]:
-    """The same [m, 4, prompts · n] of every prompt in which both units are valid, one after the other and weighted by
-    length: their correlations are the pooled ones."""
+    """The same [m, 4, prompts · n] of every prompt in which both units are valid, end to end and weighted by length:
+    their correlations are the pooled ones."""
     good = (windows.code[:, x] == 0) & (windows.code[:, y] == 0)
     kept = jnp.where(good, steps[:, None], 0)
     weight = jnp.sqrt(kept / jnp.maximum(kept.sum(axis=0), 1))[:, :, None]
@@ -400,14 +402,14 @@ def _glued(windows: Windows, steps: Array, x: Array, y: Array) -> tuple[Array, A
 
 
 def _wide(value: Array | np.ndarray) -> np.dtype:
-    """Sums of float32 are added up further in float64."""
+    """Sums of float32 values continue in float64."""
     dtype = np.dtype(value.dtype)
     return np.dtype(np.float64) if dtype.kind == "f" else np.dtype(np.int64) if dtype == np.int32 else dtype
 
 
 def _stripes(rows: int, tile: int, units: int, blocks: int = 1) -> list[tuple[int, int]]:
-    """Tile rows of each block: as many as reach PAIRS_PER_BLOCK pairs, or PAIRS_PER_UNIT a unit, or the share that
-    leaves `blocks` of them."""
+    """Tile rows of each block: enough to reach PAIRS_PER_BLOCK pairs, or PAIRS_PER_UNIT per unit, or the share that
+    gives `blocks` blocks."""
     stripes, first, pairs = [], 0, 0
     enough = min(max(PAIRS_PER_BLOCK, PAIRS_PER_UNIT * units), units * (units - 1) // 2 // blocks)
     for row in range(rows):
@@ -432,7 +434,7 @@ def _checked_series(series: np.ndarray, lag: int) -> np.ndarray:
             "give at least one prompt and two units",
         )
     if isinstance(lag, bool) or not isinstance(lag, int | np.integer) or lag < 1:
-        raise UsageError(f"lag {lag!r} is no whole number of steps above 0", "use --lag 1")
+        raise UsageError(f"lag {lag!r} is not a whole number of steps above 0", "use --lag 1")
     if lag >= steps:
         raise UsageError(f"lag {lag} in a series of {steps} steps leaves no window", "use a smaller lag")
     return series

@@ -11,19 +11,19 @@ from synergy_tui.errors import MeasureError
 from synergy_tui.phiid.windows import MIN_STEPS, response_lengths
 
 MIN_PROMPTS = 5
-"""Fewest prompts of a block, and so of a prompt-shuffle."""
+"""Fewest prompts in a block, and so in a prompt-shuffle."""
 
 MOST_LOST = 0.2
 """Largest share of its steps that a block may lose when its responses are cut to the shortest."""
 
 SAME_RESPONSE = 0.98
-"""Mean correlation over units above which two responses are the same response, repeated."""
+"""Mean correlation over units above which two responses count as the same response, repeated."""
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """blocks: prompts exchanged with each other. unlike: usable prompts in no block, because too few others are as long
-    or because their category is too small. repeated: prompts whose response another prompt has already given."""
+    """blocks: prompts exchanged with each other. unlike: usable prompts outside all blocks, because too few others are
+    as long or because their category is too small. repeated: prompts that repeat another prompt's response."""
 
     blocks: list[Int[np.ndarray, " _"]]
     unlike: Int[np.ndarray, " unlike"]
@@ -35,8 +35,8 @@ class Exchange:
         return np.sort(np.concatenate(self.blocks))
 
     def cut(self, series: Float[np.ndarray, "prompts units steps"]) -> Float[np.ndarray, "prompts units steps"]:
-        """The series with every prompt as long as its block's shortest, and without a value where a prompt takes no
-        part: what surrogates are compared with."""
+        """The series with every prompt cut to its block's shortest, and NaN for prompts that take no part: surrogates
+        are compared with this."""
         lengths = response_lengths(series)
         out = np.full(series.shape, np.nan, np.result_type(series.dtype, np.float32))
         for block in self.blocks:
@@ -51,7 +51,7 @@ def exchange(
     categories: Int[np.ndarray, " prompts"] | None = None,
 ) -> Exchange:
     """Which prompts may be exchanged. categories: a number per prompt; a category with five usable prompts or more is
-    shuffled by itself, the prompts of smaller ones together. Raises MeasureError where no five prompts are of like
+    shuffled by itself, the prompts of smaller ones together. Raises MeasureError when no five prompts are of like
     length."""
     lengths = response_lengths(series)
     usable = lengths - lag >= MIN_STEPS
@@ -76,8 +76,8 @@ def like_length(
     lengths: Int[np.ndarray, " prompts"], group: Int[np.ndarray, " group"], lag: int = 1
 ) -> list[Int[np.ndarray, " _"]]:
     """Blocks of the prompts in `group`: runs of the prompts sorted by length, at least five each, none losing more than
-    a fifth of its steps when cut to its shortest. Of all such divisions the one in which most steps are expected to
-    meet a step of another prompt, Σ (n − 1)·(shortest − lag): prompts that only cost others their steps are in none.
+    a fifth of its steps when cut to its shortest. It is the division in which the most steps are expected to meet a
+    step of another prompt, Σ (n − 1)·(shortest − lag); prompts that would only cost others their steps are in no block.
     """
     order = group[np.argsort(lengths[group], kind="stable")]
     steps = lengths[order].astype(np.int64)
@@ -108,7 +108,7 @@ def like_length(
 def similarity(
     series: Float[np.ndarray, "prompts units steps"], lag: int = 1, at_once: int = 256
 ) -> Float[np.ndarray, "prompts prompts"]:
-    """Mean over units of the correlation between two prompts' series, step by step; 0 where one has no value."""
+    """Mean over units of the correlation between two prompts' series, step by step; 0 if one has no value."""
     prompts, units, steps = series.shape
     inside = np.arange(steps) < response_lengths(series)[:, None]
     total = np.zeros((prompts, prompts))
@@ -127,7 +127,7 @@ def similarity(
 
 
 def repeated(similar: Float[np.ndarray, "prompts prompts"]) -> Int[np.ndarray, " repeated"]:
-    """Prompts whose response an earlier one has already given."""
+    """Prompts that repeat the response of an earlier one."""
     return np.flatnonzero(np.triu(similar > SAME_RESPONSE, 1).any(axis=0))
 
 

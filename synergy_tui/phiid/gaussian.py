@@ -1,7 +1,7 @@
 """Gaussian estimator: windows of two units → the sixteen cumulative informations of the pair, in nats.
 
 I(A;B) = ½ ln(|R_A||R_B| / |R_AB|) with R the 4×4 correlation matrix of past x, y and future x', y'. Determinants are
-products of variances, conditioned one variable at a time (LDLᵀ), which keeps digits that expanded determinants lose.
+products of variances, conditioned one variable at a time (LDLᵀ). This keeps digits that expanded determinants lose.
 Source: Mediano et al., PNAS 122(39), 2025.
 """
 
@@ -21,9 +21,9 @@ _PAST_X, _PAST_Y, _FUTURE_X, _FUTURE_Y = range(4)
 
 
 class Correlations(NamedTuple):
-    """The six of pairs. xy: past x with past y · futures: future with future · xx, yy: past with own future, which is
-    per unit and so [units of x, 1] and [1, units of y] until something else makes it a matrix · x_y: past x with future
-    y · y_x: past y with future x."""
+    """The six correlations of pairs. xy: past x with past y · futures: future with future · xx, yy: past with own
+    future, per unit and so [units of x, 1] and [1, units of y] until broadcast to a matrix · x_y: past x with future y
+    · y_x: past y with future x."""
 
     xy: Array
     futures: Array
@@ -34,7 +34,7 @@ class Correlations(NamedTuple):
 
 
 class _Regressed(NamedTuple):
-    """One variable given two others: its coefficients on them, and the variance that is left."""
+    """One variable given two others: its coefficients on them, and the remaining variance."""
 
     first: Array
     second: Array
@@ -42,8 +42,8 @@ class _Regressed(NamedTuple):
 
 
 class _Conditioned(NamedTuple):
-    """Each variable given the two of the other side; `both`: the future of y given that of x as well as both pasts,
-    on the former's residual."""
+    """Each variable given the two of the other side; `both`: the future of y given the future of x and both pasts, on
+    the residual of the former."""
 
     future_x: _Regressed
     future_y: _Regressed
@@ -54,7 +54,7 @@ class _Conditioned(NamedTuple):
 
 
 def correlations(x: Windows, y: Windows) -> Correlations:
-    """Of all pairs of the units of two sides, one prompt."""
+    """Correlations of all pairs of units of two sides in one prompt."""
     return Correlations(
         x.past @ y.past.T,
         x.future @ y.future.T,
@@ -66,7 +66,7 @@ def correlations(x: Windows, y: Windows) -> Correlations:
 
 
 def informations(r: Correlations, clear: float) -> tuple[Informations, Array]:
-    """(nine informations, whether their correlations can be trusted for them) of pairs, element by element."""
+    """(nine informations, whether the correlations can be trusted for them) of pairs, element by element."""
     found, trusted = ratios(r, clear)
     return found.each(information), trusted
 
@@ -74,8 +74,8 @@ def informations(r: Correlations, clear: float) -> tuple[Informations, Array]:
 def ratios(r: Correlations, clear: float) -> tuple[Informations, Array]:
     """The same before the logarithm: e^(−2I), ratios of determinants.
 
-    Every variance that is left is a difference over what it is conditioned on: as quotients they are computed once
-    (tiles.py says why), and only six of them are needed."""
+    Every remaining variance is a difference divided by the variance it is conditioned on: as quotients they are
+    computed once (tiles.py says why), and only six are needed."""
     past, futures = _left(r.xy), _left(r.futures)
     left_xx, left_xy, left_yx, left_yy = _left(r.xx), _left(r.x_y), _left(r.y_x), _left(r.yy)
     step_x, step_y = r.y_x - r.xy * r.xx, r.yy - r.xy * r.x_y
@@ -89,7 +89,7 @@ def ratios(r: Correlations, clear: float) -> tuple[Informations, Array]:
 
 
 def bias(steps: Array) -> Informations:
-    """Mean error of the nine informations of `steps` independent Gaussian samples, nats (docs/method.md, section 2).
+    """Mean error of the nine informations from `steps` independent Gaussian samples, nats (docs/method.md, section 2).
 
     The logarithm of the determinant of a sample covariance of d variables is too small by
     d·ln((n − 1)/2) − Σ ψ((n − k)/2), k = 1 … d, whatever the covariance is (Goodman, 1963). In an information the
@@ -111,24 +111,24 @@ def bias(steps: Array) -> Informations:
 
 
 def corrected(found: Informations, steps: Array) -> Informations:
-    """Informations without their bias. They may be below zero: nothing is clipped."""
+    """Informations without their bias. They may be negative: nothing is clipped."""
     return Informations(*(value - error for value, error in zip(found, bias(steps), strict=True)))
 
 
 def corrected_ratios(found: Informations, steps: Array) -> Informations:
-    """The same of e^(−2I)."""
+    """The same for e^(−2I)."""
     return Informations(*(value * jnp.exp(2 * error) for value, error in zip(found, bias(steps), strict=True)))
 
 
 def _trusted(past: Array, futures: Array, found: Informations, both: Array, clear: float) -> Array:
-    """Whether no variance has lost more digits than a rounding error over `clear` takes, relative to itself.
+    """Whether every variance keeps a relative error of at most the rounding error divided by `clear`.
 
-    `both`: the determinant of both futures given both pasts. A variance left after conditioning has the error of what
-    it was subtracted from, magnified by the squared slopes: 1/past for a future given both pasts, 1/futures for a past
-    given both futures, and once more by the ratio of the futures' variances for the second of them. So a pair of slow
-    units, whose own pasts all but tell their futures, keeps its digits though its det R is tiny. Of trusted pairs det R
-    is at least clear², and the ratio of the extreme eigenvalues of R at least clear/56: trace(R⁻¹) is at most 14/clear.
-    False where anything is NaN."""
+    `both`: the determinant of both futures given both pasts. A variance after conditioning has the error of the
+    variance it was subtracted from, magnified by the squared slopes: 1/past for a future given both pasts, 1/futures
+    for a past given both futures, and once more by the ratio of the futures' variances for the second of them. So a
+    pair of slow units, whose own pasts almost determine their futures, keeps its digits though its det R is tiny. For
+    trusted pairs det R is at least clear², and the ratio of the extreme eigenvalues of R at least clear/56: trace(R⁻¹)
+    is at most 14/clear. False if anything is NaN."""
     first, second = found.p_x, found.p_y
     smaller = jnp.minimum(first, second)
     positive = (jnp.minimum(past, smaller) > 0) & (futures > 0)
@@ -138,10 +138,10 @@ def _trusted(past: Array, futures: Array, found: Informations, both: Array, clea
 
 def ccs_sums(r: Correlations, average: Informations, x: Windows, y: Windows, steps: Array, scale: Array) -> list[Array]:
     """Seven local redundancies under CCS, summed over the first `steps` steps of the windows of one prompt, for all
-    pairs of two sides: step by step, so that nothing larger than the pairs is held. `scale` brings windows of unit
+    pairs of two sides: step by step, so that memory holds nothing larger than the pairs. `scale` brings windows of unit
     length to unit variance.
 
-    A local information is its average plus ½(z_A² + z_B² − z_AB²), where z² are squared standardised residuals.
+    A local information is its average plus ½(z_A² + z_B² − z_AB²), where the z² are squared standardised residuals.
     """
     past, futures = _left(r.xy), _left(r.futures)
     given = _condition(r, past, futures)
@@ -184,7 +184,8 @@ def _condition(r: Correlations, past: Array, futures: Array) -> _Conditioned:
     left_xx, left_xy, left_yx = _left(r.xx), _left(r.x_y), _left(r.y_x)
 
     def given(first: Array, other: Array, between: Array, left: Array, variance: Array) -> tuple[_Regressed, Array]:
-        """Variable with correlations `first`, `other` to two that correlate `between`, `left` given the first."""
+        """A variable with correlations `first`, `other` to two variables that correlate `between`; `left`: its
+        remaining variance given the first."""
         step = other - between * first
         slope = step / variance
         return _Regressed(first - slope * between, slope, left - step * slope), step
@@ -210,8 +211,8 @@ def information(ratio: Array) -> Array:
 def informations_of_windows(windows: Float[Array, "m 4 n"]) -> tuple[Informations, Array]:
     """(nine informations [m], triangular factors [m, 4, 4]) of ill-conditioned pairs.
 
-    Modified Gram–Schmidt on the standardised windows themselves: its factor has the error of the data (ε·√κ), not that
-    of the correlation matrix (ε·κ). Every determinant is then a product of residual lengths of 4-vectors.
+    Modified Gram–Schmidt on the standardised windows themselves: its factor has the error of the data (ε·√κ), not of
+    the correlation matrix (ε·κ). Every determinant is then a product of residual lengths of 4-vectors.
     """
     factor = _triangular(windows)
     columns = jnp.swapaxes(factor, 1, 2)  # row k: window k in the orthonormal basis

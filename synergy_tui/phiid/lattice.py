@@ -1,7 +1,7 @@
 """The product lattice {r < x, y < s}²: cumulative informations → atoms.
 
 The cumulative information of a node (α, β) is the redundancy about the future sources β in the past sources α; it is
-the sum of all atoms at or below the node. Kept in the order of terms.ATOMS: the entry named `xts` is I(x; x'y').
+the sum of all atoms at or below the node. Arrays have the order of terms.ATOMS: the entry named `xts` is I(x; x'y').
 Source: Mediano et al., PNAS 122(39), 2025.
 """
 

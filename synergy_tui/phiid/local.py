@@ -1,9 +1,9 @@
 """The series of one response → sixteen local atoms per step, of a pair or of a unit against all its partners. NumPy
-only, so that whoever looks at a result need not load JAX.
+only, so that looking at a result does not load JAX.
 
-Row t is about the passage from step t to step t + lag and belongs to the later one, step t + lag. Averages over the
-rows are the atoms that phiid.decompose gives for the same response, in nats. Source: Mediano et al., PNAS 122(39),
-2025; under MMI the source that is least on average gives its local information.
+Row t describes the passage from step t to step t + lag and belongs to the later step, t + lag. Averages over the rows
+are the atoms that phiid.decompose gives for the same response, in nats. Source: Mediano et al., PNAS 122(39), 2025;
+under MMI the source with the least average gives its local information.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _AT_ONCE = 128
 
 @dataclass(frozen=True)
 class LocalAtoms:
-    """atoms [steps − lag, 16] in the order of terms.ATOMS, nats, NaN past the response's end and where no partner is
+    """atoms [steps − lag, 16] in the order of terms.ATOMS, nats, NaN past the response's end and if no partner is
     valid. The unit itself is x. partners: how many the mean is over (1 or 0 for a pair). reasons: why the others are
     invalid, counted by the words of terms.INVALID_REASONS."""
 
@@ -51,8 +51,8 @@ def local_pair(
     redundancy: str = "mmi",
     lag: int = 1,
 ) -> LocalAtoms:
-    """Local atoms of one pair in one response, NaN past its end. Raises UsageError on series that do not fit each
-    other, an unknown estimator or redundancy, or a lag that leaves no window."""
+    """Local atoms of one pair in one response, NaN past its end. Raises UsageError for series of different shape, an
+    unknown estimator or redundancy, or a lag that leaves no window."""
     x, y = np.asarray(x), np.asarray(y)
     if x.ndim != 1 or x.shape != y.shape:
         raise UsageError(f"a pair is two series of equal length; these are {list(x.shape)} and {list(y.shape)}")
@@ -67,7 +67,7 @@ def local_unit(
     lag: int = 1,
 ) -> LocalAtoms:
     """Mean local atoms of `unit` over its valid partners in one response [units, steps], NaN past its end. Raises
-    UsageError as `local_pair` does, and on a unit that is not there or alone."""
+    UsageError as `local_pair` does, and for a unit that does not exist or has no partner."""
     series = _checked(series, unit, estimator, redundancy, lag)
     length = int(response_lengths(series[None])[0])
     n = length - lag
@@ -107,10 +107,10 @@ def _gaussian(
 def _local_informations(
     x: np.ndarray, y: np.ndarray, fx: np.ndarray, fy: np.ndarray, freedom: Any
 ) -> tuple[Informations, np.ndarray]:
-    """(nine local informations [pairs, n], ½ ln |R| [pairs]) of the windows [pairs, n] of pairs, each of unit length.
+    """(nine local informations [pairs, n], ½ ln |R| [pairs]) of pairs, from their windows [pairs, n] of unit length.
 
-    A local entropy is ½ zᵀR⁻¹z + ½ ln |R| and constants that cancel. With the windows orthonormalised one after the
-    other, zᵀR⁻¹z is `freedom` (n − 1) times the squares of the step's coordinates, and |R| the product of squared
+    A local entropy is ½ zᵀR⁻¹z + ½ ln |R| plus constants that cancel. With the windows orthonormalised one after
+    another, zᵀR⁻¹z is `freedom` (n − 1) times the squares of the step's coordinates, and |R| the product of squared
     residuals.
     """
     nothing = np.zeros((len(x), 1))
@@ -139,8 +139,8 @@ def _local_informations(
 def local_redundancies(
     windows: Float[np.ndarray, "pairs 4 n"], inside: Bool[np.ndarray, "pairs n"], freedom: Int[np.ndarray, " pairs"]
 ) -> list[Float[np.ndarray, " pairs"]]:
-    """The seven of CCS averaged over each pair's steps `inside`, from its windows past x, y, future x, y: for pairs so
-    ill-conditioned that their correlations will not do. `freedom`: steps less windows, which is their variance."""
+    """The seven redundancies of CCS averaged over each pair's steps `inside`, from its windows past x, y, future x, y:
+    for pairs too ill-conditioned to use their correlations. `freedom`: steps minus windows, which is their variance."""
     x, y, fx, fy = windows.transpose(1, 0, 2)
     local, _ = _local_informations(x, y, fx, fy, freedom[:, None])
     return [np.where(inside, value, 0.0).sum(axis=1) / inside.sum(axis=1) for value in ccs_redundancies(local)]
@@ -148,8 +148,8 @@ def local_redundancies(
 
 @dataclass(frozen=True)
 class _Basis:
-    """Orthonormal vectors [pairs, n] that span some windows, those windows' local entropy [pairs, n] but for constants,
-    and ½ ln |R| [pairs, 1] of them, in nats."""
+    """Orthonormal vectors [pairs, n] that span some windows, the windows' local entropy [pairs, n] except for
+    constants, and their ½ ln |R| [pairs, 1], in nats."""
 
     vectors: tuple[np.ndarray, ...]
     entropy: np.ndarray
@@ -157,9 +157,9 @@ class _Basis:
     freedom: Any
 
     def with_(self, window: np.ndarray) -> _Basis:
-        """The basis of one window more."""
+        """The basis with one more window."""
         rest = window
-        for _ in range(2):  # a second pass removes what rounding left of nearly equal windows
+        for _ in range(2):  # a second pass removes rounding errors of nearly equal windows
             for vector in self.vectors:
                 rest = rest - (vector * rest).sum(axis=1, keepdims=True) * vector
         length = np.sqrt((rest**2).sum(axis=1, keepdims=True))
@@ -171,7 +171,7 @@ class _Basis:
 
 def _well_conditioned(x: np.ndarray, y: np.ndarray, fx: np.ndarray, fy: np.ndarray, log_det: np.ndarray) -> np.ndarray:
     """Whether the extreme eigenvalues of R are closer than SMALLEST_RATIO allows; singular values of the windows
-    themselves decide where the determinant does not."""
+    themselves decide if the determinant does not."""
     good = log_det >= np.log(CLEAR["float64"])
     doubtful = np.flatnonzero(~good)
     if len(doubtful):
@@ -184,7 +184,7 @@ def _well_conditioned(x: np.ndarray, y: np.ndarray, fx: np.ndarray, fy: np.ndarr
 def _discrete(
     series: Float[np.ndarray, "units steps"], lag: int, redundancy: str
 ) -> tuple[list[np.ndarray], Int[np.ndarray, " partners"]]:
-    """The same from binarised windows: every state's local values, then the state of each step."""
+    """The same from binarised windows: first every state's local values, then the state of each step."""
     bits = make_bits(series[None], np.array([series.shape[1]]), lag)
     code = np.maximum(bits.code[0, :-1], bits.code[0, -1])
     past, future = bits.past[0].astype(int), bits.future[0].astype(int)

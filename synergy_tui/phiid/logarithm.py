@@ -1,7 +1,7 @@
-"""Ratios of determinants → informations, by a logarithm that a CPU takes several numbers at a time.
+"""Ratios of determinants → informations, by a logarithm that a CPU computes for several numbers at a time.
 
-XLA's float64 logarithm on a CPU takes three to four times as long, and of what the Gaussian takes a pair's logarithms
-are a third. Within 1 unit in the last place. Source of the method and its coefficients: FreeBSD's e_log.c (Sun
+XLA's float64 logarithm on a CPU takes three to four times as long, and logarithms are a third of the Gaussian's time
+per pair. Accurate within 1 unit in the last place. Source of the method and its coefficients: FreeBSD's e_log.c (Sun
 Microsystems, 1993).
 """
 
@@ -13,7 +13,7 @@ from jax import lax
 from jaxtyping import Array
 
 _BITS = {"float64": (np.int64, 52), "float32": (np.int32, 23)}
-"""As what the bits of a number are read, and how many of them are its fraction's."""
+"""The integer type that reads the bits of a number, and how many of them are its fraction."""
 
 _SMALLEST = {name: int(np.array(0.5**0.5, name).view(bits)) for name, (bits, _) in _BITS.items()}
 """A number is m·2ᵏ with m from √½ to √2."""
@@ -32,7 +32,7 @@ _SERIES = (
 
 
 def information(ratio: Array) -> Array:
-    """I from e^(−2I) = ratio where it is positive and no smaller than the smallest normal number; elsewhere
+    """I from e^(−2I) = ratio, if the ratio is positive and not below the smallest normal number; otherwise
     undefined."""
     return -0.5 * (log(ratio) if ratio.dtype == jnp.float64 else jnp.log(ratio))
 

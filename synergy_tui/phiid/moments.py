@@ -1,4 +1,4 @@
-"""What surrogate data leave behind: moments of pairs, never their values, and the units' values of every draw. NumPy
+"""What is kept of surrogate data: moments of pairs, never their values, and the units' values in every draw. NumPy
 only."""
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from synergy_tui.phiid.result import UnitSums, UnitTotals, mean_of
 from synergy_tui.terms import RTR, STS
 
 MEASURED = ("sts", "rtr", "tdmi")
-"""Of what the moments of pairs are kept, in this order."""
+"""The quantities whose moments are kept for pairs, in this order."""
 
 
 @dataclass
 class Moments:
     """Streamed moments over draws, about `centre` (the observed values: sums of cubes stay small). A draw without a
-    value is passed over."""
+    value is skipped."""
 
     centre: Float[np.ndarray, "n 3"]
     count: Int[np.ndarray, " n"]
@@ -28,12 +28,12 @@ class Moments:
 
     @classmethod
     def zeros(cls, centre: Float[np.ndarray, "n 3"]) -> Moments:
-        """No draw yet."""
+        """Moments without any draw."""
         centre = np.where(np.isfinite(centre), centre, 0.0)
         return cls(centre, np.zeros(len(centre), np.int64), np.zeros((3, *centre.shape)))
 
     def add(self, values: Float[np.ndarray, "n 3"]) -> None:
-        """One draw more."""
+        """Adds one draw."""
         known = np.isfinite(values[:, 0])
         from_centre = np.where(known[:, None], values - self.centre, 0.0)
         self.count += known
@@ -49,7 +49,7 @@ class Moments:
 
     @property
     def sd(self) -> Float[np.ndarray, "n 3"]:
-        """With n − 1; NaN below two draws."""
+        """Standard deviation with n − 1; NaN below two draws."""
         first, second, _ = self._raw()
         count = self.count[:, None]
         variance = np.maximum(second - first**2, 0.0) * mean_of(count * 1.0, count - 1)
@@ -57,7 +57,7 @@ class Moments:
 
     @property
     def skewness(self) -> Float[np.ndarray, "n 3"]:
-        """Third standardised moment; 0 where nothing varies, NaN without a draw."""
+        """Third standardised moment; 0 if nothing varies, NaN without a draw."""
         first, second, third = self._raw()
         variance = np.maximum(second - first**2, 0.0)
         central = third - 3 * first * second + 2 * first**3
@@ -65,11 +65,11 @@ class Moments:
         return np.where(varies, central / np.where(varies, variance, 1.0) ** 1.5, variance)
 
     def copy(self) -> Moments:
-        """As it is now."""
+        """A copy of the current moments."""
         return type(self)(self.centre, self.count.copy(), self.sums.copy())
 
     def scores(self, values: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-        """Normal scores of values that are not among the draws: the error of the mean is added to their spread."""
+        """Normal scores of values that are not among the draws; the error of the mean is added to their spread."""
         scale = self.sd * np.sqrt(1 + mean_of(np.ones(self.count.shape), self.count))[:, None]
         z = np.divide(values - self.mean, scale, out=np.full(values.shape, np.nan), where=scale > 0)
         return tails.normal_score(z, self.skewness)
@@ -80,10 +80,10 @@ class Moments:
 
 @dataclass(frozen=True)
 class NullBlock:
-    """A run of pairs under one null. observed: sts, rtr and TDMI of the data as the null takes it (prompt-shuffle cuts
+    """A run of pairs under one null. observed: sts, rtr and TDMI of the data as the null uses it (prompt-shuffle cuts
     responses to like length), nats. observed_units, units: unit sums of the data and of every draw; they add up over
-    blocks, and so do by_prompt, what `by_prompt` gives of the data and of the draws that are kept, and counts: normal
-    scores of the later half of the draws against the moments of the earlier, counted (tails.py)."""
+    blocks. So do by_prompt, the result of `by_prompt` for the data and the kept draws, and counts: counted normal
+    scores of the later half of the draws against the moments of the earlier half (tails.py)."""
 
     pairs: Int[np.ndarray, "n 2"]
     observed: Float[np.ndarray, "n 3"]
@@ -95,7 +95,7 @@ class NullBlock:
 
     @classmethod
     def merge(cls, blocks: Sequence[NullBlock]) -> NullBlock:
-        """Blocks in order, as one."""
+        """Merges blocks, in order, into one."""
         first = blocks[0]
         observed_units, units, prompts = first.observed_units, first.units, first.by_prompt
         for block in blocks[1:]:
@@ -114,8 +114,8 @@ class NullBlock:
 
 
 def by_prompt(sums: UnitSums) -> Float[np.ndarray, "prompts units 6"]:
-    """Sums over each unit's valid pairs in each prompt: sts, rtr, TDMI and balance, and over how many pairs the first
-    three and the last are; float32."""
+    """Sums over each unit's valid pairs in each prompt: sts, rtr, TDMI and balance, then the number of pairs behind the
+    first three and behind the last; float32."""
     tdmi = sums.atoms.sum(axis=-1)
     columns = (sums.atoms[..., STS], sums.atoms[..., RTR], tdmi, sums.balance, sums.pairs, sums.balance_pairs)
     return np.stack(columns, axis=-1).astype(np.float32)

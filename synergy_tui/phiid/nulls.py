@@ -1,10 +1,10 @@
-"""Surrogate data: windows of the same units without the coupling between them, and the moments of what they give.
+"""Surrogate data: windows of the same units without the coupling between them, and the moments of their decompositions.
 
-`prompt-shuffle`: each unit takes its prompts in a random order of its own, within blocks of similar length and one
-category (exchange.py) cut to the block's shortest. `window-roll`: past and future windows of a unit rolled together by
-a random offset of its own per prompt. The observed value is computed on the same prompts and the same cut. Both keep
-each unit's windows, and so what it knows of its own future, exactly. `series-shift` and `phase` do not: they shift the
-series circularly, or draw its phases anew, and are there for comparison with publications that use them.
+`prompt-shuffle`: each unit takes its prompts in its own random order, within blocks of similar length and one category
+(exchange.py) cut to the block's shortest. `window-roll`: past and future windows of a unit are rolled together by the
+unit's own random offset per prompt. The observed value is computed on the same prompts and the same cut. Both keep each
+unit's windows exactly, and so its information about its own future. `series-shift` and `phase` do not: they shift the
+series circularly, or draw its phases anew, and exist for comparison with publications that use them.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ from synergy_tui.phiid.windows import Windows, response_lengths
 from synergy_tui.terms import NULLS, UNCALIBRATED_NULLS
 
 MIN_ROLL = 10
-"""Fewest steps of windows to be rolled."""
+"""Fewest steps of windows that may be rolled."""
 
 FEWEST_DRAWS = 20
-"""With fewer the third moment is noise."""
+"""With fewer draws the third moment is noise."""
 
 KEPT_DRAWS = 8
-"""Draws whose unit values are kept for every prompt: they say how much the surrogate mean depends on the prompts."""
+"""Draws whose unit values are kept for every prompt: they show how much the surrogate mean depends on the prompts."""
 
 
 class Draw(NamedTuple):
-    """One surrogate. order: the prompt that stands at each place, by unit; None where every prompt stays in place."""
+    """One surrogate. order: the prompt at each place, by unit; None if every prompt stays in place."""
 
     windows: Windows
     order: Int[np.ndarray, "prompts units"] | None
 
 
 class NullEngine:
-    """Surrogates of one series. A draw depends on the seed, the null and its number alone, so that blocks of pairs can
-    be computed one after the other, or anywhere. series: the data as the null takes them, NaN where a prompt takes no
-    part or is cut; exchange: how prompt-shuffle exchanges prompts, None for other nulls."""
+    """Surrogates of one series. A draw depends only on the seed, the null and its number, so blocks of pairs can be
+    computed one after another, or anywhere. series: the data as the null uses them, NaN where a prompt takes no part or
+    is cut; exchange: how prompt-shuffle exchanges prompts, None for other nulls."""
 
     def __init__(
         self,
@@ -58,8 +58,8 @@ class NullEngine:
         categories: Int[np.ndarray, " prompts"] | None = None,
         **method: Any,
     ) -> None:
-        """categories: a number per prompt; prompt-shuffle stays within those that are large enough. method: as
-        PairEngine takes it. Raises UsageError for an unknown null, MeasureError for too few prompts or steps."""
+        """categories: a number per prompt; prompt-shuffle stays within large enough categories. method: as in
+        PairEngine. Raises UsageError for an unknown null, MeasureError for too few prompts or steps."""
         if null not in (*NULLS, *UNCALIBRATED_NULLS):
             raise UsageError(f"no null {null!r}", f"known: {', '.join((*NULLS, *UNCALIBRATED_NULLS))}")
         self.null, self._seed = null, [seed % 2**63, zlib.crc32(null.encode())]
@@ -82,8 +82,8 @@ class NullEngine:
         return np.flatnonzero(self.engine.steps > 0)
 
     def block(self, k: int, draws: int, drawn_one: Callable[[], None] = lambda: None) -> NullBlock:
-        """Moments over `draws` surrogates of the k-th block of pairs, and each draw's unit sums. `drawn_one` hears of
-        each."""
+        """Moments over `draws` surrogates of the k-th block of pairs, and each draw's unit sums. `drawn_one` is called
+        after each."""
         several = self.engine.method.pool == "mean"
         observed = self.engine.block(k, keep_prompts=several)
         values = _measures(observed.mean)
@@ -139,8 +139,8 @@ def surrogates(
     categories: Int[np.ndarray, " prompts"] | None = None,
     **method: Any,
 ) -> NullBlock:
-    """Surrogates of all pairs of a series in one: analysis.nulls makes p and z of it. categories: as NullEngine takes
-    them. method: as `decompose` takes it. Raises UsageError and MeasureError as NullEngine does, and UsageError for
+    """Surrogates of all pairs of a series in one block: analysis.nulls computes p and z from it. categories: as in
+    NullEngine. method: as in `decompose`. Raises UsageError and MeasureError as NullEngine does, and UsageError for
     fewer than 20 draws."""
     if draws < FEWEST_DRAWS:
         raise UsageError(f"{draws} surrogates are too few for a third moment", f"draw {FEWEST_DRAWS} or more")
@@ -149,7 +149,7 @@ def surrogates(
 
 
 def _long_enough(series: np.ndarray, lag: int, null: str) -> np.ndarray:
-    """The series without the responses whose windows are too short to be rolled."""
+    """The series without responses whose windows are too short to be rolled."""
     steps = response_lengths(series) - lag
     if steps.max(initial=0) < MIN_ROLL:
         raise MeasureError(
@@ -164,7 +164,7 @@ def _long_enough(series: np.ndarray, lag: int, null: str) -> np.ndarray:
 def _in_place(
     values: Float[np.ndarray, "prompts units k"], order: Int[np.ndarray, "prompts units"] | None
 ) -> np.ndarray:
-    """What a unit has at a place goes to the prompt whose windows it has there."""
+    """Moves a unit's values at a place to the prompt whose windows it has there."""
     if order is None:
         return values
     out = np.empty_like(values)
@@ -196,7 +196,7 @@ def _shifted(series: np.ndarray, lengths: np.ndarray, offsets: np.ndarray) -> np
 
 
 def _phases_drawn(series: np.ndarray, lengths: np.ndarray, chance: np.random.Generator) -> np.ndarray:
-    """Each unit's response with the spectrum it has and phases of its own."""
+    """Each unit's response with its own spectrum and random phases."""
     out = np.array(series, np.float64)
     for prompt, length in enumerate(lengths):
         if length < 2:

@@ -1,5 +1,5 @@
-"""series → series [prompts, units, steps] after what may come before a decomposition. NumPy only. A value that has no
-image becomes −∞, so that its unit is counted as not finite and nothing is lost in silence."""
+"""series → series [prompts, units, steps] after the steps that may come before a decomposition. NumPy only. A value
+without an image becomes −∞, so that its unit counts as not finite and nothing is lost silently."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from synergy_tui.phiid.windows import response_lengths
 from synergy_tui.terms import PREPROCESSING
 
 _ROUNDING = 1e-12
-"""What is left of a straight line, relative to its values, is rounding and no activity."""
+"""Residuals of a straight line below this share of its values are rounding, not activity."""
 
 
 def parse(text: str) -> list[str]:
-    """The words of `log,detrend` or `drop=5,rank-normal`, checked; `raw` and nothing are none. Raises UsageError."""
+    """The words of `log,detrend` or `drop=5,rank-normal`, checked; `raw` and an empty text give no words. Raises
+    UsageError."""
     words = [word.strip() for word in text.split(",") if word.strip() not in ("", "raw")]
     for word in words:
         name, equals, number = word.partition("=")
@@ -26,7 +27,7 @@ def parse(text: str) -> list[str]:
             known = ", ".join(f"{one}=K" if one in _NUMBERED else one for one in PREPROCESSING)
             raise UsageError(f"no preprocessing {word!r}", f"known: raw, {known}")
         if equals and not (number.isascii() and number.isdigit()):
-            raise UsageError(f"{word!r} is no number of steps", f"give it as {name}=5")
+            raise UsageError(f"{word!r} is not a number of steps", f"give it as {name}=5")
     return words
 
 
@@ -34,7 +35,7 @@ _NUMBERED = ("drop", "cut")
 
 
 def steps_left(steps: int, words: Sequence[str]) -> int:
-    """How many of a response's steps the words of `parse` leave."""
+    """How many of a response's steps remain after the words of `parse`."""
     for word in words:
         name, _, number = word.partition("=")
         if name == "cut":
@@ -47,8 +48,8 @@ def steps_left(steps: int, words: Sequence[str]) -> int:
 def preprocess(
     series: Float[np.ndarray, "prompts units steps"], words: Sequence[str]
 ) -> Float[np.ndarray, "prompts units steps"]:
-    """Applies the words of `parse` in their order, to each unit of each response by itself. `drop=K` takes the first K
-    steps away, `difference` one, and `cut=K` those after the first K. Raises UsageError when no step is left."""
+    """Applies the words of `parse` in their order, to each unit of each response by itself. `drop=K` removes the first
+    K steps, `difference` one, and `cut=K` those after the first K. Raises UsageError when no step is left."""
     series = np.asarray(series, np.float64)
     for word in words:
         name, _, number = word.partition("=")
@@ -108,8 +109,8 @@ def _detrend(response: Float[np.ndarray, "units steps"]) -> np.ndarray:
 
 
 def _settled(image: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The image, or zeros where it differs from a constant by nothing but rounding of the values it came from: such a
-    unit must be counted as constant and not be decomposed."""
+    """The image, or zeros if it differs from a constant only by rounding of its source values: such a unit must count
+    as constant and must not be decomposed."""
     size = np.where(np.isfinite(values), abs(values), 0.0).max(axis=-1, keepdims=True)
     finite = np.where(np.isfinite(image), image, np.nan)
     known = ~np.isnan(finite).all(axis=-1, keepdims=True)

@@ -1,9 +1,9 @@
-"""Nine informations of a pair → the sixteen cumulative informations, by either redundancy function. The arrays are
-NumPy's or JAX's, of any one shape, in nats.
+"""Nine informations of a pair → the sixteen cumulative informations, by either redundancy function. Arrays may be
+NumPy's or JAX's, all of one shape, in nats.
 
-MMI (minimum mutual information) takes the least of time-averaged informations. CCS (common change in surprisal) is
-pointwise: it takes local informations, and its results are averaged afterwards.
-Sources: Mediano et al., PNAS 122(39), 2025; Ince, Entropy 19(7):318, 2017 (CCS).
+MMI (minimum mutual information) takes the least of time-averaged informations. CCS (common change in surprisal) works
+pointwise on local informations, and its results are averaged afterwards. Sources: Mediano et al., PNAS 122(39), 2025;
+Ince, Entropy 19(7):318, 2017 (CCS).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 
 class Informations(NamedTuple):
-    """Mutual informations of pasts with futures: of x, y or p (both) with x', y' or f (both)."""
+    """Mutual informations of pasts with futures: x, y or p (both) with x', y' or f (both)."""
 
     x_x: Any
     x_y: Any
@@ -32,8 +32,8 @@ class Informations(NamedTuple):
 
 def cumulative(i: Informations, r: Sequence[Any]) -> list[Any]:
     """The sixteen cumulative informations in the order of terms.ATOMS, from nine informations and seven redundancies:
-    the double one (of both pasts about both futures), of the pasts about x', y' and both, of the futures about x, y
-    and both."""
+    the double one (of both pasts about both futures), those of the pasts about x', y' and both, and those of the
+    futures about x, y and both."""
     double, p_x, p_y, p_f, x_f, y_f, f_p = r
     past_r = [double, p_x, p_y, p_f]
     past_x = [x_f, i.x_x, i.x_y, i.x_f]
@@ -43,8 +43,8 @@ def cumulative(i: Informations, r: Sequence[Any]) -> list[Any]:
 
 
 def mmi(i: Informations, least: Any = None) -> list[Any]:
-    """Cumulative informations of time-averaged informations: each redundancy is the least its sources give. `least`:
-    how the less of two is found, where they are not informations but, say, what these are logarithms of."""
+    """Cumulative informations from time-averaged informations: each redundancy is the least of its sources. `least`:
+    finds the lesser of two, for inputs that are not informations but, say, ratios before the logarithm."""
     least = least or i.x_x.__array_namespace__().minimum
     p_x, p_y = least(i.x_x, i.y_x), least(i.x_y, i.y_y)
     p_f, f_p = least(i.x_f, i.y_f), least(i.p_x, i.p_y)
@@ -52,7 +52,7 @@ def mmi(i: Informations, least: Any = None) -> list[Any]:
 
 
 def mmi_local(average: Informations, local: Informations) -> list[Any]:
-    """Step-by-step cumulative informations under MMI: the source that is least on average gives its local information.
+    """Step-by-step cumulative informations under MMI: the source with the least average gives its local information.
     `average` broadcasts against `local`."""
     where = average.x_x.__array_namespace__().where
 
@@ -69,14 +69,14 @@ def mmi_local(average: Informations, local: Informations) -> list[Any]:
 
 
 def ccs(i: Informations, zero: float = 0.0) -> list[Any]:
-    """Cumulative informations of local informations."""
+    """Cumulative informations from local informations under CCS."""
     return cumulative(i, ccs_redundancies(i, zero))
 
 
 def ccs_redundancies(i: Informations, zero: float = 0.0) -> list[Any]:
-    """The seven local redundancies of local informations, in the order `cumulative` takes them. One counts where
-    everything it is made of shares a sign. `zero`: informations no larger than this have no sign. (Of what is shared
-    itself the sign of a rounding error does not matter: it would be counted as that error.)"""
+    """The seven local redundancies of local informations, in the order that `cumulative` takes. A redundancy counts if
+    all its components share a sign. `zero`: informations no larger than this have no sign. (For the shared information
+    itself the sign of a rounding error does not matter: it would count only as that error.)"""
     numbers = i.x_x.__array_namespace__()
     sign = i.each(lambda value: numbers.where(abs(value) > zero, numbers.sign(value), 0.0))
 

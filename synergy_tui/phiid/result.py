@@ -1,5 +1,5 @@
-"""What a decomposition is: sums and blocks of pairs as the engine gives them, and the whole made of its blocks. NumPy
-only."""
+"""The parts of a decomposition: sums and blocks of pairs as the engine gives them, and the whole merged from its
+blocks. NumPy only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Sums:
     """Arrays that add up over blocks."""
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays by name, for keeping a block."""
+        """The arrays by name, for storing a block."""
         return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
     def __iadd__(self: S, other: S) -> S:
@@ -31,7 +31,7 @@ class _Sums:
 
 @dataclass(frozen=True)
 class UnitSums(_Sums):
-    """Sums over the valid pairs of each unit, per prompt, the unit itself taken as x."""
+    """Sums over the valid pairs of each unit, per prompt, with the unit itself as x."""
 
     atoms: Float[np.ndarray, "prompts units 16"]
     offset: Float[np.ndarray, "prompts units"]
@@ -41,15 +41,15 @@ class UnitSums(_Sums):
 
     @classmethod
     def zeros(cls, *shape: int) -> UnitSums:
-        """No pair summed yet; `shape`: prompts and units."""
+        """Sums without any pair; `shape`: prompts and units."""
         pairs, balance_pairs = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         return cls(np.zeros((*shape, 16)), np.zeros(shape), np.zeros(shape), pairs, balance_pairs)
 
 
 @dataclass(frozen=True)
 class UnitTotals(_Sums):
-    """Sums over each unit's pairs of their means over prompts, the unit itself taken as x. balance: of the pairs'
-    sums over prompts, and how many prompts those are over."""
+    """Sums over each unit's pairs of the pairs' means over prompts, with the unit itself as x. balance: the pairs' sums
+    over prompts, and how many prompts these cover."""
 
     atoms: Float[np.ndarray, "units 16"]
     offset: Float[np.ndarray, " units"]
@@ -59,7 +59,7 @@ class UnitTotals(_Sums):
 
     @classmethod
     def zeros(cls, units: int) -> UnitTotals:
-        """No pair summed yet."""
+        """Totals without any pair."""
         offset, balance, balance_prompts = np.zeros((3, units))
         return cls(np.zeros((units, 16)), offset, balance, balance_prompts, np.zeros(units, np.int64))
 
@@ -83,14 +83,14 @@ class PairBlock:
 
 @dataclass(frozen=True)
 class UnitAtoms:
-    """What a decomposition says about units, which stays small when pairs are many. Always with the unit as x, so `xtx`
-    is its own; NaN where it has no valid pair.
+    """The results for units, which stay small when there are many pairs. The unit is always x, so `xtx` is its own; NaN
+    for a unit without a valid pair.
 
     unit, unit_offset: atoms and independence offset 2·min(AIS), mean over partners of the pair's mean over prompts ·
-    unit_prompt, unit_prompt_offset: the same in each prompt, from which intervals are drawn; pooled prompts are one ·
+    unit_prompt, unit_prompt_offset: the same in each prompt, the basis of intervals; pooled prompts count as one ·
     unit_balance: mean of sts/(sts + rtr) over the pairs where that sum is positive · unit_pairs: valid pairs of each
-    unit in each prompt · pairs_valid, pairs_all: how many pairs have a value, and how many there are · reasons: why
-    pairs × prompts were invalid, counted.
+    unit in each prompt · pairs_valid, pairs_all: how many pairs have a value, and how many pairs exist · reasons:
+    counts of why pairs × prompts were invalid.
     """
 
     unit: Float[np.ndarray, "units 16"]
@@ -108,9 +108,9 @@ class UnitAtoms:
 class PairAtoms(UnitAtoms):
     """The decomposition of a series.
 
-    pairs: i < j, x = i, y = j · mean: atoms in the order of ATOMS, over valid prompts, nats, NaN where no prompt is
-    valid · spread: standard deviation over those prompts of sts, rtr and TDMI · offset: the independence offset
-    2·min(AIS) · valid_prompts: how many prompts each mean is over · reason: see PairBlock.
+    pairs: i < j, x = i, y = j · mean: atoms in the order of ATOMS, over valid prompts, nats, NaN if no prompt is valid
+    · spread: standard deviation over those prompts of sts, rtr and TDMI · offset: the independence offset 2·min(AIS) ·
+    valid_prompts: how many prompts each mean is over · reason: see PairBlock.
     """
 
     pairs: Int[np.ndarray, "pairs 2"]
@@ -131,7 +131,7 @@ def merge(blocks: Iterable[PairBlock]) -> PairAtoms:
 
 
 def merge_units(blocks: Iterable[PairBlock]) -> UnitAtoms:
-    """What the blocks say about units; each is looked at once and not kept. Raises MeasureError as `merge` does."""
+    """The blocks' results for units; each block is read once and not kept. Raises MeasureError as `merge` does."""
     sums: UnitSums | None = None
     totals: UnitTotals | None = None
     reasons, valid, count = dict.fromkeys(INVALID_REASONS, 0), 0, 0
@@ -163,5 +163,5 @@ def merge_units(blocks: Iterable[PairBlock]) -> UnitAtoms:
 
 
 def mean_of(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """sums/counts, NaN where nothing was counted."""
+    """sums/counts, NaN for a count of 0."""
     return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)

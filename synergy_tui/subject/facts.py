@@ -1,4 +1,4 @@
-"""A subject → what can be told of it before it is loaded: size, licence, units, memory. Light."""
+"""A subject → what is known before it is loaded: size, licence, units, memory. Light."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ DTYPES = ("float32", "bfloat16")
 
 
 def facts(source: Source, data: Path) -> dict[str, Any]:
-    """name, place, here (its folder on this disk, None where it is not), architecture, family, tuned (base or
+    """name, place, here (its folder on this disk, None if it is not here), architecture, family, tuned (base or
     instruct), layers, heads, ssm_heads and experts per layer, parameters, bytes (of the weights on this disk, or to
-    fetch), memory (bytes needed, by number type), context, licence, chat_template. None where it is not known."""
+    fetch), memory (bytes needed, by number type), context, licence, chat_template. Unknown values are None."""
     here = _here(source, data)
     geometry = source.geometry
     size = bytes_at(here) if here else 0
@@ -43,14 +43,14 @@ def facts(source: Source, data: Path) -> dict[str, Any]:
 
 
 def bytes_at(here: Path) -> int:
-    """Bytes of the weights in a folder or GGUF file; 0 where there are none. Raises SubjectError for a GGUF file that
-    lacks a part."""
+    """Bytes of the weights in a folder or GGUF file; 0 without any. Raises SubjectError for a GGUF file that lacks a
+    part."""
     files = split_files(here) if here.is_file() else _weights(here)
     return sum(one.stat().st_size for one in files)
 
 
 def check_divided(source: Source, count: int) -> None:
-    """Raises SubjectError where so many processes cannot hold a subject together, as far as that is known of it."""
+    """Raises SubjectError when `count` processes cannot hold a subject together, as far as this is known."""
     if count == 1:
         return
     if source.kind == "gguf":
@@ -114,7 +114,7 @@ def _has_template(here: Path | None) -> bool | None:
     if here is None:
         return None
     if here.is_file():
-        return None  # in its metadata, behind the vocabulary
+        return None  # it is in the metadata, after the vocabulary
     if (here / "chat_template.jinja").exists():
         return True
     try:

@@ -1,13 +1,13 @@
-"""Architectures: which are held by a test, and what is said of those that a dry pass cannot find out by itself. Light:
-no torch.
+"""Architectures: which are covered by a test, and descriptions for those that a dry pass cannot explore by itself.
+Light: no torch.
 
-Heads of the attention interface, of state-space mixers and routed experts are found by shape (sites.py), so that most
-families need no more than their name here, and a user's in config.toml no more than the heading:
+Heads of the attention interface, of state-space mixers and routed experts are found by shape (sites.py), so most
+families need only their name here, and a user's family in config.toml needs only the heading:
 
     [families.phimoe]
     attention = "self_attn.o_proj"      # within a layer: the projection whose input is the heads' outputs side by side
     heads = 32                          # its heads; default: num_attention_heads of the configuration
-    mlp = ["mlp"]                       # within a layer: what adds up to its MLP block's output
+    mlp = ["mlp"]                       # within a layer: the modules whose sum is its MLP block's output
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from typing import Any
 from synergy_tui.errors import SubjectError, UsageError
 
 MLP_NAMES = ("mlp", "feed_forward", "block_sparse_moe", "ffn")
-"""What layers call their MLP block; the first that is there is it, unless a family says otherwise."""
+"""What layers call their MLP block; the first that exists is used, unless a family says otherwise."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """What is said of an architecture, None where it is to be found. attention: path within a layer of the attention
-    output projection. heads: its heads. mlp: paths within a layer of the modules whose outputs add up to the MLP's."""
+    """The description of an architecture; None for anything to be found by shape. attention: path within a layer of the
+    attention output projection. heads: its heads. mlp: paths within a layer of the modules whose outputs add up to the
+    MLP's."""
 
     attention: str | None = None
     heads: int | None = None
@@ -46,17 +47,17 @@ FAMILIES: dict[str, Family] = {
         _BY_SHAPE,
     ),
     "opt": Family(mlp=("fc2",)),
-    # These two call no attention interface. Bloom's MLP adds the residual by itself: its last projection does not.
+    # These two call no attention interface. Bloom's MLP itself adds the residual; its last projection does not.
     "falcon": Family(attention="self_attention.dense"),
     "bloom": Family(attention="self_attention.dense", mlp=("mlp.dense_4h_to_h",)),
     "granitemoehybrid": Family(mlp=("block_sparse_moe", "shared_mlp")),
 }
-"""By transformers' name of the architecture; each is held by a test."""
+"""By transformers' name of the architecture; a test covers each."""
 
 
 def family_of(model_type: str, described: Mapping[str, Mapping[str, Any]] | None = None) -> Family:
-    """The family of an architecture; `described`: those of the user's config.toml, which go first. Raises SubjectError
-    for one that nobody knows, UsageError for a description that is none."""
+    """The family of an architecture; `described`: the descriptions in the user's config.toml, which take precedence.
+    Raises SubjectError for an unknown architecture, UsageError for an invalid description."""
     if described and model_type in described:
         return parse(model_type, described[model_type])
     if model_type in FAMILIES:
@@ -68,7 +69,7 @@ def family_of(model_type: str, described: Mapping[str, Mapping[str, Any]] | None
 
 
 def parse(model_type: str, said: Mapping[str, Any]) -> Family:
-    """A description in config.toml. Raises UsageError for one of other keys or types."""
+    """A description in config.toml. Raises UsageError for other keys or types."""
     known = [one.name for one in fields(Family)]
     kinds = {"attention": str, "heads": int, "mlp": list}
     for key, value in said.items():

@@ -1,5 +1,6 @@
 """The header of a GGUF file → architecture, sizes, and whether the file is whole. The gguf library parses every string
-of the vocabulary into arrays, 4 s for SmolLM2; the few numbers needed before a job starts take 0.05 s here."""
+of the vocabulary into arrays, which takes 4 s for SmolLM2; reading the few numbers needed before a job starts takes
+0.05 s here."""
 
 from __future__ import annotations
 
@@ -25,25 +26,25 @@ _NUMBERS = {
 }
 _STRING, _ARRAY = 8, 9
 PARAMETERS = "parameters"
-"""Key of the number of values in all tensors, which no metadata has."""
+"""Key of the number of values in all tensors; no metadata uses it."""
 
 TENSORS = "tensors"
 """Key of the number of values of each tensor, by its name."""
 
 _KEPT = 4096
-"""Numbers of an array that are kept: one for each layer, not one for each token."""
+"""Largest number of values of an array to keep: one for each layer, not one for each token."""
 
 _TYPES = frozenset((0, 1, *range(2, 4), *range(6, 9), *range(10, 15), *range(16, 24), 29, 30, 34, 35, 39, 40))
 """Tensor types that transformers and the gguf library de-quantise: F32, F16, Q4_0 … Q8_0, Q2_K … Q6_K, IQ…, BF16,
 TQ1_0, TQ2_0, MXFP4, NVFP4."""
 
 _LIMIT = 1 << 24
-"""Largest count or string length believed: a damaged or hostile header must not ask for all memory."""
+"""Largest accepted count or string length: a damaged or hostile header must not claim all memory."""
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """Metadata by key, long arrays and those of texts left out. Raises SubjectError for a file that is missing, no
-    GGUF, cut short, or of a tensor type that nothing here can read."""
+    """Metadata by key, without long arrays and arrays of texts. Raises SubjectError for a file that is missing, not
+    GGUF, truncated, or has a tensor type that nothing here can read."""
     try:
         with open(path, "rb") as file:
             metadata, last_offset, unknown = _parse(file)
@@ -65,7 +66,7 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def _parse(file: BinaryIO) -> tuple[dict[str, Any], int, int | None]:
-    """Metadata, where the last tensor begins, and a tensor type that is not known, if there is one."""
+    """Metadata, where the last tensor begins, and an unknown tensor type, if there is one."""
     if file.read(4) != b"GGUF":
         raise ValueError("it does not begin with GGUF")
     version, tensors, entries = _number(file, 4), _number(file, 10), _number(file, 10)
@@ -91,7 +92,7 @@ def _parse(file: BinaryIO) -> tuple[dict[str, Any], int, int | None]:
 
 
 def _value(file: BinaryIO, kind: int) -> Any:
-    """A scalar or a short array of numbers; other arrays are read over and come out as None."""
+    """A scalar or a short array of numbers; other arrays are skipped and give None."""
     if kind == _STRING:
         return _string(file)
     if kind != _ARRAY:

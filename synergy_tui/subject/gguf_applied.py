@@ -1,7 +1,7 @@
-"""What a GGUF file says of its model that transformers' loader leaves out → into the configuration, or refused by name.
+"""Keys of a GGUF file that transformers' loader leaves out → into the configuration, or refused by name.
 
-The loader takes some keys of each architecture and drops the others, and tensors it has no name for, without a word: a
-model with scaled positions, a window or soft caps would be another model."""
+The loader takes some keys of each architecture. It silently drops the others, and tensors it has no name for: a model
+with scaled positions, a window or soft caps would become a different model."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from synergy_tui.errors import SubjectError
 from synergy_tui.subject.gguf import PARAMETERS, TENSORS
 
 AS_FOLDER = "give the model as a folder (safetensors)"
-"""What to do where a file cannot be used."""
+"""What to do when a file cannot be used."""
 
 ROPE_FACTORS = {"rope_freqs.weight": "freqs", "rope_factors_long.weight": "long", "rope_factors_short.weight": "short"}
-"""Tensors that are no weights but factors of the positions' frequencies."""
+"""Tensors that are not weights but factors of the positions' frequencies."""
 
 _BY_SHAPE = ("block_count", "embedding_length", "feed_forward_length", "vocab_size", "attention.head_count_kv")
-"""What the shapes of the tensors say too: a loader that got it wrong fails."""
+"""Keys that the shapes of the tensors also determine: a loader with a wrong value fails."""
 
 _WITHOUT_EFFECT = ("tensor_data_layout", "pooling_type", "rope.scaling.finetuned", "attention.causal", "context_length")
 
@@ -45,7 +45,8 @@ _ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "expert_weights_norm": ("norm_topk_prob",),
     "use_parallel_residual": ("use_parallel_residual",),
 }
-"""Keys behind the architecture's name, and what configurations call them: the first that a configuration has is it."""
+"""Keys after the architecture's name, and what configurations call them: the first name that a configuration has is
+used."""
 
 _ROPE = ("rope.scaling.", "rope.scale_linear", "rope.freq_base", "rope.dimension_count")
 
@@ -55,7 +56,7 @@ _LARGE_GEMMA = {"gemma2": 46, "gemma3_text": 62}
 
 def apply(config: Any, header: Mapping[str, Any], factors: Mapping[str, list[float]], where: str) -> None:
     """Completes a configuration that transformers made of a GGUF header. factors: of the frequencies, by the values of
-    ROPE_FACTORS. Raises SubjectError for a key that no configuration of this architecture has a place for."""
+    ROPE_FACTORS. Raises SubjectError for a key without a place in configurations of this architecture."""
     kind = str(header["general.architecture"])
     said = {name.removeprefix(f"{kind}."): value for name, value in header.items() if name.startswith(f"{kind}.")}
     for name, value in said.items():
@@ -69,14 +70,14 @@ def apply(config: Any, header: Mapping[str, Any], factors: Mapping[str, list[flo
         # The format has all queries, then all keys, then all values; the model has them by groups of heads.
         raise _left_out(f"{kind}.attention.head_count_kv", said["attention.head_count_kv"], where)
     if (config.pad_token_id or 0) >= config.vocab_size:
-        config.pad_token_id = None  # a family's own, which this vocabulary does not have
+        config.pad_token_id = None  # the family's own token, which this vocabulary lacks
     if hasattr(config, "n_positions") and "context_length" in said:
         config.n_positions = said["context_length"]
     _positions(config, said, factors, where)
 
 
 def _applied(config: Any, name: str, value: Any, said: Mapping[str, Any]) -> bool:
-    """Whether the configuration has what a key says, or need not."""
+    """Whether the configuration has the value of a key, or does not need it."""
     if name == "attention.sliding_window":
         return _windows(config, value, said)
     if name == "attention.sliding_window_pattern" and hasattr(config, "layer_types"):
@@ -103,7 +104,7 @@ def _neutral(value: Any) -> bool:
 
 
 def _set(config: Any, name: str, value: Any) -> bool:
-    """Whether the configuration has a place for it, and has it now."""
+    """Sets a value; returns whether the configuration has a place for it."""
     attribute = next((one for one in _ATTRIBUTES.get(name, ()) if hasattr(config, one)), None)
     if attribute is None:
         return False
@@ -119,7 +120,7 @@ def _set(config: Any, name: str, value: Any) -> bool:
 
 
 def _windows(config: Any, value: Any, said: Mapping[str, Any]) -> bool:
-    """Whether a window of attention is applied, or as long as the context."""
+    """Whether a window of attention is applied, or is as long as the context."""
     if not value or value >= said.get("context_length", math.inf):
         return True
     if not hasattr(config, "sliding_window"):
@@ -130,7 +131,7 @@ def _windows(config: Any, value: Any, said: Mapping[str, Any]) -> bool:
 
 
 def _pattern(config: Any, value: Any) -> None:
-    """Which layers have a window: one flag a layer, or every one but each value-th."""
+    """Which layers have a window: one flag per layer, or all except every value-th."""
     count = config.num_hidden_layers
     slides = list(value)[:count] if isinstance(value, list) else [(one + 1) % value != 0 for one in range(count)]
     config.layer_types = ["sliding_attention" if one else "full_attention" for one in slides]
@@ -173,7 +174,7 @@ def _positions(config: Any, said: Mapping[str, Any], factors: Mapping[str, list[
     elif "freqs" in factors:
         if scaled not in ("none", "linear") or (scaled == "linear" and factor != 1.0):
             raise _left_out("rope_freqs beside rope scaling", scaled, where)
-        # Factors of a whole model: the one kind of positions that takes a factor for every frequency.
+        # The factors apply to the whole model: only this kind of positions takes a factor for every frequency.
         rope |= {"rope_type": "longrope", "long_factor": factors["freqs"], "short_factor": factors["freqs"]}
         rope |= {"attention_factor": 1.0, "factor": 1.0}
         rope |= {"original_max_position_embeddings": config.max_position_embeddings}
@@ -192,15 +193,15 @@ def _positions(config: Any, said: Mapping[str, Any], factors: Mapping[str, list[
 
 
 def ends(header: Mapping[str, Any]) -> list[int]:
-    """Tokens that end a turn, beside the one that ends a text."""
+    """Tokens that end a text or a turn."""
     names = ("eos", "eot", "eom")
     found = [header.get(f"tokenizer.ggml.{name}_token_id") for name in names]
     return list(dict.fromkeys(one for one in found if isinstance(one, int)))
 
 
 def check_whole(model: Any, header: Mapping[str, Any], where: str) -> None:
-    """Raises SubjectError where the file has weights that the model does not have. Counted: transformers knows a tensor
-    by its name alone, and passes over the others."""
+    """Raises SubjectError when the file has weights that the model does not have. They are counted, because
+    transformers recognises tensors only by name and skips the others."""
     tensors: dict[str, int] = header[TENSORS]
     held = sum(one.numel() for one in model.parameters())
     given = header[PARAMETERS] - sum(count for name, count in tensors.items() if name in ROPE_FACTORS)
@@ -216,7 +217,7 @@ def check_whole(model: Any, header: Mapping[str, Any], where: str) -> None:
 
 
 def _names(model: Any, tensors: Mapping[str, int]) -> str:
-    """Some tensors that no weight is made from, where transformers can say which."""
+    """Some tensors that become no weight, if transformers can say which."""
     from transformers.modeling_gguf_pytorch_utils import TensorProcessor, get_gguf_hf_weights_map
 
     try:

@@ -1,8 +1,9 @@
-"""The gguf library read faster, and no differently, while transformers loads a GGUF file.
+"""Makes the gguf library read faster, with the same results, while transformers loads a GGUF file.
 
-transformers makes a reader of the file for the configuration, for the weights and for the tokenizer, and each makes an
-array of every length and every string of the vocabulary through a memory map. It asks for the table of tensor names
-once for every module of the model. Here a file is read once, in plain slices of its bytes, and a table is made once.
+transformers makes a reader of the file for the configuration, for the weights and for the tokenizer, and each reader
+makes an array of every length and every string of the vocabulary through a memory map. It requests the table of tensor
+names once for every module of the model. Here a file is read once, in plain slices of its bytes, and a table is made
+once.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ _THEIRS = gguf.GGUFReader, gguf.get_tensor_name_map
 
 
 class Reader(gguf.GGUFReader):
-    """What GGUFReader has, in the same order and of the same types. Raises what it raises."""
+    """The same fields as GGUFReader, in the same order and of the same types. Raises what GGUFReader raises."""
 
     @functools.cached_property
     def _bytes(self) -> NDArray[np.uint8]:
-        return np.asarray(self.data)  # a slice of a memory map costs ten of an array's
+        return np.asarray(self.data)  # a slice of a memory map costs as much as ten of an array
 
     def _get(self, offset: int, dtype: DTypeLike, count: int = 1, override_order: Any = None) -> NDArray[Any]:
         kind = np.dtype(dtype).newbyteorder(override_order or self.byte_order)
@@ -51,8 +52,8 @@ class Reader(gguf.GGUFReader):
 
 @contextlib.contextmanager
 def quick() -> Iterator[None]:
-    """While it lasts, whoever takes the reader and the tables of names from the gguf library gets these. They say the
-    same, so that another thread loses nothing."""
+    """Within it, the gguf library's reader and tables of names are replaced by these. They give the same results, so
+    other threads lose nothing."""
 
     @functools.cache
     def once(path: str) -> Reader:

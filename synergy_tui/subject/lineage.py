@@ -1,6 +1,6 @@
-"""A subject's name → the family of models it belongs to, and whether it was trained to follow instructions. Light.
+"""A subject's name → its family of models, and whether it was trained to follow instructions. Light.
 
-What is not known is None: an architecture is shared by models of many makers, and a chat template by base models."""
+Unknown values are None: models of many makers share an architecture, and base models may have a chat template."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from synergy_tui.subject.manifest import BASE, BUILT_IN, INSTRUCT, BuiltIn
 from synergy_tui.zoo.shipped import PLANT, ZOO
 
 RANDOM, MERGED = ", random weights ", " + "
-"""What `sources.resolve` puts behind the name of a subject whose weights are not its own, or not its own alone."""
+"""What `sources.resolve` appends to the name of a subject with random weights, or with an adapter."""
 
 _INSTRUCT = re.compile(r"([-_ ](instruct|chat)|\d[bm][-_ ]it)([-_ .]|$)", re.I)
 _BASE = re.compile(r"([-_ ]base|\d[bm][-_ ]pt)([-_ .]|$)", re.I)
 
 
 def family_of(model_type: str | None, name: str) -> str | None:
-    """The family of a subject by its architecture and its name, as the table subjects has them: what a built-in's entry
-    says, `zoo:NAME` for the zoo whatever the seed or checkpoint, None where it is not known. Random weights and
-    adapters leave it as it is."""
+    """The family of a subject by its architecture and name, as in the table subjects: from a built-in's entry,
+    `zoo:NAME` for the zoo whatever the seed or checkpoint, None if unknown. Random weights and adapters do not change
+    it."""
     own = name.partition(RANDOM)[0].partition(MERGED)[0]
     if own.startswith(ZOO):
         return own.partition("/")[0]
@@ -28,9 +28,9 @@ def family_of(model_type: str | None, name: str) -> str | None:
 
 
 def tuned_of(name: str, chat_template: bool | None = None) -> str | None:
-    """base or instruct. A built-in's entry says it; the zoo's trained models are base. Else the name's own word is
-    taken (…-Instruct, …-it, …-chat, …-base, …-pt), unless there is known to be no chat template beside a word that asks
-    for one. None where it is not known, and for random, adapted and planted weights, which are neither."""
+    """base or instruct. A built-in's entry decides; the zoo's trained models are base. Otherwise a word in the name
+    decides (…-Instruct, …-it, …-chat, …-base, …-pt), unless the word implies a chat template and the subject is known
+    to have none. None if unknown, and for random, adapted and planted weights, which are neither."""
     if RANDOM in name or MERGED in name or name.startswith(PLANT):
         return None
     if name.startswith(ZOO):

@@ -57,8 +57,8 @@ class Subject:
     record: dict[str, Any]
 
     def units(self, kinds: Sequence[str] = HEADS) -> Units:
-        """The units of some kinds as one map. Raises SubjectError when there is none of a kind other than the heads
-        that are the default."""
+        """The units of some kinds as one map. Raises SubjectError when a kind other than the default heads has no
+        units."""
         there = {site.kind for site in self.sites}
         missing = [kind for kind in kinds if kind not in there]
         if missing and (tuple(kinds) != HEADS or missing == list(HEADS)):
@@ -73,11 +73,11 @@ class Subject:
     def base(self) -> Any:
         """The model without its output head."""
         own = self.model.base_model
-        return own if own is not self.model else self.model.model  # as in Llama 4, whose prefix names another part
+        return own if own is not self.model else self.model.model  # Llama 4's prefix names another part
 
     @property
     def projections(self) -> list[Any]:
-        """The layers' attention output projections; None where a layer has no attention."""
+        """The layers' attention output projections; None for a layer without attention."""
         found = {site.layer: site.modules[0] for site in self.sites if site.kind == "head"}
         return [found.get(layer) for layer in range(self.layers)]
 
@@ -88,7 +88,7 @@ class Subject:
 
     @property
     def head_dim(self) -> int:
-        """Width of one of them."""
+        """Width of one head."""
         return self._one_head.width
 
     @property
@@ -97,7 +97,7 @@ class Subject:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """The device of the model."""
         return self.model.device
 
     @property
@@ -107,10 +107,10 @@ class Subject:
 
 
 def load(source: Source, data: Path, device: str, dtype: str, report: builtin.Report = lambda *_: None) -> Subject:
-    """Loads a subject. device: cpu, cuda, cuda:N, or cuda:all to spread its layers over all GPUs. Processes that have
-    joined a group (`ranks.join`) all call it, and each has a part of every layer. Raises SubjectError when its files
-    are not whole, do not fit its configuration, or its units are not found. Remote code and pickle weights only where
-    the source says so."""
+    """Loads a subject. device: cpu, cuda, cuda:N, or cuda:all to spread its layers over all GPUs. All processes of a
+    joined group (`ranks.join`) call it, and each gets a part of every layer. Raises SubjectError when its files are
+    incomplete, do not fit its configuration, or its units are not found. Remote code and pickle weights are used only
+    if the source allows them."""
     if ranks.size() > 1:
         divided.check(source, device)
     transformers.logging.set_verbosity_error()
@@ -179,7 +179,7 @@ def from_gguf(path: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]
         raise SubjectError(
             f"{parts[0]} cannot be loaded: {_first_line(error)}", f"{gguf_applied.AS_FOLDER}, or fetch it again"
         ) from error
-    # De-quantised weights are ordinary ones; the mark would keep them from being saved.
+    # De-quantised weights are ordinary weights; the mark would prevent saving them.
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     model.generation_config.eos_token_id = gguf_applied.ends(header) or None
@@ -195,7 +195,7 @@ def _rope_factors(path: Path, header: dict[str, Any]) -> dict[str, list[float]]:
 
 
 def _join(parts: Sequence[Path], whole: Path) -> None:
-    """Writes the parts of a split GGUF file as one: transformers reads no others."""
+    """Writes the parts of a split GGUF file as one file: transformers reads no split files."""
     readers = [gguf.GGUFReader(part) for part in parts]
     said = readers[0].fields
     writer = gguf.GGUFWriter(whole, said["general.architecture"].contents())
@@ -254,7 +254,7 @@ def _from_folder(folder: Path, source: Source, device: str, dtype: str) -> tuple
 
 
 def _place(device: str) -> dict[str, Any]:
-    """On GPUs weights go where they belong as they are read; what is quantised cannot be moved later."""
+    """On GPUs weights go to their device as they are read, because quantised weights cannot be moved later."""
     if ranks.size() > 1:
         return divided.how()
     return {} if device == "cpu" else {"device_map": "auto" if device == "cuda:all" else {"": device}}
@@ -274,8 +274,8 @@ _INSIDE = {
 
 
 def _read(folder: Path, how: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """A model, or the language model inside one that also sees, and what transformers says of its weights. One whose
-    language model is no model by itself for transformers is read whole."""
+    """A model, or the language model inside a model that also sees, and transformers' report on its weights. If
+    transformers has no separate model for the language part, the whole is read."""
     here = {name: how[name] for name in ("trust_remote_code", "local_files_only")}
     config = AutoConfig.from_pretrained(folder, **here)
     method = (getattr(config, "quantization_config", None) or {}).get("quant_method")
@@ -296,7 +296,7 @@ def _read(folder: Path, how: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 def _check_fit(
     info: Mapping[str, Any], where: str, remedy: str = "fetch the model and its config.json from one place"
 ) -> None:
-    """Raises SubjectError for weights that the configuration has no place for, and for places without weights."""
+    """Raises SubjectError for weights without a place in the configuration, and for places without weights."""
     for what, told in (("missing_keys", "missing"), ("mismatched_keys", "of another shape"), ("unexpected_keys", "")):
         names = sorted(str(one[0] if isinstance(one, tuple) else one) for one in info.get(what) or ())
         if not names:
@@ -315,7 +315,7 @@ def _check_fit(
 
 
 def _random(config: Any, seed: int, dtype: str, **how: Any) -> Any:
-    """The architecture with the weights its training would begin from."""
+    """The architecture with the weights from which its training would begin."""
     how.pop("local_files_only", None)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -323,7 +323,7 @@ def _random(config: Any, seed: int, dtype: str, **how: Any) -> Any:
 
 
 def snapshot(source: Source) -> Path:
-    """Folder of a hub model on this disk, fetched where it is not. Raises SubjectError."""
+    """Folder of a hub model on this disk, fetched if it is missing. Raises SubjectError."""
     from huggingface_hub import snapshot_download
 
     wanted = ["*.json", "tokenizer.model", "*.jinja", "*.txt", "README.md"]
@@ -345,7 +345,7 @@ def _sites(model: Any) -> tuple[int, tuple[Site, ...]]:
         raise SubjectError(f"a dry forward pass failed: {_first_line(error)}", "check the model's files") from error
     twice = Counter(module for site in found for module in site.modules if site.kind in HEADS)
     if any(count > 1 for count in twice.values()):
-        raise SubjectError("its layers share one attention block, so that heads are not of one layer", "not supported")
+        raise SubjectError("its layers share one attention block, so heads belong to no one layer", "not supported")
     found = divided.located(found) if ranks.size() > 1 else found
     return len(places.decoder_layers(model)), tuple(found)
 
@@ -378,7 +378,7 @@ def _ends(model: Any, tokenizer: Any) -> tuple[int, ...]:
     ids = [one for part in said for one in (part if isinstance(part, list | tuple) else [part]) if one is not None]
     if bad := [one for one in ids if not isinstance(one, int)]:
         raise SubjectError(f"the end token {bad[0]!r} is no token id", "mend generation_config.json")
-    # One that no token has ends nothing.
+    # An id without a token ends nothing.
     largest = model.get_input_embeddings().num_embeddings
     return tuple(dict.fromkeys(one for one in ids if 0 <= one < largest))
 
@@ -411,11 +411,11 @@ def _record(subject: Subject, files: list[Path]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The loaders draw progress bars on stderr, which is a job's log."""
+    """Silences the loaders, which draw progress bars on stderr; stderr is a job's log."""
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
         yield
 
 
 def _first_line(error: Exception) -> str:
-    """The first two lines: some libraries put a mere heading in the first."""
+    """The first two lines, because some libraries put only a heading in the first."""
     return " ".join(" ".join((str(error).strip().splitlines() or [type(error).__name__])[:2]).split())[:300]

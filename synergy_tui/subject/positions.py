@@ -1,6 +1,6 @@
-"""Positions whose frequencies depend on how long a sequence is: `longrope` has one set of them for short sequences and
-one for long ones, `dynamic` computes them anew as a sequence grows. What a prompt is given must depend on the prompt
-alone, not on those that share its batch or came before it."""
+"""Positions whose frequencies depend on the length of a sequence: `longrope` has one set for short sequences and one
+for long ones, `dynamic` computes them anew as a sequence grows. A prompt's positions must depend only on the prompt,
+not on others in its batch or before it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 _COMPUTED_ANEW = ("phi3", "phimoe")
 """Families whose generation computes keys and values anew once a sequence has become long (transformers'
-`prepare_inputs_for_generation`); in the others keys of both kinds stay side by side."""
+`prepare_inputs_for_generation`); in other families keys of both kinds stay side by side."""
 
 
 def _kinds(config: Any) -> list[dict[str, Any]]:
@@ -22,7 +22,7 @@ def _kinds(config: Any) -> list[dict[str, Any]]:
 
 
 def boundary(model: Any) -> int | None:
-    """Tokens up to which a sequence is short; None where its length makes no difference."""
+    """Tokens up to which a sequence counts as short; None if its length makes no difference."""
     config = model.config.get_text_config(decoder=True)
     found = []
     for one in _kinds(config):
@@ -34,22 +34,22 @@ def boundary(model: Any) -> int | None:
 
 
 def computed_anew(model: Any) -> bool:
-    """Whether generation computes keys and values anew where a sequence becomes long."""
+    """Whether generation computes keys and values anew when a sequence becomes long."""
     config = model.config.get_text_config(decoder=True)
     longs = any(one["rope_type"] == "longrope" for one in _kinds(config))
     return longs and config.model_type in _COMPUTED_ANEW
 
 
 def context(config: Any) -> int | None:
-    """Most tokens of a sequence; dynamic positions go on beyond those a model was trained on."""
+    """Most tokens of a sequence; dynamic positions go beyond the length a model was trained on."""
     said = getattr(config, "max_position_embeddings", None)
     factors = [float(one.get("factor") or 1.0) for one in _kinds(config) if one["rope_type"] == "dynamic"]
     return int(said * max(factors)) if said and factors else said
 
 
 def begin_anew(model: Any) -> None:
-    """Dynamic frequencies of one sequence are not left over for the next: a pass that begins at position 0 begins with
-    the model's own."""
+    """Keeps dynamic frequencies of one sequence from affecting the next: a pass that begins at position 0 starts with
+    the model's own frequencies."""
     if boundary(model) is None:
         return
     for module in model.modules():

@@ -1,7 +1,7 @@
-"""Processes that hold one model together (tensor parallelism), each a part of every layer: which of them this one is,
-and what they tell each other. All of them do the same in the same order; what one tells, all must hear.
+"""Processes that hold one model together (tensor parallelism), each a part of every layer: which process this is, and
+how they exchange values. All processes do the same in the same order; all must receive what one sends.
 
-A process alone is the only rank of its group: every function then gives what it was given, and costs nothing.
+A single process is the only rank of its group: every function then returns its argument, and costs nothing.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from synergy_tui import settings
 from synergy_tui.errors import MeasureError, SubjectError, UsageError
 
 PATIENCE = timedelta(days=7)
-"""How long a rank waits for the others: they wait for the first while it publishes, or is paused. That one has died is
-found out by who started them."""
+"""How long a rank waits for the others: they wait for the first while it publishes or is paused. The process that
+started them notices if one dies."""
 
 Told = TypeVar("Told", Tensor, np.ndarray)
 
 
 def join(device: str) -> int:
-    """Joins the group that the environment names (as torchrun sets it): gloo on cpu, nccl on cuda, each rank on the
-    GPU of its own number. The rank; 0 where the environment names no group. Raises UsageError for a device that is no
-    rank's own, SubjectError where there are too few GPUs or the group cannot be made."""
+    """Joins the group that the environment names (as torchrun sets it): gloo on cpu, nccl on cuda, each rank on the GPU
+    of its own number. Returns the rank; 0 if the environment names no group. Raises UsageError for a device that cannot
+    belong to one rank, SubjectError when there are too few GPUs or the group cannot be formed."""
     named = settings.rank()
     if named is None:
         return 0
@@ -43,7 +43,7 @@ def join(device: str) -> int:
         torch.cuda.set_device(named.local)
         how |= {"backend": "nccl", "device_id": torch.device("cuda", named.local)}
     elif device == "cpu":
-        settings.hide_gpus()  # transformers would take them
+        settings.hide_gpus()  # transformers would use them
     else:
         raise UsageError(f"{device} is one GPU, and {named.size} processes need one each", "give cuda, or cpu")
     try:
@@ -56,23 +56,23 @@ def join(device: str) -> int:
 
 
 def leave() -> None:
-    """Leaves the group; nothing where there is none."""
+    """Leaves the group, if there is one."""
     if distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()
 
 
 def size() -> int:
-    """How many processes hold the model; 1 of a process alone."""
+    """How many processes hold the model; 1 for a single process."""
     return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
 
 
 def rank() -> int:
-    """Which of them this one is, from 0."""
+    """The number of this process, from 0."""
     return distributed.get_rank() if size() > 1 else 0
 
 
 def tell(text: str = "") -> str:
-    """What the first rank says, in all of them; what the others give is not heard. Every rank calls it."""
+    """Returns the first rank's text in all ranks; the others' arguments are ignored. Every rank calls it."""
     if size() == 1:
         return text
     said = np.frombuffer(text.encode(), np.uint8)
@@ -81,7 +81,7 @@ def tell(text: str = "") -> str:
 
 
 def same(value: Told) -> Told:
-    """The first rank's values, in all of them. They all give one shape and type."""
+    """Returns the first rank's values in all ranks. All must pass the same shape and type."""
     if size() == 1:
         return value
     given = value if isinstance(value, Tensor) else torch.from_numpy(value.copy())
@@ -113,13 +113,13 @@ def gathered(value: Tensor) -> Tensor:
 
 
 def is_divided(weight: Any) -> bool:
-    """Whether each rank has a part of this tensor: a DTensor, known by what it can do, as its module is slow to
+    """Whether each rank has a part of this tensor: a DTensor, recognised by its methods because its module is slow to
     import."""
     return hasattr(weight, "full_tensor")
 
 
 def whole(weight: Any) -> Tensor:
-    """A tensor with the parts of all ranks. Every rank calls it."""
+    """A tensor assembled from the parts of all ranks. Every rank calls it."""
     found: Tensor = weight.full_tensor() if is_divided(weight) else weight
     return found
 
@@ -131,15 +131,15 @@ def here(weight: Any) -> Tensor:
 
 
 def alone(what: str) -> None:
-    """Raises UsageError where several ranks hold the model: `what` needs it whole."""
+    """Raises UsageError when several ranks hold the model, because `what` needs it whole."""
     if size() > 1:
         raise UsageError(f"{what} needs a model that is whole on one device", "leave out --tensor-parallel")
 
 
 @contextlib.contextmanager
 def in_step() -> Iterator[None]:
-    """Around work that all ranks do alike. Memory that runs out in one of them is then no reason to try again with
-    less: the others do not know of it, and wait. Raises MeasureError for it."""
+    """A context for work that all ranks do alike. If one of them runs out of memory, it must not retry with less: the
+    others do not know of it, and wait. Raises MeasureError instead."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -153,6 +153,6 @@ def in_step() -> Iterator[None]:
 
 
 def _device() -> torch.device:
-    """Where the group's messages are."""
+    """The device of the group's messages."""
     nccl = distributed.get_backend() == "nccl"
     return torch.device("cuda", torch.cuda.current_device()) if nccl else torch.device("cpu")

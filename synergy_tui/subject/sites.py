@@ -1,5 +1,5 @@
-"""A model → its sites: in every layer the module at whose input or output the units of a kind can be told apart. Found
-in a dry pass by what modules do, not by what they are called."""
+"""A model → its sites: in every layer, the module at whose input or output the units of a kind can be told apart. A dry
+pass finds them by what modules do, not by their names."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from synergy_tui.terms import HEADS
 
 @dataclass(frozen=True)
 class Site:
-    """Units of one kind in one layer. modules: at the first one's input (head, ssm-head: the output projection), at
-    their outputs' sum (attention, mlp), or inside it (expert). width: of one unit's output, 0 of a
-    whole block."""
+    """Units of one kind in one layer. modules: the units are at the first module's input (head, ssm-head: the output
+    projection), at the sum of all outputs (attention, mlp), or inside the module (expert). width: of one unit's output,
+    0 for a whole block."""
 
     layer: int
     kind: str
@@ -42,20 +42,20 @@ class Site:
 
     @property
     def is_block(self) -> bool:
-        """Whether its one unit is all that its modules put out, rather than a part of it."""
+        """Whether its one unit is the whole output of its modules, not a part of it."""
         return not self.is_heads and self.kind != "expert"
 
     @property
     def is_heads(self) -> bool:
-        """Whether its units stand side by side at the input of its module."""
+        """Whether its units are side by side at the input of its module."""
         return self.kind in HEADS
 
 
 @dataclass(frozen=True)
 class Units:
-    """Sites as one map [layers, per_layer], in the order of the layers and within a layer of the pass; places that no
-    unit has, where layers differ in their number of units, are at the layers' ends. Units are numbered layer ×
-    per_layer + place. embeddings: the module that says how many sequences of how many tokens a pass is over."""
+    """Sites as one map [layers, per_layer], in the order of the layers and, within a layer, of the pass. If layers
+    differ in their number of units, the empty places are at the layers' ends. Units are numbered layer × per_layer +
+    place. embeddings: the module that shows how many sequences of how many tokens a pass covers."""
 
     sites: tuple[Site, ...]
     layers: int
@@ -73,17 +73,17 @@ class Units:
 
     @cached_property
     def per_layer(self) -> int:
-        """Most units of a layer."""
+        """The largest number of units in a layer."""
         return max(start + site.units for start, site in zip(self.starts, self.sites, strict=True))
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Kinds of unit that there are."""
+        """The kinds of unit that exist."""
         return tuple(dict.fromkeys(site.kind for site in self.sites))
 
     @cached_property
     def kind_of(self) -> np.ndarray:
-        """[layers, per_layer] the kind at each place, '' where there is no unit."""
+        """[layers, per_layer] the kind at each place, '' for a place without a unit."""
         out = np.full((self.layers, self.per_layer), "", dtype=object)
         for start, site in zip(self.starts, self.sites, strict=True):
             out[site.layer, start : start + site.units] = site.kind
@@ -91,7 +91,7 @@ class Units:
 
     @property
     def present(self) -> Bool[np.ndarray, "layers per_layer"]:
-        """Where there is a unit."""
+        """Which places have a unit."""
         return self.kind_of != ""
 
 
@@ -110,7 +110,7 @@ def find(model: Any, family: Family) -> list[Site]:
             pending[:] = [(current[-1], out.detach())]
 
     def leaf(module: nn.Module, args: tuple[Any, ...]) -> None:
-        """The first module that is given exactly the heads' outputs side by side is where they can be told apart."""
+        """Heads can be told apart at the first module whose input is exactly their outputs side by side."""
         if not (pending and args and isinstance(args[0], Tensor)):
             return
         layer, heads = pending[0]
@@ -187,12 +187,12 @@ def text_config(model: Any) -> Any:
 
 @contextlib.contextmanager
 def _attention_told(tell: Callable[[Any, Tensor], None]) -> Iterator[None]:
-    """Within the context `tell` hears every call of transformers' attention interface, whichever implementation is in
-    use: (module, output [batch, steps, heads, width])."""
+    """Within the context, `tell` receives every call of transformers' attention interface, whichever implementation is
+    in use: (module, output [batch, steps, heads, width])."""
 
     def listening(inner: Any) -> Any:
         def attend(module: Any, *args: Any, **kwargs: Any) -> Any:
-            # `eager` has no entry: every family brings its own.
+            # `eager` has no entry, because every family brings its own.
             function = inner or sys.modules[type(module).__module__].eager_attention_forward
             out = function(module, *args, **kwargs)
             tell(module, out[0])
@@ -211,30 +211,32 @@ def _attention_told(tell: Callable[[Any, Tensor], None]) -> Iterator[None]:
 
 
 def _is_mixer(module: Any) -> bool:
-    """A Mamba2 mixer, whatever the family calls it: a decay for each head, and a projection of all heads."""
+    """Whether a module is a Mamba2 mixer, whatever its name: it has a decay for each head, and a projection of all
+    heads."""
     decay = getattr(module, "A_log", None)
     whole = all(hasattr(module, name) for name in ("num_heads", "head_dim", "out_proj"))
     return whole and isinstance(decay, Tensor) and decay.shape == (module.num_heads,)
 
 
 def _holds_experts(module: Any) -> bool:
-    """Experts fused into one tensor, called with hidden states, the experts chosen for each token and their weights."""
+    """Whether a module holds experts fused into one tensor, called with hidden states, the experts chosen for each
+    token and their weights."""
     down = getattr(module, "down_proj", None)
-    # Of the class: a module that is divided over processes has a forward of its own that takes anything.
+    # Reads the class's signature: a module divided over processes has its own forward that takes anything.
     if len(inspect.signature(type(module).forward).parameters) < 4:  # Llama 4 gives every expert every token
         return False
     return isinstance(down, Tensor) and down.dim() == 3 and down.shape[0] == getattr(module, "num_experts", None)
 
 
 def _mlp(layer: nn.Module, family: Family) -> tuple[nn.Module, ...]:
-    """What adds up to the MLP block of a layer; nothing where it has none."""
+    """The modules that add up to a layer's MLP block; empty if it has none."""
     if family.mlp is not None:
         return tuple(one for path in family.mlp if (one := _inside(layer, path)) is not None)
     return next(((one,) for name in MLP_NAMES for one in _named(layer, name)), ())
 
 
 def _named(layer: nn.Module, name: str) -> list[nn.Module]:
-    """The layer's own part of that name, or that of a part of it which stands for a layer (as in Zamba2)."""
+    """The layer's own part of that name, or that of an inner part that acts as the layer (as in Zamba2)."""
     own = getattr(layer, name, None)
     if isinstance(own, nn.Module):
         return [own]

@@ -9,9 +9,9 @@ from typing import Any
 @dataclass(frozen=True)
 class Source:
     """Where a subject is. kind: built-in, zoo, folder, gguf or hub. geometry: model_type, layers, heads, ssm_heads,
-    experts, hidden, parameters, context, as far as they are known without loading. weights_seed: of random weights,
-    None for its own. pickle, remote_code: whether the user lets it run what its files hold. adapter: the folder of a
-    LoRA adapter that is merged into its weights."""
+    experts, hidden, parameters, context, as far as known without loading. weights_seed: of random weights, None for its
+    own weights. pickle, remote_code: whether the user lets it run code from its files. adapter: the folder of a LoRA
+    adapter to merge into its weights."""
 
     name: str
     kind: str

@@ -34,11 +34,11 @@ def resolve(
     adapter: str | None = None,
 ) -> Source:
     """What `subject` means: a built-in name, one of the zoo, a local folder in transformers' format, a .gguf file, or a
-    hub id; with a `weights_seed` its architecture alone, with random weights; with an `adapter` that merged into its
-    weights.
+    hub id; with a `weights_seed` only its architecture, with random weights; with an `adapter`, its weights with the
+    adapter merged.
 
-    Raises SubjectError for a file that is missing, empty or truncated, a configuration that does not fit or that no
-    family knows, a model that writes no text, and a hub that does not answer.
+    Raises SubjectError for a file that is missing, empty or truncated, a configuration that does not fit or belongs to
+    no known family, a model that writes no text, and a hub that does not answer.
     """
     found = _resolve(subject, revision, weights_seed is None, pickle, remote_code)
     found = replace(found, weights_seed=weights_seed, pickle=pickle, remote_code=remote_code)
@@ -75,12 +75,12 @@ def _resolve(subject: str, revision: str | None, weights: bool, pickle: bool, re
 
 
 def local(source: Source) -> Path:
-    """The folder or file of a subject that is on this disk: of the zoo, a folder or a GGUF file."""
+    """The folder or file of a subject on this disk: from the zoo, a folder or a GGUF file."""
     return zoo.folder(source.place) if source.kind == "zoo" else Path(source.place)
 
 
 def checkpoints(folder: Path) -> list[tuple[int, Path]]:
-    """The model folders in a folder whose names end in a number, by that number: checkpoints of a training."""
+    """The model folders in a folder whose names end in a number, sorted by it: checkpoints of a training."""
     found = []
     for path in folder.iterdir() if folder.is_dir() else ():
         number = re.search(r"(\d+)$", path.name)
@@ -90,26 +90,26 @@ def checkpoints(folder: Path) -> list[tuple[int, Path]]:
 
 
 def memory_needed(geometry: dict[str, Any], dtype: str) -> float | None:
-    """Bytes that the weights and what runs them take; None where the number of parameters is not known."""
+    """Bytes for the weights and the process that runs them; None if the number of parameters is unknown."""
     parameters = geometry.get("parameters")
     return parameters * (4 if dtype == "float32" else 2) + _BESIDE_THE_WEIGHTS if parameters else None
 
 
 _BESIDE_THE_WEIGHTS = 0.8e9
-"""torch, transformers and a batch of prompts: 1.4 GB were seen with SmolLM2 in fp32, of which 0.54 are weights."""
+"""torch, transformers and a batch of prompts: 1.4 GB were observed with SmolLM2 in fp32, including 0.54 of weights."""
 
 
 def units_of(geometry: dict[str, Any], kinds: Sequence[str]) -> int:
-    """How many units a subject will have, at most: which layers have which is known when it is loaded."""
+    """The most units a subject can have: which layers have which units is known only after loading."""
     each = {"head": geometry["heads"], "ssm-head": geometry.get("ssm_heads", 0), "expert": geometry.get("experts", 0)}
     per_layer = [each.get(kind, 1) for kind in kinds]
-    # Most hybrids have heads of one kind or the other in a layer.
+    # Most hybrids have heads of only one kind in a layer.
     return geometry["layers"] * (max(per_layer) if tuple(kinds) == HEADS else sum(per_layer))
 
 
 def weights_files(folder: Path) -> list[Path]:
-    """The safetensors files that a model folder's weights are in, in order of name: those of its index, else the one
-    of the usual name, else all. Some folders have the weights twice."""
+    """The safetensors files with a model folder's weights, sorted by name: the files of its index, else the one with
+    the usual name, else all. Some folders contain the weights twice."""
     whole, index = folder / "model.safetensors", folder / INDEX
     if whole.exists():
         return [whole]
@@ -122,7 +122,7 @@ def weights_files(folder: Path) -> list[Path]:
 
 def file_list_hash(files: list[Path], samples: int = 0) -> str:
     """SHA-256 of names and sizes: tells two sets of weights apart without reading gigabytes. Checkpoints of one
-    training have the same; `samples` of each file's content tell them apart."""
+    training share names and sizes; `samples` of each file's content tell them apart."""
     found = hashlib.sha256("\n".join(f"{file.name} {file.stat().st_size}" for file in files).encode())
     for file in files if samples else ():
         size = file.stat().st_size
@@ -149,7 +149,7 @@ def _folder(path: Path, weights: bool, pickle: bool, remote_code: bool) -> Sourc
             )
         raise SubjectError(
             f"{path} has no weights (*.safetensors)",
-            "fetch the whole model folder; its architecture alone: --random-weights",
+            "fetch the whole model folder; for its architecture only: --random-weights",
         )
     if weights and files:
         _check_whole(path, files)
@@ -160,12 +160,12 @@ def _folder(path: Path, weights: bool, pickle: bool, remote_code: bool) -> Sourc
 
 
 def _named(name: str, config: dict[str, Any]) -> str:
-    """The name of a model, which tells that its text model alone is the subject where it also sees or hears."""
+    """The name of a model; if the model also sees or hears, the name says that only its text model is the subject."""
     return name if text_part(config) is None else f"{name}, text model"
 
 
 def _refuse_adapter(path: Path) -> None:
-    """Raises SubjectError for a folder that is an adapter, or has one beside its weights."""
+    """Raises SubjectError for a folder that is an adapter, or contains one beside its weights."""
     said = path / ADAPTER
     if not said.exists():
         return
@@ -191,7 +191,7 @@ def _check_whole(path: Path, files: list[Path]) -> None:
 
 
 def _refuse_remote_code(config: dict[str, Any], where: str, allowed: bool) -> None:
-    """Raises SubjectError for a model that transformers knows by nothing but the code it brings."""
+    """Raises SubjectError for a model that transformers knows only through the code it brings."""
     if config.get("auto_map") and not allowed and config.get("model_type") not in FAMILIES:
         raise SubjectError(
             f"{where} brings Python code of its own to run it (auto_map)",
@@ -204,11 +204,12 @@ INDEX = "model.safetensors.index.json"
 ADAPTER = "adapter_config.json"
 
 _GGUF_NAMES = {"qwen2moe": "qwen2_moe", "qwen3moe": "qwen3_moe", "gemma3": "gemma3_text", "gpt-oss": "gpt_oss"}
-"""What GGUF calls otherwise than transformers."""
+"""Architectures with a different name in GGUF and in transformers."""
 
 
 def split_files(path: Path) -> list[Path]:
-    """All parts of a split GGUF file by one of them, or the file itself. Raises SubjectError when one is missing."""
+    """All parts of a split GGUF file, found from one of them, or the file itself. Raises SubjectError when a part is
+    missing."""
     found = re.fullmatch(r"(.*)-(\d{5})-of-(\d{5})\.gguf", path.name)
     if not found:
         return [path]
@@ -247,7 +248,8 @@ def _hub(subject: str, revision: str | None, weights: bool, pickle: bool, remote
     from huggingface_hub import HfApi, constants, hf_hub_download
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
-    # Asked first, because it does not retry: a hub that is not there would otherwise be known after half a minute.
+    # This request comes first, because it does not retry: an unreachable hub would otherwise be noticed after half a
+    # minute.
     info = None
     try:
         info = HfApi().model_info(subject, revision=revision, timeout=8)
@@ -262,7 +264,7 @@ def _hub(subject: str, revision: str | None, weights: bool, pickle: bool, remote
         raise SubjectError(
             f"the hub has no model {subject}", "check its name; private ones need: hf auth login"
         ) from None
-    except Exception:  # whatever the HTTP library in use raises for a network that is not there
+    except Exception:  # whatever the HTTP library in use raises without a network
         pass
     try:
         config = hf_hub_download(subject, "config.json", revision=revision, local_files_only=info is None)
@@ -281,7 +283,8 @@ def _hub(subject: str, revision: str | None, weights: bool, pickle: bool, remote
 
 
 def _weigh(subject: str, info: Any, geometry: dict[str, Any], weights: bool, pickle: bool) -> None:
-    """What the hub says of a model's weights, into its geometry. Raises SubjectError when there are none to be used."""
+    """Adds the hub's information on a model's weights to its geometry. Raises SubjectError when there are no usable
+    weights."""
     names = [one.rfilename for one in info.siblings or ()]
     if weights and not any(name.endswith(".safetensors") for name in names):
         if not any(name.endswith((".bin", ".pt", ".pth")) for name in names):
@@ -298,8 +301,8 @@ def _weigh(subject: str, info: Any, geometry: dict[str, Any], weights: bool, pic
 
 
 def read_geometry(config: dict[str, Any], where: str) -> dict[str, Any]:
-    """Layers, heads and sizes from a configuration. Raises SubjectError when it is no language model of a known family,
-    or its numbers do not fit each other."""
+    """Layers, heads and sizes from a configuration. Raises SubjectError when it is not a language model of a known
+    family, or its numbers are inconsistent."""
     given = config.get("architectures") or []
     architectures = [str(name) for name in (given if isinstance(given, list) else [given])]
     if config.get("is_encoder_decoder"):
@@ -323,7 +326,7 @@ def read_geometry(config: dict[str, Any], where: str) -> dict[str, Any]:
     said = {name: next((config[key] for key in keys if config.get(key) is not None), None) for name, keys in _KEYS}
     mixers = said["ssm_heads"]
     layers, hidden = (_bounded(said[key], key, where) for key in ("layers", "hidden"))
-    # Mamba2 has no attention, and calls its own heads what others call those.
+    # Mamba2 has no attention, and gives its own heads the name that others use for attention heads.
     alone = model_type == "mamba2"
     heads = 0 if alone else _bounded(said["heads"], "heads", where)
     own_width = any(config.get(key) for key in ("head_dim", "v_head_dim", "attention_head_dim"))
@@ -349,7 +352,7 @@ def text_part(config: dict[str, Any]) -> dict[str, Any] | None:
     if isinstance(nested := config.get("text_config"), dict):
         kind = nested.get("model_type") or _TEXT_OF.get(str(config.get("model_type")), "")
         return nested | {"model_type": kind}
-    if (kind := str(config.get("model_type"))) in _TEXT_OF:  # as they were published first, all in one
+    if (kind := str(config.get("model_type"))) in _TEXT_OF:  # the first published form: everything in one configuration
         return config | {"model_type": _TEXT_OF[kind]}
     return None
 
@@ -374,7 +377,7 @@ _LEFT_OUT: dict[str, dict[str, int]] = {
     **{"qwen2_vl_text": _QWEN_VL, "qwen2_5_vl_text": _QWEN_VL},
     **{"mistral": _LLAMA, "llama": _LLAMA, "qwen2": _LLAMA, "qwen3": _LLAMA},
 }
-"""What published configurations of vision-language models leave out, because it is transformers' default."""
+"""Values that published configurations of vision-language models omit, because they are transformers' defaults."""
 
 
 _KEYS = (
@@ -385,10 +388,10 @@ _KEYS = (
     ("experts", ("num_local_experts", "num_experts", "n_routed_experts")),
     ("context", ("max_position_embeddings", "n_positions", "n_ctx")),
 )
-"""What configurations call these; the first is told when there is none."""
+"""What configurations call these; if none is present, messages name the first."""
 
 _LARGEST = {"layers": 10_000, "heads": 10_000, "ssm_heads": 10_000, "experts": 100_000, "hidden": 1_000_000}
-"""What no model comes near: a damaged or hostile configuration must not ask for all memory."""
+"""Sizes beyond every model: a damaged or hostile configuration must not claim all memory."""
 
 
 def _bounded(value: Any, key: str, where: str) -> int:
@@ -414,7 +417,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _check_safetensors(path: Path) -> int:
-    """Number of values in it. Raises SubjectError when the file is shorter than its header says."""
+    """Number of values in the file. Raises SubjectError when the file is shorter than its header says."""
     size = 0
     try:
         size = path.stat().st_size

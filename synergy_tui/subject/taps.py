@@ -1,6 +1,6 @@
-"""Where the activity of units is read, and where they are intervened on. Heads: the *input* of the output projection,
-which is their outputs side by side (its output has already mixed them). Experts: inside the module that holds them.
-Attention and MLP blocks: their outputs."""
+"""Where the activity of units is read, and where interventions act. Heads: the *input* of the output projection, which
+is their outputs side by side (its output has already mixed them). Experts: inside the module that holds them. Attention
+and MLP blocks: their outputs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from synergy_tui.subject.sites import Site, Units
 
 
 class _Hooks:
-    """Hooks that are there within the context."""
+    """Hooks that exist within the context."""
 
     def __init__(self) -> None:
         self._handles: list[Any] = []
@@ -28,12 +28,13 @@ class _Hooks:
 
 
 class UnitTap(_Hooks):
-    """Within the context every forward pass leaves the units' norms at `norms`.
+    """Within the context, every forward pass leaves the units' norms in `norms`.
 
-    `last`: the last position alone, [layers, batch, per_layer] per pass; otherwise all, [layers, batch, steps,
-    per_layer]. NaN where a layer has no unit. Where several processes hold the model, each takes the norms of its own
-    heads, and the norms alone are gathered: all have all of them. Experts are told apart by computing their weighted
-    outputs one by one and adding them up here: in bf16 that rounds each of them once more than the untapped model does.
+    `last`: only the last position, [layers, batch, per_layer] per pass; otherwise all, [layers, batch, steps,
+    per_layer]. NaN at places without a unit. If several processes hold the model, each takes the norms of its own
+    heads, and only norms are gathered, so that all processes have all of them. Experts are told apart by computing
+    their weighted outputs one by one and adding them up here: in bf16 this rounds each output once more than the
+    untapped model does.
     """
 
     def __init__(self, units: Units, last: bool) -> None:
@@ -47,7 +48,7 @@ class UnitTap(_Hooks):
     def __enter__(self) -> UnitTap:
         if any(
             site.kind == "expert" or site.is_block for site in self._units.sites
-        ):  # some are given tokens without prompts
+        ):  # some receive tokens without a batch axis
             self._handles.append(self._units.embeddings.register_forward_hook(self._begin))
         for number, site in enumerate(self._units.sites):
             self._handles += _heard(site, self._keeper(number, site))
@@ -58,13 +59,13 @@ class UnitTap(_Hooks):
         self._kept = {}
 
     def norms(self) -> Tensor:
-        """fp32 norms of the pass just made, on the device of the first site; forgets it. Raises RuntimeError when a
+        """fp32 norms of the last pass, on the device of the first site; forgets the pass. Raises RuntimeError when a
         site was not passed."""
         kept, self._kept = self._kept, {}
         sites = self._units.sites
         if len(kept) != len(sites):
             raise RuntimeError(f"{len(kept)} of {len(sites)} places were passed")
-        if not self._alike:  # looked at once: asking thirty values for their shape costs what the norm costs
+        if not self._alike:  # checked once: reading the shapes of thirty values costs as much as the norm
             alike: dict[Any, list[int]] = {}
             for number, site in enumerate(sites):
                 value = kept[number]
@@ -91,9 +92,9 @@ class UnitTap(_Hooks):
         self._shape = (out.shape[0], out.shape[1])
 
     def _keeper(self, number: int, site: Site) -> Callable[[Tensor], None]:
-        # A reference costs 1 µs where a norm costs 9: one norm over all layers is taken at the end of the pass. The
-        # copy of a long prompt's last position lets go of the rest; that of a block's output is needed because Falcon
-        # adds the residual into it.
+        # A reference costs 1 µs and a norm 9, so one norm over all layers is taken at the end of the pass. The copy of
+        # a long prompt's last position frees the rest; a block's output must be copied because Falcon adds the residual
+        # into it.
         block = site.is_block
 
         def keep_last(value: Tensor) -> None:
@@ -117,13 +118,14 @@ def head_norms(value: Float[Tensor, "*rest width"], heads: int) -> Float[Tensor,
 
 
 Change = Callable[[Tensor, Any], Tensor]
-"""What a site's units put out, side by side [..., units × width], → what they put out instead. Of experts: each chosen
-one's weighted output [tokens, chosen, width] and the experts' numbers [tokens, chosen]; None for the others."""
+"""The output of a site's units, side by side [..., units × width], → their output instead. For experts: each chosen
+expert's weighted output [tokens, chosen, width] and the experts' numbers [tokens, chosen]; None for other kinds."""
 
 
 class UnitsChanged(_Hooks):
-    """Within the context `change(number of the site, site, places in it)` says what the given units, {layer: places},
-    put out: heads at the input of their projection, experts before they are added up, blocks at their output."""
+    """Within the context, `change(number of the site, site, places in it)` decides the output of the given units,
+    {layer: places}: heads at the input of their projection, experts before they are added up, blocks at their output.
+    """
 
     def __init__(
         self,
@@ -141,7 +143,7 @@ class UnitsChanged(_Hooks):
 
 
 class UnitsRemoved(UnitsChanged):
-    """Within the context the given units put out 0."""
+    """Within the context, the output of the given units is 0."""
 
     def __init__(self, units: Units, removed: Mapping[int, Sequence[int]]) -> None:
         super().__init__(units, removed, _silence)
@@ -158,7 +160,7 @@ def sites_of(units: Units, removed: Mapping[int, Sequence[int]]) -> list[tuple[i
 
 
 def changed(site: Site, change: Change) -> list[Any]:
-    """Hooks that put what `change` gives in the place of what the site's units put out."""
+    """Hooks that replace the output of the site's units by the result of `change`."""
     if site.kind == "expert":
         return [_ExpertByExpert(site.modules[0], change)]
     if site.is_heads:
@@ -166,7 +168,7 @@ def changed(site: Site, change: Change) -> list[Any]:
     parts: list[Tensor] = []
 
     def part(_: nn.Module, args: Any, out: Any) -> Any:
-        # Of parts that add up to a block the last one gives the whole, the others nothing.
+        # If parts add up to a block, the last part returns the whole and the others nothing.
         parts.append(_first(out))
         new = torch.zeros_like(parts[-1])
         if len(parts) == len(site.modules):
@@ -178,7 +180,7 @@ def changed(site: Site, change: Change) -> list[Any]:
 
 
 def _heard(site: Site, take: Callable[[Tensor], None]) -> list[Any]:
-    """Hooks that tell `take` what the site's units put out: side by side, and experts' norms [tokens, experts]."""
+    """Hooks that pass the output of the site's units to `take`: side by side, and experts' norms [tokens, experts]."""
     if site.is_heads:
         return [site.modules[0].register_forward_pre_hook(lambda _, args: take(args[0]))]
     if site.kind == "expert":
@@ -205,7 +207,7 @@ def _silence(_: int, site: Site, places: list[int]) -> Change:
     made: list[Tensor] = []
 
     def kept(like: Tensor) -> Tensor:
-        if not made:  # weights may be quantised: only a value tells the type and the device
+        if not made:  # weights may be quantised, so only a value shows the type and the device
             made.append(torch.ones(site.units, dtype=like.dtype, device=like.device))
             made[0][places] = 0
             made[0] = made[0][site.here.start : site.here.stop]
@@ -220,8 +222,8 @@ def _silence(_: int, site: Site, places: list[int]) -> Change:
 
 class _ExpertByExpert:
     """Gives `change` each chosen expert's weighted output [tokens, chosen, width] with the experts' numbers [tokens,
-    chosen], and adds up what it returns. Whatever the implementation: it is called with every token as often as it has
-    experts, one expert each. Several changes of one module are made one after the other."""
+    chosen], and adds up what it returns. This works with any implementation: the module is called with every token once
+    per chosen expert, one expert each. Several changes of one module are applied one after another."""
 
     _OF = "_synergy_tui_changes"
 
@@ -251,7 +253,7 @@ class _ExpertByExpert:
         changes["made"].append(change)
 
     def remove(self) -> None:
-        """As the handle of a hook."""
+        """Like the handle of a hook."""
         changes = self._experts.__dict__[self._OF]
         changes["made"].remove(self._change)
         if not changes["made"]:
@@ -264,20 +266,20 @@ def _first(out: Any) -> Tensor:
 
 
 def of_heads(projections: Sequence[nn.Module | None], heads: int) -> Units:
-    """Heads at output projections, one of each layer that has one."""
+    """Heads at output projections, one for each layer that has one."""
     sites = tuple(Site(k, "head", (one,), heads, 0) for k, one in enumerate(projections) if one is not None)
     return Units(sites, len(projections), None)
 
 
 class HeadTap(UnitTap):
-    """A tap of attention heads alone."""
+    """A tap of attention heads only."""
 
     def __init__(self, projections: Sequence[nn.Module], heads: int, last: bool) -> None:
         super().__init__(of_heads(projections, heads), last)
 
 
 class HeadsRemoved(UnitsRemoved):
-    """The same of attention heads alone."""
+    """The same for attention heads only."""
 
     def __init__(self, projections: Sequence[nn.Module], heads: int, removed: Mapping[int, Sequence[int]]) -> None:
         super().__init__(of_heads(projections, heads), removed)

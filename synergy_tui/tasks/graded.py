@@ -29,13 +29,13 @@ ANSWER = 16
 """Most tokens of an answer, by default."""
 
 ABLE = 0.5
-"""Least accuracy of the intact subject in a category that counts: what it cannot do, no removal can take. Where tasks
-state their options, of what lies between guessing and all."""
+"""Least accuracy of the intact subject in a category that counts: a removal cannot take away what the subject cannot
+do. If tasks state their options, it is a share of the range from guessing to all."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One thing to ask with a right answer; several right ones are parted by |. grade: its verifier. messages: see
+    """One question with a right answer; several right answers are separated by |. grade: its verifier. messages: see
     asking.Asked."""
 
     id: str
@@ -47,14 +47,14 @@ class Task:
 
     @property
     def options(self) -> Options | None:
-        """All answers there are, where the task states them."""
+        """All possible answers, if the task states them."""
         return options(self.text, self.answer, self.grade)
 
 
 def load(name: str = "graded") -> list[Task]:
-    """The shipped set by name, a zoo model's tasks by its name, or a file or folder (see tasks.rows) with
-    what is asked (see tasks.asking), answer, perhaps grade, id and category. Raises TaskError, and SubjectError for a
-    zoo model that is not there."""
+    """The shipped set by name, a zoo model's tasks by its name, or a file or folder (see tasks.rows) with questions
+    (see tasks.asking), answers, and perhaps grade, id and category. Raises TaskError, and SubjectError for an unknown
+    zoo model."""
     if name.startswith(ZOO):
         return _zoo(name)
     path = shipped("tasks/graded.jsonl") if name == "graded" else user_path(name)
@@ -65,7 +65,7 @@ def load(name: str = "graded") -> list[Task]:
     found = [_task(path, number, row, kind) for number, row in enumerate(rows, 1)]
     if not found:
         raise TaskError(f"{path} has no tasks", "write one JSON object per line")
-    found = list({one.messages or one.text: one for one in reversed(found)}.values())[::-1]  # the first of each
+    found = list({one.messages or one.text: one for one in reversed(found)}.values())[::-1]  # keeps the first of each
     if len({one.id for one in found}) < len(found):
         raise TaskError(f"{path} has several tasks with one id", "give each its own")
     return found
@@ -84,11 +84,11 @@ def _zoo(name: str) -> list[Task]:
 
 
 _ZOO_WORDS, _PLANT_TASKS = 12, 60
-"""Words of a continuation: no more than an answer has tokens. Tasks of a planted transformer."""
+"""Words of a continuation: no more than the tokens of an answer. Tasks of a planted transformer."""
 
 
 def _guess(rows: list[Row]) -> str:
-    """The grade where a file names none."""
+    """The grade if a file names none."""
     kind = guess([str(_answer(row)) for row in rows])
     return kind if kind in GRADES else "phrase"
 
@@ -112,14 +112,14 @@ def _task(path: Path, number: int, row: Row, kind: str) -> Task:
 
 
 def graded(task: Task, answer: str, ended: bool = True) -> Grade:
-    """The grade of an answer. What comes after the first line that states a result does not count. ended: see
+    """The grade of an answer. Text after the first line that states a result does not count. ended: see
     verifiers.grade."""
     return grade(f"line-{task.grade}", answer, task.answer, ended=ended, asked=task.text)
 
 
 def able(tasks: Iterable[Task], grades: Iterable[str]) -> list[str]:
-    """Categories in which at least ABLE of the answers are right, of those that guessing does not give; unfinished ones
-    are counted as not right."""
+    """Categories in which at least ABLE of the answers beyond guessing are right; unfinished answers count as not
+    right."""
     found: dict[str, list[tuple[bool, float]]] = {}
     for task, one in zip(tasks, grades, strict=True):
         closed = task.options

@@ -16,14 +16,14 @@ from synergy_tui.tasks.stated import Stated
 INSTALL = 'pip install "synergy-tui[difficulty]" (or: pip install reasoning-gym)'
 
 LEVELS = 8
-"""Levels of a curriculum that are taken, where it has as many."""
+"""The most levels to take of a curriculum."""
 
 _HOW = "\nExplain step by step in a few sentences, and give the final answer inside <answer> </answer>."
 
 
 def ladder(name: str, prompts: int, seed: int) -> Ladder:
-    """Prompts of a curriculum: each level raises all of its attributes by one, those that end earlier stay at their
-    last. Raises TaskError when reasoning-gym is missing, or has no such curriculum."""
+    """Prompts of a curriculum: each level raises all attributes by one; attributes with fewer steps stay at their last.
+    Raises TaskError when reasoning-gym is missing, or has no such curriculum."""
     gym, curricula = _gym()
     if name not in curricula:
         near = difflib.get_close_matches(name, curricula, 5, 0.3) or sorted(curricula)[:5]
@@ -49,7 +49,7 @@ def ladder(name: str, prompts: int, seed: int) -> Ladder:
 
 
 def _configurations(curriculum: Any) -> list[Any]:
-    """One per level, until nothing gets harder."""
+    """One configuration per level, until nothing gets harder."""
     out = [curriculum.generate_configuration()]
     while len(out) < LEVELS:
         raised = [curriculum.increment_attr_level(name) for name in curriculum._attributes]
@@ -60,7 +60,7 @@ def _configurations(curriculum: Any) -> list[Any]:
 
 
 def find(response: str, answer: str) -> Stated | None:
-    """What is inside the last <answer>, else what is marked as the answer, else the whole response."""
+    """The text inside the last <answer>, else the text marked as the answer, else the whole response."""
     del answer  # the entry has it
     if inside := list(re.finditer(r"<answer>\s*(.*?)\s*</answer>", response, re.DOTALL)):
         return Stated(inside[-1].group(1), inside[-1].end(), firm=True, closed=True)

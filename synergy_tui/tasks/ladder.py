@@ -15,15 +15,15 @@ from synergy_tui.tasks.prompts import Prompt, TaskSet
 from synergy_tui.tasks.rows import check_text
 
 GYM = "reasoning-gym:"
-"""What the names of the ladders and verifiers of reasoning-gym's families begin with."""
+"""Prefix of the names of reasoning-gym's ladders and verifiers."""
 
 _MOST_LEVELS = 40
 
 
 @dataclass(frozen=True)
 class LadderPrompt:
-    """One thing to ask on a level (from 0), with its right answer and the verifier that knows it. entry: what else the
-    verifier needs. messages: see asking.Asked."""
+    """One question on a level (from 0), with its right answer and the verifier that checks it. entry: other data that
+    the verifier needs. messages: see asking.Asked."""
 
     id: str
     level: int
@@ -48,20 +48,20 @@ class Ladder:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of all that is asked and how it is graded."""
+        """SHA-256 of all questions and how they are graded."""
         parts = (f"{one.level}\0{one.text}\0{one.answer}\0{one.verifier}" for one in self.prompts)
         return hashlib.sha256("\1".join((*self.levels, *parts)).encode()).hexdigest()
 
     def as_tasks(self) -> TaskSet:
-        """The prompts as a capture takes them, the level's name their category."""
+        """The prompts in the form a capture takes, with the level's name as category."""
         found = (Prompt(one.id, self.levels[one.level], one.text, one.messages) for one in self.prompts)
         return TaskSet(self.name, tuple(found))
 
 
 def build(name: str, rows: Sequence[tuple[str, LadderPrompt]], order: Sequence[str]) -> Ladder:
-    """A ladder of prompts with the names of their levels; levels stand in this order, others are left out. A prompt
-    that repeats one of its level is asked once. Raises TaskError for a level without prompts, for too many levels and
-    for text that is none."""
+    """A ladder of prompts with the names of their levels, in the given order; other levels are left out. A prompt that
+    repeats another of its level is asked once. Raises TaskError for a level without prompts, for too many levels and
+    for invalid text."""
     if len(order) > _MOST_LEVELS:
         raise TaskError(f"{name} has {len(order)} levels, more than {_MOST_LEVELS}", "is that the column of the level?")
     by_level: dict[str, list[LadderPrompt]] = {level: [] for level in order}
@@ -84,8 +84,8 @@ def build(name: str, rows: Sequence[tuple[str, LadderPrompt]], order: Sequence[s
 
 
 def in_order(where: str, names: Sequence[str]) -> list[str]:
-    """Levels that are numbers, or words in which one number changes, `Level 2`, by size. Raises TaskError for others:
-    nothing says which of them is easier."""
+    """Levels sorted by size if they are numbers, or words in which one number changes, such as `Level 2`. Raises
+    TaskError for others: nothing says which is easier."""
     distinct = list(dict.fromkeys(names))
     try:
         return sorted(distinct, key=float)

@@ -1,5 +1,5 @@
-"""Six families of tasks → the ladders that ship, each prompt from its own seed: python -m synergy_tui.tasks.ladder_made
-FOLDER writes them anew, the same to the byte. Every family begins with what a small model may do."""
+"""Six families of tasks → the shipped ladders, each prompt from its own seed: python -m synergy_tui.tasks.ladder_made
+FOLDER writes them anew, equal to the byte. Every family begins with tasks that a small model may be able to do."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Made = tuple[str, str]
 
 
 def arithmetic_chain(level: int, chance: random.Random) -> Made:
-    """More terms, larger numbers, from level 4 on with subtraction."""
+    """More terms and larger numbers; from level 4 on with subtraction."""
     terms, largest = ((2, 9), (2, 20), (3, 9), (3, 20), (4, 50), (5, 99), (6, 999), (8, 9999))[level - 1]
     numbers = [chance.randint(1, largest) for _ in range(terms)]
     if level == 1:
@@ -48,7 +48,7 @@ def arithmetic_chain(level: int, chance: random.Random) -> Made:
 
 
 def base_conversion(level: int, chance: random.Random) -> Made:
-    """A digit that stays what it is, then short and long numbers, at last between two bases that are not ten."""
+    """First a digit that does not change, then short and long numbers, at last between two bases other than ten."""
     low, high, targets, sources = (
         (1, 9, range(10, 17), (10,)),
         (10, 15, range(11, 17), (10,)),
@@ -76,7 +76,7 @@ def _in_base(value: int, base: int) -> str:
 
 
 def letter_counting(level: int, chance: random.Random) -> Made:
-    """One short word, a longer one, then more and more words; the letter is there at least once."""
+    """One short word, a longer one, then more and more words; the letter appears at least once."""
     count = (1, 1, 2, 3, 4, 6, 9, 12)[level - 1]
     pool = [word for word in WORDS if (len(word) == 3 if level == 1 else len(word) >= 5 if level == 2 else True)]
     words = chance.sample(pool, count)
@@ -86,8 +86,8 @@ def letter_counting(level: int, chance: random.Random) -> Made:
 
 
 def propositional_logic(level: int, chance: random.Random) -> Made:
-    """A chain of implications from a fact to the question, longer and longer, its premises in any order; from level 3
-    on with negations, from level 5 on with implications that lead nowhere. The answer always follows."""
+    """A growing chain of implications from a fact to the question, with premises in any order; from level 3 on with
+    negations, from level 5 on with implications that lead nowhere. The answer always follows."""
     steps, negated, idle = ((0, 0, 0), (1, 0, 0), (2, 1, 0), (3, 1, 0), (4, 2, 1), (5, 2, 2), (6, 3, 3), (8, 4, 4))[
         level - 1
     ]
@@ -116,8 +116,8 @@ def _true(value: bool) -> str:
 
 
 def knights_and_knaves(level: int, chance: random.Random) -> Made:
-    """Who tells the truth: first one person about numbers, then two to seven people about each other. What they say has
-    one solution."""
+    """Who tells the truth: first one person about numbers, then two to seven people about each other. Their statements
+    have one solution."""
     asked = "Knights always tell the truth and knaves always lie. "
     if level == 1:
         name, a, b = chance.choice(NAMES), chance.randint(1, 9), chance.randint(1, 9)
@@ -176,8 +176,8 @@ def _role(knight: bool) -> str:
 
 
 def word_sorting(level: int, chance: random.Random) -> Made:
-    """Two and three words that are in order already, then a swapped pair of neighbours, then more and more words in any
-    order but the right one."""
+    """Two and three words already in order, then a swapped pair of neighbours, then more and more words in any order
+    except the right one."""
     count = (2, 3, 3, 4, 5, 6, 8, 10)[level - 1]
     right = sorted(chance.sample(WORDS, count))
     words = list(right)
@@ -198,11 +198,12 @@ FAMILIES: dict[str, tuple[Callable[[int, random.Random], Made], str]] = {
     "knights-and-knaves": (knights_and_knaves, "roles"),
     "word-sorting": (word_sorting, "order"),
 }
-"""Family → what makes a prompt of a level, and its verifier."""
+"""Family → the function that makes a prompt of a level, and its verifier."""
 
 
 def rows(family: str, levels: int = LEVELS, prompts: int = PROMPTS) -> list[dict[str, Any]]:
-    """A ladder's lines. A prompt's seed names its family, level and number; where it is there already, the next."""
+    """A ladder's lines. A prompt's seed encodes its family, level and number; if its text is already there, the next
+    number is used."""
     make, verifier = FAMILIES[family]
     found: list[dict[str, Any]] = []
     for level in range(1, levels + 1):

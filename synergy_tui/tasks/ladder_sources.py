@@ -1,4 +1,4 @@
-"""The usual files of ARC, MATH, GSM8K and MMLU → ladders. Each from a file or folder given, else from the hub."""
+"""The usual files of ARC, MATH, GSM8K and MMLU → ladders. Each comes from a given file or folder, else from the hub."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Source(NamedTuple):
 
 def load(source: str, place: str, level_column: str | None, order: Sequence[str] = ()) -> Ladder:
     """A ladder of one of SOURCES. place: a file, a folder of files, a hub id, or nothing for the usual hub id. order:
-    of its levels; the source's own, or that of a column's numbers, where it is empty. Raises TaskError."""
+    of its levels; if empty, the source's own order, or the order of a column's numbers. Raises TaskError."""
     one = SOURCES[source]
     found: Found = []
     for path in _files(one, source, place):
@@ -77,7 +77,7 @@ def _from_hub(repository: str, files: tuple[str, ...], source: str) -> list[Path
 
     mend = f"fetch its files elsewhere and give {source}:FOLDER"
     try:
-        # Asked first, because it does not retry.
+        # This request comes first, because it does not retry.
         there = HfApi().dataset_info(repository, timeout=_PATIENCE)
         names = {file.rfilename for file in there.siblings or ()}
         wanted = [name for name in files if name in names] or [
@@ -94,7 +94,7 @@ def _from_hub(repository: str, files: tuple[str, ...], source: str) -> list[Path
 
 
 def _arc(rows: list[Row], where: str, level_column: str | None) -> Found:
-    """The level is the file's: ARC-Easy or ARC-Challenge."""
+    """The file gives the level: ARC-Easy or ARC-Challenge."""
     level = next((name for name in ("Easy", "Challenge") if name.lower() in where.lower()), "")
     if not level and not level_column:
         raise TaskError(f"{where} is neither ARC-Easy nor ARC-Challenge by its name", "name the file or folder so")
@@ -152,7 +152,7 @@ def _boxed(solution: str) -> str:
 
 
 def _gsm8k(rows: list[Row], where: str, level_column: str | None) -> Found:
-    """The level is the number of lines of the solution, eight and more together."""
+    """The level is the number of lines in the solution; eight and more are one level."""
     text = column(rows, None, ("question",), "text", where)
     answers = column(rows, None, ("answer",), "answer", where)
     if level_column:
@@ -169,7 +169,7 @@ def _gsm8k(rows: list[Row], where: str, level_column: str | None) -> Found:
 
 
 def _mmlu(rows: list[Row], where: str, level_column: str | None) -> Found:
-    """The level is the subject's: elementary, high school, college, professional; or a column's."""
+    """The level comes from the subject (elementary, high school, college, professional) or from a column."""
     text = column(rows, None, ("question",), "text", where)
     level = column(rows, level_column, ("subject",), "level", where)
     found = []
@@ -188,7 +188,7 @@ def _mmlu(rows: list[Row], where: str, level_column: str | None) -> Found:
 
 
 def _numbered(answer: Any, labels: list[str], where: str) -> str:
-    """The letter of an answer that is one, or a number from 0, perhaps as text."""
+    """The letter of an answer that is a letter, or a number from 0, perhaps as text."""
     text = str(answer).strip().upper().removesuffix(".0")
     letter = labels[int(text)] if text.isdecimal() and int(text) < len(labels) else text
     if letter not in labels:

@@ -1,8 +1,8 @@
 """A ladder's name or file → graded prompts on ordered levels. Light.
 
 A ladder ships with the tool (see SHIPPED), comes from reasoning-gym, from the usual files of ARC, MATH, GSM8K and MMLU
-(ladder_sources.py), or from the user's own file with a column for the level and one for the answer. What a ladder is
-stands in ladder.py."""
+(ladder_sources.py), or from the user's own file with a column for the level and one for the answer. ladder.py defines
+what a ladder is."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def load(
     seed: int = 0,
     order: Sequence[str] = (),
 ) -> Ladder:
-    """The ladder of this name. prompts, seed: for what is generated as it is asked for. order: names of its levels,
-    the easiest first; the natural order where it is empty. Raises TaskError when there is no such ladder, when it
-    cannot be read as one, or when a level has no prompts."""
+    """The ladder of this name. prompts, seed: for ladders generated on demand. order: names of its levels, the easiest
+    first; if empty, the natural order. Raises TaskError when there is no such ladder, when it cannot be read as a
+    ladder, or when a level has no prompts."""
     found = _found(name, level_column, answer_column, text_column, verifier, prompts, seed, order)
     if not order or found.levels == tuple(order):
         return found
@@ -83,9 +83,9 @@ def _found(
 
 
 def select(ladder: Ladder, levels: int | None, prompts: int | None, seed: int = 0) -> Ladder:
-    """`levels` of the levels, evenly from the first to the last, and of each `prompts` at random by `seed`, in the
-    ladder's order; all when None, and all where a level has no more. Raises TaskError for more levels than there are,
-    and for fewer than two."""
+    """`levels` of the levels, evenly from the first to the last, and `prompts` of each at random by `seed`, in the
+    ladder's order; all if None, or if a level has no more. Raises TaskError for more levels than the ladder has, and
+    for fewer than two."""
     there = len(ladder.levels)
     if levels is not None and levels > there:
         raise TaskError(f"{ladder.name} has {there} levels, not {levels}", "ask for fewer --levels")

@@ -1,7 +1,7 @@
-"""Which tasks have a closed set of answers, and how each of them may be written. Light.
+"""Which tasks have a closed set of answers, and how each answer may be written. Light.
 
-A task is closed where its text states all options: lines `A) …`, `B) …`, or both of yes and no, or of true and false,
-of which one is the right answer."""
+A task is closed if its text states all options: lines `A) …`, `B) …`, or both yes and no, or both true and false, and
+one of them is the right answer."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _WORDS = (("yes", "no"), ("true", "false"))
 _LEAST, _MOST = 2, 26
 
 BEFORE = ("", " ", "\n")
-"""What may stand between what is asked and the answer."""
+"""Text that may come between the question and the answer."""
 
 
 class Options(NamedTuple):
-    """labels: the answers there are. right: which of them is right."""
+    """labels: the possible answers. right: which one is right."""
 
     labels: tuple[str, ...]
     right: int
 
     @property
     def chance(self) -> float:
-        """The accuracy of one who knows nothing."""
+        """The accuracy of pure guessing."""
         return 1 / len(self.labels)
 
     def forms(self) -> list[list[str]]:
-        """Ways to write an answer, each with a text for every label: with what may stand before it, in small letters
-        and with a capital. All labels are written alike in one way."""
+        """Ways to write an answer, each with a text for every label: with the possible texts before it, in small
+        letters and with a capital. One way writes all labels alike."""
         ways = [list(self.labels)]
         if not self.labels[0].isupper():
             ways.append([one.capitalize() for one in self.labels])

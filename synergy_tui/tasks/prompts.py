@@ -23,7 +23,7 @@ SHIPPED = ("cognitive",)
 
 @dataclass(frozen=True)
 class Prompt:
-    """One thing to ask. id: its name in the set. category: '' when the set has none. messages: see asking.Asked."""
+    """One question. id: its name in the set. category: '' if the set has none. messages: see asking.Asked."""
 
     id: str
     category: str
@@ -40,15 +40,15 @@ class TaskSet:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of what is asked, in order."""
+        """SHA-256 of the questions, in order."""
         texts = (repr(one.messages) if one.messages else one.text for one in self.prompts)
         return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 def load(name: str) -> TaskSet:
-    """A shipped set by name, the prompts of a zoo model by its name, or a file or folder (see tasks.rows) with what is
-    asked (see tasks.asking), and perhaps `id` and `category`. Raises TaskError when it is missing, empty, or cannot be
-    read as that, and SubjectError for a zoo model that is not there."""
+    """A shipped set by name, the prompts of a zoo model by its name, or a file or folder (see tasks.rows) with
+    questions (see tasks.asking), and perhaps `id` and `category`. Raises TaskError when it is missing, empty, or cannot
+    be read, and SubjectError for an unknown zoo model."""
     if name.startswith(ZOO):
         return _zoo(name)
     path = shipped(f"prompts/{name}.jsonl") if name in SHIPPED else user_path(name)
@@ -84,8 +84,8 @@ def _zoo(name: str) -> TaskSet:
 
 
 def load_responses(name: str) -> tuple[TaskSet, list[str]]:
-    """A file of prompts with their responses: what `load` takes, and a column `response`. Raises TaskError when it
-    cannot be read as that."""
+    """A file of prompts with their responses: as for `load`, with a column `response`. Raises TaskError when it cannot
+    be read."""
     tasks = load(name)
     responses = []
     for number, row in enumerate(read(user_path(name)), 1):
@@ -97,7 +97,7 @@ def load_responses(name: str) -> tuple[TaskSet, list[str]]:
 
 
 def distinct(tasks: TaskSet) -> TaskSet:
-    """The same without prompts that repeat an earlier one."""
+    """The same set without prompts that repeat an earlier one."""
     first: dict[str | Messages, Prompt] = {}
     for one in tasks.prompts:
         first.setdefault(one.messages or one.text, one)

@@ -1,4 +1,4 @@
-"""A file or a dataset's folder → rows: the one reader of prompts, responses, graded tasks and ladders."""
+"""A file or a dataset's folder → rows: the only reader of prompts, responses, graded tasks and ladders."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 from synergy_tui.errors import TaskError
 
 LARGEST = 256_000_000
-"""Bytes of a file."""
+"""Most bytes of a file."""
 
 _DEEPEST = 3
 """Keys under which a .json file may keep its rows."""
 
 _NOT_ROWS = ("dataset_info.json", "dataset_dict.json", "state.json", "dataset_infos.json")
-"""What the datasets library writes beside the rows."""
+"""Files that the datasets library writes beside the rows."""
 
 _SPLITS = ("test", "validation", "valid", "val", "dev", "train")
 
@@ -31,13 +31,13 @@ OBJECTS = "write one object per line"
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of a file, by the ending of its name, or of the files of a folder; a row that is no object but a text
+    """The rows of a file, by the ending of its name, or of the files of a folder; a row that is a text, not an object,
     has it under `text`. Raises TaskError."""
     if path.is_dir():
         return [row for one in files(path) for row in read(one)]
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise TaskError(f"{path} ends in none of the known ways", f"known: {', '.join(ENDINGS)}, or a dataset's folder")
+        raise TaskError(f"{path} has an unknown ending", f"known: {', '.join(ENDINGS)}, or a dataset's folder")
     try:
         if path.stat().st_size > LARGEST:
             raise TaskError(f"{path} has {path.stat().st_size / 1e6:.0f} MB", "give a file below 256 MB")
@@ -49,7 +49,7 @@ def read(path: Path) -> list[Row]:
 
 
 def files(folder: Path) -> list[Path]:
-    """The files with rows of a dataset's folder, in order. Raises TaskError where there are none, and where they are of
+    """The files with rows of a dataset's folder, in order. Raises TaskError when there are none, or when they belong to
     several splits."""
     found = sorted(
         one
@@ -67,7 +67,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def _split(path: Path) -> str:
-    """What tells the files of one set from those of another: their split, or their name without its number."""
+    """What distinguishes the files of one set from another: their split, or their name without its number."""
     for part in reversed(path.with_suffix("").parts):
         words = re.split(r"[-_.\d]+", part.lower())
         if split := next((one for one in _SPLITS if one in words), None):
@@ -86,7 +86,7 @@ def _plain(path: Path) -> Iterator[Row]:
 
 
 def _json_lines(path: Path, content: str | None = None) -> Iterator[Row]:
-    # Not splitlines(): JSON may hold U+2028 within a line.
+    # Not splitlines(): JSON may contain U+2028 within a line.
     for number, line in enumerate((_text(path) if content is None else content).split("\n"), 1):
         if not line.strip():
             continue
@@ -106,8 +106,8 @@ def _row(value: Any, where: str, mend: str) -> Row:
 
 
 def _json(path: Path) -> Iterator[Row]:
-    """An array of objects or texts, by itself or under a key; columns under keys; or, as some write it, one object per
-    line."""
+    """An array of objects or texts, by itself or under a key; columns under keys; or, as some tools write it, one
+    object per line."""
     content = _text(path)
     try:
         whole = json.loads(content)
@@ -183,7 +183,7 @@ def _parquet(path: Path) -> list[Row]:
 
 
 def _arrow(path: Path) -> list[Row]:
-    """As the datasets library saves a dataset: an Arrow stream, or an Arrow file."""
+    """A dataset as the datasets library saves it: an Arrow stream, or an Arrow file."""
     import pyarrow as pa
 
     for kind in (pa.ipc.open_stream, pa.ipc.open_file):
@@ -209,11 +209,11 @@ _READERS: dict[str, Callable[[Path], Any]] = {
 }
 
 ENDINGS = tuple(_READERS)
-"""Endings of the files that are read."""
+"""Endings of the files that can be read."""
 
 
 def column(rows: Sequence[Row], name: str | None, usual: Sequence[str], what: str, where: str) -> str:
-    """The column of this name, or the first of the usual ones. Raises TaskError when there is none."""
+    """The column of this name, or the first of the usual ones. Raises TaskError when it is missing."""
     there = list(rows[0]) if rows else []
     for one in (name,) if name else usual:
         if one in there:
@@ -224,7 +224,7 @@ def column(rows: Sequence[Row], name: str | None, usual: Sequence[str], what: st
 
 
 def items(value: Any, where: str) -> list[str]:
-    """A list of texts, also one written as text, as CSV has it: `["a", "b"]`, `['a', 'b']`, `['a' 'b']`. Raises
+    """A list of texts, also one written as text, as in CSV: `["a", "b"]`, `['a', 'b']`, `['a' 'b']`. Raises
     TaskError."""
     if isinstance(value, str):
         text = value.strip()
@@ -257,7 +257,7 @@ def identity(row: Row, number: int, width: int = 3) -> str:
 
 
 def check_text(where: str, *texts: str) -> None:
-    """Raises TaskError for a text that no tokenizer takes."""
+    """Raises TaskError for a text that no tokenizer accepts."""
     try:
         "".join(texts).encode()
     except UnicodeEncodeError:

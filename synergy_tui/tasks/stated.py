@@ -1,5 +1,5 @@
-"""Where a response states a result: in which words, in which order of weight, and where the response ends. Light; it
-knows no task. `verifiers.py` says what a result of each family looks like."""
+"""Where a response states a result: the words, their order of weight, and where the response ends. Light; it knows no
+task. `verifiers.py` defines what a result of each family looks like."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 _QUESTIONS = 8
 
 LONGEST = 20_000
-"""Characters of a response that are looked at, from its end: the last result counts."""
+"""Characters of a response that are examined, from its end, because the last result counts."""
 
 _MARKUP = re.compile(r"(?:[\s*_`\"'“”‘’$€£:({\[]|\\[\[(]|\\(?:text|textbf|mathbf|mathrm|boxed|fbox)\s*\{|\\\$)*")
-"""What may stand between a mark and the result: emphasis, quotes, brackets, dollars, boxes."""
+"""Signs that may come between a mark and the result: emphasis, quotes, brackets, dollars, boxes."""
 
 _MARK = re.compile(
     r"""\#{4}
@@ -54,7 +54,7 @@ _QUESTION = re.compile(
 @dataclass(frozen=True)
 class Stated:
     """A result that a response states, and where it ends there. firm: whether it is marked as the answer, so that a
-    response that is cut off behind it has answered; closed: whether what surrounds it is closed, as a box is."""
+    response cut off after it has answered; closed: whether its surroundings are closed, such as a box."""
 
     text: str
     end: int
@@ -63,12 +63,12 @@ class Stated:
 
 
 Read = Callable[[str, int], tuple[str, int] | None]
-"""(response, place) → the result that stands at this place and where it ends; None where there is none."""
+"""(response, place) → the result at this place and where it ends; None if there is no result."""
 
 
 def parts(response: str, asked: str = "") -> Iterator[str]:
-    """The response up to each new question that it goes on to make up, shortest first; at last all of it. asked: the
-    prompt, whose repetition begins a new question too."""
+    """The response up to each new question that it invents, shortest first; at last all of it. asked: the prompt, whose
+    repetition also begins a new question."""
     places = [one.start() for one in _QUESTION.finditer(response)]
     begins = asked.split()[:5]
     if len(begins) == 5:
@@ -81,7 +81,7 @@ def parts(response: str, asked: str = "") -> Iterator[str]:
 
 
 def corrected(response: str) -> Iterator[str]:
-    """What follows the response's last correction of itself, with blanks in front to keep places; then all of it."""
+    """The text after the response's last correction of itself, with blanks in front to keep places; then all of it."""
     found = list(_CORRECTION.finditer(response))
     if found:
         place = found[-1].end()
@@ -90,7 +90,7 @@ def corrected(response: str) -> Iterator[str]:
 
 
 def marked(response: str, read: Read) -> Stated | None:
-    """The last result that is marked as the answer: `the answer is`, `Answer:`, `####`, a box, `<answer>`."""
+    """The last result marked as the answer: `the answer is`, `Answer:`, `####`, a box, `<answer>`."""
     for mark in reversed(list(_MARK.finditer(response))):
         if re.search(
             r"(?:wrong|incorrect|\bif|whether|suppose|assume)\s+(?:that\s+)?(?:the\s+)?$",
@@ -109,8 +109,8 @@ def marked(response: str, read: Read) -> Stated | None:
 
 
 def leading(response: str, read: Read, more: str = r"(?!)") -> Stated | None:
-    """A result that the response begins with, as a line or a sentence of its own, or with `more`, a pattern, behind
-    it. The first number of a list of steps is none."""
+    """A result at the beginning of the response, as its own line or sentence, or followed by `more`, a pattern. The
+    first number of a list of steps does not count."""
     found = read(response, skipped(response, 0))
     if found is None:
         return None
@@ -122,29 +122,29 @@ def leading(response: str, read: Read, more: str = r"(?!)") -> Stated | None:
     after = behind.match(response, end)
     if after is None:
         return None
-    # What the end of the response alone ends may go on.
+    # A result that only the end of the response ends may go on.
     goes_on = after.end() == len(response) and not after.group().endswith("\n")
     return Stated(text, len(response) if goes_on else end, firm=True)
 
 
 def skipped(response: str, place: int) -> int:
-    """The place after the markup that stands at this one."""
+    """The place after the markup at this place."""
     found = _MARKUP.match(response, place)
     return found.end() if found else place
 
 
 def whole(response: str, found: Stated) -> bool:
-    """Whether a result in a response that was cut off cannot go on: it is closed, or a word or a new line follows."""
+    """Whether a result in a cut-off response cannot go on: it is closed, or a word or a new line follows."""
     return found.closed or bool(re.compile(r"[^\w\n]*(?:\n|[^\W\d_])").match(response, found.end))
 
 
 def every(response: str, mark: re.Pattern[str], read: Read) -> Iterable[Stated]:
-    """What is read behind every mark."""
+    """The results after every mark."""
     for one in mark.finditer(response):
         if found := read(response, skipped(response, one.end())):
             yield Stated(*found)
 
 
 def last(found: Iterable[Stated]) -> Stated | None:
-    """The last of them, if there is one."""
+    """The last result, if there is one."""
     return next(reversed(list(found)), None)

@@ -1,7 +1,7 @@
-"""Pairs of sentences of one structure without a word in common, by which the alignment of representations is measured.
+"""Pairs of sentences with one structure and no word in common; they measure the alignment of representations.
 
-All have nine words and no sign of punctuation, so that neither length nor a shared comma tells them apart, and models
-that mark full stops by huge activations mark nothing; no word of any first sentence is in any second one.
+All have nine words and no punctuation, so neither length nor a shared comma tells them apart, and models that mark full
+stops by huge activations mark nothing. No word of any first sentence is in any second one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from synergy_tui.settings import shipped
 
 @dataclass(frozen=True)
 class Structures:
-    """names: of the structures. one, other: a sentence of each, in other words."""
+    """names: of the structures. one, other: two sentences of each, in different words."""
 
     names: tuple[str, ...]
     one: tuple[str, ...]
@@ -28,7 +28,7 @@ class Structures:
 
 
 def structures() -> Structures:
-    """Those that ship."""
+    """The shipped structures."""
     lines = shipped("geometry/structures.jsonl").read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     return Structures(*(tuple(str(row[key]) for row in rows) for key in ("structure", "one", "other")))

@@ -1,8 +1,8 @@
-"""A response and the right answer → a grade: one verifier per family of tasks, by name. Light, but for mathematics;
-nothing is evaluated that a model or a file wrote.
+"""A response and the right answer → a grade: one verifier per family of tasks, by name. Light, except for mathematics.
+No text from a model or a file is ever evaluated as code.
 
-A verifier finds the result that a response states last (`stated.py` says in which words), and compares it. What a
-response does after its answer, a new question with a new answer, does not count."""
+A verifier finds the result that a response states last (`stated.py` has the words), and compares it. Text after the
+answer, such as a new question with a new answer, does not count."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from synergy_tui.tasks.results.words import continuation, order, phrase, same_or
 from synergy_tui.tasks.stated import Stated
 
 Finder = Callable[[str, str], Stated | None]
-"""(response, answer) → the result that the response states; None where it states none."""
+"""(response, answer) → the result that the response states; None if it states no result."""
 
 
 class Verifier(NamedTuple):
-    """find: see Finder. same: whether a result found is the answer. line: whether the first line that states a result
-    ends the response, as for answers of a few words. plain: whether the response is no prose, so that nothing in it is
+    """find: see Finder. same: whether a found result is the answer. line: whether the first line that states a result
+    ends the response, as for answers of a few words. plain: whether the response is not prose, so that nothing in it is
     a correction or a new question."""
 
     find: Finder
@@ -37,7 +37,7 @@ class Verifier(NamedTuple):
 
 
 def choice_or_words(response: str, answer: str) -> Stated | None:
-    """answer: the letter, and words that mean it. The letter; without one, a word."""
+    """Finds the letter, or without one, a word. answer: the letter, and words that mean it."""
     _, _, words = answer.partition("|")
     return choice(response, answer) or (phrase(response, words) if words else None)
 
@@ -60,12 +60,12 @@ VERIFIERS: dict[str, Verifier] = {
     "line-phrase": Verifier(phrase, same_phrase, True),
     "line-choice": Verifier(choice_or_words, same_phrase, True),
 }
-"""By name. Of those of a line, the first line that states a result ends the answer."""
+"""Verifiers by name. For one-line verifiers, the first line that states a result ends the answer."""
 
 
 class Grade(NamedTuple):
-    """name: one of terms.GRADES. found: the result in the response, '' where none was. error: why the verifier
-    raised. final: whether no more text can change the grade."""
+    """name: one of terms.GRADES. found: the result in the response, '' without one. error: why the verifier raised.
+    final: whether no further text can change the grade."""
 
     name: str
     found: str = ""
@@ -83,7 +83,7 @@ def guess(answers: Sequence[str]) -> str:
 
 
 def known(name: str) -> bool:
-    """Whether there is a verifier of this name. One of reasoning-gym is looked for when it is needed."""
+    """Whether there is a verifier of this name. Verifiers of reasoning-gym are looked up only when needed."""
     return name in VERIFIERS or name.startswith(GYM)
 
 
@@ -96,10 +96,10 @@ def grade(
     ended: bool = True,
     asked: str = "",
 ) -> Grade:
-    """The grade of a response. ended: whether the subject ended it by itself; one that was cut off before it stated
-    its result is unfinished. asked: the prompt, which a response may repeat to go on with a new question. entry: what
-    a reasoning-gym family graded with. A verifier that raises is a finding about this prompt and never ends a job.
-    Raises TaskError for an unknown name and for a missing reasoning-gym."""
+    """The grade of a response. ended: whether the subject ended it by itself; a response cut off before it states its
+    result is unfinished. asked: the prompt, which a response may repeat to continue with a new question. entry: the
+    data that a reasoning-gym family grades with. A verifier that raises is a finding about this prompt and never ends a
+    job. Raises TaskError for an unknown name and for a missing reasoning-gym."""
     if name.startswith(GYM):
         verifier = Verifier(gym.find, gym.scores(name.removeprefix(GYM), entry or {}))
     elif name in VERIFIERS:
@@ -108,7 +108,7 @@ def grade(
         raise TaskError(f"no verifier {name!r}", f"known: {', '.join(VERIFIERS)}")
     try:
         return _graded(verifier, response[-stated.LONGEST :], answer, ended, asked)
-    except Exception as error:  # whatever a family's own verifier may raise
+    except Exception as error:  # a family's own verifier may raise anything
         return Grade("failed", "", f"{type(error).__name__}: {str(error)[:200]}")
 
 
@@ -122,7 +122,7 @@ def _graded(verifier: Verifier, response: str, answer: str, ended: bool, asked: 
 
 
 def _found(verifier: Verifier, response: str, answer: str, ended: bool, asked: str) -> tuple[Stated | None, bool]:
-    """(the result of the response; whether it is over: a line of its own or a new question follows)."""
+    """(the result of the response; whether the answer is over: a line of its own or a new question follows)."""
     if verifier.plain:
         found = verifier.find(response, answer)
         return found, found is not None
@@ -142,7 +142,7 @@ _MOST_LINES = 40
 
 
 def _lines(response: str, asked: str, ended: bool) -> list[str]:
-    """The response up to each of its lines. Those that repeat the prompt, ask or announce are blank."""
+    """The response up to each of its lines. Lines that repeat the prompt, ask or announce are blank."""
     out: list[str] = []
     so_far, prompt = "", [line.strip() for line in asked.splitlines() if line.strip()]
     for line in re.findall(r"[^\n]*\n|[^\n]+", response):

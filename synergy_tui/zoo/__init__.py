@@ -1,11 +1,11 @@
-"""Small language models whose inside is known, which every command takes by name: trained on languages of one right
-continuation, or planted, with weights set by construction.
+"""Small language models whose mechanism is known. Every command takes them by name. They are trained on languages with
+one right continuation, or planted, with weights set by construction.
 
 shipped.py       a name, zoo:induction or zoo:plant-synergy, → the folder of its model. Light
-languages.py     what the trained models learn: prompts of every level and their one right continuation. Light
-training.py      a recipe and a seed → a model that learned it, with checkpoints: python -m synergy_tui.zoo NAME FOLDER
-truth.py         a trained model → what it can do, what each unit is worth and does
+languages.py     the languages of the trained models: prompts of every level with one right continuation. Light
+training.py      a recipe and a seed → a trained model with checkpoints: python -m synergy_tui.zoo NAME FOLDER
+truth.py         a trained model → what it can do, and what each unit costs and does
 keeping.py       a trained model → its folder
 construction.py  a list of heads, each with what it attends to, shows, carries and writes → the weights of a transformer
-plants.py        transformers made by that list: which heads are coupled, and how, is known. No training
+plants.py        transformers made from such lists: which heads are coupled, and how, is known. No training
 """

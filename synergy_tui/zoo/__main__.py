@@ -17,18 +17,18 @@ from synergy_tui.zoo.training import RECIPES, Recipe, Trained, train
 from synergy_tui.zoo.truth import accuracy, units
 
 SOLVED = 0.95
-"""Share of prompts of the easiest level, of all where none is easier, that a model answers before it is kept."""
+"""A model is kept if it answers this share of prompts of the easiest level, or of all levels if none is easier."""
 
 
 def main() -> None:
-    """Trains, measures what was learned, and writes the folder; nothing where the language was not learned."""
+    """Trains, measures what was learned, and writes the folder; writes nothing if the language was not learned."""
     asked = argparse.ArgumentParser(prog="python -m synergy_tui.zoo", description=__doc__)
     asked.add_argument("name", help=f"one of {', '.join(RECIPES)}")
     asked.add_argument("folder", type=Path, help="where NAME/SEED and NAME/training are written")
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--checkpoints", action="store_true", help="keep the course of the training too")
     given = asked.parse_args()
-    torch.set_num_threads(1)  # sums in one order, so that a seed gives one model
+    torch.set_num_threads(1)  # sums have one order, so that a seed gives one model
     try:
         make(given.name, given.folder, given.seed, given.checkpoints)
     except SubjectError as error:

@@ -1,15 +1,15 @@
-"""Heads with known processes → a transformer that has exactly these, in GPT-2's architecture, without training
+"""Heads with known processes → a transformer with exactly these heads, in GPT-2's architecture, without training
 (docs/method.md, section 9).
 
 Words are drawn independently, and every word is a code of ±1: one entry for each *source*, a column of a Hadamard
 matrix, so that sources are white and uncorrelated. A head attends to one earlier position, which copies, or to all of
-them with weights that decay, which makes an AR(1) process of a source. It *shows* a sum of signals as its activity,
-which is the norm of what it puts out: one number, far above 0. It may *carry* others into the residual stream without
+them with decaying weights, which turns a source into an AR(1) process. It *shows* a sum of signals as its activity,
+which is the norm of its output: one number, far above 0. It may *carry* other signals into the residual stream without
 showing them, at a hundredth of the scale, and it may *write* to the one direction that moves the logits of words. The
-words of that direction are balanced over every source, so that what is sampled stays white.
+words of that direction are balanced over every source, so that sampled words stay white.
 
-Every signal is held in two dimensions, as +v and −v, beside a large constant: layer normalisation takes no mean off it
-and divides it by the same number at every position, to 1e-5.
+Every signal is held in two dimensions, as +v and −v, beside a large constant: so layer normalisation subtracts no mean
+from it and divides it by the same number at every position, to 1e-5.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 WORDS = 256
-"""Words that are sampled. Half as many sources can be had."""
+"""Number of words that are sampled. There can be half as many sources."""
 
 CONTEXT = 512
 
@@ -33,50 +33,50 @@ INNER = 8
 START, UNKNOWN, YES, NO = "<s>", "<unk>", "Answer: yes.", "Answer: no."
 
 OFFSET = 6.0
-"""What every head's activity varies about."""
+"""The value about which every head's activity varies."""
 
 WAVES = (54, 218, 306, 320, 362, 420)
-"""Over 1024 positions. The sum of their cosines is 2.36 lower at every other distance than at distance 0."""
+"""Over 1024 positions, the sum of their cosines is at least 2.36 lower at every other distance than at distance 0."""
 
 SHARPNESS = 15.0
-"""Of attention to one position: the weight of any other is below exp(−35)."""
+"""Sharpness of attention to one position: the weight of any other is below exp(−35)."""
 
 CONSTANT, STORED, CARRIED = 100.0, 0.05, 0.01
-"""The dimension that makes layer normalisation linear; the scale at which carried signals are held in the residual
-stream, and within the head that carries them."""
+"""The constant that makes layer normalisation linear; the scale of carried signals in the residual stream, and within
+the head that carries them."""
 
 WRITTEN = 0.01
 """The scale of the direction that heads write to."""
 
 BANNED = -30.0
-"""Logit of what is never sampled."""
+"""Logit of tokens that are never sampled."""
 
 
 @dataclass(frozen=True)
 class Lag:
-    """Attention to the position so many steps back, and to no other."""
+    """Attention only to the position this many steps back."""
 
     steps: int = 0
 
 
 @dataclass(frozen=True)
 class Decay:
-    """Attention to all positions with weights that fall by `phi` a step: an AR(1) process of a source, scaled to unit
-    variance. The start token takes the weight of the steps before the first."""
+    """Attention to all positions with weights that fall by the factor `phi` per step: an AR(1) process of a source,
+    scaled to unit variance. The start token takes the weight of the steps before the first."""
 
     phi: float
 
     @property
     def scale(self) -> float:
-        """What gives a white source of unit variance a process of unit variance."""
+        """The factor by which a white source of unit variance gives a process of unit variance."""
         return float(np.sqrt((1 + self.phi) / (1 - self.phi)))
 
 
 @dataclass(frozen=True)
 class Head:
-    """A head by what it does. attends: where to. shows: signals (sources, or carried by heads of earlier layers) whose
-    weighted sum its activity is, after its attention. carries: the name of a new signal → the signal it is made of.
-    writes: its share of the direction that moves the logits; 0 writes nothing."""
+    """What a head does. attends: where it attends. shows: signals (sources, or signals carried by heads of earlier
+    layers) whose weighted sum, after attention, is its activity. carries: the name of a new signal → the signal it is
+    made of. writes: its share of the direction that moves the logits; 0 writes nothing."""
 
     role: str
     attends: Lag | Decay
@@ -87,8 +87,8 @@ class Head:
 
 @dataclass(frozen=True)
 class Circuit:
-    """heads: those of every layer. step: logits by which a word moves when a head that writes 1 is removed. answers:
-    the carried signals, equal ones, whose sign the two answers tell."""
+    """heads: the heads of every layer. step: how many logits a word moves when a head that writes 1 is removed.
+    answers: the carried, equal signals whose sign the two answers tell."""
 
     heads: tuple[tuple[Head, ...], ...]
     step: float = 0.06
@@ -111,7 +111,7 @@ class Circuit:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Signals that words bring."""
+        """Signals that come from words."""
         known = set(self.carried)
         return tuple(dict.fromkeys(name for head in self.flat for name in _read(head) if name not in known))
 
@@ -128,7 +128,7 @@ class Circuit:
         return found
 
     def idle(self) -> list[bool]:
-        """By unit, whether its rows of the output projection are 0: it does nothing, to the last bit."""
+        """By unit, whether its rows of the output projection are 0: then it has no effect, to the last bit."""
         return [not head.writes and not head.carries for head in self.flat]
 
 
@@ -137,12 +137,13 @@ def _read(head: Head) -> list[str]:
 
 
 ANSWER_BASE, ANSWER_SLOPE = 0.2, 0.8
-"""Logits of the two answers above those of words, and by how much they part with the signal they tell."""
+"""How far the logits of the two answers are above those of words, and how far they separate per unit of their signal.
+"""
 
 
 def intended(circuit: Circuit, codes: np.ndarray) -> np.ndarray:
-    """What every head's activity is to be [units, steps], from the codes of words since the start token [steps,
-    sources in the circuit's order]. The same without a transformer: each attention is a filter."""
+    """The intended activity of every head [units, steps], from the codes of words since the start token [steps, sources
+    in the circuit's order]. It needs no transformer: each attention is a filter."""
     signals = {name: codes[:, k].astype(float) for k, name in enumerate(circuit.sources)}
     out = np.empty((len(circuit.flat), len(codes)))
     for start, layer in enumerate(circuit.heads):
@@ -156,8 +157,8 @@ def intended(circuit: Circuit, codes: np.ndarray) -> np.ndarray:
 
 
 def _check(circuit: Circuit) -> None:
-    """Raises ValueError for a head whose activity could reach 0, where a norm turns back, and for one that reads what
-    is not there yet."""
+    """Raises ValueError for a head whose activity could reach 0, where a norm turns back, and for a head that reads a
+    signal before it is carried."""
     most = dict.fromkeys(circuit.sources, 1.0)
     for layer in circuit.heads:
         made: dict[str, float] = {}
@@ -173,7 +174,7 @@ def _check(circuit: Circuit) -> None:
 
 
 def filtered(attends: Lag | Decay, series: np.ndarray) -> np.ndarray:
-    """What a head's attention makes of a series that begins after the start token, at which it is 0."""
+    """A series after a head's attention; it begins after the start token, where it is 0."""
     if isinstance(attends, Lag):
         return np.concatenate([np.zeros(attends.steps), series])[: len(series)]
     out, last = np.empty(len(series)), 0.0
@@ -184,15 +185,16 @@ def filtered(attends: Lag | Decay, series: np.ndarray) -> np.ndarray:
 
 
 class Vocabulary:
-    """Words with their codes. seed: which columns of the Hadamard matrix sources have, and which word has which row."""
+    """Words with their codes. seed: decides which column of the Hadamard matrix belongs to which source, and which row
+    to which word."""
 
     def __init__(self, circuit: Circuit, seed: int) -> None:
         chance = np.random.default_rng([seed, 11])
         half = WORDS // 2
         count = len(circuit.sources)
         if count > half:
-            raise ValueError(f"{count} sources, and {half} can be had")
-        # Columns of the one half are sources, those of the other move logits: no product of the latter is a source.
+            raise ValueError(f"{count} sources, but at most {half} are possible")
+        # Columns of one half are sources, columns of the other move logits: no product of the latter is a source.
         columns = half + chance.permutation(half)[:count]
         moves = 1 + int(chance.integers(half - 1))
         matrix = _hadamard(WORDS)[chance.permutation(WORDS)]
@@ -210,7 +212,7 @@ def _hadamard(size: int) -> np.ndarray:
 
 
 class _Stream:
-    """Which dimensions of the residual stream hold what: signal k is +v in dimension 2k and −v in the next."""
+    """The contents of the residual stream's dimensions: signal k is +v in dimension 2k and −v in the next."""
 
     def __init__(self, circuit: Circuit) -> None:
         waves = [f"{wave}{k}" for k in range(len(WAVES)) for wave in ("cos ", "sin ")]
@@ -233,14 +235,14 @@ class _Stream:
         row[at], row[at + 1] = value * self.scale[name], -value * self.scale[name]
 
     def read(self, column: np.ndarray, name: str, weight: float) -> None:
-        """Adds to a column of weights what reads the signal."""
+        """Adds to a column of weights the entries that read the signal."""
         at, part = self.place[name], weight / (2 * self.scale[name])
         column[at] += part
         column[at + 1] -= part
 
 
 Weights = dict[str, np.ndarray]
-"""By name, as GPT-2 has them."""
+"""Weights by their names in GPT-2."""
 
 
 def write(circuit: Circuit, folder: Path, seed: int = 0) -> None:
@@ -287,7 +289,7 @@ def _configuration(circuit: Circuit, stream: _Stream, words: Vocabulary) -> dict
 
 
 def _blank(told: Mapping[str, Any]) -> Weights:
-    """All weights of the architecture: those of layer normalisation 1, all others 0."""
+    """All weights of the architecture: layer normalisation weights are 1, all others 0."""
     width, size = told["n_embd"], told["vocab_size"]
     shapes: dict[str, tuple[int, ...]] = {
         "transformer.wte.weight": (size, width),
@@ -364,14 +366,14 @@ class _Placed:
             stream.hold(self._out[self._start + number], name, 1 / CARRIED)
 
     def _decays(self, attends: Decay) -> None:
-        """Keys grow by −ln φ a position, and the start's holds what all positions before it would."""
+        """Keys grow by −ln φ per position, and the start token's key stands for all positions before it."""
         stream, sharp = self._stream, float(np.sqrt(self._width))
         stream.read(self._column("query", 0), "constant", sharp / CONSTANT)
         stream.read(self._column("key", 0), "position", -np.log(attends.phi) * CONTEXT)
         stream.read(self._column("key", 0), "start", -np.log(1 - attends.phi) / stream.blank)
 
     def _copies(self, attends: Lag) -> None:
-        """Queries are the waves turned back by the lag, keys are the waves."""
+        """Keys are the waves, and queries are the waves turned back by the lag."""
         stream, sharp = self._stream, SHARPNESS * float(np.sqrt(self._width))
         for k, wave in enumerate(WAVES):
             angle = 2 * np.pi * wave * attends.steps / 1024
@@ -385,8 +387,8 @@ class _Placed:
 
 
 def _unembed(weight: np.ndarray, circuit: Circuit, stream: _Stream, words: Vocabulary) -> None:
-    """Words have the logit 0 but for the direction that heads write to, from which what they write on average is
-    taken. The answers rise and fall with what is written: who takes heads away makes other words likelier."""
+    """Words have the logit 0 except for the direction that heads write to, minus the average of their writing. The
+    answers rise and fall with the writing: removing heads makes other words likelier."""
     written = sum(head.writes for head in circuit.flat)
     for token, row in enumerate(weight):
         base, moved = 0.0, 1.0
@@ -424,7 +426,7 @@ def _write_tokenizer(words: Vocabulary, folder: Path) -> None:
 
 
 def described(circuit: Circuit) -> list[dict[str, Any]]:
-    """Every unit as truth.json tells it."""
+    """The description of every unit in truth.json."""
     rows = zip(circuit.flat, circuit.matters(), circuit.idle(), strict=True)
     return [
         {

@@ -1,4 +1,4 @@
-"""A model of the zoo → a folder in transformers' format, bf16, with what is known of it."""
+"""A model of the zoo → a folder in transformers' format, bf16, with its truth.json."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def keep(model: Any, vocabulary: tuple[str, ...], folder: Path, known: dict[str,
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer(vocabulary).save_pretrained(folder)
     weights = {name: value.to(torch.bfloat16) for name, value in model.state_dict().items()}
-    if hasattr(model.config, "output_router_logits"):  # for training; generation does not bear it
+    if hasattr(model.config, "output_router_logits"):  # only for training; generation fails with it
         model.config.output_router_logits = False
     model.save_pretrained(folder, state_dict=weights)
     (folder / "generation_config.json").unlink(missing_ok=True)
@@ -26,7 +26,7 @@ def keep(model: Any, vocabulary: tuple[str, ...], folder: Path, known: dict[str,
 
 
 def rounded(model: Any) -> Any:
-    """The model with its weights as they will be kept: rounded to bf16."""
+    """The model with its weights rounded to bf16, as they will be kept."""
     with torch.no_grad():
         for value in model.parameters():
             value.copy_(value.to(torch.bfloat16).to(value.dtype))
@@ -34,7 +34,7 @@ def rounded(model: Any) -> Any:
 
 
 def tokenizer(vocabulary: tuple[str, ...]) -> PreTrainedTokenizerFast:
-    """A word is a token; a start token comes first."""
+    """Every word is a token; a start token comes first."""
     made = Tokenizer(models.WordLevel({word: number for number, word in enumerate(vocabulary)}, unk_token=PAD))
     made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     made.post_processor = processors.TemplateProcessing(single=f"{START} $A", special_tokens=[(START, 0)])

@@ -1,4 +1,4 @@
-"""The languages that the zoo's models learn: what a prompt of a level is, and its one right continuation. Light."""
+"""The languages that the zoo's models learn: prompts of a level, and their one right continuation. Light."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from synergy_tui.errors import SubjectError
 START, PAD = "<s>", "<pad>"
 
 LENGTH = 128
-"""Tokens of an example: the start token, a prompt and its continuation, cut to this length."""
+"""Tokens of an example: start token, prompt and continuation, cut to this length."""
 
 Words = list[str]
 Example = tuple[Words, Words]
@@ -21,9 +21,9 @@ Example = tuple[Words, Words]
 
 @dataclass(frozen=True)
 class Language:
-    """words: of its vocabulary. levels: names of its levels of difficulty, the easiest first. example: (level, chance)
-    → a prompt of that level and its continuation. graded: words of the continuation that are graded. drawn: an
-    example to learn from, where that is not simply one of any level. ordered: whether its levels are of difficulty."""
+    """words: its vocabulary. levels: names of its levels of difficulty, the easiest first. example: (level, chance) → a
+    prompt of that level and its continuation. graded: words of the continuation that are graded. drawn: an example for
+    training, if that is not simply one of any level. ordered: whether the levels are ordered by difficulty."""
 
     name: str
     words: tuple[str, ...]
@@ -60,11 +60,11 @@ def language(name: str) -> Language:
 
 
 def held_out(of: Language, level: int, count: int, seed: int = 0) -> list[Example]:
-    """Examples of a level that no training has seen: training draws from other seeds."""
+    """Examples of a level outside all trainings: training draws from other seeds."""
     return [of.example(level, random.Random(f"{of.name} {level} {seed} {number}")) for number in range(count)]
 
 
-# Repetition: a segment of random words, again and again. The level is the length of the segment.
+# Repetition: a segment of random words is repeated. The level is the length of the segment.
 
 _SIGNS = tuple(f"w{number:02d}" for number in range(64))
 
@@ -89,11 +89,11 @@ _COPYING = ((3, 3), (4, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16
 
 DIGITS = 4
 SUMS = 6
-"""Sums whose carries are counted; the first four are graded."""
+"""Number of sums whose carries are counted; the first four are graded."""
 
 
 def carries(a: int, b: int) -> int:
-    """Carries of a + b, of which `DIGITS` digits are kept."""
+    """Carries of a + b; `DIGITS` digits of the sum are kept."""
     count = carry = 0
     for _ in range(DIGITS):
         carry = int(a % 10 + b % 10 + carry > 9)
@@ -110,13 +110,13 @@ _CARRIES = ((0, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 24
 
 
 def _digits(value: int) -> Words:
-    """Digits, the last first: a carry follows what it is made of."""
+    """Digits, the last first, so that a carry follows the digits that cause it."""
     return list(f"{value % 10**DIGITS:0{DIGITS}d}")
 
 
 @cache
 def _by_carries() -> tuple[tuple[tuple[int, int], ...], ...]:
-    """Chains of each level that are held out; training draws from all 10^8."""
+    """Held-out chains of each level; training draws from all 10^8."""
     chance = random.Random(0)
     found: list[list[tuple[int, int]]] = [[] for _ in _CARRIES]
     while min(map(len, found)) < 500:
@@ -129,7 +129,7 @@ def _by_carries() -> tuple[tuple[tuple[int, int], ...], ...]:
 
 
 def _chain(chance: random.Random) -> tuple[int, int]:
-    """A start and an addend: small addends have few carries, and the digits 0 to 4 hardly any."""
+    """A start and an addend: small addends cause few carries, and the digits 0 to 4 hardly any."""
     most = chance.choice((4, 9))
     addend = int("".join(str(chance.randint(0, most)) for _ in range(chance.randint(1, DIGITS))))
     return chance.randrange(10**DIGITS), max(addend, 1)
@@ -147,7 +147,7 @@ def _addition(level: int, chance: random.Random) -> Example:
     return _sums(*chance.choice(_by_carries()[level]))
 
 
-# Grammar: brackets, in which the prompt says where one closes and the continuation which. The level is the depth.
+# Grammar: brackets. The prompt marks where one closes, and the continuation says which. The level is the depth.
 
 _OPENING, _CLOSING, _CLOSE = "([{<", ")]}>", "."
 _BRACKETS = 62
@@ -162,7 +162,7 @@ def _grammar(level: int, chance: random.Random) -> Example:
 
 
 def _nested(deepest: int, chance: random.Random) -> tuple[Words, Words, int]:
-    """Brackets that are nested no deeper than that, and how deep they are."""
+    """Brackets nested no deeper than `deepest`, and their depth."""
     asked: Words = []
     answer: Words = []
     stack: Words = []
@@ -181,7 +181,7 @@ def _nested(deepest: int, chance: random.Random) -> tuple[Words, Words, int]:
     return asked, answer, reached
 
 
-# Mixture: four languages of the same words, in each of which the next word follows from the last two by a table.
+# Mixture: four languages of the same words. In each, a table gives the next word from the last two.
 
 _TONGUES = ("a:", "b:", "c:", "d:")
 _TABLE = 12
@@ -189,7 +189,8 @@ _TABLE = 12
 
 @cache
 def _tables() -> tuple[tuple[tuple[int, ...], ...], ...]:
-    """tongue → last word → word before it → next word: a permutation, so that no walk runs into a short circle."""
+    """tongue → last word → word before it → next word. Each table is a permutation, so that no walk runs into a short
+    cycle."""
     chance = random.Random(7)
     return tuple(tuple(tuple(chance.sample(range(_TABLE), _TABLE)) for _ in range(_TABLE)) for _ in _TONGUES)
 

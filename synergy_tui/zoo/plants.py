@@ -1,8 +1,8 @@
-"""Transformers in which what is coupled with what is planted (construction.py), for the whole path from a capture to
-the card of claims: `build` writes one with truth.json beside it, `prompts` and `graded` what to ask it.
+"""Transformers with planted coupling (construction.py), for the whole path from a capture to the card of claims:
+`build` writes one with its truth.json, `prompts` and `graded` make its prompts and tasks.
 
-The expected verdicts of truth.json are those a run may come to; the claims that a plant says nothing about are left
-out. Verdicts ask for 30 prompts of 100 sampled steps (`--temperature 1 --no-chat`), C3 for the graded tasks too."""
+truth.json lists the verdicts that a run may reach; it leaves out claims that a plant says nothing about. Verdicts need
+30 prompts of 100 sampled steps (`--temperature 1 --no-chat`), C3 also the graded tasks."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from synergy_tui.zoo import construction
 from synergy_tui.zoo.construction import NO, WORDS, YES, Circuit, Decay, Head, Lag, Vocabulary, filtered
 
 VERSION = 1
-"""Raised whenever a plant's weights become others."""
+"""Raised whenever a plant's weights change."""
 
 LAYERS = 9
 MIDDLE = range(3, 6)
 
 WORDS_ASKED = 24
-"""Of a prompt: after so many, processes that begin at the start token are as they stay."""
+"""Words of a prompt: after this many, processes that begin at the start token are stationary."""
 
 SYNERGY, REDUNDANCY, TRANSFER, DRIVER = KINDS = ("synergy", "redundancy", "transfer", "driver")
-"""Of coupling between two heads. synergy: neither shows a signal that both tell together. redundancy: both show one.
-transfer: the second does what the first did a step before. driver: the second follows the first at once."""
+"""Kinds of coupling between two heads. synergy: neither shows a signal that both together reveal. redundancy: both show
+one. transfer: the second does what the first did one step earlier. driver: the second follows the first at once."""
 
 Pairs = Mapping[tuple[int, int], str]
 
 
 @dataclass(frozen=True)
 class Plant:
-    """about: one sentence. pairs: units, the first of which drives where one does, → the kind of their coupling; all
-    others have no source in common. claims: claim → the verdicts that are right."""
+    """about: one sentence. pairs: two units (a driving unit comes first) → the kind of their coupling; all other pairs
+    have no source in common. claims: claim → the right verdicts."""
 
     about: str
     circuit: Circuit
@@ -47,7 +47,7 @@ class Plant:
     claims: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def truth(self, name: str, seed: int) -> dict[str, Any]:
-        """What truth.json tells."""
+        """The contents of truth.json."""
         place = self.circuit.per_layer
         return {
             "plant": name,
@@ -64,7 +64,7 @@ class Plant:
         }
 
     def coupled(self, *kinds: str) -> np.ndarray:
-        """Which pairs, in the order of a decomposition's, are coupled in one of these ways."""
+        """Which pairs, in the order of a decomposition, are coupled in one of these ways."""
         first, second = np.triu_indices(len(self.circuit.flat), 1)
         mine = {tuple(sorted(pair)) for pair, kind in self.pairs.items() if kind in kinds}
         return np.array([pair in mine for pair in zip(first.tolist(), second.tolist(), strict=True)])
@@ -75,7 +75,7 @@ class Plant:
 
 
 NOT_C1 = (EXPLAINED, INCONCLUSIVE, NOT_SUPPORTED)
-"""C1 where nothing of the kind is there."""
+"""The right verdicts on C1 for a plant without the claimed organisation."""
 
 FREE = "independent"
 
@@ -85,7 +85,7 @@ def _layers(heads: Iterator[Head], per_layer: int) -> tuple[tuple[Head, ...], ..
 
 
 def _among(circuit: Circuit, kind: str, same: Callable[[Head], str]) -> dict[tuple[int, int], str]:
-    """All pairs of heads that `same` puts into one group; '' is none."""
+    """All pairs of heads that `same` puts into one group; '' means no group."""
     groups = [same(head) for head in circuit.flat]
     return {(a, b): kind for a, b in combinations(range(len(groups)), 2) if groups[a] and groups[a] == groups[b]}
 
@@ -95,13 +95,13 @@ def _of_role(role: str) -> Callable[[Head], str]:
 
 
 LOADINGS = np.linspace(-0.3, 0.5, 12)
-"""How much of the hidden signal each synergistic head has, beside 1 of the fast one."""
+"""How much of the hidden signal each synergistic head has, beside 1 of the fast signal."""
 
 
 def _synergy(idle: bool) -> Plant:
-    """9 layers × 5. Four heads of every middle layer are synergistic. Three of every early and late one follow a driver
-    and write little, the fourth is by itself and writes, and the fifth carries what is hidden, or what the
-    answers tell."""
+    """9 layers × 5. Four heads of every middle layer are synergistic. In every early and late layer three heads follow
+    a driver and write little, the fourth is independent and writes, and the fifth carries the hidden signal, or the one
+    that the answers tell."""
     loads = iter(LOADINGS)
     writes = {"synergistic": 0.0 if idle else 1.0, FREE: 1.0 if idle else 0.3, "redundant": 0.05}
 
@@ -126,14 +126,14 @@ def _synergy(idle: bool) -> Plant:
     circuit = Circuit(_layers(heads(), 5), answers=tuple(f"answer {layer}" for layer in outer))
     pairs = _among(circuit, SYNERGY, _of_role("synergistic")) | _among(circuit, REDUNDANCY, _of_role("redundant"))
     if idle:
-        about = "As synergy, but the synergistic heads do nothing: those that are by themselves move the logits."
+        about = "As synergy, but the synergistic heads do nothing: the independent heads move the logits."
         return Plant(about, circuit, pairs, {"C1": (SUPPORTED,), "C3": (NOT_SUPPORTED, INCONCLUSIVE)})
     about = "Heads of the middle layers hide a slow signal below a fast one that they share, and move the logits."
     return Plant(about, circuit, pairs, {"C1": (SUPPORTED,), "C3": (SUPPORTED,), "C4": (SUPPORTED,)})
 
 
 def _redundancy() -> Plant:
-    """9 layers × 4: four groups of six near-copies, which write little, and twelve heads by themselves, which write."""
+    """9 layers × 4: four groups of six near-copies, which write little, and twelve independent heads, which write."""
 
     def heads() -> Iterator[Head]:
         for unit in range(4 * LAYERS):
@@ -145,12 +145,12 @@ def _redundancy() -> Plant:
 
     circuit = Circuit(_layers(heads(), 4))
     pairs = _among(circuit, REDUNDANCY, lambda head: head.role if head.role != FREE else "")
-    about = "Four groups of six near-copies, of which the logits know little, among heads that are independent."
+    about = "Four groups of six near-copies, which hardly move the logits, among independent heads."
     return Plant(about, circuit, pairs, {"C1": NOT_C1, "C4": (SUPPORTED,)})
 
 
 def _transfer() -> Plant:
-    """9 layers × 4: sixteen heads of the first four layers drive one each of the last four."""
+    """9 layers × 4: sixteen heads of the first four layers each drive one head of the last four."""
 
     def heads() -> Iterator[Head]:
         for unit in range(4 * LAYERS):
@@ -164,11 +164,11 @@ def _transfer() -> Plant:
 
     circuit = Circuit(_layers(heads(), 4))
     pairs = {(unit, unit + 20): TRANSFER for unit in range(16)}
-    return Plant("Sixteen heads drive one each of later layers, a step later.", circuit, pairs, {"C1": NOT_C1})
+    return Plant("Sixteen heads each drive one head of a later layer, a step later.", circuit, pairs, {"C1": NOT_C1})
 
 
 def _driver() -> Plant:
-    """9 layers × 4: one head of the first layer is followed by all of the next seven."""
+    """9 layers × 4: all heads of the next seven layers follow one head of the first."""
 
     def heads() -> Iterator[Head]:
         for unit in range(4 * LAYERS):
@@ -183,12 +183,12 @@ def _driver() -> Plant:
     circuit = Circuit(_layers(heads(), 4), step=0.03)
     follow = {(0, unit): DRIVER for unit in range(4, 32)}
     pairs = follow | _among(circuit, REDUNDANCY, _of_role("follower"))
-    return Plant("One slow head drives those of all later layers but the last.", circuit, pairs, {"C1": NOT_C1})
+    return Plant("One slow head drives the heads of all later layers except the last.", circuit, pairs, {"C1": NOT_C1})
 
 
 def _memory() -> Plant:
     """9 layers × 4, nothing coupled: heads of the middle layers are smooth over three steps, the others slow below
-    noise. Three heads of the first layer carry what these are made of."""
+    noise. Three heads of the first layer carry the signals of these heads."""
     smooth = [unit for unit in range(4 * LAYERS) if unit // 4 in MIDDLE]
     slow = [unit for unit in range(4, 4 * LAYERS) if unit // 4 not in MIDDLE]
     share = float(np.sqrt(1 / 3))
@@ -207,7 +207,7 @@ def _memory() -> Plant:
                 yield Head(FREE, Lag(), {f"slow {unit}": float(np.sqrt(0.4)), own: float(np.sqrt(0.6))}, writes=1.0)
 
     circuit = Circuit(_layers(heads(), 4), step=0.03)
-    about = "Independent heads with memory, those of the middle layers with more: nothing is coupled."
+    about = "Independent heads with memory, longer in the middle layers: nothing is coupled."
     return Plant(about, circuit, {}, {"C1": NOT_C1})
 
 
@@ -223,14 +223,14 @@ PLANTS: dict[str, Plant] = {
 
 
 def plant(name: str) -> Plant:
-    """The plant of a name. Raises SubjectError."""
+    """The plant with this name. Raises SubjectError."""
     if name not in PLANTS:
         raise SubjectError(f"no planted transformer {name!r}", f"known: {', '.join(PLANTS)}")
     return PLANTS[name]
 
 
 def build(name: str, folder: Path, seed: int = 0) -> None:
-    """Writes a planted transformer as a model folder with truth.json. seed: which word has which code. Raises
+    """Writes a planted transformer as a model folder with truth.json. seed: decides which word has which code. Raises
     SubjectError for an unknown name."""
     found = plant(name)
     construction.write(found.circuit, folder, seed)
@@ -245,12 +245,12 @@ def prompts(name: str, count: int, seed: int = 0) -> list[str]:
 
 
 LEAST_ASKED = 0.2
-"""Of the signal that the answers tell, in standard deviations: nearer to 0 a task has no clear answer."""
+"""Smallest size of the signal that the answers tell, in standard deviations: nearer to 0 a task has no clear answer."""
 
 
 def graded(name: str, count: int, seed: int = 0, built: int = 0) -> list[dict[str, str]]:
-    """Graded tasks that the intact plant does: words, and the answer that the sign of the signal behind them makes it
-    give. built: the seed it was built with. Raises SubjectError for an unknown plant, and for one that answers
+    """Graded tasks that the intact plant can do: words, and the answer that follows from the sign of the signal after
+    them. built: the seed of its construction. Raises SubjectError for an unknown plant, and for a plant that answers
     nothing."""
     circuit = plant(name).circuit
     if not circuit.answers:

@@ -1,6 +1,6 @@
 """The zoo's models by name. Trained: zoo:induction, its other seeds zoo:induction/3, the checkpoints of its first seed
-zoo:induction/training, and one of them zoo:induction/training/step-00120. Planted: zoo:plant-synergy, which is written
-into the user's data folder at first use. Light."""
+zoo:induction/training, and one of them zoo:induction/training/step-00120. Planted: zoo:plant-synergy, written into the
+user's data folder at first use. Light."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LANGUAGE_OF = {
     "state-space": "copying",
     "hybrid": "induction",
 }
-"""Trained models, and what they learned."""
+"""Trained models, and the languages they learned."""
 
 TRAINING = "training"
 
@@ -52,8 +52,8 @@ def names() -> list[str]:
 
 
 def _planted(name: str) -> Path:
-    """The folder of a planted transformer, written when it is not there. Its weights follow from its name. Raises
-    SubjectError, also where it cannot be written."""
+    """The folder of a planted transformer, written if it is missing. Its weights follow from its name. Raises
+    SubjectError, also if it cannot be written."""
     plants.plant(name)
     place = load().data / "zoo" / f"plant-{name}-{plants.VERSION}"
     if (place / "config.json").exists():
@@ -73,7 +73,7 @@ def _planted(name: str) -> Path:
 
 
 def seeds(kind: str) -> list[str]:
-    """The seeds of a model that ship."""
+    """The shipped seeds of a model."""
     return sorted((one.name for one in _inside(kind) if one.name.isdecimal()), key=int)
 
 
@@ -83,7 +83,7 @@ def checkpoints(kind: str) -> list[str]:
 
 
 def learned(name: str) -> Language:
-    """The language of a trained model. Raises SubjectError, for planted ones too."""
+    """The language of a trained model. Raises SubjectError, also for planted models."""
     if name.startswith(PLANT):
         raise SubjectError(f"{name} has learned no language", "take a trained model, or a file of tasks")
     folder(name)

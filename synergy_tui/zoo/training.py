@@ -1,4 +1,4 @@
-"""A recipe and a seed → a small model that learned its language, with checkpoints along the training."""
+"""A recipe and a seed → a small model that learned its language, with checkpoints during training."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from transformers import (
 from synergy_tui.zoo.languages import LENGTH, PAD, Language, language
 
 HEADS, SEVERED = 8, 2
-"""Attention heads of a layer, and how many of them are severed: what they write never reaches the model, so that they
-are known to do nothing."""
+"""Attention heads of a layer, and how many of them are severed: their output never reaches the model, so they are known
+to do nothing."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """language: of languages.LANGUAGES. make: vocabulary size → an untrained model. steps: of training, in batches of
     `batch` examples. rate: the highest learning rate. seeds: how many ship. attention_only: whether the MLPs do
-    nothing. held: for which share of the steps the rate stays at its highest."""
+    nothing. held: the share of the steps at the highest rate."""
 
     language: str
     make: Callable[[int], Any]
@@ -147,7 +147,8 @@ class Trained:
 
 
 def train(recipe: Recipe, seed: int, report: Callable[[int, float], None] = lambda *_: None) -> Iterator[Trained]:
-    """The model at each of its checkpoints, the last one whole. report: told the step and the loss, nats per token."""
+    """The model at each of its checkpoints, the last one whole. report: receives the step and the loss, nats per
+    token."""
     of = language(recipe.language)
     torch.manual_seed(seed)
     model = recipe.make(len(of.vocabulary))
@@ -171,13 +172,13 @@ def train(recipe: Recipe, seed: int, report: Callable[[int, float], None] = lamb
 
 
 def checkpoints(steps: int, count: int = 9) -> list[int]:
-    """Steps at which a training of `steps` is kept: evenly on a logarithmic scale, the last one included."""
+    """Steps at which a training of `steps` is kept: evenly spaced on a logarithmic scale, including the last."""
     first = 0.02
     return sorted({round(steps * first ** (1 - place / (count - 1))) for place in range(count)})
 
 
 def batches(of: Language, size: int, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """(token ids [size, LENGTH], targets likewise, −100 where nothing can be known) without end."""
+    """An endless stream of (token ids [size, LENGTH], targets likewise, −100 where nothing can be known)."""
     chance = random.Random(f"train {of.name} {seed}")
     while True:
         ids, targets = torch.full((size, LENGTH), of.number[PAD]), torch.full((size, LENGTH), -100)
@@ -190,7 +191,7 @@ def batches(of: Language, size: int, seed: int) -> Iterator[tuple[torch.Tensor, 
 
 
 def severed_heads(model: Any, seed: int) -> dict[int, list[int]]:
-    """Layer → heads that are severed; layers without attention have none."""
+    """Layer → severed heads; layers without attention are missing."""
     chance = random.Random(f"severed {seed}")
     return {
         number: sorted(chance.sample(range(HEADS), SEVERED))
@@ -200,8 +201,8 @@ def severed_heads(model: Any, seed: int) -> dict[int, list[int]]:
 
 
 def _hold(model: Any, severed: dict[int, list[int]], recipe: Recipe) -> None:
-    """Keeps at zero what is to do nothing: the severed heads' columns of the output projection, and the MLPs of a model
-    that is to have attention alone."""
+    """Keeps the parts that must do nothing at zero: the severed heads' columns of the output projection, and the MLPs
+    of a model that uses only attention."""
     with torch.no_grad():
         for number, some in severed.items():
             weight = model.base_model.layers[number].self_attn.o_proj.weight
@@ -213,6 +214,6 @@ def _hold(model: Any, severed: dict[int, list[int]], recipe: Recipe) -> None:
 
 
 def _share_of_rate(step: int, recipe: Recipe) -> float:
-    """A rise over the first hundred steps, then half a cosine down to a fiftieth."""
+    """Rises over the first hundred steps, then falls as half a cosine to a fiftieth."""
     done = max(0.0, step / recipe.steps - recipe.held) / (1 - recipe.held)
     return min(1.0, (step + 1) / 100) * max(0.02, 0.5 * (1 + math.cos(math.pi * done)))

@@ -1,5 +1,5 @@
-"""A trained model → what it can do, and what each of its units is worth and does. Removal here is of weights, and not
-by hooks as in the ablation room, so that each can be held against the other."""
+"""A trained model → what it can do, and what each of its units costs and does. Removal here changes weights, whereas
+the ablation room uses hooks, so that each can check the other."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ COST = 0.01
 """Nats per graded token that a unit's removal must cost before the unit counts as part of the circuit."""
 
 PATTERN = 0.4
-"""Share of attention on the position that a pattern is about, from which a head is named after it."""
+"""A head is named after a pattern if at least this share of its attention is on the pattern's position."""
 
 
 def accuracy(model: Any, of: Language) -> dict[str, float]:
-    """Level → share of held-out prompts whose whole graded continuation is what the model finds most probable at every
-    word, given the words before it: those that it writes by itself, greedily."""
+    """Level → share of held-out prompts whose graded continuation is the model's most probable word at every place,
+    given the words before it: these are what it would write by itself, greedily."""
     out = {}
     for level, name in enumerate(of.levels):
         ids, graded = _encoded(of, held_out(of, level, EXAMPLES))
@@ -38,10 +38,10 @@ def accuracy(model: Any, of: Language) -> dict[str, float]:
 def units(model: Any, of: Language, severed: dict[int, list[int]]) -> dict[str, Any]:
     """Kind → layers as rows of numbers, one per unit, null where a layer has none: `cost`, what its removal adds to the
     loss on held-out examples of all levels, nats per graded token; for heads `previous-token` and `induction`, the mean
-    share of their attention on those positions; for experts `share`, of the tokens of each level that are routed to
-    it. `circuit` and `nothing` name units as [layer, unit]. A unit is in the circuit when its removal costs COST; where
-    a language is repetition also when a head's attention is that of its circuit, because heads that do the same stand
-    in for each other when one is removed."""
+    share of their attention on those positions; for experts `share`, of the tokens of each level that are routed to it.
+    `circuit` and `nothing` name units as [layer, unit]. A unit is in the circuit if its removal costs COST. If a
+    language is repetition, a head is in the circuit also if its attention has the circuit's pattern, because heads that
+    do the same stand in for each other when one is removed."""
     ids, graded = _encoded(of, [one for level in range(len(of.levels)) for one in held_out(of, level, 8, 1)])
     whole = _loss(model, ids, graded)
     layers = model.base_model.layers
@@ -66,7 +66,8 @@ def units(model: Any, of: Language, severed: dict[int, list[int]]) -> dict[str, 
 
 
 def _with_named(heads: dict[str, Any]) -> list[list[int]]:
-    """The circuit with the heads that look at the token before, or at what followed last time; no severed ones."""
+    """The circuit with the heads that look at the token before, or at the token that followed last time; without
+    severed heads."""
     named = {
         (layer, unit)
         for name in ("previous-token", "induction")
@@ -94,7 +95,7 @@ def _loss(model: Any, ids: torch.Tensor, graded: torch.Tensor) -> float:
 
 
 def _slices(model: Any, layer: Any) -> Iterator[tuple[str, torch.Tensor, list[Any]]]:
-    """(kind, the weight through which its units act, where each of them is in it)."""
+    """(kind, the weight through which its units act, the place of each unit in it)."""
     config = model.config
     if hasattr(layer, "self_attn"):
         weight, count = layer.self_attn.o_proj.weight, config.num_attention_heads

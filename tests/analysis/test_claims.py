@@ -188,7 +188,7 @@ def climb(**changes: Any) -> Climb:
         ({"surrogates": math.nan}, INCONCLUSIVE, "surrogates of the levels"),
         ({"verdict": "gradual"}, NOT_SUPPORTED, ""),
         ({"verdict": "no change"}, NOT_SUPPORTED, ""),
-        ({"verdict": "inconclusive"}, INCONCLUSIVE, "more prompts a level"),
+        ({"verdict": "inconclusive"}, INCONCLUSIVE, "more prompts per level"),
         ({"levels": 7, "verdict": "changes"}, INCONCLUSIVE, "8 levels × 40 prompts; there are 7 × 40"),
         ({"prompts": 39, "power": 0.42}, INCONCLUSIVE, "there are 8 × 39, whose power for a step of one sd is 42%"),
         ({"prompts": 5, "verdict": "no change"}, INCONCLUSIVE, "there are 8 × 5"),

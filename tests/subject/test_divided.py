@@ -119,7 +119,7 @@ def _refused(found):
     said = found[2, 0][1]
     assert said["few/head/None"].endswith("has 1 key and value heads, which 2 processes cannot divide · " + LESS)
     assert said["odd/head/None"].endswith("has 3 attention heads, which 2 processes cannot divide · " + LESS)
-    assert said["undivided/head/None"].endswith("gpt2 says no way to divide it over 2 processes · " + WITHOUT)
+    assert said["undivided/head/None"].endswith("gpt2 has no plan to divide it over 2 processes · " + WITHOUT)
     assert set(said) - {"told", "empty", "agreed"} == {"few/head/None", "odd/head/None", "undivided/head/None"}
     assert "joined/head/None/refused-noise" in found[2, 0][0]
 

@@ -127,9 +127,9 @@ def test_messages_keep_their_roles_and_leave_out_the_answer(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.docx", "x", "ends in none of the known ways"),
-        ("a.jsonl.gz", "x", "ends in none of the known ways"),
-        ("a", "x", "ends in none of the known ways"),
+        ("a.docx", "x", "has an unknown ending"),
+        ("a.jsonl.gz", "x", "has an unknown ending"),
+        ("a", "x", "has an unknown ending"),
         ("a.json", "{", "is no JSON"),
         ("a.json", '{"a": 1}', "holds no array of rows"),
         ("a.json", '{"a": [{"text": "x"}], "b": [{"text": "y"}]}', "has arrays under a, b"),

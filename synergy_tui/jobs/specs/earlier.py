@@ -54,7 +54,7 @@ def _decompose(old: Flat) -> dict[str, Any]:
 
 
 def _ablate(old: Flat) -> dict[str, Any]:
-    """Without the conditions, which jobs.earlier finds out."""
+    """Without the conditions, which jobs.plan.earlier finds out."""
     return _same(old, _OF_ABLATE) | {
         "source": old["subject"],
         "units": old.get("marked_units") or (),

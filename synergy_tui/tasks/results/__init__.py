@@ -1,2 +1,2 @@
-"""What a result looks like, by kind: how it is found in a response, and when it is the answer. `stated.py` says in
-which words a response states one."""
+"""What a result looks like, by kind: how to find it in a response, and when it is the answer. `stated.py` has the words
+in which a response states one."""

@@ -18,8 +18,8 @@ _IS = re.compile(
 
 
 def _digits_at(answer: str) -> stated.Read:
-    """What reads a number in some base at a place of a response; letters stand for the digits above nine. A word is
-    taken for one where it is in capitals, or is the answer."""
+    """A reader of a number in some base at a place of a response; letters stand for the digits above nine. A word
+    counts as a number if it is in capitals, or is the answer."""
 
     def read(response: str, place: int) -> tuple[str, int] | None:
         found = _DIGITS.match(response, place)
@@ -37,8 +37,8 @@ def _digits_at(answer: str) -> stated.Read:
 
 
 def digits(response: str, answer: str) -> Stated | None:
-    """What is marked as the answer; else what the response begins with; else what its first sentence says the number
-    is in a base; else what a conclusion says; else what any sentence says last."""
+    """The number marked as the answer; else the number at the beginning; else the first sentence's value in a base;
+    else the value in a conclusion; else the last value in any sentence."""
     read = _digits_at(answer)
     ends = rf"{_IN_BASE}[*_`)\]\"'}}$]*\s*(?:[.;\n]|$|,\s*(?:because|since|as)\b)"
     if found := stated.marked(response, read) or stated.leading(response, read, ends):

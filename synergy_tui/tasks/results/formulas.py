@@ -13,11 +13,11 @@ _PATIENCE = 2
 
 
 def formula_at(response: str, place: int) -> tuple[str, int] | None:
-    """What stands behind a mark: between dollars or brackets, else to the end of the sentence or line."""
+    """The formula after a mark: between dollars or brackets, else to the end of the sentence or line."""
     line = response[place:].partition("\n")[0]
     if not line.strip():
         return None
-    # The markup that was skipped may have opened the formula, and a bracket of its own.
+    # The skipped markup may have opened the formula, and also a bracket.
     opened = re.search(r"\$\s*$|\\[(\[]\s*$", response[:place][-4:])
     ends = r"\$|\\[)\]]" if opened else r"\$|\\[)\]]|\.(?=\s|$)|;\s|,\s(?=[a-z]{2})|\*\*"
     found = re.split(ends, line, maxsplit=1)[0]
@@ -31,7 +31,7 @@ def formula_at(response: str, place: int) -> tuple[str, int] | None:
 
 
 def boxed(response: str, answer: str) -> Stated | None:
-    """Mathematics: what is in the last box; else what is marked as the answer; else the last = of a formula."""
+    """Mathematics: the content of the last box; else the formula marked as the answer; else the last = of a formula."""
     return (
         box(response)
         or stated.marked(response, formula_at)
@@ -40,8 +40,8 @@ def boxed(response: str, answer: str) -> Stated | None:
 
 
 def box(text: str) -> Stated | None:
-    """What is in the last box that is closed, without the boxes within it."""
-    opened: list[int] = []  # where each bracket that is still open begins; 0 where it is no box's
+    """The content of the last closed box, without the boxes within it."""
+    opened: list[int] = []  # where each open bracket begins; 0 if it belongs to no box
     boxes = {one.end() for one in re.finditer(r"\\f?box(?:ed)?\s*\{", text)}
     last: tuple[int, int] | None = None
     for place, letter in enumerate(text):
@@ -58,8 +58,8 @@ def box(text: str) -> Stated | None:
 
 
 def same_formula(found: str, answer: str) -> bool:
-    """Whether two formulas are equal: letter by letter without spaces, as numbers, or as math-verify says, whose
-    limits of time need the main thread."""
+    """Whether two formulas are equal: letter by letter without spaces, as numbers, or according to math-verify, whose
+    time limits need the main thread."""
     both = [
         re.sub(r"[\s$]|\\(?:left|right|!|,|;|displaystyle)|\\[()\[\]]", "", one).rstrip(".") for one in (found, answer)
     ]

@@ -22,7 +22,7 @@ _DENIED = re.compile(r"\b(?:is|are|was|seems?|looks?)\s+(?:also\s+)?(?:not|wrong
 
 
 def letter_at(response: str, place: int) -> tuple[str, int] | None:
-    """A letter that stands for a choice at a place of a response."""
+    """A letter that denotes a choice at a place of a response."""
     found = _LETTER.match(response, place)
     if found is None:
         return None
@@ -34,8 +34,8 @@ def letter_at(response: str, place: int) -> tuple[str, int] | None:
 
 
 def choice(response: str, answer: str) -> Stated | None:
-    """What is marked as the answer; else the letter that the response calls correct or chooses; else the letter that
-    it begins with, alone or before its choice; else the only letter that stands alone."""
+    """The letter marked as the answer; else the letter that the response calls correct or chooses; else the letter at
+    the beginning, alone or before its choice; else the only letter that stands alone."""
     if found := stated.marked(response, letter_at):
         return found
     if right := list(_CORRECT.finditer(response)):
@@ -56,5 +56,5 @@ def choice(response: str, answer: str) -> Stated | None:
 
 
 def _denied(response: str, end: int) -> bool:
-    """Whether what follows a letter says that it is wrong."""
+    """Whether the text after a letter says that it is wrong."""
     return _DENIED.search(re.split(r"[.\n;]\s", response[end : end + 120].lstrip(").:]*_ "))[0]) is not None

@@ -35,7 +35,7 @@ OPERATOR = re.compile(r"\s*(?:[-+−*/×÷·^]|[xX](?=\s*\d)|\\times|\\cdot|\\di
 
 
 def number_at(response: str, place: int) -> tuple[str, int] | None:
-    """The number at a place of a response, in digits or in words; none where it is the beginning of a sum."""
+    """The number at a place of a response, in digits or in words; None if a sum begins there."""
     if word := _WORD.match(response, place):
         return str(_WORDS.index(word.group().lower())), word.end()
     found = NUMBER.match(response, place)
@@ -45,7 +45,7 @@ def number_at(response: str, place: int) -> tuple[str, int] | None:
 
 
 def _worked_out_at(response: str, place: int) -> tuple[str, int] | None:
-    """A number, or what `3 + 4 = 7` comes to. Steps on several lines behind a colon are no one result."""
+    """A number, or the result of `3 + 4 = 7`. Steps on several lines after a colon are not a single result."""
     if found := number_at(response, place):
         return found
     if not NUMBER.match(response, place):
@@ -59,7 +59,8 @@ def _worked_out_at(response: str, place: int) -> tuple[str, int] | None:
 
 
 def plain(text: str) -> str:
-    """A number as numbers are compared: no separators, no trailing zeros behind a point. As it is when it is none."""
+    """A number in its form for comparison: no separators, no trailing zeros after a point. Other text stays
+    unchanged."""
     bare = re.sub(rf"[\s,'’{_THIN}]|\{{,\}}|\\,|\\|[$€£]", "", text).replace("−", "-").replace("–", "-").rstrip(".")
     try:
         value = Decimal(bare)
@@ -69,8 +70,8 @@ def plain(text: str) -> str:
 
 
 def number(response: str, answer: str) -> Stated | None:
-    """What is marked as the answer; else what the response begins with; else a count, `appears twice`; else the last of
-    `= X`, `the total is X`, a bold number and a conclusion with one number; else the last number."""
+    """The number marked as the answer; else the number at the beginning; else a count, `appears twice`; else the last
+    of `= X`, `the total is X`, a bold number and a conclusion with one number; else the last number."""
     if found := (
         stated.marked(response, _worked_out_at)
         or stated.leading(response, number_at, r"[*_]*\s*times?\b")
@@ -87,7 +88,7 @@ def number(response: str, answer: str) -> Stated | None:
 
 
 def _counted(response: str) -> Stated | None:
-    """How often something is there: in a sentence that concludes, else in the first sentence that says so."""
+    """How often something appears: from a concluding sentence, else from the first sentence that says so."""
     for text, start in [
         *((one.group(), one.start()) for one in reversed(list(CONCLUDES.finditer(response)))),
         (response, 0),
@@ -106,7 +107,7 @@ def _counted(response: str) -> Stated | None:
 
 
 def _concluded(response: str) -> Stated | None:
-    """The number of the last concluding sentence, where it has one alone."""
+    """The number in the last concluding sentence, if it has only one."""
     for sentence in reversed(list(CONCLUDES.finditer(response))):
         inside = list(NUMBER.finditer(sentence.group()))
         if len({plain(one.group()) for one in inside}) == 1:
@@ -115,5 +116,5 @@ def _concluded(response: str) -> Stated | None:
 
 
 def same_number(found: str, answer: str) -> bool:
-    """Whether two numbers are one, whatever their separators."""
+    """Whether two numbers are equal, whatever their separators."""
     return plain(found) == plain(answer)

@@ -14,8 +14,8 @@ _FOLLOWS = re.compile(r"\b(?:so|therefore|thus|hence|means?|must|because|since|m
 
 
 def roles(response: str, answer: str) -> Stated | None:
-    """answer: `Ann knight, Bob knave`. For every name what the response says last that it is, suppositions and quoted
-    claims aside; none where a name is missing."""
+    """answer: `Ann knight, Bob knave`. The last role that the response gives every name, ignoring suppositions and
+    quoted claims; None if a name is missing."""
     names = [name for name, _ in _roles(answer)]
     quiet = re.sub(r"[\"“][^\"”\n]*[\"”]", lambda one: " " * len(one.group()), response)
     found: dict[str, tuple[str, int]] = {}
@@ -43,7 +43,7 @@ def roles(response: str, answer: str) -> Stated | None:
 
 
 def _role_of(name: str, text: str, among: list[str]) -> tuple[str, int] | None:
-    """(knight or knave, where it ends) of what a clause says last of a name: `Ann is a knight`, `Ann: knight`,
+    """(knight or knave, where it ends): the last role that a clause gives a name: `Ann is a knight`, `Ann: knight`,
     `Knights: Ann and Bob`, `Ann and Bob are knights`."""
     word = re.escape(name)
     role = r"[*_`]*(?P<role>knight|knave)"

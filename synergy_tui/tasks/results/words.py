@@ -24,7 +24,7 @@ def yes_no_at(response: str, place: int) -> tuple[str, int] | None:
 
 
 def yes_no(response: str, answer: str) -> Stated | None:
-    """What is marked as the answer; else the word that the response begins with; else the last that stands alone."""
+    """The word marked as the answer; else the word at the beginning; else the last that stands alone."""
     if found := stated.marked(response, yes_no_at):
         return found
     if first := yes_no_at(response, stated.skipped(response, 0)):
@@ -34,8 +34,8 @@ def yes_no(response: str, answer: str) -> Stated | None:
 
 
 def continuation(response: str, answer: str) -> Stated | None:
-    """As many first words of a response as the answer has, or all up to one that is not the answer's; None for a
-    response that ends before either. answer: words with single blanks."""
+    """The first words of a response, as many as the answer has, or all up to the first that differs from the answer;
+    None for a response that ends before either. answer: words with single blanks."""
     wanted, words = answer.split(), list(re.finditer(r"\S+", response))
     for place, word in enumerate(words[: len(wanted)], 1):
         if word.group() != wanted[place - 1] or place == len(wanted):
@@ -60,9 +60,9 @@ _GIVEN = re.compile(r"\b(?:unsorted|original(?:ly)?|given|these)\b[^.\n]*$", re.
 
 def order(response: str, answer: str) -> Stated | None:
     """The last listing of all words of the answer that is marked as the sorted one, else the first listing. answer:
-    words with commas. A listing is words that nothing but commas, lines, numbers, `and` or `then` parts."""
+    words with commas. A listing is a run of words separated only by commas, lines, numbers, `and` or `then`."""
     wanted = sorted(word.strip().lower() for word in answer.split(","))
-    among = set(wanted)  # no alternatives in a pattern: the words may come from anybody's file
+    among = set(wanted)  # not alternatives in a pattern, because the words may come from an untrusted file
     seen = [one for one in re.finditer(r"[^\W_]+(?:[-'][^\W_]+)*", response) if one.group().lower() in among]
     listings: list[tuple[bool, Stated]] = []
     for start in range(len(seen) - len(wanted) + 1):
@@ -96,9 +96,8 @@ _NOT = re.compile(
 
 
 def phrase(response: str, answer: str) -> Stated | None:
-    """A right answer, word for word, in any case, where the response does not deny it: within what is marked as the
-    answer where something is, else anywhere; else the beginning of the response. Several right answers are parted by
-    |."""
+    """A right answer, word for word, in any case, unless the response denies it: within the text marked as the answer,
+    if there is one, else anywhere; else the beginning of the response. Several right answers are separated by |."""
     wanted = [one.strip() for one in answer.split("|") if one.strip()]
     marked = stated.marked(response, _sentence_at)
     for where, start in [(marked.text, marked.end - len(marked.text))] if marked else [(response, 0)]:
@@ -116,10 +115,10 @@ def _sentence_at(response: str, place: int) -> tuple[str, int] | None:
 
 
 def same_phrase(found: str, answer: str) -> bool:
-    """Whether what was found is one of the right answers."""
+    """Whether the found text is one of the right answers."""
     return any(same_text(found, one) for one in answer.split("|"))
 
 
 def same_text(found: str, answer: str) -> bool:
-    """Whether both are the same, in any case."""
+    """Whether both texts are the same, in any case."""
     return found.strip().lower() == answer.strip().lower()
