@@ -1,5 +1,5 @@
-"""The first-order effect of removing a unit, for all units at once from one backward pass per prompt (METHOD section
-10). L is the log-probability of a response's tokens, and z a unit's output at a response step.
+"""The first-order effect of removing a unit, for all units at once from one backward pass per prompt (docs/method.md,
+section 10). L is the log-probability of a response's tokens, and z a unit's output at a response step.
 
 grad-activation  mean over steps of |z·∂L/∂z|: the effect of setting z to 0 at a step, whatever its sign
 attribution      mean over steps of (z̄ − z)·∂L/∂z: the change of L per token if z is its mean z̄ at all steps

@@ -41,8 +41,8 @@ def response_lengths(series: np.ndarray) -> np.ndarray:
 
 def make_windows(series: Float[Any, "prompts units steps"], steps: Any, lag: int) -> Windows:
     """Past = steps 1..n, future = lag+1..lag+n of each response of `steps` [prompts] steps; each window centred and
-    scaled by itself (METHOD: ddof cancels in a correlation). A value that is not finite inside a response makes its
-    unit invalid for that prompt."""
+    scaled by itself (docs/method.md, section 2; ddof cancels in a correlation). A value that is not finite inside a
+    response makes its unit invalid for that prompt."""
     numbers = series.__array_namespace__()
     n = series.shape[2] - lag
     inside = numbers.arange(n)[None, None, :] < (steps - lag)[:, None, None]

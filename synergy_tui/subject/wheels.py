@@ -11,13 +11,8 @@ from synergy_tui.errors import SubjectError
 
 
 def fetch(requirement: str, folder: Path) -> Path:
-<<<<<<< HEAD
-    """The wheel of NAME==VERSION in a folder, which is made. Raises SubjectError when it cannot be had. Whether it is the
-    right one is for the caller to check."""
-=======
     """The wheel of NAME==VERSION in a folder, which is created. Raises SubjectError when it cannot be fetched. The
     caller checks whether it is the right one."""
->>>>>>> lang-a
     folder.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check"]
     got = subprocess.run(
