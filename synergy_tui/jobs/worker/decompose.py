@@ -88,6 +88,7 @@ def of_series(
     if (pairs := _pairs_there(cache, capture)) is not None:
         arrays["pairs"] = pairs
     shape = {name: capture[name] for name in ("capture", "layers", "units_per_layer", "prompts")}
+    shape["control"] = bool(load.rows(cache, "SELECT 1 FROM controls WHERE control = $1", capture["capture"]))
     naming = load.naming(cache, capture["capture"])
     cut = {"sides": naming.sides(compared) if compared else ((), ()), "deep": naming.deep}
     return Given(arrays, {"categories": list(categories), "capture": shape, "cut": cut})
@@ -197,7 +198,8 @@ def measured(job: JobFolder, spec: DecomposeSpec, given: Given, progress: Progre
         rows["surrogate_contrasts"] = contrast_rows(job.id, found, layers, asked.rankings, cut)
         if (tests := test_rows(job.id, found, layers, spec.seed, asked.rankings, cut)) is not None:
             rows["contrast_tests"] = tests
-        if spec.method.pool == "mean":
+        # Of a control only contrasts are asked for, and these decompositions would take as long as all of its surrogates.
+        if spec.method.pool == "mean" and not capture["control"]:
             rows["contrast_lengths"] = lengths.rows(job.id, series, steps, maker.of, method, layers, cut)
     if held is not None:
         rows["null_runs"] = [{"decomposition": job.id} | one for one in held.runs]
