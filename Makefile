@@ -32,7 +32,7 @@ test-long: $(VENV)/installed
 # The documentation, which `synergy-tui docs` opens and wheels ship. A warning is an error.
 docs: $(VENV)/installed
 	@$(BIN)/python -c "import material" 2>/dev/null || { echo 'make docs needs the docs extra: $(BIN)/python -m pip install ".[docs]"'; exit 1; }
-	DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # The blocks of code in README and docs that take long. The others run in `make test`.
 docs-test: $(VENV)/installed

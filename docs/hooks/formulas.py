@@ -16,8 +16,10 @@ _INFO = re.compile(r"^(```+\w+)(?: \w+)+$", re.M)
 
 
 def _drawn(found: re.Match[str]) -> str:
-    block = found["block"]
-    return convert((block or found["inline"]).strip(), display="block" if block else "inline")
+    if block := found["block"]:
+        return convert(block.strip(), display="block")
+    # Markdown takes a line that begins with <math> for a block of its own.
+    return f"<span>{convert(found['inline'].strip())}</span>"
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

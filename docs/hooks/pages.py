@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 from synergy_tui.cli import told
@@ -30,6 +31,20 @@ def on_files(files: Files, config: Any) -> Files:
     for picture in sorted((ROOT / "data" / "screenshots").glob("*.svg")):
         files.append(File.generated(config, f"pictures/{picture.name}", abs_src_path=str(picture)))
     return files
+
+
+SHIM = re.compile(r'<script src="https://unpkg.com/iframe-worker/shim"></script>')
+
+
+def on_post_page(output: str, page: Any, **_: Any) -> str:
+    """The page without what the theme fetches from elsewhere: worker.js does the same."""
+    up = "../" * page.url.count("/")
+    found, count = SHIM.subn(f'<script src="{up}worker.js"></script>', output)
+    if count != 1 or "//unpkg.com" in found:
+        raise PluginError(
+            "the theme no longer loads what docs/worker.js replaces: see on_post_page in docs/hooks/pages.py"
+        )
+    return found
 
 
 def commands() -> Iterator[str]:
