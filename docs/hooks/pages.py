@@ -41,9 +41,7 @@ def on_post_page(output: str, page: Any, **_: Any) -> str:
     up = "../" * page.url.count("/")
     found, count = SHIM.subn(f'<script src="{up}worker.js"></script>', output)
     if count != 1 or "//unpkg.com" in found:
-        raise PluginError(
-            "the theme no longer loads what docs/worker.js replaces: see on_post_page in docs/hooks/pages.py"
-        )
+        raise PluginError("the theme no longer loads what docs/worker.js replaces: see docs/hooks/pages.py")
     return found
 
 

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True)
+@click.argument("runs", nargs=-1)
+@click.option("--latest", is_flag=True, help="The newest finished run, before RUNS.")
 @click.option("--by", type=click.Choice(["category"]), help="For one run: compare its categories of prompts.")
 @click.option("--ranking", default=terms.RANKINGS[0], show_default=True, help=f"One of {', '.join(terms.RANKINGS)}.")
 @options()
-def compare(runs: tuple[str, ...], by: str | None, ranking: str, cache: Path | None, as_json: bool) -> None:
+def compare(
+    runs: tuple[str, ...], latest: bool, by: str | None, ranking: str, cache: Path | None, as_json: bool
+) -> None:
     """Compare RUNS with the first of them: profiles over depth, contrasts, agreement of units, a map of the difference.
 
     One run of a training stands for all its checkpoints. A published table of ranks (.csv, .csv.gz, .parquet with
@@ -30,7 +33,7 @@ def compare(runs: tuple[str, ...], by: str | None, ranking: str, cache: Path | N
 
     \b
     Example:  synergy-tui compare d3f9a1b2 d77c0e15
-              synergy-tui compare d3f9a1b2 --by category
+              synergy-tui compare --latest --by category
               synergy-tui compare d3f9a1b2 ranks.csv
     """
     from synergy_tui.incoming.flat import is_table
@@ -40,6 +43,10 @@ def compare(runs: tuple[str, ...], by: str | None, ranking: str, cache: Path | N
     if ranking not in terms.RANKINGS:
         raise UsageError(f"no ranking {ranking!r}", f"known: {', '.join(terms.RANKINGS)}")
     opened = open_cache(cache)
+    if latest:
+        runs = (load.find(opened, "decomposition", None, latest=True), *runs)
+    if not runs:
+        raise UsageError("name runs, or use --latest", "synergy-tui cache info lists them")
     if tables := [one for one in runs if is_table(Path(one))]:
         return _with_table(opened, tables, [one for one in runs if one not in tables], ranking, as_json)
     ids = [load.find(opened, "decomposition", one) for one in runs]

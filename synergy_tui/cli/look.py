@@ -187,7 +187,8 @@ def _print_answer(cache: Cache, query: str, target: Path | None, form: str, max_
 
 @click.command()
 @click.argument("run")
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("target", required=False)
+@click.option("--latest", is_flag=True, help="The newest finished run: give only TARGET.")
 @click.option(
     "--as",
     "form",
@@ -219,7 +220,15 @@ def _print_answer(cache: Cache, query: str, target: Path | None, form: str, max_
     help="For graphml: share of all pairs that become edges, strongest first.",
 )
 @options()
-def export(run: str, target: Path, form: str | None, cache: Path | None, as_json: bool, **chosen: Any) -> None:
+def export(
+    run: str,
+    target: str | None,
+    latest: bool,
+    form: str | None,
+    cache: Path | None,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
     """Write RUN with its capture and ablations to a new TARGET that other programs read.
 
     \b
@@ -231,24 +240,29 @@ def export(run: str, target: Path, form: str | None, cache: Path | None, as_json
 
     \b
     Example:  synergy-tui export d3f9a1b2 run.synergy
+              synergy-tui export --latest heads.json
     """
     from synergy_tui.settings import user_path
     from synergy_tui.store import exports, load
 
-    opened, place = open_cache(cache), user_path(target)
-    found, form = load.find(opened, "decomposition", run), exports.form_of(place, form)
+    if latest == (target is not None):
+        raise UsageError("export takes a RUN, or --latest, and a TARGET", "synergy-tui export --latest run.synergy")
+    name = run if target is None else target
+    opened, place = open_cache(cache), user_path(Path(name))
+    found = load.find(opened, "decomposition", None if latest else run, latest)
+    form = exports.form_of(place, form)
     exports.write(opened, found, place, form, exports.Wanted(**chosen))
     files = [place] if place.is_file() else [one for one in place.rglob("*") if one.is_file()]
     size = sum(one.stat().st_size for one in files)
     if as_json:
         kind = "file" if place.is_file() else "folder"
-        return print_json({"decomposition": found, "form": form, kind: str(target), "bytes": size})
-    told = f"{found} is in {target} ({size / 1e6:.1f} MB)."
+        return print_json({"decomposition": found, "form": form, kind: name, "bytes": size})
+    told = f"{found} is in {name} ({size / 1e6:.1f} MB)."
     more = {
         "parquet": f" Look at it: synergy-tui show --cache {place.resolve()}" if place.is_dir() else "",
-        "archive": f" Elsewhere: synergy-tui import {target.name}",
+        "archive": f" Elsewhere: synergy-tui import {place.name}",
     }
-    print_place(told if manner.quiet() else told + more.get(form, ""), target)
+    print_place(told if manner.quiet() else told + more.get(form, ""), Path(name))
 
 
 @click.command()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import TESTS, Command, make_tiny
+from conftest import Command, make_tiny
 from safetensors.numpy import save_file
 from scipy.io import savemat
 
@@ -24,7 +23,6 @@ from synergy_tui.cli import commands
 from synergy_tui.settings import shipped
 from synergy_tui.store.cache import Cache
 
-README = (TESTS.parent / "README.md").read_text("utf-8")
 HEAVY = ("torch", "transformers", "jax", "scipy")
 
 
@@ -80,16 +78,6 @@ def test_every_command_has_help_with_an_example_and_json(path):
     assert f"Example:  synergy-tui {' '.join(path)}" in one.help
     assert any("--json" in option.opts for option in one.params) or path in (("explore",), ("completion",), ("man",))
     assert all(option.help for option in one.params if isinstance(option, click.Option))
-
-
-def test_the_readme_names_every_command_and_no_option_that_is_not_there():
-    known = {option for one in COMMANDS.values() for parameter in one.params for option in parameter.opts}
-    known |= {"--help", "--version", "--debug", "--cache"}
-    for line in re.findall(r"^ *(synergy-tui .*)$", README, re.M):
-        for option in re.findall(r"(?<= )--[a-z-]+", line.partition("#")[0]):
-            assert option in known, line
-    for path in COMMANDS:
-        assert f"synergy-tui {path[0]}" in README, path
 
 
 @pytest.mark.worker

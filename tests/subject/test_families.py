@@ -1,5 +1,5 @@
-"""Every architecture the README names: a tiny model of its own configuration class with random weights. What is read is
-what a plain recomputation gives, and removing a unit changes what it should and nothing else."""
+"""Every architecture docs/subjects.md names: a tiny model of its own configuration class with random weights. What is
+read is what a plain recomputation gives, and removing a unit changes what it should and nothing else."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def _alone(one_thread):
     """These models are small."""
 
 
-def test_the_readme_names_these_and_no_others():
-    readme = (TESTS.parent / "README.md").read_text("utf-8")
-    table = readme.partition("| architectures held by tests |")[2].partition("\n\n")[0]
+def test_the_documentation_names_these_and_no_others():
+    page = (TESTS.parent / "docs" / "subjects.md").read_text("utf-8")
+    table = page.partition("| architectures held by tests |")[2].partition("\n\n")[0]
     assert sorted(re.findall(r"`([a-z0-9_]+)`", table)) == sorted(FAMILIES)
 
 

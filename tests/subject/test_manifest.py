@@ -173,6 +173,7 @@ def at_hand(index, monkeypatch):
     return index[0]
 
 
+@pytest.mark.worker
 def test_a_model_in_parts_is_fetched_and_converted_once(at_hand, index, gguf, tmp_path):
     told = []
     folder = builtin.obtain(at_hand, tmp_path, lambda *one: told.append(one), convert)
@@ -192,6 +193,7 @@ def changed(whole: BuiltIn, **of_second: Any) -> BuiltIn:
     return BuiltIn(**said | {"packages": (whole.packages[0], Package(**second))})
 
 
+@pytest.mark.worker
 def test_what_is_not_what_it_should_be_is_refused_and_leaves_nothing(at_hand, tmp_path, monkeypatch):
     second = at_hand.packages[1]
     cases = [

@@ -198,7 +198,7 @@ def measured(job: JobFolder, spec: DecomposeSpec, given: Given, progress: Progre
         rows["surrogate_contrasts"] = contrast_rows(job.id, found, layers, asked.rankings, cut)
         if (tests := test_rows(job.id, found, layers, spec.seed, asked.rankings, cut)) is not None:
             rows["contrast_tests"] = tests
-        # Of a control only contrasts are asked for, and these decompositions would take as long as all of its surrogates.
+        # Only the contrast of a control is used, and these decompositions would take as long as all of its surrogates.
         if spec.method.pool == "mean" and not capture["control"]:
             rows["contrast_lengths"] = lengths.rows(job.id, series, steps, maker.of, method, layers, cut)
     if held is not None:
