@@ -69,10 +69,17 @@ def cell(claim: AtlasClaim | None, how: str = FULL) -> str:
     if how == ALONE or not math.isfinite(claim.effect):
         return text
     sign = "" if "×" in claim.measure or "BIC" in claim.measure else "+"
-    text += f" {claim.effect:{sign}.2f}"
+    text += f" {_shown(claim.effect, sign)}"
     if how == FULL and math.isfinite(claim.low):
-        text += f" [{claim.low:{sign}.2f}, {claim.high:{sign}.2f}]"
+        text += f" [{_shown(claim.low, sign)}, {_shown(claim.high, sign)}]"
     return text
+
+
+def _shown(value: float, sign: str) -> str:
+    """A number of a cell. The ends of a ratio that control sets hardly bound have no digits to be shown."""
+    if sign or abs(value) < 100:
+        return f"{value:{sign}.2f}"
+    return f"{value:.0f}" if abs(value) < 1000 else ">1000"
 
 
 LEGEND = " · ".join(f"{sign} {verdict}" for verdict, sign in SIGNS.items())
