@@ -254,7 +254,9 @@ def _ranked(run: Run, unit: int, name: str, score: Score) -> Text:
 
 def about_unit(run: Run, unit: int, name: str) -> list[str]:
     """What is under the cursor and what to doubt about it, in sentences."""
-    score = run.scores[name]
+    score = run.scores.get(name)
+    if score is None:
+        return [f"{run.unit_called.capitalize()} {run.told(unit)} has no {name}: the run is not decomposed."]
     value = number(float(score.shown[unit]))
     found = run.place_in(name, unit)
     where = f", place {found[0]} of {found[1]} from the synergistic side" if found and score.kind == "ranking" else ""
