@@ -438,6 +438,6 @@ def test_a_figure_over_all_cards_takes_no_run_and_is_remade_by_its_command(
     done = json.loads(command(*line, "--claim", "C1", "--json").stdout)
     assert done["command"] == "synergy-tui figure forest --claim C1 -o a.svg"
     assert "not about a run" in command(*line, "--latest", "--force", code=2).stderr
-    for claim, told in {"C7": "no claim 'C7'", "C2": "an effect of C2"}.items():
+    for claim, told in {"C7": "no claim 'C7'", "C2": "an effect for C2"}.items():
         with pytest.raises(UsageError, match=told):
             figures.figure(atlas_of_many, "forest", claim=claim)

@@ -168,7 +168,7 @@ def test_what_is_suspicious_is_said_and_stays_with_the_run(opened, tmp_path):
     for words in (
         "1 rows pair a unit with itself",
         "10 of 462 pairs × questions are not in the table",
-        "2 of 452 values are empty or no finite number",
+        "2 of 452 values are empty or not finite",
         "5 of 452 values (1.1%) are exactly 0 in both atoms",
         "q7 repeats q2",
         "1 values of syn are below 0, which neither atom ever is under MMI",

@@ -125,7 +125,7 @@ def test_what_is_wrong_with_rows_is_counted_and_said_by_their_lines(opened, tmp_
     notes = load.one(opened, "capture", found)["notes"]
     assert notes[0] == (
         "4 rows cannot be read and are left out: line 9: 6 cells, not 34; line 5: Layer is 'one'; "
-        "line 22: Step_30 is 'x'; line 15: Head is 1.5, no whole number from 0"
+        "line 22: Step_30 is 'x'; line 15: Head is 1.5, not a whole number from 0"
     )
     assert notes[1].startswith("5 rows are missing, whose units have no value there: 1.1 in 007, 0.1 in q,1, ")
     assert notes[2] == "1 rows are there twice, and count once"

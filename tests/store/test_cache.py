@@ -281,7 +281,7 @@ def test_a_check_leaves_a_publication_in_progress_alone(cache):
 def test_a_bulk_file_of_something_else_is_found(cache):
     opened = filled(cache)
     pq.write_table(pa.table({"x": [1]}), opened.pairs_folder("d1") / "pairs.parquet")
-    assert "other columns" in check.check(opened)[0]
+    assert "wrong columns" in check.check(opened)[0]
 
 
 @pytest.mark.slow

@@ -259,6 +259,8 @@ class AblationView(View):
         return plan.ablate(run.place.cache, self.explorer.settings.data, asked)
 
     def _told(self, found: Any) -> None:
+        if not self.query("#ablation-cost"):  # the explorer is closing
+            return
         lines = [Text()]
         if isinstance(found, SynergyError):
             self._planned = None

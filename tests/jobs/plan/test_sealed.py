@@ -69,7 +69,7 @@ def test_a_changed_plan_is_refused_or_carried(plan: dict[str, Any], tmp_path: Pa
     [
         ({"format": 2}, "format 2"),
         ({"format": True}, "no format"),
-        ({"sealed": "yesterday"}, "no plan"),
+        ({"sealed": "yesterday"}, "not a plan"),
         ({"parts": {"weights": {}}}, "no part 'weights'"),
         ({"analyses": {"ranking": "x", "rankings": [], "claims": [], "correction": ""}}, "no ranking 'x'"),
         ({"budget": -1.0}, "budget"),

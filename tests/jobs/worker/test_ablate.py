@@ -519,7 +519,7 @@ def test_the_ablated_subject_answers_by_itself_and_is_graded(run, monkeypatch, t
         ({"orders": ["backwards"]}, "no removal order"),
         ({"budget": -1.0}, "budget -1.0 is not a number above 0"),
         ({"budget": 0.1, "intervention": "noise"}, "a plan sets units to zero"),
-        ({"save": "here"}, "there is none"),
+        ({"save": "here"}, "there is no plan"),
         ({"tasks": "no-such-file.jsonl"}, "no graded tasks"),
         ({"prompts": 6}, "has 5 prompts long enough, not 6"),
     ],

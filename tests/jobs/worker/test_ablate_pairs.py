@@ -224,16 +224,16 @@ def test_they_are_exported_read_and_deleted_with_their_ablation(run, found, tmp_
 def test_excess_is_among_the_scores_where_there_are_surrogates(run):
     assert _plan(run).spec.pairs_by == ("sts", "rtr")
     assert _plan((run[0], "dnulls")).spec.pairs_by == ("sts", "rtr", "excess")
-    with pytest.raises(UsageError, match="no pair of dpairs has a value of excess · decompose it with --surrogates"):
+    with pytest.raises(UsageError, match="no pair of dpairs has a value for excess · decompose it with --surrogates"):
         _plan(run, pairs_by=["excess"])
 
 
 def test_pairs_that_cannot_be_had_are_told(run):
     cache = run[0]
-    with pytest.raises(UsageError, match=r"40 of the 120 pairs with a value of sts .* at most 30"):
+    with pytest.raises(UsageError, match=r"40 of the 120 pairs with a value for sts .* at most 30"):
         _plan(run, pairs=40)
     (row,) = load.rows(cache, "SELECT capture FROM decompositions WHERE decomposition = 'dpairs'")
-    for name, known, said in (("dnone", 0, "no pair of dnone has a value of sts"), ("dfew", 3, "with more units")):
+    for name, known, said in (("dnone", 0, "no pair of dnone has a value for sts"), ("dfew", 3, "with more units")):
         _decomposed(cache, row["capture"], name, _pairs(False, known))
         with pytest.raises(UsageError, match=said):
             _plan((cache, name), pairs=1)
@@ -241,7 +241,7 @@ def test_pairs_that_cannot_be_had_are_told(run):
         AblateRequest(decomposition="d", pairs=5)
     with pytest.raises(UsageError, match="no score of pairs 'tdmi'"):
         AblateRequest(decomposition="d", orders=("pairs",), pairs_by=("tdmi",))
-    with pytest.raises(UsageError, match="save writes a plan, and there is none"):
+    with pytest.raises(UsageError, match="save writes a plan, and there is no plan"):
         AblateRequest(decomposition="d", orders=("pairs",), save="/new")
 
 
