@@ -69,14 +69,14 @@ def cell(claim: AtlasClaim | None, how: str = FULL) -> str:
     if how == ALONE or not math.isfinite(claim.effect):
         return text
     sign = "" if "×" in claim.measure or "BIC" in claim.measure else "+"
-    text += f" {_shown(claim.effect, sign)}"
+    text += f" {claim.effect:{sign}.2f}"
     if how == FULL and math.isfinite(claim.low):
-        text += f" [{_shown(claim.low, sign)}, {_shown(claim.high, sign)}]"
+        text += f" [{_end(claim.low, sign)}, {_end(claim.high, sign)}]"
     return text
 
 
-def _shown(value: float, sign: str) -> str:
-    """A number of a cell. The ends of a ratio that control sets hardly bound have no digits to be shown."""
+def _end(value: float, sign: str) -> str:
+    """An end of an interval. Control sets hardly bound some ratios, whose digits would mean nothing."""
     if sign or abs(value) < 100:
         return f"{value:{sign}.2f}"
     return f"{value:.0f}" if abs(value) < 1000 else ">1000"
