@@ -54,7 +54,9 @@ def ablate(
     orders = _with_budget(request)
     shares = tuple(sorted(set(request.fractions)))
     held_out = _held_out(cache, request.decomposition, replayed)
-    values = rankings(cache, request.decomposition, shape, replayed if held_out else ())
+    # Equal ranks are put in order by the difference.
+    asked = {request.ranking, "difference", *(one.rpartition("-")[0] for one in orders if one in terms.RANKED_ORDERS)}
+    values = rankings(cache, request.decomposition, shape, replayed if held_out else (), sorted(asked))
     _all_known(values, request.ranking, orders)
     made = conditions(orders, values, request.ranking, layer_of, request.seeds, request.seed, shares, marked)
     _enough_sets(made, layer_of, request.seeds)
