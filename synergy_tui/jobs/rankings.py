@@ -19,9 +19,9 @@ def rankings(
     without: Sequence[int] = (),
     names: Sequence[str] = RANKINGS,
 ) -> dict[str, np.ndarray]:
-    """Raw values [units] of these rankings at each place of a map of `shape` (layers, units per layer): over all prompts
-    of the decomposition, or over those that are not in `without`. A unit's expected synergy without coupling then still
-    comes from the whole decomposition, if it has surrogates."""
+    """Raw values [units] of these rankings at each place of a map of `shape` (layers, units per layer): over all
+    prompts of the decomposition, or over those that are not in `without`. A unit's expected synergy without coupling
+    then still comes from the whole decomposition, if it has surrogates."""
     whole = {name: load.unit_scores(cache, decomposition, name, shape, "value").ravel() for name in (*RANKINGS, "sts")}
     if not without:
         return {name: whole[name] for name in names}
