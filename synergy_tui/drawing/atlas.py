@@ -260,7 +260,10 @@ def bar(
     if value is None:
         return Text(" " * (width // 2) + "│" + " " * (width // 2) + "   n/a", quiet)
     line = whisker(value, low, high, centre, reach, sides, width).append(f" {_number(value)}", "bold")
-    return line if low is None else line.append(f"  [{low:.2f}, {high:.2f}]", quiet)
+    if low is None or high is None:
+        return line
+    decimals = 2 if -10 < low and high < 10 else 1  # five columns an end, also where numbers are larger
+    return line.append(f"  [{low:.{decimals}f}, {high:.{decimals}f}]", quiet)
 
 
 def whisker(
@@ -304,4 +307,6 @@ def whisker(
 
 def _number(value: float) -> str:
     """A number in four columns if they suffice."""
-    return f"{value:4.2f}" if 0.005 <= abs(value) < 100 or value == 0 else f"{value:.1e}"
+    if not (0.005 <= abs(value) < 100 or value == 0):
+        return f"{value:.1e}"
+    return f"{value:4.2f}" if abs(value) < 9.995 else f"{value:4.1f}"
