@@ -42,7 +42,7 @@ class AtlasView(View):
         Action("atlas.extreme", "e", "extreme(1)", "extreme", "To the next most extreme unit", footer=True),
         Action("atlas.extreme-back", "E", "extreme(-1)", "extreme back", "To the more extreme unit before"),
         Action(
-            "atlas.profile", "o", "profile", "profile of", "Bars: the map's means, dimension or alignment", footer=True
+            "atlas.profile", "o", "profile", "bars", "Bars: the map's means, dimension or alignment", footer=True
         ),
         Action("marks.unit", "space", "mark('unit')", "mark", "Mark or unmark the unit", footer=True),
         Action("marks.layer", "x", "mark('layer')", "mark layer", "Mark or unmark the layer"),
