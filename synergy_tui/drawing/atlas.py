@@ -262,7 +262,7 @@ def bar(
     line = whisker(value, low, high, centre, reach, sides, width).append(f" {_number(value)}", "bold")
     if low is None or high is None:
         return line
-    decimals = 2 if -10 < low and high < 10 else 1  # five columns an end, also where numbers are larger
+    decimals = 2 if low > -10 and high < 10 else 1  # five columns an end, also where numbers are larger
     return line.append(f"  [{low:.{decimals}f}, {high:.{decimals}f}]", quiet)
 
 

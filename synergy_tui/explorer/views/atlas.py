@@ -41,9 +41,7 @@ class AtlasView(View):
         Action("atlas.open", "enter", "open_unit", "unit", "Open the unit under the cursor", footer=True),
         Action("atlas.extreme", "e", "extreme(1)", "extreme", "To the next most extreme unit", footer=True),
         Action("atlas.extreme-back", "E", "extreme(-1)", "extreme back", "To the more extreme unit before"),
-        Action(
-            "atlas.profile", "o", "profile", "bars", "Bars: the map's means, dimension or alignment", footer=True
-        ),
+        Action("atlas.profile", "o", "profile", "bars", "Bars: the map's means, dimension or alignment", footer=True),
         Action("marks.unit", "space", "mark('unit')", "mark", "Mark or unmark the unit", footer=True),
         Action("marks.layer", "x", "mark('layer')", "mark layer", "Mark or unmark the layer"),
         Action("marks.column", "C", "mark('column')", "mark column", "Mark or unmark this unit of every layer"),
