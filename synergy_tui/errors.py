@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 
 class SynergyError(Exception):
     """A failure with a message for people; the command line prints it and exits with `exit_code`."""
@@ -51,3 +54,12 @@ class Cancelled(SynergyError):
     """The job was asked to stop; finished work is kept."""
 
     exit_code = 130
+
+
+def with_extra(extra: str) -> str:
+    """The command that adds an extra to this installation: pip's own would miss the environment of pipx or of uv."""
+    if Path(sys.prefix, "uv-receipt.toml").exists():
+        return f'uv tool install "synergy-tui[{extra}]"'
+    if Path(sys.prefix, "pipx_metadata.json").exists():
+        return f'pipx install --force "synergy-tui[{extra}]"'
+    return f'pip install "synergy-tui[{extra}]"'

@@ -13,7 +13,7 @@ import click
 from synergy_tui.cli import manner
 from synergy_tui.cli.common import open_cache, print_json, say, settings_in_force
 from synergy_tui.cli.looks import looks
-from synergy_tui.errors import UsageError
+from synergy_tui.errors import UsageError, with_extra
 
 
 @click.command()
@@ -61,7 +61,7 @@ def serve(
     try:
         from synergy_tui.explorer.served import Explorers
     except ImportError as error:
-        needed = 'pip install "synergy-tui[serve]"'
+        needed = with_extra("serve")
         raise UsageError(f"the browser needs textual-serve: {error}", needed) from None
 
     async def run_it() -> str:

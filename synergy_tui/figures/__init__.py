@@ -153,7 +153,7 @@ def _needed() -> None:
     """Raises UsageError if matplotlib is not installed."""
     from importlib.util import find_spec
 
-    from synergy_tui.errors import UsageError
+    from synergy_tui.errors import UsageError, with_extra
 
     if find_spec("matplotlib") is None:
-        raise UsageError("figures need matplotlib, which is not installed", 'pip install "synergy-tui[figures]"')
+        raise UsageError("figures need matplotlib, which is not installed", with_extra("figures"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from synergy_tui.errors import UsageError
+from synergy_tui.errors import UsageError, with_extra
 from synergy_tui.incoming.arrays import Stored, within_memory
 from synergy_tui.incoming.blocks import told_of
 
@@ -70,9 +70,7 @@ def _of_hdf5(file: Path) -> dict[str, Stored]:
     try:
         import h5py
     except ImportError:
-        raise UsageError(
-            f"{file} is a .mat file of version 7.3, which h5py reads", 'pip install "synergy-tui[mat]"'
-        ) from None
+        raise UsageError(f"{file} is a .mat file of version 7.3, which h5py reads", with_extra("mat")) from None
 
     def read(path: str) -> np.ndarray:
         with told_of(file, "save it anew"), h5py.File(file, "r") as opened:

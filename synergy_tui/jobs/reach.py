@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synergy_tui import settings
-from synergy_tui.errors import JobError
+from synergy_tui.errors import JobError, with_extra
 from synergy_tui.jobs.specs import Executor, Spec
 
 CLUSTER = "synergy_tui.jobs.worker.executors.cluster"
@@ -127,4 +127,4 @@ def _options(executor: Executor) -> list[str]:
 
 def _installed(package: str, what: str) -> None:
     if importlib.util.find_spec(package) is None:
-        raise JobError(f"{what} needs the package {package}", f"pip install 'synergy-tui[{what.lower()}]'")
+        raise JobError(f"{what} needs the package {package}", with_extra(what.lower()))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from html import unescape
 
-from synergy_tui.errors import SynergyError, UsageError
+from synergy_tui.errors import SynergyError, UsageError, with_extra
 from synergy_tui.store.cache import Cache
 
 CAPTIONS = {
@@ -80,4 +80,4 @@ def _svg(cache: Cache, run: str, kind: str, command: str, dark: bool, given: dic
         drawn = figures.figure(cache, kind, run, width="page", dark=dark, ranking=given.get("ranking"))
         return figures.svg(drawn, command)
     except ImportError:
-        raise UsageError("figures need matplotlib", 'pip install "synergy-tui[figures]"') from None
+        raise UsageError("figures need matplotlib", with_extra("figures")) from None

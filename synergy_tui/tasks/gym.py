@@ -8,12 +8,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from synergy_tui.errors import TaskError
+from synergy_tui.errors import TaskError, with_extra
 from synergy_tui.tasks import stated
 from synergy_tui.tasks.ladder import GYM, Ladder, LadderPrompt, build
 from synergy_tui.tasks.stated import Stated
 
-INSTALL = 'pip install "synergy-tui[difficulty]" (or: pip install reasoning-gym)'
+INSTALL = with_extra("difficulty")
 
 LEVELS = 8
 """The most levels to take of a curriculum."""

@@ -67,5 +67,5 @@ def test_without_ray_one_line_says_how_to_get_it(command: Command, tiny, monkeyp
     for name, value in ray_nodes.begins(ray_nodes.without("ray")).items():
         monkeypatch.setitem(os.environ, name, value)
     got = command.real("capture", str(tiny), *ASKED, "--executor", "ray", code=1)
-    assert "pip install 'synergy-tui[ray]'" in got.stderr
+    assert 'pip install "synergy-tui[ray]"' in got.stderr
     assert "Traceback" not in got.stderr
