@@ -42,7 +42,7 @@ def _path(page: str | None) -> Path:
             "this installation has no built documentation",
             "make docs builds it in a checkout; docs/ there holds the same pages as Markdown",
         )
-    pages = {one.relative_to(SITE).with_suffix("").as_posix(): one for one in SITE.rglob("*.html")}
+    pages = {one.relative_to(SITE).with_suffix("").as_posix(): one for one in SITE.rglob("*.html") if one.stem != "404"}
     name = (page or "index").removesuffix(".html").removesuffix(".md")
     found = pages.get(name) or pages.get(f"reference/{name}")
     if found is None:
