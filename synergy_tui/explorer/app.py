@@ -169,6 +169,8 @@ class Explorer(Session):
         self.query_one("#doubts", Lines).show([line], self.ink)
 
     def _keys(self) -> None:
+        if not self.query("#views"):  # the explorer is closing
+            return
         own = [one for one in self.view.ACTIONS if one.footer]
         always = {one.id for one in actions.APP if one.id in ("help", "palette", "quit")}
         more = [one for one in actions.APP if one.footer and one.id not in always]

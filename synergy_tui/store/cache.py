@@ -210,8 +210,9 @@ class Cache:
                     self.on_wait(f"the cache is {held}")
                 time.sleep(BREATH / 6 if waited < WORTH_TELLING else 0.1)
             except duckdb.Error as error:
-                # Another thread of this process has it open in the other mode, which never lasts.
-                if "different configuration" not in str(error) or time.monotonic() - began > patience:
+                # Another thread of this process has it open in the other mode, or is just closing it: neither lasts.
+                passing = any(one in str(error) for one in ("different configuration", "already attached"))
+                if not passing or time.monotonic() - began > patience:
                     raise self._unreadable(str(error)) from None
                 time.sleep(BREATH / 6)
 

@@ -97,7 +97,7 @@ def test_f5_asks_and_starts_the_picked_parts_one_after_the_other(made: Path, nob
         await pilot.press("c")
         planned = plan.claims(Cache.open(made), app.settings.data, ClaimsRequest(decomposition="d6x4"))
         wanted = planned.costs()
-        assert set(wanted) == {"surrogates", "ablation", "networks", "geometry", "card"}, planned.missing
+        assert set(wanted) == {"surrogates", "ablation", "networks", "geometry", "card"}, str(planned.missing)
         title = lambda: str(app.view.query_one("#claims-pane").border_title)  # noqa: E731
         price = total(wanted.values()).time
         await until_in(app, pilot, lambda: f"F5 makes the picked, {price}" in title(), "the cost")
