@@ -699,6 +699,7 @@ def test_the_palette_has_every_action_of_the_view(made: Path) -> None:
     drive(press, made)
 
 
+@pytest.mark.long
 @pytest.mark.worker
 def test_a_run_is_started_watched_and_ablated_from_the_explorer(cache: Path, tiny: Path) -> None:
     async def press(app, pilot):

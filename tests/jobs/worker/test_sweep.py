@@ -168,6 +168,7 @@ def test_a_sweep_stops_its_jobs_and_goes_on_with_them(command, cache, planned):
     assert jobs < {one.id for one in folder.every(cache)}
 
 
+@pytest.mark.long
 @pytest.mark.worker
 def test_a_cell_that_fails_is_noted_and_the_others_go_on(command, cache, tmp_path):
     """A capture whose file is gone when its turn comes; the same again when the sweep is resumed, and not for each of

@@ -37,6 +37,7 @@ def _job(command: Command, name: str) -> JobFolder:
     return JobFolder(command.cache / "jobs" / name)
 
 
+@pytest.mark.long
 @pytest.mark.worker
 def test_two_workers_find_what_one_finds(command: Command, tiny: Path) -> None:
     """To the last bit: captures, and ablations. Blocks of pairs are cut by the number of workers."""
